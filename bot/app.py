@@ -219,7 +219,7 @@ class Application:
                     for one in forgetful:
                         one.forget(team)
 
-            desk = Services(
+            services = Services(
                 clients=clients,
                 runner=self.workers,
                 rulings=Authorizer(self._rules, storage, clients, groups),
@@ -247,9 +247,9 @@ class Application:
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
-            homes = HomeRefresher(desk, news, progress_seconds=self._progress_seconds)
+            homes = HomeRefresher(services, news, progress_seconds=self._progress_seconds)
             forgetful.append(homes)
-            register(slack_app, desk, listening, homes)
+            register(slack_app, services, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, BackgroundPart] = {
                 "lookout": lookout,
@@ -258,10 +258,10 @@ class Application:
                 "following": following,
                 "vanishing": vanishing,
                 "late answers": late_answers,
-                "waiting": WorkflowStepCompletion(desk, step_news),
-                "expiring": PendingActionExpiry(desk, proposal_news),
-                "passing": TemporaryFileCleanup(desk, file_news),
-                "sight": AccessChecker(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
+                "waiting": WorkflowStepCompletion(services, step_news),
+                "expiring": PendingActionExpiry(services, proposal_news),
+                "passing": TemporaryFileCleanup(services, file_news),
+                "sight": AccessChecker(services, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
             if anchor is not None:
                 parts["anchor"] = anchor

@@ -22,7 +22,7 @@ from services.request.button_press import ButtonPress, Respond
 from services.request.error_messages import say_or_explain
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to every button that the messages have."""
     for kind in (
         buttons,
@@ -34,9 +34,9 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
         *OF_BUILDIO,
     ):
         for action_id, answer in kind.ANSWERS.items():
-            _listen(app, action_id, answer, desk, listening, form=False)
+            _listen(app, action_id, answer, services, listening, form=False)
         for action_id, answer in kind.FORMS.items():
-            _listen(app, action_id, answer, desk, listening, form=True)
+            _listen(app, action_id, answer, services, listening, form=True)
 
     @app.action(re.compile(f"^{OPEN_LINK}"))
     async def opened(ack: AsyncAck) -> None:
@@ -44,7 +44,13 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
 
 
 def _listen(
-    app: AsyncApp, action_id: str, answer: Respond, desk: Services, listening: RequestTracker, *, form: bool
+    app: AsyncApp,
+    action_id: str,
+    answer: Respond,
+    services: Services,
+    listening: RequestTracker,
+    *,
+    form: bool,
 ) -> None:
     """Answer presses; a `form` opens a modal of its own, at once."""
 
@@ -52,5 +58,5 @@ def _listen(
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(action_id):
-            press = ButtonPress.in_body(body, action, desk, form=form)
+            press = ButtonPress.in_body(body, action, services, form=form)
             await say_or_explain(answer(press), press.say)

@@ -17,24 +17,24 @@ from services.request.error_messages import say_or_explain
 from services.request.responder import ResponseUrlResponder
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the command of each provider."""
     for grammar in GRAMMARS:
-        _listen(app, grammar, desk, listening)
+        _listen(app, grammar, services, listening)
 
 
-def _listen(app: AsyncApp, grammar: CommandParser, desk: Services, listening: RequestTracker) -> None:
+def _listen(app: AsyncApp, grammar: CommandParser, services: Services, listening: RequestTracker) -> None:
     @app.command(grammar.provider.command)
     async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
         async with listening.answering("command"):
-            caller = RequestContext(
-                desk=desk,
+            context = RequestContext(
+                services=services,
                 person=command["user_id"],
                 name=command.get("user_name"),
                 team=workspace_of(command),
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )
-            asked = parse_and_dispatch(command.get("text") or "", caller, surface="slash", grammar=grammar)
-            await say_or_explain(asked, ResponseUrlResponder(caller, command.get("response_url")))
+            asked = parse_and_dispatch(command.get("text") or "", context, surface="slash", grammar=grammar)
+            await say_or_explain(asked, ResponseUrlResponder(context, command.get("response_url")))

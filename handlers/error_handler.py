@@ -40,7 +40,7 @@ class PermanentAck(AsyncAck):
             super().__setattr__(name, value)
 
 
-def register(app: AsyncApp, desk: Services) -> None:
+def register(app: AsyncApp, services: Services) -> None:
     """Log it without what was sent, and let Slack say that it did not work.
 
     The payload is well-formed (bot/slack/payload_validation.py), but it may carry values that are not the bot's, or
@@ -53,8 +53,8 @@ def register(app: AsyncApp, desk: Services) -> None:
         view, user = body.get("view"), body.get("user")
         if isinstance(view, dict) and isinstance(user, dict):
             whose = {"team": workspace_of(body), "person": user["id"]}
-            ack.sign = partial(sign_view, signing=desk.storage.signing, **whose)
-            state = state_of(view, desk.storage.signing, **whose)
+            ack.sign = partial(sign_view, signing=services.storage.signing, **whose)
+            state = state_of(view, services.storage.signing, **whose)
             if state is None and body.get("type") == "view_submission":
                 return _not_ours(view)
             view["private_metadata"] = state or ""

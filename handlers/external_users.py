@@ -69,8 +69,8 @@ OPEN = frozenset(
 class Outsiders:
     """Bolt middleware: notes what a payload says of whoever acts, and lets outsiders use what is open to them."""
 
-    def __init__(self, desk: Services, listening: RequestTracker) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, listening: RequestTracker) -> None:
+        self._services = services
         self._listening = listening
         self._saying: set[asyncio.Task[None]] = set()
 
@@ -80,13 +80,13 @@ class Outsiders:
         """Go on with those who belong, and with what is open; the others are told why not."""
         team = workspace_of(body)
         if (heard := home_of(body, team)) is not None:
-            self._desk.clients.members.heard(team, *heard)
+            self._services.clients.members.heard(team, *heard)
         if surfaces_of(body) <= OPEN:
             await next_()
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._desk.clients.members.check(team, _person_in(body))
+                await self._services.clients.members.check(team, _person_in(body))
         except TimeoutError:
             return self._refuse(body, MembershipUnknown())
         except NotAMember as problem:
@@ -104,8 +104,8 @@ class Outsiders:
             case "block_suggestion":
                 return BoltResponse(status=200, body={"options": []})
             case "block_actions" | "shortcut" | "message_action":
-                caller = RequestContext.in_body(body, self._desk)
-                self._later(self._say(_way_to(caller, body), problem))
+                context = RequestContext.in_body(body, self._services)
+                self._later(self._say(_way_to(context, body), problem))
         return BoltResponse(status=200, body="")
 
     def _later(self, saying: Coroutine[Any, Any, None]) -> None:
@@ -152,7 +152,7 @@ def _person_in(body: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _way_to(caller: RequestContext, body: Mapping[str, Any]) -> Responder:
-    if caller.pane is not None or body.get("type") != "block_actions":
-        return ViewResponder(caller)
-    return ResponseUrlResponder(caller, body.get("response_url"), PressedMessage.in_body(body))
+def _way_to(context: RequestContext, body: Mapping[str, Any]) -> Responder:
+    if context.pane is not None or body.get("type") != "block_actions":
+        return ViewResponder(context)
+    return ResponseUrlResponder(context, body.get("response_url"), PressedMessage.in_body(body))

@@ -23,33 +23,33 @@ from services.request.finder import app_by_slug
 from services.request.view_responder import ViewResponder
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
     """Listen to the Home tab."""
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
-        caller = RequestContext(desk=desk, person=event["user"], team=workspace_of(body), channel="")
+        context = RequestContext(services=services, person=event["user"], team=workspace_of(body), channel="")
         if event.get("tab") != "home":
-            homes.left(caller)
+            homes.left(context)
             return
         async with listening.answering("home"):
             await wait_for_place()
-            await homes.opened(caller)
+            await homes.opened(context)
 
 
-async def app_picked(body: dict[str, Any], desk: Services) -> None:
+async def app_picked(body: dict[str, Any], services: Services) -> None:
     """Show the app that was searched for."""
-    caller = RequestContext.in_body(body, desk)
+    context = RequestContext.in_body(body, services)
     option = body["actions"][0].get("selected_option") or {}
-    await say_or_explain(_app_card(str(option.get("value") or ""), caller), ViewResponder(caller))
+    await say_or_explain(_app_card(str(option.get("value") or ""), context), ViewResponder(context))
 
 
-async def _app_card(value: str, caller: RequestContext) -> Reply:
+async def _app_card(value: str, context: RequestContext) -> Reply:
     picked = message_apps.read_any_app(value)
     if picked is None:
         raise InvalidButtonValue
-    app = await app_by_slug(caller, picked.slug, picked.provider)
-    return Reply(await _CARDS[app.provider](app, caller), title="App")
+    app = await app_by_slug(context, picked.slug, picked.provider)
+    return Reply(await _CARDS[app.provider](app, context), title="App")
 
 
 _CARDS: Mapping[Provider, Callable[[App, RequestContext], Awaitable[Message]]] = {

@@ -17,31 +17,33 @@ from services.request.context import RequestContext, workspace_of
 log = structlog.get_logger()
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to what Slack tells of both."""
 
     @app.event("user_change")
     async def changed(event: dict[str, Any], body: dict[str, Any]) -> None:
         user = event.get("user") or {}
         # Whatever it was, they may be a guest by now.
-        desk.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
+        services.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
         if not user.get("deleted") or not user.get("id"):
             return
         async with listening.answering("user_change"):
-            caller = RequestContext(desk=desk, person=str(user["id"]), team=workspace_of(body), channel="")
-            if await commands.leave(caller):
-                log.info("account.left", team=caller.team, person=user["id"])
+            context = RequestContext(
+                services=services, person=str(user["id"]), team=workspace_of(body), channel=""
+            )
+            if await commands.leave(context):
+                log.info("account.left", team=context.team, person=user["id"])
 
     @app.event("tokens_revoked")
     async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
             async with listening.answering("tokens_revoked"):
-                await desk.departed(_departure(body, certain=False))
+                await services.departed(_departure(body, certain=False))
 
     @app.event("app_uninstalled")
     async def uninstalled(body: dict[str, Any]) -> None:
         async with listening.answering("app_uninstalled"):
-            await desk.departed(_departure(body, certain=True))
+            await services.departed(_departure(body, certain=True))
 
 
 def is_departure(body: Mapping[str, Any]) -> bool:

@@ -84,26 +84,26 @@ _SURFACES = (
 )
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
     """Make the app listen to every surface."""
 
     @app.middleware
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
-    error_handler.register(app, desk)
-    outsiders = Outsiders(desk, listening)
+    error_handler.register(app, services)
+    outsiders = Outsiders(services, listening)
 
     @app.middleware
     async def members(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await outsiders.check(body, next)
 
-    guard = FormGuard(desk)
+    guard = FormGuard(services)
 
     @app.middleware
     async def typed_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await guard.check(body, next)
 
     for surface in _SURFACES:
-        surface.register(app, desk, listening)
-    home.register(app, desk, listening, homes)
+        surface.register(app, services, listening)
+    home.register(app, services, listening, homes)

@@ -15,24 +15,24 @@ from services.request.error_messages import say_or_explain
 from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to mentions and direct messages; Bolt acknowledges events by itself."""
 
     @app.event("app_mention")
     async def mention(event: dict[str, Any], body: dict[str, Any]) -> None:
-        await _answer(event, body, desk, listening, thread=event.get("thread_ts") or event["ts"])
+        await _answer(event, body, services, listening, thread=event.get("thread_ts") or event["ts"])
 
     @app.event("message")
     async def direct_message(event: dict[str, Any], body: dict[str, Any]) -> None:
         # Edits, joins and the like come with a subtype, other bots' words with a bot_id: none of them asks.
         if event.get("channel_type") == "im" and "subtype" not in event and "bot_id" not in event:
-            await _answer(event, body, desk, listening, thread=event.get("thread_ts"))
+            await _answer(event, body, services, listening, thread=event.get("thread_ts"))
 
 
 async def _answer(
     event: dict[str, Any],
     body: dict[str, Any],
-    desk: Services,
+    services: Services,
     listening: RequestTracker,
     *,
     thread: str | None,
@@ -40,15 +40,15 @@ async def _answer(
     if "bot_id" in event or "user" not in event:
         return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
-        caller = RequestContext(
-            desk=desk,
+        context = RequestContext(
+            services=services,
             person=event["user"],
             team=workspace_of(body),
             channel=event["channel"],
             thread=thread,
         )
         text = event.get("text") or ""
-        grammar = grammar_in(text, grammar_of(desk.clients.first))
-        asked = parse_and_dispatch(text, caller, surface="message", grammar=grammar)
+        grammar = grammar_in(text, grammar_of(services.clients.first))
+        asked = parse_and_dispatch(text, context, surface="message", grammar=grammar)
         direct = event.get("channel_type") == "im"
-        await say_or_explain(asked, ChannelResponder(caller, thread, direct=direct))
+        await say_or_explain(asked, ChannelResponder(context, thread, direct=direct))

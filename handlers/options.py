@@ -32,10 +32,10 @@ log = structlog.get_logger()
 Offered = Callable[[str, ViewMetadata, RequestContext], Awaitable[dict[str, Any]]]
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to what is typed into lists, and to an app that was picked in a modal."""
     for action_id, offered in _OFFERED.items():
-        _offer(app, action_id, offered, desk)
+        _offer(app, action_id, offered, services)
 
     @app.action(action_ids.PICK_APP)
     async def picked(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
             await wait_for_place()
             then = _THEN.get((body.get("view") or {}).get("callback_id") or "")
             if then is not None:
-                await then(body, desk)
+                await then(body, services)
 
     @app.action(
         re.compile(
@@ -55,14 +55,16 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
         await ack()  # it is read when the modal is submitted
 
 
-def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Services) -> None:
+def _offer(app: AsyncApp, action_id: str, offered: Offered, services: Services) -> None:
     @app.options(action_id)
     async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
         view = body.get("view") or {}
         origin = ViewMetadata.read(view.get("private_metadata"))
         here = _OFFERED_THERE.get((view.get("callback_id") or "", action_id), offered)
         try:
-            offered_now = await here(str(body.get("value") or ""), origin, RequestContext.in_body(body, desk))
+            offered_now = await here(
+                str(body.get("value") or ""), origin, RequestContext.in_body(body, services)
+            )
         except NotAMember as problem:
             # A list has no place for words, and what is picked from it is judged when the form is submitted.
             log.info("list.not_offered", reason=type(problem).__name__)
@@ -70,35 +72,35 @@ def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Services) -> N
         await ack(**offered_now)
 
 
-async def _apps(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
-    return {"options": message_apps.app_options(typed, await caller.apps_of(origin.provider).in_time())}
+async def _apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+    return {"options": message_apps.app_options(typed, await context.apps_of(origin.provider).in_time())}
 
 
-async def _any_apps(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
+async def _any_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     """Those of all providers; first those of the one that was asked for them."""
-    providers = sorted(caller.desk.clients.set_up, key=lambda one: one is not origin.provider)
-    found = await asyncio.gather(*(caller.apps_of(one).in_time() for one in providers))
+    providers = sorted(context.services.clients.set_up, key=lambda one: one is not origin.provider)
+    found = await asyncio.gather(*(context.apps_of(one).in_time() for one in providers))
     return message_apps.any_app_options(typed, [app for apps in found for app in apps])
 
 
-async def _branches(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
-    if not await _may_see(origin, caller):
+async def _branches(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+    if not await _may_see(origin, context):
         return {"options": []}
-    names = await caller.desk.choices.branches(_at(origin, caller), origin.app, whose=_whose(caller))
+    names = await context.services.choices.branches(_at(origin, context), origin.app, whose=_whose(context))
     return {"options": subscription_form.options_for(typed, names)}
 
 
-async def _workflows(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
-    if not await _may_see(origin, caller):
+async def _workflows(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+    if not await _may_see(origin, context):
         return {"options": []}
-    names = await caller.desk.choices.workflows(_at(origin, caller), origin.app, whose=_whose(caller))
+    names = await context.services.choices.workflows(_at(origin, context), origin.app, whose=_whose(context))
     return {"options": subscription_form.options_for(typed, names)}
 
 
-async def _buildables(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
-    if not await _may_see(origin, caller):
+async def _buildables(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+    if not await _may_see(origin, context):
         return {"options": []}
-    choices, at, whose = caller.desk.choices, _at(origin, caller), _whose(caller)
+    choices, at, whose = context.services.choices, _at(origin, context), _whose(context)
     workflows, pipelines = await asyncio.gather(
         choices.workflows(at, origin.app, whose=whose), choices.pipelines(at, origin.app, whose=whose)
     )
@@ -106,23 +108,25 @@ async def _buildables(typed: str, origin: ViewMetadata, caller: RequestContext) 
     return {"option_groups": groups} if groups else {"options": []}
 
 
-async def _groups(typed: str, _origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
+async def _groups(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     return {
-        "options": access_rules.group_options(typed, await caller.desk.rulings.groups.handles(caller.team))
+        "options": access_rules.group_options(
+            typed, await context.services.rulings.groups.handles(context.team)
+        )
     }
 
 
-def _whose(caller: RequestContext) -> tuple[str, str]:
-    return caller.team, caller.identity
+def _whose(context: RequestContext) -> tuple[str, str]:
+    return context.team, context.identity
 
 
-def _at(origin: ViewMetadata, caller: RequestContext) -> ProviderClients[Any]:
-    return caller.desk.clients.at(origin.provider)
+def _at(origin: ViewMetadata, context: RequestContext) -> ProviderClients[Any]:
+    return context.services.clients.at(origin.provider)
 
 
-async def _may_see(origin: ViewMetadata, caller: RequestContext) -> bool:
+async def _may_see(origin: ViewMetadata, context: RequestContext) -> bool:
     """Whether the app, which a modal's own words name, is one that the person may see."""
-    apps = await caller.apps_of(origin.provider).in_time()
+    apps = await context.apps_of(origin.provider).in_time()
     return bool(origin.app) and any(one.slug == origin.app for one in apps)
 
 

@@ -24,50 +24,50 @@ from services.request.view_responder import ViewResponder
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the shortcuts of the manifest."""
 
     async def see_to(
-        name: str, asked: Coroutine[Any, Any, Reply | None], caller: RequestContext, *, form: bool
+        name: str, asked: Coroutine[Any, Any, Reply | None], context: RequestContext, *, form: bool
     ) -> None:
         async with listening.answering(name):
             # Each opens a form, which has three seconds for it, or shows builds.
             await say_or_explain(
-                _at_bitrise(asked, caller), ViewResponder(caller, waits=not form), changes=False
+                _at_bitrise(asked, context), ViewResponder(context, waits=not form), changes=False
             )
 
     @app.shortcut(START)
     async def start(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        caller = RequestContext.in_body(body, desk)
-        await see_to(START, open_forms.open_start(caller), caller, form=True)
+        context = RequestContext.in_body(body, services)
+        await see_to(START, open_forms.open_start(context), context, form=True)
 
     @app.shortcut(FIND)
     async def find(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        caller = RequestContext.in_body(body, desk)
-        await see_to(FIND, open_forms.open_find(caller), caller, form=True)
+        context = RequestContext.in_body(body, services)
+        await see_to(FIND, open_forms.open_find(context), context, form=True)
 
     @app.shortcut(ABOUT)
     async def about(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        caller = RequestContext.in_body(body, desk)
-        await see_to(ABOUT, _about(body.get("message") or {}, caller), caller, form=False)
+        context = RequestContext.in_body(body, services)
+        await see_to(ABOUT, _about(body.get("message") or {}, context), context, form=False)
 
 
-async def _at_bitrise(asked: Coroutine[Any, Any, Reply | None], caller: RequestContext) -> Reply | None:
+async def _at_bitrise(asked: Coroutine[Any, Any, Reply | None], context: RequestContext) -> Reply | None:
     """The same, where Bitrise is set up: all of these are about its builds. Raises ProviderNotConfigured."""
     try:
-        check_set_up(Provider.BITRISE, caller)
+        check_set_up(Provider.BITRISE, context)
     except ProviderNotConfigured:
         asked.close()
         raise
     return await asked
 
 
-async def _about(message: dict[str, Any], caller: RequestContext) -> Reply:
+async def _about(message: dict[str, Any], context: RequestContext) -> Reply:
     refs = mentioned_builds(message)
     if not refs:
         raise UserError("This message has no link to a Bitrise build, and no number such as #123.")
-    cards = [await commands.card(*await find_build(caller, None, ref), caller) for ref in refs]
+    cards = [await commands.card(*await find_build(context, None, ref), context) for ref in refs]
     return Reply(notices.below_each_other(cards), title="About this build")

@@ -29,7 +29,7 @@ MOST_LINKS = 5
 COMPOSER = "composer"
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to shared links."""
 
     @app.event("link_shared")
@@ -38,63 +38,63 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
             return  # it comes again once it is posted
         async with listening.answering("link"):
             await wait_for_place()
-            caller = RequestContext(
-                desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"]
+            context = RequestContext(
+                services=services, person=event["user"], team=workspace_of(body), channel=event["channel"]
             )
             urls = [str(one["url"]) for one in event.get("links") or []][:MOST_LINKS]
-            await _unfurl(urls, event["message_ts"], caller, outside=bool(body.get("is_ext_shared_channel")))
+            await _unfurl(urls, event["message_ts"], context, outside=bool(body.get("is_ext_shared_channel")))
 
 
-async def _unfurl(urls: Sequence[str], ts: str, caller: RequestContext, *, outside: bool) -> None:
+async def _unfurl(urls: Sequence[str], ts: str, context: RequestContext, *, outside: bool) -> None:
     unfurls = {}
     limits = SearchLimits.for_links()
     for url in dict.fromkeys(urls):
         if (link := read_link(url)) is not None and (
-            message := await _shown(link, caller, limits, outside=outside)
+            message := await _shown(link, context, limits, outside=outside)
         ):
             unfurls[url] = {"blocks": message.blocks, "fallback": message.text}
     if not unfurls:
         return
     try:
-        await caller.slack.chat_unfurl(channel=caller.channel, ts=ts, unfurls=unfurls)
+        await context.slack.chat_unfurl(channel=context.channel, ts=ts, unfurls=unfurls)
     except SlackCallFailed as error:
         # The message may be gone by now, or in a channel that I am not in.
         log.info("link.not_unfurled", reason=error.reason)
 
 
 async def _shown(
-    link: Link, caller: RequestContext, limits: SearchLimits, *, outside: bool
+    link: Link, context: RequestContext, limits: SearchLimits, *, outside: bool
 ) -> Message | None:
     """What the link leads to; None where it leads nowhere, or not everybody here may see it."""
 
     async def allowed(app: App) -> bool:
-        return await may_unfurl(caller, app, shared_outside=outside)
+        return await may_unfurl(context, app, shared_outside=outside)
 
     try:
         match link:
             case BuildLink(ref=ref, tab=tab):
-                app, build = await find_build(caller, None, ref, limits)
+                app, build = await find_build(context, None, ref, limits)
                 if not await allowed(app):
                     return None
                 if tab == "artifacts":
-                    return (await artifact_commands.artifacts_of(app, build, caller)).message
-                return await commands.card(app, build, caller)
+                    return (await artifact_commands.artifacts_of(app, build, context)).message
+                return await commands.card(app, build, context)
             case AppLink(app=slug):
-                app = await app_by_slug(caller, slug)
-                return await commands.app_card(app, caller) if await allowed(app) else None
+                app = await app_by_slug(context, slug)
+                return await commands.app_card(app, context) if await allowed(app) else None
             case ArtifactLink(artifact=artifact):
-                place = await caller.desk.artifacts.find(artifact)
+                place = await context.services.artifacts.find(artifact)
                 if place is None:
                     return None
-                app, build = await by_slugs(caller, *place)
+                app, build = await by_slugs(context, *place)
                 return (
-                    await artifact_commands.one_artifact(app, build, artifact, caller)
+                    await artifact_commands.one_artifact(app, build, artifact, context)
                     if await allowed(app)
                     else None
                 )
             case PipelineLink(app=slug, pipeline=identity):
-                app = await app_by_slug(caller, slug)
-                return await pipeline_commands.card(app, identity, caller) if await allowed(app) else None
+                app = await app_by_slug(context, slug)
+                return await pipeline_commands.card(app, identity, context) if await allowed(app) else None
     except (ProviderError, UserError) as problem:
         log.info("link.unknown", reason=str(problem))
     return None

@@ -37,23 +37,23 @@ Outputs = Mapping[str, Any]
 Step = Callable[[Inputs, str, RequestContext], Awaitable[Outputs | None]]
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the functions of the manifest."""
     for name, step in ((START, _start), (WAIT, _wait), (ABORT, _abort)):
-        _listen(app, name, step, desk, listening)
+        _listen(app, name, step, services, listening)
 
 
-def _listen(app: AsyncApp, name: str, step: Step, desk: Services, listening: RequestTracker) -> None:
+def _listen(app: AsyncApp, name: str, step: Step, services: Services, listening: RequestTracker) -> None:
     @app.function(name)
     async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
         async with listening.answering(name):
             team = workspace_of(body)
-            if not await desk.storage.steps.begin(team, execution, name, desk.clock()):
+            if not await services.storage.steps.begin(team, execution, name, services.clock()):
                 return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
             person = str(inputs.get("person") or "")
-            caller = RequestContext(
-                desk=desk,
+            context = RequestContext(
+                services=services,
                 person=person,
                 team=team,
                 channel="",
@@ -63,17 +63,17 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Services, listening: Req
             )
             try:
                 await wait_for_place()
-                check_set_up(Provider.BITRISE, caller)
-                outputs = await step(inputs, execution, caller)
+                check_set_up(Provider.BITRISE, context)
+                outputs = await step(inputs, execution, context)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
             except Exception as problem:  # noqa: BLE001 - the workflow's maker hears of everything that goes wrong
                 outcome = Outcome(error=words_of(problem))
             if outcome is not None:
-                await desk.storage.steps.conclude(team, execution, outcome)
-            desk.steps_changed()
+                await services.storage.steps.conclude(team, execution, outcome)
+            services.steps_changed()
 
 
-async def _start(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
+async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
     ask = TriggerBuild(
         branch=_text(inputs, "branch"),
         tag=_text(inputs, "tag"),
@@ -85,51 +85,51 @@ async def _start(inputs: Inputs, execution: str, caller: RequestContext) -> Outp
     )
     if not ask.names_something:
         raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
-    await _check_somebody_acts(caller)
-    app = await find_app(caller, _text(inputs, "app") or "")
+    await _check_somebody_acts(context)
+    app = await find_app(context, _text(inputs, "app") or "")
     done = await run.run_action(
-        TriggerBuildAction(app=app, ask=ask, remember=False), caller, execution=execution
+        TriggerBuildAction(app=app, ask=ask, remember=False), context, execution=execution
     )
     return None if done.waits else done.facts
 
 
-async def _wait(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
-    app, build = await _build(inputs, caller)
+async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
+    app, build = await _build(inputs, context)
     if build.ended:
         return outputs_of(app, build)
     minutes = inputs.get("minutes")
     wanted = timedelta(minutes=float(minutes) if isinstance(minutes, int | float) else USUAL_WAIT_MINUTES)
-    until = caller.now() + min(max(wanted, timedelta(minutes=1)), LONGEST_WAIT)
+    until = context.now() + min(max(wanted, timedelta(minutes=1)), LONGEST_WAIT)
     wait = WaitingStep(
-        team=caller.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until
+        team=context.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until
     )
-    await caller.desk.storage.steps.wait(wait)
+    await context.services.storage.steps.wait(wait)
     return None
 
 
-async def _abort(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
-    await _check_somebody_acts(caller)
-    app, build = await _build(inputs, caller)
+async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
+    await _check_somebody_acts(context)
+    app, build = await _build(inputs, context)
     order = AbortRequest(reason=_text(inputs, "reason"))
     act = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
-    done = await run.run_action(act, caller, execution=execution)
+    done = await run.run_action(act, context, execution=execution)
     return None if done.waits else done.facts
 
 
-async def _check_somebody_acts(caller: RequestContext) -> None:
+async def _check_somebody_acts(context: RequestContext) -> None:
     """A step acts for a person whom it names, or with the bot's own token where that acts. Raises PermissionDenied."""
-    if not caller.person and not await caller.may_act():
+    if not context.person and not await context.may_act():
         raise PermissionDenied(NOT_VOUCHED)
 
 
-async def _build(inputs: Inputs, caller: RequestContext) -> tuple[App, Build]:
+async def _build(inputs: Inputs, context: RequestContext) -> tuple[App, Build]:
     words = _text(inputs, "build") or ""
     ref: BuildRef | None = build_ref(words)
     if ref is None:
         raise UserError(
             f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
         )
-    return await find_build(caller, _text(inputs, "app"), ref)
+    return await find_build(context, _text(inputs, "app"), ref)
 
 
 def _variables(text: str) -> list[tuple[str, str]]:

@@ -66,58 +66,58 @@ NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I
 FILE_LIVES = timedelta(minutes=10)
 
 
-async def _deploy(act: DeployAction, caller: RequestContext) -> ActionResult:
-    started = await caller.own_buildio.start_build(
+async def _deploy(act: DeployAction, context: RequestContext) -> ActionResult:
+    started = await context.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
     if act.built is not None and act.commitish is not None:
-        note = messages.deployed_build(act.app, act.built, started, act.commitish, by=caller.person)
+        note = messages.deployed_build(act.app, act.built, started, act.commitish, by=context.person)
     else:
         asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
-        note = form.deployment_asked(act.app, asked, started, by=caller.person)
+        note = form.deployment_asked(act.app, asked, started, by=context.person)
     slug = deployment_slug(act.app.slug, started.id) if started.id is not None else None
-    answer = await follow_build(act.app, slug, note, caller, buttons=form.deployment_row(act.app))
+    answer = await follow_build(act.app, slug, note, context, buttons=form.deployment_row(act.app))
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return ActionResult(answer, facts, f"started {started.id or 'a build'}")
 
 
 async def _expect_restart(
-    act: RestartAction | SetConfigAction | UnsetConfigAction, caller: RequestContext, dyno: str = ""
+    act: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
 ) -> None:
     """Let the watcher know, before it happens, that what goes down now has not crashed."""
-    await caller.desk.storage.watching.restart_asked(act.provider, act.app.slug, dyno, caller.now())
+    await context.services.storage.watching.restart_asked(act.provider, act.app.slug, dyno, context.now())
 
 
-async def _restart(act: RestartAction, caller: RequestContext) -> ActionResult:
-    await _expect_restart(act, caller, act.dyno or "")
+async def _restart(act: RestartAction, context: RequestContext) -> ActionResult:
+    await _expect_restart(act, context, act.dyno or "")
     if act.dyno is None:
-        await caller.own_buildio.restart_all(act.app.slug)
+        await context.own_buildio.restart_all(act.app.slug)
     else:
-        await caller.own_buildio.restart(act.app.slug, act.dyno)
-    return _told(processe_messages.restarted(act.app, act.dyno, by=caller.person))
+        await context.own_buildio.restart(act.app.slug, act.dyno)
+    return _told(processe_messages.restarted(act.app, act.dyno, by=context.person))
 
 
-async def _run(act: RunCommandAction, caller: RequestContext) -> ActionResult:
+async def _run(act: RunCommandAction, context: RequestContext) -> ActionResult:
     """What the command says goes to the one who runs it, and is kept nowhere else."""
     try:
-        result = await caller.own_buildio.execute(act.app.slug, act.dyno, act.command, seconds=RUN_SECONDS)
+        result = await context.own_buildio.execute(act.app.slug, act.dyno, act.command, seconds=RUN_SECONDS)
     except ResponseLost as error:
         raise UserError(
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
             " stop it."
         ) from error
-    shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
-    shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
-    await _say_alone(run_form.executed(act.app, act.dyno, act.command, shown, channel=shares), caller, act)
-    said = run_form.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
+    shown = result.model_copy(update={"output": await _without_values(result, act, context)})
+    shares = context.channel if context.channel and not context.channel.startswith("D") else None
+    await _say_alone(run_form.executed(act.app, act.dyno, act.command, shown, channel=shares), context, act)
+    said = run_form.ran(act.app, act.dyno, act.command, by=context.person, exit_code=result.exit_code)
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
 
 
-async def _say_alone(message: Message, caller: RequestContext, act: RunCommandAction) -> None:
+async def _say_alone(message: Message, context: RequestContext, act: RunCommandAction) -> None:
     """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
     try:
-        channel = await caller.direct_message_alone()
-        await caller.slack.chat_postMessage(
+        channel = await context.direct_message_alone()
+        await context.slack.chat_postMessage(
             channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
         )
     except SlackCallFailed as error:
@@ -126,132 +126,134 @@ async def _say_alone(message: Message, caller: RequestContext, act: RunCommandAc
         ) from error
 
 
-async def _without_values(result: CommandResult, act: RunCommandAction, caller: RequestContext) -> str:
+async def _without_values(result: CommandResult, act: RunCommandAction, context: RequestContext) -> str:
     """The output without the values of the app's config vars, which a command may print."""
     try:
-        values = (await caller.own_buildio.config_vars(act.app.slug)).values()
+        values = (await context.own_buildio.config_vars(act.app.slug)).values()
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
         return result.output
     try:
-        return await caller.desk.runner.run(without_values, result.output, tuple(values))
+        return await context.services.runner.run(without_values, result.output, tuple(values))
     except WorkFailed:
         return NOT_SHOWN  # it has run all the same
 
 
-async def _set_config(act: SetConfigAction, caller: RequestContext) -> ActionResult:
+async def _set_config(act: SetConfigAction, context: RequestContext) -> ActionResult:
     values = {key: value.get_secret_value() for key, value in act.values.items()}
-    before = await caller.own_buildio.config_vars(act.app.slug)
-    await _expect_restart(act, caller)  # what runs is started anew with them
-    await caller.own_buildio.set_config_vars(act.app.slug, values)
-    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff.between(before, values), caller)
+    before = await context.own_buildio.config_vars(act.app.slug)
+    await _expect_restart(act, context)  # what runs is started anew with them
+    await context.own_buildio.set_config_vars(act.app.slug, values)
+    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff.between(before, values), context)
 
 
-async def _unset_config(act: UnsetConfigAction, caller: RequestContext) -> ActionResult:
+async def _unset_config(act: UnsetConfigAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await caller.own_buildio.remove_config_var(act.app.slug, key)
+        await context.own_buildio.remove_config_var(act.app.slug, key)
 
-    await _expect_restart(act, caller)
+    await _expect_restart(act, context)
     await _one_by_one(act.keys, unset)
-    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff(removed=act.keys), caller)
+    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff(removed=act.keys), context)
 
 
-async def _reveal_config(act: RevealConfigAction, caller: RequestContext) -> ActionResult:
+async def _reveal_config(act: RevealConfigAction, context: RequestContext) -> ActionResult:
     return _granted(
-        act, ConfigVarOwner.of_app(act.app), await caller.own_buildio.config_vars(act.app.slug), caller
+        act, ConfigVarOwner.of_app(act.app), await context.own_buildio.config_vars(act.app.slug), context
     )
 
 
-async def _reveal_environment(act: RevealEnvironmentAction, caller: RequestContext) -> ActionResult:
-    return _granted(act, _of_environment(act), await caller.own_buildio.environment(act.environment), caller)
+async def _reveal_environment(act: RevealEnvironmentAction, context: RequestContext) -> ActionResult:
+    return _granted(
+        act, _of_environment(act), await context.own_buildio.environment(act.environment), context
+    )
 
 
 def _granted(
     act: RevealConfigAction | RevealEnvironmentAction,
     of: ConfigVarOwner,
     there: Collection[str],
-    caller: RequestContext,
+    context: RequestContext,
 ) -> ActionResult:
     """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises UserError."""
     if act.key not in there:
         lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
         raise UserError(error_texts.unknown_key(act.key, there, lists=lists))
-    said = config_var_messages.vars_granted(of, act.key, by=caller.person, value=grant(act, of, caller))
+    said = config_var_messages.vars_granted(of, act.key, by=context.person, value=grant(act, of, context))
     return ActionResult(Reply(said, Visibility.CHANNEL), said="shown to them alone")
 
 
-async def _add_domain(act: AddDomainAction, caller: RequestContext) -> ActionResult:
+async def _add_domain(act: AddDomainAction, context: RequestContext) -> ActionResult:
     certificate = act.certificate.get_secret_value() if act.certificate is not None else None
-    domain = await caller.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
-    return _told(domain_messages.domain_added(act.app, domain, by=caller.person))
+    domain = await context.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
+    return _told(domain_messages.domain_added(act.app, domain, by=context.person))
 
 
-async def _update_certificate(act: UpdateCertificateAction, caller: RequestContext) -> ActionResult:
+async def _update_certificate(act: UpdateCertificateAction, context: RequestContext) -> ActionResult:
     certificate = act.certificate.get_secret_value()
-    domain = await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
+    domain = await context.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
     # Its answer need not name the domain as people do.
     named = domain.model_copy(update={"hostname": act.hostname})
-    return _told(domain_messages.certificate_changed(act.app, named, by=caller.person))
+    return _told(domain_messages.certificate_changed(act.app, named, by=context.person))
 
 
-async def _remove_domain(act: RemoveDomainAction, caller: RequestContext) -> ActionResult:
-    await caller.own_buildio.remove_domain(act.app.slug, act.domain)
-    return _told(domain_messages.domain_removed(act.app, act.hostname, by=caller.person))
+async def _remove_domain(act: RemoveDomainAction, context: RequestContext) -> ActionResult:
+    await context.own_buildio.remove_domain(act.app.slug, act.domain)
+    return _told(domain_messages.domain_removed(act.app, act.hostname, by=context.person))
 
 
-async def _remove_all_domains(act: RemoveAllDomainsAction, caller: RequestContext) -> ActionResult:
-    there = [one.hostname for one in await caller.own_buildio.domains(act.app.slug) if not one.platform]
+async def _remove_all_domains(act: RemoveAllDomainsAction, context: RequestContext) -> ActionResult:
+    there = [one.hostname for one in await context.own_buildio.domains(act.app.slug) if not one.platform]
     if not set(there) <= set(act.hostnames):
         raise UserError(
             f"{act.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
         )
-    await caller.own_buildio.remove_all_domains(act.app.slug)
-    return _told(domain_messages.domains_cleared(act.app, there, by=caller.person))
+    await context.own_buildio.remove_all_domains(act.app.slug)
+    return _told(domain_messages.domains_cleared(act.app, there, by=context.person))
 
 
-async def _create_app(act: CreateAppAction, caller: RequestContext) -> ActionResult:
-    created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
-    _apps_are_others(caller)
-    said = app_messages.app_created(created, by=caller.person)
+async def _create_app(act: CreateAppAction, context: RequestContext) -> ActionResult:
+    created = await context.own_buildio.create_app(act.name, team=act.team, region=act.region)
+    _apps_are_others(context)
+    said = app_messages.app_created(created, by=context.person)
     return ActionResult(
         Reply(said, Visibility.CHANNEL), {"app": redact(created.name)}, f"created {created.id}"
     )
 
 
-async def _create_namespace(act: CreateNamespaceAction, caller: RequestContext) -> ActionResult:
-    created = await caller.own_buildio.create_namespace(
+async def _create_namespace(act: CreateNamespaceAction, context: RequestContext) -> ActionResult:
+    created = await context.own_buildio.create_namespace(
         act.name, team=act.team, description=act.description, region=act.region
     )
-    return _told(namespace_messages.namespace_created(created, by=caller.person), f"created {created.id}")
+    return _told(namespace_messages.namespace_created(created, by=context.person), f"created {created.id}")
 
 
-async def _delete_namespace(act: DeleteNamespaceAction, caller: RequestContext) -> ActionResult:
-    await caller.own_buildio.delete_namespace(act.name)
-    _apps_are_others(caller)
-    return _told(namespace_messages.namespace_deleted(act.name, by=caller.person))
+async def _delete_namespace(act: DeleteNamespaceAction, context: RequestContext) -> ActionResult:
+    await context.own_buildio.delete_namespace(act.name)
+    _apps_are_others(context)
+    return _told(namespace_messages.namespace_deleted(act.name, by=context.person))
 
 
-async def _set_environment(act: SetEnvironmentAction, caller: RequestContext) -> ActionResult:
+async def _set_environment(act: SetEnvironmentAction, context: RequestContext) -> ActionResult:
     values = {
         key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
     }
-    before = await caller.own_buildio.environment(act.environment)
-    await caller.own_buildio.set_environment(act.environment, values)
-    return _changed(_of_environment(act), ConfigDiff.between(before, values), caller)
+    before = await context.own_buildio.environment(act.environment)
+    await context.own_buildio.set_environment(act.environment, values)
+    return _changed(_of_environment(act), ConfigDiff.between(before, values), context)
 
 
-async def _unset_environment(act: UnsetEnvironmentAction, caller: RequestContext) -> ActionResult:
+async def _unset_environment(act: UnsetEnvironmentAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await caller.own_buildio.remove_from_environment(act.environment, key)
+        await context.own_buildio.remove_from_environment(act.environment, key)
 
     await _one_by_one(act.keys, unset)
-    return _changed(_of_environment(act), ConfigDiff(removed=act.keys), caller)
+    return _changed(_of_environment(act), ConfigDiff(removed=act.keys), context)
 
 
-async def _log_in(act: ClusterLoginAction, caller: RequestContext) -> ActionResult:
+async def _log_in(act: ClusterLoginAction, context: RequestContext) -> ActionResult:
     """The credential goes into a file in the person's direct messages, which is deleted after its time."""
-    login = await caller.own_buildio.cluster_login(act.region)
-    until = caller.now() + FILE_LIVES
+    login = await context.own_buildio.cluster_login(act.region)
+    until = context.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
     with tempfile.TemporaryDirectory() as folder:
@@ -259,19 +261,19 @@ async def _log_in(act: ClusterLoginAction, caller: RequestContext) -> ActionResu
         path.write_text(login.content.get_secret_value(), encoding="utf-8")
         try:
             await file_upload.share_file(
-                caller,
+                context,
                 path,
                 name="exec-credential.json",
                 title="Kubernetes credential",
                 comment=login_messages.login_comment(
                     act.region, expires_at=login.expires_at, deleted_at=until
                 ),
-                channel=await caller.direct_message_alone(),
+                channel=await context.direct_message_alone(),
                 until=until,
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.why_not(error)) from error
-    return _told(login_messages.login_sent(act.region, by=caller.person, deleted_at=until))
+    return _told(login_messages.login_sent(act.region, by=context.person, deleted_at=until))
 
 
 PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
@@ -299,8 +301,8 @@ def _told(said: Message, answer: str = "ok") -> ActionResult:
     return ActionResult(Reply(said, Visibility.CHANNEL), said=answer)
 
 
-def _changed(of: ConfigVarOwner, diff: ConfigDiff, caller: RequestContext) -> ActionResult:
-    return _told(config_var_messages.vars_changed(of, diff, by=caller.person))
+def _changed(of: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:
+    return _told(config_var_messages.vars_changed(of, diff, by=context.person))
 
 
 def _of_environment(
@@ -309,10 +311,10 @@ def _of_environment(
     return ConfigVarOwner(environment=act.environment, title=act.label)
 
 
-def _apps_are_others(caller: RequestContext) -> None:
+def _apps_are_others(context: RequestContext) -> None:
     """The lists of apps are read anew: the person's own, and the bot's."""
-    caller.own_apps(Provider.BUILDIO).forget()
-    caller.desk.clients.buildio.service_apps.forget()
+    context.own_apps(Provider.BUILDIO).forget()
+    context.services.clients.buildio.service_apps.forget()
 
 
 async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:

@@ -15,7 +15,7 @@ from services.container import Services
 from services.request.form_submission import listen
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to their submissions."""
     for kind in (
         create_submission,
@@ -27,4 +27,4 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
         forms,
     ):
         for callback_id, submitted in kind.SUBMISSIONS.items():
-            listen(app, callback_id, submitted, desk, listening)
+            listen(app, callback_id, submitted, services, listening)

@@ -62,25 +62,25 @@ class TypedToken(UserError):
         super().__init__(words)
 
 
-async def check_words(text: str, caller: RequestContext) -> None:
+async def check_words(text: str, context: RequestContext) -> None:
     """Let only a command through that holds no token; only those who may link an account are shown how.
 
     Raises TypedToken.
     """
     try:
-        await check_typed(text, caller)
+        await check_typed(text, context)
     except TypedToken as problem:
-        raise TypedToken(problem.provider, may_connect=await _belongs(caller)) from None
+        raise TypedToken(problem.provider, may_connect=await _belongs(context)) from None
 
 
-async def _belongs(caller: RequestContext) -> bool:
+async def _belongs(context: RequestContext) -> bool:
     try:
-        return await caller.belongs()
+        return await context.belongs()
     except MembershipUnknown:
         return False
 
 
-async def check_typed(text: str, caller: RequestContext) -> None:
+async def check_typed(text: str, context: RequestContext) -> None:
     """Let only words through that hold no token of a provider's. Raises TypedToken."""
     text = from_message(text)
     if _BITRISE.search(text):
@@ -88,7 +88,7 @@ async def check_typed(text: str, caller: RequestContext) -> None:
     words = [part for word in text.split() for part in _parts_of(word)]
     if not words:
         return
-    for provider, known in await _known_tokens(caller):
+    for provider, known in await _known_tokens(context):
         if any(secrets_equal(word, known) for word in words):
             raise TypedToken(provider)
 
@@ -101,13 +101,13 @@ def _parts_of(word: str) -> Iterator[str]:
                 yield one
 
 
-async def _known_tokens(caller: RequestContext) -> list[tuple[Provider, SecretStr]]:
+async def _known_tokens(context: RequestContext) -> list[tuple[Provider, SecretStr]]:
     """Those that the person has linked, and the bot's own."""
     found: list[tuple[Provider, SecretStr]] = []
-    accounts = caller.storage.accounts
-    for at in caller.desk.clients.all:
+    accounts = context.storage.accounts
+    for at in context.services.clients.all:
         found += [(at.provider, token) for token in at.service_tokens]
-        account = await accounts.find(caller.identity, at.provider) if caller.identity else None
+        account = await accounts.find(context.identity, at.provider) if context.identity else None
         if account is not None:
             try:
                 found.append((at.provider, accounts.token(account)))
@@ -119,8 +119,8 @@ async def _known_tokens(caller: RequestContext) -> list[tuple[Provider, SecretSt
 class FormGuard:
     """Bolt middleware: a form's field that holds a token says so, and the form is not read; some are made for them."""
 
-    def __init__(self, desk: Services) -> None:
-        self._desk = desk
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def check(
         self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
@@ -128,12 +128,12 @@ class FormGuard:
         """Go on with what holds no token."""
         view = body.get("view") or {}
         if body.get("type") == "view_submission" and view.get("callback_id") not in _MADE_FOR_SECRETS:
-            caller = RequestContext.in_body(body, self._desk)
+            context = RequestContext.in_body(body, self._services)
             errors: dict[str, str] = {}
             for block, text in _texts_in(view):
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
-                        await check_typed(text, caller)
+                        await check_typed(text, context)
                 except TypedToken as problem:
                     errors[block] = str(problem).replace("`", "")[:LONGEST_ERROR]
                 except TimeoutError:

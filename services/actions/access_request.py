@@ -18,34 +18,34 @@ from services.request.context import RequestContext
 log = structlog.get_logger()
 
 
-async def question_about(act: Act, caller: RequestContext, channel: str) -> AccessRequest:
+async def question_about(act: Act, context: RequestContext, channel: str) -> AccessRequest:
     """The question, as `caller` would do the act: its app's stage is asked for where a rule depends on it."""
     question = act.access_request(channel)
     ask = _STAGES.get(act.provider)
-    if ask is None or act.app is None or question.stage is not None or not await _matters(question, caller):
+    if ask is None or act.app is None or question.stage is not None or not await _matters(question, context):
         return question
     try:
-        stage = await ask(act.app, caller)
+        stage = await ask(act.app, context)
     except ProviderError as problem:
         log.info("policy.stage_unknown", reason=type(problem).__name__)
         return question
     return question.model_copy(update={"stage": stage})
 
 
-async def _matters(question: AccessRequest, caller: RequestContext) -> bool:
-    of_workspace = [one.rule for one in await caller.storage.policies.all()]
-    rules = [*caller.desk.rulings.operators(caller.team), *of_workspace]
+async def _matters(question: AccessRequest, context: RequestContext) -> bool:
+    of_workspace = [one.rule for one in await context.storage.policies.all()]
+    rules = [*context.services.rulings.operators(context.team), *of_workspace]
     return any(rule.stages for rule in required_approvals(rules, question))
 
 
-async def _at_buildio(app: App, caller: RequestContext) -> str | None:
+async def _at_buildio(app: App, context: RequestContext) -> str | None:
     """The one stage that the app stands in; None where it can't be told.
 
     The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
     their own. Raises ProviderError.
     """
-    seen_by_bot = await _stages(app, caller.desk.clients.buildio.service)
-    stages = seen_by_bot | await _stages(app, caller.own_buildio)
+    seen_by_bot = await _stages(app, context.services.clients.buildio.service)
+    stages = seen_by_bot | await _stages(app, context.own_buildio)
     return stages.pop() if seen_by_bot and len(stages) == 1 else None
 
 

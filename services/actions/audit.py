@@ -18,7 +18,7 @@ LONGEST_ANSWER = 300
 
 
 def entry_of(
-    event: Event, act: Act, caller: RequestContext, *, answer: str = "", agreed_by: str | None = None
+    event: Event, act: Act, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
     """What happened to an act, as it is written down: nothing that looks like a secret is."""
     reason = act.reason()
@@ -26,22 +26,22 @@ def entry_of(
         event=event,
         act=act.act,
         personal=PersonalFields(
-            person=caller.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
+            person=context.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
         ),
-        channel=caller.channel,
+        channel=context.channel,
         app=act.app.slug if act.app is not None else "",
         about={name: redact(value) for name, value in act.audit_fields().items()},
         answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
     )
 
 
-async def write_audit_entry(caller: RequestContext, entry: AuditEntry) -> None:
+async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
     """Write an entry into the workspace's chain; its hash also goes to the bot's log, which is kept elsewhere."""
-    link = await caller.storage.audit.append(entry, caller.now())
+    link = await context.storage.audit.append(entry, context.now())
     log.info(
         f"audit.{entry.event}",
         act=entry.act,
-        team=caller.team,
+        team=context.team,
         person=entry.personal.person,
         channel=entry.channel,
         app=entry.app,
@@ -54,14 +54,14 @@ async def write_audit_entry(caller: RequestContext, entry: AuditEntry) -> None:
 
 @asynccontextmanager
 async def noted(
-    caller: RequestContext, act: str, *, app: str = "", about: Mapping[str, str] | None = None
+    context: RequestContext, act: str, *, app: str = "", about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Around something that is done in the bot itself: written down once it is done, or why it was not."""
     entry = AuditEntry(
         event=Event.DONE,
         act=act,
-        personal=PersonalFields(person=caller.person),
-        channel=caller.channel,
+        personal=PersonalFields(person=context.person),
+        channel=context.channel,
         app=app,
         about=dict(about or {}),
     )
@@ -69,6 +69,6 @@ async def noted(
         yield
     except Exception as problem:
         answer = redact_beginning(str(problem), LONGEST_ANSWER)[:LONGEST_ANSWER]
-        await write_audit_entry(caller, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
+        await write_audit_entry(context, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
         raise
-    await write_audit_entry(caller, entry)
+    await write_audit_entry(context, entry)

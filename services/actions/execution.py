@@ -23,10 +23,10 @@ PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResu
 }
 
 
-async def perform(act: Act, caller: RequestContext) -> ActionResult:
+async def perform(act: Act, context: RequestContext) -> ActionResult:
     """Do it. Raises ProviderError, and UserError where it can't be done any more, or where an error quotes a secret."""
     try:
-        return await PERFORM[type(act)](act, caller)
+        return await PERFORM[type(act)](act, context)
     except (ProviderError, UserError) as problem:
         words = _without(str(problem), act.secrets())
         if words == str(problem):

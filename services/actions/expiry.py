@@ -24,10 +24,10 @@ LONGEST_SLEEP = 60.0
 class PendingActionExpiry:
     """Ends them when their time has run out, after a restart too; `run` goes on until stopped."""
 
-    def __init__(self, desk: Services, changed: asyncio.Event) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, changed: asyncio.Event) -> None:
+        self._services = services
         self._changed = changed
-        self._began = desk.clock()
+        self._began = services.clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -45,15 +45,15 @@ class PendingActionExpiry:
                 all_ended = await self.end_those_due()
             except Exception:
                 log.exception("proposals.broken")
-            next_end = await self._desk.storage.proposals.next_end() if all_ended else None
-            seconds = (next_end - self._desk.clock()).total_seconds() if next_end else LONGEST_SLEEP
+            next_end = await self._services.storage.proposals.next_end() if all_ended else None
+            seconds = (next_end - self._services.clock()).total_seconds() if next_end else LONGEST_SLEEP
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
                     await self._changed.wait()
 
     async def _own_up(self) -> None:
         """Acts in whose midst an earlier process was stopped: whether they were done, nobody knows."""
-        proposals = self._desk.storage.proposals
+        proposals = self._services.storage.proposals
         for proposal in await proposals.cut_off(self._began):
             if isinstance(proposal, Unreadable):
                 await self._end_unreadable(proposal, pending_actions.proposal_unreadable(was_agreed=True))
@@ -63,12 +63,12 @@ class PendingActionExpiry:
             )
             await proposals.say(proposal, said)
             await proposals.finish(proposal)
-            self._desk.outbox_changed()
+            self._services.outbox_changed()
 
     async def end_those_due(self) -> bool:
         """End what has run out by now; returns whether all of it could be."""
         all_ended = True
-        for proposal in await self._desk.storage.proposals.expired(self._desk.clock()):
+        for proposal in await self._services.storage.proposals.expired(self._services.clock()):
             try:
                 if isinstance(proposal, Unreadable):
                     await self._end_unreadable(
@@ -84,17 +84,17 @@ class PendingActionExpiry:
 
     async def _end_unreadable(self, one: Unreadable, said: Message) -> None:
         """End what can't be opened: it is in nobody's way, and a workflow that waits for it hears of it."""
-        desk = self._desk
-        await desk.storage.proposals.end_unreadable(one, said)
-        desk.outbox_changed()
+        services = self._services
+        await services.storage.proposals.end_unreadable(one, said)
+        services.outbox_changed()
         if one.execution is not None:
-            await desk.storage.steps.conclude(one.team, one.execution, Outcome(error=said.text))
-            desk.steps_changed()
+            await services.storage.steps.conclude(one.team, one.execution, Outcome(error=said.text))
+            services.steps_changed()
 
     async def _end(self, proposal: PendingAction) -> None:
-        desk, now = self._desk, self._desk.clock()
+        services, now = self._services, self._services.clock()
         asker = RequestContext(
-            desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel
+            services=services, person=proposal.asked_by, team=proposal.team, channel=proposal.channel
         )
         words, reason = proposal.act.summary(), proposal.act.reason()
         themselves = proposal.deciders.themselves
@@ -105,12 +105,12 @@ class PendingActionExpiry:
         if not themselves:
             to_asker = pending_actions.proposal_ran_out(words, channel=proposal.channel, reason=reason)
         entry = entry_of(Event.EXPIRED, proposal.act, asker)
-        if not await desk.storage.proposals.conclude(
+        if not await services.storage.proposals.conclude(
             proposal, ProposalState.EXPIRED, said, entry, by=None, at=now, to_asker=to_asker
         ):
             return
-        desk.outbox_changed()
+        services.outbox_changed()
         if proposal.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
-            await desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
-            desk.steps_changed()
+            await services.storage.steps.conclude(proposal.team, proposal.execution, outcome)
+            services.steps_changed()

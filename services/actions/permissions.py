@@ -16,25 +16,25 @@ from services.authorization.authorizer import Decision, Requester
 from services.request.context import RequestContext
 
 
-def person_of(caller: RequestContext) -> Requester:
+def person_of(context: RequestContext) -> Requester:
     """The caller, as the policy sees them."""
-    return Requester(team=caller.team, id=caller.person, vouched=caller.vouched)
+    return Requester(team=context.team, id=context.person, vouched=context.vouched)
 
 
-async def ruling_on(question: AccessRequest, caller: RequestContext) -> Decision:
+async def ruling_on(question: AccessRequest, context: RequestContext) -> Decision:
     """Whether the caller may, and belongs here at all: one rebuilt from what is stored is asked about like any other.
 
     What is refused is for whoever asked to write down.
     """
-    return await caller.desk.rulings.of(question, person_of(caller))
+    return await context.services.rulings.of(question, person_of(context))
 
 
 async def refusal_of(
-    ruling: Decision, caller: RequestContext, provider: Provider, app: App | None
+    ruling: Decision, context: RequestContext, provider: Provider, app: App | None
 ) -> PermissionDenied:
     """What somebody is told who may not, with what they can do about it themselves."""
     words = ruling.refused or ""
-    if not ruling.off or not await caller.is_admin():
+    if not ruling.off or not await context.is_admin():
         return PermissionDenied(words, connect=ruling.connect)
     rule = PolicyButton(provider=provider, app=app.slug if app is not None else "")
     return PermissionDenied(f"{words} You are an admin here, so you can add that rule.", rule=rule)
@@ -42,7 +42,7 @@ async def refusal_of(
 
 @asynccontextmanager
 async def permitted(
-    caller: RequestContext,
+    context: RequestContext,
     act: str,
     provider: Provider,
     app: App | None,
@@ -50,14 +50,14 @@ async def permitted(
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
     """Around a change of the channel's own orders at a provider: asked, done, written down. Raises PermissionDenied."""
-    await check_permitted(caller, act, provider, app, about=about)
+    await check_permitted(context, act, provider, app, about=about)
     slug = app.slug if app is not None else ""
-    async with noted(caller, act, app=slug, about=about):
+    async with noted(context, act, app=slug, about=about):
         yield
 
 
 async def check_permitted(
-    caller: RequestContext,
+    context: RequestContext,
     act: str,
     provider: Provider,
     app: App | None,
@@ -66,19 +66,19 @@ async def check_permitted(
 ) -> None:
     """Ask whether they may; a refusal is written down. Raises PermissionDenied."""
     question = AccessRequest(
-        permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel
+        permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=context.channel
     )
-    ruling = await ruling_on(question, caller)
+    ruling = await ruling_on(question, context)
     slug = app.slug if app is not None else ""
     if ruling.refused is not None:
         refused = AuditEntry(
             event=Event.REFUSED,
             act=act,
-            personal=PersonalFields(person=caller.person),
-            channel=caller.channel,
+            personal=PersonalFields(person=context.person),
+            channel=context.channel,
             app=slug,
             about=dict(about or {}),
             answer=ruling.refused,
         )
-        await write_audit_entry(caller, refused)
-        raise await refusal_of(ruling, caller, provider, app)
+        await write_audit_entry(context, refused)
+        raise await refusal_of(ruling, context, provider, app)

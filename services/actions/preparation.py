@@ -14,7 +14,7 @@ from services.request.finder import UserError
 SomeAct = TypeVar("SomeAct", bound=Act)
 
 
-async def prepare(act: Act, caller: RequestContext, *, linked: bool) -> Act:
+async def prepare(act: Act, context: RequestContext, *, linked: bool) -> Act:
     """Return the act whole: names as Git has them, and app and build as the provider knows them now.
 
     `linked`: whether there is an account to look them up with.
@@ -27,15 +27,15 @@ async def prepare(act: Act, caller: RequestContext, *, linked: bool) -> Act:
         raise UserError(str(error)) from error
     if linked:
         # Whoever has no account is refused by the policy, which writes that down.
-        act = await with_current_app(act, caller)
+        act = await with_current_app(act, context)
         complete = _COMPLETE.get(type(act))
-        act = await complete(act, caller) if complete is not None else act
+        act = await complete(act, context) if complete is not None else act
     if (problem := act.problem()) is not None:
         raise UserError(problem)
     return act
 
 
-async def with_current_app(act: SomeAct, caller: RequestContext) -> SomeAct:
+async def with_current_app(act: SomeAct, context: RequestContext) -> SomeAct:
     """Return the act with its app as the provider shows it to this person now: rules are about today's names.
 
     Raises UserError where they don't see it, and other ProviderErrors.
@@ -43,7 +43,7 @@ async def with_current_app(act: SomeAct, caller: RequestContext) -> SomeAct:
     if act.app is None:
         return act
     try:
-        app = await caller.own_apps(act.provider).ask_for(act.app.slug)
+        app = await context.own_apps(act.provider).ask_for(act.app.slug)
     except (NotFound, Forbidden) as problem:
         raise UserError(
             f"Your account at {act.provider.label} does not see this app, or it is not there any more."
@@ -51,21 +51,21 @@ async def with_current_app(act: SomeAct, caller: RequestContext) -> SomeAct:
     return cast(SomeAct, act.model_copy(update={"app": app}))
 
 
-async def _with_params(act: RebuildBuildAction, caller: RequestContext) -> RebuildBuildAction:
+async def _with_params(act: RebuildBuildAction, context: RequestContext) -> RebuildBuildAction:
     if act.params is not None:
         return act
-    return RebuildBuildAction.of_build(act.app, await caller.own_bitrise.build(act.app.slug, act.build.slug))
+    return RebuildBuildAction.of_build(act.app, await context.own_bitrise.build(act.app.slug, act.build.slug))
 
 
-async def _with_title(act: SetPublicInstallPageAction, caller: RequestContext) -> SetPublicInstallPageAction:
+async def _with_title(act: SetPublicInstallPageAction, context: RequestContext) -> SetPublicInstallPageAction:
     if act.title is not None:
         return act
-    one = await caller.own_bitrise.artifact(act.app.slug, act.build.slug, act.artifact)
+    one = await context.own_bitrise.artifact(act.app.slug, act.build.slug, act.artifact)
     return act.model_copy(update={"title": one.title})
 
 
-async def _with_request(act: DecideBuildRequestAction, caller: RequestContext) -> DecideBuildRequestAction:
-    waiting = await caller.own_bitrise.build_requests(act.app.slug)
+async def _with_request(act: DecideBuildRequestAction, context: RequestContext) -> DecideBuildRequestAction:
+    waiting = await context.own_bitrise.build_requests(act.app.slug)
     return act.knowing(next((one for one in waiting if one.slug == act.request), None))
 
 

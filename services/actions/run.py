@@ -51,70 +51,74 @@ NO_CHANNEL = (
 )
 
 
-async def run_action(act: Act, caller: RequestContext, *, execution: str | None = None) -> ActionResult:
+async def run_action(act: Act, context: RequestContext, *, execution: str | None = None) -> ActionResult:
     """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    linked = await caller.may_act(act.provider)
-    act = await prepare(act, caller, linked=linked)
-    ruling = await _judge(act, caller)
+    linked = await context.may_act(act.provider)
+    act = await prepare(act, context, linked=linked)
+    ruling = await _judge(act, context)
     if not linked and not ruling.confirm:
         # They have linked an account in between: what was judged was not looked up with it.
         raise UserError("Your account has just changed. Try again.")
-    if ruling.second and not caller.person:
-        await _refuse(act, caller, NAME_A_PERSON)
+    if ruling.second and not context.person:
+        await _refuse(act, context, NAME_A_PERSON)
     if ruling.confirm or ruling.second:
-        return await _propose(act, caller, ruling, execution)
-    return await do_now(act, caller)
+        return await _propose(act, context, ruling, execution)
+    return await do_now(act, context)
 
 
-async def check_permission(act: Act, caller: RequestContext) -> Decision:
+async def check_permission(act: Act, context: RequestContext) -> Decision:
     """What the policy says to it, and nothing done yet; what is refused is written down.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    if await caller.may_act(act.provider):
-        act = await with_current_app(act, caller)
-    return await _judge(act, caller)
+    if await context.may_act(act.provider):
+        act = await with_current_app(act, context)
+    return await _judge(act, context)
 
 
-async def _judge(act: Act, caller: RequestContext) -> Decision:
-    ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
+async def _judge(act: Act, context: RequestContext) -> Decision:
+    ruling = await ruling_on(await question_about(act, context, context.channel), context)
     if ruling.refused is not None:
-        await _refuse(act, caller, ruling.refused, ruling)
+        await _refuse(act, context, ruling.refused, ruling)
     return ruling
 
 
-async def _refuse(act: Act, caller: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
+async def _refuse(act: Act, context: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
     """Write the refusal down. Raises PermissionDenied."""
-    await write_audit_entry(caller, entry_of(Event.REFUSED, act, caller, answer=why))
-    raise await refusal_of(ruling or Decision(refused=why), caller, act.provider, act.app)
+    await write_audit_entry(context, entry_of(Event.REFUSED, act, context, answer=why))
+    raise await refusal_of(ruling or Decision(refused=why), context, act.provider, act.app)
 
 
-async def do_now(act: Act, caller: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
+async def do_now(act: Act, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
     """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
-    await write_audit_entry(caller, entry_of(Event.BEGUN, act, caller, agreed_by=agreed_by))
+    await write_audit_entry(context, entry_of(Event.BEGUN, act, context, agreed_by=agreed_by))
     try:
-        done = await perform(act, caller)
+        done = await perform(act, context)
     except BaseException as problem:
         told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
         said = told or type(problem).__name__
-        await write_audit_entry(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
+        await write_audit_entry(
+            context, entry_of(Event.FAILED, act, context, answer=said, agreed_by=agreed_by)
+        )
         raise
-    await write_audit_entry(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
-    caller.desk.lookout.look_now(act.provider)
+    await write_audit_entry(
+        context, entry_of(Event.DONE, act, context, answer=done.said, agreed_by=agreed_by)
+    )
+    context.services.lookout.look_now(act.provider)
     return done
 
 
-async def decide(about: ProposalButton, caller: RequestContext, *, agreed: bool) -> Reply | None:
+async def decide(about: ProposalButton, context: RequestContext, *, agreed: bool) -> Reply | None:
     """Agree to what somebody else wants to do, or decline it; its message says so. Raises PermissionDenied, UserError.
 
     A button carries a right, so it is signed; and whoever presses it is judged anew.
     """
-    proposal = await _open(about, caller)
-    asker = _asker(proposal, caller)
-    await _check_decider(proposal, caller)
+    proposal = await _open(about, context)
+    asker = _asker(proposal, context)
+    await _check_decider(proposal, context)
     state = ProposalState.AGREED if agreed else ProposalState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
     shown = proposal.act.summary()
@@ -122,7 +126,7 @@ async def decide(about: ProposalButton, caller: RequestContext, *, agreed: bool)
     said = pending_actions.proposal_decided(
         shown,
         by=proposal.asked_by,
-        decided_by=caller.person,
+        decided_by=context.person,
         agreed=agreed,
         reason=reason,
         themselves=themselves,
@@ -130,22 +134,22 @@ async def decide(about: ProposalButton, caller: RequestContext, *, agreed: bool)
     to_asker = None
     if not agreed and not themselves:
         to_asker = pending_actions.proposal_declined(
-            shown, decided_by=caller.person, channel=proposal.channel, reason=reason
+            shown, decided_by=context.person, channel=proposal.channel, reason=reason
         )
-    entry = entry_of(event, proposal.act, asker, agreed_by=caller.person)
-    proposals = caller.desk.storage.proposals
+    entry = entry_of(event, proposal.act, asker, agreed_by=context.person)
+    proposals = context.services.storage.proposals
     if not await proposals.conclude(
-        proposal, state, said, entry, by=caller.person, at=caller.now(), to_asker=to_asker
+        proposal, state, said, entry, by=context.person, at=context.now(), to_asker=to_asker
     ):
         raise UserError("Somebody else has just decided this.")
-    caller.desk.outbox_changed()
+    context.services.outbox_changed()
     if not agreed:
-        await _conclude_step(proposal, caller, Outcome(error="Somebody declined it."))
+        await _conclude_step(proposal, context, Outcome(error="Somebody declined it."))
         return None
-    return await _carry_out(proposal, caller, asker)
+    return await _carry_out(proposal, context, asker)
 
 
-async def _carry_out(proposal: PendingAction, caller: RequestContext, asker: RequestContext) -> Reply | None:
+async def _carry_out(proposal: PendingAction, context: RequestContext, asker: RequestContext) -> Reply | None:
     """Do what was agreed to, as the one who asked for it."""
     act = proposal.act
     try:
@@ -153,16 +157,16 @@ async def _carry_out(proposal: PendingAction, caller: RequestContext, asker: Req
             # They have said that it is them; a second person may be needed all the same.
             done = await run_action(act, asker, execution=proposal.execution)
         else:
-            done = await _do_agreed(act, asker, agreed_by=caller.person)
+            done = await _do_agreed(act, asker, agreed_by=context.person)
     except Exception as problem:
-        await caller.desk.storage.proposals.finish(proposal)
+        await context.services.storage.proposals.finish(proposal)
         said = redact(str(problem))
-        await _say_it_failed(proposal, caller, said)
-        await _conclude_step(proposal, caller, Outcome(error=said or "It did not work."))
+        await _say_it_failed(proposal, context, said)
+        await _conclude_step(proposal, context, Outcome(error=said or "It did not work."))
         raise
-    await caller.desk.storage.proposals.finish(proposal)
+    await context.services.storage.proposals.finish(proposal)
     if not done.waits:
-        await _conclude_step(proposal, caller, Outcome(outputs=done.facts))
+        await _conclude_step(proposal, context, Outcome(outputs=done.facts))
     return done.answer
 
 
@@ -189,37 +193,39 @@ async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider:
     """Why the asker may not, in words for somebody else."""
     if ruling.connect is not None:
         return ASKER_NOT_LINKED.format(provider=provider.label)
-    if await asker.desk.clients.members.refusal(asker.team, asker.person) is not None:
+    if await asker.services.clients.members.refusal(asker.team, asker.person) is not None:
         return ASKER_NOT_A_MEMBER
     return ruling.refused or ""
 
 
-async def _propose(act: Act, caller: RequestContext, ruling: Decision, execution: str | None) -> ActionResult:
+async def _propose(
+    act: Act, context: RequestContext, ruling: Decision, execution: str | None
+) -> ActionResult:
     details = details_of_proposal(act.full_details())
     if details is None:
         raise UserError(TOO_LONG)
-    channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
-    now = caller.now()
-    proposals = caller.desk.storage.proposals
+    channel = context.person if ruling.confirm else await _where_to_ask(act.app, context)
+    now = context.now()
+    proposals = context.services.storage.proposals
     proposal = proposals.new(
         act,
-        team=caller.team,
+        team=context.team,
         channel=channel,
-        asked_by=caller.person,
+        asked_by=context.person,
         deciders=Approvers(who=ruling.second, themselves=ruling.confirm),
         asked_at=now,
         expires_at=now + timedelta(minutes=ruling.minutes),
         execution=execution,
     )
-    vault = caller.desk.storage.vault
+    vault = context.services.storage.vault
     if vault is None:
         raise PermissionDenied(str(EncryptionKeyMissing()))
-    groups = caller.desk.rulings.groups
-    names = [await groups.names(caller.team, who) for who in ruling.second]
-    value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(caller.team, proposal.id)))
+    groups = context.services.rulings.groups
+    names = [await groups.names(context.team, who) for who in ruling.second]
+    value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(context.team, proposal.id)))
     message = pending_actions.proposal(
         act.summary(),
-        by=caller.person,
+        by=context.person,
         who=names,
         until=proposal.expires_at,
         value=value,
@@ -227,107 +233,109 @@ async def _propose(act: Act, caller: RequestContext, ruling: Decision, execution
         themselves=ruling.confirm,
         notified=ruling.second,
     )
-    asker = replace(caller, channel=channel)
+    asker = replace(context, channel=channel)
     await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
-    caller.desk.outbox_changed()
-    caller.desk.proposals_changed()
+    context.services.outbox_changed()
+    context.services.proposals_changed()
     said = pending_actions.proposed(act.summary(), channel=channel, until=proposal.expires_at)
     return ActionResult(Reply(said, Visibility.ONE_PERSON), waits=True)
 
 
-async def _where_to_ask(app: App | None, caller: RequestContext) -> str:
+async def _where_to_ask(app: App | None, context: RequestContext) -> str:
     """The channel where others can see it: this one, or one that follows the app. Raises PermissionDenied."""
-    if caller.channel and not caller.channel.startswith("D"):
-        return caller.channel
-    subscriptions = caller.desk.storage.subscriptions
+    if context.channel and not context.channel.startswith("D"):
+        return context.channel
+    subscriptions = context.services.storage.subscriptions
     for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
-        here = one.team == caller.team and not one.channel.startswith("D")
-        if here and not one.terms.run and is_seen(one, caller.desk.clients.at(one.provider)):
+        here = one.team == context.team and not one.channel.startswith("D")
+        if here and not one.terms.run and is_seen(one, context.services.clients.at(one.provider)):
             return one.channel
     raise PermissionDenied(NO_CHANNEL)
 
 
-async def _open(about: ProposalButton, caller: RequestContext) -> PendingAction:
-    vault = caller.desk.storage.vault
-    if vault is None or not vault.is_signed(signed_text(caller.team, about.id), about.seal):
+async def _open(about: ProposalButton, context: RequestContext) -> PendingAction:
+    vault = context.services.storage.vault
+    if vault is None or not vault.is_signed(signed_text(context.team, about.id), about.seal):
         raise UserError("This button is not one of mine, or is too old. Ask for it again.")
     try:
-        proposal = await caller.desk.storage.proposals.find_open(caller.team, about.id)
+        proposal = await context.services.storage.proposals.find_open(context.team, about.id)
     except DecryptionError as problem:
         raise UserError("I can't read any more what this was about. Ask for it again.") from problem
     if proposal is not None and not proposal.bound:
         raise UserError("This was asked for before I was updated. Ask for it again.")
     if proposal is None:
         raise UserError("This was decided already, or its time has run out.")
-    if proposal.expires_at <= caller.now():
+    if proposal.expires_at <= context.now():
         raise UserError("Its time has run out. Ask for it again.")
     return proposal
 
 
-async def _check_decider(proposal: PendingAction, caller: RequestContext) -> None:
+async def _check_decider(proposal: PendingAction, context: RequestContext) -> None:
     """Whether this person may decide it. Raises PermissionDenied, and writes the refusal down."""
-    problem = await _why_not(proposal, caller)
+    problem = await _why_not(proposal, context)
     if problem is not None:
-        await write_audit_entry(caller, entry_of(Event.REFUSED, proposal.act, caller, answer=problem))
+        await write_audit_entry(context, entry_of(Event.REFUSED, proposal.act, context, answer=problem))
         raise PermissionDenied(problem)
 
 
-async def _why_not(proposal: PendingAction, caller: RequestContext) -> str | None:
-    mine = caller.person == proposal.asked_by
+async def _why_not(proposal: PendingAction, context: RequestContext) -> str | None:
+    mine = context.person == proposal.asked_by
     if proposal.deciders.themselves:
         return None if mine else "Only the person in whose name it would be done can say yes or no."
     if mine:
         return "Somebody else must agree: a second person is the point of it."
     provider = proposal.act.provider
-    if await _is_same_there(proposal, caller, provider):
+    if await _is_same_there(proposal, context, provider):
         return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
     act = proposal.act
-    if await caller.may_act(provider):
+    if await context.may_act(provider):
         # Nobody agrees to what they may not see.
         try:
-            act = await with_current_app(act, caller)
+            act = await with_current_app(act, context)
         except UserError as problem:
             return str(problem)
-    ruling = await ruling_on(await question_about(act, _asker(proposal, caller), proposal.channel), caller)
+    ruling = await ruling_on(await question_about(act, _asker(proposal, context), proposal.channel), context)
     if ruling.refused is not None:
         return ruling.refused
-    if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= caller.now():
+    if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= context.now():
         return "The rules give less time for this by now, and it has run out. Ask for it again."
-    rulings, person = caller.desk.rulings, person_of(caller)
+    rulings, person = context.services.rulings, person_of(context)
     # Those that held when it was asked for, and those that hold now.
     for who in dict.fromkeys((*proposal.deciders.who, *ruling.second)):
         if not await rulings.includes(who, person):
-            return f"Only {await rulings.groups.names(caller.team, who)} may agree to this."
+            return f"Only {await rulings.groups.names(context.team, who)} may agree to this."
     return None
 
 
-async def _is_same_there(proposal: PendingAction, caller: RequestContext, provider: Provider) -> bool:
+async def _is_same_there(proposal: PendingAction, context: RequestContext, provider: Provider) -> bool:
     """Whether one person with two accounts in Slack would agree with themselves."""
-    accounts = caller.storage.accounts
+    accounts = context.storage.accounts
     one = await accounts.find(proposal.asked_by, provider)
-    other = await accounts.find(caller.person, provider)
+    other = await accounts.find(context.person, provider)
     return one is not None and other is not None and one.provider_user == other.provider_user
 
 
-def _asker(proposal: PendingAction, caller: RequestContext) -> RequestContext:
+def _asker(proposal: PendingAction, context: RequestContext) -> RequestContext:
     """The one who asked, as if they did it now."""
     channel = "" if proposal.deciders.themselves else proposal.channel
-    return RequestContext(desk=caller.desk, person=proposal.asked_by, team=proposal.team, channel=channel)
+    return RequestContext(
+        services=context.services, person=proposal.asked_by, team=proposal.team, channel=channel
+    )
 
 
-async def _say_it_failed(proposal: PendingAction, caller: RequestContext, problem: str) -> None:
+async def _say_it_failed(proposal: PendingAction, context: RequestContext, problem: str) -> None:
     said: Message = pending_actions.proposal_failed(
         proposal.act.summary(),
         by=proposal.asked_by,
-        decided_by=caller.person,
+        decided_by=context.person,
         problem=problem,
         themselves=proposal.deciders.themselves,
     )
-    await caller.desk.storage.proposals.say(proposal, said)
-    caller.desk.outbox_changed()
+    await context.services.storage.proposals.say(proposal, said)
+    context.services.outbox_changed()
 
 
-async def _conclude_step(proposal: PendingAction, caller: RequestContext, outcome: Outcome) -> None:
+async def _conclude_step(proposal: PendingAction, context: RequestContext, outcome: Outcome) -> None:
     if proposal.execution is not None:
-        await caller.desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
-        caller.desk.steps_changed()
+        await context.services.storage.steps.conclude(proposal.team, proposal.execution, outcome)
+        context.services.steps_changed()

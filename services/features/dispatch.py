@@ -47,21 +47,21 @@ Own = Callable[[Any, RequestContext], Awaitable[Reply | None]]
 Alike = Callable[[Any, RequestContext, Provider], Awaitable[Reply | None]]
 
 
-async def _help(ask: Help, _caller: RequestContext, provider: Provider) -> Reply:
+async def _help(ask: Help, _context: RequestContext, provider: Provider) -> Reply:
     return Reply(notices.help_message(ask.topic, command_line.grammar_of(provider)))
 
 
-async def _subscribe(ask: Subscribe, caller: RequestContext, provider: Provider) -> Reply | None:
-    asks = ask == Subscribe() and bool(caller.trigger_id)
-    if asks and await open_forms.open_subscribe_for_some(caller, provider):
+async def _subscribe(ask: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
+    asks = ask == Subscribe() and bool(context.trigger_id)
+    if asks and await open_forms.open_subscribe_for_some(context, provider):
         return None
-    return await subscription_commands.subscribe(ask, caller, provider)
+    return await subscription_commands.subscribe(ask, context, provider)
 
 
-async def _use(ask: UseApp, caller: RequestContext, provider: Provider) -> Reply | None:
-    if ask.app or not caller.trigger_id:
-        return await app_commands.use_app(ask, caller, provider)
-    await open_forms.open_choose_app(caller, provider)
+async def _use(ask: UseApp, context: RequestContext, provider: Provider) -> Reply | None:
+    if ask.app or not context.trigger_id:
+        return await app_commands.use_app(ask, context, provider)
+    await open_forms.open_choose_app(context, provider)
     return None
 
 
@@ -109,29 +109,29 @@ _WITHOUT_A_TOKEN = (Help, Subscriptions, Unsubscribe, Disconnect)
 
 
 async def parse_and_dispatch(
-    text: str, caller: RequestContext, *, surface: Surface, grammar: CommandParser
+    text: str, context: RequestContext, *, surface: Surface, grammar: CommandParser
 ) -> Reply | None:
     """The answer to what a person typed; None where the answer was a message of its own.
 
     Raises TypedToken, CommandError and whatever `respond` does; `services.request.error_messages` puts it into words.
     """
-    await check_words(text, caller)
+    await check_words(text, context)
     command = command_line.parse(text, surface=surface, grammar=grammar)
-    return await dispatch(command, caller, grammar.provider)
+    return await dispatch(command, context, grammar.provider)
 
 
-async def dispatch(command: Command, caller: RequestContext, provider: Provider) -> Reply | None:
+async def dispatch(command: Command, context: RequestContext, provider: Provider) -> Reply | None:
     """The answer to a command at a provider.
 
     Raises UserError, PermissionDenied, NotAMember, UnknownApp, AmbiguousApp or ProviderError.
     """
     if not isinstance(command, _FOR_OUTSIDERS.get(provider, ())):
-        await caller.check_belongs()
+        await context.check_belongs()
     if not isinstance(command, _WITHOUT_A_TOKEN):
-        check_set_up(provider, caller)
+        check_set_up(provider, context)
     if (alike := _ALIKE.get(type(command))) is not None:
-        return await alike(command, caller, provider)
-    return await _OWN[provider][type(command)](command, caller)
+        return await alike(command, context, provider)
+    return await _OWN[provider][type(command)](command, context)
 
 
 def handled_commands(provider: Provider) -> frozenset[type[Any]]:

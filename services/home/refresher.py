@@ -91,7 +91,7 @@ class HomeEvents:
 class OpenHome:
     """A Home that somebody may be looking at."""
 
-    caller: RequestContext
+    context: RequestContext
     at: datetime
     places: tuple[datetime, Places] | None = None
     shown: str = ""
@@ -106,9 +106,9 @@ class HomeRefresher:
     """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
 
     def __init__(
-        self, desk: Services, news: HomeEvents, *, progress_seconds: float = PROGRESS_SECONDS
+        self, services: Services, news: HomeEvents, *, progress_seconds: float = PROGRESS_SECONDS
     ) -> None:
-        self._desk = desk
+        self._services = services
         self._news = news
         self._open: dict[tuple[str, str], OpenHome] = {}
         self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
@@ -118,18 +118,18 @@ class HomeRefresher:
         self._stopping = False
         self._running = asyncio.Event()
 
-    async def opened(self, caller: RequestContext) -> None:
+    async def opened(self, context: RequestContext) -> None:
         """Somebody looks at their Home. Raises SlackCallFailed."""
-        key = (caller.team, caller.person)
-        opened = self._open[key] = OpenHome(caller, self._desk.clock())
+        key = (context.team, context.person)
+        opened = self._open[key] = OpenHome(context, self._services.clock())
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
         self._note_running(opened)
 
-    def left(self, caller: RequestContext) -> None:
+    def left(self, context: RequestContext) -> None:
         """Somebody went to another tab."""
-        self._open.pop((caller.team, caller.person), None)
+        self._open.pop((context.team, context.person), None)
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: nobody there looks at a Home any more."""
@@ -148,7 +148,7 @@ class HomeRefresher:
             if self._stopping:
                 return
             people = self._news.take()
-            self._desk.overview.forget()
+            self._services.overview.forget()
             await self._draw_all(people)
             # However much happens elsewhere, Homes are not drawn more often than this.
             with suppress(TimeoutError):
@@ -169,7 +169,7 @@ class HomeRefresher:
 
     async def _draw_all(self, people: set[tuple[str, str]]) -> None:
         """Draw the open Homes; those people have just done something on theirs."""
-        now = self._desk.clock()
+        now = self._services.clock()
         for key, opened in self._open.items():
             if key in people:
                 opened.at, opened.places = now, None
@@ -199,40 +199,42 @@ class HomeRefresher:
         except MembershipUnknown as problem:
             if opened.shown:
                 return  # what they saw a moment ago stays until Slack says who they are
-            view = home.closed_home(str(problem), now=self._desk.clock())
+            view = home.closed_home(str(problem), now=self._services.clock())
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
-        await self._paces[opened.caller.team].acquire()
-        await opened.caller.slack.views_publish(user_id=opened.caller.person, view=view)
+        await self._paces[opened.context.team].acquire()
+        await opened.context.slack.views_publish(user_id=opened.context.person, view=view)
         opened.shown = shown
 
     async def _view(self, opened: OpenHome) -> Block:
         """The Home; of somebody who does not belong to the workspace, why there is nothing on it."""
         try:
-            await opened.caller.check_belongs()
+            await opened.context.check_belongs()
         except MembershipUnknown:
             raise
         except NotAMember as problem:
-            return home.closed_home(str(problem), now=self._desk.clock())
+            return home.closed_home(str(problem), now=self._services.clock())
         content = await self._content(opened)
         # What runs gets further, and what could not be had may be had then.
         missing = content.missing_subscriptions or content.missing_builds
         opened.running = bool(content.running or missing)
-        return home.home(content, now=self._desk.clock())
+        return home.home(content, now=self._services.clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:
-        desk, caller = self._desk, opened.caller
-        snapshot = await desk.overview.read()
+        services, context = self._services, opened.context
+        snapshot = await services.overview.read()
         where, found = await self._subscriptions(opened)
         direct = where.direct
-        visible, apps_problem = await self._visible(caller, found)
-        person = await caller.storage.people.find(caller.person)
+        visible, apps_problem = await self._visible(context, found)
+        person = await context.storage.people.find(context.person)
         known = NameDirectory(
-            caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+            context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
         )
         mine = [
-            build for build in snapshot.latest if _seen(build, visible) and wrote(caller.person, build, known)
+            build
+            for build in snapshot.latest
+            if _seen(build, visible) and wrote(context.person, build, known)
         ]
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[:MOST_RUNNING]
@@ -243,12 +245,12 @@ class HomeRefresher:
                 ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
             ),
             ends_known=direct is not None,
-            account=await commands.linked(caller),
-            service_acts=desk.clients.bitrise.service_acts,
+            account=await commands.linked(context),
+            service_acts=services.clients.bitrise.service_acts,
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
-            usual=await desk.usual_times.of_each(running),
+            usual=await services.usual_times.of_each(running),
             subscriptions=[
                 PlacedSubscription(
                     row=subscription_commands.row_of(one),
@@ -259,42 +261,42 @@ class HomeRefresher:
             ],
             missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
             missing_builds=_words(apps_problem),
-            whole=snapshot.whole and (visible is None or await caller.is_linked()),
-            blind=subscription_commands.blind_at(desk.clients.set_up, desk),
-            providers=desk.clients.set_up or (desk.clients.first,),
+            whole=snapshot.whole and (visible is None or await context.is_linked()),
+            blind=subscription_commands.blind_at(services.clients.set_up, services),
+            providers=services.clients.set_up or (services.clients.first,),
             elsewhere=[
-                (one, await commands.linked(caller, one))
-                for one in desk.clients.set_up
+                (one, await commands.linked(context, one))
+                for one in services.clients.set_up
                 if one is not Provider.BITRISE
             ],
         )
 
     async def _visible(
-        self, caller: RequestContext, found: Sequence[Subscription]
+        self, context: RequestContext, found: Sequence[Subscription]
     ) -> tuple[frozenset[str] | None, ProviderError | None]:
         """The apps whose builds the person may see here, None: all that the bot sees; and why some are missing."""
         missing = None
         try:
-            own = await caller.apps.slugs(fresh=FRESH_TO_SHOW)
+            own = await context.apps.slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
             own, missing = frozenset(), problem
         # Without an account they see what their channels are told of.
-        visible = own if own is None else own | followed_in(found, self._desk.clients.bitrise)
+        visible = own if own is None else own | followed_in(found, self._services.clients.bitrise)
         return visible, missing
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:
         """Where the person is, and what is subscribed there."""
-        now = self._desk.clock()
+        now = self._services.clock()
         kept = opened.places
         if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
-            kept = opened.places = (now, await user_channels.of_person(opened.caller))
-        return kept[1], await opened.caller.storage.subscriptions.of_channels(kept[1].all)
+            kept = opened.places = (now, await user_channels.of_person(opened.context))
+        return kept[1], await opened.context.storage.subscriptions.of_channels(kept[1].all)
 
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)
         try:
-            return await self._desk.clients.bitrise.service_apps.by_slug(build.app_slug) or nameless
+            return await self._services.clients.bitrise.service_apps.by_slug(build.app_slug) or nameless
         except ProviderError:
             return nameless
 

@@ -44,8 +44,8 @@ UNFOLLOWED = "no channel that its maker is in follows the app any more, and they
 class AccessChecker:
     """Asks the provider with each maker's own token, each once in `every`; `run` goes on until stopped."""
 
-    def __init__(self, desk: Services, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
+        self._services = services
         self._changed = changed
         self._every = every
         self._stopping = False
@@ -74,7 +74,7 @@ class AccessChecker:
 
         One that can't be asked about keeps none of the others from it.
         """
-        now, clients = self._desk.clock(), self._desk.clients
+        now, clients = self._services.clock(), self._services.clients
         acting = [one.provider for one in clients.all if one.service_acts]
         away: set[Provider] = set()
         asked: set[tuple[str, int]] = set()
@@ -86,10 +86,10 @@ class AccessChecker:
     async def _look(
         self, now: datetime, away: set[Provider], asked: set[tuple[str, int]], acting: Sequence[Provider]
     ) -> None:
-        clients = self._desk.clients
+        clients = self._services.clients
         while True:
             there = [one.provider for one in clients.all if one.provider not in away]
-            found = await self._desk.storage.subscriptions.to_check(
+            found = await self._services.storage.subscriptions.to_check(
                 now - self._every, AT_ONCE, providers=there, acting=acting
             )
             # One that was changed while it was asked about is due still: the next look takes it.
@@ -105,7 +105,7 @@ class AccessChecker:
                     await self._ask(one, now, account)
                 except ProviderError as problem:
                     log.info("sight.later", provider=one.provider, reason=str(problem))
-                    if self._desk.lookout.blindness(one.provider) is not None:
+                    if self._services.lookout.blindness(one.provider) is not None:
                         away.add(one.provider)  # nobody is answered there
                     else:
                         await self._doubt(self._since_it_answers(one, now), now, account, SILENT)
@@ -119,7 +119,7 @@ class AccessChecker:
             else:
                 await self._stop(one, now, account, GONE)
             return
-        own = self._desk.clients.at(one.provider).of(one.team, one.created_by).apps
+        own = self._services.clients.at(one.provider).of(one.team, one.created_by).apps
         try:
             scope = await own_scope(own, one.app)
         except (NotFound, Forbidden):
@@ -135,7 +135,9 @@ class AccessChecker:
             await self._doubt(one, now, account, REFUSED)
         else:
             # From now on it shows what they see, also if the bot's token acted for all when it was made.
-            await self._desk.storage.subscriptions.confirmed(one, now, scope, account=account.connected_at)
+            await self._services.storage.subscriptions.confirmed(
+                one, now, scope, account=account.connected_at
+            )
 
     async def _ask_for_bots(self, one: Subscription, now: datetime, account: Account | None) -> None:
         """One that shows the bot's own access, made by somebody without an account.
@@ -146,7 +148,7 @@ class AccessChecker:
         if not one.channel.startswith("D"):
             await self._note(one, now, account, one.scope)
             return
-        maker = RequestContext(desk=self._desk, person=one.created_by, team=one.team, channel="")
+        maker = RequestContext(services=self._services, person=one.created_by, team=one.team, channel="")
         try:
             followed = await followed_around(maker, one.provider)
         except SlackCallFailed as error:
@@ -161,7 +163,7 @@ class AccessChecker:
             await self._stop(one, now, account, UNFOLLOWED)
 
     async def _account(self, one: Subscription) -> Account | None:
-        return await self._desk.storage.of(one.team).accounts.find(one.created_by, one.provider)
+        return await self._services.storage.of(one.team).accounts.find(one.created_by, one.provider)
 
     async def _note(
         self,
@@ -172,7 +174,7 @@ class AccessChecker:
         unsure_since: datetime | None = None,
     ) -> None:
         since = account.connected_at if account is not None else None
-        subscriptions = self._desk.storage.subscriptions
+        subscriptions = self._services.storage.subscriptions
         await subscriptions.checked(one, now, scope, account=since, unsure_since=unsure_since)
 
     async def _doubt(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
@@ -190,12 +192,12 @@ class AccessChecker:
 
     async def _stop(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
         """Its maker sees it no more: show it no more, and stop it where it runs, which its channel is told."""
-        storage, why = self._desk.storage, why.replace("{provider}", one.provider.label)
+        storage, why = self._services.storage, why.replace("{provider}", one.provider.label)
         since = account.connected_at if account is not None else None
         if not await storage.of(one.team).subscriptions.lose(one, now, account=since):
             return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
         if one.terms.run:
-            self._desk.outbox_changed()  # nobody has subscribed to anything: its message says so
+            self._services.outbox_changed()  # nobody has subscribed to anything: its message says so
             return
         entry = AuditEntry(
             event=Event.DONE,
@@ -220,28 +222,28 @@ class AccessChecker:
             rows = [subscription_commands.row_of(one) for one in ended]
             message = message_subscriptions.unseen(rows, by=by, why=why, provider=provider)
             parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
-            await self._desk.storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
-            self._desk.outbox_changed()
+            await self._services.storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
+            self._services.outbox_changed()
 
     async def _see_to_leavers(self) -> None:
         """People who have left while nobody listened: Slack says so, if it is asked."""
-        now = self._desk.clock()
+        now = self._services.clock()
         silent: set[str] = set()
-        for team, person in await self._desk.storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
+        for team, person in await self._services.storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
             if team in silent:
                 continue
-            caller = RequestContext(desk=self._desk, person=person, team=team, channel="")
+            context = RequestContext(services=self._services, person=person, team=team, channel="")
             try:
-                user = (await caller.slack.users_info(user=person)).get("user") or {}
+                user = (await context.slack.users_info(user=person)).get("user") or {}
             except SlackCallFailed as error:
                 if error.reason != "user_not_found":
                     # A workspace whose Slack does not answer must not keep the others' people from being asked about.
                     log.info("sight.person_unknown", team=team, reason=error.reason)
                     silent.add(team)
-                    await self._desk.storage.account_checked(team, person, now)
+                    await self._services.storage.account_checked(team, person, now)
                     continue
                 user = {"deleted": True}
             if user.get("deleted"):
-                await commands.leave(caller)
+                await commands.leave(context)
             else:
-                await self._desk.storage.account_checked(team, person, now)
+                await self._services.storage.account_checked(team, person, now)

@@ -21,8 +21,8 @@ _GONE = frozenset({"file_not_found", "file_deleted"})
 class TemporaryFileCleanup:
     """Deletes them, after a restart too; `run` goes on until stopped."""
 
-    def __init__(self, desk: Services, changed: asyncio.Event) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, changed: asyncio.Event) -> None:
+        self._services = services
         self._changed = changed
         self._stopping = False
 
@@ -48,16 +48,16 @@ class TemporaryFileCleanup:
     async def delete_those_due(self) -> bool:
         """Delete what has passed by now; returns whether Slack has deleted all of it."""
         all_gone = True
-        for team, file in await self._desk.storage.all_passed_files(self._desk.clock()):
+        for team, file in await self._services.storage.all_passed_files(self._services.clock()):
             if await self._delete(team, file):
-                await self._desk.storage.file_gone(team, file)
+                await self._services.storage.file_gone(team, file)
             else:
                 all_gone = False
         return all_gone
 
     async def _delete(self, team: str, file: str) -> bool:
         try:
-            await self._desk.slack(team).files_delete(file=file)
+            await self._services.slack(team).files_delete(file=file)
         except SlackCallFailed as error:
             reason = error.reason
             if reason not in _GONE:
@@ -66,5 +66,5 @@ class TemporaryFileCleanup:
         return True
 
     async def _until_next(self) -> float:
-        at = await self._desk.storage.next_file_passes()
-        return (at - self._desk.clock()).total_seconds() if at is not None else LONGEST_SLEEP
+        at = await self._services.storage.next_file_passes()
+        return (at - self._services.clock()).total_seconds() if at is not None else LONGEST_SLEEP

@@ -39,10 +39,10 @@ _LATER = UNCLEAR | {
 class WorkflowStepCompletion:
     """Looks at what is waited for when the watcher has found something, else now and then; owes nothing for long."""
 
-    def __init__(self, desk: Services, news: asyncio.Event) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, news: asyncio.Event) -> None:
+        self._services = services
         self._news = news
-        self._began: datetime = desk.clock()
+        self._began: datetime = services.clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -55,7 +55,7 @@ class WorkflowStepCompletion:
         await self._own_up()
         while not self._stopping:
             self._news.clear()
-            waits = await self._desk.storage.steps.waiting()
+            waits = await self._services.storage.steps.waiting()
             for wait in waits[:AT_ONCE]:
                 await self._see_to(wait)
             delivered = await self._deliver()
@@ -66,9 +66,9 @@ class WorkflowStepCompletion:
 
     async def _own_up(self) -> None:
         """Steps in whose midst an earlier process was stopped: whether they did anything, nobody knows."""
-        for team, execution in await self._desk.storage.steps.cut_off(self._began):
+        for team, execution in await self._services.storage.steps.cut_off(self._began):
             words = "I was stopped in the middle of this step. Look in Bitrise whether it was done."
-            await self._desk.storage.steps.conclude(team, execution, Outcome(error=words))
+            await self._services.storage.steps.conclude(team, execution, Outcome(error=words))
 
     async def _see_to(self, wait: WaitingStep) -> None:
         try:
@@ -80,7 +80,7 @@ class WorkflowStepCompletion:
             log.exception("wait.broken", execution=wait.execution)
         else:
             if outcome is not None:
-                await self._desk.storage.steps.conclude(wait.team, wait.execution, outcome)
+                await self._services.storage.steps.conclude(wait.team, wait.execution, outcome)
 
     async def _look(self, wait: WaitingStep) -> Outcome | None:
         try:
@@ -95,24 +95,24 @@ class WorkflowStepCompletion:
                 words = "No channel here follows the build's app any more, so I can't say how it ended."
                 return Outcome(error=words)
             return Outcome(outputs=outputs_of(app, build))
-        if self._desk.clock() >= wait.until:
+        if self._services.clock() >= wait.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
 
     def _visible(self, wait: WaitingStep) -> VisibleApps:
         """What workflows of its workspace may see."""
-        return VisibleApps(self._desk.clients.bitrise, self._desk.storage.of(wait.team), "", None)
+        return VisibleApps(self._services.clients.bitrise, self._services.storage.of(wait.team), "", None)
 
     async def _build(self, wait: WaitingStep) -> Build:
-        seen = await self._desk.storage.watching.build(Provider.BITRISE, wait.build_slug)
+        seen = await self._services.storage.watching.build(Provider.BITRISE, wait.build_slug)
         if seen is not None and seen.build.ended:
             return seen.build
-        return await self._desk.clients.bitrise.service.build(wait.app_slug, wait.build_slug)
+        return await self._services.clients.bitrise.service.build(wait.app_slug, wait.build_slug)
 
     async def _deliver(self) -> bool:
         """Tell Slack what it does not know yet; returns whether all of it was taken."""
         delivered = True
-        for team, execution, outcome in await self._desk.storage.steps.owed():
+        for team, execution, outcome in await self._services.storage.steps.owed():
             try:
                 await self._tell(team, execution, outcome)
             except SlackCallFailed as error:
@@ -123,13 +123,13 @@ class WorkflowStepCompletion:
                     continue
                 # Somebody has ended the workflow, or Slack has given it up: nobody waits for this any more.
                 log.info("step.gone", execution=execution, reason=reason)
-                await self._desk.storage.steps.end(team, execution)
+                await self._services.storage.steps.end(team, execution)
             else:
-                await self._desk.storage.steps.end(team, execution)
+                await self._services.storage.steps.end(team, execution)
         return delivered
 
     async def _tell(self, team: str, execution: str, outcome: Outcome) -> None:
-        slack = self._desk.slack(team)
+        slack = self._services.slack(team)
         if outcome.outputs is not None:
             await slack.functions_completeSuccess(
                 function_execution_id=execution, outputs=dict(outcome.outputs)

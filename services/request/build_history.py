@@ -16,13 +16,13 @@ _SLUGS: Mapping[Provider, Callable[[str, str], str]] = {Provider.BUILDIO: deploy
 
 
 async def find_run(
-    caller: RequestContext, app_words: str | None, ref: BuildRef, provider: Provider
+    context: RequestContext, app_words: str | None, ref: BuildRef, provider: Provider
 ) -> tuple[App, Build]:
     """The run that is meant, with its app. Raises UserError, and what `find_build` does."""
     if provider is Provider.BITRISE:
-        return await find_build(caller, app_words, ref)
-    app = await caller.apps_of(provider).still(await find_app(caller, app_words, provider))
-    build = await _watched(caller, app, ref)
+        return await find_build(context, app_words, ref)
+    app = await context.apps_of(provider).still(await find_app(context, app_words, provider))
+    build = await _watched(context, app, ref)
     if build is None:
         raise UserError(
             f"I have not seen {ref} of {app.title}: {provider.label} keeps no list for me, so I know what happened"
@@ -31,18 +31,18 @@ async def find_run(
     return app, build
 
 
-async def latest_of(app: App, caller: RequestContext, most: int) -> Sequence[Build]:
+async def latest_of(app: App, context: RequestContext, most: int) -> Sequence[Build]:
     """The app's latest runs, newest first. Raises ProviderError."""
     if app.provider is not Provider.BITRISE:
-        await caller.apps_of(app.provider).still(app)
-        return await caller.desk.storage.watching.latest_of(app, most)
-    async for page in caller.bitrise.builds(app.slug, limit=most).pages():
+        await context.apps_of(app.provider).still(app)
+        return await context.services.storage.watching.latest_of(app, most)
+    async for page in context.bitrise.builds(app.slug, limit=most).pages():
         return page.items
     return ()
 
 
-async def _watched(caller: RequestContext, app: App, ref: BuildRef) -> Build | None:
-    watching = caller.desk.storage.watching
+async def _watched(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
+    watching = context.services.storage.watching
     if ref.number is not None:
         return await watching.numbered(app, ref.number)
     called = _SLUGS.get(app.provider)

@@ -25,7 +25,7 @@ class ButtonPress:
     """
 
     value: str
-    caller: RequestContext
+    context: RequestContext
     say: ReplacingResponder
     on: PressedMessage | None
     response_url: str | None
@@ -35,24 +35,24 @@ class ButtonPress:
 
     @classmethod
     def in_body(
-        cls, body: Mapping[str, Any], action: Mapping[str, Any], desk: Services, *, form: bool
+        cls, body: Mapping[str, Any], action: Mapping[str, Any], services: Services, *, form: bool
     ) -> Self:
         """The press that Slack tells of; what opens a `form` does so by itself."""
-        caller, on, url = (
-            RequestContext.in_body(body, desk),
+        context, on, url = (
+            RequestContext.in_body(body, services),
             PressedMessage.in_body(body),
             body.get("response_url"),
         )
-        to_pane = caller.pane is not None
+        to_pane = context.pane is not None
         say: ReplacingResponder = (
-            ViewResponder(caller, waits=not form) if to_pane else ResponseUrlResponder(caller, url, on)
+            ViewResponder(context, waits=not form) if to_pane else ResponseUrlResponder(context, url, on)
         )
         picked = (action.get("selected_option") or {}).get("value")
         state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
         message = body.get("message") or {}
         return cls(
             value=str(action.get("value") or picked or ""),
-            caller=caller,
+            context=context,
             say=say,
             on=on,
             response_url=url,
@@ -68,7 +68,7 @@ Respond = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
 async def found_build(press: ButtonPress) -> tuple[App, Build]:
     """The build that a pressed button names. Raises InvalidButtonValue, ProviderError."""
     button = BuildButton.decode(press.value)
-    return await by_slugs(press.caller, button.app, button.build)
+    return await by_slugs(press.context, button.app, button.build)
 
 
 def numbers_in(press: ButtonPress) -> list[int]:

@@ -58,7 +58,7 @@ class RequestContext:
     Whether they belong to the workspace is asked at each use (`belongs`).
     """
 
-    desk: Services
+    services: Services
     person: str
     team: str
     channel: str
@@ -69,13 +69,13 @@ class RequestContext:
     thread: str | None = None
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any], desk: Services) -> Self:
+    def in_body(cls, body: Mapping[str, Any], services: Services) -> Self:
         """Whoever pressed, chose, submitted or took a shortcut."""
         view = body.get("view") or {}
         container = body.get("container") or {}
         person = body["user"]
         return cls(
-            desk=desk,
+            services=services,
             person=person["id"],
             name=person.get("username") or person.get("name"),
             team=workspace_of(body),
@@ -89,32 +89,32 @@ class RequestContext:
     @property
     def storage(self) -> WorkspaceRepositories:
         """What their workspace has told the bot."""
-        return self.desk.storage.of(self.team)
+        return self.services.storage.of(self.team)
 
     @property
     def slack(self) -> AsyncWebClient:
         """Their workspace's Slack."""
-        return self.desk.slack(self.team)
+        return self.services.slack(self.team)
 
     @property
     def bitrise(self) -> BitriseClient:
         """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
-        return self.desk.clients.bitrise.of(self.team, self.identity).reading
+        return self.services.clients.bitrise.of(self.team, self.identity).reading
 
     @property
     def own_bitrise(self) -> BitriseClient:
         """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
-        return self.desk.clients.bitrise.of(self.team, self.identity).own
+        return self.services.clients.bitrise.of(self.team, self.identity).own
 
     @property
     def buildio(self) -> BuildioClient:
         """Build.io, read with their own token, or the bot's where they have none; what may be seen is `apps_of`."""
-        return self.desk.clients.buildio.of(self.team, self.identity).reading
+        return self.services.clients.buildio.of(self.team, self.identity).reading
 
     @property
     def own_buildio(self) -> BuildioClient:
         """Build.io under their own token alone."""
-        return self.desk.clients.buildio.of(self.team, self.identity).own
+        return self.services.clients.buildio.of(self.team, self.identity).own
 
     @property
     def apps(self) -> VisibleApps:
@@ -124,11 +124,11 @@ class RequestContext:
     def apps_of(self, provider: Provider) -> VisibleApps:
         """The provider's apps that they may see here."""
         channel = self.channel if self.vouched else None
-        return VisibleApps(self.desk.clients.at(provider), self.storage, self.identity, channel)
+        return VisibleApps(self.services.clients.at(provider), self.storage, self.identity, channel)
 
     def own_apps(self, provider: Provider) -> AppCatalog[Any]:
         """The provider's apps under their own token alone."""
-        return self.desk.clients.at(provider).of(self.team, self.identity).apps
+        return self.services.clients.at(provider).of(self.team, self.identity).apps
 
     @property
     def identity(self) -> str:
@@ -137,20 +137,20 @@ class RequestContext:
 
     async def may_act(self, provider: Provider = Provider.BITRISE) -> bool:
         """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
-        clients = self.desk.clients.at(provider)
+        clients = self.services.clients.at(provider)
         return await self.is_linked(provider) or await clients.serves(self.team, self.identity)
 
     async def is_linked(self, provider: Provider = Provider.BITRISE) -> bool:
         """Whether they have an account of their own at the provider that works."""
-        return await self.desk.clients.at(provider).is_linked(self.team, self.identity)
+        return await self.services.clients.at(provider).is_linked(self.team, self.identity)
 
     def now(self) -> datetime:
         """The time of the answer."""
-        return self.desk.clock()
+        return self.services.clock()
 
     def now_at(self, provider: Provider) -> datetime:
         """Return the time at the provider, to compare its own times with."""
-        return self.desk.clients.at(provider).provider_clock()
+        return self.services.clients.at(provider).provider_clock()
 
     async def show(self, view: Mapping[str, Any]) -> str:
         """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackCallFailed."""
@@ -171,7 +171,7 @@ class RequestContext:
         await self.slack.views_update(view_id=view_id, hash=version, view=self._signed(view))
 
     def _signed(self, view: Mapping[str, Any]) -> dict[str, Any]:
-        return sign_view(view, self.desk.storage.signing, team=self.team, person=self.person)
+        return sign_view(view, self.services.storage.signing, team=self.team, person=self.person)
 
     async def signature(self) -> str:
         """The person's name, for Bitrise, which knows only the owner of the bot's token."""
@@ -192,20 +192,20 @@ class RequestContext:
 
     async def belongs(self) -> bool:
         """Whether the person is of the workspace or its organisation, now; guests are. Raises MembershipUnknown."""
-        return await self.desk.clients.members.belongs(self.team, self.person)
+        return await self.services.clients.members.belongs(self.team, self.person)
 
     async def check_belongs(self) -> None:
         """Let only those go on who belong to the workspace. Raises NotAMember, MembershipUnknown."""
-        await self.desk.clients.members.check(self.team, self.person)
+        await self.services.clients.members.check(self.team, self.person)
 
     async def check_full_member(self) -> None:
         """Let only members go on who are no guests. Raises NotAMember, NotForGuests, MembershipUnknown."""
-        await self.desk.clients.members.check_full_member(self.team, self.person)
+        await self.services.clients.members.check_full_member(self.team, self.person)
 
     async def is_full_member(self) -> bool:
         """Whether the person belongs to the workspace: no guest, nobody from elsewhere, and Slack says so."""
         try:
-            return await self.desk.clients.members.is_full_member(self.team, self.person)
+            return await self.services.clients.members.is_full_member(self.team, self.person)
         except MembershipUnknown:
             return False
 

@@ -176,14 +176,14 @@ async def _say(said: Reply, say: Responder) -> None:
     try:
         await say(said)
     except SlackCallFailed as problem:
-        caller = getattr(say, "caller", None)
+        context = getattr(say, "caller", None)
         # A dialog is gone by the time that Slack is back.
         if (
             not isinstance(say, ChannelResponder | ResponseUrlResponder)
             or not is_slacks_trouble(problem)
-            or caller is None
+            or context is None
         ):
             raise
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
-        if not caller.desk.late_answers.later(caller.team, caller.person, lambda: say(said)):
+        if not context.services.late_answers.later(context.team, context.person, lambda: say(said)):
             raise

@@ -63,16 +63,16 @@ class AppNotGiven(UserError):
     """Which app is meant can't be told."""
 
 
-async def find_app(caller: RequestContext, words: str | None, provider: Provider = Provider.BITRISE) -> App:
+async def find_app(context: RequestContext, words: str | None, provider: Provider = Provider.BITRISE) -> App:
     """The provider's app that the words name; without words the channel's: its default, or the only one it could mean.
 
     Whichever way it is found, it is one of those that the caller may see now, as it is called now. What is stored only
     says which one could be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
     """
-    apps = caller.apps_of(provider)
+    apps = context.apps_of(provider)
     if words is not None:
         return await apps.find(words)
-    if (slug := await slug_of_channel(caller, provider)) is not None:
+    if (slug := await slug_of_channel(context, provider)) is not None:
         try:
             return await apps.require(slug)
         except (NotFound, Forbidden) as error:
@@ -90,56 +90,56 @@ async def find_app(caller: RequestContext, words: str | None, provider: Provider
     )
 
 
-async def channels_app(caller: RequestContext, provider: Provider = Provider.BITRISE) -> App | None:
+async def channels_app(context: RequestContext, provider: Provider = Provider.BITRISE) -> App | None:
     """The app that a command in this channel means where it names none; None where there is none for the caller.
 
     It is one of those that are known within a list's patience, since forms are opened with it.
     """
-    if (slug := await slug_of_channel(caller, provider)) is None:
+    if (slug := await slug_of_channel(context, provider)) is None:
         return None
-    return next((app for app in await caller.apps_of(provider).in_time() if app.slug == slug), None)
+    return next((app for app in await context.apps_of(provider).in_time() if app.slug == slug), None)
 
 
-async def slug_of_channel(caller: RequestContext, provider: Provider) -> str | None:
+async def slug_of_channel(context: RequestContext, provider: Provider) -> str | None:
     """The app that the channel has chosen, or else the only one that it has subscribed to."""
-    default = await caller.storage.channels.default_app(caller.channel, provider)
+    default = await context.storage.channels.default_app(context.channel, provider)
     if default is not None:
         return default
-    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
+    subscriptions = await context.storage.subscriptions.of_channel(context.channel)
     slugs = {one.app.slug for one in subscriptions if one.app is not None and one.app.provider is provider}
     return slugs.pop() if len(slugs) == 1 else None
 
 
 async def find_build(
-    caller: RequestContext, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
+    context: RequestContext, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
 ) -> tuple[App, Build]:
     """The build that is meant, with its app. Raises what `find_app` does, and NotFound."""
     if ref.number is not None:
-        app = await find_app(caller, app_words)
-        return app, await _by_number(caller, app, ref.number)
+        app = await find_app(context, app_words)
+        return app, await _by_number(context, app, ref.number)
     slug = ref.slug or ""
     if app_slug := ref.app_slug:
-        app = await app_by_slug(caller, app_slug)
+        app = await app_by_slug(context, app_slug)
     elif app_words is not None:
-        app = await find_app(caller, app_words)
+        app = await find_app(context, app_words)
     else:
-        return await _find_by_slug(caller, slug, limits or SearchLimits())
-    return app, await caller.bitrise.build(app.slug, slug)
+        return await _find_by_slug(context, slug, limits or SearchLimits())
+    return app, await context.bitrise.build(app.slug, slug)
 
 
-async def app_by_slug(caller: RequestContext, slug: str, provider: Provider = Provider.BITRISE) -> App:
+async def app_by_slug(context: RequestContext, slug: str, provider: Provider = Provider.BITRISE) -> App:
     """The app that a button or list names. Raises ProviderError, also where the person may not see it."""
-    return await caller.apps_of(provider).require(slug)
+    return await context.apps_of(provider).require(slug)
 
 
-async def by_slugs(caller: RequestContext, app_slug: str, build_slug: str) -> tuple[App, Build]:
+async def by_slugs(context: RequestContext, app_slug: str, build_slug: str) -> tuple[App, Build]:
     """The build that a button names, with its app. Raises ProviderError."""
-    app = await app_by_slug(caller, app_slug)
-    return app, await caller.bitrise.build(app_slug, build_slug)
+    app = await app_by_slug(context, app_slug)
+    return app, await context.bitrise.build(app_slug, build_slug)
 
 
-async def _by_number(caller: RequestContext, app: App, number: int) -> Build:
-    async for build in caller.bitrise.builds(app.slug, BuildQuery(build_number=number)):
+async def _by_number(context: RequestContext, app: App, number: int) -> Build:
+    async for build in context.bitrise.builds(app.slug, BuildQuery(build_number=number)):
         # checked, since a server that does not know the filter would answer with any build
         if build.number == number:
             return build
@@ -148,27 +148,27 @@ async def _by_number(caller: RequestContext, app: App, number: int) -> Build:
     raise UserError(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
 
 
-async def _find_by_slug(caller: RequestContext, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
+async def _find_by_slug(context: RequestContext, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
     """The build that is known by its slug alone, with its app. Raises UserError, ProviderError.
 
     It is asked for in the apps that are near first: the channel's own, those that it follows, those that any channel
     follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and not every
     server has it (the seed documents name none). Nothing is asked of an app that the person may not see.
     """
-    if (known := await caller.desk.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
-        app = await app_by_slug(caller, known.build.app_slug)
-        return app, await caller.bitrise.build(app.slug, build_slug)
-    misses = caller.desk.clients.bitrise.of(caller.team, caller.identity).misses
-    key = (limits.kind, caller.channel, build_slug)
-    if not misses.has(key, caller.now()):
-        found = await _look_for(caller, build_slug, limits)
+    if (known := await context.services.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
+        app = await app_by_slug(context, known.build.app_slug)
+        return app, await context.bitrise.build(app.slug, build_slug)
+    misses = context.services.clients.bitrise.of(context.team, context.identity).misses
+    key = (limits.kind, context.channel, build_slug)
+    if not misses.has(key, context.now()):
+        found = await _look_for(context, build_slug, limits)
         if isinstance(found, tuple):
             return found
         if found is not None:
             raise found
         if limits.requests != 0:
-            misses.add(key, caller.now())
-    if (limit := await caller.apps.limit()) is not None:
+            misses.add(key, context.now())
+    if (limit := await context.apps.limit()) is not None:
         raise limit
     raise UserError(
         "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
@@ -177,34 +177,34 @@ async def _find_by_slug(caller: RequestContext, build_slug: str, limits: SearchL
 
 
 async def _look_for(
-    caller: RequestContext, build_slug: str, limits: SearchLimits
+    context: RequestContext, build_slug: str, limits: SearchLimits
 ) -> tuple[App, Build] | ProviderError | None:
     """The build with its app; where it is nowhere: what went wrong with an app that could not be asked, or None."""
-    visible = {app.slug: app for app in await caller.apps.all()}
-    near = (await _apps_near(caller, visible))[: limits.near]
-    found = await _ask_apps(caller, near, build_slug, limits)
+    visible = {app.slug: app for app in await context.apps.all()}
+    near = (await _apps_near(context, visible))[: limits.near]
+    found = await _ask_apps(context, near, build_slug, limits)
     if isinstance(found, tuple):
         return found
-    if (app_slug := await _search(caller, build_slug, limits)) is not None:
-        app = visible.get(app_slug) or await app_by_slug(caller, app_slug)
-        return app, await caller.bitrise.build(app.slug, build_slug)
+    if (app_slug := await _search(context, build_slug, limits)) is not None:
+        app = visible.get(app_slug) or await app_by_slug(context, app_slug)
+        return app, await context.bitrise.build(app.slug, build_slug)
     others = [app for app in visible.values() if app not in near]
-    elsewhere = await _ask_apps(caller, others[: limits.others], build_slug, limits)
+    elsewhere = await _ask_apps(context, others[: limits.others], build_slug, limits)
     return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
 
 
-async def _apps_near(caller: RequestContext, visible: Mapping[str, App]) -> Sequence[App]:
+async def _apps_near(context: RequestContext, visible: Mapping[str, App]) -> Sequence[App]:
     """The apps to look in first, nearest first, of those that the person may see."""
-    subscriptions = caller.storage.subscriptions
-    default = await caller.storage.channels.default_app(caller.channel, Provider.BITRISE)
+    subscriptions = context.storage.subscriptions
+    default = await context.storage.channels.default_app(context.channel, Provider.BITRISE)
     here = [
         *([default] if default is not None else []),
-        *_followed(await subscriptions.of_channel(caller.channel)),
+        *_followed(await subscriptions.of_channel(context.channel)),
     ]
     near: dict[str, App] = {}
     for slug in dict.fromkeys(here):
         with suppress(NotFound, Forbidden, NotConnected):
-            near[slug] = visible.get(slug) or await app_by_slug(caller, slug)
+            near[slug] = visible.get(slug) or await app_by_slug(context, slug)
     for slug in _followed(await subscriptions.of_all_channels()):
         if slug in visible:
             near.setdefault(slug, visible[slug])
@@ -217,7 +217,7 @@ def _followed(subscriptions: Iterable[Subscription]) -> list[str]:
 
 
 async def _ask_apps(
-    caller: RequestContext, apps: Sequence[App], build_slug: str, limits: SearchLimits
+    context: RequestContext, apps: Sequence[App], build_slug: str, limits: SearchLimits
 ) -> tuple[App, Build] | ProviderError | None:
     """Ask some of the apps at a time for the build; returns the first that has it.
 
@@ -226,7 +226,7 @@ async def _ask_apps(
 
     async def ask(app: App) -> Build | ProviderError:
         try:
-            return await caller.bitrise.build(app.slug, build_slug)
+            return await context.bitrise.build(app.slug, build_slug)
         except ProviderError as error:
             return error
 
@@ -242,13 +242,13 @@ async def _ask_apps(
     return problem
 
 
-async def _search(caller: RequestContext, build_slug: str, limits: SearchLimits) -> str | None:
+async def _search(context: RequestContext, build_slug: str, limits: SearchLimits) -> str | None:
     """The app of the build among the newest of all apps; None where it is not there, or there is no such list."""
     pages = 0
     if not limits.take(1):
         return None
     try:
-        async for page in caller.bitrise.all_builds().pages():
+        async for page in context.bitrise.all_builds().pages():
             for build in page.items:
                 if build.slug == build_slug:
                     return build.app_slug

@@ -28,7 +28,7 @@ class FormSubmission:
     """What Slack sends of it; `values` is what was filled in, `metadata` what we sent along."""
 
     ack: AsyncAck
-    caller: RequestContext
+    context: RequestContext
     view_id: str
     values: Mapping[str, Any]
     metadata: str
@@ -41,7 +41,7 @@ class FormSubmission:
 
     async def see_through(self, doing: Coroutine[Any, Any, T], course: SubmissionFlow[T]) -> T | None:
         """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-        return await see_through(doing, course, ack=self.ack, caller=self.caller, view_id=self.view_id)
+        return await see_through(doing, course, ack=self.ack, context=self.context, view_id=self.view_id)
 
     async def answer(
         self, doing: Coroutine[Any, Any, Reply | None], course: SubmissionFlow[Reply | None]
@@ -51,17 +51,17 @@ class FormSubmission:
         if said is None:
             return
         try:
-            await ChannelResponder(self.caller)(said)
+            await ChannelResponder(self.context)(said)
         except SlackCallFailed as error:
             log.info("form.not_told", reason=error.reason)
-            await ChannelResponder(replace(self.caller, channel=""))(said)
+            await ChannelResponder(replace(self.context, channel=""))(said)
 
 
 Submission = Callable[[FormSubmission], Awaitable[None]]
 
 
 def listen(
-    app: AsyncApp, callback_id: str, submission: Submission, desk: Services, listening: RequestTracker
+    app: AsyncApp, callback_id: str, submission: Submission, services: Services, listening: RequestTracker
 ) -> None:
     """Listen to the submissions of one form."""
 
@@ -71,7 +71,7 @@ def listen(
             await submission(
                 FormSubmission(
                     ack=ack,
-                    caller=RequestContext.in_body(body, desk),
+                    context=RequestContext.in_body(body, services),
                     view_id=view["id"],
                     values=view["state"]["values"],
                     metadata=view.get("private_metadata") or "",

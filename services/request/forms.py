@@ -70,7 +70,7 @@ async def see_through(
     course: SubmissionFlow[T],
     *,
     ack: AsyncAck,
-    caller: RequestContext,
+    context: RequestContext,
     view_id: str,
 ) -> T | None:
     """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
@@ -83,7 +83,7 @@ async def see_through(
         await asyncio.wait({task})
         # Slack would put what is acknowledged in the place of what comes before it.
         await acknowledged()
-        await _answer_late(task, course, caller, view_id)
+        await _answer_late(task, course, context, view_id)
     return None if task.exception() is not None else task.result()
 
 
@@ -113,25 +113,25 @@ async def _answer_at_once(task: asyncio.Task[T], course: SubmissionFlow[T], ack:
 
 
 async def _answer_late(
-    task: asyncio.Task[T], course: SubmissionFlow[T], caller: RequestContext, view_id: str
+    task: asyncio.Task[T], course: SubmissionFlow[T], context: RequestContext, view_id: str
 ) -> None:
     problem = task.exception()
     view = course.done(task.result()) if problem is None else _after(problem, course)
     if view is None:
         return
     try:
-        await caller.redraw(view_id, view)
+        await context.redraw(view_id, view)
     except SlackCallFailed as error:
         log.info("modal.gone", reason=error.reason)  # the person has closed it
         if problem is not None:
-            await _say_alone(str(course.waiting["title"]["text"]), problem, caller)
+            await _say_alone(str(course.waiting["title"]["text"]), problem, context)
 
 
-async def _say_alone(title: str, problem: BaseException, caller: RequestContext) -> None:
+async def _say_alone(title: str, problem: BaseException, context: RequestContext) -> None:
     """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
     said = Reply(notices.problem(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
     try:
-        await ChannelResponder(replace(caller, channel=""))(said)
+        await ChannelResponder(replace(context, channel=""))(said)
     except SlackCallFailed as error:
         log.warning("modal.not_told", reason=error.reason)
 

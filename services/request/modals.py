@@ -26,7 +26,7 @@ def opening_deadline() -> float:
 
 
 async def open_in_time(
-    making: Coroutine[Any, Any, Block], caller: RequestContext, title: str, *, until: float | None = None
+    making: Coroutine[Any, Any, Block], context: RequestContext, title: str, *, until: float | None = None
 ) -> None:
     """Show the form that is being made; one that takes long is announced, and says itself what went wrong.
 
@@ -37,15 +37,15 @@ async def open_in_time(
     left = (until or opening_deadline()) - asyncio.get_running_loop().time()
     await asyncio.wait({task}, timeout=max(left, 0.0))
     if task.done():
-        await caller.show(task.result())
+        await context.show(task.result())
         return
     try:
-        view_id = await caller.show(notices.notice(title, "⏳ One moment…"))
+        view_id = await context.show(notices.notice(title, "⏳ One moment…"))
     finally:
         await asyncio.wait({task})
         problem = task.exception()
     view = notices.notice(title, words_of(problem)) if problem is not None else task.result()
     try:
-        await caller.redraw(view_id, view)
+        await context.redraw(view_id, view)
     except SlackCallFailed as error:
         log.info("form.gone", reason=error.reason)  # the person has closed it

@@ -17,7 +17,7 @@ class ProviderNotConfigured(UserError):
         )
 
 
-def check_set_up(provider: Provider, caller: RequestContext) -> None:
+def check_set_up(provider: Provider, context: RequestContext) -> None:
     """Raises ProviderNotConfigured."""
-    if provider not in caller.desk.clients.set_up:
+    if provider not in context.services.clients.set_up:
         raise ProviderNotConfigured(provider)

@@ -42,7 +42,7 @@ class ChannelResponder:
     Without a channel everything is for the person, and comes as a direct message.
     """
 
-    caller: RequestContext
+    context: RequestContext
     thread: str | None = None
     direct: bool = False
 
@@ -51,19 +51,19 @@ class ChannelResponder:
 
     async def __call__(self, answer: Reply) -> None:
         """Say it. Raises SlackCallFailed."""
-        caller, message = self.caller, answer.message
-        channel = caller.channel or await caller.direct_message()
-        direct = self.direct or not caller.channel
+        context, message = self.context, answer.message
+        channel = context.channel or await context.direct_message()
+        direct = self.direct or not context.channel
         if answer.audience is Visibility.ONE_PERSON and not direct:
-            await caller.slack.chat_postEphemeral(
+            await context.slack.chat_postEphemeral(
                 channel=channel,
-                user=caller.person,
+                user=context.person,
                 text=message.text,
                 blocks=message.blocks,
                 thread_ts=self.thread,
             )
             return
-        await caller.slack.chat_postMessage(
+        await context.slack.chat_postMessage(
             channel=channel,
             text=message.text,
             blocks=message.blocks,
@@ -102,7 +102,7 @@ class ResponseUrlResponder:
     Where there is none, or it is used up, an answer comes as a message of its own.
     """
 
-    caller: RequestContext
+    context: RequestContext
     url: str | None
     pressed: PressedMessage | None = None
 
@@ -114,14 +114,14 @@ class ResponseUrlResponder:
         to_all = answer.audience is Visibility.CHANNEL
         if not await self._send(answer.message, to_all=to_all, replace=False):
             unheard = Reply(answer.message, Visibility.CHANNEL if to_all else Visibility.ONE_PERSON)
-            await ChannelResponder(self.caller)(unheard)
+            await ChannelResponder(self.context)(unheard)
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the one whose button was pressed. Raises SlackCallFailed."""
         pressed = self.pressed
         if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
             # The message is the person's own; only what stands below the link is ours.
-            await self.caller.slack.chat_unfurl(
+            await self.context.slack.chat_unfurl(
                 channel=pressed.channel,
                 ts=pressed.ts,
                 unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
@@ -129,7 +129,7 @@ class ResponseUrlResponder:
             return
         done = await self.replaced(message)
         if not done and self.pressed is not None and self.pressed.ts is not None:
-            await self.caller.slack.chat_update(
+            await self.context.slack.chat_update(
                 channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
             )
 
@@ -143,13 +143,13 @@ class ResponseUrlResponder:
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         if self.url is None:
             return False
-        if not self.caller.desk.slack_addresses.takes_answers(self.url):
+        if not self.context.services.slack_addresses.takes_answers(self.url):
             # Whoever has an address to which answers go may write there: it is no more shown than a token.
-            log.warning("answer.not_slacks", **self.caller.desk.slack_addresses.foreign(self.url))
+            log.warning("answer.not_slacks", **self.context.services.slack_addresses.foreign(self.url))
             return False
         client = AsyncWebhookClient(
             self.url,
-            session=self.caller.desk.session,
+            session=self.context.services.session,
             retry_handlers=[RateLimitWait()],
         )
         try:

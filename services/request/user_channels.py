@@ -42,13 +42,13 @@ class Places:
         return self.direct_problem is None and self.channels_problem is None
 
 
-async def of_person(caller: RequestContext) -> Places:
+async def of_person(context: RequestContext) -> Places:
     """The person's direct message with the bot, and the channels that they are in, as far as Slack says in time."""
-    direct, direct_problem = await _in_time(caller.direct_message())
+    direct, direct_problem = await _in_time(context.direct_message())
     channels: list[str] = []
 
     async def read() -> None:
-        async for page in _pages(caller):
+        async for page in _pages(context):
             channels.extend(page)
 
     _, channels_problem = await _in_time(read())
@@ -68,17 +68,17 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]
     return None, reason
 
 
-async def channels_of(caller: RequestContext) -> list[str]:
+async def channels_of(context: RequestContext) -> list[str]:
     """The channels that the person is in and the bot may know of. Raises SlackCallFailed."""
-    return [channel async for channels in _pages(caller) for channel in channels]
+    return [channel async for channels in _pages(context) for channel in channels]
 
 
-async def _pages(caller: RequestContext) -> AsyncIterator[list[str]]:
+async def _pages(context: RequestContext) -> AsyncIterator[list[str]]:
     """Of private channels Slack names only those that the bot is in, too ("users.conversations")."""
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        answer = await caller.slack.users_conversations(
-            user=caller.person,
+        answer = await context.slack.users_conversations(
+            user=context.person,
             types="public_channel,private_channel",
             exclude_archived=True,
             limit=A_PAGE,

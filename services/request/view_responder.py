@@ -29,7 +29,7 @@ class ViewResponder:
     `waits` is False where a form is asked for, which opens by itself.
     """
 
-    caller: RequestContext
+    context: RequestContext
     waits: bool = True
     _shown: str | None = field(default=None, init=False)
 
@@ -50,13 +50,13 @@ class ViewResponder:
         """Say it. Raises SlackCallFailed."""
         await self._put(answer.message, answer.title)
         if answer.audience is Visibility.CHANNEL:
-            await ChannelResponder(self.caller)(answer)
+            await ChannelResponder(self.context)(answer)
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
-        pane = self.caller.pane
+        pane = self.context.pane
         if pane is None or pane.home:
-            self.caller.desk.home_changed(self.caller.team, self.caller.person)
+            self.context.services.home_changed(self.context.team, self.context.person)
             return
         await self._change(pane.id, message, "Buildbell")
 
@@ -64,16 +64,16 @@ class ViewResponder:
         if self._shown is not None:
             await self._change(self._shown, message, title)
             return
-        self._shown = await self.caller.show(self._view(message, title))
+        self._shown = await self.context.show(self._view(message, title))
 
     async def _change(self, view_id: str, message: Message, title: str) -> None:
         try:
-            await self.caller.redraw(view_id, self._view(message, title))
+            await self.context.redraw(view_id, self._view(message, title))
         except SlackCallFailed as error:
             if error.reason != "not_found":
                 raise
             log.info("pane.gone", view=view_id)  # the person has closed it
 
     def _view(self, message: Message, title: str) -> dict[str, Any]:
-        origin = ViewMetadata(channel=self.caller.channel)
+        origin = ViewMetadata(channel=self.context.channel)
         return views.shown_in_modal(title, message, private_metadata=origin.encode())

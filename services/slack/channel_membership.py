@@ -10,22 +10,22 @@ from services.slack.errors import SlackCallFailed
 log = structlog.get_logger()
 
 
-async def enter_channel(caller: RequestContext) -> bool:
+async def enter_channel(context: RequestContext) -> bool:
     """Join the caller's channel where the bot may and has not; returns whether it can read the channel back.
 
     Public channels can be joined ("conversations.join", docs.slack.dev), where the app was installed with the scope for
     it; into private ones somebody has to invite the bot, which can't even see them before.
     """
-    if caller.channel.startswith("D"):
+    if context.channel.startswith("D"):
         return True
     try:
-        answer = await caller.slack.conversations_info(channel=caller.channel)
+        answer = await context.slack.conversations_info(channel=context.channel)
         channel = answer.get("channel") or {}
         if channel.get("is_member"):
             return True
         if not channel.get("is_private"):
-            await caller.slack.conversations_join(channel=caller.channel)
+            await context.slack.conversations_join(channel=context.channel)
             return True
     except SlackCallFailed as error:
-        log.info("channel.not_entered", channel=caller.channel, reason=error.reason)
+        log.info("channel.not_entered", channel=context.channel, reason=error.reason)
     return False

@@ -26,7 +26,7 @@ UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
 
 
 async def share_file(
-    caller: RequestContext,
+    context: RequestContext,
     path: Path,
     *,
     name: str,
@@ -44,16 +44,16 @@ async def share_file(
     The three calls of docs.slack.dev, "Uploading files". Raises SlackCallFailed, DownloadRefused.
     """
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
-    slack = caller.slack
+    slack = context.slack
     place = await slack.files_getUploadURLExternal(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(place["upload_url"])
-    if not caller.desk.slack_addresses.takes_files(upload_url):
-        log.warning("upload.not_slacks", **caller.desk.slack_addresses.foreign(upload_url))
+    if not context.services.slack_addresses.takes_files(upload_url):
+        log.warning("upload.not_slacks", **context.services.slack_addresses.foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
-        async with caller.desk.session.post(
+        async with context.services.session.post(
             upload_url,
             data=_pieces(path),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
@@ -66,8 +66,8 @@ async def share_file(
         raise SlackCallFailed("file upload", NO_ANSWER, detail=type(error).__name__) from None
     if until is not None:
         # Before anybody sees it: a crash between the two must not leave it there.
-        await caller.storage.passing_files.note(str(place["file_id"]), caller.person, until)
-        caller.desk.passing_changed()
+        await context.storage.passing_files.note(str(place["file_id"]), context.person, until)
+        context.services.passing_changed()
     await slack.files_completeUploadExternal(
         files=[{"id": place["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,

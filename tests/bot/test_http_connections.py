@@ -55,19 +55,19 @@ class Serving:
         try:
             yield self
         finally:
-            for caller in self._callers:
-                await caller.close()
+            for context in self._callers:
+                await context.close()
             listener.close()
             await runner.cleanup()
 
     async def connect(self, *pieces: bytes) -> Caller:
         before = len(self.connections)
-        caller = Caller(*await asyncio.open_connection("127.0.0.1", self.port))
-        self._callers.append(caller)
+        context = Caller(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._callers.append(context)
         await until(lambda: len(self.connections) > before or before == self._most)
         for piece in pieces:
-            await caller.say(piece)
-        return caller
+            await context.say(piece)
+        return context
 
 
 class Caller:

@@ -88,7 +88,9 @@ def test_make_test_audits_the_lock_that_holds_everything() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert "audit" in re.findall(r"^test: (.*?)  ##", makefile, re.MULTILINE)[0].split()
     assert re.search(
-        r"^audit:.*\n\t\$\(BIN\)/python -m checks\.dependency_audit requirements-dev\.lock", makefile, re.MULTILINE
+        r"^audit:.*\n\t\$\(BIN\)/python -m checks\.dependency_audit requirements-dev\.lock",
+        makefile,
+        re.MULTILINE,
     )
     assert CANARY not in pins(LOCKS[1])
 

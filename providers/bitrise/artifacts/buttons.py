@@ -13,34 +13,34 @@ from services.request.context import Reply
 
 
 async def _artifacts(press: ButtonPress) -> Reply:
-    return await commands.artifacts_of(*await found_build(press), press.caller)
+    return await commands.artifacts_of(*await found_build(press), press.context)
 
 
 async def _artifact_link(press: ButtonPress) -> Reply:
-    return await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
+    return await commands.artifact_link(ArtifactButton.decode(press.value), press.context)
 
 
 async def _artifact_renew(press: ButtonPress) -> None:
-    fresh = await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
+    fresh = await commands.artifact_link(ArtifactButton.decode(press.value), press.context)
     await press.say.instead(fresh.message)
 
 
 async def _artifact_links(press: ButtonPress) -> Reply:
     picked = read_picked(press.state, press.block)
-    return await commands.artifact_links(artifacts_of_block(press.block), picked, press.caller)
+    return await commands.artifact_links(artifacts_of_block(press.block), picked, press.context)
 
 
 async def _artifact_public(press: ButtonPress) -> Reply | None:
-    return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=True)
+    return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=True)
 
 
 async def _artifact_private(press: ButtonPress) -> Reply | None:
-    return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=False)
+    return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=False)
 
 
 async def _artifact_qr(press: ButtonPress) -> Reply | None:
     thread = press.on.ts if press.on is not None else None
-    return await commands.install_code(ArtifactButton.decode(press.value), thread, press.caller)
+    return await commands.install_code(ArtifactButton.decode(press.value), thread, press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

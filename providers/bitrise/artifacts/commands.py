@@ -29,76 +29,76 @@ MOST_ARTIFACTS = 100
 TITLE = "Artifacts"
 
 
-async def artifacts(ask: ListArtifacts, caller: RequestContext) -> Reply:
+async def artifacts(ask: ListArtifacts, context: RequestContext) -> Reply:
     """A build's artifacts."""
-    return await artifacts_of(*await find_build(caller, ask.app, ask.build), caller)
+    return await artifacts_of(*await find_build(context, ask.app, ask.build), context)
 
 
-async def artifacts_of(app: App, build: Build, caller: RequestContext) -> Reply:
+async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply:
     """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
-    async for page in caller.bitrise.artifacts(app.slug, build.slug).pages():
+    async for page in context.bitrise.artifacts(app.slug, build.slug).pages():
         total = max(page.total or 0, len(lines) + len(page.items))
         lines += (
             ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in page.items
         )
         if len(lines) >= MOST_ARTIFACTS:
             break
-    caller.desk.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
+    context.services.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
     return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 
-async def one_artifact(app: App, build: Build, artifact_slug: str, caller: RequestContext) -> Message:
+async def one_artifact(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
     """One artifact of a build, with a button that fetches its link."""
-    one = await caller.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    one = await context.bitrise.artifact(app.slug, build.slug, artifact_slug)
     line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
     return artifact_messages.artifacts(build, app, [line], total=1)
 
 
-async def artifact_link(about: ArtifactButton, caller: RequestContext) -> Reply:
+async def artifact_link(about: ArtifactButton, context: RequestContext) -> Reply:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
-    await app_by_slug(caller, about.app)
-    one = await _artifact(about, caller)
-    said = artifact_messages.artifact_link(one, about, may_act=await caller.may_act())
+    await app_by_slug(context, about.app)
+    one = await _artifact(about, context)
+    said = artifact_messages.artifact_link(one, about, may_act=await context.may_act())
     return Reply(said, Visibility.ONE_PERSON, title="Artifact")
 
 
-async def artifact_links(about: BuildButton, picked: Sequence[str], caller: RequestContext) -> Reply:
+async def artifact_links(about: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
     """Fresh links to several artifacts, for the person who asked. Raises UserError where none was picked."""
     if not picked:
         raise UserError("Pick some artifacts in the list beside the button first.")
-    app, build = await by_slugs(caller, about.app, about.build)
+    app, build = await by_slugs(context, about.app, about.build)
     wanted = [
         ArtifactButton.read({"app": about.app, "build": about.build, "artifact": slug})
         for slug in picked[:MOST_AT_ONCE]
     ]
-    links = await asyncio.gather(*(_artifact(one, caller) for one in wanted))
+    links = await asyncio.gather(*(_artifact(one, context) for one in wanted))
     return Reply(artifact_messages.artifact_links(build, app, links), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def set_public(about: ArtifactButton, caller: RequestContext, *, public: bool) -> Reply | None:
+async def set_public(about: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
     """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
-    app, build = await by_slugs(caller, about.app, about.build)
+    app, build = await by_slugs(context, about.app, about.build)
     act = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def install_code(about: ArtifactButton, thread: str | None, caller: RequestContext) -> Reply | None:
+async def install_code(about: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:
     """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
     message that everybody sees, else for the person alone.
     """
-    app, build = await by_slugs(caller, about.app, about.build)
-    one = await _artifact(about, caller)
+    app, build = await by_slugs(context, about.app, about.build)
+    one = await _artifact(about, context)
     if not one.install_page_url:
         raise UserError("It has no public install page any more.")
-    channel = caller.channel if thread and caller.channel else await caller.direct_message_alone()
+    channel = context.channel if thread and context.channel else await context.direct_message_alone()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "code.png"
         path.write_bytes(_png(one.install_page_url))
         try:
             await file_upload.share_file(
-                caller,
+                context,
                 path,
                 name=f"install-{build.label.lstrip('#')}.png",
                 title=f"QR code: install {one.title}",
@@ -109,13 +109,13 @@ async def install_code(about: ArtifactButton, thread: str | None, caller: Reques
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.why_not(error)) from error
-    if thread and caller.channel:
+    if thread and context.channel:
         return None
     return Reply(notices.sent_to_you("The QR code is in our direct messages."), Visibility.ONE_PERSON)
 
 
-async def _artifact(about: ArtifactButton, caller: RequestContext) -> ArtifactLinks:
-    return await caller.own_bitrise.artifact(about.app, about.build, about.artifact)
+async def _artifact(about: ArtifactButton, context: RequestContext) -> ArtifactLinks:
+    return await context.own_bitrise.artifact(about.app, about.build, about.artifact)
 
 
 def _png(address: str) -> bytes:

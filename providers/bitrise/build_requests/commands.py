@@ -16,23 +16,23 @@ from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 
 
-async def list_requests(ask: ListApprovals, caller: RequestContext) -> Reply:
+async def list_requests(ask: ListApprovals, context: RequestContext) -> Reply:
     """The builds of an app that wait now."""
-    return Reply(await listed(await find_app(caller, ask.app), caller), title=TITLE)
+    return Reply(await listed(await find_app(context, ask.app), context), title=TITLE)
 
 
-async def listed(app: App, caller: RequestContext) -> Message:
+async def listed(app: App, context: RequestContext) -> Message:
     """Those of this app that wait now. Raises ProviderError."""
-    return build_request_messages.request_list(await caller.own_bitrise.build_requests(app.slug), app)
+    return build_request_messages.request_list(await context.own_bitrise.build_requests(app.slug), app)
 
 
-async def decide(about: RequestButton, caller: RequestContext, *, approved: bool) -> ActionResult:
+async def decide(about: RequestButton, context: RequestContext, *, approved: bool) -> ActionResult:
     """Approve or decline one; every message that asked for it says so then.
 
     Raises PermissionDenied, UserError where it waits no longer, ProviderError.
     """
-    app = await app_by_slug(caller, about.app)
-    known = await caller.desk.storage.requests.find(Provider.BITRISE, about.request)
+    app = await app_by_slug(context, about.app)
+    known = await context.services.storage.requests.find(Provider.BITRISE, about.request)
     return await run.run_action(
-        DecideBuildRequestAction.on(about.request, app, known, approved=approved), caller
+        DecideBuildRequestAction.on(about.request, app, known, approved=approved), context
     )

@@ -26,7 +26,7 @@ from services.request.responder import PressedMessage, ReplacingResponder, Respo
 from services.request.view_responder import ViewResponder
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the abort modal."""
 
     @app.view(action_ids.ABORT_MODAL)
@@ -34,16 +34,16 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
         async with listening.answering(action_ids.ABORT_MODAL):
             origin = AbortOrigin.decode(view["private_metadata"])
             order = abort_form.read_abort(view["state"]["values"])
-            caller = RequestContext.in_body(body, desk)
+            context = RequestContext.in_body(body, services)
             said = await see_through(
-                _abort(origin, order, caller),
+                _abort(origin, order, context),
                 _course(origin, order),
                 ack=ack,
-                caller=caller,
+                context=context,
                 view_id=view["id"],
             )
             if said is not None:
-                await _tell(said, origin, caller)
+                await _tell(said, origin, context)
 
 
 def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
@@ -58,38 +58,40 @@ def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | 
     )
 
 
-async def _abort(origin: AbortOrigin, order: AbortRequest, caller: RequestContext) -> Reply | None:
+async def _abort(origin: AbortOrigin, order: AbortRequest, context: RequestContext) -> Reply | None:
     if origin.button.pipeline:
-        app = await app_by_slug(caller, origin.button.app)
-        return await pipeline_commands.abort(app, origin.button.build, order, caller)
-    app, build = await by_slugs(caller, origin.button.app, origin.button.build)
-    return await commands.abort_build(app, build, order, caller)
+        app = await app_by_slug(context, origin.button.app)
+        return await pipeline_commands.abort(app, origin.button.build, order, context)
+    app, build = await by_slugs(context, origin.button.app, origin.button.build)
+    return await commands.abort_build(app, build, order, context)
 
 
-async def _tell(said: Reply, origin: AbortOrigin, caller: RequestContext) -> None:
+async def _tell(said: Reply, origin: AbortOrigin, context: RequestContext) -> None:
     """Tell the channel, and bring up to date what Abort was pressed on."""
     say = ResponseUrlResponder(
-        caller, origin.response_url, PressedMessage(caller.channel, origin.ts, origin.unfurled)
+        context, origin.response_url, PressedMessage(context.channel, origin.ts, origin.unfurled)
     )
     await say(said)
     pressed_on: ReplacingResponder = say
-    if not caller.channel or origin.view is not None:
-        pressed_on = ViewResponder(_in_pane(caller, origin))
+    if not context.channel or origin.view is not None:
+        pressed_on = ViewResponder(_in_pane(context, origin))
     try:
-        card = await _card(origin, caller)
+        card = await _card(origin, context)
     except ProviderError:
         return
     await pressed_on.instead(card)
 
 
-async def _card(origin: AbortOrigin, caller: RequestContext) -> Message:
+async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
     if origin.button.pipeline:
-        app = await app_by_slug(caller, origin.button.app)
-        return await pipeline_commands.card(app, origin.button.build, caller)
-    return await build_commands.card(*await by_slugs(caller, origin.button.app, origin.button.build), caller)
+        app = await app_by_slug(context, origin.button.app)
+        return await pipeline_commands.card(app, origin.button.build, context)
+    return await build_commands.card(
+        *await by_slugs(context, origin.button.app, origin.button.build), context
+    )
 
 
-def _in_pane(caller: RequestContext, origin: AbortOrigin) -> RequestContext:
+def _in_pane(context: RequestContext, origin: AbortOrigin) -> RequestContext:
     """The caller as they were before the abort modal was opened."""
     pane = ViewContext(origin.view, home=False, full=False) if origin.view is not None else None
-    return replace(caller, pane=pane)
+    return replace(context, pane=pane)

@@ -18,25 +18,25 @@ from services.request.context import Reply
 
 
 async def _show(press: ButtonPress) -> Reply:
-    return Reply(await build_commands.card(*await found_build(press), press.caller), title="Build")
+    return Reply(await build_commands.card(*await found_build(press), press.context), title="Build")
 
 
 async def _refresh(press: ButtonPress) -> None:
     app, build = await found_build(press)
-    if build.ended or await notification_buttons.is_run(press.on, press.caller):
+    if build.ended or await notification_buttons.is_run(press.on, press.context):
         # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
-        press.caller.desk.lookout.look_now(app.provider)
-        if await notification_buttons.refresh(press.on, press.caller):
+        press.context.services.lookout.look_now(app.provider)
+        if await notification_buttons.refresh(press.on, press.context):
             return
-    await press.say.instead(await build_commands.card(app, build, press.caller))
+    await press.say.instead(await build_commands.card(app, build, press.context))
 
 
 async def _compare(press: ButtonPress) -> Reply:
-    return await diff.compare(*await found_build(press), press.caller)
+    return await diff.compare(*await found_build(press), press.context)
 
 
 async def _rebuild(press: ButtonPress) -> Reply | None:
-    return await commands.rebuild_build(*await found_build(press), press.caller)
+    return await commands.rebuild_build(*await found_build(press), press.context)
 
 
 async def _older_builds(press: ButtonPress) -> Reply:
@@ -44,27 +44,27 @@ async def _older_builds(press: ButtonPress) -> Reply:
     ask = parse(button.words, surface="slash")
     if not isinstance(ask, ListBuilds):
         raise InvalidButtonValue
-    return await build_commands.list_builds(ask, press.caller, start=button.start)
+    return await build_commands.list_builds(ask, press.context, start=button.start)
 
 
 async def _apps(press: ButtonPress) -> Reply:
-    return await app_commands.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
+    return await app_commands.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.context)
 
 
 async def _tell_me(press: ButtonPress) -> Reply:
-    return await profile_commands.tell_me(*await found_build(press), press.caller)
+    return await profile_commands.tell_me(*await found_build(press), press.context)
 
 
 async def _abort(press: ButtonPress) -> None:
-    await open_forms.open_abort(BuildButton.decode(press.value), press.caller, press.on, press.response_url)
+    await open_forms.open_abort(BuildButton.decode(press.value), press.context, press.on, press.response_url)
 
 
 async def _start(press: ButtonPress) -> None:
-    await open_forms.open_start(press.caller, app_in(press))
+    await open_forms.open_start(press.context, app_in(press))
 
 
 async def _find(press: ButtonPress) -> None:
-    await open_forms.open_find(press.caller)
+    await open_forms.open_find(press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

@@ -12,35 +12,35 @@ from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
 
 
-async def abort(ask: AbortBuild, caller: RequestContext) -> Reply | None:
+async def abort(ask: AbortBuild, context: RequestContext) -> Reply | None:
     """Abort a build, with the reason that the person gave."""
-    app, build = await find_build(caller, ask.app, ask.build)
-    return await abort_build(app, build, AbortRequest(reason=ask.reason), caller)
+    app, build = await find_build(context, ask.app, ask.build)
+    return await abort_build(app, build, AbortRequest(reason=ask.reason), context)
 
 
-async def abort_build(app: App, build: Build, order: AbortRequest, caller: RequestContext) -> Reply | None:
+async def abort_build(app: App, build: Build, order: AbortRequest, context: RequestContext) -> Reply | None:
     """Abort this build. Raises PermissionDenied, BuildAlreadyFinished or another ProviderError."""
     return (
-        await run.run_action(AbortBuildAction(app=app, build=BuildTarget.of(build), order=order), caller)
+        await run.run_action(AbortBuildAction(app=app, build=BuildTarget.of(build), order=order), context)
     ).answer
 
 
-async def trigger(ask: TriggerBuild, caller: RequestContext) -> Reply | None:
+async def trigger(ask: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of the app that the order names, or of the channel's."""
-    return await start(await find_app(caller, ask.app), ask, caller)
+    return await start(await find_app(context, ask.app), ask, context)
 
 
-async def start(app: App, ask: TriggerBuild, caller: RequestContext) -> Reply | None:
+async def start(app: App, ask: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of this app, and remember the order for the next time. Raises PermissionDenied or ProviderError."""
-    return (await run.run_action(TriggerBuildAction(app=app, ask=ask), caller)).answer
+    return (await run.run_action(TriggerBuildAction(app=app, ask=ask), context)).answer
 
 
-async def rebuild(ask: RebuildBuild, caller: RequestContext) -> Reply | None:
+async def rebuild(ask: RebuildBuild, context: RequestContext) -> Reply | None:
     """Start a build again as it was started."""
-    app, build = await find_build(caller, ask.app, ask.build)
-    return await rebuild_build(app, build, caller)
+    app, build = await find_build(context, ask.app, ask.build)
+    return await rebuild_build(app, build, context)
 
 
-async def rebuild_build(app: App, build: Build, caller: RequestContext) -> Reply | None:
+async def rebuild_build(app: App, build: Build, context: RequestContext) -> Reply | None:
     """Start this build again with the parameters that it was started with."""
-    return (await run.run_action(RebuildBuildAction(app=app, build=BuildTarget.of(build)), caller)).answer
+    return (await run.run_action(RebuildBuildAction(app=app, build=BuildTarget.of(build)), context)).answer

@@ -19,21 +19,21 @@ TITLE = "Comparison"
 _SUCCESS = 1
 
 
-async def compare(app: App, build: Build, caller: RequestContext) -> Reply:
+async def compare(app: App, build: Build, context: RequestContext) -> Reply:
     """What is otherwise in this build than in the last success before it."""
-    success = await _last_success(build, caller)
+    success = await _last_success(build, context)
     if success is None:
         return Reply(diff_messages.no_success(build, app), title=TITLE)
-    now, then = await asyncio.gather(_steps(app, build, caller), _steps(app, success, caller))
+    now, then = await asyncio.gather(_steps(app, build, context), _steps(app, success, context))
     found = compare_builds(app, build, success, steps=now, success_steps=then)
     return Reply(diff_messages.compared(app, found), title=TITLE)
 
 
-async def _last_success(build: Build, caller: RequestContext) -> Build | None:
+async def _last_success(build: Build, context: RequestContext) -> Build | None:
     query = BuildQuery(
         status=_SUCCESS, branch=build.branch, workflow=build.workflow, before=build.triggered_at
     )
-    async for page in caller.bitrise.builds(build.app_slug, query).pages():
+    async for page in context.bitrise.builds(build.app_slug, query).pages():
         # checked, since a server that does not know the filters would answer with any builds
         like = (build.workflow, build.branch, BuildState.SUCCEEDED)
         return next(
@@ -47,13 +47,13 @@ async def _last_success(build: Build, caller: RequestContext) -> Build | None:
     return None
 
 
-async def _steps(app: App, build: Build, caller: RequestContext) -> Sequence[Step]:
+async def _steps(app: App, build: Build, context: RequestContext) -> Sequence[Step]:
     """The build's steps; none where nobody can say."""
-    bitrise = caller.own_bitrise  # a log holds what not everybody may see
+    bitrise = context.own_bitrise  # a log holds what not everybody may see
     try:
         if told := await bitrise.steps(app.slug, build.slug):
             return told
-        with caller.desk.read_logs.place(caller.team, caller.person):
+        with context.services.read_logs.place(context.team, context.person):
             return (await bitrise.read_log(app.slug, build.slug)).reading.steps
     except (ProviderError, TooManyLogs, WorkFailed):
         return ()

@@ -60,87 +60,87 @@ class AbortOrigin(ViewMetadata):
 
 
 async def open_abort(
-    button: BuildButton, caller: RequestContext, pressed: PressedMessage | None, response_url: str | None
+    button: BuildButton, context: RequestContext, pressed: PressedMessage | None, response_url: str | None
 ) -> None:
     """Ask why the build is to be aborted; it is looked up only when that is known.
 
     Raises NotConnected, SlackCallFailed.
     """
-    await _check_acts(caller, Provider.BITRISE, opening_deadline())
+    await _check_acts(context, Provider.BITRISE, opening_deadline())
     origin = AbortOrigin(
         button=button,
-        channel=caller.channel,
+        channel=context.channel,
         ts=pressed.ts if pressed else None,
         unfurled=pressed.unfurled if pressed else None,
         response_url=response_url,
-        view=caller.pane.id if caller.pane is not None and not caller.pane.home else None,
+        view=context.pane.id if context.pane is not None and not context.pane.home else None,
     )
-    await caller.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
+    await context.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
 
 
-async def open_start(caller: RequestContext, app: App | None = None, *, words: str | None = None) -> None:
+async def open_start(context: RequestContext, app: App | None = None, *, words: str | None = None) -> None:
     """Ask what to build: of this app, or the one that the words name; else the channel's, else the one started last.
 
     It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
     Raises NotConnected, UserError, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
     """
-    _check(caller)
+    _check(context)
     until = opening_deadline()
-    await _check_acts(caller, Provider.BITRISE, until)
+    await _check_acts(context, Provider.BITRISE, until)
     if words is None:
-        await caller.show(await _start_form(caller, app, until))
+        await context.show(await _start_form(context, app, until))
         return
 
     async def of_named() -> Block:
-        return await _start_form(caller, await caller.apps.find(words), None)
+        return await _start_form(context, await context.apps.find(words), None)
 
-    await open_in_time(of_named(), caller, START_TITLE, until=until)
+    await open_in_time(of_named(), context, START_TITLE, until=until)
 
 
-async def _start_form(caller: RequestContext, app: App | None, until: float | None) -> Block:
+async def _start_form(context: RequestContext, app: App | None, until: float | None) -> Block:
     """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
-    starts = caller.storage.starts
+    starts = context.storage.starts
     slug = None
     try:
         async with asyncio.timeout_at(until):
-            app, slug = await _app_to_start(caller, app)
+            app, slug = await _app_to_start(context, app)
     except TimeoutError:
         log.info("form.app_not_known")  # nor the one started last is filled in: the channel may mean another
-    before = await starts.last(caller.person, slug) if slug else None
+    before = await starts.last(context.person, slug) if slug else None
     if app is None and slug and before is not None:
         app = App(slug=slug, title=before.app or slug)
     branch = None
     if app is not None and before is None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                branch = await main_branch(app, caller)
+                branch = await main_branch(app, context)
     form = StartForm.of(before or TriggerBuild(branch=branch))
     origin = StartOrigin(
-        channel=caller.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
+        channel=context.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
     )
     return trigger_form.start_modal(form, app, origin=origin, remembered=before is not None)
 
 
-async def _app_to_start(caller: RequestContext, app: App | None) -> tuple[App | None, str | None]:
+async def _app_to_start(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
     """The app that a build is most likely wanted of, as far as it is known, and its slug."""
-    if (app := app or await channels_app(caller)) is not None:
+    if (app := app or await channels_app(context)) is not None:
         return app, app.slug
-    slug = await caller.storage.starts.last_app(caller.person)
-    if slug is None and len(only := await caller.apps.in_time()) == 1:
+    slug = await context.storage.starts.last_app(context.person)
+    if slug is None and len(only := await context.apps.in_time()) == 1:
         return only[0], only[0].slug
     return None, slug
 
 
-async def main_branch(app: App, caller: RequestContext) -> str | None:
+async def main_branch(app: App, context: RequestContext) -> str | None:
     """The branch that a build is most likely wanted of; None where none stands out, or none is known in time.
 
     Bitrise does not say which is the default branch (`default_branch` can be set and not read).
     """
-    clients = caller.desk.clients.bitrise
+    clients = context.services.clients.bitrise
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
-            branches = await caller.desk.choices.branches(
-                clients, app.slug, whose=(caller.team, caller.identity)
+            branches = await context.services.choices.branches(
+                clients, app.slug, whose=(context.team, context.identity)
             )
     except TimeoutError:
         return None
@@ -148,94 +148,94 @@ async def main_branch(app: App, caller: RequestContext) -> str | None:
     return usual or (branches[0] if len(branches) == 1 else None)
 
 
-async def _check_acts(caller: RequestContext, provider: Provider, until: float) -> None:
+async def _check_acts(context: RequestContext, provider: Provider, until: float) -> None:
     """Say before a form is filled in that nothing could come of it, where that is known in time. Raises NotConnected.
 
     Whatever is submitted is judged again.
     """
     try:
         async with asyncio.timeout_at(until):
-            if not await caller.may_act(provider):
+            if not await context.may_act(provider):
                 # Whoever has one that is refused is told so.
-                raise await caller.apps_of(provider).limit() or NotConnected(provider=provider)
+                raise await context.apps_of(provider).limit() or NotConnected(provider=provider)
     except TimeoutError:
         log.info("form.account_not_known")
 
 
-def _check(caller: RequestContext) -> None:
-    if not caller.trigger_id:
+def _check(context: RequestContext) -> None:
+    if not context.trigger_id:
         raise UserError("Slack opens dialogs only from a command, a button or a shortcut.")
 
 
-async def open_subscription(number: int, caller: RequestContext) -> None:
+async def open_subscription(number: int, context: RequestContext) -> None:
     """Show a subscription as it is, to be changed. Raises UserError, FilterTooLong, SlackCallFailed."""
-    subscription = await of_this_caller(number, caller)
+    subscription = await of_this_caller(number, context)
     app = subscription.app
     origin = SubscriptionOrigin(
-        channel=caller.channel,
+        channel=context.channel,
         app=app.slug if app else "",
         provider=subscription.provider,
         number=subscription.id,
     )
-    await caller.show(
+    await context.show(
         subscription_form.subscription_modal(app, SubscriptionForm.of(subscription.terms), origin=origin)
     )
 
 
 async def open_subscribe(
-    caller: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
+    context: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
 ) -> None:
     """Ask what is to be told, where; apps are looked for at `provider` first. Raises UserError, SlackCallFailed.
 
     `until` is the deadline, a time of the event loop, where part of the time has passed already.
     """
-    _check(caller)
-    await _check_acts(caller, provider, until or opening_deadline())
-    origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
-    await caller.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
+    _check(context)
+    await _check_acts(context, provider, until or opening_deadline())
+    origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
+    await context.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
 
 
-async def open_subscribe_for_some(caller: RequestContext, provider: Provider) -> bool:
+async def open_subscribe_for_some(context: RequestContext, provider: Provider) -> bool:
     """Ask what is to be told, unless the channel means one app; returns whether it was asked.
 
     Raises UserError, NotConnected, SlackCallFailed.
     """
-    if await slug_of_channel(caller, provider) is not None:
+    if await slug_of_channel(context, provider) is not None:
         return False
     until = opening_deadline()
     only: Sequence[App] = ()
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until):
-            only = await caller.apps_of(provider).in_time()
+            only = await context.apps_of(provider).in_time()
     if len(only) == 1:
         return False
-    await open_subscribe(caller, provider, until=until)
+    await open_subscribe(context, provider, until=until)
     return True
 
 
-async def open_find(caller: RequestContext) -> None:
+async def open_find(context: RequestContext) -> None:
     """Ask which build. Raises UserError, SlackCallFailed."""
-    _check(caller)
-    await caller.show(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=caller.channel)))
+    _check(context)
+    await context.show(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
 
 
-async def open_choose_app(caller: RequestContext, provider: Provider) -> None:
+async def open_choose_app(context: RequestContext, provider: Provider) -> None:
     """Ask which of the provider's apps is the channel's. Raises UserError, SlackCallFailed."""
-    _check(caller)
-    await _check_acts(caller, provider, opening_deadline())
-    origin = ViewMetadata(channel=caller.channel, provider=provider)
-    await caller.show(find_form.choose_app_modal(origin=origin))
+    _check(context)
+    await _check_acts(context, provider, opening_deadline())
+    origin = ViewMetadata(channel=context.channel, provider=provider)
+    await context.show(find_form.choose_app_modal(origin=origin))
 
 
-async def open_search(about: LogButton, caller: RequestContext) -> None:
+async def open_search(about: LogButton, context: RequestContext) -> None:
     """Ask which word to look for in a log. Raises UserError, SlackCallFailed."""
-    _check(caller)
-    await caller.show(log_messages.search_modal(about))
+    _check(context)
+    await context.show(log_messages.search_modal(about))
 
 
-async def open_settings(caller: RequestContext) -> None:
+async def open_settings(context: RequestContext) -> None:
     """Ask who the person is at Bitrise. Raises UserError, SlackCallFailed."""
-    _check(caller)
-    person = await caller.storage.people.find(caller.person)
-    wishes = ProfileForm(name=person.name, mention=person.mention, ends=await commands.ends_told(caller))
-    await caller.show(profile_form.settings_modal(wishes, origin=ViewMetadata(channel=caller.channel)))
+    _check(context)
+    person = await context.storage.people.find(context.person)
+    wishes = ProfileForm(name=person.name, mention=person.mention, ends=await commands.ends_told(context))
+    await context.show(profile_form.settings_modal(wishes, origin=ViewMetadata(channel=context.channel)))

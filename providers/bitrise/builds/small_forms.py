@@ -33,46 +33,62 @@ from services.request.forms import FollowUp, SubmissionFlow, see_through
 from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to their submissions."""
 
     @app.view(action_ids.FIND_MODAL)
     async def find(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.FIND_MODAL):
-            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
+            context, origin = (
+                RequestContext.in_body(body, services),
+                ViewMetadata.read(view["private_metadata"]),
+            )
             sought = find_form.read_sought(view["state"]["values"])
             course = _finding(sought, origin)
-            await see_through(_found(sought, caller), course, ack=ack, caller=caller, view_id=view["id"])
+            await see_through(_found(sought, context), course, ack=ack, context=context, view_id=view["id"])
 
     @app.view(action_ids.LOG_SEARCH_MODAL)
     async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.LOG_SEARCH_MODAL):
-            caller, about = RequestContext.in_body(body, desk), LogButton.decode(view["private_metadata"])
+            context, about = (
+                RequestContext.in_body(body, services),
+                LogButton.decode(view["private_metadata"]),
+            )
             word = log_messages.read_word(view["state"]["values"])
             course = _searching(about, word)
             await see_through(
-                log_commands.search(about, word, caller), course, ack=ack, caller=caller, view_id=view["id"]
+                log_commands.search(about, word, context),
+                course,
+                ack=ack,
+                context=context,
+                view_id=view["id"],
             )
 
     @app.view(action_ids.CHOOSE_APP_MODAL)
     async def choose(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.CHOOSE_APP_MODAL):
-            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
+            context, origin = (
+                RequestContext.in_body(body, services),
+                ViewMetadata.read(view["private_metadata"]),
+            )
             sought = find_form.read_sought(view["state"]["values"])
             said = await see_through(
-                commands.use_app(UseApp(app=sought.app or ""), caller, origin.provider),
+                commands.use_app(UseApp(app=sought.app or ""), context, origin.provider),
                 _choosing(origin),
                 ack=ack,
-                caller=caller,
+                context=context,
                 view_id=view["id"],
             )
             if said is not None:
-                await ChannelResponder(caller)(said)
+                await ChannelResponder(context)(said)
 
     @app.view(action_ids.SETTINGS_MODAL)
     async def settings(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.SETTINGS_MODAL):
-            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
+            context, origin = (
+                RequestContext.in_body(body, services),
+                ViewMetadata.read(view["private_metadata"]),
+            )
             wishes = profile_form.read_wishes(view["state"]["values"])
             ask = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
             course: SubmissionFlow[Reply] = SubmissionFlow(
@@ -83,9 +99,9 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
                 field_of=lambda _: NAME,
             )
             await see_through(
-                profile_commands.me(ask, caller), course, ack=ack, caller=caller, view_id=view["id"]
+                profile_commands.me(ask, context), course, ack=ack, context=context, view_id=view["id"]
             )
-            desk.home_changed(caller.team, caller.person)
+            services.home_changed(context.team, context.person)
 
 
 def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
@@ -120,15 +136,15 @@ def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
     )
 
 
-async def _found(sought: BuildSearch, caller: RequestContext) -> Message:
+async def _found(sought: BuildSearch, context: RequestContext) -> Message:
     """The card of the one build that was named, or the list of those that fit."""
     ref = build_ref(sought.words)
     if ref is not None:
-        return await build_commands.card(*await find_build(caller, sought.app, ref), caller)
+        return await build_commands.card(*await find_build(context, sought.app, ref), context)
     ask = parse(f"builds {sought.app or ''} {sought.words}", surface="slash")
     if not isinstance(ask, ListBuilds) or (ask.app is not None and ask.app != sought.app):
         raise CommandError("Here a number, a link or filters can be typed.", example="builds status:failed")
-    return (await build_commands.list_builds(ask, caller)).message
+    return (await build_commands.list_builds(ask, context)).message
 
 
 def _needs_an_app(problem: BaseException) -> bool:

@@ -37,7 +37,7 @@ from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the modal's buttons and its submission."""
 
     @app.action(action_ids.START_ADD_VARIABLE)
@@ -45,7 +45,7 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
         await ack()
         async with listening.answering(action_ids.START_ADD_VARIABLE):
             await wait_for_place()
-            await _draw_anew(body, desk, StartOrigin.with_row)
+            await _draw_anew(body, services, StartOrigin.with_row)
 
     @app.action(action_ids.START_REMOVE_VARIABLE)
     async def remove(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
@@ -54,50 +54,50 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
             await wait_for_place()
             value = str(action.get("value"))
             if value.isdecimal() and len(value) < 5:
-                await _draw_anew(body, desk, lambda origin: origin.without_row(int(value)))
+                await _draw_anew(body, services, lambda origin: origin.without_row(int(value)))
 
     @app.view(action_ids.START_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.START_MODAL):
-            caller, origin = (
-                RequestContext.in_body(body, desk),
+            context, origin = (
+                RequestContext.in_body(body, services),
                 StartOrigin.read(view.get("private_metadata")),
             )
             form = trigger_form.read_start(view["state"]["values"], origin)
             picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
             said = await see_through(
-                _start(form, picked, caller),
+                _start(form, picked, context),
                 _course(form, picked, origin),
                 ack=ack,
-                caller=caller,
+                context=context,
                 view_id=view["id"],
             )
             if said is not None:
-                await say_or_explain(_given(said), ChannelResponder(caller))
+                await say_or_explain(_given(said), ChannelResponder(context))
 
 
-async def app_picked(body: dict[str, Any], desk: Services) -> None:
+async def app_picked(body: dict[str, Any], services: Services) -> None:
     """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
     view = body["view"]
-    caller, origin = RequestContext.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
+    context, origin = RequestContext.in_body(body, services), StartOrigin.read(view.get("private_metadata"))
     form = trigger_form.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
     origin = origin.model_copy(update={"app": picked.slug})
     remembered = None
     if picked.slug and not form.names_something and not any(form.variables.values()):
-        remembered = await caller.storage.starts.last(caller.person, picked.slug)
+        remembered = await context.storage.starts.last(context.person, picked.slug)
         if remembered is None:
-            form = form.model_copy(update={"branch": await main_branch(picked, caller)})
+            form = form.model_copy(update={"branch": await main_branch(picked, context)})
     if remembered is not None:
         form = StartForm.of(remembered)
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = trigger_form.start_modal(form, picked, origin=origin, remembered=remembered is not None)
     # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await caller.redraw(view["id"], shown)
+    await context.redraw(view["id"], shown)
 
 
 async def _draw_anew(
-    body: dict[str, Any], desk: Services, change: Callable[[StartOrigin], StartOrigin]
+    body: dict[str, Any], services: Services, change: Callable[[StartOrigin], StartOrigin]
 ) -> None:
     view = body.get("view")
     if view is None:
@@ -108,16 +108,18 @@ async def _draw_anew(
     shown = trigger_form.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await RequestContext.in_body(body, desk).redraw(view["id"], shown, version=view.get("hash") or None)
+        await RequestContext.in_body(body, services).redraw(
+            view["id"], shown, version=view.get("hash") or None
+        )
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise
 
 
-async def _start(form: StartForm, picked: App, caller: RequestContext) -> Reply | None:
+async def _start(form: StartForm, picked: App, context: RequestContext) -> Reply | None:
     order = order_of(form)
-    app = await app_by_slug(caller, picked.slug)
-    return await commands.start(app, order, caller)
+    app = await app_by_slug(context, picked.slug)
+    return await commands.start(app, order, context)
 
 
 def order_of(form: StartForm) -> TriggerBuild:

@@ -17,26 +17,26 @@ from services.worker_processes.log_tasks import redact_text
 TITLE = "bitrise.yml"
 
 
-async def show(ask: ShowYml, caller: RequestContext) -> Reply:
+async def show(ask: ShowYml, context: RequestContext) -> Reply:
     """The bitrise.yml as a file for the person alone, highlighted, and what Bitrise finds wrong with it.
 
     Raises what `find_build` does, and UserError where Slack does not take the file.
     """
-    app, build = await _whose(ask, caller)
-    bitrise = caller.own_bitrise
+    app, build = await _whose(ask, context)
+    bitrise = context.own_bitrise
     text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
     verdict = await bitrise.validate_yml(app.slug, text)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bitrise.yml"
-        path.write_text(await redact_text(caller.desk.runner, text), encoding="utf-8")
+        path.write_text(await redact_text(context.services.runner, text), encoding="utf-8")
         try:
             await file_upload.share_file(
-                caller,
+                context,
                 path,
                 name="bitrise.yml",
                 title=f"bitrise.yml of {app.title}{f' {build.label}' if build else ''}",
                 comment=config_messages.yml_comment(app, build, verdict),
-                channel=await caller.direct_message_alone(),
+                channel=await context.direct_message_alone(),
                 snippet="yaml",
             )
         except SlackCallFailed as error:
@@ -44,10 +44,10 @@ async def show(ask: ShowYml, caller: RequestContext) -> Reply:
     return Reply(config_messages.yml_shown(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _whose(ask: ShowYml, caller: RequestContext) -> tuple[App, Build | None]:
+async def _whose(ask: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
     if ask.build is None:
-        return await find_app(caller, ask.app), None
+        return await find_app(context, ask.app), None
     # A slug alone may be an app's as well as a build's.
-    if ask.app is None and ask.build.slug and (app := await caller.apps.by_slug(ask.build.slug)):
+    if ask.app is None and ask.build.slug and (app := await context.apps.by_slug(ask.build.slug)):
         return app, None
-    return await find_build(caller, ask.app, ask.build)
+    return await find_build(context, ask.app, ask.build)

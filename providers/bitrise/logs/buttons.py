@@ -18,41 +18,41 @@ from services.request.finder import by_slugs
 
 async def _log(press: ButtonPress) -> Reply:
     return await commands.log_of(
-        *await found_build(press), press.caller, thread=press.on.ts if press.on else None
+        *await found_build(press), press.context, thread=press.on.ts if press.on else None
     )
 
 
 async def _log_step(press: ButtonPress) -> Reply:
     about = log_of_block(press.block)
-    app, build = await by_slugs(press.caller, about.app, about.build)
+    app, build = await by_slugs(press.context, about.app, about.build)
     if not press.value.isdecimal() or len(press.value) > 4:
         raise InvalidButtonValue
-    return await commands.log_of(app, build, press.caller, step=int(press.value), thread=about.thread)
+    return await commands.log_of(app, build, press.context, step=int(press.value), thread=about.thread)
 
 
 async def _log_file(press: ButtonPress) -> Reply | None:
-    return await commands.hand_over(LogButton.decode(press.value), press.caller, share=False)
+    return await commands.hand_over(LogButton.decode(press.value), press.context, share=False)
 
 
 async def _log_share(press: ButtonPress) -> Reply | None:
-    return await commands.hand_over(LogButton.decode(press.value), press.caller, share=True)
+    return await commands.hand_over(LogButton.decode(press.value), press.context, share=True)
 
 
 async def _log_follow(press: ButtonPress) -> Reply:
     about = LogButton.decode(press.value)
-    app, build = await by_slugs(press.caller, about.app, about.build)
+    app, build = await by_slugs(press.context, about.app, about.build)
     if build.ended:
-        return await commands.log_of(app, build, press.caller)
-    caller = press.caller
-    channel = await caller.direct_message_alone()
-    follower = LogFollower(caller.own_bitrise, caller.slack, app, build, team=caller.team, channel=channel)
-    await caller.desk.following.begin(follower)
+        return await commands.log_of(app, build, press.context)
+    context = press.context
+    channel = await context.direct_message_alone()
+    follower = LogFollower(context.own_bitrise, context.slack, app, build, team=context.team, channel=channel)
+    await context.services.following.begin(follower)
     said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
     return Reply(said, Visibility.ONE_PERSON, title=commands.TITLE)
 
 
 async def _log_search(press: ButtonPress) -> None:
-    await open_forms.open_search(LogButton.decode(press.value), press.caller)
+    await open_forms.open_search(LogButton.decode(press.value), press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

@@ -27,29 +27,29 @@ from services.worker_processes.log_tasks import redact_log
 TITLE = "Log"
 
 
-async def log(ask: ShowLog, caller: RequestContext) -> Reply:
+async def log(ask: ShowLog, context: RequestContext) -> Reply:
     """A build's steps, and the end of its log."""
-    return await log_of(*await find_build(caller, ask.app, ask.build), caller)
+    return await log_of(*await find_build(context, ask.app, ask.build), context)
 
 
 async def log_of(
-    app: App, build: Build, caller: RequestContext, *, step: int | None = None, thread: str | None = None
+    app: App, build: Build, context: RequestContext, *, step: int | None = None, thread: str | None = None
 ) -> Reply:
     """This build's log, for one person: logs hold what not everybody in a channel may see.
 
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
-    bitrise = caller.own_bitrise
-    with caller.desk.read_logs.place(caller.team, caller.person):
+    bitrise = context.own_bitrise
+    with context.services.read_logs.place(context.team, context.person):
         try:
             read, told, ai_summary = await asyncio.gather(
                 bitrise.read_log(app.slug, build.slug, step=step),
                 bitrise.steps(app.slug, build.slug),
-                _ai_summary(build, caller),
+                _ai_summary(build, context),
             )
         except NoLog:
-            return Reply(log_messages.no_log(build, app, now=caller.now_at(app.provider)), title=TITLE)
-        end, of = await _end(app, build, read, told, step, caller)
+            return Reply(log_messages.no_log(build, app, now=context.now_at(app.provider)), title=TITLE)
+        end, of = await _end(app, build, read, told, step, context)
     view = LogView(
         steps=told or read.reading.steps,
         end=end,
@@ -64,51 +64,54 @@ async def log_of(
     return Reply(log_messages.build_log(build, app, view), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def search(about: LogButton, word: str, caller: RequestContext) -> Message:
+async def search(about: LogButton, word: str, context: RequestContext) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
-    app, build = await by_slugs(caller, about.app, about.build)
-    with caller.desk.read_logs.place(caller.team, caller.person):
-        read = await caller.own_bitrise.read_log(app.slug, build.slug, word=word)
+    app, build = await by_slugs(context, about.app, about.build)
+    with context.services.read_logs.place(context.team, context.person):
+        read = await context.own_bitrise.read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
     )
 
 
-async def hand_over(about: LogButton, caller: RequestContext, *, share: bool) -> Reply | None:
+async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -> Reply | None:
     """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
 
     Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
-    app, build = await by_slugs(caller, about.app, about.build)
-    with caller.desk.whole_logs.place(caller.team, caller.person), tempfile.TemporaryDirectory() as folder:
+    app, build = await by_slugs(context, about.app, about.build)
+    with (
+        context.services.whole_logs.place(context.team, context.person),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         path = Path(folder) / "log"
         try:
-            async with caller.own_bitrise.raw_log(app.slug, build.slug) as chunks:
-                await _write(path, redact_log(caller.desk.runner, chunks))
+            async with context.own_bitrise.raw_log(app.slug, build.slug) as chunks:
+                await _write(path, redact_log(context.services.runner, chunks))
         except NoLog as error:
             raise UserError(
                 "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
             ) from error
-        channel = caller.channel if share and caller.channel else await caller.direct_message_alone()
+        channel = context.channel if share and context.channel else await context.direct_message_alone()
         whose = {
             "build": build.slug,
             "label": build.label,
-            "to": "channel" if channel == caller.channel else "person",
+            "to": "channel" if channel == context.channel else "person",
         }
         try:
-            async with noted(caller, "hand_over_log", app=app.slug, about=whose):
+            async with noted(context, "hand_over_log", app=app.slug, about=whose):
                 await file_upload.share_file(
-                    caller,
+                    context,
                     path,
                     name=f"{app.slug}-{build.label.lstrip('#')}.log",
                     title=f"Log of {app.title} {build.label}",
-                    comment=log_messages.log_shared(build, app, by=caller.person),
+                    comment=log_messages.log_shared(build, app, by=context.person),
                     channel=channel,
-                    thread=about.thread if channel == caller.channel else None,
+                    thread=about.thread if channel == context.channel else None,
                 )
         except SlackCallFailed as error:
             raise UserError(file_upload.why_not(error)) from error
-    if channel == caller.channel:
+    if channel == context.channel:
         return None
     return Reply(
         notices.sent_to_you("The log is in our direct messages."), Visibility.ONE_PERSON, title=TITLE
@@ -124,14 +127,14 @@ async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
                 raise UserError("The log is too large to be handed over. Open it in Bitrise.")
 
 
-async def _ai_summary(build: Build, caller: RequestContext) -> str | None:
+async def _ai_summary(build: Build, context: RequestContext) -> str | None:
     if build.state is not BuildState.FAILED:
         return None
-    return await caller.own_bitrise.ai_summary(build.slug)
+    return await context.own_bitrise.ai_summary(build.slug)
 
 
 async def _end(
-    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, caller: RequestContext
+    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, context: RequestContext
 ) -> tuple[str, str | None]:
     """The text of the end that is shown, and the step that it is of."""
     reading = read.reading
@@ -142,5 +145,5 @@ async def _end(
     # The log has no boxes by which the step could be found, so its own log is asked for.
     end = None
     if (uuid := told[step - 1].uuid) is not None:
-        end = await caller.own_bitrise.step_end(app.slug, build.slug, uuid)
+        end = await context.own_bitrise.step_end(app.slug, build.slug, uuid)
     return end or "", told[step - 1].title

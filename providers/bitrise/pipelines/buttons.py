@@ -25,26 +25,30 @@ log = structlog.get_logger()
 
 
 async def _pipeline(press: ButtonPress) -> Reply:
-    app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.caller)
-    return Reply(pipeline_card.pipeline_card(one, app, now=press.caller.now_at(app.provider)), title=PIPELINE)
+    app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.context)
+    return Reply(
+        pipeline_card.pipeline_card(one, app, now=press.context.now_at(app.provider)), title=PIPELINE
+    )
 
 
 async def _pipeline_refresh(press: ButtonPress) -> None:
     # Who presses must see the app: a subscription's message, too, says then what has come of it since.
-    await app_by_slug(press.caller, PipelineButton.decode(press.value).app)
-    if await notification_buttons.refresh(press.on, press.caller):
+    await app_by_slug(press.context, PipelineButton.decode(press.value).app)
+    if await notification_buttons.refresh(press.on, press.context):
         return  # a subscription's message is kept up to date by what the watcher sees
     await press.say.instead((await _pipeline(press)).message)
 
 
 async def _pipeline_rebuild(press: ButtonPress) -> Reply | None:
     return await pipeline_commands.rebuild(
-        PipelineButton.decode(press.value), press.caller, failed_only=False
+        PipelineButton.decode(press.value), press.context, failed_only=False
     )
 
 
 async def _pipeline_rebuild_failed(press: ButtonPress) -> Reply | None:
-    return await pipeline_commands.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
+    return await pipeline_commands.rebuild(
+        PipelineButton.decode(press.value), press.context, failed_only=True
+    )
 
 
 async def _approve(press: ButtonPress) -> Reply | None:
@@ -56,22 +60,22 @@ async def _decline(press: ButtonPress) -> Reply | None:
 
 
 async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
-    button, caller = RequestButton.decode(press.value), press.caller
-    done = await commands.decide(button, caller, approved=approved)
+    button, context = RequestButton.decode(press.value), press.context
+    done = await commands.decide(button, context, approved=approved)
     # A message that asks for the decision is itself changed, and says who decided.
-    if done.waits or await notification_buttons.is_ours(press.on, caller):
+    if done.waits or await notification_buttons.is_ours(press.on, context):
         return done.answer if done.waits else None
     await _show_the_rest(press, button)
-    here = Recipient(team=caller.team, channel=caller.channel)
-    told = await caller.desk.storage.messages.is_there(here, subject_of_request(button.request))
+    here = Recipient(team=context.team, channel=context.channel)
+    told = await context.services.storage.messages.is_there(here, subject_of_request(button.request))
     return None if told else done.answer
 
 
 async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
     """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
     try:
-        app = await app_by_slug(press.caller, button.app)
-        await press.say.instead(await commands.listed(app, press.caller))
+        app = await app_by_slug(press.context, button.app)
+        await press.say.instead(await commands.listed(app, press.context))
     except (ProviderError, SlackCallFailed) as problem:
         log.info("approvals.list_stays", reason=type(problem).__name__)
 

@@ -20,48 +20,48 @@ from services.request.finder import UserError, app_by_slug, find_app
 MOST = 10
 
 
-async def show(ask: ShowPipeline, caller: RequestContext) -> Reply:
+async def show(ask: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline's card."""
-    app = await app_by_slug(caller, ask.app_slug) if ask.app_slug else await find_app(caller, ask.app)
-    identity = ask.pipeline_id or await _by_number(app, ask.number or 0, caller)
-    return Reply(await card(app, identity, caller), title=TITLE)
+    app = await app_by_slug(context, ask.app_slug) if ask.app_slug else await find_app(context, ask.app)
+    identity = ask.pipeline_id or await _by_number(app, ask.number or 0, context)
+    return Reply(await card(app, identity, context), title=TITLE)
 
 
-async def list_pipelines(ask: ListPipelines, caller: RequestContext) -> Reply:
+async def list_pipelines(ask: ListPipelines, context: RequestContext) -> Reply:
     """The app's latest pipelines."""
-    app = await find_app(caller, ask.app)
-    ids = (await caller.bitrise.pipelines(app.slug))[:MOST]
-    found = await asyncio.gather(*(caller.bitrise.pipeline(app.slug, one) for one in ids))
-    return Reply(pipeline_card.pipeline_list(found, app, now=caller.now_at(app.provider)), title=TITLE)
+    app = await find_app(context, ask.app)
+    ids = (await context.bitrise.pipelines(app.slug))[:MOST]
+    found = await asyncio.gather(*(context.bitrise.pipeline(app.slug, one) for one in ids))
+    return Reply(pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)), title=TITLE)
 
 
-async def card(app: App, pipeline_id: str, caller: RequestContext) -> Message:
+async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     """The card of a pipeline as it is now. Raises ProviderError."""
-    one = await caller.bitrise.pipeline(app.slug, pipeline_id)
-    return pipeline_card.pipeline_card(one, app, now=caller.now_at(app.provider))
+    one = await context.bitrise.pipeline(app.slug, pipeline_id)
+    return pipeline_card.pipeline_card(one, app, now=context.now_at(app.provider))
 
 
-async def found(about: PipelineButton, caller: RequestContext) -> tuple[App, Pipeline]:
+async def found(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
     """The pipeline that a button names. Raises ProviderError."""
-    app = await app_by_slug(caller, about.app)
-    return app, await caller.bitrise.pipeline(app.slug, about.pipeline)
+    app = await app_by_slug(context, about.app)
+    return app, await context.bitrise.pipeline(app.slug, about.pipeline)
 
 
-async def abort(app: App, pipeline_id: str, order: AbortRequest, caller: RequestContext) -> Reply | None:
+async def abort(app: App, pipeline_id: str, order: AbortRequest, context: RequestContext) -> Reply | None:
     """Abort a pipeline. Raises PermissionDenied, UserError where it has ended, ProviderError."""
-    one = PipelineTarget.of(await caller.bitrise.pipeline(app.slug, pipeline_id))
-    return (await run.run_action(AbortPipelineAction(app=app, pipeline=one, order=order), caller)).answer
+    one = PipelineTarget.of(await context.bitrise.pipeline(app.slug, pipeline_id))
+    return (await run.run_action(AbortPipelineAction(app=app, pipeline=one, order=order), context)).answer
 
 
-async def rebuild(about: PipelineButton, caller: RequestContext, *, failed_only: bool) -> Reply | None:
+async def rebuild(about: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
     """Start a new attempt of a pipeline. Raises PermissionDenied, UserError where it still runs, ProviderError."""
-    app, one = await found(about, caller)
+    app, one = await found(about, context)
     act = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(one), failed_only=failed_only)
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def _by_number(app: App, number: int, caller: RequestContext) -> str:
-    for identity in await caller.bitrise.pipelines(app.slug, number=number):
-        if (await caller.bitrise.pipeline(app.slug, identity)).number == number:
+async def _by_number(app: App, number: int, context: RequestContext) -> str:
+    for identity in await context.bitrise.pipelines(app.slug, number=number):
+        if (await context.bitrise.pipeline(app.slug, identity)).number == number:
             return identity
     raise UserError(f"{app.title} has no pipeline #{number}. `/bitrise pipelines` lists the latest ones.")

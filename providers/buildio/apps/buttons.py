@@ -20,24 +20,24 @@ from services.request.finder import app_by_slug
 
 
 async def _app(press: ButtonPress) -> Reply:
-    return Reply(await commands.card(await _found(press), press.caller), title=commands.TITLE)
+    return Reply(await commands.card(await _found(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
     app = await _found(press)
-    if await notification_buttons.refresh(press.on, press.caller):
+    if await notification_buttons.refresh(press.on, press.context):
         return  # a message of a subscription is brought up to date as it is
-    await press.say.instead(await commands.card(app, press.caller))
+    await press.say.instead(await commands.card(app, press.context))
 
 
 async def _create(press: ButtonPress) -> Reply | None:
-    return await create.open_form(CreateForm(), press.caller)
+    return await create.open_form(CreateForm(), press.context)
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:
     named = OptionalAppButton.decode(press.value).app
-    app = await app_by_slug(press.caller, named, Provider.BUILDIO) if named else None
-    return await deploy_commands.open_form(app, press.caller, again=_source(press))
+    app = await app_by_slug(press.context, named, Provider.BUILDIO) if named else None
+    return await deploy_commands.open_form(app, press.context, again=_source(press))
 
 
 def _source(press: ButtonPress) -> Deploy | None:
@@ -51,7 +51,7 @@ def _source(press: ButtonPress) -> Deploy | None:
 
 async def _found(press: ButtonPress) -> App:
     """The app that a pressed button names. Raises InvalidButtonValue, ProviderError."""
-    return await app_by_slug(press.caller, BuildioButton.decode(press.value).app, Provider.BUILDIO)
+    return await app_by_slug(press.context, BuildioButton.decode(press.value).app, Provider.BUILDIO)
 
 
 ANSWERS: Mapping[str, Respond] = {

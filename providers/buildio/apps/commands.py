@@ -18,11 +18,11 @@ from services.request.finder import UserError, find_app
 TITLE = "App"
 
 
-async def list_apps(ask: ListApps, caller: RequestContext) -> Reply:
+async def list_apps(ask: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
-    team = await find_team(ask.team, caller) if ask.team is not None else None
-    visible = await caller.apps_of(Provider.BUILDIO).slugs()
-    asked = await caller.buildio.apps(team=team.id if team is not None else None)
+    team = await find_team(ask.team, context) if ask.team is not None else None
+    visible = await context.apps_of(Provider.BUILDIO).slugs()
+    asked = await context.buildio.apps(team=team.id if team is not None else None)
     apps = sorted(
         (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
     )
@@ -34,28 +34,28 @@ async def list_apps(ask: ListApps, caller: RequestContext) -> Reply:
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Reply(await with_limit(said, caller, Provider.BUILDIO, empty=not apps), title="Apps")
+    return Reply(await with_limit(said, context, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
-async def show(ask: ShowApp, caller: RequestContext) -> Reply:
+async def show(ask: ShowApp, context: RequestContext) -> Reply:
     """One app as it stands now."""
-    app = await find_app(caller, ask.app, Provider.BUILDIO)
-    return Reply(await card(app, caller), title=TITLE)
+    app = await find_app(context, ask.app, Provider.BUILDIO)
+    return Reply(await card(app, context), title=TITLE)
 
 
-async def card(app: App, caller: RequestContext) -> Message:
+async def card(app: App, context: RequestContext) -> Message:
     """The app's card. Raises ProviderError."""
-    shown = await caller.buildio.app(app.slug)
+    shown = await context.buildio.app(app.slug)
     try:
-        dynos = await caller.buildio.dynos(app.slug)
+        dynos = await context.buildio.dynos(app.slug)
     except (Forbidden, NotFound, RequestRejected):
         dynos = None  # the app can be seen, and its processes can't
     return messages.app_card(shown, dynos)
 
 
-async def find_team(words: str, caller: RequestContext) -> Team:
+async def find_team(words: str, context: RequestContext) -> Team:
     """The person's own team of that name or id. Raises UserError, ProviderError."""
-    teams = await caller.own_buildio.teams()
+    teams = await context.own_buildio.teams()
     for one in teams:
         if words.casefold() in (one.id.casefold(), one.name.casefold()):
             return one

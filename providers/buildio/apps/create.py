@@ -16,36 +16,36 @@ from services.request.finder import UserError
 from services.request.modals import open_in_time
 
 
-async def create(ask: CreateApp, caller: RequestContext) -> Reply | None:
+async def create(ask: CreateApp, context: RequestContext) -> Reply | None:
     """Make the app that the words name; without a name, ask for it.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
     form = CreateForm(**ask.model_dump())
     if ask.name is None:
-        return await open_form(form, caller)
+        return await open_form(form, context)
     for problem in form.problems.values():
         raise UserError(problem)
-    return await make(ask, caller)
+    return await make(ask, context)
 
 
-async def make(ask: CreateApp, caller: RequestContext) -> Reply | None:
+async def make(ask: CreateApp, context: RequestContext) -> Reply | None:
     """Make this app. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(CreateForm(**ask.model_dump()), caller)
+    form = await with_team(CreateForm(**ask.model_dump()), context)
     act = action_types.CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
     )
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def open_form(form: CreateForm, caller: RequestContext) -> Reply | None:
+async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
     """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
-    if not caller.trigger_id:
+    if not context.trigger_id:
         words = "What is the app called?"
         return Reply(notices.form_button(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
-    await open_in_time(_form(form, caller), caller, "Create an app")
+    await open_in_time(_form(form, context), context, "Create an app")
     return None
 
 
-async def _form(form: CreateForm, caller: RequestContext) -> Block:
-    return create_form.create_modal(await with_team(form, caller), origin=origin_of(caller))
+async def _form(form: CreateForm, context: RequestContext) -> Block:
+    return create_form.create_modal(await with_team(form, context), origin=origin_of(context))

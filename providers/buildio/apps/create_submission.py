@@ -21,7 +21,7 @@ async def _create(sent: FormSubmission) -> None:
         lambda problem: create_form.create_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.answer(create.make(form, sent.caller), course)
+    await sent.answer(create.make(form, sent.context), course)
 
 
 SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_CREATE_MODAL: _create}

@@ -17,45 +17,45 @@ from services.request.finder import app_by_slug
 
 async def _list(press: ButtonPress) -> Reply:
     return await commands.listing(
-        await _meant(ConfigVarsButton.decode(press.value), press.caller), press.caller
+        await _meant(ConfigVarsButton.decode(press.value), press.context), press.context
     )
 
 
 async def _refresh(press: ButtonPress) -> None:
-    its = await _meant(ConfigVarsButton.decode(press.value), press.caller)
-    await press.say.instead(await commands.listed(its, press.caller))
+    its = await _meant(ConfigVarsButton.decode(press.value), press.context)
+    await press.say.instead(await commands.listed(its, press.context))
 
 
 async def _reveal(press: ButtonPress) -> Reply | None:
     button = ConfigVarsButton.decode(press.value)
-    return await reveal.pressed(await _meant(button, press.caller), button, press)
+    return await reveal.pressed(await _meant(button, press.context), button, press)
 
 
 async def _reveal_granted(press: ButtonPress) -> Reply | None:
     button = RevealButton.decode(press.value)
-    return await reveal.pressed(await _meant(button, press.caller), button, press)
+    return await reveal.pressed(await _meant(button, press.context), button, press)
 
 
 async def _set(press: ButtonPress) -> Reply | None:
     button = ConfigVarsButton.decode(press.value)
-    return await commands.ask_for_values(await _meant(button, press.caller), button.key, press.caller)
+    return await commands.ask_for_values(await _meant(button, press.context), button.key, press.context)
 
 
 async def _unset(press: ButtonPress) -> None:
     await commands.ask_for_keys(
-        await _meant(ConfigVarsButton.decode(press.value), press.caller), press.caller
+        await _meant(ConfigVarsButton.decode(press.value), press.context), press.context
     )
 
 
 async def _remove(press: ButtonPress) -> Reply | None:
     button = RemoveVarsButton.decode(press.value)
-    return await commands.remove(await _meant(button.of, press.caller), button.keys, press.caller)
+    return await commands.remove(await _meant(button.of, press.context), button.keys, press.context)
 
 
-async def _meant(button: ConfigVarsButton, caller: RequestContext) -> ConfigVarScope:
+async def _meant(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:
     """Those that the button names. Raises ProviderError, also where the person may not see the app."""
     if button.app is not None:
-        return AppScope(await app_by_slug(caller, button.app, Provider.BUILDIO))
+        return AppScope(await app_by_slug(context, button.app, Provider.BUILDIO))
     # Whether there is such an environment, and whether they may see it, Build.io says once it is read.
     named = button.environment or ""
     return EnvironmentScope(Environment(id=named, name=button.title or named))

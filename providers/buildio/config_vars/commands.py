@@ -30,83 +30,83 @@ SET, REMOVE = "Set config vars", "Remove config vars"
 NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
 
 
-async def show(ask: ListConfig, caller: RequestContext) -> Reply:
+async def show(ask: ListConfig, context: RequestContext) -> Reply:
     """The config vars of the app that the words name, or of the channel's: masked, for the person alone."""
-    return await listing(await _of_app(ask.app, caller), caller)
+    return await listing(await _of_app(ask.app, context), context)
 
 
-async def get(ask: GetConfig, caller: RequestContext) -> Reply | None:
+async def get(ask: GetConfig, context: RequestContext) -> Reply | None:
     """One value, for a minute: where no dialog can be opened for it, a button that does."""
-    return await reveal_typed(await _of_app(ask.app, caller), ask.key, caller)
+    return await reveal_typed(await _of_app(ask.app, context), ask.key, context)
 
 
-async def set_(ask: SetConfig, caller: RequestContext) -> Reply | None:
+async def set_(ask: SetConfig, context: RequestContext) -> Reply | None:
     """Open the form for the values; one word alone that an app is called is that app, and no key."""
     if ask.app is None and ask.key is not None:
-        named = [app for app in await caller.apps_of(Provider.BUILDIO).all() if app.title == ask.key]
+        named = [app for app in await context.apps_of(Provider.BUILDIO).all() if app.title == ask.key]
         if len(named) == 1:
-            return await ask_for_values(AppScope(named[0]), None, caller)
-    return await ask_for_values(await _of_app(ask.app, caller), ask.key, caller)
+            return await ask_for_values(AppScope(named[0]), None, context)
+    return await ask_for_values(await _of_app(ask.app, context), ask.key, context)
 
 
-async def unset(ask: UnsetConfig, caller: RequestContext) -> Reply:
+async def unset(ask: UnsetConfig, context: RequestContext) -> Reply:
     """Ask whether those are to go that are named."""
-    return await ask_to_remove(await _of_app(ask.app, caller), ask.keys, caller)
+    return await ask_to_remove(await _of_app(ask.app, context), ask.keys, context)
 
 
-async def listing(its: ConfigVarScope, caller: RequestContext) -> Reply:
+async def listing(its: ConfigVarScope, context: RequestContext) -> Reply:
     """Their list, as an answer for one person. Raises PermissionDenied, ProviderError."""
-    return Reply(await listed(its, caller), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(await listed(its, context), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def listed(its: ConfigVarScope, caller: RequestContext) -> Message:
+async def listed(its: ConfigVarScope, context: RequestContext) -> Message:
     """Their list, masked. Raises PermissionDenied, ProviderError."""
-    await check_may_look(its, caller)
-    values = await its.read(caller)
-    return config_var_messages.vars_list(its.of, values, changed=await last_changes(its, caller))
+    await check_may_look(its, context)
+    values = await its.read(context)
+    return config_var_messages.vars_list(its.of, values, changed=await last_changes(its, context))
 
 
-async def reveal_typed(its: ConfigVarScope, key: str, caller: RequestContext) -> Reply | None:
+async def reveal_typed(its: ConfigVarScope, key: str, context: RequestContext) -> Reply | None:
     """Show one in a dialog; a message can only offer a button. Raises PermissionDenied, UserError, ProviderError."""
-    if not caller.trigger_id:
-        await check_may_look(its, caller)
-        await check_known(its, [key], caller)
+    if not context.trigger_id:
+        await check_may_look(its, context)
+        await check_known(its, [key], context)
         words = "Press this, and I show you the value in a dialog, for a minute."
         return _button(words, "Reveal", action_ids.BUILDIO_REVEAL, its.of.value(key))
-    await reveal.in_dialog(its, key, caller)
+    await reveal.in_dialog(its, key, context)
     return None
 
 
-async def ask_for_values(its: ConfigVarScope, key: str | None, caller: RequestContext) -> Reply | None:
+async def ask_for_values(its: ConfigVarScope, key: str | None, context: RequestContext) -> Reply | None:
     """Open the form for values, or offer a button that does. Raises PermissionDenied, SlackCallFailed."""
-    if not caller.trigger_id:
-        await check_may_look(its, caller)
+    if not context.trigger_id:
+        await check_may_look(its, context)
         return _button(
             "Values are typed into a form.", "Set…", action_ids.BUILDIO_VARS_SET, its.of.value(key)
         )
-    await open_in_time(form_for_values(its, key, caller), caller, SET)
+    await open_in_time(form_for_values(its, key, context), context, SET)
     return None
 
 
-async def form_for_values(its: ConfigVarScope, key: str | None, caller: RequestContext) -> Block:
+async def form_for_values(its: ConfigVarScope, key: str | None, context: RequestContext) -> Block:
     """The form for values. Raises PermissionDenied."""
-    await check_may_look(its, caller)
-    return forms.vars_modal(its.of, origin=VarsOrigin.about(its.of, channel=caller.channel), key=key)
+    await check_may_look(its, context)
+    return forms.vars_modal(its.of, origin=VarsOrigin.about(its.of, channel=context.channel), key=key)
 
 
-async def ask_for_keys(its: ConfigVarScope, caller: RequestContext) -> None:
+async def ask_for_keys(its: ConfigVarScope, context: RequestContext) -> None:
     """Open the form in which those are picked that are to go.
 
     Raises PermissionDenied, ProviderError, SlackCallFailed.
     """
-    await open_in_time(_unset_form(its, caller), caller, REMOVE)
+    await open_in_time(_unset_form(its, context), context, REMOVE)
 
 
-async def ask_to_remove(its: ConfigVarScope, keys: Sequence[str], caller: RequestContext) -> Reply:
+async def ask_to_remove(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply:
     """Show what will be gone, with the button for it. Raises PermissionDenied, UserError, ProviderError."""
-    await check_may_look(its, caller)
-    await check_known(its, keys, caller)
-    await run.check_permission(its.unsetting(keys), caller)
+    await check_may_look(its, context)
+    await check_known(its, keys, context)
+    await run.check_permission(its.unsetting(keys), context)
     if not (most := keys_in_question(its.of, keys)):
         raise UserError(NO_BUTTON)
     if most < len(keys):
@@ -117,23 +117,23 @@ async def ask_to_remove(its: ConfigVarScope, keys: Sequence[str], caller: Reques
     return Reply(config_var_messages.unset_question(its.of, keys), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def remove(its: ConfigVarScope, keys: Sequence[str], caller: RequestContext) -> Reply | None:
+async def remove(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply | None:
     """Take these away. Raises PermissionDenied, UserError, ProviderError."""
-    await check_may_look(its, caller)
-    await check_known(its, keys, caller)
-    return (await run.run_action(its.unsetting(keys), caller)).answer
+    await check_may_look(its, context)
+    await check_known(its, keys, context)
+    return (await run.run_action(its.unsetting(keys), context)).answer
 
 
-async def _unset_form(its: ConfigVarScope, caller: RequestContext) -> Block:
-    await check_may_look(its, caller)
-    keys = list(await its.read(caller))
+async def _unset_form(its: ConfigVarScope, context: RequestContext) -> Block:
+    await check_may_look(its, context)
+    keys = list(await its.read(context))
     if not keys:
         raise UserError("There are no config vars to remove.")
-    return forms.unset_modal(its.of, keys, origin=VarsOrigin.about(its.of, channel=caller.channel))
+    return forms.unset_modal(its.of, keys, origin=VarsOrigin.about(its.of, channel=context.channel))
 
 
-async def _of_app(words: str | None, caller: RequestContext) -> AppScope:
-    return AppScope(await find_app(caller, words, Provider.BUILDIO))
+async def _of_app(words: str | None, context: RequestContext) -> AppScope:
+    return AppScope(await find_app(context, words, Provider.BUILDIO))
 
 
 def _button(words: str, label: str, action_id: str, value: str | None) -> Reply:

@@ -38,31 +38,31 @@ async def pressed(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPr
     """
     if button.key is None:
         raise InvalidButtonValue
-    caller = press.caller
+    context = press.context
     grant = button if isinstance(button, RevealButton) else None
     if press.on is None or press.on.ts is not None or press.response_url is None:
-        await in_dialog(its, button.key, caller, grant)
+        await in_dialog(its, button.key, context, grant)
         return None
-    found = await _look(its, button.key, caller, grant)
+    found = await _look(its, button.key, context, grant)
     if isinstance(found, Reply):
         return found
-    place = ResponseUrlResponder(caller, press.response_url, press.on)
+    place = ResponseUrlResponder(context, press.response_url, press.on)
     if not await place.replaced(found):
         raise UserError(NOT_TAKEN)
     hidden = config_var_messages.vars_hidden(its.of, button.key)
-    await caller.desk.vanishing.after_a_while(caller.team, lambda: place.replaced(hidden))
+    await context.services.vanishing.after_a_while(context.team, lambda: place.replaced(hidden))
     return None
 
 
 async def in_dialog(
-    its: ConfigVarScope, key: str, caller: RequestContext, grant: RevealButton | None = None
+    its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None = None
 ) -> None:
     """Show it in a dialog; what goes wrong is said there too."""
-    pane, shown = ViewResponder(caller), False
+    pane, shown = ViewResponder(context), False
 
     async def look() -> Reply:
         nonlocal shown
-        found = await _look(its, key, caller, grant)
+        found = await _look(its, key, context, grant)
         if isinstance(found, Reply):
             return found
         shown = True
@@ -70,43 +70,43 @@ async def in_dialog(
 
     async def hide() -> bool:
         return pane.shown is None or await _put(
-            pane.shown, config_var_messages.vars_hidden(its.of, key), caller
+            pane.shown, config_var_messages.vars_hidden(its.of, key), context
         )
 
     try:
         await say_or_explain(look(), pane)
     finally:
         if shown and pane.shown is not None:
-            await caller.desk.vanishing.after_a_while(caller.team, hide)
+            await context.services.vanishing.after_a_while(context.team, hide)
 
 
 async def _look(
-    its: ConfigVarScope, key: str, caller: RequestContext, grant: RevealButton | None
+    its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None
 ) -> Message | Reply:
     """The value as it may be shown; an answer where somebody else must agree first."""
     act = its.revealing(key)
-    if grant is not None and is_granted(grant, caller):
-        await check_may_look(its, caller)
-        await check_known(its, [key], caller)
-        await write_audit_entry(caller, entry_of(Event.DONE, act, caller, answer="shown, as agreed to"))
-    elif (waiting := await _ask(act, caller)) is not None:
+    if grant is not None and is_granted(grant, context):
+        await check_may_look(its, context)
+        await check_known(its, [key], context)
+        await write_audit_entry(context, entry_of(Event.DONE, act, context, answer="shown, as agreed to"))
+    elif (waiting := await _ask(act, context)) is not None:
         return waiting
-    values = await its.read(caller)
+    values = await its.read(context)
     if key not in values:
         raise UserError(error_texts.unknown_key(key, values, lists=its.command))
     return config_var_messages.vars_revealed(its.of, key, values[key])
 
 
-async def _ask(act: Act, caller: RequestContext) -> Reply | None:
-    done = await run.run_action(act, caller)
+async def _ask(act: Act, context: RequestContext) -> Reply | None:
+    done = await run.run_action(act, context)
     return done.answer if done.waits else None
 
 
-async def _put(view_id: str, message: Message, caller: RequestContext) -> bool:
+async def _put(view_id: str, message: Message, context: RequestContext) -> bool:
     """Put the message into the dialog; where it was closed, nothing is shown any more."""
     view = views.shown_in_modal(TITLE, message)
     try:
-        await caller.redraw(view_id, view)
+        await context.redraw(view_id, view)
     except SlackCallFailed as error:
         if error.reason != "not_found":
             raise

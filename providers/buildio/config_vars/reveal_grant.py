@@ -13,31 +13,31 @@ LASTS = timedelta(minutes=10)
 
 
 def grant(
-    act: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, caller: RequestContext
+    act: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, context: RequestContext
 ) -> str | None:
     """The value of the button that shows it to this person; None where none could carry it, or without a key.
 
     It carries a right, so it is signed: for this person, this one config var, and some minutes.
     """
-    vault = caller.desk.storage.vault
+    vault = context.services.storage.vault
     if vault is None:
         return None
-    until = int((caller.now() + LASTS).timestamp())
-    seal = vault.sign(_text(of.app, of.environment, act.key, until, caller))
+    until = int((context.now() + LASTS).timestamp())
+    seal = vault.sign(_text(of.app, of.environment, act.key, until, context))
     return RevealButton.fitting(
         app=of.app, environment=of.environment, title=of.title[:100], key=act.key, until=until, seal=seal
     )
 
 
-def is_granted(button: RevealButton, caller: RequestContext) -> bool:
+def is_granted(button: RevealButton, context: RequestContext) -> bool:
     """Whether the button is this person's, and its time has not run out."""
-    vault = caller.desk.storage.vault
-    if vault is None or button.key is None or button.until <= caller.now().timestamp():
+    vault = context.services.storage.vault
+    if vault is None or button.key is None or button.until <= context.now().timestamp():
         return False
-    text = _text(button.app, button.environment, button.key, button.until, caller)
+    text = _text(button.app, button.environment, button.key, button.until, context)
     return vault.is_signed(text, button.seal)
 
 
-def _text(app: str | None, environment: str | None, key: str, until: int, caller: RequestContext) -> str:
+def _text(app: str | None, environment: str | None, key: str, until: int, context: RequestContext) -> str:
     # None of its parts has a space in it.
-    return f"reveal {caller.team} {caller.person} {app or '-'} {environment or '-'} {key} {until}"
+    return f"reveal {context.team} {context.person} {app or '-'} {environment or '-'} {key} {until}"

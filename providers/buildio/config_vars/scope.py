@@ -47,7 +47,7 @@ class ConfigVarScope(Protocol):
     def command(self) -> str:
         """The words of the command that lists them."""
 
-    async def read(self, caller: RequestContext) -> dict[str, str]:
+    async def read(self, context: RequestContext) -> dict[str, str]:
         """All of them, as the person themselves. Raises ProviderError."""
 
     def setting(self, values: Mapping[str, SecretStr]) -> Act:
@@ -76,9 +76,9 @@ class AppScope:
         """With the app's name."""
         return f"config {self.app.title}"
 
-    async def read(self, caller: RequestContext) -> dict[str, str]:
+    async def read(self, context: RequestContext) -> dict[str, str]:
         """Raises ProviderError."""
-        return await caller.own_buildio.config_vars(self.app.slug)
+        return await context.own_buildio.config_vars(self.app.slug)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Act:
         """Those that are not named stay as they are."""
@@ -110,9 +110,9 @@ class EnvironmentScope:
         """With the environment's id."""
         return f"envs {self.environment.id}"
 
-    async def read(self, caller: RequestContext) -> dict[str, str]:
+    async def read(self, context: RequestContext) -> dict[str, str]:
         """Raises ProviderError."""
-        return await caller.own_buildio.environment(self.environment.id)
+        return await context.own_buildio.environment(self.environment.id)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Act:
         """Those that are not named stay as they are."""
@@ -133,12 +133,12 @@ class EnvironmentScope:
         return {"environment": self.environment.id, "label": self.environment.name}
 
 
-async def check_may_look(its: ConfigVarScope, caller: RequestContext) -> None:
+async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
     """Whether the person may see anything of them at all; a refusal is written down. Raises PermissionDenied."""
     question = AccessRequest(
-        permission=Permission.CONFIG, provider=Provider.BUILDIO, app=its.app, channel=caller.channel
+        permission=Permission.CONFIG, provider=Provider.BUILDIO, app=its.app, channel=context.channel
     )
-    ruling = await ruling_on(question, caller)
+    ruling = await ruling_on(question, context)
     refused = ruling.refused
     if refused is None and not ruling.confirm:
         return
@@ -146,31 +146,31 @@ async def check_may_look(its: ConfigVarScope, caller: RequestContext) -> None:
     entry = AuditEntry(
         event=Event.REFUSED,
         act="look_at_config",
-        personal=PersonalFields(person=caller.person),
-        channel=caller.channel,
+        personal=PersonalFields(person=context.person),
+        channel=context.channel,
         app=its.app.slug if its.app is not None else "",
         about={"environment": its.of.environment} if its.of.environment is not None else {},
         answer=refused,
     )
-    await write_audit_entry(caller, entry)
+    await write_audit_entry(context, entry)
     if ruling.refused is None:
         raise PermissionDenied(refused)
-    raise await refusal_of(ruling, caller, Provider.BUILDIO, its.app)
+    raise await refusal_of(ruling, context, Provider.BUILDIO, its.app)
 
 
-async def check_known(its: ConfigVarScope, keys: Sequence[str], caller: RequestContext) -> None:
+async def check_known(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:
     """Whether all of these are there. Raises UserError with the nearest, ProviderError."""
-    there = await its.read(caller)
+    there = await its.read(context)
     for key in keys:
         if key not in there:
             raise UserError(error_texts.unknown_key(key, there, lists=its.command))
 
 
-async def last_changes(its: ConfigVarScope, caller: RequestContext) -> dict[str, datetime]:
+async def last_changes(its: ConfigVarScope, context: RequestContext) -> dict[str, datetime]:
     """When each was changed last through the bot, as far as the audit log goes back."""
     app = its.app.slug if its.app is not None else None
     found: dict[str, datetime] = {}
-    for link in await caller.storage.audit.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
+    for link in await context.storage.audit.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
         entry = link.entry
         if entry.event is Event.DONE and entry.about.get("environment") == its.of.environment:
             for key in entry.about.get("label", "").split():

@@ -28,7 +28,7 @@ async def _set(sent: FormSubmission) -> None:
         return forms.vars_modal(origin.of, origin=origin, key=filled.key, problem=problem)
 
     course = course_of(commands.SET, "Setting them…", again, field=KEY)
-    await sent.answer(_carry_out_set(filled, origin, sent.caller), course)
+    await sent.answer(_carry_out_set(filled, origin, sent.context), course)
 
 
 async def _unset(sent: FormSubmission) -> None:
@@ -40,20 +40,20 @@ async def _unset(sent: FormSubmission) -> None:
         return forms.unset_modal(origin.of, filled.keys, origin=origin, chosen=filled.keys, problem=problem)
 
     course = course_of(commands.REMOVE, "Removing them…", again, field=KEYS)
-    await sent.answer(_carry_out_unset(filled, origin, sent.caller), course)
+    await sent.answer(_carry_out_unset(filled, origin, sent.context), course)
 
 
 async def _carry_out_set(
-    filled: SetConfigVarsForm, origin: VarsOrigin, caller: RequestContext
+    filled: SetConfigVarsForm, origin: VarsOrigin, context: RequestContext
 ) -> Reply | None:
-    its = await _meant(origin, caller)
-    return (await run.run_action(its.setting(filled.values), caller)).answer
+    its = await _meant(origin, context)
+    return (await run.run_action(its.setting(filled.values), context)).answer
 
 
 async def _carry_out_unset(
-    filled: UnsetConfigVarsForm, origin: VarsOrigin, caller: RequestContext
+    filled: UnsetConfigVarsForm, origin: VarsOrigin, context: RequestContext
 ) -> Reply | None:
-    return await commands.remove(await _meant(origin, caller), filled.keys, caller)
+    return await commands.remove(await _meant(origin, context), filled.keys, context)
 
 
 def _origin_of(sent: FormSubmission) -> VarsOrigin:
@@ -63,11 +63,11 @@ def _origin_of(sent: FormSubmission) -> VarsOrigin:
     return origin
 
 
-async def _meant(origin: VarsOrigin, caller: RequestContext) -> ConfigVarScope:
+async def _meant(origin: VarsOrigin, context: RequestContext) -> ConfigVarScope:
     """Those that the form is about, looked up once more. Raises UserError, ProviderError."""
     if origin.environment:
-        return await environment_commands.find(origin.environment, caller)
-    return AppScope(await app_by_slug(caller, origin.app, Provider.BUILDIO))
+        return await environment_commands.find(origin.environment, context)
+    return AppScope(await app_by_slug(context, origin.app, Provider.BUILDIO))
 
 
 SUBMISSIONS: Mapping[str, Submission] = {

@@ -12,11 +12,11 @@ from services.request.context import Reply
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:
-    return await commands.deploy(read_offer(press.value, press.block), press.caller)
+    return await commands.deploy(read_offer(press.value, press.block), press.context)
 
 
 async def _untie(press: ButtonPress) -> Reply:
-    return await commands.untie_numbers(numbers_in(press), press.caller)
+    return await commands.untie_numbers(numbers_in(press), press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

@@ -26,79 +26,79 @@ from services.request.finder import UserError, by_slugs, find_app
 MOST_TIES = 30
 
 
-async def link(ask: Link, caller: RequestContext) -> Reply:
+async def link(ask: Link, context: RequestContext) -> Reply:
     """Tie an app of Build.io to one of Bitrise in the caller's channel; the person must see both.
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
-    app = await current_app(await find_app(caller, ask.app, Provider.BUILDIO), caller)
-    bitrise = await caller.apps.find(ask.bitrise)
+    app = await current_app(await find_app(context, ask.app, Provider.BUILDIO), context)
+    bitrise = await context.apps.find(ask.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     about |= {"branch": ",".join(ask.branches)} if ask.branches else {}
-    async with permitted(caller, "tie", Provider.BUILDIO, app, about=about):
+    async with permitted(context, "tie", Provider.BUILDIO, app, about=about):
         for one in (app, bitrise):
-            await must_see(one, caller)
-        ties = caller.storage.ties
-        if len(await ties.of_channel(caller.channel)) >= MOST_TIES:
+            await must_see(one, context)
+        ties = context.storage.ties
+        if len(await ties.of_channel(context.channel)) >= MOST_TIES:
             raise UserError(
                 f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
-        tie = await ties.add(caller.channel, app, bitrise, ask.branches, by=caller.person, at=caller.now())
-    return Reply(messages.tied(tie, by=caller.person), Visibility.CHANNEL)
+        tie = await ties.add(context.channel, app, bitrise, ask.branches, by=context.person, at=context.now())
+    return Reply(messages.tied(tie, by=context.person), Visibility.CHANNEL)
 
 
-async def unlink(ask: Unlink, caller: RequestContext) -> Reply:
+async def unlink(ask: Unlink, context: RequestContext) -> Reply:
     """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
 
     Raises PermissionDenied, UserError, AmbiguousApp.
     """
-    found = await _meant(ask, caller)
+    found = await _meant(ask, context)
     await check_permitted(
-        caller, "untie", Provider.BUILDIO, await current_app(found[0].app, caller), about=_about(found)
+        context, "untie", Provider.BUILDIO, await current_app(found[0].app, context), about=_about(found)
     )
     return Reply(messages.untie_question(found), Visibility.ONE_PERSON)
 
 
-async def untie_numbers(numbers: Sequence[int], caller: RequestContext) -> Reply:
+async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Reply:
     """Untie what a button names. Raises PermissionDenied, UserError."""
     found = [
-        tie for one in numbers if (tie := await caller.storage.ties.find(caller.channel, one)) is not None
+        tie for one in numbers if (tie := await context.storage.ties.find(context.channel, one)) is not None
     ]
     if not found:
         raise UserError("This is not tied any more.")
-    return await _untie(found, caller)
+    return await _untie(found, context)
 
 
-async def list_ties(_ask: ListTies, caller: RequestContext) -> Reply:
+async def list_ties(_ask: ListTies, context: RequestContext) -> Reply:
     """What is tied in the caller's channel."""
-    return Reply(messages.tie_list(await caller.storage.ties.of_channel(caller.channel)))
+    return Reply(messages.tie_list(await context.storage.ties.of_channel(context.channel)))
 
 
-async def deploy(offer: OfferButton, caller: RequestContext) -> Reply | None:
+async def deploy(offer: OfferButton, context: RequestContext) -> Reply | None:
     """Let what a build at Bitrise was made of go live, as the person's own Build.io account.
 
     Tie and build are looked up again: what a button says is what was, and anybody may have written it.
     Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError.
     """
-    tie = await caller.storage.ties.find(caller.channel, offer.tie)
+    tie = await context.storage.ties.find(context.channel, offer.tie)
     if tie is None:
         raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
     if tie.bitrise.slug != offer.app:
         raise InvalidButtonValue
-    app, build = await by_slugs(caller, offer.app, offer.build)
+    app, build = await by_slugs(context, offer.app, offer.build)
     if (why := tie.misfit(build)) is not None:
         raise UserError(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
     return (
-        await run.run_action(DeployAction.of_build(build, app, await _target(tie, caller)), caller)
+        await run.run_action(DeployAction.of_build(build, app, await _target(tie, context)), context)
     ).answer
 
 
-async def _target(tie: DeployLink, caller: RequestContext) -> App:
+async def _target(tie: DeployLink, context: RequestContext) -> App:
     """The tied app as it is called now, which is what rules are about. Raises UserError, ProviderError."""
-    if not await caller.may_act(Provider.BUILDIO):
+    if not await context.may_act(Provider.BUILDIO):
         return tie.app  # whoever has no account is refused by the policy, which writes that down
     try:
-        return await caller.own_apps(Provider.BUILDIO).ask_for(tie.app.slug)
+        return await context.own_apps(Provider.BUILDIO).ask_for(tie.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"Your account at Build.io does not see {tie.app.title}, or it is not there any more."
@@ -109,17 +109,17 @@ def _about(found: Sequence[DeployLink]) -> dict[str, str]:
     return {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
 
 
-async def _untie(found: list[DeployLink], caller: RequestContext) -> Reply:
-    app = await current_app(found[0].app, caller)
-    async with permitted(caller, "untie", Provider.BUILDIO, app, about=_about(found)):
-        await caller.storage.ties.remove(caller.channel, [one.number for one in found])
-    return Reply(messages.untied(found, by=caller.person), Visibility.CHANNEL)
+async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
+    app = await current_app(found[0].app, context)
+    async with permitted(context, "untie", Provider.BUILDIO, app, about=_about(found)):
+        await context.storage.ties.remove(context.channel, [one.number for one in found])
+    return Reply(messages.untied(found, by=context.person), Visibility.CHANNEL)
 
 
-async def _meant(ask: Unlink, caller: RequestContext) -> list[DeployLink]:
+async def _meant(ask: Unlink, context: RequestContext) -> list[DeployLink]:
     """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
-    ties = await caller.storage.ties.of_channel(caller.channel)
-    app = await _app_meant(ask.app, [one.app for one in ties], caller)
+    ties = await context.storage.ties.of_channel(context.channel)
+    app = await _app_meant(ask.app, [one.app for one in ties], context)
     ties = [one for one in ties if one.app.slug == app.slug]
     if ask.bitrise is not None:
         bitrise = _tied(ask.bitrise, [one.bitrise for one in ties])
@@ -127,11 +127,11 @@ async def _meant(ask: Unlink, caller: RequestContext) -> list[DeployLink]:
     return ties
 
 
-async def _app_meant(words: str | None, tied: list[App], caller: RequestContext) -> App:
+async def _app_meant(words: str | None, tied: list[App], context: RequestContext) -> App:
     if words is not None:
         return _tied(words, tied)
     by_slug = {one.slug: one for one in tied}
-    default = await caller.storage.channels.default_app(caller.channel, Provider.BUILDIO)
+    default = await context.storage.channels.default_app(context.channel, Provider.BUILDIO)
     if default in by_slug:
         return by_slug[default]
     if len(by_slug) == 1:

@@ -18,37 +18,37 @@ from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 
-async def deploy(ask: Deploy, caller: RequestContext) -> Reply | None:
+async def deploy(ask: Deploy, context: RequestContext) -> Reply | None:
     """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
     if not ask.names_something:
-        return await open_form(None, caller)
-    return await start(await find_app(caller, ask.app, Provider.BUILDIO), ask, caller)
+        return await open_form(None, context)
+    return await start(await find_app(context, ask.app, Provider.BUILDIO), ask, context)
 
 
-async def start(app: App, ask: Deploy, caller: RequestContext) -> Reply | None:
+async def start(app: App, ask: Deploy, context: RequestContext) -> Reply | None:
     """Start a build of this app, which deploys it. Raises PermissionDenied, ProviderError."""
     act = action_types.DeployAction(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def open_form(app: App | None, caller: RequestContext, *, again: Deploy | None = None) -> Reply | None:
+async def open_form(app: App | None, context: RequestContext, *, again: Deploy | None = None) -> Reply | None:
     """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
 
     Raises SlackCallFailed.
     """
-    if not caller.trigger_id:
+    if not context.trigger_id:
         button = OptionalAppButton().encode()
         return Reply(
             notices.form_button("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
         )
-    await open_in_time(_form(app, caller, again), caller, "Deploy")
+    await open_in_time(_form(app, context, again), context, "Deploy")
     return None
 
 
-async def _form(app: App | None, caller: RequestContext, again: Deploy | None) -> Block:
-    shown = app or await channels_app(caller)
+async def _form(app: App | None, context: RequestContext, again: Deploy | None) -> Block:
+    shown = app or await channels_app(context)
     # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
     branch = again.branch if again is not None else None
     commit = again.commit if again is not None and branch is None else None
     form = DeployForm(branch=branch, commit=commit)
-    return deploy_form.deploy_modal(form, shown, origin=origin_of(caller), again=again)
+    return deploy_form.deploy_modal(form, shown, origin=origin_of(context), again=again)

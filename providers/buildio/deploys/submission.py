@@ -29,11 +29,11 @@ async def _deploy(sent: FormSubmission) -> None:
         lambda problem: deploy_form.deploy_modal(form, picked, origin=origin, problem=problem),
         field=APP,
     )
-    await sent.answer(_start(form, sent.caller), course)
+    await sent.answer(_start(form, sent.context), course)
 
 
-async def _start(form: DeployForm, caller: RequestContext) -> Reply | None:
-    return await commands.start(await app_by_slug(caller, form.app or "", Provider.BUILDIO), form, caller)
+async def _start(form: DeployForm, context: RequestContext) -> Reply | None:
+    return await commands.start(await app_by_slug(context, form.app or "", Provider.BUILDIO), form, context)
 
 
 SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}

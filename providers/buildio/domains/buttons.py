@@ -13,30 +13,30 @@ from services.request.context import Reply
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+    return Reply(await commands.shown(await app_of(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
-    await press.say.instead(await commands.shown(await app_of(press), press.caller))
+    await press.say.instead(await commands.shown(await app_of(press), press.context))
 
 
 async def _remove(press: ButtonPress) -> Reply | None:
     return await commands.remove_one(
-        await app_of(press), DomainButton.decode(press.value).domain, press.caller
+        await app_of(press), DomainButton.decode(press.value).domain, press.context
     )
 
 
 async def _add(press: ButtonPress) -> Reply | None:
-    return await commands.open_add(await app_of(press), press.caller)
+    return await commands.open_add(await app_of(press), press.context)
 
 
 async def _certificate(press: ButtonPress) -> None:
     about = DomainButton.decode(press.value)
-    await commands.open_certificate(await app_of(press), about.domain, press.caller)
+    await commands.open_certificate(await app_of(press), about.domain, press.context)
 
 
 async def _clear(press: ButtonPress) -> None:
-    await commands.open_clear(await app_of(press), press.caller)
+    await commands.open_clear(await app_of(press), press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

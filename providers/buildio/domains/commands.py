@@ -36,68 +36,70 @@ MOST_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
-async def list_domains(ask: ListDomains, caller: RequestContext) -> Reply:
+async def list_domains(ask: ListDomains, context: RequestContext) -> Reply:
     """The domains of the app that the words name, or of the channel's, each with its certificate."""
-    return Reply(await shown(await _app(ask.app, caller), caller), title=TITLE)
+    return Reply(await shown(await _app(ask.app, context), context), title=TITLE)
 
 
-async def shown(app: App, caller: RequestContext) -> Message:
+async def shown(app: App, context: RequestContext) -> Message:
     """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
-    domains = await caller.buildio.domains(app.slug)
-    asked = await asyncio.gather(*(_in_detail(app, one, caller) for one in domains[:MOST_DETAILS]))
+    domains = await context.buildio.domains(app.slug)
+    asked = await asyncio.gather(*(_in_detail(app, one, context) for one in domains[:MOST_DETAILS]))
     return domain_messages.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
 
 
-async def add(ask: AddDomain, caller: RequestContext) -> Reply | None:
+async def add(ask: AddDomain, context: RequestContext) -> Reply | None:
     """Add the host name that is named; without one, ask for it. Raises PermissionDenied, ProviderError."""
-    app = await _app(ask.app, caller)
+    app = await _app(ask.app, context)
     if ask.host is not None:
-        return (await run.run_action(action_types.AddDomainAction(app=app, hostname=ask.host), caller)).answer
-    return await open_add(app, caller)
+        return (
+            await run.run_action(action_types.AddDomainAction(app=app, hostname=ask.host), context)
+        ).answer
+    return await open_add(app, context)
 
 
-async def open_add(app: App, caller: RequestContext) -> Reply | None:
+async def open_add(app: App, context: RequestContext) -> Reply | None:
     """Show the form for a domain, or a button for it where none can be opened. Raises SlackCallFailed."""
-    if not caller.trigger_id:
+    if not context.trigger_id:
         return _button("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
-    origin = origin_of(caller).model_copy(update={"app": app.slug})
-    await caller.show(forms.domain_modal(app, origin=origin))
+    origin = origin_of(context).model_copy(update={"app": app.slug})
+    await context.show(forms.domain_modal(app, origin=origin))
     return None
 
 
-async def add_filled(app: App, form: DomainForm, caller: RequestContext) -> Reply | None:
+async def add_filled(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
     """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
-    act = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, caller))
-    return (await run.run_action(act, caller)).answer
+    act = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
+    return (await run.run_action(act, context)).answer
 
 
-async def open_certificate(app: App, id: str, caller: RequestContext) -> None:  # noqa: A002
+async def open_certificate(app: App, id: str, context: RequestContext) -> None:  # noqa: A002
     """Show the form for another certificate. Raises UserError, ProviderError, SlackCallFailed."""
-    await open_in_time(_certificate_form(app, id, caller), caller, CERTIFICATE)
+    await open_in_time(_certificate_form(app, id, context), context, CERTIFICATE)
 
 
 async def update_certificate(
     app: App,
     id: str,  # noqa: A002
     form: CertificateForm,
-    caller: RequestContext,
+    context: RequestContext,
 ) -> Reply | None:
     """Give the domain what was filled in. Raises FieldError, PermissionDenied, UserError, ProviderError."""
-    one = await _own(app, id, caller)
-    certificate = _pem(form, one.hostname, caller)
+    one = await _own(app, id, context)
+    certificate = _pem(form, one.hostname, context)
     if certificate is None:
         raise FieldError("certificate", "Paste the certificate.")
     act = action_types.UpdateCertificateAction(
         app=app, domain=one.id, hostname=one.hostname, certificate=certificate
     )
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def remove(ask: RemoveDomain, caller: RequestContext) -> Reply:
+async def remove(ask: RemoveDomain, context: RequestContext) -> Reply:
     """Ask whether the domain that is named is to go. Raises UserError, ProviderError."""
-    app = await _app(ask.app, caller)
-    there = await caller.buildio.domains(app.slug)
+    app = await _app(ask.app, context)
+    there = await context.buildio.domains(app.slug)
     for one in there:
         if one.hostname.casefold() == ask.host.casefold():
             _check_own(one)
@@ -106,72 +108,72 @@ async def remove(ask: RemoveDomain, caller: RequestContext) -> Reply:
     raise UserError(error_texts.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
 
 
-async def remove_one(app: App, id: str, caller: RequestContext) -> Reply | None:  # noqa: A002
+async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None:  # noqa: A002
     """Take this domain away. Raises PermissionDenied, UserError, ProviderError."""
-    one = await _own(app, id, caller)
+    one = await _own(app, id, context)
     act = action_types.RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def clear(ask: ClearDomains, caller: RequestContext) -> Reply | None:
+async def clear(ask: ClearDomains, context: RequestContext) -> Reply | None:
     """Ask for the app's name to be typed; nothing is removed without. Raises UserError, ProviderError."""
-    app = await _app(ask.app, caller)
-    if not caller.trigger_id:
+    app = await _app(ask.app, context)
+    if not context.trigger_id:
         words = f"{CLEAR}: the app's name is typed in a form."
         return _button(words, "Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, app)
-    await open_clear(app, caller)
+    await open_clear(app, context)
     return None
 
 
-async def open_clear(app: App, caller: RequestContext) -> None:
+async def open_clear(app: App, context: RequestContext) -> None:
     """Show which domains would go, and ask for the app's name. Raises UserError, ProviderError, SlackCallFailed."""
-    await open_in_time(clear_form(app, caller), caller, CLEAR)
+    await open_in_time(clear_form(app, context), context, CLEAR)
 
 
-async def clear_form(app: App, caller: RequestContext, *, problem: str | None = None) -> Block:
+async def clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
     """The question before all domains go. Raises UserError, ProviderError."""
-    domains = await caller.buildio.domains(app.slug)
+    domains = await context.buildio.domains(app.slug)
     if all(one.platform for one in domains):
         raise UserError(f"{app.title} has no domains of its own.")
-    origin = ClearOrigin.showing(app, domains, channel=caller.channel)
+    origin = ClearOrigin.showing(app, domains, channel=context.channel)
     return forms.clear_domains_modal(app, domains, origin=origin, problem=problem)
 
 
 async def clear_typed(
-    app: App, form: ConfirmationName, origin: ClearOrigin, caller: RequestContext
+    app: App, form: ConfirmationName, origin: ClearOrigin, context: RequestContext
 ) -> Reply | None:
     """Take all away where the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     for field, problem in form.problems(app.title).items():
         raise FieldError(field, problem)
-    domains = await caller.buildio.domains(app.slug)
+    domains = await context.buildio.domains(app.slug)
     if not origin.shows(domains):
         raise UserError("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
     names = tuple(one.hostname for one in domains if not one.platform)
     return (
-        await run.run_action(action_types.RemoveAllDomainsAction(app=app, hostnames=names), caller)
+        await run.run_action(action_types.RemoveAllDomainsAction(app=app, hostnames=names), context)
     ).answer
 
 
-async def _in_detail(app: App, one: Domain, caller: RequestContext) -> Domain:
+async def _in_detail(app: App, one: Domain, context: RequestContext) -> Domain:
     """The domain with how it stands with its certificate, which a list need not say (reference, "Domains")."""
     if one.platform or one.ssl is not None:
         return one
     try:
-        return await caller.buildio.domain(app.slug, one.id)
+        return await context.buildio.domain(app.slug, one.id)
     except ProviderError as problem:
         log.info("domain.unknown", reason=type(problem).__name__)
         return one
 
 
-async def _certificate_form(app: App, id: str, caller: RequestContext) -> Block:  # noqa: A002
-    one = await _own(app, id, caller)
-    origin = DomainOrigin(channel=caller.channel, app=app.slug, domain=one.id, host=one.hostname)
+async def _certificate_form(app: App, id: str, context: RequestContext) -> Block:  # noqa: A002
+    one = await _own(app, id, context)
+    origin = DomainOrigin(channel=context.channel, app=app.slug, domain=one.id, host=one.hostname)
     return forms.certificate_modal(app, origin=origin)
 
 
-async def _own(app: App, id: str, caller: RequestContext) -> Domain:  # noqa: A002
+async def _own(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
     """The app's domain of this id, which can be changed. Raises UserError, ProviderError."""
-    for one in await caller.buildio.domains(app.slug):
+    for one in await context.buildio.domains(app.slug):
         if one.id == id:
             _check_own(one)
             return one
@@ -183,18 +185,18 @@ def _check_own(one: Domain) -> None:
         raise UserError(error_texts.platform_domain(one.hostname))
 
 
-def _pem(form: CertificateForm, host: str, caller: RequestContext) -> str | None:
+def _pem(form: CertificateForm, host: str, context: RequestContext) -> str | None:
     """What was pasted, once it was looked at; None where nothing was. Raises FieldError."""
     if form.pem is None:
         return None
     try:
-        return checked(form.pem.get_secret_value(), host, caller.now())
+        return checked(form.pem.get_secret_value(), host, context.now())
     except CertificateProblem as problem:
         raise FieldError(problem.part, str(problem)) from None
 
 
-async def _app(words: str | None, caller: RequestContext) -> App:
-    return await find_app(caller, words, Provider.BUILDIO)
+async def _app(words: str | None, context: RequestContext) -> App:
+    return await find_app(context, words, Provider.BUILDIO)
 
 
 def _button(words: str, label: str, action_id: str, app: App) -> Reply:

@@ -28,8 +28,8 @@ async def _add(sent: FormSubmission) -> None:
 
     async def carry_out() -> Reply | None:
         nonlocal app
-        app = await _app(origin, sent.caller)
-        return await commands.add_filled(app, form, sent.caller)
+        app = await _app(origin, sent.context)
+        return await commands.add_filled(app, form, sent.context)
 
     def again(problem: str) -> Block:
         if form.pem is not None:
@@ -46,8 +46,8 @@ async def _certificate(sent: FormSubmission) -> None:
         return
 
     async def carry_out() -> Reply | None:
-        app = await _app(origin, sent.caller)
-        return await commands.update_certificate(app, origin.domain, form, sent.caller)
+        app = await _app(origin, sent.context)
+        return await commands.update_certificate(app, origin.domain, form, sent.context)
 
     course = course_of(commands.CERTIFICATE, "Updating it…", _again(commands.CERTIFICATE), field=CERTIFICATE)
     await sent.answer(carry_out(), course)
@@ -57,16 +57,16 @@ async def _clear(sent: FormSubmission) -> None:
     form, origin = type_to_confirm.read_typed_name(sent.values), ClearOrigin.read(sent.metadata)
 
     async def carry_out() -> Reply | None:
-        app = await _app(origin, sent.caller)
-        return await commands.clear_typed(app, form, origin, sent.caller)
+        app = await _app(origin, sent.context)
+        return await commands.clear_typed(app, form, origin, sent.context)
 
     course = course_of(commands.CLEAR, "Removing them…", _again(commands.CLEAR), field=TYPED_NAME)
     await sent.answer(carry_out(), course)
 
 
-async def _app(origin: ViewMetadata, caller: RequestContext) -> App:
+async def _app(origin: ViewMetadata, context: RequestContext) -> App:
     """The app that the form is about, looked up once more. Raises ProviderError."""
-    return await app_by_slug(caller, origin.app, Provider.BUILDIO)
+    return await app_by_slug(context, origin.app, Provider.BUILDIO)
 
 
 def _again(title: str) -> Callable[[str], Block]:

@@ -25,35 +25,37 @@ from services.request.modals import open_in_time
 DELETE = "Delete a namespace"
 
 
-async def list_namespaces(_ask: ListNamespaces, caller: RequestContext) -> Reply:
+async def list_namespaces(_ask: ListNamespaces, context: RequestContext) -> Reply:
     """The namespaces that the person's own token sees. Raises ProviderError."""
-    return Reply(namespace_messages.namespace_list(await caller.own_buildio.namespaces()), title="Namespaces")
+    return Reply(
+        namespace_messages.namespace_list(await context.own_buildio.namespaces()), title="Namespaces"
+    )
 
 
-async def show(ask: ShowNamespace, caller: RequestContext) -> Reply:
+async def show(ask: ShowNamespace, context: RequestContext) -> Reply:
     """One namespace. Raises UserError, ProviderError."""
-    return Reply(namespace_messages.namespace_card(await find(ask.name, caller)), title="Namespace")
+    return Reply(namespace_messages.namespace_card(await find(ask.name, context)), title="Namespace")
 
 
-async def find(words: str, caller: RequestContext) -> Namespace:
+async def find(words: str, context: RequestContext) -> Namespace:
     """The namespace of this name or id. Raises UserError, ProviderError."""
-    client = caller.own_buildio
+    client = context.own_buildio
     return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
 
 
-async def create(ask: CreateNamespace, caller: RequestContext) -> Reply | None:
+async def create(ask: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make the namespace that the words name; without a name, ask for it. Raises what `make` does."""
     form = NamespaceForm(**ask.model_dump())
     if ask.name is None:
-        return await open_create(form, caller)
+        return await open_create(form, context)
     for problem in form.problems.values():
         raise UserError(problem)
-    return await make(ask, caller)
+    return await make(ask, context)
 
 
-async def make(ask: CreateNamespace, caller: RequestContext) -> Reply | None:
+async def make(ask: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(NamespaceForm(**ask.model_dump()), caller)
+    form = await with_team(NamespaceForm(**ask.model_dump()), context)
     act = action_types.CreateNamespaceAction(
         name=form.name or "",
         team=form.team,
@@ -61,51 +63,51 @@ async def make(ask: CreateNamespace, caller: RequestContext) -> Reply | None:
         description=form.description,
         region=form.region,
     )
-    return (await run.run_action(act, caller)).answer
+    return (await run.run_action(act, context)).answer
 
 
-async def open_create(form: NamespaceForm, caller: RequestContext) -> Reply | None:
+async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | None:
     """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
-    if not caller.trigger_id:
+    if not context.trigger_id:
         words = "What is the namespace called?"
         return Reply(
             notices.form_button(words, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create")
         )
-    await open_in_time(_form(form, caller), caller, "Create a namespace")
+    await open_in_time(_form(form, context), context, "Create a namespace")
     return None
 
 
-async def delete(ask: DeleteNamespace, caller: RequestContext) -> Reply | None:
+async def delete(ask: DeleteNamespace, context: RequestContext) -> Reply | None:
     """Ask for the name to be typed; nothing is deleted without. Raises UserError, ProviderError, SlackCallFailed."""
-    if not caller.trigger_id:
+    if not context.trigger_id:
         value = ResourceButton.fitting(name=ask.name) if ask.name else None
         words = f"{DELETE}: its name is typed in a form."
         return Reply(
             notices.form_button(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
         )
-    await open_delete(ask.name, caller)
+    await open_delete(ask.name, context)
     return None
 
 
-async def open_delete(name: str | None, caller: RequestContext) -> None:
+async def open_delete(name: str | None, context: RequestContext) -> None:
     """Show the question before a namespace is deleted. Raises UserError, ProviderError, SlackCallFailed."""
-    await open_in_time(_question(name, caller), caller, DELETE)
+    await open_in_time(_question(name, context), context, DELETE)
 
 
-async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: RequestContext) -> Reply | None:
+async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, context: RequestContext) -> Reply | None:
     """Delete it where its name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     words = origin.name or form.namespace
-    one = await find(words, caller) if words else None
+    one = await find(words, context) if words else None
     for field, problem in form.problems(one.name if one is not None else "").items():
         raise FieldError(field, problem)
-    return (await run.run_action(action_types.DeleteNamespaceAction(name=form.typed), caller)).answer
+    return (await run.run_action(action_types.DeleteNamespaceAction(name=form.typed), context)).answer
 
 
-async def _form(form: NamespaceForm, caller: RequestContext) -> Block:
-    return create_form.namespace_modal(await with_team(form, caller), origin=origin_of(caller))
+async def _form(form: NamespaceForm, context: RequestContext) -> Block:
+    return create_form.namespace_modal(await with_team(form, context), origin=origin_of(context))
 
 
-async def _question(name: str | None, caller: RequestContext) -> Block:
-    known = (await find(name, caller)).name if name is not None else ""
-    origin = NamespaceOrigin(channel=caller.channel, provider=Provider.BUILDIO, name=known)
+async def _question(name: str | None, context: RequestContext) -> Block:
+    known = (await find(name, context)).name if name is not None else ""
+    origin = NamespaceOrigin(channel=context.channel, provider=Provider.BUILDIO, name=known)
     return namespace_messages.delete_namespace_modal(origin=origin)

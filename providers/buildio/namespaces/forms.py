@@ -24,7 +24,7 @@ async def _create(sent: FormSubmission) -> None:
         lambda problem: create_form.namespace_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.answer(commands.make(form, sent.caller), course)
+    await sent.answer(commands.make(form, sent.context), course)
 
 
 async def _delete(sent: FormSubmission) -> None:
@@ -35,7 +35,7 @@ async def _delete(sent: FormSubmission) -> None:
         lambda problem: messages.delete_namespace_modal(origin=origin, problem=problem),
         field=TYPED_NAME,
     )
-    await sent.answer(commands.delete_typed(form, origin, sent.caller), course)
+    await sent.answer(commands.delete_typed(form, origin, sent.context), course)
 
 
 SUBMISSIONS: Mapping[str, Submission] = {

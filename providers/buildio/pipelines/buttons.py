@@ -19,17 +19,17 @@ from services.request.context import Reply
 
 async def _pipeline(press: ButtonPress) -> Reply:
     return await pipeline_commands.show(
-        ShowPipeline(name=ResourceButton.decode(press.value).name), press.caller
+        ShowPipeline(name=ResourceButton.decode(press.value).name), press.context
     )
 
 
 async def _apps_of_team(press: ButtonPress) -> Reply:
     about = BuildioAppListButton.decode(press.value)
-    return await commands.list_apps(ListApps(page=about.page, team=about.team), press.caller)
+    return await commands.list_apps(ListApps(page=about.page, team=about.team), press.context)
 
 
 async def _create_namespace(press: ButtonPress) -> Reply | None:
-    return await namespace_commands.open_create(NamespaceForm(), press.caller)
+    return await namespace_commands.open_create(NamespaceForm(), press.context)
 
 
 async def _delete_namespace(press: ButtonPress) -> None:
@@ -37,7 +37,7 @@ async def _delete_namespace(press: ButtonPress) -> None:
         name: str | None = ResourceButton.decode(press.value).name
     except InvalidButtonValue:
         name = None  # the person will say
-    await namespace_commands.open_delete(name, press.caller)
+    await namespace_commands.open_delete(name, press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

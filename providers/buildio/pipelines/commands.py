@@ -8,13 +8,13 @@ from providers.buildio.shared.name_lookup import named
 from services.request.context import Reply, RequestContext
 
 
-async def list_pipelines(_ask: ListPipelines, caller: RequestContext) -> Reply:
+async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:
     """The pipelines that the person's own token sees. Raises ProviderError."""
-    return Reply(messages.pipeline_list(await caller.own_buildio.pipelines()), title="Pipelines")
+    return Reply(messages.pipeline_list(await context.own_buildio.pipelines()), title="Pipelines")
 
 
-async def show(ask: ShowPipeline, caller: RequestContext) -> Reply:
+async def show(ask: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
-    client = caller.own_buildio
+    client = context.own_buildio
     one = await named(client.pipeline, client.pipelines, ask.name, what="pipeline", lists="pipelines")
     return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")

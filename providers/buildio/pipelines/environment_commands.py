@@ -20,32 +20,32 @@ MOST_SAID = 5
 _ID = re.compile(r"[\w-]{1,64}")
 
 
-async def list_environments(_ask: ListEnvironments, caller: RequestContext) -> Reply:
+async def list_environments(_ask: ListEnvironments, context: RequestContext) -> Reply:
     """The environments of all pipelines that the person's own token sees. Raises ProviderError."""
-    return Reply(environment_messages.environment_list(await _all(caller)), title="Environments")
+    return Reply(environment_messages.environment_list(await _all(context)), title="Environments")
 
 
-async def show(ask: ShowEnvironment, caller: RequestContext) -> Reply:
+async def show(ask: ShowEnvironment, context: RequestContext) -> Reply:
     """The config vars of one: masked, for the person alone. Raises PermissionDenied, UserError, ProviderError."""
-    return await commands.listing(await find(ask.id, caller), caller)
+    return await commands.listing(await find(ask.id, context), context)
 
 
-async def set_(ask: SetEnvironment, caller: RequestContext) -> Reply | None:
+async def set_(ask: SetEnvironment, context: RequestContext) -> Reply | None:
     """Open the form for the values. Raises PermissionDenied, UserError, ProviderError, SlackCallFailed."""
-    if not caller.trigger_id:
-        return await commands.ask_for_values(await find(ask.id, caller), ask.key, caller)
-    await open_in_time(_form(ask, caller), caller, commands.SET)
+    if not context.trigger_id:
+        return await commands.ask_for_values(await find(ask.id, context), ask.key, context)
+    await open_in_time(_form(ask, context), context, commands.SET)
     return None
 
 
-async def unset(ask: UnsetEnvironment, caller: RequestContext) -> Reply:
+async def unset(ask: UnsetEnvironment, context: RequestContext) -> Reply:
     """Ask whether those are to go that are named. Raises PermissionDenied, UserError, ProviderError."""
-    return await commands.ask_to_remove(await find(ask.id, caller), ask.keys, caller)
+    return await commands.ask_to_remove(await find(ask.id, context), ask.keys, context)
 
 
-async def find(words: str, caller: RequestContext) -> EnvironmentScope:
+async def find(words: str, context: RequestContext) -> EnvironmentScope:
     """The environment of this id, or of a name that only one has. Raises UserError, ProviderError."""
-    known = await _all(caller)
+    known = await _all(context)
     by_id = [one for one in known if one[1].id == words]
     called = by_id or [one for one in known if one[1].name.casefold() == words.casefold()]
     if len(called) > 1:
@@ -53,27 +53,27 @@ async def find(words: str, caller: RequestContext) -> EnvironmentScope:
         raise UserError(f"{len(called)} environments are called {words[:80]}. Give the id of one: {ids}.")
     for pipeline, one in called:
         return EnvironmentScope(Environment(id=one.id, name=f"{one.name} of {pipeline}"))
-    return await _ask_for(words, [one.name for _, one in known], caller)
+    return await _ask_for(words, [one.name for _, one in known], context)
 
 
-async def _form(ask: SetEnvironment, caller: RequestContext) -> Block:
-    return await commands.form_for_values(await find(ask.id, caller), ask.key, caller)
+async def _form(ask: SetEnvironment, context: RequestContext) -> Block:
+    return await commands.form_for_values(await find(ask.id, context), ask.key, context)
 
 
-async def _ask_for(words: str, known: list[str], caller: RequestContext) -> EnvironmentScope:
+async def _ask_for(words: str, known: list[str], context: RequestContext) -> EnvironmentScope:
     """One that no pipeline names may be there all the same: of a pipeline's answer nothing is certain."""
     try:
         if _ID.fullmatch(words):
-            await caller.own_buildio.environment(words)
+            await context.own_buildio.environment(words)
             return EnvironmentScope(Environment(id=words, name=words))
     except NotFound:
         pass
     raise UserError(error_texts.unknown_thing("environment", words, known, lists="envs"))
 
 
-async def _all(caller: RequestContext) -> list[tuple[str, Environment]]:
+async def _all(context: RequestContext) -> list[tuple[str, Environment]]:
     """All of them, each with the name of its pipeline."""
-    client, found = caller.own_buildio, []
+    client, found = context.own_buildio, []
     for pipeline in await client.pipelines():
         # Only the details name environments for certain (reference, "Pipelines").
         whole = pipeline if pipeline.environments else await client.pipeline(pipeline.id)

@@ -14,25 +14,25 @@ from services.request.context import Reply
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+    return Reply(await commands.shown(await app_of(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
-    await press.say.instead(await commands.shown(await app_of(press), press.caller))
+    await press.say.instead(await commands.shown(await app_of(press), press.context))
 
 
 async def _restart_one(press: ButtonPress) -> Reply | None:
     app = await app_of(press)
-    return await commands.restart_one(app, DynoButton.decode(press.value).dyno, press.caller)
+    return await commands.restart_one(app, DynoButton.decode(press.value).dyno, press.context)
 
 
 async def _restart_all(press: ButtonPress) -> Reply | None:
-    return await commands.restart_all(await app_of(press), press.caller)
+    return await commands.restart_all(await app_of(press), press.context)
 
 
 async def _ask(press: ButtonPress) -> None:
     form = RestartForm(dyno=OptionalAppButton.decode(press.value).dyno or None)
-    await commands.open_form(await app_of(press), form, press.caller)
+    await commands.open_form(await app_of(press), form, press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {

@@ -18,49 +18,49 @@ from services.request.modals import open_in_time
 TITLE = "Processes"
 
 
-async def list_dynos(ask: ListDynos, caller: RequestContext) -> Reply:
+async def list_dynos(ask: ListDynos, context: RequestContext) -> Reply:
     """The processes of the app that the words name, or of the channel's."""
-    app = await find_app(caller, ask.app, Provider.BUILDIO)
-    return Reply(await shown(app, caller), title=TITLE)
+    app = await find_app(context, ask.app, Provider.BUILDIO)
+    return Reply(await shown(app, context), title=TITLE)
 
 
-async def shown(app: App, caller: RequestContext) -> Message:
+async def shown(app: App, context: RequestContext) -> Message:
     """The processes of this app as they are now. Raises ProviderError."""
-    return messages.dyno_list(app, await caller.buildio.dynos(app.slug), now=caller.now_at(app.provider))
+    return messages.dyno_list(app, await context.buildio.dynos(app.slug), now=context.now_at(app.provider))
 
 
-async def restart(ask: RestartDynos, caller: RequestContext) -> Reply | None:
+async def restart(ask: RestartDynos, context: RequestContext) -> Reply | None:
     """Restart the process that is named; before all of them restart, it is asked. Raises what `restart_one` does."""
-    app = await find_app(caller, ask.app, Provider.BUILDIO)
+    app = await find_app(context, ask.app, Provider.BUILDIO)
     if ask.dyno is not None:
-        return await restart_one(app, ask.dyno, caller)
-    if not caller.trigger_id:
+        return await restart_one(app, ask.dyno, context)
+    if not context.trigger_id:
         return Reply(restart_form.restart_question(app))
-    await open_form(app, RestartForm(), caller)
+    await open_form(app, RestartForm(), context)
     return None
 
 
-async def restart_one(app: App, dyno: str, caller: RequestContext) -> Reply | None:
+async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | None:
     """Restart this process. Raises UserError where there is none, PermissionDenied, ProviderError."""
-    names = [one.name for one in await caller.buildio.dynos(app.slug)]
+    names = [one.name for one in await context.buildio.dynos(app.slug)]
     if dyno not in names:
         raise UserError(error_texts.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
-    return (await run.run_action(action_types.RestartAction(app=app, dyno=dyno), caller)).answer
+    return (await run.run_action(action_types.RestartAction(app=app, dyno=dyno), context)).answer
 
 
-async def restart_all(app: App, caller: RequestContext) -> Reply | None:
+async def restart_all(app: App, context: RequestContext) -> Reply | None:
     """Restart all processes. Raises PermissionDenied, ProviderError."""
-    return (await run.run_action(action_types.RestartAction(app=app), caller)).answer
+    return (await run.run_action(action_types.RestartAction(app=app), context)).answer
 
 
-async def open_form(app: App, form: RestartForm, caller: RequestContext) -> None:
+async def open_form(app: App, form: RestartForm, context: RequestContext) -> None:
     """Ask which processes restart. Raises ProviderError, SlackCallFailed."""
-    await open_in_time(_form(app, form, caller), caller, "Restart")
+    await open_in_time(_form(app, form, context), context, "Restart")
 
 
-async def _form(app: App, form: RestartForm, caller: RequestContext) -> Block:
-    dynos = await caller.buildio.dynos(app.slug)
+async def _form(app: App, form: RestartForm, context: RequestContext) -> Block:
+    dynos = await context.buildio.dynos(app.slug)
     origin = RestartOrigin(
-        channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, title=plain(app.title, 100)
+        channel=context.channel, provider=Provider.BUILDIO, app=app.slug, title=plain(app.title, 100)
     )
     return restart_form.restart_modal(form, app, dynos, origin=origin)

@@ -24,14 +24,14 @@ async def _restart(sent: FormSubmission) -> None:
         lambda problem: restart_form.restart_modal(form, origin.of_app, (), origin=origin, problem=problem),
         field=DYNO,
     )
-    await sent.answer(_carry_out(form, origin, sent.caller), course)
+    await sent.answer(_carry_out(form, origin, sent.context), course)
 
 
-async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: RequestContext) -> Reply | None:
-    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
+async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestContext) -> Reply | None:
+    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
     if form.dyno is None:
-        return await commands.restart_all(app, caller)
-    return await commands.restart_one(app, form.dyno, caller)
+        return await commands.restart_all(app, context)
+    return await commands.restart_one(app, form.dyno, context)
 
 
 SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_RESTART_MODAL: _restart}

@@ -19,13 +19,13 @@ async def _run(press: ButtonPress) -> None:
     app = await app_of(press)
     about = RunButton.decode(press.value)
     ask = RunCommand(dyno=about.dyno or None, command=about.command)
-    await run_commands.open_form(app, ask, press.caller)
+    await run_commands.open_form(app, ask, press.context)
 
 
 async def _share(press: ButtonPress) -> Reply:
     about = ShareButton.decode(press.value)
-    app = await app_by_slug(press.caller, about.app, Provider.BUILDIO)
-    return await run_commands.share(app, about, press.shown, press.caller)
+    app = await app_by_slug(press.context, about.app, Provider.BUILDIO)
+    return await run_commands.share(app, about, press.shown, press.context)
 
 
 ANSWERS: Mapping[str, Respond] = {action_ids.BUILDIO_RUN_SHARE: _share}

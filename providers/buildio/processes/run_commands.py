@@ -28,35 +28,35 @@ TITLE = "Run a command"
 ANY = "any process"
 
 
-async def run(ask: RunCommand, caller: RequestContext) -> Reply | None:
+async def run(ask: RunCommand, context: RequestContext) -> Reply | None:
     """Show what will run, or ask for it. Raises PermissionDenied, UserError, ProviderError."""
-    app = await find_app(caller, ask.app, Provider.BUILDIO)
-    if not caller.trigger_id:
-        await _judged(app, ask, caller)
+    app = await find_app(context, ask.app, Provider.BUILDIO)
+    if not context.trigger_id:
+        await _judged(app, ask, context)
         return Reply(run_form.run_button(app, ask))
-    await open_form(app, ask, caller)
+    await open_form(app, ask, context)
     return None
 
 
-async def open_form(app: App, ask: RunCommand, caller: RequestContext) -> None:
+async def open_form(app: App, ask: RunCommand, context: RequestContext) -> None:
     """Show what will run where all of it is known, else the form.
 
     Raises PermissionDenied, UserError, SlackCallFailed.
     """
-    await open_in_time(_next(app, ask, caller), caller, TITLE)
+    await open_in_time(_next(app, ask, context), context, TITLE)
 
 
-async def running(app: App, caller: RequestContext) -> list[Dyno]:
+async def running(app: App, context: RequestContext) -> list[Dyno]:
     """The processes in which something can run. Raises UserError where there is none, ProviderError."""
     found = [
-        one for one in await caller.own_buildio.dynos(app.slug) if one.up is not False and not one.crashed
+        one for one in await context.own_buildio.dynos(app.slug) if one.up is not False and not one.crashed
     ]
     if not found:
         raise UserError(error_texts.no_process())
     return found
 
 
-async def look_at(app: App, ask: RunCommand, caller: RequestContext, dynos: Sequence[Dyno]) -> Block:
+async def look_at(app: App, ask: RunCommand, context: RequestContext, dynos: Sequence[Dyno]) -> Block:
     """What will run, exactly, before it does. Raises UserError, PermissionDenied."""
     names = [one.name for one in dynos]
     if ask.dyno not in names:
@@ -66,61 +66,61 @@ async def look_at(app: App, ask: RunCommand, caller: RequestContext, dynos: Sequ
     act = action_types.RunCommandAction(app=app, dyno=ask.dyno, command=ask.command)
     if (problem := act.problem()) is not None:
         raise UserError(problem)
-    origin = _origin(app, caller, ask.dyno).model_copy(update={"command": ask.command})
+    origin = _origin(app, context, ask.dyno).model_copy(update={"command": ask.command})
     return run_form.run_check(app, origin=origin)
 
 
-async def carry_out(app: App, origin: RunOrigin, caller: RequestContext) -> Reply | None:
+async def carry_out(app: App, origin: RunOrigin, context: RequestContext) -> Reply | None:
     """Run what was shown. Raises PermissionDenied, UserError, ProviderError."""
     act = action_types.RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
-    return (await action_run.run_action(act, caller)).answer
+    return (await action_run.run_action(act, context)).answer
 
 
-async def share(app: App, about: ShareButton, shown: Sequence[Block], caller: RequestContext) -> Reply:
+async def share(app: App, about: ShareButton, shown: Sequence[Block], context: RequestContext) -> Reply:
     """Show a channel what a command said, as the one who ran it has seen it.
 
     Raises PermissionDenied, SlackCallFailed.
     """
-    there = replace(caller, channel=about.channel, pane=None)
+    there = replace(context, channel=about.channel, pane=None)
     await action_run.check_permission(
         action_types.RunCommandAction(app=app, dyno=about.dyno, command=()), there
     )
-    said: Message = run_form.shared(app, about.dyno, shown, by=caller.person)
+    said: Message = run_form.shared(app, about.dyno, shown, by=context.person)
     async with audit.noted(there, "share_output", app=app.slug, about={"label": about.dyno}):
-        await caller.slack.chat_postMessage(
+        await context.slack.chat_postMessage(
             channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )
     return Reply(run_form.shown_there(about.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _next(app: App, ask: RunCommand, caller: RequestContext) -> Block:
-    await _judged(app, ask, caller)
-    dynos = await running(app, caller)
+async def _next(app: App, ask: RunCommand, context: RequestContext) -> Block:
+    await _judged(app, ask, context)
+    dynos = await running(app, context)
     if ask.dyno is None and len(dynos) == 1:
         ask = ask.model_copy(update={"dyno": dynos[0].name})
     if ask.dyno is not None and ask.command:
-        return await look_at(app, ask, caller, dynos)
+        return await look_at(app, ask, context, dynos)
     typed = shlex.join(ask.command)
     if len(typed) > LONGEST_COMMAND:
         # A field that cuts it would hold another command.
         raise UserError(error_texts.which_process(one.name for one in dynos))
     form = RunForm.of(ask, typed)
-    return run_form.run_modal(form, app, dynos, origin=_origin(app, caller, ask.dyno))
+    return run_form.run_modal(form, app, dynos, origin=_origin(app, context, ask.dyno))
 
 
-async def _judged(app: App, ask: RunCommand, caller: RequestContext) -> None:
+async def _judged(app: App, ask: RunCommand, context: RequestContext) -> None:
     """Nobody fills in a form for what they may not do, or for what can't be shown.
 
     Raises PermissionDenied, UserError.
     """
     act = action_types.RunCommandAction(app=app, dyno=ask.dyno or ANY, command=ask.command)
-    await action_run.check_permission(act, caller)
+    await action_run.check_permission(act, context)
     if ask.command and (problem := act.problem()) is not None:
         raise UserError(problem)
 
 
-def _origin(app: App, caller: RequestContext, dyno: str | None) -> RunOrigin:
+def _origin(app: App, context: RequestContext, dyno: str | None) -> RunOrigin:
     title = plain(app.title, 100)
     return RunOrigin(
-        channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, title=title, dyno=dyno or ""
+        channel=context.channel, provider=Provider.BUILDIO, app=app.slug, title=title, dyno=dyno or ""
     )

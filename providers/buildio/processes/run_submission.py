@@ -33,7 +33,7 @@ async def _typed(sent: FormSubmission) -> None:
         field_of=lambda _: TYPED,
         then=FollowUp.REPLACED,
     )
-    await sent.see_through(_look(form, origin, sent.caller), course)
+    await sent.see_through(_look(form, origin, sent.context), course)
 
 
 async def _seen(sent: FormSubmission) -> None:
@@ -44,19 +44,19 @@ async def _seen(sent: FormSubmission) -> None:
         lambda problem: run_form.run_check(origin.of_app, origin=origin, problem=problem),
         field=None,
     )
-    await sent.answer(_carry_out(origin, sent.caller), course)
+    await sent.answer(_carry_out(origin, sent.context), course)
 
 
-async def _look(form: RunForm, origin: RunOrigin, caller: RequestContext) -> Block:
-    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
-    return await run_commands.look_at(app, form, caller, await run_commands.running(app, caller))
+async def _look(form: RunForm, origin: RunOrigin, context: RequestContext) -> Block:
+    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
+    return await run_commands.look_at(app, form, context, await run_commands.running(app, context))
 
 
-async def _carry_out(origin: RunOrigin, caller: RequestContext) -> Reply | None:
+async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None:
     if not origin.dyno or not origin.command:
         raise InvalidButtonValue  # there is nothing that was shown
-    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
-    return await run_commands.carry_out(app, origin, caller)
+    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
+    return await run_commands.carry_out(app, origin, context)
 
 
 SUBMISSIONS: Mapping[str, Submission] = {

@@ -8,15 +8,15 @@ from messages.kit.view_metadata import ViewMetadata
 from services.request.context import RequestContext
 
 
-def origin_of(caller: RequestContext) -> ViewMetadata:
+def origin_of(context: RequestContext) -> ViewMetadata:
     """What travels with a form that is opened here."""
-    return ViewMetadata(channel=caller.channel, provider=Provider.BUILDIO)
+    return ViewMetadata(channel=context.channel, provider=Provider.BUILDIO)
 
 
-async def channels_app(caller: RequestContext) -> App | None:
+async def channels_app(context: RequestContext) -> App | None:
     """The app that this channel has chosen, as far as that is known at once."""
-    slug = await caller.storage.channels.default_app(caller.channel, Provider.BUILDIO)
+    slug = await context.storage.channels.default_app(context.channel, Provider.BUILDIO)
     if slug is None:
         return None
-    apps = await caller.apps_of(Provider.BUILDIO).in_time()
+    apps = await context.apps_of(Provider.BUILDIO).in_time()
     return next((app for app in apps if app.slug == slug), None)

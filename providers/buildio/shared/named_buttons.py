@@ -11,4 +11,4 @@ from services.request.finder import app_by_slug
 
 async def app_of(press: ButtonPress) -> App:
     """The app that the button names. Raises InvalidButtonValue, ProviderError."""
-    return await app_by_slug(press.caller, BuildioAppButton.decode(press.value).app, Provider.BUILDIO)
+    return await app_by_slug(press.context, BuildioAppButton.decode(press.value).app, Provider.BUILDIO)

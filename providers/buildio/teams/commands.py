@@ -8,12 +8,12 @@ from providers.buildio.teams import messages
 from services.request.context import Reply, RequestContext
 
 
-async def list_teams(_ask: ListTeams, caller: RequestContext) -> Reply:
+async def list_teams(_ask: ListTeams, context: RequestContext) -> Reply:
     """The teams that the person belongs to. Raises ProviderError."""
-    return Reply(messages.team_list(await caller.own_buildio.teams()), title="Teams")
+    return Reply(messages.team_list(await context.own_buildio.teams()), title="Teams")
 
 
-async def show(ask: ShowTeam, caller: RequestContext) -> Reply:
+async def show(ask: ShowTeam, context: RequestContext) -> Reply:
     """One team, by its name or id. Raises UserError, ProviderError."""
-    found = await find_team(ask.team, caller)
-    return Reply(messages.team_card(await caller.own_buildio.team(found.id)), title="Team")
+    found = await find_team(ask.team, context)
+    return Reply(messages.team_card(await context.own_buildio.team(found.id)), title="Team")

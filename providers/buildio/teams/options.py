@@ -18,11 +18,11 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 2.0
 
 
-async def teams(typed: str, _origin: ViewMetadata, caller: RequestContext) -> dict[str, Any]:
+async def teams(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
     """The person's own teams, as far as they are known within a list's patience."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            found = await caller.own_buildio.teams()
+            found = await context.own_buildio.teams()
     except (ProviderError, TimeoutError) as problem:
         log.info("teams.not_in_time", reason=type(problem).__name__)
         found = []

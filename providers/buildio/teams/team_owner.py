@@ -11,9 +11,9 @@ from services.request.context import RequestContext
 Form = TypeVar("Form", CreateForm, NamespaceForm)
 
 
-async def with_team(form: Form, caller: RequestContext) -> Form:
+async def with_team(form: Form, context: RequestContext) -> Form:
     """The form with the team's id and name, where one was named by either. Raises UserError, ProviderError."""
     if form.team is None:
         return form
-    team = await find_team(form.team, caller)
+    team = await find_team(form.team, context)
     return form.model_copy(update={"team": team.id, "team_title": team.name})

@@ -57,79 +57,79 @@ class RuleProblem(UserError):
         self.field = field
 
 
-async def show(ask: ListAccessRules, caller: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+async def show(ask: ListAccessRules, context: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
     """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
-    await caller.check_full_member()
+    await context.check_full_member()
     app = await (
-        find_app(caller, ask.app, provider) if ask.app is not None else channels_app(caller, provider)
+        find_app(context, ask.app, provider) if ask.app is not None else channels_app(context, provider)
     )
-    rulings = caller.desk.rulings
+    rulings = context.services.rulings
     questions = [
-        AccessRequest(permission=permission, provider=provider, app=app, channel=caller.channel)
+        AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
         for permission in permissions_at(provider)
     ]
-    judged = await rulings.verdicts(questions, caller.team)
+    judged = await rulings.verdicts(questions, context.team)
     verdicts = {question.permission: verdict for question, verdict in zip(questions, judged, strict=True)}
-    of_workspace = await caller.storage.policies.all()
+    of_workspace = await context.storage.policies.all()
     said = access_rules.policy(
         app,
         provider,
         verdicts,
-        await _names(verdicts.values(), caller),
-        [await _shown(rule, caller, provider) for rule in rulings.operators(caller.team)],
-        [await _shown(one.rule, caller, provider, number=one.number) for one in of_workspace],
-        is_admin=await caller.is_admin(),
-        you=await _you(app, caller, provider, verdicts),
+        await _names(verdicts.values(), context),
+        [await _shown(rule, context, provider) for rule in rulings.operators(context.team)],
+        [await _shown(one.rule, context, provider, number=one.number) for one in of_workspace],
+        is_admin=await context.is_admin(),
+        you=await _you(app, context, provider, verdicts),
     )
     return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 
 async def redraw(
-    view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, caller: RequestContext
+    view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
 ) -> None:
     """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
-    await caller.redraw(str(view["id"]), access_rules.policy_modal(filled, origin=origin))
+    await context.redraw(str(view["id"]), access_rules.policy_modal(filled, origin=origin))
 
 
-async def open_modal(caller: RequestContext, provider: Provider, slug: str = "") -> None:
+async def open_modal(context: RequestContext, provider: Provider, slug: str = "") -> None:
     """Ask for a rule, about the app with this slug. Raises PermissionDenied, ProviderError, SlackCallFailed."""
-    await _check_admin(caller)
+    await _check_admin(context)
 
     async def form() -> Block:
-        app = await caller.apps_of(provider).require(slug) if slug else None
+        app = await context.apps_of(provider).require(slug) if slug else None
         filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
         return access_rules.policy_modal(
-            filled, origin=ViewMetadata(channel=caller.channel, provider=provider)
+            filled, origin=ViewMetadata(channel=context.channel, provider=provider)
         )
 
-    await open_in_time(form(), caller, "Add a rule")
+    await open_in_time(form(), context, "Add a rule")
 
 
-async def add(filled: FilledRule, caller: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+async def add(filled: FilledRule, context: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
     """Add a rule. Raises PermissionDenied, RuleProblem."""
     _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
-    await _check_admin(caller)
+    await _check_admin(context)
     rule = rule_of(filled)
-    if isinstance(rule, ApprovalRule) and caller.desk.storage.vault is None:
+    if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
-    if len(await caller.storage.policies.all()) >= MOST_RULES:
+    if len(await context.storage.policies.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
-    shown = await _shown(rule, caller, provider)
-    async with noted(caller, "policy_add", about={"rule": rule.model_dump_json()}):
-        await caller.storage.policies.add(rule, by=caller.person, at=caller.now())
+    shown = await _shown(rule, context, provider)
+    async with noted(context, "policy_add", about={"rule": rule.model_dump_json()}):
+        await context.storage.policies.add(rule, by=context.person, at=context.now())
     return Reply(access_rules.rule_added(shown), Visibility.CHANNEL, title=TITLE)
 
 
-async def remove(number: int, caller: RequestContext) -> Reply:
+async def remove(number: int, context: RequestContext) -> Reply:
     """Take one of the workspace's rules away. Raises PermissionDenied, UserError."""
-    await _check_admin(caller)
-    found = [one for one in await caller.storage.policies.all() if one.number == number]
+    await _check_admin(context)
+    found = [one for one in await context.storage.policies.all() if one.number == number]
     if not found:
         raise UserError("There is no such rule any more.")
-    shown = await _shown(found[0].rule, caller, Provider.BITRISE)
+    shown = await _shown(found[0].rule, context, Provider.BITRISE)
     body = found[0].rule.model_dump_json()
-    async with noted(caller, "policy_remove", about={"rule": body}):
-        await caller.storage.policies.remove(number)
+    async with noted(context, "policy_remove", about={"rule": body}):
+        await context.storage.policies.remove(number)
     return Reply(access_rules.rule_removed(shown), Visibility.CHANNEL, title=TITLE)
 
 
@@ -197,40 +197,40 @@ def _check_no_secret(filled: FilledRule) -> None:
             raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
 
 
-async def _check_admin(caller: RequestContext) -> None:
-    if not await caller.is_admin():
+async def _check_admin(context: RequestContext) -> None:
+    if not await context.is_admin():
         raise PermissionDenied(ADMINS_ONLY)
 
 
 async def _shown(
-    rule: AllowRule | ApprovalRule, caller: RequestContext, provider: Provider, *, number: int | None = None
+    rule: AllowRule | ApprovalRule, context: RequestContext, provider: Provider, *, number: int | None = None
 ) -> ShownRule:
     """The rule with its people and its one app by name; the app, where the person sees it at this provider."""
     app = None
     if len(rule.apps) == 1:
-        apps = await caller.apps_of(provider).in_time()
+        apps = await context.apps_of(provider).in_time()
         app = next((one.title for one in apps if one.slug == rule.apps[0]), None)
-    who = await caller.desk.rulings.groups.names(caller.team, rule.who)
+    who = await context.services.rulings.groups.names(context.team, rule.who)
     return ShownRule(rule=rule, who=who, app=app, number=number)
 
 
-async def _names(verdicts: Iterable[Verdict], caller: RequestContext) -> dict[Principals, str]:
+async def _names(verdicts: Iterable[Verdict], context: RequestContext) -> dict[Principals, str]:
     """All that the verdicts are about, by name."""
-    groups, named = caller.desk.rulings.groups, dict[Principals, str]()
+    groups, named = context.services.rulings.groups, dict[Principals, str]()
     for verdict in verdicts:
         for who in (*(one.who for one in verdict.requirements), *verdict.agreeing):
             if who not in named:
-                named[who] = await groups.names(caller.team, who)
+                named[who] = await groups.names(context.team, who)
     return named
 
 
 async def _you(
-    app: App | None, caller: RequestContext, provider: Provider, verdicts: Mapping[Permission, Verdict]
+    app: App | None, context: RequestContext, provider: Provider, verdicts: Mapping[Permission, Verdict]
 ) -> str:
     """What holds for whoever asks, in words."""
     permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
-    question = AccessRequest(permission=permission, provider=provider, app=app, channel=caller.channel)
-    ruling = await caller.desk.rulings.of(question, person_of(caller))
+    question = AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
+    ruling = await context.services.rulings.of(question, person_of(context))
     if ruling.refused is not None:
         by_app = app is None and Part.APP in verdicts[permission].unknown
         return f"You may not {doing}{' of every app' if by_app else ''} here: {ruling.refused}"

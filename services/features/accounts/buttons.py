@@ -16,34 +16,34 @@ from services.request.context import Reply
 
 
 async def _connect(press: ButtonPress) -> None:
-    await commands.open_modal(press.caller, message_accounts.read_provider(press.value))
+    await commands.open_modal(press.context, message_accounts.read_provider(press.value))
 
 
 async def _disconnect(press: ButtonPress) -> Reply:
-    return await commands.disconnect(Disconnect(), press.caller, message_accounts.read_provider(press.value))
+    return await commands.disconnect(Disconnect(), press.context, message_accounts.read_provider(press.value))
 
 
 async def _wipe(press: ButtonPress) -> Reply:
-    return await commands.wipe(press.caller, message_accounts.read_provider(press.value))
+    return await commands.wipe(press.context, message_accounts.read_provider(press.value))
 
 
 async def _add_rule(press: ButtonPress) -> None:
     about = PolicyButton.decode(press.value)
-    await access_rule_commands.open_modal(press.caller, about.provider, about.app)
+    await access_rule_commands.open_modal(press.context, about.provider, about.app)
 
 
 async def _remove_rule(press: ButtonPress) -> Reply:
     if not press.value.isdecimal() or len(press.value) > 15:
         raise InvalidButtonValue
-    return await access_rule_commands.remove(int(press.value), press.caller)
+    return await access_rule_commands.remove(int(press.value), press.context)
 
 
 async def _agree(press: ButtonPress) -> Reply | None:
-    return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=True)
+    return await run.decide(ProposalButton.decode(press.value), press.context, agreed=True)
 
 
 async def _decline(press: ButtonPress) -> Reply | None:
-    return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=False)
+    return await run.decide(ProposalButton.decode(press.value), press.context, agreed=False)
 
 
 ANSWERS: Mapping[str, Respond] = {

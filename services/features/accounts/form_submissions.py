@@ -28,36 +28,42 @@ from services.slack.errors import SlackCallFailed
 log = structlog.get_logger()
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to their submissions."""
 
     @app.view(action_ids.CONNECT_MODAL)
     async def connect(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.CONNECT_MODAL):
-            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
+            context, origin = (
+                RequestContext.in_body(body, services),
+                ViewMetadata.read(view["private_metadata"]),
+            )
             token = message_accounts.read_token(view["state"]["values"])
             await see_through(
-                commands.link(token, caller, origin.provider),
+                commands.link(token, context, origin.provider),
                 _linking(origin),
                 ack=ack,
-                caller=caller,
+                context=context,
                 view_id=view["id"],
             )
 
     @app.view(action_ids.POLICY_MODAL)
     async def rule(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.POLICY_MODAL):
-            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
+            context, origin = (
+                RequestContext.in_body(body, services),
+                ViewMetadata.read(view["private_metadata"]),
+            )
             filled = access_rules.read_rule(view["state"]["values"])
             said = await see_through(
-                access_rule_commands.add(filled, caller, origin.provider),
+                access_rule_commands.add(filled, context, origin.provider),
                 _ruling(filled, origin),
                 ack=ack,
-                caller=caller,
+                context=context,
                 view_id=view["id"],
             )
             if said is not None:
-                await _announce(said, caller)
+                await _announce(said, context)
 
     @app.action(action_ids.POLICY_KIND)
     async def kind_picked(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -69,16 +75,16 @@ def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
                 raise InvalidButtonValue  # it stands in the modal alone
             filled = access_rules.read_rule(view["state"]["values"])
             origin = ViewMetadata.read(view.get("private_metadata"))
-            await access_rule_commands.redraw(view, filled, origin, RequestContext.in_body(body, desk))
+            await access_rule_commands.redraw(view, filled, origin, RequestContext.in_body(body, services))
 
 
-async def _announce(said: Reply, caller: RequestContext) -> None:
+async def _announce(said: Reply, context: RequestContext) -> None:
     """Tell the channel; where the bot can't write there, the admin who did it hears that it is done."""
     try:
-        await ChannelResponder(caller)(said)
+        await ChannelResponder(context)(said)
     except SlackCallFailed as error:
         log.info("policy.not_announced", reason=error.reason)
-        await ChannelResponder(replace(caller, channel=""))(said)
+        await ChannelResponder(replace(context, channel=""))(said)
 
 
 def _linking(origin: ViewMetadata) -> SubmissionFlow[str]:

@@ -17,20 +17,20 @@ from services.slack.workspace_members import NotAMember
 PAGE = 20
 
 
-async def list_apps(ask: ListApps, caller: RequestContext) -> Reply:
+async def list_apps(ask: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see."""
-    apps = sorted(await caller.apps.all(), key=lambda app: app.title.casefold())
+    apps = sorted(await context.apps.all(), key=lambda app: app.title.casefold())
     start = (ask.page - 1) * PAGE
     said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE)
-    return Reply(await with_limit(said, caller, Provider.BITRISE, empty=not apps))
+    return Reply(await with_limit(said, context, Provider.BITRISE, empty=not apps))
 
 
-async def with_limit(said: Message, caller: RequestContext, provider: Provider, *, empty: bool) -> Message:
+async def with_limit(said: Message, context: RequestContext, provider: Provider, *, empty: bool) -> Message:
     """The list with the reason why there is no more in it, where somebody sees what the channel follows alone.
 
     Raises that reason where there is nothing in it at all.
     """
-    limit = await caller.apps_of(provider).limit()
+    limit = await context.apps_of(provider).limit()
     if limit is None or isinstance(limit, NotAMember):
         return said
     if empty:
@@ -38,7 +38,7 @@ async def with_limit(said: Message, caller: RequestContext, provider: Provider, 
     return notices.with_connect_button(said, str(limit), provider)
 
 
-async def use_app(ask: UseApp, caller: RequestContext, provider: Provider) -> Reply:
+async def use_app(ask: UseApp, context: RequestContext, provider: Provider) -> Reply:
     """Make an app the channel's default. Raises PermissionDenied, and UserError where none is named."""
     if ask.app is None:
         example = grammar_of(provider).entry_for("use")
@@ -46,9 +46,9 @@ async def use_app(ask: UseApp, caller: RequestContext, provider: Provider) -> Re
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."
         )
-    app = await current_app(await caller.apps_of(provider).find(ask.app), caller)
-    async with permitted(caller, "use", provider, app):
-        await caller.storage.channels.use(
-            caller.channel, provider, app.slug, by=caller.person, at=caller.now()
+    app = await current_app(await context.apps_of(provider).find(ask.app), context)
+    async with permitted(context, "use", provider, app):
+        await context.storage.channels.use(
+            context.channel, provider, app.slug, by=context.person, at=context.now()
         )
-    return Reply(message_apps.using_app(app, by=caller.person), Visibility.CHANNEL)
+    return Reply(message_apps.using_app(app, by=context.person), Visibility.CHANNEL)

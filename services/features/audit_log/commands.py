@@ -14,36 +14,36 @@ TITLE = "Audit log"
 MOST_ENTRIES = 20
 
 
-async def show(ask: ShowAudit, caller: RequestContext, provider: Provider) -> Reply:
+async def show(ask: ShowAudit, context: RequestContext, provider: Provider) -> Reply:
     """The newest entries of this channel; of the whole workspace for its admins.
 
     Raises PermissionDenied, NotAMember.
     """
-    await caller.check_full_member()
-    if ask.everywhere and not await caller.is_admin():
+    await context.check_full_member()
+    if ask.everywhere and not await context.is_admin():
         raise PermissionDenied(
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
-    app = await find_app(caller, ask.app, provider) if ask.app is not None else None
-    found = await caller.storage.audit.latest(
+    app = await find_app(context, ask.app, provider) if ask.app is not None else None
+    found = await context.storage.audit.latest(
         MOST_ENTRIES,
-        channel=None if ask.everywhere else caller.channel,
+        channel=None if ask.everywhere else context.channel,
         app=app.slug if app is not None else None,
     )
     where = "in this workspace" if ask.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    said = audit_log.audit(found, where=where, places=ask.everywhere, apps=await _titles(caller))
+    said = audit_log.audit(found, where=where, places=ask.everywhere, apps=await _titles(context))
     return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _titles(caller: RequestContext) -> dict[str, str]:
+async def _titles(context: RequestContext) -> dict[str, str]:
     """What the apps are called, by their slugs, as far as that is known at once: the entries name slugs alone."""
-    followed = await caller.storage.subscriptions.of_all_channels()
+    followed = await context.storage.subscriptions.of_all_channels()
     titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
-    for provider in caller.desk.clients.set_up:
+    for provider in context.services.clients.set_up:
         try:
-            apps = await caller.apps_of(provider).in_time()
+            apps = await context.apps_of(provider).in_time()
         except ProviderError:
             continue
         titles |= {app.slug: app.title for app in apps}

@@ -33,44 +33,48 @@ _NUMBERS = {
 }
 
 
-async def status(ask: Status, caller: RequestContext) -> Reply:
+async def status(ask: Status, context: RequestContext) -> Reply:
     """What runs now, and how each branch last ended, from the newest fifty builds."""
-    return Reply(await app_card(await find_app(caller, ask.app), caller))
+    return Reply(await app_card(await find_app(context, ask.app), context))
 
 
-async def app_card(app: App, caller: RequestContext) -> Message:
+async def app_card(app: App, context: RequestContext) -> Message:
     """An app: what runs now, how each branch last ended, and what can be done with it."""
     running: list[Build] = []
     last: dict[str, Build] = {}
-    async for page in caller.bitrise.builds(app.slug, BuildQuery(sort_by="running_first")).pages():
+    async for page in context.bitrise.builds(app.slug, BuildQuery(sort_by="running_first")).pages():
         for build in page.items:
             if not build.ended:
                 running.append(build)
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    usual = await caller.desk.usual_times.of_each(running[:ROWS_WITH_BUTTONS])
+    usual = await context.services.usual_times.of_each(running[:ROWS_WITH_BUTTONS])
     return build_card.status(
-        app, running=running, last_by_branch=list(last.values()), now=caller.now_at(app.provider), usual=usual
+        app,
+        running=running,
+        last_by_branch=list(last.values()),
+        now=context.now_at(app.provider),
+        usual=usual,
     )
 
 
-async def show(ask: ShowBuild, caller: RequestContext) -> Reply:
+async def show(ask: ShowBuild, context: RequestContext) -> Reply:
     """One build's card."""
-    return Reply(await card(*await find_build(caller, ask.app, ask.build), caller))
+    return Reply(await card(*await find_build(context, ask.app, ask.build), context))
 
 
-async def card(app: App, build: Build, caller: RequestContext) -> Message:
+async def card(app: App, build: Build, context: RequestContext) -> Message:
     """The build's card, with its progress while it runs, and what this channel may want it deployed to."""
-    usual = await caller.desk.usual_times.of(build)
-    ties = await caller.storage.ties.of_app(caller.channel, app.slug) if caller.channel else []
-    return build_card.build_card(build, app, now=caller.now_at(app.provider), usual=usual, ties=ties)
+    usual = await context.services.usual_times.of(build)
+    ties = await context.storage.ties.of_app(context.channel, app.slug) if context.channel else []
+    return build_card.build_card(build, app, now=context.now_at(app.provider), usual=usual, ties=ties)
 
 
-async def list_builds(ask: ListBuilds, caller: RequestContext, *, start: str | None = None) -> Reply:
+async def list_builds(ask: ListBuilds, context: RequestContext, *, start: str | None = None) -> Reply:
     """A page of an app's builds, from the build that `start` names on."""
-    app = await find_app(caller, ask.app)
-    now = caller.now_at(app.provider)
+    app = await find_app(context, ask.app)
+    now = context.now_at(app.provider)
     query = as_query(
         ask.filter,
         after=ask.since.resolve(now) if ask.since else None,
@@ -78,7 +82,7 @@ async def list_builds(ask: ListBuilds, caller: RequestContext, *, start: str | N
     )
     found: list[Build] = []
     pages, next_ = 0, None
-    async for page in caller.bitrise.builds(app.slug, query, limit=PAGE).pages(start):
+    async for page in context.bitrise.builds(app.slug, query, limit=PAGE).pages(start):
         found += (build for build in page.items if ask.filter.match(build))
         pages, next_ = pages + 1, page.next
         if len(found) * 2 >= PAGE or pages == MOST_PAGES:

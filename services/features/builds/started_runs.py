@@ -35,24 +35,24 @@ _CLOSED = frozenset({"channel_not_found", "is_archived"})
 
 
 async def follow_build(
-    app: App, slug: str | None, note: RunNote, caller: RequestContext, *, buttons: Sequence[Block]
+    app: App, slug: str | None, note: RunNote, context: RequestContext, *, buttons: Sequence[Block]
 ) -> Reply | None:
     """Follow a build or deployment that was just started; the answer where its message does not say it all.
 
     `slug` is None where the provider does not say what it has started.
     """
     if slug is None:
-        return _answer(note, caller, buttons)
+        return _answer(note, context, buttons)
     only = BuildFilter(builds=frozenset({slug}))
-    return await _follow(app, only, build_run(slug), note, caller, buttons)
+    return await _follow(app, only, build_run(slug), note, context, buttons)
 
 
 async def follow_pipeline(
-    app: App, attempt: PipelineRef, note: RunNote, caller: RequestContext, *, buttons: Sequence[Block]
+    app: App, attempt: PipelineRef, note: RunNote, context: RequestContext, *, buttons: Sequence[Block]
 ) -> Reply | None:
     """The same for an attempt of a pipeline."""
     only = BuildFilter(attempts=frozenset({attempt.key}))
-    return await _follow(app, only, pipeline_run(attempt.key), note, caller, buttons)
+    return await _follow(app, only, pipeline_run(attempt.key), note, context, buttons)
 
 
 async def _follow(
@@ -60,20 +60,20 @@ async def _follow(
     only: BuildFilter,
     subject: MessageKey,
     note: RunNote,
-    caller: RequestContext,
+    context: RequestContext,
     buttons: Sequence[Block],
 ) -> Reply | None:
-    if not caller.person:
+    if not context.person:
         return None  # a workflow that nobody is named in: its own steps go on with what was started
     try:
-        return await _begin_following(app, only, subject, note, caller, buttons)
+        return await _begin_following(app, only, subject, note, context, buttons)
     except (NotFound, Forbidden) as problem:
         # The bot itself can't see what this person may start.
         log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
     except Exception:
         # It has been started all the same, which is what whoever started it, and the audit log, must hear.
         log.exception("run.not_followed", app=app.slug)
-    return _answer(note, caller, buttons)
+    return _answer(note, context, buttons)
 
 
 async def _begin_following(
@@ -81,15 +81,15 @@ async def _begin_following(
     only: BuildFilter,
     subject: MessageKey,
     note: RunNote,
-    caller: RequestContext,
+    context: RequestContext,
     buttons: Sequence[Block],
 ) -> Reply | None:
     # The provider's own times are compared with its clock: ours may be off.
-    began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
+    began, since = context.now(), context.now_at(app.provider) - BEFORE_ITS_START
     here, scope, baseline = await asyncio.gather(
-        _can_write(caller), _scope(app, caller), _baseline(app, caller)
+        _can_write(context), _scope(app, context), _baseline(app, context)
     )
-    channel = caller.channel if here else await _direct_message(caller)
+    channel = context.channel if here else await _direct_message(context)
     run = StartedRun(
         app=app,
         terms=NotificationRule(filter=only, style=DeliveryStyle.LIVE, once=True, run=True),
@@ -97,29 +97,34 @@ async def _begin_following(
         subject=str(subject),
         content=action_messages.run_begun(note, buttons).encode(),
         note=note.encode(),
-        thread_ts=caller.thread if here else None,
+        thread_ts=context.thread if here else None,
     )
-    await caller.storage.subscriptions.follow(
-        run, channel=channel, by=caller.person, at=began, baseline=baseline or Baseline(at=since), scope=scope
+    await context.storage.subscriptions.follow(
+        run,
+        channel=channel,
+        by=context.person,
+        at=began,
+        baseline=baseline or Baseline(at=since),
+        scope=scope,
     )
-    caller.desk.outbox_changed()
+    context.services.outbox_changed()
     # Those in a channel in which the bot can't write are told as every command is answered there.
-    return None if here or not caller.channel else _answer(note, caller, buttons)
+    return None if here or not context.channel else _answer(note, context, buttons)
 
 
-def _answer(note: RunNote, caller: RequestContext, buttons: Sequence[Block]) -> Reply | None:
-    return Reply(action_messages.run_begun(note, buttons), Visibility.CHANNEL) if caller.person else None
+def _answer(note: RunNote, context: RequestContext, buttons: Sequence[Block]) -> Reply | None:
+    return Reply(action_messages.run_begun(note, buttons), Visibility.CHANNEL) if context.person else None
 
 
-async def _can_write(caller: RequestContext) -> bool:
+async def _can_write(context: RequestContext) -> bool:
     """Whether the bot can post where the person is; where nobody can say, it tries."""
-    if not caller.channel:
+    if not context.channel:
         return False
-    if caller.channel.startswith("D"):
-        return caller.channel == await _direct_message(caller)
+    if context.channel.startswith("D"):
+        return context.channel == await _direct_message(context)
     try:
         async with asyncio.timeout(SECONDS_TO_ASK):
-            found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
+            found = (await context.slack.conversations_info(channel=context.channel)).get("channel") or {}
     except SlackCallFailed as error:
         return error.reason not in _CLOSED
     except TimeoutError:
@@ -129,34 +134,34 @@ async def _can_write(caller: RequestContext) -> bool:
     return not (found.get("is_private") and found.get("is_member") is False)
 
 
-async def _direct_message(caller: RequestContext) -> str:
+async def _direct_message(context: RequestContext) -> str:
     """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
     try:
-        return await caller.direct_message_alone()
+        return await context.direct_message_alone()
     except SlackCallFailed:
-        return caller.person
+        return context.person
 
 
-async def _scope(app: App, caller: RequestContext) -> Scope:
+async def _scope(app: App, context: RequestContext) -> Scope:
     """What the message may show: what the person sees who has started it."""
-    if not await caller.is_linked(app.provider):
+    if not await context.is_linked(app.provider):
         return Scope()  # the bot's own token has done it for them
     try:
-        return await own_scope(caller.own_apps(app.provider), app)
+        return await own_scope(context.own_apps(app.provider), app)
     except ProviderError as problem:
         log.info("run.scope_unknown", app=app.slug, reason=type(problem).__name__)
         return Scope(seen_as=AccessSource.OWN, logs=False)
 
 
-async def _baseline(app: App, caller: RequestContext) -> Baseline | None:
+async def _baseline(app: App, context: RequestContext) -> Baseline | None:
     """What is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
 
     Raises NotFound, Forbidden.
     """
-    if await caller.storage.subscriptions.is_watched(app.provider, app.slug):
+    if await context.storage.subscriptions.is_watched(app.provider, app.slug):
         return None
     try:
-        return await caller.desk.lookout.baseline(app)
+        return await context.services.lookout.baseline(app)
     except (NotFound, Forbidden):
         raise
     except ProviderError as problem:

@@ -20,115 +20,115 @@ from storage.user_profiles import NameTaken, UserProfile
 PAGES_SEARCHED = 4
 
 
-async def mine(_ask: ListMyBuilds, caller: RequestContext) -> Reply:
+async def mine(_ask: ListMyBuilds, context: RequestContext) -> Reply:
     """The person's own builds among the latest of all apps, what runs first."""
-    person = await _person(caller)
+    person = await _person(context)
     names = NameDirectory(
-        caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+        context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
     )
-    visible = await caller.apps.slugs()
+    visible = await context.apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0
-    async for page in caller.bitrise.all_builds().pages():
+    async for page in context.bitrise.all_builds().pages():
         looked_at += len(page.items)
         found += (
             build
             for build in page.items
-            if (visible is None or build.app_slug in visible) and wrote(caller.person, build, names)
+            if (visible is None or build.app_slug in visible) and wrote(context.person, build, names)
         )
         pages += 1
         if pages == PAGES_SEARCHED:
             break
     found.sort(key=lambda build: build.ended)
-    shown = [(build, await _app_of(build, caller)) for build in found[:MOST_BUILDS]]
-    ends = await ends_told(caller)
+    shown = [(build, await _app_of(build, context)) for build in found[:MOST_BUILDS]]
+    ends = await ends_told(context)
     return Reply(
-        profile.mine(shown, name=person.name, looked_at=looked_at, now=caller.now(), ends=ends),
+        profile.mine(shown, name=person.name, looked_at=looked_at, now=context.now(), ends=ends),
         Visibility.ONE_PERSON,
     )
 
 
-async def me(ask: ShowProfile, caller: RequestContext) -> Reply:
+async def me(ask: ShowProfile, context: RequestContext) -> Reply:
     """What the bot knows of the person and does for them; changed as they say."""
-    person = await _person(caller)
+    person = await _person(context)
     if ask.name is not None or ask.mention is not None:
         person = person.model_copy(
             update={
                 "name": ask.name.casefold() or None if ask.name is not None else person.name,
                 "mention": person.mention if ask.mention is None else ask.mention,
-                "email": person.email or await caller.email(),
+                "email": person.email or await context.email(),
             }
         )
         try:
-            await caller.storage.people.save(person)
+            await context.storage.people.save(person)
         except NameTaken as taken:
             raise UserError(
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
                 " by claiming their own."
             ) from taken
     if ask.ends is not None:
-        await _tell_ends(caller, wanted=ask.ends)
-    ends = await ends_told(caller)
+        await _tell_ends(context, wanted=ask.ends)
+    ends = await ends_told(context)
     said = profile.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
     return Reply(said, Visibility.ONE_PERSON)
 
 
-async def tell_me(app: App, build: Build, caller: RequestContext) -> Reply:
+async def tell_me(app: App, build: Build, context: RequestContext) -> Reply:
     """Send the person a direct message when the build ends."""
     ended = f"{app.title} {build.label} has ended already."
     if build.ended:
         raise UserError(ended)
-    direct = await caller.direct_message()
+    direct = await context.direct_message()
     terms = NotificationRule(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
-    subscription = await add(app, terms, caller, channel=direct, personal=True)
-    seen = await caller.desk.storage.watching.build(build.provider, build.slug)
-    if seen is not None and seen.build.ended and await _is_there(subscription, caller):
+    subscription = await add(app, terms, context, channel=direct, personal=True)
+    seen = await context.services.storage.watching.build(build.provider, build.slug)
+    if seen is not None and seen.build.ended and await _is_there(subscription, context):
         # It ended between the press and the first look, which tells nothing of what it finds.
-        await caller.storage.subscriptions.remove(subscription)
+        await context.storage.subscriptions.remove(subscription)
         raise UserError(ended)
-    caller.desk.lookout.look_now(app.provider)
+    context.services.lookout.look_now(app.provider)
     return Reply(profile.will_tell(build, app), Visibility.ONE_PERSON)
 
 
-async def _person(caller: RequestContext) -> UserProfile:
-    return await caller.storage.people.find(caller.person)
+async def _person(context: RequestContext) -> UserProfile:
+    return await context.storage.people.find(context.person)
 
 
-async def _tell_ends(caller: RequestContext, *, wanted: bool) -> None:
-    subscriptions = caller.storage.subscriptions
+async def _tell_ends(context: RequestContext, *, wanted: bool) -> None:
+    subscriptions = context.storage.subscriptions
     if not wanted:
-        for one in await _ends(caller):
+        for one in await _ends(context):
             await subscriptions.remove(one)
         return
-    terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{caller.person}",))))
+    terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{context.person}",))))
     await subscriptions.add(
-        channel=await caller.direct_message(),
+        channel=await context.direct_message(),
         app=None,
         terms=terms,
-        by=caller.person,
-        at=caller.now(),
+        by=context.person,
+        at=context.now(),
         baseline=None,
-        scope=await scope_of(caller, Provider.BITRISE, None, personal=True),
+        scope=await scope_of(context, Provider.BITRISE, None, personal=True),
     )
 
 
-async def ends_told(caller: RequestContext) -> bool:
+async def ends_told(context: RequestContext) -> bool:
     """Whether the person is told how their builds end."""
-    return bool(await _ends(caller))
+    return bool(await _ends(context))
 
 
-async def _ends(caller: RequestContext) -> list[Subscription]:
+async def _ends(context: RequestContext) -> list[Subscription]:
     try:
-        direct = await caller.direct_message()
+        direct = await context.direct_message()
     except SlackCallFailed:
         return []
-    subscriptions = await caller.storage.subscriptions.of_channel(direct)
+    subscriptions = await context.storage.subscriptions.of_channel(direct)
     return [one for one in subscriptions if one.app is None]
 
 
-async def _is_there(subscription: Subscription, caller: RequestContext) -> bool:
-    return await caller.storage.subscriptions.find(subscription.id) is not None
+async def _is_there(subscription: Subscription, context: RequestContext) -> bool:
+    return await context.storage.subscriptions.find(subscription.id) is not None
 
 
-async def _app_of(build: Build, caller: RequestContext) -> App:
-    return await caller.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)
+async def _app_of(build: Build, context: RequestContext) -> App:
+    return await context.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

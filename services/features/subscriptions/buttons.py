@@ -21,27 +21,27 @@ log = structlog.get_logger()
 
 async def _subscribe(press: ButtonPress) -> None:
     provider = AppButton.decode(press.value).provider
-    await open_forms.open_subscribe(press.caller, provider, app_in(press))
+    await open_forms.open_subscribe(press.context, provider, app_in(press))
 
 
 async def _choose_app(press: ButtonPress) -> None:
-    await open_forms.open_choose_app(press.caller, read_provider(press.value))
+    await open_forms.open_choose_app(press.context, read_provider(press.value))
 
 
 async def _settings(press: ButtonPress) -> None:
-    await open_forms.open_settings(press.caller)
+    await open_forms.open_settings(press.context)
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.unsubscribe_by_ids(numbers_in(press), press.caller))
+    return await _in_list(press, commands.unsubscribe_by_ids(numbers_in(press), press.context))
 
 
 async def _pause(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.pause_by_id(_id(press), press.caller))
+    return await _in_list(press, commands.pause_by_id(_id(press), press.context))
 
 
 async def _resume(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.resume_by_ids(numbers_in(press), press.caller))
+    return await _in_list(press, commands.resume_by_ids(numbers_in(press), press.context))
 
 
 async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply | None:
@@ -56,11 +56,11 @@ async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply 
 
 
 async def _refresh_list(press: ButtonPress) -> None:
-    if not press.caller.channel:
-        press.caller.desk.home_changed(press.caller.team, press.caller.person)
+    if not press.context.channel:
+        press.context.services.home_changed(press.context.team, press.context.person)
         return
-    provider = press.caller.desk.clients.first
-    listed = await commands.list_subscriptions(Subscriptions(), press.caller, provider)
+    provider = press.context.services.clients.first
+    listed = await commands.list_subscriptions(Subscriptions(), press.context, provider)
     try:
         await press.say.instead(listed.message)
     except SlackCallFailed as problem:
@@ -69,23 +69,23 @@ async def _refresh_list(press: ButtonPress) -> None:
 
 
 async def _edit(press: ButtonPress) -> None:
-    await open_forms.open_subscription(_id(press), press.caller)
+    await open_forms.open_subscription(_id(press), press.context)
 
 
 async def _claim(press: ButtonPress) -> None:
-    await notification_buttons.claim(press.on, press.caller)
+    await notification_buttons.claim(press.on, press.context)
 
 
 async def _snooze(press: ButtonPress) -> None:
-    await notification_buttons.snooze(press.on, press.caller)
+    await notification_buttons.snooze(press.on, press.context)
 
 
 async def _unclaim(press: ButtonPress) -> None:
-    await notification_buttons.unclaim(press.on, press.caller)
+    await notification_buttons.unclaim(press.on, press.context)
 
 
 async def _end_snooze(press: ButtonPress) -> None:
-    await notification_buttons.end_snooze(press.on, press.caller)
+    await notification_buttons.end_snooze(press.on, press.context)
 
 
 def _id(press: ButtonPress) -> int:
@@ -95,7 +95,7 @@ def _id(press: ButtonPress) -> int:
 
 
 def _and_home(press: ButtonPress, said: Reply | None) -> Reply | None:
-    press.caller.desk.home_changed(press.caller.team, press.caller.person)
+    press.context.services.home_changed(press.context.team, press.context.person)
     return said
 
 

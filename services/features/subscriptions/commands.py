@@ -42,42 +42,44 @@ class NoSuchSubscription(UserError):
     """It has ended, or was never there; the sentence says so."""
 
 
-async def subscribe(ask: Subscribe, caller: RequestContext, provider: Provider) -> Reply | None:
+async def subscribe(ask: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
     """Let the channel be told of an app's builds from now on.
 
     The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
     whether it can post there at all; where it can't, nothing is subscribed.
     """
-    app = await find_app(caller, ask.app, provider)
-    terms = await settled(ask, caller)
+    app = await find_app(context, ask.app, provider)
+    terms = await settled(ask, context)
     if ask.preview:
-        return await preview(app, terms, caller)
-    return await begin(app, terms, caller)
+        return await preview(app, terms, context)
+    return await begin(app, terms, context)
 
 
-async def begin(app: App, terms: NotificationRule, caller: RequestContext) -> Reply | None:
+async def begin(app: App, terms: NotificationRule, context: RequestContext) -> Reply | None:
     """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
 
     Raises PermissionDenied, ChannelRefused, ProviderError.
     """
-    app = await current_app(app, caller)
-    async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
-        if (there := await _running_like(app, terms, caller)) is not None:
+    app = await current_app(app, context)
+    async with permitted(context, "subscribe", app.provider, app, about=_about(terms)):
+        if (there := await _running_like(app, terms, context)) is not None:
             return Reply(message_subscriptions.subscribed_already(row_of(there)))
-        subscription = await add(app, terms, caller, channel=caller.channel)
+        subscription = await add(app, terms, context, channel=context.channel)
         try:
-            member = await enter_channel(caller)
-            await _post(caller, message_subscriptions.subscribed(app, terms, by=caller.person, member=member))
+            member = await enter_channel(context)
+            await _post(
+                context, message_subscriptions.subscribed(app, terms, by=context.person, member=member)
+            )
         except BaseException:
-            await caller.storage.subscriptions.remove(subscription)
+            await context.storage.subscriptions.remove(subscription)
             raise
-    caller.desk.lookout.look_now(app.provider)
+    context.services.lookout.look_now(app.provider)
     return None
 
 
-async def _running_like(app: App, terms: NotificationRule, caller: RequestContext) -> Subscription | None:
+async def _running_like(app: App, terms: NotificationRule, context: RequestContext) -> Subscription | None:
     """The channel's subscription to the app with the same terms, unless it has stopped."""
-    for one in await caller.storage.subscriptions.of_channel(caller.channel):
+    for one in await context.storage.subscriptions.of_channel(context.channel):
         same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
         if same and one.terms == terms and one.stopped is None:
             return one
@@ -85,34 +87,34 @@ async def _running_like(app: App, terms: NotificationRule, caller: RequestContex
 
 
 async def add(
-    app: App, terms: NotificationRule, caller: RequestContext, *, channel: str, personal: bool = False
+    app: App, terms: NotificationRule, context: RequestContext, *, channel: str, personal: bool = False
 ) -> Subscription:
     """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
-    scope = await scope_of(caller, app.provider, app, personal=personal)
-    subscriptions = caller.storage.subscriptions
+    scope = await scope_of(context, app.provider, app, personal=personal)
+    subscriptions = context.storage.subscriptions
     watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
         channel=channel,
         app=app,
         terms=terms,
-        by=caller.person,
-        at=caller.now(),
-        baseline=None if watched else await _baseline(app, caller),
+        by=context.person,
+        at=context.now(),
+        baseline=None if watched else await _baseline(app, context),
         scope=scope,
     )
 
 
-async def current_app(app: App, caller: RequestContext) -> App:
+async def current_app(app: App, context: RequestContext) -> App:
     """The app as it is called now, which is what rules are about; as it was, where its provider can't say.
 
     It is asked as the caller, or where they don't see it as the bot itself: whoever ends what they can't see is judged
     all the same.
     """
-    clients = caller.desk.clients.at(app.provider)
-    for directory in (caller.own_apps(app.provider), clients.service_apps):
+    clients = context.services.clients.at(app.provider)
+    for directory in (context.own_apps(app.provider), clients.service_apps):
         try:
             return await directory.ask_for(app.slug)
         except ProviderError as problem:
@@ -120,36 +122,36 @@ async def current_app(app: App, caller: RequestContext) -> App:
     return app
 
 
-async def must_see(app: App, caller: RequestContext) -> None:
+async def must_see(app: App, context: RequestContext) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
-    if await caller.is_linked(app.provider):
-        await caller.own_apps(app.provider).ask_for(app.slug)
+    if await context.is_linked(app.provider):
+        await context.own_apps(app.provider).ask_for(app.slug)
     else:
-        await caller.apps_of(app.provider).require(app.slug)
+        await context.apps_of(app.provider).require(app.slug)
 
 
 async def scope_of(
-    caller: RequestContext, provider: Provider, app: App | None, *, personal: bool = False
+    context: RequestContext, provider: Provider, app: App | None, *, personal: bool = False
 ) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all at the provider.
 
     Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
     follow. Raises NotConnected, another ProviderError, and SlackCallFailed where it is personal.
     """
-    if await caller.is_linked(provider):
-        return await own_scope(caller.own_apps(provider), app)
-    acts = caller.desk.clients.at(provider).service_acts
+    if await context.is_linked(provider):
+        return await own_scope(context.own_apps(provider), app)
+    acts = context.services.clients.at(provider).service_acts
     if not (acts or personal):
         raise NotConnected(provider=provider)
     if app is not None:
-        await caller.apps_of(provider).require(app.slug)
+        await context.apps_of(provider).require(app.slug)
         return Scope(logs=acts)
-    return Scope(apps=None if acts else await followed_around(caller, provider), logs=acts)
+    return Scope(apps=None if acts else await followed_around(context, provider), logs=acts)
 
 
-async def _baseline(app: App, caller: RequestContext) -> Baseline:
+async def _baseline(app: App, context: RequestContext) -> Baseline:
     try:
-        return await caller.desk.lookout.baseline(app)
+        return await context.services.lookout.baseline(app)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
@@ -162,21 +164,21 @@ def _about(terms: NotificationRule) -> dict[str, str]:
     return {"terms": term_words(terms)} if terms != NotificationRule() else {}
 
 
-async def settled(ask: Subscribe, caller: RequestContext) -> NotificationRule:
+async def settled(ask: Subscribe, context: RequestContext) -> NotificationRule:
     """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
     by = ask.terms.filter.by
     mine = GlobPatterns(
-        include=tuple(f"@{caller.person}" if one == "@me" else one for one in by.include),
-        exclude=tuple(f"@{caller.person}" if one == "@me" else one for one in by.exclude),
+        include=tuple(f"@{context.person}" if one == "@me" else one for one in by.include),
+        exclude=tuple(f"@{context.person}" if one == "@me" else one for one in by.exclude),
     )
     terms = ask.terms.model_copy(update={"filter": ask.terms.filter.model_copy(update={"by": mine})})
     timed = terms.quiet is not None or terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     if timed and not ask.zone_given:
-        terms = terms.model_copy(update={"zone": await caller.zone()})
+        terms = terms.model_copy(update={"zone": await context.zone()})
     return terms
 
 
-async def resume_by_ids(ids: Sequence[int], caller: RequestContext) -> Reply | None:
+async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | None:
     """Let stopped or paused subscriptions of a channel be told again, if it can be posted in; one message says so.
 
     From now on they show what this person can see. What can't be resumed keeps none of the others from it.
@@ -186,92 +188,93 @@ async def resume_by_ids(ids: Sequence[int], caller: RequestContext) -> Reply | N
     problem: Exception | None = None
     for identity in ids:
         try:
-            resumed.append(await _resume(identity, caller, said=len(ids) == 1))
+            resumed.append(await _resume(identity, context, said=len(ids) == 1))
         except (UserError, PermissionDenied, ProviderError) as one:
             problem = one
     if not resumed:
-        raise problem or _no_such(caller.desk.clients.first)
+        raise problem or _no_such(context.services.clients.first)
     if len(ids) > 1:
-        said = message_subscriptions.all_resumed([row_of(one) for one in resumed], by=caller.person)
-        await _post(replace(caller, channel=resumed[0].channel), said)
+        said = message_subscriptions.all_resumed([row_of(one) for one in resumed], by=context.person)
+        await _post(replace(context, channel=resumed[0].channel), said)
     if problem is not None:
         raise problem
     return None
 
 
-async def _resume(identity: int, caller: RequestContext, *, said: bool) -> Subscription:
+async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subscription:
     """Let one be told again; where it is to be `said`, before that.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    subscription = await of_this_caller(identity, caller)
-    there = replace(caller, channel=subscription.channel)
-    app = await _judged(subscription, caller)
+    subscription = await of_this_caller(identity, context)
+    there = replace(context, channel=subscription.channel)
+    app = await _judged(subscription, context)
     async with permitted(
         there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
-        scope = await scope_of(caller, subscription.provider, app)
+        scope = await scope_of(context, subscription.provider, app)
         member = await enter_channel(there)
         if said:
             await _post(
-                there, message_subscriptions.resumed(app, subscription.terms, by=caller.person, member=member)
+                there,
+                message_subscriptions.resumed(app, subscription.terms, by=context.person, member=member),
             )
-        await caller.storage.subscriptions.resume(
-            subscription, by=caller.person, at=caller.now(), scope=scope
+        await context.storage.subscriptions.resume(
+            subscription, by=context.person, at=context.now(), scope=scope
         )
-    caller.desk.lookout.look_now(subscription.provider)
+    context.services.lookout.look_now(subscription.provider)
     return subscription
 
 
-async def change(subscription: Subscription, terms: NotificationRule, caller: RequestContext) -> bool:
+async def change(subscription: Subscription, terms: NotificationRule, context: RequestContext) -> bool:
     """Give a subscription other terms, and say so to the channel; returns whether they differ.
 
     Raises PermissionDenied.
     """
     if terms == subscription.terms:
         return False
-    there = replace(caller, channel=subscription.channel)
+    there = replace(context, channel=subscription.channel)
     about = {"subscription": str(subscription.number), **_about(terms)}
-    app = await _judged(subscription, caller)
+    app = await _judged(subscription, context)
     async with permitted(there, "change_subscription", subscription.provider, app, about=about):
-        await caller.storage.subscriptions.change(subscription, terms)
-        said = message_subscriptions.changed(subscription.app, subscription.terms, terms, by=caller.person)
+        await context.storage.subscriptions.change(subscription, terms)
+        said = message_subscriptions.changed(subscription.app, subscription.terms, terms, by=context.person)
         await _post(there, said)
     return True
 
 
-async def pause_by_id(identity: int, caller: RequestContext) -> Reply | None:
+async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it.
 
     Raises PermissionDenied.
     """
-    subscription = await of_this_caller(identity, caller)
-    there = replace(caller, channel=subscription.channel)
-    app = await _judged(subscription, caller)
+    subscription = await of_this_caller(identity, context)
+    there = replace(context, channel=subscription.channel)
+    app = await _judged(subscription, context)
     async with permitted(
         there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
-        await caller.storage.subscriptions.pause(subscription, caller.now())
-        said = message_subscriptions.paused(subscription.app, subscription.terms, by=caller.person)
+        await context.storage.subscriptions.pause(subscription, context.now())
+        said = message_subscriptions.paused(subscription.app, subscription.terms, by=context.person)
         await _post(there, said)
     return None
 
 
-async def _judged(subscription: Subscription, caller: RequestContext) -> App | None:
+async def _judged(subscription: Subscription, context: RequestContext) -> App | None:
     """The subscription's app as rules are to judge it: by its name of today, and not by the one that is stored."""
-    return await current_app(subscription.app, caller) if subscription.app is not None else None
+    return await current_app(subscription.app, context) if subscription.app is not None else None
 
 
-async def of_this_caller(identity: int, caller: RequestContext) -> Subscription:
+async def of_this_caller(identity: int, context: RequestContext) -> Subscription:
     """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises UserError."""
-    found = await caller.storage.subscriptions.find(identity)
+    found = await context.storage.subscriptions.find(identity)
     if found is not None:
-        here = found.channel == caller.channel
-        if here or (not caller.channel and found.channel in (await user_channels.of_person(caller)).all):
+        here = found.channel == context.channel
+        if here or (not context.channel and found.channel in (await user_channels.of_person(context)).all):
             return found
     raise NoSuchSubscription(
         "This channel has no such subscription any more."
-        f" `{caller.desk.clients.first.command} subscriptions` lists what it has."
+        f" `{context.services.clients.first.command} subscriptions` lists what it has."
     )
 
 
@@ -281,66 +284,66 @@ def _no_such(provider: Provider) -> NoSuchSubscription:
     )
 
 
-async def unsubscribe(ask: Unsubscribe, caller: RequestContext, provider: Provider) -> Reply:
+async def unsubscribe(ask: Unsubscribe, context: RequestContext, provider: Provider) -> Reply:
     """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
-    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
+    subscriptions = await context.storage.subscriptions.of_channel(context.channel)
     there = [one for one in subscriptions if one.provider is provider]
     if ask.number is not None:
         ended = [one for one in subscriptions if one.number == ask.number]
     elif ask.app is None and len(there) == 1:
         ended = there
     else:
-        app = await find_app(caller, ask.app, provider)
+        app = await find_app(context, ask.app, provider)
         ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
     if not ended:
         raise _no_such(provider)
     if len(ended) > 1:
         about = {"subscription": " ".join(str(one.number) for one in ended)}
-        judged = await _judged(ended[0], caller)
-        await check_permitted(caller, "unsubscribe", provider, judged, about=about)
+        judged = await _judged(ended[0], context)
+        await check_permitted(context, "unsubscribe", provider, judged, about=about)
         return Reply(
             message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Visibility.ONE_PERSON
         )
-    return await _end(ended, caller)
+    return await _end(ended, context)
 
 
-async def unsubscribe_by_ids(ids: Sequence[int], caller: RequestContext) -> Reply | None:
+async def unsubscribe_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | None:
     """End the subscriptions of these ids, of one channel; it hears of it."""
-    ended = [await of_this_caller(identity, caller) for identity in ids]
+    ended = [await of_this_caller(identity, context) for identity in ids]
     if len({(one.channel, one.app) for one in ended}) > 1:
         raise InvalidButtonValue
-    said = await _end(ended, caller)
-    if caller.channel:
+    said = await _end(ended, context)
+    if context.channel:
         return said
-    await _post(replace(caller, channel=ended[0].channel), said.message)
+    await _post(replace(context, channel=ended[0].channel), said.message)
     return None
 
 
-async def _end(ended: list[Subscription], caller: RequestContext) -> Reply:
+async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
     """End these subscriptions, and say so to the channel. Raises PermissionDenied."""
-    there = replace(caller, channel=ended[0].channel)
+    there = replace(context, channel=ended[0].channel)
     numbers = " ".join(str(one.number) for one in ended)
-    app = await _judged(ended[0], caller)
+    app = await _judged(ended[0], context)
     async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
         for one in ended:
-            await caller.storage.subscriptions.remove(one)
+            await context.storage.subscriptions.remove(one)
     return Reply(
-        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=caller.person), Visibility.CHANNEL
+        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=context.person), Visibility.CHANNEL
     )
 
 
-async def list_subscriptions(_ask: Subscriptions, caller: RequestContext, provider: Provider) -> Reply:
+async def list_subscriptions(_ask: Subscriptions, context: RequestContext, provider: Provider) -> Reply:
     """What the channel is told of, whichever provider was asked for it."""
-    found = await caller.storage.subscriptions.of_channel(caller.channel)
+    found = await context.storage.subscriptions.of_channel(context.channel)
     rows = [row_of(one) for one in found]
-    blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
-    ties = await caller.storage.ties.of_channel(caller.channel)
+    blind = blind_at(dict.fromkeys(one.provider for one in found), context.services)
+    ties = await context.storage.ties.of_channel(context.channel)
     return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
 
 
-def blind_at(providers: Iterable[Provider], desk: Services) -> list[ProviderUnavailable]:
+def blind_at(providers: Iterable[Provider], services: Services) -> list[ProviderUnavailable]:
     """Those of the providers that can't be looked at."""
-    found = ((one, desk.lookout.blindness(one)) for one in providers)
+    found = ((one, services.lookout.blindness(one)) for one in providers)
     return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 
@@ -357,9 +360,11 @@ def row_of(one: Subscription) -> SubscriptionRow:
     )
 
 
-async def _post(caller: RequestContext, message: Message) -> None:
+async def _post(context: RequestContext, message: Message) -> None:
     try:
-        await caller.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
+        await context.slack.chat_postMessage(
+            channel=context.channel, text=message.text, blocks=message.blocks
+        )
     except SlackCallFailed as error:
         if error.reason in ("channel_not_found", "not_in_channel"):
             raise ChannelRefused(

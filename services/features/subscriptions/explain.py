@@ -29,19 +29,19 @@ _MOMENTS = {
 }
 
 
-async def why(ask: Why, caller: RequestContext, provider: Provider) -> Reply:
+async def why(ask: Why, context: RequestContext, provider: Provider) -> Reply:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
-    app, build = await find_run(caller, ask.app, ask.build, provider)
-    storage, here = caller.desk.storage, Recipient(team=caller.team, channel=caller.channel)
+    app, build = await find_run(context, ask.app, ask.build, provider)
+    storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)
     seen = await storage.watching.build(build.provider, build.slug)
     standing = seen.standing if seen else None
-    names = (await caller.storage.people.known()).names
+    names = (await context.storage.people.known()).names
     told = {
         (number, event): status
         for number, event, status in await storage.outbox.of_build(here, build.provider, build.slug)
     }
     reasons = []
-    for one in await caller.storage.subscriptions.of_channel(caller.channel):
+    for one in await context.storage.subscriptions.of_channel(context.channel):
         if one.provider is not provider or not one.covers(app.slug):
             continue
         status = told.get((one.id, BuildEvent.ENDED))
@@ -57,16 +57,16 @@ async def why(ask: Why, caller: RequestContext, provider: Provider) -> Reply:
                 said="; ".join([*earlier, ended]),
             )
         )
-    return Reply(notification_reasons.why(build, app, reasons, started_by=await _started_by(build, caller)))
+    return Reply(notification_reasons.why(build, app, reasons, started_by=await _started_by(build, context)))
 
 
-async def _started_by(build: Build, caller: RequestContext) -> str:
+async def _started_by(build: Build, context: RequestContext) -> str:
     """Who started the run here that a message of the channel follows; empty where nobody did."""
-    here = Recipient(team=caller.team, channel=caller.channel)
+    here = Recipient(team=context.team, channel=context.channel)
     runs = [build_run(build.slug)]
     if build.pipeline is not None:
         runs.append(pipeline_run(build.pipeline.key))
-    found = await caller.desk.storage.messages.about(here, [str(one) for one in runs])
+    found = await context.services.storage.messages.about(here, [str(one) for one in runs])
     return next((by for one in found.values() if (by := RunNote.read(one.note).by)), "")
 
 
@@ -96,10 +96,10 @@ def _age(build: Build) -> tuple[int, datetime]:
     return build.number or 0, build.finished_at or datetime.min.replace(tzinfo=UTC)
 
 
-async def preview(app: App, terms: NotificationRule, caller: RequestContext) -> Reply:
+async def preview(app: App, terms: NotificationRule, context: RequestContext) -> Reply:
     """What the app's latest builds would have told under these terms."""
-    names = (await caller.storage.people.known()).names
-    builds = [build for build in await latest_of(app, caller, PREVIEWED) if build.ended]
+    names = (await context.storage.people.known()).names
+    builds = [build for build in await latest_of(app, context, PREVIEWED) if build.ended]
     told, silent = [], []
     series: dict[tuple[str, str], Streak] = {}
     for build in sorted(builds, key=_age):

@@ -32,21 +32,21 @@ TYPED_EXAMPLE = "subscribe by:@me -by:bot"
 TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
 
-def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
     """Listen to the modal's submission."""
 
     @app.view(action_ids.SUBSCRIPTION_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.SUBSCRIPTION_MODAL):
-            caller = RequestContext.in_body(body, desk)
+            context = RequestContext.in_body(body, services)
             origin = SubscriptionOrigin.read(view["private_metadata"])
             values = view["state"]["values"]
-            doing = _change(origin, values, caller) if origin.number else _make(origin, values, caller)
-            await see_through(doing, _course(origin, values), ack=ack, caller=caller, view_id=view["id"])
-            desk.home_changed(caller.team, caller.person)
+            doing = _change(origin, values, context) if origin.number else _make(origin, values, context)
+            await see_through(doing, _course(origin, values), ack=ack, context=context, view_id=view["id"])
+            services.home_changed(context.team, context.person)
 
 
-async def app_picked(body: dict[str, Any], desk: Services) -> None:
+async def app_picked(body: dict[str, Any], services: Services) -> None:
     """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
     view = body["view"]
     origin = SubscriptionOrigin.read(view.get("private_metadata"))
@@ -56,7 +56,7 @@ async def app_picked(body: dict[str, Any], desk: Services) -> None:
     shown = subscription_form.subscription_modal(
         picked, subscription_form.read_subscription(view["state"]["values"]), origin=origin
     )
-    await RequestContext.in_body(body, desk).redraw(view["id"], shown)
+    await RequestContext.in_body(body, services).redraw(view["id"], shown)
 
 
 def asked_in(
@@ -110,21 +110,21 @@ def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> st
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
-async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: RequestContext) -> str:
-    subscription = await commands.of_this_caller(origin.number, caller)
+async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
+    subscription = await commands.of_this_caller(origin.number, context)
     ask = asked_in(values, subscription.terms, subscription.provider)
-    terms = await commands.settled(ask, caller)
-    changed = await commands.change(subscription, terms, caller)
+    terms = await commands.settled(ask, context)
+    changed = await commands.change(subscription, terms, context)
     return CHANNEL_TOLD if changed else "Nothing has changed."
 
 
-async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: RequestContext) -> str:
+async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
     picked = _picked(values)
     provider = picked.provider if picked is not None else origin.provider
     ask = asked_in(values, NotificationRule(), provider)
-    app = await app_by_slug(caller, picked.slug if picked is not None else "", provider)
-    channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
-    there = replace(caller, channel=channel)
+    app = await app_by_slug(context, picked.slug if picked is not None else "", provider)
+    channel = FilledIn(values).conversation(CHANNEL) or await context.direct_message_alone()
+    there = replace(context, channel=channel)
     already = await commands.begin(app, await commands.settled(ask, there), there)
     if already is not None:
         raise UserError(already.message.text)

@@ -15,74 +15,74 @@ from storage.slack_messages import SlackMessage
 SNOOZE = timedelta(hours=4)
 
 
-async def claim(pressed: PressedMessage | None, caller: RequestContext) -> None:
+async def claim(pressed: PressedMessage | None, context: RequestContext) -> None:
     """Write on the card that the person is on it."""
-    await _note(pressed, caller, claimed_by=caller.person)
+    await _note(pressed, context, claimed_by=context.person)
 
 
-async def snooze(pressed: PressedMessage | None, caller: RequestContext) -> None:
+async def snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
     """Leave the card as it is for a while; a fix is told all the same."""
-    await _note(pressed, caller, snoozed_by=caller.person, snoozed_until=caller.now() + SNOOZE)
+    await _note(pressed, context, snoozed_by=context.person, snoozed_until=context.now() + SNOOZE)
 
 
-async def unclaim(pressed: PressedMessage | None, caller: RequestContext) -> None:
+async def unclaim(pressed: PressedMessage | None, context: RequestContext) -> None:
     """Write on the card that nobody is on it."""
-    await _note(pressed, caller, claimed_by=None)
+    await _note(pressed, context, claimed_by=None)
 
 
-async def end_snooze(pressed: PressedMessage | None, caller: RequestContext) -> None:
+async def end_snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
     """Let the card be changed again, by what has failed meanwhile first."""
-    note = await _note(pressed, caller, snoozed_by=None, snoozed_until=None)
+    note = await _note(pressed, context, snoozed_by=None, snoozed_until=None)
     if note.snoozed_until is not None and pressed is not None:
-        await caller.desk.storage.outbox.release(_place(pressed, caller), note.snoozed_until)
-        caller.desk.outbox_changed()
+        await context.services.storage.outbox.release(_place(pressed, context), note.snoozed_until)
+        context.services.outbox_changed()
 
 
-async def refresh(pressed: PressedMessage | None, caller: RequestContext) -> bool:
+async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bool:
     """Bring a subscription's message up to date; returns whether it is one.
 
     Raises UserError for one that is to stay.
     """
-    messages = caller.desk.storage.messages
-    told = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
+    messages = context.services.storage.messages
+    told = await messages.at(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
     if told is None:
         return False
-    await _check_may_change(told, caller)
+    await _check_may_change(told, context)
     await messages.refresh(told.parcel)
-    caller.desk.outbox_changed()
+    context.services.outbox_changed()
     return True
 
 
-async def is_run(pressed: PressedMessage | None, caller: RequestContext) -> bool:
+async def is_run(pressed: PressedMessage | None, context: RequestContext) -> bool:
     """Whether it is the message that follows a build which somebody has started, and says who it was."""
     if pressed is None or pressed.ts is None:
         return False
-    told = await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts)
+    told = await context.services.storage.messages.at(_place(pressed, context), pressed.ts)
     return told is not None and told.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
-async def is_ours(pressed: PressedMessage | None, caller: RequestContext) -> bool:
+async def is_ours(pressed: PressedMessage | None, context: RequestContext) -> bool:
     """Whether it is a message that is kept up to date."""
     if pressed is None or pressed.ts is None:
         return False
-    return await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts) is not None
+    return await context.services.storage.messages.at(_place(pressed, context), pressed.ts) is not None
 
 
-async def _note(pressed: PressedMessage | None, caller: RequestContext, **added: object) -> CardState:
+async def _note(pressed: PressedMessage | None, context: RequestContext, **added: object) -> CardState:
     """Change what people have added to a card; returns what that was before."""
-    messages = caller.desk.storage.messages
-    card = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
+    messages = context.services.storage.messages
+    card = await messages.at(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
     if card is None:
         raise UserError("This card is too old to be changed.")
-    await _check_may_change(card, caller)
+    await _check_may_change(card, context)
     before = CardState.read(card.note)
     await messages.refresh(card.parcel, before.model_copy(update=added).encode())
-    caller.desk.outbox_changed()
+    context.services.outbox_changed()
     return before
 
 
-async def _check_may_change(told: SlackMessage, caller: RequestContext) -> None:
-    carried = await caller.desk.storage.outbox.carried(told.parcel)
+async def _check_may_change(told: SlackMessage, context: RequestContext) -> None:
+    carried = await context.services.storage.outbox.carried(told.parcel)
     if carried and all(one.access_lost for one in carried):
         raise UserError(
             "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
@@ -90,5 +90,5 @@ async def _check_may_change(told: SlackMessage, caller: RequestContext) -> None:
         )
 
 
-def _place(pressed: PressedMessage, caller: RequestContext) -> Recipient:
-    return Recipient(team=caller.team, channel=pressed.channel)
+def _place(pressed: PressedMessage, context: RequestContext) -> Recipient:
+    return Recipient(team=context.team, channel=pressed.channel)

@@ -28,11 +28,11 @@ async def own_scope(own: AppCatalog[Any], app: App | None) -> Scope:
     return Scope(seen_as=AccessSource.OWN, logs=await own.reads_logs(app))
 
 
-async def followed_around(caller: RequestContext, provider: Provider) -> frozenset[str]:
+async def followed_around(context: RequestContext, provider: Provider) -> frozenset[str]:
     """The provider's apps that somebody is shown without an account, in all channels that they are in.
 
     Raises SlackCallFailed.
     """
-    channels = await user_channels.channels_of(caller)
-    followed = await caller.storage.subscriptions.of_channels(channels)
-    return followed_in(followed, caller.desk.clients.at(provider))
+    channels = await user_channels.channels_of(context)
+    followed = await context.storage.subscriptions.of_channels(channels)
+    return followed_in(followed, context.services.clients.at(provider))

@@ -53,8 +53,8 @@ async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 
 
 async def show(place: ActionHarness, app: str | None = None) -> Post:
-    answer = await commands.show(ListAccessRules(app=app), place.caller(), Provider.BUILDIO)
-    await ChannelResponder(place.caller())(answer)
+    answer = await commands.show(ListAccessRules(app=app), place.context(), Provider.BUILDIO)
+    await ChannelResponder(place.context())(answer)
     return await place.says("Who may do what")
 
 
@@ -123,17 +123,19 @@ async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rul
     place: ActionHarness,
 ) -> None:
     question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    them = person_of(replace(place.caller("ben"), vouched=False))
+    them = person_of(replace(place.context("ben"), vouched=False))
     for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
-        desk = place.desk
-        ruling = await Authorizer(rules, desk.storage, desk.clients, desk.rulings.groups).of(question, them)
+        services = place.services
+        ruling = await Authorizer(rules, services.storage, services.clients, services.rulings.groups).of(
+            question, them
+        )
         assert (ruling.refused, ruling.confirm, ruling.minutes) == (None, True, minutes)
 
 
 async def test_without_a_workspace_nothing_is_done(place: ActionHarness) -> None:
     question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    them = person_of(replace(place.caller("ben"), team=""))
-    ruling = await place.desk.rulings.of(question, them)
+    them = person_of(replace(place.context("ben"), team=""))
+    ruling = await place.services.rulings.of(question, them)
     assert "which workspace" in str(ruling.refused)
 
 
@@ -152,9 +154,9 @@ async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_st
         await place.says("ran a command in `web.1`", None)
 
 
-async def lines_shown(caller: RequestContext, app: str | None) -> dict[str, ShownLine]:
+async def lines_shown(context: RequestContext, app: str | None) -> dict[str, ShownLine]:
     """What `policy` shows of each act at Build.io."""
-    answer = await commands.show(ListAccessRules(app=app), caller, Provider.BUILDIO)
+    answer = await commands.show(ListAccessRules(app=app), context, Provider.BUILDIO)
     text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
     return {what: read_line(said) for what, said in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)}
 
@@ -171,19 +173,19 @@ async def compare(
     question: AccessRequest,
 ) -> None:
     """Set these rules, look at what is shown, and let each of them try."""
-    desk = place.desk
+    services = place.services
     # Everything as it is but the operator's rules, which else come from a file at the start.
-    rulings = Authorizer(operators, desk.storage, desk.clients, desk.rulings.groups)
-    there = desk.storage.of(WORKSPACE).policies
+    rulings = Authorizer(operators, services.storage, services.clients, services.rulings.groups)
+    there = services.storage.of(WORKSPACE).policies
     for one in await there.all():
         await there.remove(one.number)
     for rule in admins:
-        await there.add(rule, by="U0ANNA", at=desk.clock())
-    caller = replace(place.caller("anna"), desk=replace(desk, rulings=rulings))
-    shown = await lines_shown(caller, question.app.title if question.app is not None else None)
+        await there.add(rule, by="U0ANNA", at=services.clock())
+    context = replace(place.context("anna"), services=replace(services, rulings=rulings))
+    shown = await lines_shown(context, question.app.title if question.app is not None else None)
     line = shown[DOING[question.permission]]
     rulings_by = {
-        person: await rulings.of(question, person_of(replace(caller, person=person))) for person in PEOPLE
+        person: await rulings.of(question, person_of(replace(context, person=person))) for person in PEOPLE
     }
     may = {person: ruling for person, ruling in rulings_by.items() if ruling.refused is None}
     assert PEOPLE.intersection(*(named(one) for one in line.among)) == set(may)
@@ -195,15 +197,15 @@ async def compare(
         assert bool(ruling.second) is bool(holding)
         if holding:
             agreeing = PEOPLE.intersection(*(named(one.names) for one in holding))
-            assert agreeing == await included(rulings, ruling, caller)
+            assert agreeing == await included(rulings, ruling, context)
             assert ruling.minutes == min(one.minutes for one in holding)
 
 
-async def included(rulings: Authorizer, ruling: Decision, caller: RequestContext) -> set[str]:
+async def included(rulings: Authorizer, ruling: Decision, context: RequestContext) -> set[str]:
     """Who can be the second person."""
     found = set()
     for person in PEOPLE:
-        them = person_of(replace(caller, person=person))
+        them = person_of(replace(context, person=person))
         if all([await rulings.includes(who, them) for who in ruling.second]):
             found.add(person)
     return found
@@ -229,7 +231,7 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
             ) -> None:
                 assume(question.permission in DOING)
                 app = shop if question.app is not None else None
-                here = {"provider": Provider.BUILDIO, "app": app, "channel": place.caller().channel}
+                here = {"provider": Provider.BUILDIO, "app": app, "channel": place.context().channel}
                 runner.run(compare(place, operators, admins, question.model_copy(update=here)))
 
             each()

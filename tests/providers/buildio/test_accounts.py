@@ -59,7 +59,7 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(
 async def test_accounts_at_both_providers_stand_beside_each_other(place: ActionHarness) -> None:
     await place.town.connect("anna")
     await place.connect("anna")
-    await commands.wipe(place.caller(), Provider.BUILDIO)
+    await commands.wipe(place.context(), Provider.BUILDIO)
     await place.town.ask("/bitrise whoami", "at Bitrise `anna-berg`")
     assert "have not linked" in await place.who_am_i()
     assert await place.town.rows("SELECT provider FROM accounts") == [("bitrise",)]
@@ -67,8 +67,8 @@ async def test_accounts_at_both_providers_stand_beside_each_other(place: ActionH
 
 async def test_a_button_links_at_the_provider_that_it_names(place: ActionHarness) -> None:
     await place.connect("anna")
-    said = await commands.who_am_i(WhoAmI(), place.caller(), Provider.BUILDIO)
-    await ChannelResponder(place.caller())(said)
+    said = await commands.who_am_i(WhoAmI(), place.context(), Provider.BUILDIO)
+    await ChannelResponder(place.context())(said)
     post = await place.says("at Build.io `anna-berg@acme.example`")
     question = await place.town.press(post, "Disconnect…", "deletes your token")
     await place.town.press(question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more")
@@ -107,13 +107,13 @@ async def test_whoever_leaves_loses_their_accounts_everywhere(place: ActionHarne
 
 async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarness) -> None:
     await place.connect("anna", "ben")
-    assert {app.title for app in await place.caller("anna").apps_of(Provider.BUILDIO).all()} >= {
+    assert {app.title for app in await place.context("anna").apps_of(Provider.BUILDIO).all()} >= {
         "shop",
         "ledger",
     }
-    assert "ledger" not in {app.title for app in await place.caller("ben").apps_of(Provider.BUILDIO).all()}
+    assert "ledger" not in {app.title for app in await place.context("ben").apps_of(Provider.BUILDIO).all()}
     with pytest.raises(NotConnected) as little:
-        await place.caller("carla").apps_of(Provider.BUILDIO).find("shop")
+        await place.context("carla").apps_of(Provider.BUILDIO).find("shop")
     assert "`/buildio connect`" in str(little.value)
     assert "Build.io" in str(little.value)
 
@@ -121,19 +121,19 @@ async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarn
 async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionHarness) -> None:
     await place.town.connect("anna")
     await place.connect("anna")
-    caller, shop = place.caller(), place.town.buildio.shop
+    context, shop = place.context(), place.town.buildio.shop
     await place.town.ask("/bitrise use android", "is this channel's app now")
-    await caller.storage.channels.use(
-        caller.channel, Provider.BUILDIO, shop.id, by=caller.person, at=caller.now()
+    await context.storage.channels.use(
+        context.channel, Provider.BUILDIO, shop.id, by=context.person, at=context.now()
     )
-    assert (await find_app(caller, None, Provider.BUILDIO)).title == "shop"
-    assert (await find_app(caller, None)).title == "Sample Android"
+    assert (await find_app(context, None, Provider.BUILDIO)).title == "shop"
+    assert (await find_app(context, None)).title == "Sample Android"
 
 
 async def test_without_a_token_of_the_bots_people_act_with_their_own(tmp_path: Path) -> None:
     async with action_harness(tmp_path, buildio_token="") as place:
         with pytest.raises(ProviderError) as nothing:
-            await place.caller("carla").apps_of(Provider.BUILDIO).all()
+            await place.context("carla").apps_of(Provider.BUILDIO).all()
         assert "/buildio connect" in str(nothing.value)
         assert "no token of my own there" in await place.who_am_i("carla")
         await place.connect("anna")

@@ -33,34 +33,34 @@ class ActionHarness:
 
     def __init__(self, town: BotHarness) -> None:
         self.town = town
-        self.desk: Services
+        self.services: Services
 
-    def capture_services(self, slack_app: Any, desk: Services, *more: Any) -> None:
-        self.desk = desk
-        listeners.register(slack_app, desk, *more)
+    def capture_services(self, slack_app: Any, services: Services, *more: Any) -> None:
+        self.services = services
+        listeners.register(slack_app, services, *more)
 
-    def caller(self, person: str = "anna", channel: str = "builds") -> RequestContext:
+    def context(self, person: str = "anna", channel: str = "builds") -> RequestContext:
         workspace = self.town.slack.workspace
         there = workspace.channel(channel).id if channel else ""
         return RequestContext(
-            desk=self.desk, person=workspace.person(person).id, team=workspace.team, channel=there
+            services=self.services, person=workspace.person(person).id, team=workspace.team, channel=there
         )
 
     async def do(self, act: Act, person: str = "anna", channel: str = "builds") -> None:
         """Ask for it; what comes of it is said to them as after a mention."""
-        caller = self.caller(person, channel)
+        context = self.context(person, channel)
 
         async def asked() -> Reply | None:
-            return (await run.run_action(act, caller)).answer
+            return (await run.run_action(act, context)).answer
 
-        await say_or_explain(asked(), ChannelResponder(caller))
+        await say_or_explain(asked(), ChannelResponder(context))
 
     async def begin_to_connect(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""
-        caller = self.caller(person)
-        answer = await commands.connect(Connect(), caller, Provider.BUILDIO)
+        context = self.context(person)
+        answer = await commands.connect(Connect(), context, Provider.BUILDIO)
         assert answer is not None
-        await ChannelResponder(caller)(answer)
+        await ChannelResponder(context)(answer)
         post = await self.town.wait_for_message("paste your token into the dialog", person=person)
         await self.town.people.click(person, post, "Link my account…")
         return await self.town.slack.wait_for_modal(person, "API token")
@@ -76,7 +76,7 @@ class ActionHarness:
         return await self.town.wait_for_message(text, person=person, channel=channel)
 
     async def who_am_i(self, person: str = "anna") -> str:
-        return (await commands.who_am_i(WhoAmI(), self.caller(person), Provider.BUILDIO)).message.text
+        return (await commands.who_am_i(WhoAmI(), self.context(person), Provider.BUILDIO)).message.text
 
 
 def as_bot_app(app: Simulated) -> App:

@@ -182,7 +182,7 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
             return {"user": {"id": user, "deleted": True}}
 
     clients = SimpleNamespace(all=(), forget_person=lambda *_: None)
-    desk = SimpleNamespace(
+    services = SimpleNamespace(
         clock=lambda: NOON + 2 * DAY,
         clients=clients,
         storage=sealing,
@@ -190,7 +190,7 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
         access_changed=lambda: None,
         home_changed=lambda *_: noticed.set(),
     )
-    sight = AccessChecker(cast(Services, desk), asyncio.Event(), every=timedelta(seconds=0.05))
+    sight = AccessChecker(cast(Services, services), asyncio.Event(), every=timedelta(seconds=0.05))
     running = asyncio.create_task(sight.run())
     async with asyncio.timeout(60):
         await noticed.wait()
@@ -216,14 +216,14 @@ class Visibility(RuleBasedStateMachine):
         self.here = self.storage.of(TEAM)
         self.clients = Clients(self._clients(Provider.BITRISE), self._clients(Provider.BUILDIO))
         blind = SimpleNamespace(blindness=lambda _: "away" if self.system.away else None)
-        desk = SimpleNamespace(
+        services = SimpleNamespace(
             clock=lambda: self.now,
             clients=self.clients,
             storage=self.storage,
             lookout=blind,
             outbox_changed=lambda: None,
         )
-        self.sight = AccessChecker(cast(Services, desk), asyncio.Event())
+        self.sight = AccessChecker(cast(Services, services), asyncio.Event())
         self.makers: dict[str, Maker] = {}
         for person in (BEN, DORA):
             self.makers[person] = Maker(yes_at=self.now)
