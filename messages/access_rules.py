@@ -327,7 +327,7 @@ def read_rule(values: Mapping[str, Any]) -> FilledRule:
     return FilledRule(
         kind=filled.picked(KIND) or "allow",
         everything=EVERYTHING in acts,
-        acts=tuple(act for act in acts if act != EVERYTHING),
+        acts=tuple(action for action in acts if action != EVERYTHING),
         providers=tuple(filled.several(PROVIDERS)),
         app=filled.picked(APP),
         app_title=filled.picked_words(APP),
@@ -384,7 +384,7 @@ def _sentence(one: ShownRule) -> str:
 def _acts(rule: AllowRule | ApprovalRule, names: Mapping[Permission, str], everything: str) -> str:
     if not rule.permissions:
         return everything
-    return ", ".join(name for act, name in names.items() if act in rule.permissions)
+    return ", ".join(name for action, name in names.items() if action in rule.permissions)
 
 
 def _protected(rule: ApprovalRule) -> str:

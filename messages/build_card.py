@@ -76,28 +76,29 @@ def build_list(
     app: App,
     builds: Sequence[Build],
     *,
-    ask: ListBuilds,
+    command: ListBuilds,
     next: str | None,  # noqa: A002 - the field's own word
     now: datetime,
 ) -> Message:
     """A page of builds, each with a button for its card, and one for the next page."""
-    wanted = escape(describe(ask.filter), 500)
-    if ask.since:
-        wanted += f" since {escape(ask.since.text)}"
-    if ask.until:
-        wanted += f" until {escape(ask.until.text)}"
+    wanted = escape(describe(command.filter), 500)
+    if command.since:
+        wanted += f" since {escape(command.since.text)}"
+    if command.until:
+        wanted += f" until {escape(command.until.text)}"
     title = f"*{link(_page(app), app.title, 150)}*: {wanted}, newest first"
     if not builds:
         more = "None among the builds that I read so far." if next else "There are none."
         return Message(
-            f"{escape(app.title)}: {wanted}. {more}", [section(f"{title}\n{more}"), *_next(app, ask, next)]
+            f"{escape(app.title)}: {wanted}. {more}",
+            [section(f"{title}\n{more}"), *_next(app, command, next)],
         )
     blocks = [section(title)]
     blocks += [build_row(build, app, now=now) for build in builds]
     spoken = " ".join(build_text.in_a_sentence(build, app) for build in builds)
     return Message(
         cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
-        [*blocks, *_next(app, ask, next)],
+        [*blocks, *_next(app, command, next)],
     )
 
 
@@ -159,10 +160,10 @@ def _ended_at(build: Build) -> str:
     return f" · {when(build.finished_at)}{spent}"
 
 
-def _next(app: App, ask: ListBuilds, start: str | None) -> list[Block]:
+def _next(app: App, command: ListBuilds, start: str | None) -> list[Block]:
     if start is None:
         return []
-    words = list_words(ask.model_copy(update={"app": app.slug}))
+    words = list_words(command.model_copy(update={"app": app.slug}))
     value = ListButton(words=words, start=start).encode()
     if len(value) > 2000:
         return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]

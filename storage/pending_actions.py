@@ -88,9 +88,9 @@ class PendingActions:
         self._database = database
         self._vault = vault
 
-    def new(self, act: Act, **more: Any) -> PendingAction:
+    def new(self, action: Act, **more: Any) -> PendingAction:
         """A proposal that nobody knows of yet."""
-        return PendingAction(id=secrets.token_hex(16), act=act, **more)
+        return PendingAction(id=secrets.token_hex(16), act=action, **more)
 
     async def begin(self, proposal: PendingAction, message: Message, entry: AuditEntry) -> None:
         """Keep it, write it down, and ask in its channel. Raises EncryptionKeyMissing, WorkspaceGone."""

@@ -63,7 +63,7 @@ settings.load_profile("buildbell")
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[Repositories]:
+async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
     """Storage over a real SQLite file."""
     database = await Database.open(tmp_path / "buildbell.db")
     yield Repositories(database)
@@ -71,7 +71,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Repositories]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
     async with bot_harness(tmp_path) as opened:
         yield opened

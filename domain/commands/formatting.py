@@ -86,10 +86,12 @@ def term_words(terms: NotificationRule) -> str:
     return " ".join(part for part in parts if part)
 
 
-def list_words(ask: ListBuilds) -> str:
+def list_words(command: ListBuilds) -> str:
     """The command that asks for the same list."""
-    parts = ["builds", quoted(ask.app) if ask.app else "", words(ask.filter)]
-    parts += [f"{key}:{quoted(at.text)}" for key, at in (("since", ask.since), ("until", ask.until)) if at]
+    parts = ["builds", quoted(command.app) if command.app else "", words(command.filter)]
+    parts += [
+        f"{key}:{quoted(at.text)}" for key, at in (("since", command.since), ("until", command.until)) if at
+    ]
     return " ".join(part for part in parts if part)
 
 

@@ -39,39 +39,44 @@ APPROVALS = "Approvals"
 PIPELINE = "Pipeline"
 
 
-async def _abort(act: AbortBuildAction, context: RequestContext) -> ActionResult:
-    build = await context.own_bitrise.build(act.app.slug, act.build.slug)
-    await context.own_bitrise.abort(act.app.slug, build.slug, await _in_their_name(act.order, context))
-    said = action_messages.aborted(build, act.app, by=context.person, order=act.order)
-    facts = {"app": redact(act.app.title), "build": build.slug, "number": build.number or 0, "url": build.url}
+async def _abort(action: AbortBuildAction, context: RequestContext) -> ActionResult:
+    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
+    await context.own_bitrise.abort(action.app.slug, build.slug, await _in_their_name(action.order, context))
+    said = action_messages.aborted(build, action.app, by=context.person, order=action.order)
+    facts = {
+        "app": redact(action.app.title),
+        "build": build.slug,
+        "number": build.number or 0,
+        "url": build.url,
+    }
     return ActionResult(Reply(said, Visibility.CHANNEL), facts)
 
 
-async def _start(act: TriggerBuildAction, context: RequestContext) -> ActionResult:
-    params = act.trigger_params(
+async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionResult:
+    params = action.trigger_params(
         message=f"Started from Slack by {await context.signature()}",
         started_by=slack_user(context.person, context.team) if context.person else None,
     )
-    started = await context.own_bitrise.trigger(act.app.slug, params)
-    if act.remember:
-        kept = act.ask.model_copy(update={"app": act.app.title})
+    started = await context.own_bitrise.trigger(action.app.slug, params)
+    if action.remember:
+        kept = action.ask.model_copy(update={"app": action.app.title})
         try:
-            await context.storage.starts.remember(context.person, act.app.slug, kept, at=context.now())
+            await context.storage.starts.remember(context.person, action.app.slug, kept, at=context.now())
         except Exception:
             # It has been started all the same, and its form will only not be filled in the next time.
-            log.exception("start.not_remembered", app=act.app.slug)
-    answer = await _followed(act.app, started, context, ask=act.ask)
-    return ActionResult(answer, _facts(act.app, started), _said(started))
+            log.exception("start.not_remembered", app=action.app.slug)
+    answer = await _followed(action.app, started, context, command=action.ask)
+    return ActionResult(answer, _facts(action.app, started), _said(started))
 
 
-async def _rebuild(act: RebuildBuildAction, context: RequestContext) -> ActionResult:
-    if act.params is None:
+async def _rebuild(action: RebuildBuildAction, context: RequestContext) -> ActionResult:
+    if action.params is None:
         raise UserError("This was asked for before I was updated. Ask for it again.")
-    build = await context.own_bitrise.build(act.app.slug, act.build.slug)
-    params = act.trigger_params(started_by=slack_user(context.person, context.team))
-    started = await context.own_bitrise.trigger(act.app.slug, params)
-    answer = await _followed(act.app, started, context, like=(build, act.app))
-    return ActionResult(answer, _facts(act.app, started), _said(started))
+    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
+    params = action.trigger_params(started_by=slack_user(context.person, context.team))
+    started = await context.own_bitrise.trigger(action.app.slug, params)
+    answer = await _followed(action.app, started, context, like=(build, action.app))
+    return ActionResult(answer, _facts(action.app, started), _said(started))
 
 
 async def _followed(
@@ -79,13 +84,13 @@ async def _followed(
     started: Sequence[TriggeredBuild],
     context: RequestContext,
     *,
-    ask: TriggerBuild | None = None,
+    command: TriggerBuild | None = None,
     like: tuple[Build, App] | None = None,
 ) -> Reply | None:
     """Follow each that was started in a message of its own; the answer says what those messages do not."""
     answers = []
     for one in (one for one in started if one.ok):
-        note = action_messages.start_note(app, one, by=context.person, ask=ask, like=like)
+        note = action_messages.start_note(app, one, by=context.person, command=command, like=like)
         if one.is_pipeline and one.build_slug:
             ref = PipelineRef(id=one.build_slug)
             below = pipeline_card.pipeline_run_row(app, ref.id, one)
@@ -99,61 +104,65 @@ async def _followed(
     return Reply(action_messages.joined(said), Visibility.CHANNEL) if said else None
 
 
-async def _abort_pipeline(act: AbortPipelineAction, context: RequestContext) -> ActionResult:
-    one = await context.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
+async def _abort_pipeline(action: AbortPipelineAction, context: RequestContext) -> ActionResult:
+    one = await context.own_bitrise.pipeline(action.app.slug, action.pipeline.id)
     if one.ended:
         raise UserError(f"{one.name} {one.label} has ended already, so it can't be aborted.")
-    order = await _in_their_name(act.order, context)
-    await context.own_bitrise.abort_pipeline(act.app.slug, one.id, order)
-    said = pipeline_card.pipeline_aborted(one, act.app, by=context.person, reason=act.order.reason)
+    order = await _in_their_name(action.order, context)
+    await context.own_bitrise.abort_pipeline(action.app.slug, one.id, order)
+    said = pipeline_card.pipeline_aborted(one, action.app, by=context.person, reason=action.order.reason)
     return ActionResult(Reply(said, Visibility.CHANNEL, title=PIPELINE))
 
 
-async def _rebuild_pipeline(act: RebuildPipelineAction, context: RequestContext) -> ActionResult:
-    one = await context.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
+async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestContext) -> ActionResult:
+    one = await context.own_bitrise.pipeline(action.app.slug, action.pipeline.id)
     if not one.ended:
         raise UserError(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
     # Its beginning says that nobody pushed: a display name could say anything (providers/bitrise/actions.py, `pushed`).
     by = None if await context.is_linked() else f"Slack: {await context.signature()}"
-    await context.own_bitrise.rebuild_pipeline(act.app.slug, one.id, failed_only=act.failed_only, by=by)
-    note = pipeline_card.pipeline_rebuilt(one, act.app, by=context.person, failed_only=act.failed_only)
+    await context.own_bitrise.rebuild_pipeline(action.app.slug, one.id, failed_only=action.failed_only, by=by)
+    note = pipeline_card.pipeline_rebuilt(one, action.app, by=context.person, failed_only=action.failed_only)
     ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
     new = TriggeredBuild(number=one.number, url=one.url, workflow=one.name)
-    below = pipeline_card.pipeline_run_row(act.app, one.id, new)
-    return ActionResult(await follow_pipeline(act.app, ref, note, context, buttons=below))
+    below = pipeline_card.pipeline_run_row(action.app, one.id, new)
+    return ActionResult(await follow_pipeline(action.app, ref, note, context, buttons=below))
 
 
-async def _set_public_page(act: SetPublicInstallPageAction, context: RequestContext) -> ActionResult:
-    build = await context.own_bitrise.build(act.app.slug, act.build.slug)
+async def _set_public_page(action: SetPublicInstallPageAction, context: RequestContext) -> ActionResult:
+    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
     one = await context.own_bitrise.set_public_page(
-        act.app.slug, build.slug, act.artifact, enabled=act.public
+        action.app.slug, build.slug, action.artifact, enabled=action.public
     )
-    if one.public_page is not act.public:
+    if one.public_page is not action.public:
         raise UserError("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
-    said = artifact_messages.page_changed(one, build, act.app, by=context.person)
+    said = artifact_messages.page_changed(one, build, action.app, by=context.person)
     return ActionResult(Reply(said, Visibility.CHANNEL), said=f"public: {str(one.public_page).lower()}")
 
 
-async def _decide(act: DecideBuildRequestAction, context: RequestContext) -> ActionResult:
-    requests, approved = context.services.storage.requests, act.approved
+async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> ActionResult:
+    requests, approved = context.services.storage.requests, action.approved
     try:
-        one = await context.own_bitrise.decide_request(act.app.slug, act.request, approved=approved)
+        one = await context.own_bitrise.decide_request(action.app.slug, action.request, approved=approved)
     except NotFound as error:
         await requests.end(
-            Provider.BITRISE, act.request, lambda gone: build_request_messages.request_gone(gone, act.app)
+            Provider.BITRISE,
+            action.request,
+            lambda gone: build_request_messages.request_gone(gone, action.app),
         )
         context.services.outbox_changed()
         raise UserError(
             "This build does not wait any more: somebody else has decided, or it has gone."
         ) from error
-    said: Message = build_request_messages.request_decided(one, act.app, approved=approved, by=context.person)
+    said: Message = build_request_messages.request_decided(
+        one, action.app, approved=approved, by=context.person
+    )
     await requests.end(
         Provider.BITRISE,
-        act.request,
-        lambda known: build_request_messages.request_gone(known, act.app),
+        action.request,
+        lambda known: build_request_messages.request_gone(known, action.app),
         team=context.team,
         within=lambda known: build_request_messages.request_decided(
-            known, act.app, approved=approved, by=context.person
+            known, action.app, approved=approved, by=context.person
         ),
     )
     context.services.outbox_changed()

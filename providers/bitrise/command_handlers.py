@@ -38,13 +38,13 @@ from services.features.profile import commands as profile_commands
 from services.request.context import Reply, RequestContext
 
 
-async def _trigger(ask: TriggerBuild, context: RequestContext) -> Reply | None:
-    if ask.names_something:
-        return await build_commands.trigger(ask, context)
+async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
+    if command.names_something:
+        return await build_commands.trigger(command, context)
     if context.trigger_id:
-        await open_forms.open_start(context, words=ask.app)
+        await open_forms.open_start(context, words=command.app)
         return None
-    app = await context.apps.find(ask.app) if ask.app is not None else None
+    app = await context.apps.find(command.app) if command.app is not None else None
     return Reply(
         notices.form_button(
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()

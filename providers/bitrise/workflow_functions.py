@@ -111,8 +111,8 @@ async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Out
     await _check_somebody_acts(context)
     app, build = await _build(inputs, context)
     order = AbortRequest(reason=_text(inputs, "reason"))
-    act = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
-    done = await run.run_action(act, context, execution=execution)
+    action = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
+    done = await run.run_action(action, context, execution=execution)
     return None if done.waits else done.facts
 
 

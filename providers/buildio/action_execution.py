@@ -66,54 +66,62 @@ NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I
 FILE_LIVES = timedelta(minutes=10)
 
 
-async def _deploy(act: DeployAction, context: RequestContext) -> ActionResult:
+async def _deploy(action: DeployAction, context: RequestContext) -> ActionResult:
     started = await context.own_buildio.start_build(
-        act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
+        action.app.slug, branch=action.branch, commitish=action.commitish, description=action.description
     )
-    if act.built is not None and act.commitish is not None:
-        note = messages.deployed_build(act.app, act.built, started, act.commitish, by=context.person)
+    if action.built is not None and action.commitish is not None:
+        note = messages.deployed_build(action.app, action.built, started, action.commitish, by=context.person)
     else:
-        asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
-        note = form.deployment_asked(act.app, asked, started, by=context.person)
-    slug = deployment_slug(act.app.slug, started.id) if started.id is not None else None
-    answer = await follow_build(act.app, slug, note, context, buttons=form.deployment_row(act.app))
-    facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
+        asked = Asked(branch=action.branch, commit=action.commitish, message=action.description)
+        note = form.deployment_asked(action.app, asked, started, by=context.person)
+    slug = deployment_slug(action.app.slug, started.id) if started.id is not None else None
+    answer = await follow_build(action.app, slug, note, context, buttons=form.deployment_row(action.app))
+    facts = {"app": redact(action.app.title), "build": started.id or "", "url": started.url or ""}
     return ActionResult(answer, facts, f"started {started.id or 'a build'}")
 
 
 async def _expect_restart(
-    act: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
+    action: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
 ) -> None:
     """Let the watcher know, before it happens, that what goes down now has not crashed."""
-    await context.services.storage.watching.restart_asked(act.provider, act.app.slug, dyno, context.now())
+    await context.services.storage.watching.restart_asked(
+        action.provider, action.app.slug, dyno, context.now()
+    )
 
 
-async def _restart(act: RestartAction, context: RequestContext) -> ActionResult:
-    await _expect_restart(act, context, act.dyno or "")
-    if act.dyno is None:
-        await context.own_buildio.restart_all(act.app.slug)
+async def _restart(action: RestartAction, context: RequestContext) -> ActionResult:
+    await _expect_restart(action, context, action.dyno or "")
+    if action.dyno is None:
+        await context.own_buildio.restart_all(action.app.slug)
     else:
-        await context.own_buildio.restart(act.app.slug, act.dyno)
-    return _told(processe_messages.restarted(act.app, act.dyno, by=context.person))
+        await context.own_buildio.restart(action.app.slug, action.dyno)
+    return _told(processe_messages.restarted(action.app, action.dyno, by=context.person))
 
 
-async def _run(act: RunCommandAction, context: RequestContext) -> ActionResult:
+async def _run(action: RunCommandAction, context: RequestContext) -> ActionResult:
     """What the command says goes to the one who runs it, and is kept nowhere else."""
     try:
-        result = await context.own_buildio.execute(act.app.slug, act.dyno, act.command, seconds=RUN_SECONDS)
+        result = await context.own_buildio.execute(
+            action.app.slug, action.dyno, action.command, seconds=RUN_SECONDS
+        )
     except ResponseLost as error:
         raise UserError(
-            f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
+            f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {action.dyno}, and I can't"
             " stop it."
         ) from error
-    shown = result.model_copy(update={"output": await _without_values(result, act, context)})
+    shown = result.model_copy(update={"output": await _without_values(result, action, context)})
     shares = context.channel if context.channel and not context.channel.startswith("D") else None
-    await _say_alone(run_form.executed(act.app, act.dyno, act.command, shown, channel=shares), context, act)
-    said = run_form.ran(act.app, act.dyno, act.command, by=context.person, exit_code=result.exit_code)
+    await _say_alone(
+        run_form.executed(action.app, action.dyno, action.command, shown, channel=shares), context, action
+    )
+    said = run_form.ran(
+        action.app, action.dyno, action.command, by=context.person, exit_code=result.exit_code
+    )
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
 
 
-async def _say_alone(message: Message, context: RequestContext, act: RunCommandAction) -> None:
+async def _say_alone(message: Message, context: RequestContext, action: RunCommandAction) -> None:
     """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
     try:
         channel = await context.direct_message_alone()
@@ -122,14 +130,14 @@ async def _say_alone(message: Message, context: RequestContext, act: RunCommandA
         )
     except SlackCallFailed as error:
         raise UserError(
-            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.reason})."
+            f"The command ran in {action.dyno}, but Slack did not take what it said ({error.reason})."
         ) from error
 
 
-async def _without_values(result: CommandResult, act: RunCommandAction, context: RequestContext) -> str:
+async def _without_values(result: CommandResult, action: RunCommandAction, context: RequestContext) -> str:
     """The output without the values of the app's config vars, which a command may print."""
     try:
-        values = (await context.own_buildio.config_vars(act.app.slug)).values()
+        values = (await context.own_buildio.config_vars(action.app.slug)).values()
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
         return result.output
@@ -139,80 +147,85 @@ async def _without_values(result: CommandResult, act: RunCommandAction, context:
         return NOT_SHOWN  # it has run all the same
 
 
-async def _set_config(act: SetConfigAction, context: RequestContext) -> ActionResult:
-    values = {key: value.get_secret_value() for key, value in act.values.items()}
-    before = await context.own_buildio.config_vars(act.app.slug)
-    await _expect_restart(act, context)  # what runs is started anew with them
-    await context.own_buildio.set_config_vars(act.app.slug, values)
-    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff.between(before, values), context)
+async def _set_config(action: SetConfigAction, context: RequestContext) -> ActionResult:
+    values = {key: value.get_secret_value() for key, value in action.values.items()}
+    before = await context.own_buildio.config_vars(action.app.slug)
+    await _expect_restart(action, context)  # what runs is started anew with them
+    await context.own_buildio.set_config_vars(action.app.slug, values)
+    return _changed(ConfigVarOwner.of_app(action.app), ConfigDiff.between(before, values), context)
 
 
-async def _unset_config(act: UnsetConfigAction, context: RequestContext) -> ActionResult:
+async def _unset_config(action: UnsetConfigAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await context.own_buildio.remove_config_var(act.app.slug, key)
+        await context.own_buildio.remove_config_var(action.app.slug, key)
 
-    await _expect_restart(act, context)
-    await _one_by_one(act.keys, unset)
-    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff(removed=act.keys), context)
+    await _expect_restart(action, context)
+    await _one_by_one(action.keys, unset)
+    return _changed(ConfigVarOwner.of_app(action.app), ConfigDiff(removed=action.keys), context)
 
 
-async def _reveal_config(act: RevealConfigAction, context: RequestContext) -> ActionResult:
+async def _reveal_config(action: RevealConfigAction, context: RequestContext) -> ActionResult:
     return _granted(
-        act, ConfigVarOwner.of_app(act.app), await context.own_buildio.config_vars(act.app.slug), context
+        action,
+        ConfigVarOwner.of_app(action.app),
+        await context.own_buildio.config_vars(action.app.slug),
+        context,
     )
 
 
-async def _reveal_environment(act: RevealEnvironmentAction, context: RequestContext) -> ActionResult:
+async def _reveal_environment(action: RevealEnvironmentAction, context: RequestContext) -> ActionResult:
     return _granted(
-        act, _of_environment(act), await context.own_buildio.environment(act.environment), context
+        action, _of_environment(action), await context.own_buildio.environment(action.environment), context
     )
 
 
 def _granted(
-    act: RevealConfigAction | RevealEnvironmentAction,
+    action: RevealConfigAction | RevealEnvironmentAction,
     of: ConfigVarOwner,
     there: Collection[str],
     context: RequestContext,
 ) -> ActionResult:
     """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises UserError."""
-    if act.key not in there:
+    if action.key not in there:
         lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
-        raise UserError(error_texts.unknown_key(act.key, there, lists=lists))
-    said = config_var_messages.vars_granted(of, act.key, by=context.person, value=grant(act, of, context))
+        raise UserError(error_texts.unknown_key(action.key, there, lists=lists))
+    said = config_var_messages.vars_granted(
+        of, action.key, by=context.person, value=grant(action, of, context)
+    )
     return ActionResult(Reply(said, Visibility.CHANNEL), said="shown to them alone")
 
 
-async def _add_domain(act: AddDomainAction, context: RequestContext) -> ActionResult:
-    certificate = act.certificate.get_secret_value() if act.certificate is not None else None
-    domain = await context.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
-    return _told(domain_messages.domain_added(act.app, domain, by=context.person))
+async def _add_domain(action: AddDomainAction, context: RequestContext) -> ActionResult:
+    certificate = action.certificate.get_secret_value() if action.certificate is not None else None
+    domain = await context.own_buildio.add_domain(action.app.slug, action.hostname, certificate=certificate)
+    return _told(domain_messages.domain_added(action.app, domain, by=context.person))
 
 
-async def _update_certificate(act: UpdateCertificateAction, context: RequestContext) -> ActionResult:
-    certificate = act.certificate.get_secret_value()
-    domain = await context.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
+async def _update_certificate(action: UpdateCertificateAction, context: RequestContext) -> ActionResult:
+    certificate = action.certificate.get_secret_value()
+    domain = await context.own_buildio.update_certificate(action.app.slug, action.domain, certificate)
     # Its answer need not name the domain as people do.
-    named = domain.model_copy(update={"hostname": act.hostname})
-    return _told(domain_messages.certificate_changed(act.app, named, by=context.person))
+    named = domain.model_copy(update={"hostname": action.hostname})
+    return _told(domain_messages.certificate_changed(action.app, named, by=context.person))
 
 
-async def _remove_domain(act: RemoveDomainAction, context: RequestContext) -> ActionResult:
-    await context.own_buildio.remove_domain(act.app.slug, act.domain)
-    return _told(domain_messages.domain_removed(act.app, act.hostname, by=context.person))
+async def _remove_domain(action: RemoveDomainAction, context: RequestContext) -> ActionResult:
+    await context.own_buildio.remove_domain(action.app.slug, action.domain)
+    return _told(domain_messages.domain_removed(action.app, action.hostname, by=context.person))
 
 
-async def _remove_all_domains(act: RemoveAllDomainsAction, context: RequestContext) -> ActionResult:
-    there = [one.hostname for one in await context.own_buildio.domains(act.app.slug) if not one.platform]
-    if not set(there) <= set(act.hostnames):
+async def _remove_all_domains(action: RemoveAllDomainsAction, context: RequestContext) -> ActionResult:
+    there = [one.hostname for one in await context.own_buildio.domains(action.app.slug) if not one.platform]
+    if not set(there) <= set(action.hostnames):
         raise UserError(
-            f"{act.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
+            f"{action.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
         )
-    await context.own_buildio.remove_all_domains(act.app.slug)
-    return _told(domain_messages.domains_cleared(act.app, there, by=context.person))
+    await context.own_buildio.remove_all_domains(action.app.slug)
+    return _told(domain_messages.domains_cleared(action.app, there, by=context.person))
 
 
-async def _create_app(act: CreateAppAction, context: RequestContext) -> ActionResult:
-    created = await context.own_buildio.create_app(act.name, team=act.team, region=act.region)
+async def _create_app(action: CreateAppAction, context: RequestContext) -> ActionResult:
+    created = await context.own_buildio.create_app(action.name, team=action.team, region=action.region)
     _apps_are_others(context)
     said = app_messages.app_created(created, by=context.person)
     return ActionResult(
@@ -220,39 +233,39 @@ async def _create_app(act: CreateAppAction, context: RequestContext) -> ActionRe
     )
 
 
-async def _create_namespace(act: CreateNamespaceAction, context: RequestContext) -> ActionResult:
+async def _create_namespace(action: CreateNamespaceAction, context: RequestContext) -> ActionResult:
     created = await context.own_buildio.create_namespace(
-        act.name, team=act.team, description=act.description, region=act.region
+        action.name, team=action.team, description=action.description, region=action.region
     )
     return _told(namespace_messages.namespace_created(created, by=context.person), f"created {created.id}")
 
 
-async def _delete_namespace(act: DeleteNamespaceAction, context: RequestContext) -> ActionResult:
-    await context.own_buildio.delete_namespace(act.name)
+async def _delete_namespace(action: DeleteNamespaceAction, context: RequestContext) -> ActionResult:
+    await context.own_buildio.delete_namespace(action.name)
     _apps_are_others(context)
-    return _told(namespace_messages.namespace_deleted(act.name, by=context.person))
+    return _told(namespace_messages.namespace_deleted(action.name, by=context.person))
 
 
-async def _set_environment(act: SetEnvironmentAction, context: RequestContext) -> ActionResult:
+async def _set_environment(action: SetEnvironmentAction, context: RequestContext) -> ActionResult:
     values = {
-        key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
+        key: value.get_secret_value() if value is not None else None for key, value in action.values.items()
     }
-    before = await context.own_buildio.environment(act.environment)
-    await context.own_buildio.set_environment(act.environment, values)
-    return _changed(_of_environment(act), ConfigDiff.between(before, values), context)
+    before = await context.own_buildio.environment(action.environment)
+    await context.own_buildio.set_environment(action.environment, values)
+    return _changed(_of_environment(action), ConfigDiff.between(before, values), context)
 
 
-async def _unset_environment(act: UnsetEnvironmentAction, context: RequestContext) -> ActionResult:
+async def _unset_environment(action: UnsetEnvironmentAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await context.own_buildio.remove_from_environment(act.environment, key)
+        await context.own_buildio.remove_from_environment(action.environment, key)
 
-    await _one_by_one(act.keys, unset)
-    return _changed(_of_environment(act), ConfigDiff(removed=act.keys), context)
+    await _one_by_one(action.keys, unset)
+    return _changed(_of_environment(action), ConfigDiff(removed=action.keys), context)
 
 
-async def _log_in(act: ClusterLoginAction, context: RequestContext) -> ActionResult:
+async def _log_in(action: ClusterLoginAction, context: RequestContext) -> ActionResult:
     """The credential goes into a file in the person's direct messages, which is deleted after its time."""
-    login = await context.own_buildio.cluster_login(act.region)
+    login = await context.own_buildio.cluster_login(action.region)
     until = context.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
@@ -266,14 +279,14 @@ async def _log_in(act: ClusterLoginAction, context: RequestContext) -> ActionRes
                 name="exec-credential.json",
                 title="Kubernetes credential",
                 comment=login_messages.login_comment(
-                    act.region, expires_at=login.expires_at, deleted_at=until
+                    action.region, expires_at=login.expires_at, deleted_at=until
                 ),
                 channel=await context.direct_message_alone(),
                 until=until,
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.why_not(error)) from error
-    return _told(login_messages.login_sent(act.region, by=context.person, deleted_at=until))
+    return _told(login_messages.login_sent(action.region, by=context.person, deleted_at=until))
 
 
 PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
@@ -306,9 +319,9 @@ def _changed(of: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> A
 
 
 def _of_environment(
-    act: SetEnvironmentAction | UnsetEnvironmentAction | RevealEnvironmentAction,
+    action: SetEnvironmentAction | UnsetEnvironmentAction | RevealEnvironmentAction,
 ) -> ConfigVarOwner:
-    return ConfigVarOwner(environment=act.environment, title=act.label)
+    return ConfigVarOwner(environment=action.environment, title=action.label)
 
 
 def _apps_are_others(context: RequestContext) -> None:

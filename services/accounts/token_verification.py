@@ -34,12 +34,12 @@ class TokenVerifier:
 
     def __init__(
         self,
-        ask: Ask,
+        command: Ask,
         *,
         pause_seconds: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._ask = ask
+        self._ask = command
         self._pause_seconds = pause_seconds
         self._sleep = sleep
         self._under_way: dict[str, asyncio.Task[Verdict]] = {}

@@ -18,14 +18,19 @@ from services.request.context import RequestContext
 log = structlog.get_logger()
 
 
-async def question_about(act: Act, context: RequestContext, channel: str) -> AccessRequest:
+async def question_about(action: Act, context: RequestContext, channel: str) -> AccessRequest:
     """The question, as `caller` would do the act: its app's stage is asked for where a rule depends on it."""
-    question = act.access_request(channel)
-    ask = _STAGES.get(act.provider)
-    if ask is None or act.app is None or question.stage is not None or not await _matters(question, context):
+    question = action.access_request(channel)
+    ask = _STAGES.get(action.provider)
+    if (
+        ask is None
+        or action.app is None
+        or question.stage is not None
+        or not await _matters(question, context)
+    ):
         return question
     try:
-        stage = await ask(act.app, context)
+        stage = await ask(action.app, context)
     except ProviderError as problem:
         log.info("policy.stage_unknown", reason=type(problem).__name__)
         return question

@@ -18,19 +18,19 @@ LONGEST_ANSWER = 300
 
 
 def entry_of(
-    event: Event, act: Act, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
+    event: Event, action: Act, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
     """What happened to an act, as it is written down: nothing that looks like a secret is."""
-    reason = act.reason()
+    reason = action.reason()
     return AuditEntry(
         event=event,
-        act=act.act,
+        act=action.act,
         personal=PersonalFields(
             person=context.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
         ),
         channel=context.channel,
-        app=act.app.slug if act.app is not None else "",
-        about={name: redact(value) for name, value in act.audit_fields().items()},
+        app=action.app.slug if action.app is not None else "",
+        about={name: redact(value) for name, value in action.audit_fields().items()},
         answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
     )
 
@@ -54,12 +54,12 @@ async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
 
 @asynccontextmanager
 async def noted(
-    context: RequestContext, act: str, *, app: str = "", about: Mapping[str, str] | None = None
+    context: RequestContext, action: str, *, app: str = "", about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Around something that is done in the bot itself: written down once it is done, or why it was not."""
     entry = AuditEntry(
         event=Event.DONE,
-        act=act,
+        act=action,
         personal=PersonalFields(person=context.person),
         channel=context.channel,
         app=app,

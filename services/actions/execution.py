@@ -23,12 +23,12 @@ PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResu
 }
 
 
-async def perform(act: Act, context: RequestContext) -> ActionResult:
+async def perform(action: Act, context: RequestContext) -> ActionResult:
     """Do it. Raises ProviderError, and UserError where it can't be done any more, or where an error quotes a secret."""
     try:
-        return await PERFORM[type(act)](act, context)
+        return await PERFORM[type(action)](action, context)
     except (ProviderError, UserError) as problem:
-        words = _without(str(problem), act.secrets())
+        words = _without(str(problem), action.secrets())
         if words == str(problem):
             raise
     raise UserError(words)

@@ -43,22 +43,22 @@ async def refusal_of(
 @asynccontextmanager
 async def permitted(
     context: RequestContext,
-    act: str,
+    action: str,
     provider: Provider,
     app: App | None,
     *,
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
     """Around a change of the channel's own orders at a provider: asked, done, written down. Raises PermissionDenied."""
-    await check_permitted(context, act, provider, app, about=about)
+    await check_permitted(context, action, provider, app, about=about)
     slug = app.slug if app is not None else ""
-    async with noted(context, act, app=slug, about=about):
+    async with noted(context, action, app=slug, about=about):
         yield
 
 
 async def check_permitted(
     context: RequestContext,
-    act: str,
+    action: str,
     provider: Provider,
     app: App | None,
     *,
@@ -73,7 +73,7 @@ async def check_permitted(
     if ruling.refused is not None:
         refused = AuditEntry(
             event=Event.REFUSED,
-            act=act,
+            act=action,
             personal=PersonalFields(person=context.person),
             channel=context.channel,
             app=slug,

@@ -51,63 +51,63 @@ NO_CHANNEL = (
 )
 
 
-async def run_action(act: Act, context: RequestContext, *, execution: str | None = None) -> ActionResult:
+async def run_action(action: Act, context: RequestContext, *, execution: str | None = None) -> ActionResult:
     """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    linked = await context.may_act(act.provider)
-    act = await prepare(act, context, linked=linked)
-    ruling = await _judge(act, context)
+    linked = await context.may_act(action.provider)
+    action = await prepare(action, context, linked=linked)
+    ruling = await _judge(action, context)
     if not linked and not ruling.confirm:
         # They have linked an account in between: what was judged was not looked up with it.
         raise UserError("Your account has just changed. Try again.")
     if ruling.second and not context.person:
-        await _refuse(act, context, NAME_A_PERSON)
+        await _refuse(action, context, NAME_A_PERSON)
     if ruling.confirm or ruling.second:
-        return await _propose(act, context, ruling, execution)
-    return await do_now(act, context)
+        return await _propose(action, context, ruling, execution)
+    return await do_now(action, context)
 
 
-async def check_permission(act: Act, context: RequestContext) -> Decision:
+async def check_permission(action: Act, context: RequestContext) -> Decision:
     """What the policy says to it, and nothing done yet; what is refused is written down.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    if await context.may_act(act.provider):
-        act = await with_current_app(act, context)
-    return await _judge(act, context)
+    if await context.may_act(action.provider):
+        action = await with_current_app(action, context)
+    return await _judge(action, context)
 
 
-async def _judge(act: Act, context: RequestContext) -> Decision:
-    ruling = await ruling_on(await question_about(act, context, context.channel), context)
+async def _judge(action: Act, context: RequestContext) -> Decision:
+    ruling = await ruling_on(await question_about(action, context, context.channel), context)
     if ruling.refused is not None:
-        await _refuse(act, context, ruling.refused, ruling)
+        await _refuse(action, context, ruling.refused, ruling)
     return ruling
 
 
-async def _refuse(act: Act, context: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
+async def _refuse(action: Act, context: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
     """Write the refusal down. Raises PermissionDenied."""
-    await write_audit_entry(context, entry_of(Event.REFUSED, act, context, answer=why))
-    raise await refusal_of(ruling or Decision(refused=why), context, act.provider, act.app)
+    await write_audit_entry(context, entry_of(Event.REFUSED, action, context, answer=why))
+    raise await refusal_of(ruling or Decision(refused=why), context, action.provider, action.app)
 
 
-async def do_now(act: Act, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
+async def do_now(action: Act, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
     """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
-    await write_audit_entry(context, entry_of(Event.BEGUN, act, context, agreed_by=agreed_by))
+    await write_audit_entry(context, entry_of(Event.BEGUN, action, context, agreed_by=agreed_by))
     try:
-        done = await perform(act, context)
+        done = await perform(action, context)
     except BaseException as problem:
         told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
         said = told or type(problem).__name__
         await write_audit_entry(
-            context, entry_of(Event.FAILED, act, context, answer=said, agreed_by=agreed_by)
+            context, entry_of(Event.FAILED, action, context, answer=said, agreed_by=agreed_by)
         )
         raise
     await write_audit_entry(
-        context, entry_of(Event.DONE, act, context, answer=done.said, agreed_by=agreed_by)
+        context, entry_of(Event.DONE, action, context, answer=done.said, agreed_by=agreed_by)
     )
-    context.services.lookout.look_now(act.provider)
+    context.services.lookout.look_now(action.provider)
     return done
 
 
@@ -151,13 +151,13 @@ async def decide(about: ProposalButton, context: RequestContext, *, agreed: bool
 
 async def _carry_out(proposal: PendingAction, context: RequestContext, asker: RequestContext) -> Reply | None:
     """Do what was agreed to, as the one who asked for it."""
-    act = proposal.act
+    action = proposal.act
     try:
         if proposal.deciders.themselves:
             # They have said that it is them; a second person may be needed all the same.
-            done = await run_action(act, asker, execution=proposal.execution)
+            done = await run_action(action, asker, execution=proposal.execution)
         else:
-            done = await _do_agreed(act, asker, agreed_by=context.person)
+            done = await _do_agreed(action, asker, agreed_by=context.person)
     except Exception as problem:
         await context.services.storage.proposals.finish(proposal)
         said = redact(str(problem))
@@ -170,23 +170,23 @@ async def _carry_out(proposal: PendingAction, context: RequestContext, asker: Re
     return done.answer
 
 
-async def _do_agreed(act: Act, asker: RequestContext, *, agreed_by: str) -> ActionResult:
+async def _do_agreed(action: Act, asker: RequestContext, *, agreed_by: str) -> ActionResult:
     """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
     try:
         # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
-        question = await question_about(await with_current_app(act, asker), asker, asker.channel)
+        question = await question_about(await with_current_app(action, asker), asker, asker.channel)
         ruling = await ruling_on(question, asker)
         if ruling.refused is not None:
-            await write_audit_entry(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
-            raise PermissionDenied(await _refusal_for_others(ruling, asker, act.provider))
-        return await do_now(act, asker, agreed_by=agreed_by)
+            await write_audit_entry(asker, entry_of(Event.REFUSED, action, asker, answer=ruling.refused))
+            raise PermissionDenied(await _refusal_for_others(ruling, asker, action.provider))
+        return await do_now(action, asker, agreed_by=agreed_by)
     except NotAMember as problem:
         raise PermissionDenied(ASKER_NOT_A_MEMBER) from problem
     except NotConnected as problem:
-        raise PermissionDenied(ASKER_NOT_LINKED.format(provider=act.provider.label)) from problem
+        raise PermissionDenied(ASKER_NOT_LINKED.format(provider=action.provider.label)) from problem
 
 
 async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider: Provider) -> str:
@@ -199,16 +199,16 @@ async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider:
 
 
 async def _propose(
-    act: Act, context: RequestContext, ruling: Decision, execution: str | None
+    action: Act, context: RequestContext, ruling: Decision, execution: str | None
 ) -> ActionResult:
-    details = details_of_proposal(act.full_details())
+    details = details_of_proposal(action.full_details())
     if details is None:
         raise UserError(TOO_LONG)
-    channel = context.person if ruling.confirm else await _where_to_ask(act.app, context)
+    channel = context.person if ruling.confirm else await _where_to_ask(action.app, context)
     now = context.now()
     proposals = context.services.storage.proposals
     proposal = proposals.new(
-        act,
+        action,
         team=context.team,
         channel=channel,
         asked_by=context.person,
@@ -224,7 +224,7 @@ async def _propose(
     names = [await groups.names(context.team, who) for who in ruling.second]
     value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(context.team, proposal.id)))
     message = pending_actions.proposal(
-        act.summary(),
+        action.summary(),
         by=context.person,
         who=names,
         until=proposal.expires_at,
@@ -234,10 +234,10 @@ async def _propose(
         notified=ruling.second,
     )
     asker = replace(context, channel=channel)
-    await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
+    await proposals.begin(proposal, message, entry_of(Event.PROPOSED, action, asker))
     context.services.outbox_changed()
     context.services.proposals_changed()
-    said = pending_actions.proposed(act.summary(), channel=channel, until=proposal.expires_at)
+    said = pending_actions.proposed(action.summary(), channel=channel, until=proposal.expires_at)
     return ActionResult(Reply(said, Visibility.ONE_PERSON), waits=True)
 
 
@@ -287,14 +287,16 @@ async def _why_not(proposal: PendingAction, context: RequestContext) -> str | No
     provider = proposal.act.provider
     if await _is_same_there(proposal, context, provider):
         return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
-    act = proposal.act
+    action = proposal.act
     if await context.may_act(provider):
         # Nobody agrees to what they may not see.
         try:
-            act = await with_current_app(act, context)
+            action = await with_current_app(action, context)
         except UserError as problem:
             return str(problem)
-    ruling = await ruling_on(await question_about(act, _asker(proposal, context), proposal.channel), context)
+    ruling = await ruling_on(
+        await question_about(action, _asker(proposal, context), proposal.channel), context
+    )
     if ruling.refused is not None:
         return ruling.refused
     if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= context.now():

@@ -84,11 +84,13 @@ class UserGroups:
 
         return await self._remembered((team, f"members {group}"), MEMBERS_FRESH, ask)
 
-    async def _remembered(self, key: tuple[str, str], fresh: timedelta, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _remembered(
+        self, key: tuple[str, str], fresh: timedelta, command: Callable[[], Awaitable[T]]
+    ) -> T:
         now = self._clock()
         if key in self._kept and now - self._kept[key][0] < fresh:
             return self._kept[key][1]  # type: ignore[return-value]  # each key holds what its own question gives
-        answer = await ask()
+        answer = await command()
         if len(self._kept) >= MOST_REMEMBERED:
             self._kept.clear()
         self._kept[key] = (now, answer)

@@ -47,20 +47,20 @@ Own = Callable[[Any, RequestContext], Awaitable[Reply | None]]
 Alike = Callable[[Any, RequestContext, Provider], Awaitable[Reply | None]]
 
 
-async def _help(ask: Help, _context: RequestContext, provider: Provider) -> Reply:
-    return Reply(notices.help_message(ask.topic, command_line.grammar_of(provider)))
+async def _help(command: Help, _context: RequestContext, provider: Provider) -> Reply:
+    return Reply(notices.help_message(command.topic, command_line.grammar_of(provider)))
 
 
-async def _subscribe(ask: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
-    asks = ask == Subscribe() and bool(context.trigger_id)
+async def _subscribe(command: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
+    asks = command == Subscribe() and bool(context.trigger_id)
     if asks and await open_forms.open_subscribe_for_some(context, provider):
         return None
-    return await subscription_commands.subscribe(ask, context, provider)
+    return await subscription_commands.subscribe(command, context, provider)
 
 
-async def _use(ask: UseApp, context: RequestContext, provider: Provider) -> Reply | None:
-    if ask.app or not context.trigger_id:
-        return await app_commands.use_app(ask, context, provider)
+async def _use(command: UseApp, context: RequestContext, provider: Provider) -> Reply | None:
+    if command.app or not context.trigger_id:
+        return await app_commands.use_app(command, context, provider)
     await open_forms.open_choose_app(context, provider)
     return None
 

@@ -171,12 +171,12 @@ class MemberDirectory:
         return answer.get("user") or {}
 
     async def _asked(
-        self, team: str, ask: Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
+        self, team: str, command: Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
     ) -> Mapping[str, Any]:
         """Slack's answer; nothing where it knows no such person. Raises MembershipUnknown."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await ask(self._slack(team))
+                answer = await command(self._slack(team))
         except SlackCallFailed as error:
             if error.reason in _NOBODY:
                 return {}

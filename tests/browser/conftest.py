@@ -28,18 +28,18 @@ expect.set_options(timeout=30_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def add_routes(stage: SandboxEnvironment) -> Callable[[web.Application], None]:
+def add_routes(environment: SandboxEnvironment) -> Callable[[web.Application], None]:
     """The page, and what it asks the sandbox to do."""
 
     def add(app: web.Application) -> None:
-        ControlApi(stage).add_routes(app)
-        add_page(app, stage)
+        ControlApi(environment).add_routes(app)
+        add_page(app, environment)
 
     return add
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[SandboxEnvironment]:
+async def environment() -> AsyncIterator[SandboxEnvironment]:
     """Both services, with the real bot between them."""
     opened = forked_stage(manifest())
     async with opened:
@@ -73,7 +73,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def open_page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
+async def open_page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
     """The page, as Anna in #builds; nothing may go wrong in it unnoticed, and nothing may leave the machine."""
     wrong: list[str] = []
     opened = await browser.new_page(viewport={"width": 1280, "height": 800})
@@ -82,11 +82,11 @@ async def open_page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterato
     opened.on(
         "request",
         lambda asked: (
-            wrong.append(asked.url) if not asked.url.startswith((stage.slack.url, "data:")) else None
+            wrong.append(asked.url) if not asked.url.startswith((environment.slack.url, "data:")) else None
         ),
     )
     try:
-        await opened.goto(stage.slack.url)
+        await opened.goto(environment.slack.url)
         await opened.get_by_role("button", name="builds").wait_for()
         yield opened
     finally:
@@ -96,13 +96,13 @@ async def open_page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterato
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
-    async with open_page(stage, browser) as opened:
+async def page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
+    async with open_page(environment, browser) as opened:
         yield opened
 
 
 @pytest.fixture
-def picture(request: pytest.FixtureRequest) -> Picture:
+def screenshot(request: pytest.FixtureRequest) -> Picture:
     """Keeps a picture of the page for README and docs, where `make pictures` asks for it."""
     folder: Path | None = request.config.getoption("--pictures")
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[SandboxEnvironment]:
+async def environment() -> AsyncIterator[SandboxEnvironment]:
     """As it comes: the bot's own token only watches and reads."""
     opened = forked_stage(manifest())
     async with opened:
@@ -30,7 +30,7 @@ async def stage() -> AsyncIterator[SandboxEnvironment]:
 
 
 async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await switch_user(page, "Ben Okafor")
     await send_message(page, "/bitrise trigger android branch:main")
@@ -40,7 +40,7 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     await dialog.get_by_role("textbox", name="Personal access token").fill("bitpat_mistyped-0000")
     await dialog.get_by_role("button", name="Link", exact=True).click()
     await expect(dialog.get_by_role("alert").filter(has_text="does not take this token")).to_be_visible()
-    await picture(page, "connect")
+    await screenshot(page, "connect")
     await dialog.get_by_role("textbox", name="Personal access token").fill(BEN_TOKEN)
     await dialog.get_by_role("button", name="Link", exact=True).click()
     await expect(dialog).to_contain_text("You are ben-okafor at Bitrise")
@@ -55,18 +55,18 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     await rule.get_by_label("Start builds").check()
     await rule.get_by_label("Everyone with a linked account").check()
     await rule.get_by_role("textbox", name="Branches").fill("main release/*")
-    await picture(page, "add-access-rule")
+    await screenshot(page, "add-access-rule")
     await rule.get_by_role("button", name="Add", exact=True).click()
     await expect(find_message(page, "A new rule")).to_be_visible()
     await send_message(page, "/bitrise policy android")
     await expect(find_message(page, "Rules of this workspace")).to_be_visible()
-    await picture(page, "access-rules")
+    await screenshot(page, "access-rules")
 
     await switch_user(page, "Ben Okafor")
     await send_message(page, "/bitrise trigger android branch:main")
     asked = find_message(page, "@ben wants to start Sample Android")
     await expect(asked).to_be_visible()
-    await picture(page, "second-approver")
+    await screenshot(page, "second-approver")
     await switch_user(page, "Anna Berg")
     await asked.get_by_role("button", name="Agree").click()
     await page.get_by_role("dialog").get_by_role("button", name="Agree").click()
@@ -74,6 +74,6 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     await expect(find_message(page, "@anna agreed")).to_be_visible()
     await send_message(page, "/bitrise audit")
     await expect(find_message(page, "What was done and refused in this channel")).to_be_visible()
-    await picture(page, "audit")
-    [build] = stage.bitrise.farm.builds
+    await screenshot(page, "audit")
+    [build] = environment.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"

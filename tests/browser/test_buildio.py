@@ -27,7 +27,7 @@ async def skip(page: Page, minutes: int) -> None:
 
 
 async def test_an_app_is_made_fails_is_mended_and_looked_after(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/buildio create")
     form = dialog(page, "Create an app")
@@ -45,19 +45,19 @@ async def test_an_app_is_made_fails_is_mended_and_looked_after(
     await skip(page, 3)
     failed = find_message(page, "orders deployment v1 failed")
     await expect(failed).to_contain_text("DATABASE_URL")
-    await picture(page, "deployment-failed")
+    await screenshot(page, "deployment-failed")
 
     await send_message(page, "/buildio config set DATABASE_URL")
     form = dialog(page, "Set config vars")
     await form.get_by_role("textbox", name=re.compile("^Value")).fill(SECRET)
-    await picture(page, "config-set")
+    await screenshot(page, "config-set")
     await form.get_by_role("button", name="Set", exact=True).click()
     await expect(find_message(page, "+ DATABASE_URL")).to_be_visible()
     assert SECRET not in await page.content()
     await send_message(page, "/buildio config")
     masked = find_message(page, "= postgres://…")
     await expect(masked).to_be_visible()
-    await picture(page, "config")
+    await screenshot(page, "config")
 
     await failed.get_by_role("button", name="Deploy again…").click()
     form = dialog(page, "Deploy")
@@ -84,10 +84,10 @@ async def test_an_app_is_made_fails_is_mended_and_looked_after(
     await skip(page, 4)
     await send_message(page, "/buildio domains")
     await expect(find_message(page, "orders: 2 domains")).to_contain_text("certificate issued")
-    await picture(page, "domains")
+    await screenshot(page, "domains")
 
     await send_message(page, "/buildio pipeline shop")
     stages = find_message(page, "pull requests get review apps")
     await expect(stages).to_contain_text("production")
-    await picture(page, "stages")
-    assert stage.buildio.violations == []
+    await screenshot(page, "stages")
+    assert environment.buildio.violations == []

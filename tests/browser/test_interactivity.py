@@ -23,7 +23,7 @@ async def pick(dialog: Locator, label: str, typed: str, text: str) -> None:
 
 
 async def test_a_build_is_started_by_filling_in_a_form(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await page.get_by_role("button", name="⚡ Start a build").click()
     dialog = page.get_by_role("dialog", name="Start a build")
@@ -37,31 +37,33 @@ async def test_a_build_is_started_by_filling_in_a_form(
     await dialog.get_by_role("button", name="Start", exact=True).click()
     await expect(dialog.get_by_role("alert").filter(has_text="NAME=value")).to_be_visible()
     await expect(dialog.get_by_label("Message")).to_have_value("Try the new login")
-    await picture(page, "trigger-build")
+    await screenshot(page, "trigger-build")
     await dialog.get_by_role("textbox", name="Variable 1").fill("DRY_RUN=1")
     await dialog.get_by_role("button", name="Start", exact=True).click()
     await expect(dialog).to_have_count(0)
-    build = stage.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.farm.newest_first()[0]
     assert (build.branch, build.workflow) == ("develop", "deploy")
 
 
 async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise me name:octo")
     await send_message(page, "/bitrise subscribe android status:failed branch:main")
     await expect(find_message(page, "subscribed this channel")).to_be_visible()
-    build = stage.bitrise.start_build(
-        stage.bitrise.android, by="webhook-github/octo", at=stage.bitrise.now() - timedelta(minutes=3)
+    build = environment.bitrise.start_build(
+        environment.bitrise.android,
+        by="webhook-github/octo",
+        at=environment.bitrise.now() - timedelta(minutes=3),
     )
-    stage.bitrise.run(build)
+    environment.bitrise.run(build)
     build.started_at = build.prepared_at = build.triggered_at
     await page.get_by_role("button", name="🏠 Home").click()
     home = page.get_by_label("Messages")
     await expect(home).to_contain_text("Sample Android #4 is running")
     await expect(home).to_contain_text(re.compile("running for 3 of about 5 min"))
     await expect(home).to_contain_text("every failure in Sample Android")
-    await picture(page, "home")
+    await screenshot(page, "home")
     await home.get_by_role("button", name="Pause").click()
     await expect(home).to_contain_text("Paused.")
     await home.get_by_role("button", name="Abort").click()
@@ -75,28 +77,28 @@ async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
 
 
 async def test_a_link_comes_alive_and_a_message_is_asked_about(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    build = stage.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.farm.newest_first()[0]
     await send_message(page, f"who has seen this? https://app.bitrise.io/build/{build.slug}")
     shared = page.get_by_role("article").filter(has_text="who has seen this?").last
     await expect(shared).to_contain_text(f"#{build.number}")
     await expect(shared.get_by_role("button", name="Artifacts")).to_be_visible()
-    await picture(page, "link-preview")
+    await screenshot(page, "link-preview")
     await shared.hover()
     await shared.get_by_role("button", name="About this build").click()
     await expect(page.get_by_role("dialog", name="About this build")).to_contain_text(f"#{build.number} ")
 
 
 async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    stage.bitrise.android.explains = True
+    environment.bitrise.android.explains = True
     await send_message(page, "/bitrise log android #2")
     log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("gradle-unit-test@1.0.7 failed after")
     await expect(log).to_contain_text("Bitrise's own summary, made by AI")
-    await picture(page, "log-steps")
+    await screenshot(page, "log-steps")
     await log.get_by_label("See the end of a step").select_option(label="2. git-clone@8.4.0")
     await expect(find_message(page, "The end of git-clone@8.4.0")).to_be_visible()
     await log.get_by_role("button", name="Search…").click()
@@ -114,7 +116,7 @@ async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
     await expect(find_message(page, "The log is in our direct messages")).to_be_visible()
 
 
-async def test_artifacts_several_at_once_and_a_qr_code(page: Page, picture: Picture) -> None:
+async def test_artifacts_several_at_once_and_a_qr_code(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise artifacts android #3")
     listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_label("Several at once").select_option(["sample-android.apk", "test-results.xml"])
@@ -123,57 +125,57 @@ async def test_artifacts_several_at_once_and_a_qr_code(page: Page, picture: Pict
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
     link = find_message(page, "The install page is public")
     await expect(link).to_be_visible()
-    await picture(page, "artifact")
+    await screenshot(page, "artifact")
     await link.get_by_role("button", name="QR code").click()
     await expect(find_message(page, "The QR code is in our direct messages")).to_be_visible()
     await page.get_by_role("button", name="buildbell").click()
     code = page.get_by_role("img", name="QR code that leads to the install page")
     await expect(code).to_be_visible()
-    await picture(page, "qr-code")
+    await screenshot(page, "qr-code")
 
 
 async def test_a_pipeline_is_one_card_and_a_strangers_build_waits_for_approval(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
     await expect(find_message(page, "subscribed this channel")).to_be_visible()
-    pipeline = stage.bitrise.start_pipeline(
-        stage.bitrise.android, stages=[["compile"], ["unit", "lint"], ["deploy"]]
+    pipeline = environment.bitrise.start_pipeline(
+        environment.bitrise.android, stages=[["compile"], ["unit", "lint"], ["deploy"]]
     )
     for name in ("compile", "unit", "lint"):
-        pipeline.builds[name].finish("error" if name == "unit" else "success", stage.bitrise.now())
-        stage.bitrise.farm.advance(stage.bitrise.now())
+        pipeline.builds[name].finish("error" if name == "unit" else "success", environment.bitrise.now())
+        environment.bitrise.farm.advance(environment.bitrise.now())
     card = find_message(page, "release-train #4")
     await expect(card).to_contain_text("❌ unit failed")
     await expect(card).to_contain_text("deploy has not begun")
     await expect(card.get_by_role("button", name="Rebuild failed")).to_be_visible()
-    await picture(page, "pipeline")
+    await screenshot(page, "pipeline")
     await page.get_by_role("button", name="A stranger's pull request").click()
     asked = find_message(page, "waits for somebody's approval")
     await expect(asked).to_contain_text("by stranger")
-    await picture(page, "build-request")
+    await screenshot(page, "build-request")
     await asked.get_by_role("button", name="Approve").click()
     await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     await expect(find_message(page, "approved the build of pull request")).to_be_visible()
 
 
 async def test_a_failed_build_is_compared_with_the_last_success(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    build = stage.bitrise.start_build(
-        stage.bitrise.android, params={"commit_hash": "bbb222", "branch": "main"}
+    build = environment.bitrise.start_build(
+        environment.bitrise.android, params={"commit_hash": "bbb222", "branch": "main"}
     )
-    stage.bitrise.finish(build, "error")
+    environment.bitrise.finish(build, "error")
     await page.get_by_role("button", name="Skip 1 min").click()
     await send_message(page, "/bitrise build android #4")
     await find_message(page, "Sample Android #4 failed").get_by_role("button", name="Compare").click()
     found = find_message(page, "The last success like it was")
     await expect(found).to_contain_text("gradle-unit-test@1.0.7 failed after")
-    await picture(page, "build-diff")
+    await screenshot(page, "build-diff")
 
 
 async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
     await expect(find_message(page, "subscribed this channel")).to_be_visible()
@@ -186,25 +188,25 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await page.get_by_role("button", name="buildbell").click()
     await find_message(page, "in your name").get_by_role("button", name="Do it as me").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
-    build = stage.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.farm.newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")
     await steps.get_by_label("App").fill("android")
     await steps.get_by_label("Build").fill(build.slug)
     await steps.get_by_role("button", name="Run the step").click()
     await expect(steps).to_contain_text("Wait for a build to end running")
-    stage.bitrise.finish(build, "error")
+    environment.bitrise.finish(build, "error")
     await expect(steps).to_contain_text('"result": "failed"')
-    await picture(page, "workflow-steps")
+    await screenshot(page, "workflow-steps")
 
 
 async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await switch_user(page, "Carla Ruiz")
     await page.get_by_role("button", name="🏠 Home").click()
     home = page.get_by_label("Messages")
     await expect(home).to_contain_text("First steps")
-    await picture(page, "first-steps")
+    await screenshot(page, "first-steps")
     await switch_user(page, "Anna Berg")
     await page.get_by_role("button", name="🏠 Home").click()
     await expect(home).to_contain_text("You are anna-berg there")
@@ -217,7 +219,7 @@ async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
     await dialog.get_by_role("button", name="Subscribe").click()
     await expect(dialog.get_by_role("alert").filter(has_text="the word lunch")).to_be_visible()
     await expect(dialog.get_by_label("The first failure of a series", exact=True)).to_be_checked()
-    await picture(page, "subscribe")
+    await screenshot(page, "subscribe")
     await dialog.get_by_label("Anything else, as you would type it").fill("by:octo")
     await dialog.get_by_role("button", name="Subscribe").click()
     await expect(home).to_contain_text("the first failure of a series in Sample Android")
@@ -225,20 +227,20 @@ async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
     dialog = page.get_by_role("dialog", name="Find a build")
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_label("Number, link, or what it is like").fill("status:failed")
-    await picture(page, "find-build")
+    await screenshot(page, "find-build")
     await dialog.get_by_role("button", name="Find", exact=True).click()
     await expect(page.get_by_role("dialog").last).to_contain_text("Sample Android #2 failed")
 
 
 async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise use")
     dialog = page.get_by_role("dialog", name="Choose an app")
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_role("button", name="Choose").click()
     await expect(find_message(page, "Sample Android is this channel's app now")).to_be_visible()
-    stage.bitrise.run(stage.bitrise.start_build(stage.bitrise.android))
+    environment.bitrise.run(environment.bitrise.start_build(environment.bitrise.android))
     await page.get_by_role("button", name="Skip 1 min").click()
     await send_message(page, "/bitrise log #4")
     await find_message(page, "still being written").get_by_role("button", name="Follow").click()
@@ -251,4 +253,4 @@ async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
         re.compile("SSH key|git|gradle")
     )
     await expect(find_message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
-    await picture(page, "log-follow-and-yml")
+    await screenshot(page, "log-follow-and-yml")

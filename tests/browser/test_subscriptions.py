@@ -17,7 +17,7 @@ PARAMS = {"commit_hash": "6a11a1f7d2c94b0e", "commit_message": "Check passwords 
 
 
 async def test_a_subscription_is_edited_with_the_apps_real_branches(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android status:failed branch:main -by:bot")
     await expect(find_message(page, "subscribed this channel to every failure")).to_be_visible()
@@ -34,7 +34,7 @@ async def test_a_subscription_is_edited_with_the_apps_real_branches(
     await branches.press_sequentially("main")
     await dialog.get_by_role("option", name="main", exact=True).click()
     await dialog.get_by_label("The first success after failures").check()
-    await picture(page, "edit-subscription")
+    await screenshot(page, "edit-subscription")
     await dialog.get_by_label("Anything else, as you would type it").fill("by:")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert").filter(has_text="by: needs something behind it")).to_be_visible()
@@ -48,13 +48,15 @@ async def test_a_subscription_is_edited_with_the_apps_real_branches(
 
 
 async def test_a_broken_series_is_a_card_that_somebody_takes(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main style:card")
     await expect(find_message(page, "one card a broken series")).to_be_visible()
     for _ in range(2):
-        build = stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main", **PARAMS})
-        stage.bitrise.run(build)
+        build = environment.bitrise.start_build(
+            environment.bitrise.android, params={"branch": "main", **PARAMS}
+        )
+        environment.bitrise.run(build)
         await page.get_by_role("button", name="Skip 1 min").click()
         await page.get_by_role("button", name=f"Let Sample Android #{build.number} fail").click()
         card = find_message(page, "is broken")
@@ -63,14 +65,16 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
     await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await card.get_by_role("button", name="I'm on it").click()
     await expect(card).to_contain_text("is on it")
-    await picture(page, "failure-streak")
-    stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main"}))
+    await screenshot(page, "failure-streak")
+    environment.bitrise.finish(
+        environment.bitrise.start_build(environment.bitrise.android, params={"branch": "main"})
+    )
     await expect(find_message(page, "is green again after")).to_contain_text("was on it")
     await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)
 
 
-async def test_a_preview_shows_what_would_have_been_told(page: Page, picture: Picture) -> None:
+async def test_a_preview_shows_what_would_have_been_told(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise subscribe android status:failed preview")
     shown = find_message(page, "builds would have been told")
     await expect(shown).to_contain_text("Nothing was subscribed")
-    await picture(page, "preview")
+    await screenshot(page, "preview")

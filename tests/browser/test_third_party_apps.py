@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[SandboxEnvironment]:
+async def environment() -> AsyncIterator[SandboxEnvironment]:
     """The services, with somebody else's app before them; `/late` never acknowledges."""
     async with forked_stage(block_gallery.MANIFEST) as opened:
         await opened.open(also=add_routes(opened))
@@ -33,12 +33,12 @@ async def stage() -> AsyncIterator[SandboxEnvironment]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
-    async with open_page(stage, browser) as opened:
+async def page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
+    async with open_page(environment, browser) as opened:
         yield opened
 
 
-async def test_every_block_and_element_is_drawn_and_answers(page: Page, picture: Picture) -> None:
+async def test_every_block_and_element_is_drawn_and_answers(page: Page, screenshot: Picture) -> None:
     await page.set_viewport_size({"width": 1280, "height": 1300})
     await send_message(page, "/gallery")
     gallery = find_message(page, "Every block")
@@ -56,7 +56,7 @@ async def test_every_block_and_element_is_drawn_and_answers(page: Page, picture:
     await expect(gallery.get_by_role("row", name="clone 3 s")).to_be_visible()
     await gallery.get_by_text("Not drawn here: card").click()
     await expect(gallery.get_by_text("A block that is not drawn")).to_be_visible()
-    await picture(page, "blocks")
+    await screenshot(page, "blocks")
 
     async def answered(words: str) -> None:
         await expect(find_message(page, words)).to_contain_text("Only visible to you")
@@ -92,7 +92,9 @@ async def test_an_external_select_is_searched_by_typing(page: Page) -> None:
     await expect(find_message(page, "book: book 770")).to_be_visible()
 
 
-async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(page: Page, picture: Picture) -> None:
+async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(
+    page: Page, screenshot: Picture
+) -> None:
     await page.get_by_role("button", name="Put a book").click()
     dialog = page.get_by_role("dialog", name="Put a book")
     book, place = dialog.get_by_role("combobox", name="Book"), dialog.get_by_label("Place")
@@ -107,7 +109,7 @@ async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(page: Pa
     await expect(dialog.get_by_role("alert").filter(has_text="That place is taken.")).to_be_visible()
     await expect(book).to_have_value("Book 123")
     await expect(place).to_have_value("taken")
-    await picture(page, "modal")
+    await screenshot(page, "modal")
     await place.fill("more")
     await dialog.get_by_role("button", name="Put").click()
     pushed = page.get_by_role("dialog", name="Once more")
@@ -139,9 +141,9 @@ async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
 
 
 async def test_an_app_that_is_late_gets_slacks_error_and_a_mark_in_the_inspector(
-    stage: SandboxEnvironment, page: Page
+    environment: SandboxEnvironment, page: Page
 ) -> None:
-    stage.slack.delivery.deadline_seconds = 0.3
+    environment.slack.delivery.deadline_seconds = 0.3
     await send_message(page, "/late")
     await expect(find_message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
     await page.get_by_role("button", name="Inspector 1 broken rules").click()
@@ -185,9 +187,9 @@ async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None
 
 
 async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown(
-    page: Page, stage: SandboxEnvironment
+    page: Page, environment: SandboxEnvironment
 ) -> None:
-    slack = stage.slack
+    slack = environment.slack
     head = slack.people.say("ben", "builds", "Is it green?")
     for broadcast, words in (("", "A quiet reply"), ("1", "A reply for everybody")):
         reply = {"channel": "C0BUILDS", "thread_ts": head.ts, "text": words, "reply_broadcast": broadcast}

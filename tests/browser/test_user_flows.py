@@ -17,7 +17,7 @@ async def start_build(page: Page) -> None:
 
 
 async def test_subscribe_be_told_and_read_the_log(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main,release/*")
     await expect(find_message(page, "subscribed this channel")).to_be_visible()
@@ -30,12 +30,12 @@ async def test_subscribe_be_told_and_read_the_log(
     await page.get_by_role("button", name="Skip 1 min").click()
     await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await expect(told).to_contain_text("Broke with this build, was green at #3")
-    await picture(page, "notification")
+    await screenshot(page, "notification")
     await told.get_by_role("button", name="Log").click()
     log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("118 tests completed, 1 failed")
     await expect(log.get_by_text("1 failed")).to_be_in_viewport()
-    await picture(page, "log")
+    await screenshot(page, "log")
     # Ben does not see Anna's log.
     await page.get_by_label("You are").select_option("Ben Okafor")
     await expect(find_message(page, "Sample Android #4 failed")).to_be_visible()
@@ -43,10 +43,10 @@ async def test_subscribe_be_told_and_read_the_log(
 
 
 async def test_abort_with_a_reason_from_the_modal(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    build = stage.bitrise.start_build(stage.bitrise.android)
-    stage.bitrise.run(build)
+    build = environment.bitrise.start_build(environment.bitrise.android)
+    environment.bitrise.run(build)
     await send_message(page, "/bitrise build android #4")
     card = find_message(page, "Sample Android #4 is running")
     await card.get_by_role("button", name="Abort").click()
@@ -54,7 +54,7 @@ async def test_abort_with_a_reason_from_the_modal(
     await dialog.get_by_label("Reason").select_option("Wrong branch or commit")
     await dialog.get_by_label("In your own words").fill("meant main")
     await dialog.get_by_label("No Git status").check()
-    await picture(page, "abort")
+    await screenshot(page, "abort")
     await dialog.get_by_role("button", name="Abort build").click()
     await expect(dialog).to_have_count(0)
     await expect(
@@ -64,14 +64,14 @@ async def test_abort_with_a_reason_from_the_modal(
     assert build.result == "aborted"
 
 
-async def test_a_validation_error_keeps_what_was_typed(stage: SandboxEnvironment, page: Page) -> None:
-    build = stage.bitrise.start_build(stage.bitrise.android)
-    stage.bitrise.run(build)
+async def test_a_validation_error_keeps_what_was_typed(environment: SandboxEnvironment, page: Page) -> None:
+    build = environment.bitrise.start_build(environment.bitrise.android)
+    environment.bitrise.run(build)
     await send_message(page, "/bitrise build android #4")
     await find_message(page, "#4 is running").get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort a build")
     await dialog.get_by_label("In your own words").fill("too late for this")
-    stage.bitrise.finish(build)
+    environment.bitrise.finish(build)
     await dialog.get_by_role("button", name="Abort build").click()
     await expect(dialog.get_by_role("alert").filter(has_text="Build already finished")).to_be_visible()
     await expect(dialog.get_by_label("In your own words")).to_have_value("too late for this")
@@ -79,18 +79,18 @@ async def test_a_validation_error_keeps_what_was_typed(stage: SandboxEnvironment
     await expect(dialog).to_have_count(0)
 
 
-async def test_get_an_artifacts_link(page: Page, picture: Picture) -> None:
+async def test_get_an_artifacts_link(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise artifacts android #3")
     listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
     given = find_message(page, "The download link lives ten minutes")
     await expect(given.get_by_role("button", name="Download")).to_be_visible()
-    await picture(page, "artifacts")
+    await screenshot(page, "artifacts")
 
 
-async def test_page_through_builds(stage: SandboxEnvironment, page: Page) -> None:
+async def test_page_through_builds(environment: SandboxEnvironment, page: Page) -> None:
     for _ in range(15):
-        stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
+        environment.bitrise.finish(environment.bitrise.start_build(environment.bitrise.android))
     await send_message(page, "/bitrise builds android")
     first = find_message(page, "all builds, newest first")
     await expect(first).to_contain_text("#18")
@@ -98,14 +98,14 @@ async def test_page_through_builds(stage: SandboxEnvironment, page: Page) -> Non
     await expect(find_message(page, "all builds, newest first")).to_contain_text("#8")
 
 
-async def test_a_confirm_dialog_can_be_declined(stage: SandboxEnvironment, page: Page) -> None:
+async def test_a_confirm_dialog_can_be_declined(environment: SandboxEnvironment, page: Page) -> None:
     await send_message(page, "/bitrise build android #3")
     card = find_message(page, "Sample Android #3 succeeded")
-    before = len(stage.bitrise.farm.builds)
+    before = len(environment.bitrise.farm.builds)
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Not now").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    assert len(stage.bitrise.farm.builds) == before
+    assert len(environment.bitrise.farm.builds) == before
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Start it").click()
     await expect(find_message(page, "started Sample Android #4")).to_be_visible()
@@ -129,7 +129,7 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/nonsense")
 
 
-async def test_threads_unread_marks_and_direct_messages(stage: SandboxEnvironment, page: Page) -> None:
+async def test_threads_unread_marks_and_direct_messages(environment: SandboxEnvironment, page: Page) -> None:
     await send_message(page, "/invite @buildbell")
     await expect(page.get_by_text("is not in this channel")).to_have_count(0)
     await send_message(page, "@buildbell status ios")
@@ -138,7 +138,7 @@ async def test_threads_unread_marks_and_direct_messages(stage: SandboxEnvironmen
     await expect(find_message(page, "nothing is running")).to_be_visible()
     await page.get_by_role("button", name="Back to the channel").click()
     await page.get_by_role("button", name="random").click()
-    await stage.slack.people.command("anna", "builds", "/bitrise help")
+    await environment.slack.people.command("anna", "builds", "/bitrise help")
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
     await send_message(page, "whoami")
@@ -146,7 +146,7 @@ async def test_threads_unread_marks_and_direct_messages(stage: SandboxEnvironmen
 
 
 async def test_faults_and_broken_rules_are_seen_in_the_inspector(
-    stage: SandboxEnvironment, page: Page, picture: Picture
+    environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
     await send_message(page, "/bitrise apps")
@@ -158,15 +158,15 @@ async def test_faults_and_broken_rules_are_seen_in_the_inspector(
     await expect(entry).to_contain_text("401")
     await entry.locator("summary").click()
     await expect(entry).to_contain_text("Unauthorized")
-    await picture(page, "inspector")
-    bad = stage.slack.journal.open_entry("app → Slack", "chat.postMessage", {})
-    stage.slack.journal.close_entry(bad, {}, broken=["invalid_blocks: a test's own"])
+    await screenshot(page, "inspector")
+    bad = environment.slack.journal.open_entry("app → Slack", "chat.postMessage", {})
+    environment.slack.journal.close_entry(bad, {}, broken=["invalid_blocks: a test's own"])
     await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
-    stage.slack.journal.violations.clear()
+    environment.slack.journal.violations.clear()
 
 
 async def test_every_fault_can_be_switched_on_and_all_of_them_off(
-    stage: SandboxEnvironment, page: Page
+    environment: SandboxEnvironment, page: Page
 ) -> None:
     on = page.get_by_label("Faults that are on").get_by_role("listitem")
     for name, words in (
@@ -182,17 +182,17 @@ async def test_every_fault_can_be_switched_on_and_all_of_them_off(
         await expect(on).to_have_count(0)
     count = page.locator(".connections")
     await expect(count).to_have_text("2 connections")
-    opened = stage.slack.sockets.opened
+    opened = environment.slack.sockets.opened
     await page.get_by_role("button", name="Socket: disconnect").click()
-    await stage.slack.sockets.wait_for_opened(opened + 2, 20)
+    await environment.slack.sockets.wait_for_opened(opened + 2, 20)
     await expect(count).to_have_text("2 connections")
     await page.get_by_role("button", name="Socket: break").click()
-    await stage.slack.sockets.wait_for_opened(opened + 4, 20)
+    await environment.slack.sockets.wait_for_opened(opened + 4, 20)
     await expect(count).to_have_text("2 connections")
 
 
 async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(
-    stage: SandboxEnvironment, page: Page
+    environment: SandboxEnvironment, page: Page
 ) -> None:
     farm = page.locator("#farm")
     for _ in range(2):
@@ -214,7 +214,7 @@ async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_and_can_be_read(
-    stage: SandboxEnvironment, page: Page, picture: Picture, width: int, scheme: str
+    environment: SandboxEnvironment, page: Page, screenshot: Picture, width: int, scheme: str
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 800})
     await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -222,15 +222,15 @@ async def test_it_fits_and_can_be_read(
     await expect(find_message(page, "nothing is running")).to_be_visible()
     too_wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert too_wide <= 0
-    await picture(page, f"sandbox-{width}-{scheme}")
+    await screenshot(page, f"sandbox-{width}-{scheme}")
 
 
 async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
-    stage: SandboxEnvironment, page: Page
+    environment: SandboxEnvironment, page: Page
 ) -> None:
     from sandbox.slack.workspace import Channel, Post
 
-    workspace = stage.slack.workspace
+    workspace = environment.slack.workspace
     for number in range(20):
         identity = f"C1{number:03d}"
         workspace.channels[identity] = Channel(identity, f"team-{number}", members=set(workspace.people))
@@ -253,7 +253,7 @@ async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
 
 
 async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(
-    stage: SandboxEnvironment, page: Page
+    environment: SandboxEnvironment, page: Page
 ) -> None:
     pane = page.get_by_role("region", name="Build.io")
     shop = pane.get_by_role("listitem").filter(has=page.get_by_text("shop main", exact=True))

@@ -40,8 +40,8 @@ def signed(body: bytes) -> dict[str, str]:
 class RequestSender:
     """Sends to a town's bot over HTTP, as many requests at once as somebody likes."""
 
-    def __init__(self, town: BotHarness) -> None:
-        self._town = town
+    def __init__(self, harness: BotHarness) -> None:
+        self._town = harness
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:

@@ -69,8 +69,8 @@ async def play_scenario(scene: FuzzHarness) -> list[RecordedPayload]:
 class ScenarioPlayer:
     """Plays the people of a town; `listening` says when the bot has answered them."""
 
-    def __init__(self, town: BotHarness, listening: RequestTracker, planted: PlantedSecrets) -> None:
-        self.town = town
+    def __init__(self, harness: BotHarness, listening: RequestTracker, planted: PlantedSecrets) -> None:
+        self.town = harness
         self._listening = listening
         self._planted = planted
         self._typed = {**_TYPED, **planted.typed}

@@ -10,42 +10,48 @@ import pytest
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
-async def test_status_shows_what_runs_and_how_each_branch_last_ended(town: BotHarness) -> None:
-    old = town.bitrise.start_build(town.bitrise.android, params={"branch": "develop"})
-    town.bitrise.finish(old, "error")
-    running = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(running)
+async def test_status_shows_what_runs_and_how_each_branch_last_ended(harness: BotHarness) -> None:
+    old = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "develop"})
+    harness.bitrise.finish(old, "error")
+    running = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(running)
 
-    said = town.message_text(await town.ask("/bitrise status android", "1 running"))
+    said = harness.message_text(await harness.ask("/bitrise status android", "1 running"))
 
     assert "Sample Android #2 is running" in said
     assert "Sample Android #1 failed" in said
     assert "develop" in said
 
 
-async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(town: BotHarness) -> None:
-    now = town.clock()
+async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(harness: BotHarness) -> None:
+    now = harness.clock()
     for hours in (3, 2):
-        done = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(hours=hours))
+        done = harness.bitrise.start_build(harness.bitrise.android, at=now - timedelta(hours=hours))
         done.started_at = done.prepared_at = done.triggered_at
         done.finish("success", done.triggered_at + timedelta(minutes=8))
-    running = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(minutes=3, seconds=5))
+    running = harness.bitrise.start_build(harness.bitrise.android, at=now - timedelta(minutes=3, seconds=5))
     running.started_at = running.prepared_at = running.triggered_at
 
-    card = town.message_text(await town.ask("/bitrise build android #3", "running for 3 of about 8 min"))
+    card = harness.message_text(
+        await harness.ask("/bitrise build android #3", "running for 3 of about 8 min")
+    )
     assert "▰▰▰▱" in card
-    await town.ask("/bitrise status android", "running for 3 of about 8 min")
+    await harness.ask("/bitrise status android", "running for 3 of about 8 min")
 
     # The same of an app that is watched, in a message that is edited: from what was seen, without asking Bitrise.
-    await town.ask("/bitrise subscribe android style:live", "subscribed")
-    more = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(more)
-    said = town.message_text(await town.wait_for_message("Sample Android #4 is running since", person=None))
+    await harness.ask("/bitrise subscribe android style:live", "subscribed")
+    more = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(more)
+    said = harness.message_text(
+        await harness.wait_for_message("Sample Android #4 is running since", person=None)
+    )
     assert "running for 0 of about 8 min, as of" in said
 
 
-async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(town: BotHarness) -> None:
-    android = town.bitrise.android
+async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(
+    harness: BotHarness,
+) -> None:
+    android = harness.bitrise.android
     for name in (
         android.slug,
         '"sample android"',
@@ -53,111 +59,113 @@ async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_wo
         "bitrise-samples/sample-android",
         "andr",
     ):
-        post = await town.ask(f"/bitrise status {name}", "Sample Android")
-        assert "nothing is running" in town.message_text(post)
+        post = await harness.ask(f"/bitrise status {name}", "Sample Android")
+        assert "nothing is running" in harness.message_text(post)
 
 
-async def test_a_wrong_app_gets_the_nearest_names(town: BotHarness) -> None:
-    post = await town.ask('/bitrise status "Sampel Andriod"', "I don't know an app called Sampel Andriod")
-    assert "Sample Android" in town.message_text(post)
+async def test_a_wrong_app_gets_the_nearest_names(harness: BotHarness) -> None:
+    post = await harness.ask('/bitrise status "Sampel Andriod"', "I don't know an app called Sampel Andriod")
+    assert "Sample Android" in harness.message_text(post)
 
 
-async def test_a_channels_default_app_need_not_be_named(town: BotHarness) -> None:
-    post = await town.ask("/bitrise status", "Which app?")
+async def test_a_channels_default_app_need_not_be_named(harness: BotHarness) -> None:
+    post = await harness.ask("/bitrise status", "Which app?")
     assert post.only_for == "U0ANNA"
-    chosen = await town.ask("/bitrise use ios", "Sample iOS is this channel's app now")
+    chosen = await harness.ask("/bitrise use ios", "Sample iOS is this channel's app now")
     assert chosen.only_for is None
-    await town.ask("/bitrise status", "Sample iOS: nothing is running")
-    await town.ask("/bitrise status", "Which app?", channel="random")
+    await harness.ask("/bitrise status", "Sample iOS: nothing is running")
+    await harness.ask("/bitrise status", "Which app?", channel="random")
 
 
-async def test_builds_are_listed_with_filters_and_a_next_page(town: BotHarness) -> None:
+async def test_builds_are_listed_with_filters_and_a_next_page(harness: BotHarness) -> None:
     for number in range(25):
         branch = "main" if number % 2 else "develop"
-        build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
-        town.bitrise.finish(build, "error" if number % 5 == 0 else "success")
+        build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": branch})
+        harness.bitrise.finish(build, "error" if number % 5 == 0 else "success")
 
-    first = await town.ask("/bitrise builds android branch:main", "on branch main")
-    said = town.message_text(first)
+    first = await harness.ask("/bitrise builds android branch:main", "on branch main")
+    said = harness.message_text(first)
     assert said.count("[Details]") == 10
     assert "#24 " in said
     assert "#23 " not in said
-    second = await town.press(first, "Older builds", "on branch main")
-    assert "#4 " in town.message_text(second)
-    assert "[Older builds]" not in town.message_text(second)
-    failed = town.message_text(await town.ask("/bitrise builds android status:failed", "failed builds"))
+    second = await harness.press(first, "Older builds", "on branch main")
+    assert "#4 " in harness.message_text(second)
+    assert "[Older builds]" not in harness.message_text(second)
+    failed = harness.message_text(await harness.ask("/bitrise builds android status:failed", "failed builds"))
     assert failed.count("failed ·") == 5
 
 
-async def test_a_build_is_named_by_number_slug_or_link(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    await town.ask("/bitrise build android #1", "Sample Android #1")
-    await town.ask(f"/bitrise build android {build.slug}", "Sample Android #1")
-    await town.ask(f"/bitrise build <https://app.bitrise.io/build/{build.slug}>", "Sample Android #1")
-    await town.ask(
+async def test_a_build_is_named_by_number_slug_or_link(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    await harness.ask("/bitrise build android #1", "Sample Android #1")
+    await harness.ask(f"/bitrise build android {build.slug}", "Sample Android #1")
+    await harness.ask(f"/bitrise build <https://app.bitrise.io/build/{build.slug}>", "Sample Android #1")
+    await harness.ask(
         f"/bitrise build https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log",
         "Sample Android #1",
     )
-    await town.ask("/bitrise build android #77", "Sample Android has no build #77")
+    await harness.ask("/bitrise build android #77", "Sample Android has no build #77")
 
 
-async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_link(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
-    town.clock.skip(timedelta(minutes=10))
+async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_link(
+    harness: BotHarness,
+) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
+    harness.clock.skip(timedelta(minutes=10))
     assert build.result is None  # nobody has looked yet
 
-    post = await town.ask("/bitrise log android #1", "118 tests completed, 1 failed")
+    post = await harness.ask("/bitrise log android #1", "118 tests completed, 1 failed")
 
     assert post.only_for == "U0ANNA"
-    assert "\x1b" not in town.message_text(post)
-    assert "Downloading 10%" not in town.message_text(post)
-    assert "[Whole log]" in town.message_text(post)
-    assert town.bitrise.store.refused == []
+    assert "\x1b" not in harness.message_text(post)
+    assert "Downloading 10%" not in harness.message_text(post)
+    assert "[Whole log]" in harness.message_text(post)
+    assert harness.bitrise.store.refused == []
 
 
-async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(town: BotHarness) -> None:
-    town.bitrise.start_build(town.bitrise.android)
-    await town.ask("/bitrise log android #1", "It has no log yet")
+async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(harness: BotHarness) -> None:
+    harness.bitrise.start_build(harness.bitrise.android)
+    await harness.ask("/bitrise log android #1", "It has no log yet")
 
 
-async def test_artifacts_have_sizes_and_links_that_are_fetched_at_the_click(town: BotHarness) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    post = await town.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
-    assert "android-apk · " in town.message_text(post)
-    assert not [one for one in town.bitrise.requests if one.path.count("/artifacts/")]
+async def test_artifacts_have_sizes_and_links_that_are_fetched_at_the_click(harness: BotHarness) -> None:
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    post = await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
+    assert "android-apk · " in harness.message_text(post)
+    assert not [one for one in harness.bitrise.requests if one.path.count("/artifacts/")]
 
-    given = await town.press(post, "Get link", "lives ten minutes")
+    given = await harness.press(post, "Get link", "lives ten minutes")
 
     assert given.only_for == "U0ANNA"
-    assert "[Install page]" in town.message_text(given)
+    assert "[Install page]" in harness.message_text(given)
 
 
-async def test_a_build_without_artifacts_says_so(town: BotHarness) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.ask("/bitrise artifacts android #1", "It left no artifacts behind")
+async def test_a_build_without_artifacts_says_so(harness: BotHarness) -> None:
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.ask("/bitrise artifacts android #1", "It left no artifacts behind")
 
 
-async def test_a_card_refreshes_in_its_place(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    card = await town.ask("/bitrise build android #1", "is running")
-    assert "[Abort]" in town.message_text(card)
-    town.bitrise.finish(build)
+async def test_a_card_refreshes_in_its_place(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    card = await harness.ask("/bitrise build android #1", "is running")
+    assert "[Abort]" in harness.message_text(card)
+    harness.bitrise.finish(build)
 
-    await town.people.click("anna", card, "Refresh")
+    await harness.people.click("anna", card, "Refresh")
 
-    await town.wait_for_message("Sample Android #1 succeeded")
-    assert "[Rebuild]" in town.message_text(card)
-    assert "[Abort]" not in town.message_text(card)
+    await harness.wait_for_message("Sample Android #1 succeeded")
+    assert "[Rebuild]" in harness.message_text(card)
+    assert "[Abort]" not in harness.message_text(card)
 
 
-async def test_apps_whoami_help_and_subscriptions_answer(town: BotHarness) -> None:
-    await town.ask("/bitrise apps", "3 apps")
-    await town.ask("/bitrise whoami", "own token (api-demo)")
-    await town.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
-    await town.ask("/bitrise", "What you can type")
-    await town.ask("/bitrise help log", "for your eyes only")
-    await town.ask("/bitrise subscriptions", "told of nothing yet")
+async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) -> None:
+    await harness.ask("/bitrise apps", "3 apps")
+    await harness.ask("/bitrise whoami", "own token (api-demo)")
+    await harness.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
+    await harness.ask("/bitrise", "What you can type")
+    await harness.ask("/bitrise help log", "for your eyes only")
+    await harness.ask("/bitrise subscriptions", "told of nothing yet")
 
 
 @pytest.mark.parametrize(
@@ -172,29 +180,29 @@ async def test_apps_whoami_help_and_subscriptions_answer(town: BotHarness) -> No
     ],
 )
 async def test_a_bad_word_is_named_and_a_right_example_shown(
-    town: BotHarness, typed: str, answer: str
+    harness: BotHarness, typed: str, answer: str
 ) -> None:
-    post = await town.ask(typed, answer)
-    assert "For example: `/bitrise" in town.message_text(post)
+    post = await harness.ask(typed, answer)
+    assert "For example: `/bitrise" in harness.message_text(post)
     assert post.only_for == "U0ANNA"
 
 
-async def test_a_mention_is_answered_in_its_thread(town: BotHarness) -> None:
-    town.people.invite("builds")
-    question = town.people.say("ben", "builds", "@buildbell status “sample android”")
-    answer = await town.wait_for_message("nothing is running")
+async def test_a_mention_is_answered_in_its_thread(harness: BotHarness) -> None:
+    harness.people.invite("builds")
+    question = harness.people.say("ben", "builds", "@buildbell status “sample android”")
+    answer = await harness.wait_for_message("nothing is running")
     assert answer.thread_ts == question.ts
 
 
-async def test_a_direct_message_takes_the_same_words(town: BotHarness) -> None:
-    town.people.say("anna", "D0ANNA", "status sample-android")
-    await town.wait_for_message("nothing is running", channel="D0ANNA")
-    town.people.say("anna", "D0ANNA", "/bitrise log android #3")
-    await town.wait_for_message("has no build #3", channel="D0ANNA")
+async def test_a_direct_message_takes_the_same_words(harness: BotHarness) -> None:
+    harness.people.say("anna", "D0ANNA", "status sample-android")
+    await harness.wait_for_message("nothing is running", channel="D0ANNA")
+    harness.people.say("anna", "D0ANNA", "/bitrise log android #3")
+    await harness.wait_for_message("has no build #3", channel="D0ANNA")
 
 
-async def test_an_event_that_comes_twice_is_answered_once(town: BotHarness) -> None:
-    town.people.invite("builds")
+async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -> None:
+    harness.people.invite("builds")
     from sandbox.slack import payloads
 
     inner = {
@@ -205,19 +213,19 @@ async def test_an_event_that_comes_twice_is_answered_once(town: BotHarness) -> N
         "channel": "C0BUILDS",
     }
     event = payloads.event(inner)
-    town.slack.workspace.channel("builds").posts.append(town.people.say("anna", "builds", "hello"))
-    town.slack.workspace.channel("builds").posts[-1].ts = "1.1"
+    harness.slack.workspace.channel("builds").posts.append(harness.people.say("anna", "builds", "hello"))
+    harness.slack.workspace.channel("builds").posts[-1].ts = "1.1"
     for _ in range(3):
-        town.slack.delivery.event(event)
-    await town.wait_for_message("told of nothing yet")
-    await town.ask("/bitrise help", "What you can type")
-    assert len(town.messages_with("told of nothing yet")) == 1
+        harness.slack.delivery.event(event)
+    await harness.wait_for_message("told of nothing yet")
+    await harness.ask("/bitrise help", "What you can type")
+    assert len(harness.messages_with("told of nothing yet")) == 1
 
 
-async def test_bitrise_being_away_is_told_in_words(town: BotHarness) -> None:
-    await town.ask("/bitrise use android", "Sample Android")
-    town.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
-    await town.ask("/bitrise status", "Bitrise can't be reached right now")
+async def test_bitrise_being_away_is_told_in_words(harness: BotHarness) -> None:
+    await harness.ask("/bitrise use android", "Sample Android")
+    harness.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
+    await harness.ask("/bitrise status", "Bitrise can't be reached right now")
 
 
 async def test_a_tester_token_is_told_that_it_may_not_read_logs(tmp_path: Path) -> None:

@@ -21,30 +21,30 @@ from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.factories import NOON
 
 
-def words(town: BotHarness, person: str = "U0ANNA") -> str:
-    home = town.slack.workspace.homes.get(person)
-    return home_text(home, town.slack.workspace.names) if home else ""
+def words(harness: BotHarness, person: str = "U0ANNA") -> str:
+    home = harness.slack.workspace.homes.get(person)
+    return home_text(home, harness.slack.workspace.names) if home else ""
 
 
-async def shows(town: BotHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
+async def shows(harness: BotHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
     def look() -> str | None:
-        said = words(town, person)
+        said = words(harness, person)
         return said if all(one in said for one in texts) and (not without or without not in said) else None
 
     try:
-        return await town.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
+        return await harness.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
     except TimeoutError as error:
-        raise TimeoutError(f"{error}; there is:\n{words(town, person)}") from None
+        raise TimeoutError(f"{error}; there is:\n{words(harness, person)}") from None
 
 
-async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: BotHarness) -> None:
-    town.people.open_home("anna")
-    await shows(town, "FIRST STEPS", "Nothing is running", "You have not linked an account")
-    await town.people.set_value("anna", "Change who I am at Bitrise")
-    await town.slack.wait_for_modal("anna", "Your name at Bitrise")
-    await town.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
+async def test_a_newcomer_is_shown_the_first_steps_and_they_work(harness: BotHarness) -> None:
+    harness.people.open_home("anna")
+    await shows(harness, "FIRST STEPS", "Nothing is running", "You have not linked an account")
+    await harness.people.set_value("anna", "Change who I am at Bitrise")
+    await harness.slack.wait_for_modal("anna", "Your name at Bitrise")
+    await harness.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
     await shows(
-        town, "The builds of `octo` are yours", "🔔 I send you how your builds end", without="FIRST STEPS"
+        harness, "The builds of `octo` are yours", "🔔 I send you how your builds end", without="FIRST STEPS"
     )
 
 
@@ -52,151 +52,153 @@ async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: BotHarnes
     "fault", [{"kind": "error", "words": "missing_scope"}, {"kind": "html"}, {"kind": "dropped"}]
 )
 async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
-    town: BotHarness, fault: dict[str, Any]
+    harness: BotHarness, fault: dict[str, Any]
 ) -> None:
-    await town.ask("/bitrise subscribe android status:failed", "subscribed")
-    await town.people.command("anna", "D0ANNA", "/bitrise subscribe ios")
-    await town.wait_for_message("Sample iOS", channel="D0ANNA")
+    await harness.ask("/bitrise subscribe android status:failed", "subscribed")
+    await harness.people.command("anna", "D0ANNA", "/bitrise subscribe ios")
+    await harness.wait_for_message("Sample iOS", channel="D0ANNA")
     allowed = "isn't allowed to" if "words" in fault else "can't"
     own, others = "in my direct messages", "in #builds"
 
-    town.slack.fault("conversations.open", times=10**6, **fault)
-    town.people.open_home("anna")
-    said = await shows(town, others, "Your own subscriptions are missing here", "ME AT BITRISE")
+    harness.slack.fault("conversations.open", times=10**6, **fault)
+    harness.people.open_home("anna")
+    said = await shows(harness, others, "Your own subscriptions are missing here", "ME AT BITRISE")
     assert allowed in said
     assert own not in said
     assert "how your builds end" not in said
 
-    town.slack.fault("users.conversations", times=10**6, **fault)
-    town.people.open_home("anna")
-    said = await shows(town, "Some channels' subscriptions are missing here", without=others)
+    harness.slack.fault("users.conversations", times=10**6, **fault)
+    harness.people.open_home("anna")
+    said = await shows(harness, "Some channels' subscriptions are missing here", without=others)
     assert "There are none" not in said
 
-    town.slack.api.faults.clear()
-    town.slack.fault("users.conversations", times=10**6, **fault)
-    town.people.open_home("anna")
-    await shows(town, own, "Some channels' subscriptions are missing here", without=others)
+    harness.slack.api.faults.clear()
+    harness.slack.fault("users.conversations", times=10**6, **fault)
+    harness.people.open_home("anna")
+    await shows(harness, own, "Some channels' subscriptions are missing here", without=others)
 
-    town.slack.api.faults.clear()
-    town.people.open_home("anna")
-    await shows(town, own, others, "how your builds end", without="missing here")
-
-
-async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed", person="ben")
-    await town.connect("anna")
-    town.bitrise.fault("*", "status", times=10**6, status=503)
-    town.people.open_home("anna")
-    await shows(town, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
+    harness.slack.api.faults.clear()
+    harness.people.open_home("anna")
+    await shows(harness, own, others, "how your builds end", without="missing here")
 
 
-async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    town.people.open_home("anna")
-    await shows(town, "Sample Android #1 is running", "[Abort]")
-    await town.people.set_value("anna", "Abort")
-    await town.slack.wait_for_modal("anna", "stops at once")
-    await town.people.submit("anna", {"reason": "not needed"})
-    await shows(town, "Nothing is running", without="[Abort]")
-    await town.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
+async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
+    await harness.connect("anna")
+    harness.bitrise.fault("*", "status", times=10**6, status=503)
+    harness.people.open_home("anna")
+    await shows(harness, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
+
+
+async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    harness.people.open_home("anna")
+    await shows(harness, "Sample Android #1 is running", "[Abort]")
+    await harness.people.set_value("anna", "Abort")
+    await harness.slack.wait_for_modal("anna", "stops at once")
+    await harness.people.submit("anna", {"reason": "not needed"})
+    await shows(harness, "Nothing is running", without="[Abort]")
+    await harness.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
 
 
 async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after_it_was_left(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
     for person in ("anna", "ben"):
-        town.people.open_home(person)
-    await shows(town, "Sample Android #1 is running")
-    await shows(town, "Sample Android #1 is running", person="U0BEN")
-    town.people.open_home("ben", tab="messages")
-    town.bitrise.finish(build, "error")
-    await shows(town, "Nothing is running")
-    assert "is running" in words(town, "U0BEN")
+        harness.people.open_home(person)
+    await shows(harness, "Sample Android #1 is running")
+    await shows(harness, "Sample Android #1 is running", person="U0BEN")
+    harness.people.open_home("ben", tab="messages")
+    harness.bitrise.finish(build, "error")
+    await shows(harness, "Nothing is running")
+    assert "is running" in words(harness, "U0BEN")
 
 
-async def test_my_builds_and_the_app_that_i_search_for(town: BotHarness) -> None:
-    await town.ask("/bitrise trigger android branch:main", "started")
-    town.people.open_home("anna")
-    await shows(town, "MY LAST BUILDS", "Sample Android #1")
-    web = (await town.people.options("anna", "pick_app", "web"))[0]
-    await town.people.set_value("anna", "pick_app", web)
-    opened = await town.slack.wait_for_modal("anna", "Web Shop: nothing is running")
-    assert "[Start a build…]" in town.slack.modal_text(opened)
-    await town.people.set_value("anna", "Start a build…")
-    await town.slack.wait_for_modal("anna", "Workflow or pipeline")
-    assert len(town.slack.workspace.views["U0ANNA"]) == 2
+async def test_my_builds_and_the_app_that_i_search_for(harness: BotHarness) -> None:
+    await harness.ask("/bitrise trigger android branch:main", "started")
+    harness.people.open_home("anna")
+    await shows(harness, "MY LAST BUILDS", "Sample Android #1")
+    web = (await harness.people.options("anna", "pick_app", "web"))[0]
+    await harness.people.set_value("anna", "pick_app", web)
+    opened = await harness.slack.wait_for_modal("anna", "Web Shop: nothing is running")
+    assert "[Start a build…]" in harness.slack.modal_text(opened)
+    await harness.people.set_value("anna", "Start a build…")
+    await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
+    assert len(harness.slack.workspace.views["U0ANNA"]) == 2
 
 
-async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
-    town.people.open_home("anna")
-    await shows(town, "every failure in Sample Android", "in #builds")
-    await town.people.set_value("anna", "Pause")
-    await shows(town, "Paused.", "[Tell again]")
-    await town.wait_for_message("anna paused this: every failure in Sample Android", person=None)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.wait_for_poll()
-    await town.people.set_value("anna", "Tell again")
-    await shows(town, "[Pause]", without="Paused.")
-    await town.people.set_value("anna", "Edit")
-    await town.slack.wait_for_modal("anna", "What is told of Sample Android")
-    await town.people.submit("anna", {"results": ["Every abort"]})
-    await shows(town, "every abort in Sample Android")
-    await town.people.set_value("anna", "Unsubscribe")
-    await shows(town, "There are none.", without="every abort")
-    await town.wait_for_message("anna ended the subscription to Sample Android", person=None)
-    assert not town.messages_with("Sample Android #1 failed")
+async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
+    harness.people.open_home("anna")
+    await shows(harness, "every failure in Sample Android", "in #builds")
+    await harness.people.set_value("anna", "Pause")
+    await shows(harness, "Paused.", "[Tell again]")
+    await harness.wait_for_message("anna paused this: every failure in Sample Android", person=None)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.wait_for_poll()
+    await harness.people.set_value("anna", "Tell again")
+    await shows(harness, "[Pause]", without="Paused.")
+    await harness.people.set_value("anna", "Edit")
+    await harness.slack.wait_for_modal("anna", "What is told of Sample Android")
+    await harness.people.submit("anna", {"results": ["Every abort"]})
+    await shows(harness, "every abort in Sample Android")
+    await harness.people.set_value("anna", "Unsubscribe")
+    await shows(harness, "There are none.", without="every abort")
+    await harness.wait_for_message("anna ended the subscription to Sample Android", person=None)
+    assert not harness.messages_with("Sample Android #1 failed")
 
 
-async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(town: BotHarness) -> None:
-    town.people.open_home("anna")
-    await shows(town, "[Subscribe…]")
-    await town.people.set_value("anna", "Subscribe…")
-    await town.slack.wait_for_modal("anna", "But not branches")
-    app = (await town.people.options("anna", "pick_app", "andr"))[0]
-    await town.people.set_value("anna", "pick_app", app)
-    await town.people.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
-    opened = await town.slack.wait_for_modal("anna", "/invite @buildbell")
+async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(
+    harness: BotHarness,
+) -> None:
+    harness.people.open_home("anna")
+    await shows(harness, "[Subscribe…]")
+    await harness.people.set_value("anna", "Subscribe…")
+    await harness.slack.wait_for_modal("anna", "But not branches")
+    app = (await harness.people.options("anna", "pick_app", "andr"))[0]
+    await harness.people.set_value("anna", "pick_app", app)
+    await harness.people.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
+    opened = await harness.slack.wait_for_modal("anna", "/invite @buildbell")
     assert list(opened.errors) == ["channel"]
-    await town.people.submit("anna", {"channel": "C0RANDOM"})
-    await town.wait_for_message("anna subscribed this channel to", channel="random")
-    await shows(town, "every build's end in Sample Android", "in #random")
-    await town.people.set_value("anna", "Subscribe…")
-    await town.slack.wait_for_modal("anna", "But not branches")
-    await town.people.submit("anna", {"app": app})
-    await shows(town, "in my direct messages")
+    await harness.people.submit("anna", {"channel": "C0RANDOM"})
+    await harness.wait_for_message("anna subscribed this channel to", channel="random")
+    await shows(harness, "every build's end in Sample Android", "in #random")
+    await harness.people.set_value("anna", "Subscribe…")
+    await harness.slack.wait_for_modal("anna", "But not branches")
+    await harness.people.submit("anna", {"app": app})
+    await shows(harness, "in my direct messages")
 
 
-async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(town: BotHarness) -> None:
-    secret = town.slack.workspace.add_channel("secret", private=True)
-    town.people.invite("secret")
+async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(harness: BotHarness) -> None:
+    secret = harness.slack.workspace.add_channel("secret", private=True)
+    harness.people.invite("secret")
     secret.members.discard("U0BEN")
-    await town.ask("/bitrise subscribe android", "subscribed", channel="secret")
-    town.people.open_home("anna")
-    await shows(town, "in #secret")
-    town.people.open_home("ben")
-    said = await shows(town, "There are none.", person="U0BEN")
+    await harness.ask("/bitrise subscribe android", "subscribed", channel="secret")
+    harness.people.open_home("anna")
+    await shows(harness, "in #secret")
+    harness.people.open_home("ben")
+    said = await shows(harness, "There are none.", person="U0BEN")
     assert "secret" not in said
     # A button that was made up, or kept from before: the number alone opens nothing.
-    town.slack.workspace.homes["U0BEN"] = town.slack.workspace.homes["U0ANNA"]
-    await town.people.set_value("ben", "Unsubscribe")
-    await town.slack.wait_for_modal("ben", "no such subscription")
-    await shows(town, "in #secret")
+    harness.slack.workspace.homes["U0BEN"] = harness.slack.workspace.homes["U0ANNA"]
+    await harness.people.set_value("ben", "Unsubscribe")
+    await harness.slack.wait_for_modal("ben", "no such subscription")
+    await shows(harness, "in #secret")
 
 
-async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(town: BotHarness) -> None:
-    town.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
-    await town.ask("/bitrise subscribe android", "subscribed")
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    town.people.open_home("anna")
-    await shows(town, "Sample Android #1 is running")
-    town.bitrise.finish(build)
-    await shows(town, "Nothing is running in the apps that somebody here follows")
+async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(harness: BotHarness) -> None:
+    harness.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    harness.people.open_home("anna")
+    await shows(harness, "Sample Android #1 is running")
+    harness.bitrise.finish(build)
+    await shows(harness, "Nothing is running in the apps that somebody here follows")
 
 
 async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
@@ -244,20 +246,20 @@ def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
     assert said in home_text(message_home.home(content, now=NOON), {})
 
 
-async def test_a_home_on_which_nothing_changed_is_not_published_again(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe web", "subscribed")
-    town.people.open_home("anna")
-    await shows(town, "every build's end in Web Shop")
+async def test_a_home_on_which_nothing_changed_is_not_published_again(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe web", "subscribed")
+    harness.people.open_home("anna")
+    await shows(harness, "every build's end in Web Shop")
 
     def reads() -> int:
-        return sum(one.path == "/v0.1/builds" and "status" in one.query for one in town.bitrise.requests)
+        return sum(one.path == "/v0.1/builds" and "status" in one.query for one in harness.bitrise.requests)
 
     before = reads()
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.web))
-    await town.wait_for_message("Web Shop #1 succeeded", person=None)
-    await town.wait_until(lambda: reads() > before)
-    await town.wait_for_poll()
-    assert [one.what for one in town.slack.journal.entries].count("views.publish") == 1
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
+    await harness.wait_for_message("Web Shop #1 succeeded", person=None)
+    await harness.wait_until(lambda: reads() > before)
+    await harness.wait_for_poll()
+    assert [one.what for one in harness.slack.journal.entries].count("views.publish") == 1
 
 
 async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.support.multi_workspace_harness import (
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
     async with multi_workspace_harness(tmp_path) as opened:
         await opened.install_everywhere()
         yield opened
@@ -48,8 +48,8 @@ async def use_every_feature(place: WorkspaceHarness) -> None:
     await place.wait_for_message("ben wants to start Sample Android", person=None)
 
 
-async def assert_removed(town: BotHarness, team: str) -> None:
-    await town.wait_until(lambda: town.count_rows_with(team) == {})
+async def assert_removed(harness: BotHarness, team: str) -> None:
+    await harness.wait_until(lambda: harness.count_rows_with(team) == {})
 
 
 LIVED = {
@@ -72,31 +72,31 @@ LIVED = {
 
 
 async def test_everything_of_it_is_gone_from_every_table_and_the_others_stay(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    for place in (town, town.twin):
+    for place in (harness, harness.twin):
         await use_every_feature(place)
-        running = town.bitrise.start_build(town.bitrise.android)
+        running = harness.bitrise.start_build(harness.bitrise.android)
         step = {"app": "android", "build": running.slug}
         place.people.run_step("wait_for_bitrise_build", step)
-    await town.wait_for_commands("wait_for_bitrise_build", 2)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.web))
-    for place in (town, town.twin):
+    await harness.wait_for_commands("wait_for_bitrise_build", 2)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
+    for place in (harness, harness.twin):
         await place.wait_for_message("is broken", person=None)
-    await town.wait_until(
-        lambda: {"notifications"} <= set(town.count_rows_with(TEAM)) & set(town.count_rows_with(TWIN))
+    await harness.wait_until(
+        lambda: {"notifications"} <= set(harness.count_rows_with(TEAM)) & set(harness.count_rows_with(TWIN))
     )
-    assert set(town.count_rows_with(TEAM)) == set(town.count_rows_with(TWIN)) == LIVED
-    await town.wait_for_poll()
-    before = town.count_rows_with(TWIN)
-    town.slack.uninstall(TEAM)
-    await assert_removed(town, TEAM)
-    assert town.count_rows_with(TWIN) == before
-    town.slack.uninstall(TWIN)
-    await assert_removed(town, TWIN)
+    assert set(harness.count_rows_with(TEAM)) == set(harness.count_rows_with(TWIN)) == LIVED
+    await harness.wait_for_poll()
+    before = harness.count_rows_with(TWIN)
+    harness.slack.uninstall(TEAM)
+    await assert_removed(harness, TEAM)
+    assert harness.count_rows_with(TWIN) == before
+    harness.slack.uninstall(TWIN)
+    await assert_removed(harness, TWIN)
     # What is left is of the provider, and of no workspace.
-    assert set(town.count_rows_with("")) <= {
+    assert set(harness.count_rows_with("")) <= {
         "_sqlite_migrations",
         "audit_register",
         "builds",
@@ -109,17 +109,17 @@ async def test_everything_of_it_is_gone_from_every_table_and_the_others_stay(
     }
 
 
-async def test_apps_that_nobody_else_follows_are_watched_no_more(town: MultiWorkspaceHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    await town.ask("/bitrise subscribe web", "subscribed this channel")
-    await town.twin.ask("/bitrise subscribe android", "subscribed this channel")
-    assert set(town.count_rows_with(town.bitrise.web.slug)) >= {"watched_apps"}
-    town.slack.uninstall(TEAM)
-    await assert_removed(town, TEAM)
-    assert "watched_apps" not in town.count_rows_with(town.bitrise.web.slug)
-    assert "watched_apps" in town.count_rows_with(town.bitrise.android.slug)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.twin.wait_for_message("Sample Android #1 succeeded", person=None)
+async def test_apps_that_nobody_else_follows_are_watched_no_more(harness: MultiWorkspaceHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe web", "subscribed this channel")
+    await harness.twin.ask("/bitrise subscribe android", "subscribed this channel")
+    assert set(harness.count_rows_with(harness.bitrise.web.slug)) >= {"watched_apps"}
+    harness.slack.uninstall(TEAM)
+    await assert_removed(harness, TEAM)
+    assert "watched_apps" not in harness.count_rows_with(harness.bitrise.web.slug)
+    assert "watched_apps" in harness.count_rows_with(harness.bitrise.android.slug)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.twin.wait_for_message("Sample Android #1 succeeded", person=None)
 
 
 async def test_nothing_is_asked_of_slack_for_it_any_more(tmp_path: Path) -> None:
@@ -153,23 +153,23 @@ async def shows_in(place: WorkspaceHarness, *texts: str) -> None:
     await shows(place, *texts)  # type: ignore[arg-type]  # it asks for no more than a conversation has
 
 
-async def test_installed_again_it_starts_clean(town: MultiWorkspaceHarness) -> None:
-    await use_every_feature(town)
-    town.slack.uninstall(TEAM)
-    await assert_removed(town, TEAM)
-    status, page = await town.install()
+async def test_installed_again_it_starts_clean(harness: MultiWorkspaceHarness) -> None:
+    await use_every_feature(harness)
+    harness.slack.uninstall(TEAM)
+    await assert_removed(harness, TEAM)
+    status, page = await harness.install()
     assert status == 200, page
-    assert set(town.count_rows_with(TEAM)) == {"installations"}
-    assert "anna-berg" not in town.message_text(await town.ask("/bitrise whoami"))
-    assert "second person" not in town.message_text(await town.ask("/bitrise policy android"))
-    assert "Sample Android" not in town.message_text(await town.ask("/bitrise subscriptions"))
-    assert "octo" not in town.message_text(await town.ask("/bitrise me"))
-    await town.ask("/bitrise builds", "Which app?")
-    listed = town.message_text(await town.ask("/bitrise audit all"))
+    assert set(harness.count_rows_with(TEAM)) == {"installations"}
+    assert "anna-berg" not in harness.message_text(await harness.ask("/bitrise whoami"))
+    assert "second person" not in harness.message_text(await harness.ask("/bitrise policy android"))
+    assert "Sample Android" not in harness.message_text(await harness.ask("/bitrise subscriptions"))
+    assert "octo" not in harness.message_text(await harness.ask("/bitrise me"))
+    await harness.ask("/bitrise builds", "Which app?")
+    listed = harness.message_text(await harness.ask("/bitrise audit all"))
     assert "rule" not in listed
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("succeeded", person=None)
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("succeeded", person=None)
 
 
 async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: Path) -> None:
@@ -198,21 +198,21 @@ async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: P
 
 
 async def test_an_uninstall_that_slack_tells_late_is_not_taken_for_a_new_one(
-    town: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
+    harness: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, origin = payloads.uninstall_event, payloads.FIRST
 
     def late(inner: Mapping[str, Any], origin: payloads.PayloadSource) -> dict[str, Any]:
         return original(inner, origin) | {"event_time": int(time.time()) - 60}
 
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    town.slack.delivery.event(late({"type": "app_uninstalled"}, origin))
-    await town.wait_for_commands("app_uninstalled")
-    await town.ask("/bitrise subscriptions", "Sample Android")
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    harness.slack.delivery.event(late({"type": "app_uninstalled"}, origin))
+    await harness.wait_for_commands("app_uninstalled")
+    await harness.ask("/bitrise subscriptions", "Sample Android")
     # One that is old and true all the same is taken: nobody is let in there any more.
     monkeypatch.setattr(payloads, "of_the_end", late)
-    town.slack.uninstall(TEAM)
-    await assert_removed(town, TEAM)
+    harness.slack.uninstall(TEAM)
+    await assert_removed(harness, TEAM)
 
 
 async def test_where_only_one_workspace_is_it_is_wiped_just_the_same(tmp_path: Path) -> None:
@@ -224,17 +224,17 @@ async def test_where_only_one_workspace_is_it_is_wiped_just_the_same(tmp_path: P
         await assert_removed(town, TEAM)
 
 
-async def test_what_was_under_way_when_it_went_leaves_nothing_behind(town: MultiWorkspaceHarness) -> None:
+async def test_what_was_under_way_when_it_went_leaves_nothing_behind(harness: MultiWorkspaceHarness) -> None:
     """A handler that had begun before has nothing left to write into."""
-    await town.ask("/bitrise use android", "Sample Android")
-    town.bitrise.fault("POST */builds", "slow", seconds=0.5)
-    await town.people.command("anna", "builds", "/bitrise trigger android workflow:primary")
-    await town.wait_until(lambda: town.count_rows_with("begun") != {})
-    town.slack.uninstall(TEAM)
-    await assert_removed(town, TEAM)
-    await town.wait_until(lambda: len(town.bitrise.farm.builds) == 1)
-    await town.stop_bot()  # which waits for what is under way
-    assert town.count_rows_with(TEAM) == {}
+    await harness.ask("/bitrise use android", "Sample Android")
+    harness.bitrise.fault("POST */builds", "slow", seconds=0.5)
+    await harness.people.command("anna", "builds", "/bitrise trigger android workflow:primary")
+    await harness.wait_until(lambda: harness.count_rows_with("begun") != {})
+    harness.slack.uninstall(TEAM)
+    await assert_removed(harness, TEAM)
+    await harness.wait_until(lambda: len(harness.bitrise.farm.builds) == 1)
+    await harness.stop_bot()  # which waits for what is under way
+    assert harness.count_rows_with(TEAM) == {}
 
 
 async def test_an_organisation_takes_all_its_workspaces_along(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from tests.support.request_recorder import Mirror
 class Slack:
     """Delivers payloads to a listener that takes them up, one process after the other."""
 
-    def __init__(self, storage: Repositories) -> None:
-        self._storage = storage
+    def __init__(self, repositories: Repositories) -> None:
+        self._storage = repositories
         self.now = NOON
         self.done: list[str] = []
         self.restart()
@@ -60,8 +60,8 @@ class Slack:
 
 
 @pytest.fixture
-def slack(storage: Repositories) -> Slack:
-    return Slack(storage)
+def slack(repositories: Repositories) -> Slack:
+    return Slack(repositories)
 
 
 def typed(trigger: str, team: str = "T1", **more: Any) -> dict[str, Any]:
@@ -109,10 +109,10 @@ async def test_a_busy_workspace_pushes_nothing_of_another_one_out(slack: Slack) 
 
 
 async def test_an_event_is_written_down_only_once_it_is_acknowledged(
-    slack: Slack, storage: Repositories
+    slack: Slack, repositories: Repositories
 ) -> None:
     async def noted() -> int:
-        return await storage.database.read(
+        return await repositories.database.read(
             lambda db: db.execute("SELECT COUNT(*) FROM deliveries").fetchone()[0]
         )
 
@@ -131,9 +131,9 @@ async def test_an_event_is_written_down_only_once_it_is_acknowledged(
 
 
 async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_taken_up(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    listening = RequestTracker(Metrics(), storage.deliveries, lambda: NOON)
+    listening = RequestTracker(Metrics(), repositories.deliveries, lambda: NOON)
 
     async def next_() -> BoltResponse:
         return BoltResponse(status=200)

@@ -36,19 +36,19 @@ Action = Callable[[BotHarness], Awaitable[object]]
 
 def typed(words: str, expected: str) -> Action:
     """A command."""
-    return lambda town: town.ask(words, expected)
+    return lambda harness: harness.ask(words, expected)
 
 
 def confirmed(words: str, then: str) -> Action:
     """A command that asks first, and its answer once it may."""
-    return lambda town: town.confirm(words, "Remove", then)
+    return lambda harness: harness.confirm(words, "Remove", then)
 
 
 def pressed(words: str, expected: str, button: str, then: str) -> Action:
     """A command, and a button on its answer."""
 
-    async def act(town: BotHarness) -> None:
-        await town.press(await town.ask(words, expected), button, then)
+    async def act(harness: BotHarness) -> None:
+        await harness.press(await harness.ask(words, expected), button, then)
 
     return act
 
@@ -56,58 +56,58 @@ def pressed(words: str, expected: str, button: str, then: str) -> Action:
 def filled(words: str, expected: str, fields: Mapping[str, str], then: str) -> Action:
     """A command, and the form that it opens."""
 
-    async def act(town: BotHarness) -> None:
-        await open_form(town, words, expected)
-        await town.people.submit("anna", fields)
-        await town.wait_for_message(then, person=None)
+    async def act(harness: BotHarness) -> None:
+        await open_form(harness, words, expected)
+        await harness.people.submit("anna", fields)
+        await harness.wait_for_message(then, person=None)
 
     return act
 
 
-async def connect(town: BotHarness) -> None:
-    await town.connect("anna")
+async def connect(harness: BotHarness) -> None:
+    await harness.connect("anna")
 
 
-async def connect_at_buildio(town: BotHarness) -> None:
-    await town.connect("anna", provider=Provider.BUILDIO)
+async def connect_at_buildio(harness: BotHarness) -> None:
+    await harness.connect("anna", provider=Provider.BUILDIO)
 
 
-async def change_certificate(town: BotHarness) -> None:
+async def change_certificate(harness: BotHarness) -> None:
     own = make_certificate(HOST)
-    post = await town.ask("/buildio domains shop", "A certificate can take some minutes")
-    await town.people.click("anna", post, "Certificate…")
-    await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-    await town.people.submit("anna", {"certificate": own.certificate, "private": own.private})
-    await town.wait_for_message("gave", person=None)
+    post = await harness.ask("/buildio domains shop", "A certificate can take some minutes")
+    await harness.people.click("anna", post, "Certificate…")
+    await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
+    await harness.people.submit("anna", {"certificate": own.certificate, "private": own.private})
+    await harness.wait_for_message("gave", person=None)
 
 
-async def clear_domains(town: BotHarness) -> None:
-    await town.ask(f"/buildio domains add shop {HOST}", "anna added the domain")
-    await open_form(town, "/buildio domains clear shop", "Remove all domains")
-    await town.people.submit("anna", {"typed_name": "shop"})
-    await town.wait_for_message("anna removed all domains", person=None)
+async def clear_domains(harness: BotHarness) -> None:
+    await harness.ask(f"/buildio domains add shop {HOST}", "anna added the domain")
+    await open_form(harness, "/buildio domains clear shop", "Remove all domains")
+    await harness.people.submit("anna", {"typed_name": "shop"})
+    await harness.wait_for_message("anna removed all domains", person=None)
 
 
 def doctor(**wrong: str) -> Action:
     """The operator's command, with a wrong setting."""
 
-    async def act(town: BotHarness) -> None:
-        looked = look_at_settings(_env_file=None, **(town.settings() | wrong))
+    async def act(harness: BotHarness) -> None:
+        looked = look_at_settings(_env_file=None, **(harness.settings() | wrong))
         [cure] = [one.cure or "" async for one in examine(looked) if one.what == "Bitrise"]
         assert ("/v0.1" if "bitrise_api_url" in wrong else "is right: check BITRISE_TOKEN") in cure
 
     return act
 
 
-async def ask_with_a_wrong_address(town: BotHarness) -> None:
-    await doctor(bitrise_api_url=town.bitrise.url)(town)
+async def ask_with_a_wrong_address(harness: BotHarness) -> None:
+    await doctor(bitrise_api_url=harness.bitrise.url)(harness)
 
 
-async def change_page(town: BotHarness) -> None:
-    link = await town.press(
-        await town.ask("/bitrise artifacts #1", "left 2 artifacts behind"), "Get link", "lives ten minutes"
+async def change_page(harness: BotHarness) -> None:
+    link = await harness.press(
+        await harness.ask("/bitrise artifacts #1", "left 2 artifacts behind"), "Get link", "lives ten minutes"
     )
-    await town.press(link, "Make private", "anna made the install page")
+    await harness.press(link, "Make private", "anna made the install page")
 
 
 AT_BITRISE: Mapping[str, Action] = {
@@ -192,13 +192,13 @@ def matches(endpoint: str, request: RecordedRequest, root: str) -> bool:
 
 
 async def unreached(
-    town: BotHarness, service: ProviderSimulator, actions: Mapping[str, Action], *, root: str, member: str
+    harness: BotHarness, service: ProviderSimulator, actions: Mapping[str, Action], *, root: str, member: str
 ) -> list[str]:
     """The endpoints that no request of the action's own came to, in the member's name or nobody's."""
     missing = []
     for endpoint, act in actions.items():
         before = len(service.requests)
-        await act(town)
+        await act(harness)
         asked = [one for one in list(service.requests)[before:] if one.member in (member, "")]
         if not any(matches(endpoint, one, root) for one in asked):
             missing.append(endpoint)

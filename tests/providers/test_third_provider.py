@@ -34,64 +34,66 @@ class TinyHarness:
 
 
 @pytest.fixture
-async def town(storage: Repositories) -> AsyncIterator[TinyHarness]:
+async def harness(repositories: Repositories) -> AsyncIterator[TinyHarness]:
     clock, service = Clock(lambda: NOON), TinySimulator()
-    async with telling(storage, lambda: TinyBuildSource(service), clock) as watch:
+    async with telling(repositories, lambda: TinyBuildSource(service), clock) as watch:
         yield TinyHarness(service, clock, watch)
 
 
-async def test_its_builds_are_told_once_whatever_was_there_before(town: TinyHarness) -> None:
-    town.end(town.run(), passed=False)
-    open_ = town.run()
-    await town.watch.subscribe(LIBRARY)
-    town.end(open_, passed=True)
-    town.end(town.run(), passed=False)
+async def test_its_builds_are_told_once_whatever_was_there_before(harness: TinyHarness) -> None:
+    harness.end(harness.run(), passed=False)
+    open_ = harness.run()
+    await harness.watch.subscribe(LIBRARY)
+    harness.end(open_, passed=True)
+    harness.end(harness.run(), passed=False)
     for _ in range(3):
-        await town.watch.poll_and_deliver()
-    assert town.watch.told == ["✅ Library #2 succeeded", "❌ Library #3 failed"]
+        await harness.watch.poll_and_deliver()
+    assert harness.watch.told == ["✅ Library #2 succeeded", "❌ Library #3 failed"]
 
 
-async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(town: TinyHarness) -> None:
-    await town.watch.subscribe(LIBRARY)
-    town.end(town.run(), passed=False)
-    await town.watch.poll_and_deliver()
-    [post] = town.watch.slack.posts("builds")
+async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(
+    harness: TinyHarness,
+) -> None:
+    await harness.watch.subscribe(LIBRARY)
+    harness.end(harness.run(), passed=False)
+    await harness.watch.poll_and_deliver()
+    [post] = harness.watch.slack.posts("builds")
     pressed = [one for block in post.blocks for one in block.get("elements", []) if one["type"] == "button"]
     assert [(one["text"]["text"], one["url"]) for one in pressed] == [
         ("Open in Tiny CI", "https://tiny.example/library/1")
     ]
 
 
-async def test_its_builds_are_told_after_an_outage_and_a_restart(town: TinyHarness) -> None:
-    await town.watch.subscribe(LIBRARY)
-    job = town.run()
-    assert (await town.watch.poll_and_deliver()).running
-    town.end(job, passed=True)
-    town.service.away = True
+async def test_its_builds_are_told_after_an_outage_and_a_restart(harness: TinyHarness) -> None:
+    await harness.watch.subscribe(LIBRARY)
+    job = harness.run()
+    assert (await harness.watch.poll_and_deliver()).running
+    harness.end(job, passed=True)
+    harness.service.away = True
     with pytest.raises(ProviderDown, match="Tiny CI can't be reached"):
-        await town.watch.poll_and_deliver()
-    town.service.away = False
-    town.watch.restart()
-    await town.watch.poll_and_deliver()
-    assert town.watch.told == ["✅ Library #1 succeeded"]
+        await harness.watch.poll_and_deliver()
+    harness.service.away = False
+    harness.watch.restart()
+    await harness.watch.poll_and_deliver()
+    assert harness.watch.told == ["✅ Library #1 succeeded"]
 
 
-async def test_filters_series_and_styles_are_those_of_everybody(town: TinyHarness) -> None:
-    await town.watch.subscribe(LIBRARY, NotificationRule(results=frozenset({Result.BROKEN, Result.FIXED})))
+async def test_filters_series_and_styles_are_those_of_everybody(harness: TinyHarness) -> None:
+    await harness.watch.subscribe(LIBRARY, NotificationRule(results=frozenset({Result.BROKEN, Result.FIXED})))
     for passed in (True, False, False, True):
-        town.end(town.run(), passed=passed)
-    await town.watch.poll_and_deliver()
-    assert town.watch.told == ["❌ Library #2 failed", "✅ Library #4 succeeded"]
+        harness.end(harness.run(), passed=passed)
+    await harness.watch.poll_and_deliver()
+    assert harness.watch.told == ["❌ Library #2 failed", "✅ Library #4 succeeded"]
 
 
-async def test_a_series_is_one_card_that_changes(town: TinyHarness) -> None:
-    await town.watch.subscribe(LIBRARY, NotificationRule(style=DeliveryStyle.CARD))
+async def test_a_series_is_one_card_that_changes(harness: TinyHarness) -> None:
+    await harness.watch.subscribe(LIBRARY, NotificationRule(style=DeliveryStyle.CARD))
     for passed in (True, False, False):
-        town.end(town.run(), passed=passed)
-        await town.watch.poll_and_deliver()
-    [broken] = town.watch.told
+        harness.end(harness.run(), passed=passed)
+        await harness.watch.poll_and_deliver()
+    [broken] = harness.watch.told
     assert broken == "🔴 Library on `main` is broken"
-    town.end(town.run(), passed=True)
-    await town.watch.poll_and_deliver()
-    [mended] = town.watch.told
+    harness.end(harness.run(), passed=True)
+    await harness.watch.poll_and_deliver()
+    [mended] = harness.watch.told
     assert mended.startswith("🟢 Library on `main` is green again")

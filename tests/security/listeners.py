@@ -39,11 +39,11 @@ def _plain(name: str) -> str:
 
 
 def payload_for(
-    listener: str, town: WorkspaceHarness, person: str, channel: str = "builds"
+    listener: str, harness: WorkspaceHarness, person: str, channel: str = "builds"
 ) -> dict[str, Any]:
     """What Slack sends when somebody uses it: a press on a message, a form with nothing in it, and so on."""
     kind, _, name = listener.partition(" ")
-    people, workspace = town.people, town.slack.workspace
+    people, workspace = harness.people, harness.slack.workspace
     who, where = workspace.person(person), workspace.channel(channel)
     origin = people._origin()
     trigger = people.handles.new_trigger(who.id)

@@ -24,15 +24,15 @@ EVERYTHING = '[[rule]]\nprotect = "everything"\n'
 BY_ANNA = '[[rule]]\nprotect = "everything"\nwho = ["U0ANNA"]\n'
 
 
-async def ask_for(town: BotHarness, words: str, *, person: str = "ben") -> Post:
+async def ask_for(harness: BotHarness, words: str, *, person: str = "ben") -> Post:
     """Type what needs a second person; returns the message that asks for one."""
-    before = town.last("builds", None)
-    await town.people.command(person, "builds", words)
-    return await town.wait_for_message("Somebody else must agree", person=None, after=before)
+    before = harness.last("builds", None)
+    await harness.people.command(person, "builds", words)
+    return await harness.wait_for_message("Somebody else must agree", person=None, after=before)
 
 
-def started(town: BotHarness) -> list[Any]:
-    return [one for one in town.bitrise.requests if one.method == "POST"]
+def started(harness: BotHarness) -> list[Any]:
+    return [one for one in harness.bitrise.requests if one.method == "POST"]
 
 
 @pytest.fixture

@@ -23,40 +23,42 @@ from tests.support.forked_process import run_forked
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path) as opened:
         yield opened
 
 
-async def test_f1_nothing_that_the_bot_keeps_holds_a_token_in_clear(town: BotHarness) -> None:
-    await town.ask("/bitrise trigger android branch:main", "anna started")
-    await town.stop_bot()
-    kept = town.stored_bytes()
+async def test_f1_nothing_that_the_bot_keeps_holds_a_token_in_clear(harness: BotHarness) -> None:
+    await harness.ask("/bitrise trigger android branch:main", "anna started")
+    await harness.stop_bot()
+    kept = harness.stored_bytes()
     for secret in (ANNA_TOKEN, BEN_TOKEN, TOKEN, BOT_TOKEN, APP_TOKEN, SECRET_KEY):
         assert secret.encode() not in kept
 
 
-async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_rights(town: BotHarness) -> None:
-    await town.stop_bot()
-    await town.execute(
+async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_rights(
+    harness: BotHarness,
+) -> None:
+    await harness.stop_bot()
+    await harness.execute(
         "UPDATE accounts SET sealed = (SELECT sealed FROM accounts WHERE user_id = 'U0ANNA') WHERE user_id = 'U0BEN'"
     )
-    await town.start_bot()
-    await town.ask("/bitrise trigger web branch:main", "I can't open your token", person="ben")
-    assert town.bitrise.farm.builds == []
+    await harness.start_bot()
+    await harness.ask("/bitrise trigger web branch:main", "I can't open your token", person="ben")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(town: BotHarness) -> None:
-    await town.ask("/bitrise trigger android branch:main", "anna started")
+async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(harness: BotHarness) -> None:
+    await harness.ask("/bitrise trigger android branch:main", "anna started")
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
-        await town.execute("DELETE FROM audit WHERE seq = 2")
+        await harness.execute("DELETE FROM audit WHERE seq = 2")
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
-        await town.execute("UPDATE audit SET body = '{}'")
-    assert (await verified(town))[0] == 0
-    whole = copy_of(town)
-    await town.ask("/bitrise trigger android branch:main", "anna started")
-    await town.stop_bot()
-    now = copy_of(town)
+        await harness.execute("UPDATE audit SET body = '{}'")
+    assert (await verified(harness))[0] == 0
+    whole = copy_of(harness)
+    await harness.ask("/bitrise trigger android branch:main", "anna started")
+    await harness.stop_bot()
+    now = copy_of(harness)
     for words, *statements in (
         ("entry 1 was changed", "UPDATE audit SET body = replace(body, 'act', 'act ') WHERE seq = 1"),
         ("entry 2 is missing", "DELETE FROM audit WHERE seq = 2"),
@@ -77,18 +79,18 @@ async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(town:
         ("the register of all chains is gone", "DELETE FROM audit_register"),
         ("the trigger audit_is_not_cut was taken away", "DROP TRIGGER audit_is_not_cut"),
     ):
-        put_in_place(town, now)
-        by_force(town, *statements, old=whole)
-        code, said = await verified(town)
+        put_in_place(harness, now)
+        by_force(harness, *statements, old=whole)
+        code, said = await verified(harness)
         assert (code, words in said) == (1, True), said
     # Where the log was taken away no new one is begun: nothing is done that could not be written down.
-    put_in_place(town, now)
-    by_force(town, "DELETE FROM audit", "DELETE FROM audit_chains")
-    builds = len(town.bitrise.farm.builds)
-    await town.start_bot()
-    await town.ask("/bitrise trigger android branch:main", "audit log was changed from outside")
-    assert len(town.bitrise.farm.builds) == builds
-    assert (await verified(town))[0] == 1
+    put_in_place(harness, now)
+    by_force(harness, "DELETE FROM audit", "DELETE FROM audit_chains")
+    builds = len(harness.bitrise.farm.builds)
+    await harness.start_bot()
+    await harness.ask("/bitrise trigger android branch:main", "audit log was changed from outside")
+    assert len(harness.bitrise.farm.builds) == builds
+    assert (await verified(harness))[0] == 1
 
 
 async def test_f7_a_whole_older_database_shows_in_the_anchor(tmp_path: Path) -> None:
@@ -125,23 +127,23 @@ async def test_f7_a_whole_older_database_shows_in_the_anchor(tmp_path: Path) -> 
 
 
 async def test_f8_whoever_was_erased_or_unlinked_is_in_no_file_and_no_backup(
-    town: BotHarness, tmp_path: Path
+    harness: BotHarness, tmp_path: Path
 ) -> None:
-    await town.ask("/bitrise me name:canary-name mention:on", "canary-name", person="anna")
-    rows = await town.rows("SELECT sealed FROM accounts ORDER BY user_id")
+    await harness.ask("/bitrise me name:canary-name mention:on", "canary-name", person="anna")
+    rows = await harness.rows("SELECT sealed FROM accounts ORDER BY user_id")
     anna, ben = (str(sealed).encode() for (sealed,) in rows)
-    email = str((await town.rows("SELECT email FROM people WHERE user_id = 'U0ANNA'"))[0][0]).encode()
-    assert all(one in town.stored_bytes() for one in (anna, ben, b"canary-name", email))
-    await town.disconnect("ben")
-    assert ben not in town.stored_bytes()
-    assert anna in town.stored_bytes()
-    code, said = await typed(town, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")
+    email = str((await harness.rows("SELECT email FROM people WHERE user_id = 'U0ANNA'"))[0][0]).encode()
+    assert all(one in harness.stored_bytes() for one in (anna, ben, b"canary-name", email))
+    await harness.disconnect("ben")
+    assert ben not in harness.stored_bytes()
+    assert anna in harness.stored_bytes()
+    code, said = await typed(harness, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")
     assert code == 0, said
-    await town.ask("/bitrise help", "What you can type", person="ben")  # the bot goes on
-    backup = town.folder / "backup.db"
-    assert (await typed(town, "backup", str(backup)))[0] == 0
+    await harness.ask("/bitrise help", "What you can type", person="ben")  # the bot goes on
+    backup = harness.folder / "backup.db"
+    assert (await typed(harness, "backup", str(backup)))[0] == 0
     for canary in (anna, ben, b"canary-name", email):
-        assert canary not in town.stored_bytes()
+        assert canary not in harness.stored_bytes()
 
 
 async def test_f9_nobody_else_of_the_machine_can_read_what_the_bot_keeps(tmp_path: Path) -> None:
@@ -201,42 +203,42 @@ async def test_f10_lines_of_the_anchor_that_were_taken_out_changed_or_made_up_sh
         assert (await verified(town))[0] == 0
 
 
-async def typed(town: BotHarness, *arguments: str) -> tuple[int, str]:
+async def typed(harness: BotHarness, *arguments: str) -> tuple[int, str]:
     """A command of the operator's, with the bot's settings."""
-    return await run_forked(*arguments, **{name.upper(): value for name, value in town.settings().items()})
+    return await run_forked(*arguments, **{name.upper(): value for name, value in harness.settings().items()})
 
 
-async def verified(town: BotHarness) -> tuple[int, str]:
-    return await typed(town, "audit", "--verify")
+async def verified(harness: BotHarness) -> tuple[int, str]:
+    return await typed(harness, "audit", "--verify")
 
 
-def copy_of(town: BotHarness) -> Path:
+def copy_of(harness: BotHarness) -> Path:
     """What anybody has who can read the folder, or a backup."""
-    copies = town.folder / "copies"
+    copies = harness.folder / "copies"
     copies.mkdir(exist_ok=True)
     copy = copies / f"{len(list(copies.iterdir()))}.db"
     with (
-        closing(sqlite3.connect(town.folder / "buildbell.db")) as source,
+        closing(sqlite3.connect(harness.folder / "buildbell.db")) as source,
         closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target)
     return copy
 
 
-def put_in_place(town: BotHarness, copy: Path) -> None:
+def put_in_place(harness: BotHarness, copy: Path) -> None:
     """What somebody does who can write there, and knows no key."""
-    for one in town.folder.glob("buildbell.db-*"):
+    for one in harness.folder.glob("buildbell.db-*"):
         one.unlink()
     # A file of its own, and not the old one overwritten: SQLite knows that one by its inode while any part of this
     # process still has it open.
-    beside = town.folder / "put-in-place.db"
+    beside = harness.folder / "put-in-place.db"
     shutil.copyfile(copy, beside)
-    beside.replace(town.folder / "buildbell.db")
+    beside.replace(harness.folder / "buildbell.db")
 
 
-def by_force(town: BotHarness, *statements: str, old: Path | None = None) -> None:
+def by_force(harness: BotHarness, *statements: str, old: Path | None = None) -> None:
     """The triggers are in nobody's way who may drop them, and are there again afterwards, but for those that go."""
-    with closing(sqlite3.connect(town.folder / "buildbell.db")) as connection:
+    with closing(sqlite3.connect(harness.folder / "buildbell.db")) as connection:
         if old is not None:
             connection.execute("ATTACH ? AS old", [str(old)])
         triggers = dict(connection.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger'"))
@@ -253,28 +255,28 @@ def by_force(town: BotHarness, *statements: str, old: Path | None = None) -> Non
 
 
 async def test_f4_the_bots_own_log_holds_no_token(
-    town: BotHarness, capfd: pytest.CaptureFixture[str]
+    harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    town.bitrise.fault("GET /v0.1/me", "error", words=f"bad token {BEN_TOKEN}", status=500, times=9)
-    await town.people.command("ben", "builds", "/bitrise connect")
-    await town.slack.wait_for_modal("ben", "Personal access token")
-    await town.people.submit("ben", {"token": BEN_TOKEN})
-    town.slack.fault("chat.postMessage", "error", words="invalid_auth")
-    await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-    await town.wait_for_commands("command")
-    await town.stop_bot()
+    harness.bitrise.fault("GET /v0.1/me", "error", words=f"bad token {BEN_TOKEN}", status=500, times=9)
+    await harness.people.command("ben", "builds", "/bitrise connect")
+    await harness.slack.wait_for_modal("ben", "Personal access token")
+    await harness.people.submit("ben", {"token": BEN_TOKEN})
+    harness.slack.fault("chat.postMessage", "error", words="invalid_auth")
+    await harness.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    await harness.wait_for_commands("command")
+    await harness.stop_bot()
     said = "".join(capfd.readouterr())
     assert "audit" in said
     for secret in (BEN_TOKEN, ANNA_TOKEN, TOKEN, BOT_TOKEN, APP_TOKEN, SECRET_KEY):
         assert secret not in said
 
 
-async def test_g1_whoever_loses_their_right_at_bitrise_loses_it_here_at_once(town: BotHarness) -> None:
-    town.bitrise.let("ben-okafor", town.bitrise.android, None)
-    await town.ask("/bitrise trigger android branch:main", "I don't know an app", person="ben")
-    town.bitrise.revoke(BEN_TOKEN)
-    await town.ask("/bitrise trigger ios branch:main", "does not", person="ben")
-    assert town.bitrise.farm.builds == []
+async def test_g1_whoever_loses_their_right_at_bitrise_loses_it_here_at_once(harness: BotHarness) -> None:
+    harness.bitrise.let("ben-okafor", harness.bitrise.android, None)
+    await harness.ask("/bitrise trigger android branch:main", "I don't know an app", person="ben")
+    harness.bitrise.revoke(BEN_TOKEN)
+    await harness.ask("/bitrise trigger ios branch:main", "does not", person="ben")
+    assert harness.bitrise.farm.builds == []
 
 
 async def test_g2_whoever_leaves_a_group_loses_its_rights(tmp_path: Path) -> None:
@@ -284,10 +286,10 @@ async def test_g2_whoever_leaves_a_group_loses_its_rights(tmp_path: Path) -> Non
         assert town.bitrise.farm.builds == []
 
 
-async def test_g3_whoever_leaves_the_workspace_leaves_no_token_behind(town: BotHarness) -> None:
-    town.people.leave("ben")
-    await town.wait_for_commands("user_change")
-    assert await town.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
+async def test_g3_whoever_leaves_the_workspace_leaves_no_token_behind(harness: BotHarness) -> None:
+    harness.people.leave("ben")
+    await harness.wait_for_commands("user_change")
+    assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
 
 async def test_g4_a_channel_is_told_no_more_than_whoever_subscribed_may_see(tmp_path: Path) -> None:
@@ -378,11 +380,11 @@ def test_i4_an_address_that_would_send_tokens_in_clear_stops_the_start(name: str
         assert refused(**ONE_WORKSPACE, **{name: f"http://{here}/v1"}) == ""
 
 
-async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(town: BotHarness) -> None:
+async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(harness: BotHarness) -> None:
     from storage.backup import back_up
 
-    backup = town.folder / "backup.db"
-    back_up(town.folder / "buildbell.db", backup)
+    backup = harness.folder / "backup.db"
+    back_up(harness.folder / "buildbell.db", backup)
     content = backup.read_bytes()
     assert len(content) > 10_000
     for secret in (ANNA_TOKEN, BEN_TOKEN, TOKEN, BOT_TOKEN, APP_TOKEN, SECRET_KEY):

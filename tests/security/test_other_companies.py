@@ -177,22 +177,22 @@ def test_whatever_is_listened_to_is_on_a_list_of_who_may_use_it() -> None:
     assert open_ones == OPEN
 
 
-def of_another_company(town: BotHarness) -> None:
-    become(town, home="T0ELSEWHERE")
+def of_another_company(harness: BotHarness) -> None:
+    become(harness, home="T0ELSEWHERE")
 
 
-def of_another_company_while_the_host_is_in_an_organisation(town: BotHarness) -> None:
-    town.slack.workspace.enterprise = GRID
-    become(town, home="T0ELSEWHERE")
+def of_another_company_while_the_host_is_in_an_organisation(harness: BotHarness) -> None:
+    harness.slack.workspace.enterprise = GRID
+    become(harness, home="T0ELSEWHERE")
 
 
-def of_another_organisation_while_the_host_is_in_one(town: BotHarness) -> None:
-    town.slack.workspace.enterprise = GRID
-    become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+def of_another_organisation_while_the_host_is_in_one(harness: BotHarness) -> None:
+    harness.slack.workspace.enterprise = GRID
+    become(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
 
 
-def of_a_company_that_no_shared_channel_shows(town: BotHarness) -> None:
-    become(town, stranger=True)
+def of_a_company_that_no_shared_channel_shows(harness: BotHarness) -> None:
+    become(harness, stranger=True)
 
 
 class SharedTown(BotHarness):
@@ -206,11 +206,11 @@ class SharedTown(BotHarness):
         self.hours.passed += much
 
 
-def become(town: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
+def become(harness: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
     """Let somebody be somebody else to Slack from now on, as `users.info` and all payloads have it."""
-    people = town.slack.workspace.people
+    people = harness.slack.workspace.people
     people[person] = replace(people[person], **changes)
-    for channel in town.slack.workspace.channels.values():
+    for channel in harness.slack.workspace.channels.values():
         channel.shared_outside = channel.shared_outside or (
             bool(people[person].workspace) and not channel.im_with
         )
@@ -260,11 +260,11 @@ async def shared_with(
         await town.close()
 
 
-def said_to(town: BotHarness, person: str = "U0BEN") -> str:
+def said_to(harness: BotHarness, person: str = "U0BEN") -> str:
     """All that somebody can read anywhere: posts, modals, their Home."""
-    workspace = town.slack.workspace
+    workspace = harness.slack.workspace
     posts = [
-        town.message_text(post)
+        harness.message_text(post)
         for channel in workspace.channels.values()
         for post in channel.posts
         if post.by_bot and post.only_for in (None, person)
@@ -273,12 +273,12 @@ def said_to(town: BotHarness, person: str = "U0BEN") -> str:
     return "\n".join([*posts, *views, json.dumps(workspace.homes.get(person) or {})])
 
 
-def nothing_was_done(town: BotHarness) -> None:
-    assert changes_at_bitrise(town) == []
-    assert [one for one in town.buildio.requests if one.method != "GET"] == []
+def nothing_was_done(harness: BotHarness) -> None:
+    assert changes_at_bitrise(harness) == []
+    assert [one for one in harness.buildio.requests if one.method != "GET"] == []
     # With an account that was linked before nothing is read either.
-    assert [one.path for one in town.bitrise.requests if one.member == "ben-okafor"] == []
-    assert SECRET not in said_to(town)
+    assert [one.path for one in harness.bitrise.requests if one.member == "ben-okafor"] == []
+    assert SECRET not in said_to(harness)
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
@@ -307,7 +307,7 @@ async def test_what_is_closed_to_outsiders_answers_them_with_why(
         assert REFUSED in said_to(town)
 
 
-async def kept(town: BotHarness) -> list[object]:
+async def kept(harness: BotHarness) -> list[object]:
     tables = (
         "accounts",
         "subscriptions",
@@ -319,7 +319,7 @@ async def kept(town: BotHarness) -> list[object]:
         "sign_ins",
         "audit",
     )
-    return [await town.rows(f"SELECT * FROM {one}") for one in tables]  # noqa: S608 - names of tables
+    return [await harness.rows(f"SELECT * FROM {one}") for one in tables]  # noqa: S608 - names of tables
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
@@ -355,10 +355,12 @@ async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows
         assert "$ ./gradlew" not in said_to(town)
 
 
-async def mention(town: BotHarness, words: str, person: str = "ben", channel: str = "builds") -> str:
-    before = town.last(channel, person)
-    town.people.say(person, channel, f"@buildbell {words}")
-    return town.message_text(await town.wait_for_message("", person=person, channel=channel, after=before))
+async def mention(harness: BotHarness, words: str, person: str = "ben", channel: str = "builds") -> str:
+    before = harness.last(channel, person)
+    harness.people.say(person, channel, f"@buildbell {words}")
+    return harness.message_text(
+        await harness.wait_for_message("", person=person, channel=channel, after=before)
+    )
 
 
 async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp_path: Path) -> None:
@@ -418,10 +420,10 @@ async def test_b27_in_an_organisation_its_people_belong_and_others_do_not(tmp_pa
         await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def open_linking(town: BotHarness) -> None:
-    before = town.last("builds", "ben")
-    await town.people.command("ben", "builds", "/bitrise connect")
-    await town.wait_for_message("", person="ben", after=before)
+async def open_linking(harness: BotHarness) -> None:
+    before = harness.last("builds", "ben")
+    await harness.people.command("ben", "builds", "/bitrise connect")
+    await harness.wait_for_message("", person="ben", after=before)
 
 
 async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_for_nothing(
@@ -538,14 +540,14 @@ async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path
         assert [one for one in logged if one["event"] == "answer.broken"] == []
 
 
-async def submit_start(town: BotHarness, opened: Any) -> None:
+async def submit_start(harness: BotHarness, opened: Any) -> None:
     opened.errors = {}
-    await town.people.submit("ben", {})
+    await harness.people.submit("ben", {})
     assert "from another version of me" in str(opened.errors), opened.errors
 
 
-async def picked(town: BotHarness) -> Any:
-    return (await town.people.options("ben", "pick_branch", "main"))[0]
+async def picked(harness: BotHarness) -> Any:
+    return (await harness.people.options("ben", "pick_branch", "main"))[0]
 
 
 @pytest.mark.parametrize(("key", "taken"), [(SECRET_KEY, True), ("", False)])
@@ -589,8 +591,8 @@ async def test_a_member_whose_payload_says_so_costs_no_question(tmp_path: Path) 
         assert asked_of_slack(town, "users.info") == before
 
 
-def asked_of_slack(town: BotHarness, method: str) -> int:
-    return len([one for one in town.slack.journal.entries if one.what == method])
+def asked_of_slack(harness: BotHarness, method: str) -> int:
+    return len([one for one in harness.slack.journal.entries if one.what == method])
 
 
 async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_any_more(

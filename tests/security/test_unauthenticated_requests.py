@@ -22,15 +22,15 @@ from tests.support.request_recorder import Mirror
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, http=True, webhook_secret="the-secret-of-the-webhook") as opened:
         yield opened
 
 
-async def post(town: BotHarness, path: str, body: str, **headers: str) -> int:
+async def post(harness: BotHarness, path: str, body: str, **headers: str) -> int:
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     async with aiohttp.ClientSession() as session:
-        url = f"http://127.0.0.1:{town.bot.port}{path}"
+        url = f"http://127.0.0.1:{harness.bot.port}{path}"
         async with session.post(url, data=io.BytesIO(body.encode()), headers=kind | headers) as answer:
             return answer.status
 
@@ -48,27 +48,27 @@ def command(text: str) -> str:
     )
 
 
-async def test_a1_a_request_that_slack_did_not_sign_is_refused(town: BotHarness) -> None:
-    town.bitrise.start_build(town.bitrise.android)
+async def test_a1_a_request_that_slack_did_not_sign_is_refused(harness: BotHarness) -> None:
+    harness.bitrise.start_build(harness.bitrise.android)
     body = command("abort android #1")
-    stolen = town.slack.delivery.signed(command("help"))
-    assert await post(town, "/slack/events", body) == 401
-    assert await post(town, "/slack/events", body, **stolen) == 401
-    assert await post(town, "/slack/events", body, **(stolen | {"X-Slack-Signature": "v0=ü"})) == 401
-    assert town.bitrise.farm.builds[0].result is None
+    stolen = harness.slack.delivery.signed(command("help"))
+    assert await post(harness, "/slack/events", body) == 401
+    assert await post(harness, "/slack/events", body, **stolen) == 401
+    assert await post(harness, "/slack/events", body, **(stolen | {"X-Slack-Signature": "v0=ü"})) == 401
+    assert harness.bitrise.farm.builds[0].result is None
 
 
 async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
     body = command("trigger android branch:main")
-    old = town.slack.delivery.signed(body, at=int(time.time()) - 301)
-    assert await post(town, "/slack/events", body, **old) == 401
-    fresh = town.slack.delivery.signed(body)
-    assert [await post(town, "/slack/events", body, **fresh) for _ in range(3)] == [200] * 3
-    await town.wait_until(lambda: bool(town.bitrise.farm.builds))
-    await town.ask("/bitrise help", "What you can type")
-    assert len(town.bitrise.farm.builds) == 1
+    old = harness.slack.delivery.signed(body, at=int(time.time()) - 301)
+    assert await post(harness, "/slack/events", body, **old) == 401
+    fresh = harness.slack.delivery.signed(body)
+    assert [await post(harness, "/slack/events", body, **fresh) for _ in range(3)] == [200] * 3
+    await harness.wait_until(lambda: bool(harness.bitrise.farm.builds))
+    await harness.ask("/bitrise help", "What you can type")
+    assert len(harness.bitrise.farm.builds) == 1
 
     async with forked_stage(manifest()) as stage:
         await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
@@ -109,31 +109,31 @@ async def change_something_on_every_surface(people: WorkspaceHarness, bitrise: B
     await people.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
 
 
-async def test_a3_a_forged_webhook_call_is_a_hint_at_most(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    call = json.dumps({"build_slug": "0" * 16, "build_status": 1, "app_slug": town.bitrise.android.slug})
-    assert await post(town, "/webhooks/bitrise", call) == 404
-    assert await post(town, "/webhooks/bitrise?secret=the-secret-of-the-webhoom", call) == 404
-    assert await post(town, "/webhooks/bitrise?secret=the-secret-of-the-webhook", call) == 204
-    await town.wait_for_poll()
-    assert await town.rows("SELECT * FROM builds") == []
+async def test_a3_a_forged_webhook_call_is_a_hint_at_most(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    call = json.dumps({"build_slug": "0" * 16, "build_status": 1, "app_slug": harness.bitrise.android.slug})
+    assert await post(harness, "/webhooks/bitrise", call) == 404
+    assert await post(harness, "/webhooks/bitrise?secret=the-secret-of-the-webhoom", call) == 404
+    assert await post(harness, "/webhooks/bitrise?secret=the-secret-of-the-webhook", call) == 204
+    await harness.wait_for_poll()
+    assert await harness.rows("SELECT * FROM builds") == []
 
 
-async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(town: BotHarness) -> None:
-    await town.connect("anna")
-    await town.ask("/bitrise subscribe android", "subscribed")
+async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(harness: BotHarness) -> None:
+    await harness.connect("anna")
+    await harness.ask("/bitrise subscribe android", "subscribed")
     said = ""
     async with aiohttp.ClientSession() as session:
         for path in ("/healthz", "/readyz", "/metrics", "/", "/slack/events"):
-            async with session.get(f"http://127.0.0.1:{town.bot.port}{path}") as answer:
+            async with session.get(f"http://127.0.0.1:{harness.bot.port}{path}") as answer:
                 said += await answer.text() + str(dict(answer.headers))
     for secret in ("bitpat_", "xoxb", "U0ANNA", "anna", "Sample Android", "C0BUILDS", "T0SANDBOX"):
         assert secret not in said
 
 
-async def say(town: BotHarness, words: bytes) -> bytes:
+async def say(harness: BotHarness, words: bytes) -> bytes:
     """What the bot's server says to these bytes until it hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", town.bot.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", harness.bot.port)
     try:
         writer.write(words)
         async with asyncio.timeout(30):
@@ -142,7 +142,7 @@ async def say(town: BotHarness, words: bytes) -> bytes:
         writer.close()
 
 
-async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(town: BotHarness) -> None:
+async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(harness: BotHarness) -> None:
     forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     secret = "X-Buildbell-Secret: the-secret-of-the-webhook\r\n"
     too_much = f"Content-Length: {3 * 1024 * 1024}\r\n"
@@ -152,18 +152,18 @@ async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(tow
         ("/webhooks/bitrise", secret + too_much, 413),
     ):
         # Nothing but the head is sent, so nothing but the head can have decided.
-        said = await say(town, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        said = await say(harness, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
         assert said.startswith(b"HTTP/1.1 %d " % status), said
-    await town.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "What you can type")
 
 
-async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(town: BotHarness) -> None:
+async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(harness: BotHarness) -> None:
     head = "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n%s\r\n"
     # Without a signature the head alone decides.
-    assert (await say(town, (head % "").encode())).startswith(b"HTTP/1.1 401 ")
+    assert (await say(harness, (head % "").encode())).startswith(b"HTTP/1.1 401 ")
     # With a made-up one a body must be read first; together they may hold no more than two of the largest.
     forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
-    holding = [await asyncio.open_connection("127.0.0.1", town.bot.port) for _ in range(20)]
+    holding = [await asyncio.open_connection("127.0.0.1", harness.bot.port) for _ in range(20)]
     try:
         for _, writer in holding:
             writer.write((head % forged).encode() + b"x" * 500_000)
@@ -171,7 +171,7 @@ async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting
         async with asyncio.timeout(30):
             with suppress(ConnectionResetError):
                 assert await holding[0][0].read() == b""
-        await town.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise help", "What you can type")
     finally:
         for _, writer in holding:
             writer.close()

@@ -22,7 +22,7 @@ NASTY = "<!channel> <!here> <@U0BEN> <#C0RANDOM> &lt;!everyone&gt; <https://evil
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path) as opened:
         await opened.ask("/bitrise subscribe android", "subscribed")
         yield opened
@@ -33,135 +33,139 @@ def writes(build: Build, text: str) -> None:
     build.log = lambda _now: text  # type: ignore[method-assign, assignment]
 
 
-async def failed_with(town: BotHarness, log: str) -> Build:
-    build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
+async def failed_with(harness: BotHarness, log: str) -> Build:
+    build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
     writes(build, log)
-    town.bitrise.finish(build, "error")
-    town.clock.skip(timedelta(minutes=1))
+    harness.bitrise.finish(build, "error")
+    harness.clock.skip(timedelta(minutes=1))
     return build
 
 
-async def test_c1_text_from_outside_pings_nobody_and_is_no_link(town: BotHarness) -> None:
+async def test_c1_text_from_outside_pings_nobody_and_is_no_link(harness: BotHarness) -> None:
     params = {"branch": f"b{NASTY}", "commit_message": NASTY, "commit_hash": "c0ffee" * 6}
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params), "error")
-    told = await town.wait_for_message("Sample Android #1 failed", person=None)
-    listed = await town.ask("/bitrise builds android", "Sample Android #1")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android, params=params), "error")
+    told = await harness.wait_for_message("Sample Android #1 failed", person=None)
+    listed = await harness.ask("/bitrise builds android", "Sample Android #1")
     for post in (told, listed):
         sent = post.text + str(post.blocks)
         assert not re.search(r"<(!channel|!here|!everyone|@U0BEN|#C0RANDOM)", sent)
         assert "<https://evil" not in sent
-    assert town.slack.violations == []
+    assert harness.slack.violations == []
 
 
-async def test_c2_text_that_turns_around_or_hides_is_taken_apart(town: BotHarness) -> None:
+async def test_c2_text_that_turns_around_or_hides_is_taken_apart(harness: BotHarness) -> None:
     message = "safe\u202egnp.exe\u202c a\u200bb \u2066x\u2069"
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params={"commit_message": message}))
-    told = await town.wait_for_message("Sample Android #1 succeeded", person=None)
+    harness.bitrise.finish(
+        harness.bitrise.start_build(harness.bitrise.android, params={"commit_message": message})
+    )
+    told = await harness.wait_for_message("Sample Android #1 succeeded", person=None)
     assert not re.search("[\u200b-\u200f\u202a-\u202e\u2060-\u2069]", told.text + str(told.blocks))
 
 
-async def test_c3_secrets_in_a_log_are_shown_to_nobody(town: BotHarness) -> None:
+async def test_c3_secrets_in_a_log_are_shown_to_nobody(harness: BotHarness) -> None:
     log = f"step one\n{log_with_secrets()}\nFAILURE: Build failed\n{log_with_secrets()}\nexit code 1\n"
-    await failed_with(town, log)
-    told = await town.wait_for_message("Sample Android #1 failed", person=None)
-    shown = await town.ask("/bitrise log android #1", "FAILURE")
-    await town.press(shown, "Send me the file", "in our direct messages")
-    await town.people.click("anna", shown, "Search…")
-    await town.slack.wait_for_modal("anna", "Search")
-    await town.people.submit("anna", {"word": "password"})
-    opened = await town.slack.wait_for_modal("anna", "password")
-    files = b"".join(town.slack.workspace.files.values()).decode("utf-8", "replace")
+    await failed_with(harness, log)
+    told = await harness.wait_for_message("Sample Android #1 failed", person=None)
+    shown = await harness.ask("/bitrise log android #1", "FAILURE")
+    await harness.press(shown, "Send me the file", "in our direct messages")
+    await harness.people.click("anna", shown, "Search…")
+    await harness.slack.wait_for_modal("anna", "Search")
+    await harness.people.submit("anna", {"word": "password"})
+    opened = await harness.slack.wait_for_modal("anna", "password")
+    files = b"".join(harness.slack.workspace.files.values()).decode("utf-8", "replace")
     assert "FAILURE" in files
     said = [
-        str(post.blocks) + post.text for one in town.slack.workspace.channels.values() for post in one.posts
+        str(post.blocks) + post.text
+        for one in harness.slack.workspace.channels.values()
+        for post in one.posts
     ]
     for text in (
         *said,
-        town.message_text(told),
-        town.message_text(shown),
-        town.slack.modal_text(opened),
+        harness.message_text(told),
+        harness.message_text(shown),
+        harness.slack.modal_text(opened),
         files,
     ):
         assert leaked_kinds(text) == []
-    assert leaked_kinds(town.stored_bytes().decode("latin-1")) == []
+    assert leaked_kinds(harness.stored_bytes().decode("latin-1")) == []
 
 
-async def test_c4_a_log_of_one_endless_line_or_of_millions_is_read_within_bounds(town: BotHarness) -> None:
-    await failed_with(town, "x" * 3_000_000 + "\nexit code 1\n" + "y\n" * 300_000 + "the very end\n")
-    shown = await town.ask("/bitrise log android #1", "the very end")
+async def test_c4_a_log_of_one_endless_line_or_of_millions_is_read_within_bounds(harness: BotHarness) -> None:
+    await failed_with(harness, "x" * 3_000_000 + "\nexit code 1\n" + "y\n" * 300_000 + "the very end\n")
+    shown = await harness.ask("/bitrise log android #1", "the very end")
     assert len(str(shown.blocks)) < 20_000
-    await town.ask("/bitrise status android", "Sample Android")
+    await harness.ask("/bitrise status android", "Sample Android")
 
 
 async def test_c7_what_breaks_the_looking_through_is_not_shown_and_breaks_nothing_else(
-    town: BotHarness, monkeypatch: pytest.MonkeyPatch
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = await failed_with(town, f"{log_with_secrets()}\nexit code 1\n" * 20)
-    await town.wait_for_message("Sample Android #1 failed", person=None)
+    build = await failed_with(harness, f"{log_with_secrets()}\nexit code 1\n" * 20)
+    await harness.wait_for_message("Sample Android #1 failed", person=None)
     # A worker that dies in the middle of it: another one does the same.
-    shown = await town.ask("/bitrise log android #1", "exit code 1")
-    for pid in town.bot.workers.pids:
+    shown = await harness.ask("/bitrise log android #1", "exit code 1")
+    for pid in harness.bot.workers.pids:
         os.kill(pid, signal.SIGKILL)
-    await town.press(shown, "Send me the file", "in our direct messages")
-    [file] = town.slack.workspace.files.values()
+    await harness.press(shown, "Send me the file", "in our direct messages")
+    [file] = harness.slack.workspace.files.values()
     assert b"exit code 1" in file
     # None can be begun: nothing is shown that was not looked through, and everything else goes on.
-    for pid in town.bot.workers.pids:
+    for pid in harness.bot.workers.pids:
         os.kill(pid, signal.SIGKILL)
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", "/nowhere/python")
-        await town.press(shown, "Send me the file", "so I don't show it")
-        await town.ask("/bitrise log android #1", "so I don't show it")
-        await town.ask("/bitrise builds android", f"{build.number}", person="ben")
-    assert [*town.slack.workspace.files.values()] == [file]
-    await town.ask("/bitrise log android #1", "exit code 1")
-    said = [str(post.blocks) for one in town.slack.workspace.channels.values() for post in one.posts]
+        await harness.press(shown, "Send me the file", "so I don't show it")
+        await harness.ask("/bitrise log android #1", "so I don't show it")
+        await harness.ask("/bitrise builds android", f"{build.number}", person="ben")
+    assert [*harness.slack.workspace.files.values()] == [file]
+    await harness.ask("/bitrise log android #1", "exit code 1")
+    said = [str(post.blocks) for one in harness.slack.workspace.channels.values() for post in one.posts]
     for text in (*said, file.decode()):
         assert leaked_kinds(text) == []
 
 
-async def test_c8_a_secret_that_a_cut_goes_through_is_not_shown_in_half(town: BotHarness) -> None:
+async def test_c8_a_secret_that_a_cut_goes_through_is_not_shown_in_half(harness: BotHarness) -> None:
     token = "ghp_9xKq2LmN7vRt4WzYb8Hc1Jd5Fg6Ts3Pq0Ua"
     start = "." * (LONGEST_LINE - len("NPM_TOKEN=") - 20) + "NPM_TOKEN="
-    await failed_with(town, f"first\n{start}{token} needle{' more' * 20}\n" * 3 + "exit code 1\n")
-    told = await town.wait_for_message("Sample Android #1 failed", person=None)
-    shown = await town.ask("/bitrise log android #1", "exit code 1")
-    await town.press(shown, "Send me the file", "in our direct messages")
-    await town.people.click("anna", shown, "Search…")
-    await town.slack.wait_for_modal("anna", "Search")
-    await town.people.submit("anna", {"word": "needle"})
-    opened = await town.slack.wait_for_modal("anna", "needle")
-    [file] = town.slack.workspace.files.values()
+    await failed_with(harness, f"first\n{start}{token} needle{' more' * 20}\n" * 3 + "exit code 1\n")
+    told = await harness.wait_for_message("Sample Android #1 failed", person=None)
+    shown = await harness.ask("/bitrise log android #1", "exit code 1")
+    await harness.press(shown, "Send me the file", "in our direct messages")
+    await harness.people.click("anna", shown, "Search…")
+    await harness.slack.wait_for_modal("anna", "Search")
+    await harness.people.submit("anna", {"word": "needle"})
+    opened = await harness.slack.wait_for_modal("anna", "needle")
+    [file] = harness.slack.workspace.files.values()
     assert b"needle more" in file
     for text in (
-        town.message_text(told),
-        town.message_text(shown),
-        town.slack.modal_text(opened),
+        harness.message_text(told),
+        harness.message_text(shown),
+        harness.slack.modal_text(opened),
         file.decode(),
     ):
         assert not [at for at in range(len(token) - 7) if token[at : at + 8] in text]
 
 
-async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(town: BotHarness) -> None:
+async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(harness: BotHarness) -> None:
     from aiohttp import web
 
     from tests.support.stub_server import stub_server
 
-    build = await failed_with(town, "exit code 1\n")
+    build = await failed_with(harness, "exit code 1\n")
     async with stub_server(lambda _asked: web.Response(text="secret of the inner network")) as inner:
-        town.bitrise.store.link_to = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
-        shown = await town.ask(f"/bitrise log {build.slug}", "Sample Android #1")
-        assert "inner network" not in town.message_text(shown)
+        harness.bitrise.store.link_to = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
+        shown = await harness.ask(f"/bitrise log {build.slug}", "Sample Android #1")
+        assert "inner network" not in harness.message_text(shown)
         assert inner.asked == []
 
 
-async def test_c6_what_a_build_was_started_with_is_not_kept(town: BotHarness) -> None:
+async def test_c6_what_a_build_was_started_with_is_not_kept(harness: BotHarness) -> None:
     secret = "canary-4711-of-a-variable"
     params = {
         "environments": [{"mapped_to": "PLAIN", "value": secret}],
         "commit_message": "bitpat_canary4711canary",
     }
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params))
-    await town.wait_for_message("Sample Android #1 succeeded", person=None)
-    assert secret.encode() not in town.stored_bytes()
-    assert b"bitpat_canary4711canary" not in town.stored_bytes()
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android, params=params))
+    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    assert secret.encode() not in harness.stored_bytes()
+    assert b"bitpat_canary4711canary" not in harness.stored_bytes()

@@ -32,7 +32,7 @@ who = "nobody"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """A town in which Ben has let #builds be told of Sample iOS; Carla has no account, and the bot asks often."""
     async with bot_harness(tmp_path, seconds=OFTEN, service_token_acts="0") as opened:
         await opened.connect("ben")
@@ -40,53 +40,53 @@ async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
         yield opened
 
 
-def hidden_build(town: BotHarness) -> Build:
+def hidden_build(harness: BotHarness) -> Build:
     """A build of which nobody may learn who does not see the app."""
     params = {"branch": "codename-x", "commit_message": "Project Manhattan: the secret feature"}
-    build = town.bitrise.start_build(town.bitrise.ios, params=params)
-    town.bitrise.finish(build)
+    build = harness.bitrise.start_build(harness.bitrise.ios, params=params)
+    harness.bitrise.finish(build)
     return build
 
 
-async def shown(town: BotHarness, words: str, person: str = "carla") -> str:
-    return town.message_text(await town.ask(f"/bitrise {words}", "", person=person))
+async def shown(harness: BotHarness, words: str, person: str = "carla") -> str:
+    return harness.message_text(await harness.ask(f"/bitrise {words}", "", person=person))
 
 
-async def take_access(town: BotHarness) -> None:
-    town.bitrise.let("ben-okafor", town.bitrise.ios, None)
-    await town.wait_for_message("can't see the app at Bitrise any more", person=None)
+async def take_access(harness: BotHarness) -> None:
+    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
 
 
 async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alone_who_may_see_it(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    before = hidden_build(town)
-    assert "codename-x" in await shown(town, "build #1")
-    card = await town.ask("/bitrise build #1", "codename-x", person="carla")
-    await take_access(town)
-    hidden_build(town)
+    before = hidden_build(harness)
+    assert "codename-x" in await shown(harness, "build #1")
+    card = await harness.ask("/bitrise build #1", "codename-x", person="carla")
+    await take_access(harness)
+    hidden_build(harness)
     link = f"https://app.bitrise.io/build/{before.slug}"
     for default in (False, True):
         if default:
-            await town.connect("anna")
-            await town.ask("/bitrise use ios", "is this channel's app now")
+            await harness.connect("anna")
+            await harness.ask("/bitrise use ios", "is this channel's app now")
         for words in (*WORDS, f"build {before.slug}", f"build {link}"):
             for person in ("carla", "ben"):
-                said = await shown(town, words, person)
+                said = await shown(harness, words, person)
                 assert not any(secret in said for secret in SECRETS), (words, person)
-        assert "/bitrise connect" in await shown(town, "builds")
+        assert "/bitrise connect" in await shown(harness, "builds")
     for button in ("Refresh", "Artifacts"):
-        refused = await town.press(card, button, "only what this channel follows", person="carla")
-        assert not any(secret in town.message_text(refused) for secret in SECRETS)
-    post = town.people.say("carla", "builds", link)
-    await town.wait_for_commands("link")
+        refused = await harness.press(card, button, "only what this channel follows", person="carla")
+        assert not any(secret in harness.message_text(refused) for secret in SECRETS)
+    post = harness.people.say("carla", "builds", link)
+    await harness.wait_for_commands("link")
     assert post.attachments == []
-    await town.people.shortcut("carla", "about_build", post)
-    modal = await town.slack.wait_for_modal("carla", "only what this channel follows")
+    await harness.people.shortcut("carla", "about_build", post)
+    modal = await harness.slack.wait_for_modal("carla", "only what this channel follows")
     assert "codename-x" not in str(modal.view)
-    town.people.open_home("carla")
-    await town.slack.workspace.wait_for(lambda: town.slack.workspace.homes.get("U0CARLA"), 30, "a Home")
-    assert "codename-x" not in str(town.slack.workspace.homes["U0CARLA"])
+    harness.people.open_home("carla")
+    await harness.slack.workspace.wait_for(lambda: harness.slack.workspace.homes.get("U0CARLA"), 30, "a Home")
+    assert "codename-x" not in str(harness.slack.workspace.homes["U0CARLA"])
 
 
 async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_is_stored_of_it(
@@ -119,23 +119,23 @@ async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_i
 
 @pytest.mark.parametrize("how", ["access is taken", "they leave Slack", "they unlink"])
 async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_more(
-    town: BotHarness, how: str
+    harness: BotHarness, how: str
 ) -> None:
-    listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
-    await town.people.click("ben", listed, "Pause")
-    await town.wait_for_message("paused", person=None)
-    hidden_build(town)
-    assert "codename-x" in await shown(town, "build ios #1")
+    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+    await harness.people.click("ben", listed, "Pause")
+    await harness.wait_for_message("paused", person=None)
+    hidden_build(harness)
+    assert "codename-x" in await shown(harness, "build ios #1")
     match how:
         case "access is taken":
-            town.bitrise.let("ben-okafor", town.bitrise.ios, None)
-            await town.holds("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
+            harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+            await harness.holds("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
         case "they leave Slack":
-            town.people.leave("ben")
-            await town.wait_for_commands("user_change")
+            harness.people.leave("ben")
+            await harness.wait_for_commands("user_change")
         case _:
-            await town.disconnect("ben")
+            await harness.disconnect("ben")
     for words in ("build ios #1", "build #1", "builds", "status", "apps", "mine"):
-        said = await shown(town, words)
+        said = await shown(harness, words)
         assert not any(secret in said for secret in (*SECRETS, "Sample iOS")), words
-    assert await town.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]
+    assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]

@@ -22,23 +22,23 @@ from tests.support.multi_workspace_harness import GRID, TWIN, MultiWorkspaceHarn
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
     async with multi_workspace_harness(tmp_path, service_token_acts="0") as opened:
         yield opened
 
 
 async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
     async with aiohttp.ClientSession() as mallory, aiohttp.ClientSession() as victim:
-        async with mallory.get(f"{town.url}/slack/install", allow_redirects=False) as begun:
+        async with mallory.get(f"{harness.url}/slack/install", allow_redirects=False) as begun:
             page = (begun.headers.get("Location") or "") + await begun.text()
         state = re.findall(r"state=([\w-]+)", page)[0]
         for given in (state, "made-up", ""):
-            address = f"{town.url}/slack/oauth_redirect?code=a-code-of-mallorys&state={given}"
+            address = f"{harness.url}/slack/oauth_redirect?code=a-code-of-mallorys&state={given}"
             async with victim.get(address) as ended:
                 assert ended.status in (400, 401)
-    assert await town.rows("SELECT * FROM installations") == []
+    assert await harness.rows("SELECT * FROM installations") == []
 
 
 async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_path: Path) -> None:
@@ -124,36 +124,36 @@ async def test_an_organisation_that_is_named_installs_for_all_its_workspaces(tmp
         assert (await town.install(TWIN))[0] == 403
 
 
-async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: MultiWorkspaceHarness) -> None:
-    await town.install_everywhere()
-    await town.connect("anna")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise use android", "this channel's app now")
-    await town.twin.ask("/bitrise subscriptions", "told of nothing yet")
-    await town.twin.ask("/bitrise whoami", "have not linked an account")
-    await town.twin.ask("/bitrise status", "")
-    await town.twin.ask("/bitrise audit", "Nothing was written down")
-    await town.twin.ask("/bitrise unsubscribe 1", "no such subscription")
+async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(harness: MultiWorkspaceHarness) -> None:
+    await harness.install_everywhere()
+    await harness.connect("anna")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise use android", "this channel's app now")
+    await harness.twin.ask("/bitrise subscriptions", "told of nothing yet")
+    await harness.twin.ask("/bitrise whoami", "have not linked an account")
+    await harness.twin.ask("/bitrise status", "")
+    await harness.twin.ask("/bitrise audit", "Nothing was written down")
+    await harness.twin.ask("/bitrise unsubscribe 1", "no such subscription")
     said = " ".join(
-        town.twin.message_text(post)
-        for one in town.twin.slack.workspace.channels.values()
+        harness.twin.message_text(post)
+        for one in harness.twin.slack.workspace.channels.values()
         for post in one.posts
     )
     assert "Sample Android" not in said
-    assert await town.rows("SELECT team_id, stopped_reason FROM subscriptions") == [(TEAM, None)]
+    assert await harness.rows("SELECT team_id, stopped_reason FROM subscriptions") == [(TEAM, None)]
 
 
 async def test_e2_a_workspace_that_takes_the_app_out_leaves_nothing_behind(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    await town.install_everywhere()
-    for place in (town, town.twin):
+    await harness.install_everywhere()
+    for place in (harness, harness.twin):
         await place.connect("anna")
         await place.ask("/bitrise subscribe android", "subscribed")
-    town.slack.uninstall(TWIN)
-    await town.wait_for_commands("app_uninstalled")
-    await town.stop_bot()
-    connection = sqlite3.connect(town.folder / "buildbell.db")
+    harness.slack.uninstall(TWIN)
+    await harness.wait_for_commands("app_uninstalled")
+    await harness.stop_bot()
+    connection = sqlite3.connect(harness.folder / "buildbell.db")
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     left = {table: str(connection.execute(f"SELECT * FROM {table}").fetchall()) for table in tables}  # noqa: S608
     connection.close()
@@ -196,8 +196,8 @@ async def run_in_shop(there: WorkspaceHarness, person: str) -> None:
         await there.people.close_modal(person)
 
 
-def running(town: MultiWorkspaceHarness) -> list[object]:
-    return [one for one in town.buildio.requests if one.path.endswith("/exec")]
+def running(harness: MultiWorkspaceHarness) -> list[object]:
+    return [one for one in harness.buildio.requests if one.path.endswith("/exec")]
 
 
 async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_answered(

@@ -24,7 +24,7 @@ PROTECTED = '[[rule]]\nprotect = "everything"\n'
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path) as opened:
         yield opened
 
@@ -35,82 +35,82 @@ def forge(post: Post, button: str, **changes: Any) -> None:
     element["value"] = json.dumps(json.loads(element["value"]) | changes)
 
 
-def changes_at_bitrise(town: BotHarness) -> list[str]:
-    return [f"{one.method} {one.path}" for one in town.bitrise.requests if one.method != "GET"]
+def changes_at_bitrise(harness: BotHarness) -> list[str]:
+    return [f"{one.method} {one.path}" for one in harness.bitrise.requests if one.method != "GET"]
 
 
-async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: BotHarness) -> None:
-    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
-    await town.ask("/bitrise subscribe android", "subscribed")
-    card = await town.ask("/bitrise build android #1", "is running", person="carla")
+async def test_b1_without_an_account_of_their_own_nobody_changes_anything(harness: BotHarness) -> None:
+    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    card = await harness.ask("/bitrise build android #1", "is running", person="carla")
     for words in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
-        await town.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
-    await town.press(card, "Abort", "/bitrise connect", person="carla")
-    assert town.people.modal("carla") is None
-    assert changes_at_bitrise(town) == []
+        await harness.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
+    await harness.press(card, "Abort", "/bitrise connect", person="carla")
+    assert harness.people.modal("carla") is None
+    assert changes_at_bitrise(harness) == []
 
 
-async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
-    asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
+async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.people.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
+    asked = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
     asked.only_for = None
-    town.slack.workspace.channel("D0BEN").members.add("U0ANNA")
-    await town.people.click("anna", asked, "Do it as me")
-    await town.slack.workspace.wait_for(
+    harness.slack.workspace.channel("D0BEN").members.add("U0ANNA")
+    await harness.people.click("anna", asked, "Do it as me")
+    await harness.slack.workspace.wait_for(
         lambda: (
             any(
-                "Only the person in whose name" in town.message_text(one)
-                for one in town.slack.posts("D0BEN", "anna")
+                "Only the person in whose name" in harness.message_text(one)
+                for one in harness.slack.posts("D0BEN", "anna")
             )
             or None
         ),
         10,
         "the refusal",
     )
-    assert changes_at_bitrise(town) == []
+    assert changes_at_bitrise(harness) == []
 
 
 async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing_of_it(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": "the secret feature"})
-    town.bitrise.finish(hidden)
-    card = await town.ask("/bitrise build android #1", "succeeded", person="ben")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    hidden = harness.bitrise.start_build(harness.bitrise.web, params={"commit_message": "the secret feature"})
+    harness.bitrise.finish(hidden)
+    card = await harness.ask("/bitrise build android #1", "succeeded", person="ben")
     for button in ("Log", "Artifacts", "Rebuild"):
-        forge(card, button, app=town.bitrise.web.slug, build=hidden.slug)
-        await town.press(card, button, "Bitrise knows no such thing", person="ben")
-    seen = " ".join(town.message_text(post) for post in town.slack.posts("builds", "ben"))
+        forge(card, button, app=harness.bitrise.web.slug, build=hidden.slug)
+        await harness.press(card, button, "Bitrise knows no such thing", person="ben")
+    seen = " ".join(harness.message_text(post) for post in harness.slack.posts("builds", "ben"))
     assert "secret feature" not in seen
     assert "Web Shop" not in seen
-    assert changes_at_bitrise(town) == []
+    assert changes_at_bitrise(harness) == []
 
 
-async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: BotHarness) -> None:
-    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
-    hidden = town.bitrise.start_build(town.bitrise.web)
-    town.bitrise.run(hidden)
-    card = await town.ask("/bitrise build android #1", "is running", person="ben")
-    await town.people.click("ben", card, "Abort")
-    opened = await town.slack.wait_for_modal("ben", "stops at once")
+async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(harness: BotHarness) -> None:
+    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    hidden = harness.bitrise.start_build(harness.bitrise.web)
+    harness.bitrise.run(hidden)
+    card = await harness.ask("/bitrise build android #1", "is running", person="ben")
+    await harness.people.click("ben", card, "Abort")
+    opened = await harness.slack.wait_for_modal("ben", "stops at once")
     origin = state_in(opened)
-    origin["button"] |= {"app": town.bitrise.web.slug, "build": hidden.slug}
+    origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden.slug}
     rewrite_state(opened, json.dumps(origin), person="U0BEN")
-    await town.people.submit("ben", {"reason": "because"})
+    await harness.people.submit("ben", {"reason": "because"})
     assert "knows no such thing" in opened.errors["reason"]
     assert hidden.result is None
 
 
-async def test_b5_a_subscription_of_another_channel_is_out_of_reach(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed", channel="random")
-    await town.ask("/bitrise subscribe ios", "subscribed")
-    listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
+async def test_b5_a_subscription_of_another_channel_is_out_of_reach(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
+    await harness.ask("/bitrise subscribe ios", "subscribed")
+    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
     for button in ("Pause", "Unsubscribe"):
         _, element = find_element(listed.blocks, button)
         element["value"] = "1"
-        await town.press(listed, button, "This channel has no such subscription", person="ben")
-    assert len(await town.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 2
+        await harness.press(listed, button, "This channel has no such subscription", person="ben")
+    assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 2
 
 
 async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_p
 
 
 async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
-    town: BotHarness, capfd: pytest.CaptureFixture[str]
+    harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for words in (
         f"connect {ANNA_TOKEN}",
@@ -154,86 +154,88 @@ async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
         f"abort #1 {ANNA_TOKEN}",
         f"trigger ios branch:main message:{ANNA_TOKEN}",
     ):
-        said = await town.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
-        assert ANNA_TOKEN not in town.message_text(said)
-    assert changes_at_bitrise(town) == []
-    assert ANNA_TOKEN.encode() not in town.stored_bytes()
+        said = await harness.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
+        assert ANNA_TOKEN not in harness.message_text(said)
+    assert changes_at_bitrise(harness) == []
+    assert ANNA_TOKEN.encode() not in harness.stored_bytes()
     assert ANNA_TOKEN not in "".join(capfd.readouterr())
 
 
-async def test_b10_the_bots_own_token_is_nobodys_account(town: BotHarness) -> None:
-    await town.people.command("carla", "builds", "/bitrise connect")
-    await town.slack.wait_for_modal("carla", "Personal access token")
-    await town.people.submit("carla", {"token": TOKEN})
-    opened = town.people.modal("carla")
+async def test_b10_the_bots_own_token_is_nobodys_account(harness: BotHarness) -> None:
+    await harness.people.command("carla", "builds", "/bitrise connect")
+    await harness.slack.wait_for_modal("carla", "Personal access token")
+    await harness.people.submit("carla", {"token": TOKEN})
+    opened = harness.people.modal("carla")
     assert opened is not None
     assert "This is my own token" in opened.errors["token"]
 
 
-async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: BotHarness) -> None:
-    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(harness: BotHarness) -> None:
+    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
     async with stub_server(lambda _asked: web.Response()) as elsewhere:
-        card = await town.ask("/bitrise build android #1", "is running", person="ben")
-        await town.people.click("ben", card, "Abort")
-        opened = await town.slack.wait_for_modal("ben", "stops at once")
+        card = await harness.ask("/bitrise build android #1", "is running", person="ben")
+        await harness.people.click("ben", card, "Abort")
+        opened = await harness.slack.wait_for_modal("ben", "stops at once")
         origin = state_in(opened)
         origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
-        await town.people.submit("ben", {"reason": "because"})
-        await town.wait_for_message("ben aborted Sample Android #1", person=None)
+        await harness.people.submit("ben", {"reason": "because"})
+        await harness.wait_for_message("ben aborted Sample Android #1", person=None)
     assert elsewhere.asked == []
 
 
-async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(town: BotHarness) -> None:
-    hidden = town.bitrise.start_build(town.bitrise.web)
-    await town.ask("/bitrise subscribe web", "subscribed", channel="random")
-    await town.wait_for_poll()
+async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(
+    harness: BotHarness,
+) -> None:
+    hidden = harness.bitrise.start_build(harness.bitrise.web)
+    await harness.ask("/bitrise subscribe web", "subscribed", channel="random")
+    await harness.wait_for_poll()
     for words in (
         f"build {hidden.slug}",
         f"why {hidden.slug}",
         f"log https://app.bitrise.io/build/{hidden.slug}",
     ):
-        said = await town.ask(f"/bitrise {words}", "", person="ben")
-        assert "Web Shop" not in town.message_text(said)
+        said = await harness.ask(f"/bitrise {words}", "", person="ben")
+        assert "Web Shop" not in harness.message_text(said)
 
 
-async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: BotHarness) -> None:
+async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(harness: BotHarness) -> None:
     for _ in range(2):
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    town.clock.skip(timedelta(minutes=1))
-    card = await town.ask("/bitrise log android #1", "Log of")
-    other = await town.ask("/bitrise log android #2", "Log of")
-    theirs = await town.ask("/bitrise log android #1", "Log of", person="ben")
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    harness.clock.skip(timedelta(minutes=1))
+    card = await harness.ask("/bitrise log android #1", "Log of")
+    other = await harness.ask("/bitrise log android #2", "Log of")
+    theirs = await harness.ask("/bitrise log android #1", "Log of", person="ben")
     # As if the log took for ever: the processes that look through logs stand still.
-    held = town.bot.workers.pids
+    held = harness.bot.workers.pids
     for pid in held:
         os.kill(pid, signal.SIGSTOP)
     try:
-        await town.people.click("anna", card, "Send me the file")
-        await town.wait_until(lambda: len(town.bot.workers.pids) < len(held))
-        await town.press(card, "Send me the file", "I'm still preparing a log for you")
-        await town.press(other, "Send me the file", "I'm still preparing a log for you")
+        await harness.people.click("anna", card, "Send me the file")
+        await harness.wait_until(lambda: len(harness.bot.workers.pids) < len(held))
+        await harness.press(card, "Send me the file", "I'm still preparing a log for you")
+        await harness.press(other, "Send me the file", "I'm still preparing a log for you")
         # Others are answered, and may have a log of their own.
-        await town.ask("/bitrise builds android", "Sample Android #2", person="ben")
-        await town.ask("/bitrise help", "What you can type", person="carla")
+        await harness.ask("/bitrise builds android", "Sample Android #2", person="ben")
+        await harness.ask("/bitrise help", "What you can type", person="carla")
     finally:
         for pid in held:
             os.kill(pid, signal.SIGCONT)
-    await town.press(theirs, "Send me the file", "in our direct messages", person="ben")
-    await town.wait_for_message("in our direct messages")
-    await town.press(other, "Send me the file", "in our direct messages")
-    assert len(town.slack.workspace.files) == 3
+    await harness.press(theirs, "Send me the file", "in our direct messages", person="ben")
+    await harness.wait_for_message("in our direct messages")
+    await harness.press(other, "Send me the file", "in our direct messages")
+    assert len(harness.slack.workspace.files) == 3
 
 
-async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(town: BotHarness) -> None:
+async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(harness: BotHarness) -> None:
     for _ in range(4):
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
-    town.clock.skip(timedelta(seconds=60))
+        harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.clock.skip(timedelta(seconds=60))
     for number in (1, 2):
-        card = await town.ask(f"/bitrise log android #{number}", "still being written")
-        await town.press(card, "Follow", "I follow the log in our direct messages")
-    card = await town.ask("/bitrise log android #3", "still being written")
-    await town.press(card, "Follow", "You follow 2 logs already")
+        card = await harness.ask(f"/bitrise log android #{number}", "still being written")
+        await harness.press(card, "Follow", "I follow the log in our direct messages")
+    card = await harness.ask("/bitrise log android #3", "still being written")
+    await harness.press(card, "Follow", "You follow 2 logs already")
     for number in (3, 4):
-        card = await town.ask(f"/bitrise log android #{number}", "still being written", person="ben")
-        await town.press(card, "Follow", "I follow the log in our direct messages", person="ben")
+        card = await harness.ask(f"/bitrise log android #{number}", "still being written", person="ben")
+        await harness.press(card, "Follow", "I follow the log in our direct messages", person="ben")

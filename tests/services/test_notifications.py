@@ -10,15 +10,15 @@ import pytest
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_finished_build_is_told_once_with_all_that_matters(town: BotHarness) -> None:
-    old = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.finish(old)
-    confirmed = await town.ask(
+async def test_a_finished_build_is_told_once_with_all_that_matters(harness: BotHarness) -> None:
+    old = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.finish(old)
+    confirmed = await harness.ask(
         "/bitrise subscribe android", "anna subscribed this channel to every build's end"
     )
     assert confirmed.only_for is None
-    town.bitrise.start_build(
-        town.bitrise.android,
+    harness.bitrise.start_build(
+        harness.bitrise.android,
         by="webhook-github/octo",
         params={
             "branch": "feature/login",
@@ -29,11 +29,11 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(town: BotHarn
         },
         ends_as="error",
     )
-    town.clock.skip(timedelta(minutes=6))
+    harness.clock.skip(timedelta(minutes=6))
 
-    post = await town.wait_for_message("Sample Android #2 failed", person=None)
+    post = await harness.wait_for_message("Sample Android #2 failed", person=None)
 
-    said = town.message_text(post)
+    said = harness.message_text(post)
     for part in (
         "feature/login",
         "pull request #7 into `main`",
@@ -49,209 +49,211 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(town: BotHarn
     assert "https://github.com/bitrise-samples/sample-android/commit/0123456789abcdef" in text
     assert "https://github.com/bitrise-samples/sample-android/pull/7" in text
     assert "failed on feature/login" in post.text
-    await town.ask("/bitrise status android")
-    assert len(town.messages_with("#2 failed")) == 1
-    assert not town.messages_with("#1 ")
+    await harness.ask("/bitrise status android")
+    assert len(harness.messages_with("#2 failed")) == 1
+    assert not harness.messages_with("#1 ")
 
 
-async def test_an_abort_is_told_with_its_reason(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.abort(build, who="api-demo", reason="canceled through the API", with_success=True)
-    post = await town.wait_for_message("was aborted, counted as a success", person=None)
-    assert "Aborted by api-demo: canceled through the API" in town.message_text(post)
+async def test_an_abort_is_told_with_its_reason(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.abort(build, who="api-demo", reason="canceled through the API", with_success=True)
+    post = await harness.wait_for_message("was aborted, counted as a success", person=None)
+    assert "Aborted by api-demo: canceled through the API" in harness.message_text(post)
 
 
-async def test_a_filter_leaves_out_what_it_names(town: BotHarness) -> None:
-    await town.ask(
+async def test_a_filter_leaves_out_what_it_names(harness: BotHarness) -> None:
+    await harness.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
         "every failure and every abort in Sample Android on branch `main`",
     )
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
-        build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
-        town.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await town.wait_for_message("#3 failed", person=None)
-    assert not town.messages_with("#1 ")
-    assert not town.messages_with("#2 ")
+        build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": branch})
+        harness.bitrise.finish(build, result)  # type: ignore[arg-type]
+    await harness.wait_for_message("#3 failed", person=None)
+    assert not harness.messages_with("#1 ")
+    assert not harness.messages_with("#2 ")
 
 
-async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
-    await town.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
-    town.people.invite("release")
-    await town.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
+async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
+    await harness.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
+    harness.people.invite("release")
+    await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
 
 
-async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android branch:main", "subscribed")
-    await town.ask("/bitrise subscribe ios", "subscribed")
-    listed = await town.ask("/bitrise subscriptions", "This channel is told of")
+async def test_subscriptions_are_listed_with_a_button_that_ends_them(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android branch:main", "subscribed")
+    await harness.ask("/bitrise subscribe ios", "subscribed")
+    listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
     assert (
         "1. every build's end in Sample Android on branch `main` (not tags, whose builds have no branch), since @anna asked"
-        in town.message_text(listed)
+        in harness.message_text(listed)
     )
-    ended = await town.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
+    ended = await harness.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
     assert ended.only_for is None
-    await town.ask("/bitrise unsubscribe ios", "ended the subscription to Sample iOS")
-    await town.ask("/bitrise unsubscribe ios", "no such subscription")
+    await harness.ask("/bitrise unsubscribe ios", "ended the subscription to Sample iOS")
+    await harness.ask("/bitrise unsubscribe ios", "no such subscription")
 
 
-async def test_the_same_subscription_twice_is_one(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android", "already has this subscription")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", person=None)
-    await town.ask("/bitrise subscriptions", "1. every build's end")
-    assert len(town.messages_with("#1 succeeded")) == 1
+async def test_the_same_subscription_twice_is_one(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe android", "already has this subscription")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", person=None)
+    await harness.ask("/bitrise subscriptions", "1. every build's end")
+    assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_each_channel_is_told_by_its_own_subscription(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android status:failed", "subscribed", channel="random")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.wait_for_message("#2 failed", channel="random")
-    await town.wait_for_message("#2 failed")
-    assert len(town.messages_with("#1 succeeded")) == 1
-    assert not town.messages_with("#1 succeeded", "random")
+async def test_each_channel_is_told_by_its_own_subscription(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe android status:failed", "subscribed", channel="random")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.wait_for_message("#2 failed", channel="random")
+    await harness.wait_for_message("#2 failed")
+    assert len(harness.messages_with("#1 succeeded")) == 1
+    assert not harness.messages_with("#1 succeeded", "random")
 
 
-async def test_an_archived_channel_stops_its_subscription_and_says_so(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android", "subscribed", channel="random")
-    town.slack.workspace.channel("builds").archived = True
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", channel="random")
+async def test_an_archived_channel_stops_its_subscription_and_says_so(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
+    harness.slack.workspace.channel("builds").archived = True
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", channel="random")
 
     def refused() -> bool | None:
-        return any("is_archived" in str(one.answer) for one in town.slack.journal.entries) or None
+        return any("is_archived" in str(one.answer) for one in harness.slack.journal.entries) or None
 
-    await town.slack.workspace.wait_for(refused, 30, "a refusal")
-    town.slack.workspace.channel("builds").archived = False
+    await harness.slack.workspace.wait_for(refused, 30, "a refusal")
+    harness.slack.workspace.channel("builds").archived = False
     # Slack has refused; that the bot has noted it is seen by asking.
     for _ in range(50):
-        answer = await town.ask("/bitrise subscriptions", "Sample Android")
-        if "Stopped: The channel was archived" in town.message_text(answer):
+        answer = await harness.ask("/bitrise subscriptions", "Sample Android")
+        if "Stopped: The channel was archived" in harness.message_text(answer):
             return
     pytest.fail("the subscription was not stopped")
 
 
-async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", person=None)
+async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", person=None)
     calls = [
-        one for one in town.slack.journal.entries if one.what == "chat.postMessage" and one.status == 429
+        one for one in harness.slack.journal.entries if one.what == "chat.postMessage" and one.status == 429
     ]
     assert len(calls) == 2
-    assert len(town.messages_with("#1 succeeded")) == 1
+    assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(town: BotHarness) -> None:
-    town.people.invite("builds")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.slack.fault("chat.postMessage", "answer_lost")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", person=None)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#2 succeeded", person=None)
-    assert len(town.messages_with("#1 succeeded")) == 1
-    assert [one for one in town.slack.journal.entries if one.what == "conversations.history"]
+async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(harness: BotHarness) -> None:
+    harness.people.invite("builds")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.slack.fault("chat.postMessage", "answer_lost")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", person=None)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#2 succeeded", person=None)
+    assert len(harness.messages_with("#1 succeeded")) == 1
+    assert [one for one in harness.slack.journal.entries if one.what == "conversations.history"]
 
 
-async def test_a_message_that_never_arrived_is_posted(town: BotHarness) -> None:
-    town.people.invite("builds")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.slack.fault("chat.postMessage", "dropped")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", person=None)
-    assert len(town.messages_with("#1 succeeded")) == 1
+async def test_a_message_that_never_arrived_is_posted(harness: BotHarness) -> None:
+    harness.people.invite("builds")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.slack.fault("chat.postMessage", "dropped")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", person=None)
+    assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_bitrise_failing_for_a_while_loses_nothing(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.fault("GET /v0.1/builds", "html", times=5)
+async def test_bitrise_failing_for_a_while_loses_nothing(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.fault("GET /v0.1/builds", "html", times=5)
     for _ in range(3):
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#3 succeeded", person=None)
-    assert [len(town.messages_with(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#3 succeeded", person=None)
+    assert [len(harness.messages_with(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
 
 
-async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.fault("GET /v0.1/builds", "ratelimited", seconds=1)
+async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.fault("GET /v0.1/builds", "ratelimited", seconds=1)
     for _ in range(60):
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#60 ", person=None)
-    digests = town.messages_with("builds ended while I could not tell you")
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#60 ", person=None)
+    digests = harness.messages_with("builds ended while I could not tell you")
     assert digests
-    everything = "\n".join(town.message_text(post) for post in town.slack.posts("builds"))
+    everything = "\n".join(harness.message_text(post) for post in harness.slack.posts("builds"))
     assert [everything.count(f"Sample Android #{number} succeeded") for number in range(1, 61)] == [1] * 60
 
 
-async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(town: BotHarness) -> None:
-    town.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=404)
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe ios", "subscribed")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios), "error")
-    await town.wait_for_message("Sample Android #1 succeeded", person=None)
-    await town.wait_for_message("Sample iOS #1 failed", person=None)
+async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(harness: BotHarness) -> None:
+    harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=404)
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe ios", "subscribed")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios), "error")
+    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.wait_for_message("Sample iOS #1 failed", person=None)
 
 
-async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(town: BotHarness) -> None:
-    town.people.invite("release")
-    await town.ask("/bitrise subscribe android", "subscribed", channel="release")
-    await town.ask("/bitrise subscribe ios", "subscribed", channel="release")
-    channel = town.slack.workspace.channel("release")
+async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(harness: BotHarness) -> None:
+    harness.people.invite("release")
+    await harness.ask("/bitrise subscribe android", "subscribed", channel="release")
+    await harness.ask("/bitrise subscribe ios", "subscribed", channel="release")
+    channel = harness.slack.workspace.channel("release")
     channel.members.discard("U0BUILDBELL")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    notice = await town.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
-    said = town.message_text(notice)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    notice = await harness.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
+    said = harness.message_text(notice)
     assert "Type /invite @buildbell in it" in said.replace("`", "")
     assert "every build's end in Sample Android" in said
     assert "every build's end in Sample iOS" in said
-    listed = await town.ask("/bitrise subscriptions", "Stopped", channel="release")
+    listed = await harness.ask("/bitrise subscriptions", "Stopped", channel="release")
 
-    town.people.invite("release")
-    await town.press(listed, "Tell again", "let this channel be told again")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.wait_for_message("#2 failed", channel="release", person=None)
-    assert len(town.slack.posts("D0ANNA", "anna")) == 1
-
-
-async def test_a_renamed_channel_keeps_its_subscriptions(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.slack.workspace.channel("builds").name = "builds-and-more"
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
+    harness.people.invite("release")
+    await harness.press(listed, "Tell again", "let this channel be told again")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.wait_for_message("#2 failed", channel="release", person=None)
+    assert len(harness.slack.posts("D0ANNA", "anna")) == 1
 
 
-async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android branch:main status:failed", "subscribed")
-    await town.ask("/bitrise subscribe android branch:develop", "subscribed")
+async def test_a_renamed_channel_keeps_its_subscriptions(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.slack.workspace.channel("builds").name = "builds-and-more"
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    await harness.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
+
+
+async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(
+    harness: BotHarness,
+) -> None:
+    await harness.ask("/bitrise subscribe android branch:main status:failed", "subscribed")
+    await harness.ask("/bitrise subscribe android branch:develop", "subscribed")
     for branch, result in (("main", "success"), ("main", "error"), ("develop", "success")):
-        build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
-        town.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await town.wait_for_message("#3 succeeded", person=None)
-    assert [len(town.messages_with(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
+        build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": branch})
+        harness.bitrise.finish(build, result)  # type: ignore[arg-type]
+    await harness.wait_for_message("#3 succeeded", person=None)
+    assert [len(harness.messages_with(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
 
 
 async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_answer(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
 
     async def says_so() -> bool:
-        listed = await town.ask("/bitrise subscriptions", "This channel is told of")
-        return "I could not look at Bitrise since" in town.message_text(listed)
+        listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
+        return "I could not look at Bitrise since" in harness.message_text(listed)
 
     async with asyncio.timeout(30):
         while not await says_so():  # noqa: ASYNC110 - it is asked as a person would
             await asyncio.sleep(0.2)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    town.bitrise.faults.clear()
-    await town.slack.wait_for_post("builds", "#1 failed", seconds=30)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    harness.bitrise.faults.clear()
+    await harness.slack.wait_for_post("builds", "#1 failed", seconds=30)
     assert not await says_so()

@@ -67,14 +67,14 @@ async def create_full_database(path: Path, *, key: str = OLD) -> None:
     await database.close()
 
 
-async def _of_workspace(storage: Repositories, team: str) -> None:
-    here = storage.of(team)
+async def _of_workspace(repositories: Repositories, team: str) -> None:
+    here = repositories.of(team)
     for person, name in ((ANNA, "anna-at-bitrise"), (BEN, "ben-at-bitrise")):
         await here.accounts.connect(
             person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
-        await storage.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
-        await storage.deliveries.take(
+        await repositories.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
+        await repositories.deliveries.take(
             team, f"of-{person[2:].lower()}", now=NOON, until=NOON + timedelta(hours=1)
         )
         await here.passing_files.note(f"F0{person}", person, NOON)
@@ -103,7 +103,7 @@ async def _of_workspace(storage: Repositories, team: str) -> None:
         act = TriggerBuildAction(
             app=ANDROID, ask=TriggerBuild(app="android", branch="main", message="because")
         )
-        proposal = storage.proposals.new(
+        proposal = repositories.proposals.new(
             act,
             team=team,
             channel="C1",
@@ -112,8 +112,8 @@ async def _of_workspace(storage: Repositories, team: str) -> None:
             asked_at=NOON,
             expires_at=NOON + timedelta(hours=1),
         )
-        assert storage.vault is not None
-        seal = storage.vault.sign(signed_text(team, proposal.id))
+        assert repositories.vault is not None
+        seal = repositories.vault.sign(signed_text(team, proposal.id))
         entry = AuditEntry(
             event=Event.PROPOSED,
             act="start",
@@ -121,21 +121,21 @@ async def _of_workspace(storage: Repositories, team: str) -> None:
             channel="D0ANNA" if person == ANNA else "C1",
             about={"label": f"#{number}", "name": f"{person}-name"},
         )
-        await storage.proposals.begin(proposal, Message(f"<@{person}> asks", [{"value": seal}]), entry)
-    await storage.messages.owe(
+        await repositories.proposals.begin(proposal, Message(f"<@{person}> asks", [{"value": seal}]), entry)
+    await repositories.messages.owe(
         f"to-anna-{team}", make_recipient(ANNA, team), "notice", Message("to you").encode(), NOON
     )
-    await storage.messages.owe(
+    await repositories.messages.owe(
         f"of-anna-{team}", make_recipient("C1", team), "notice x", Message(f"<@{ANNA}> did").encode(), NOON
     )
-    await storage.steps.begin(team, f"Fx{team}", "start", NOON)
-    await storage.steps.wait(
+    await repositories.steps.begin(team, f"Fx{team}", "start", NOON)
+    await repositories.steps.wait(
         WaitingStep(team=team, execution=f"Fx{team}", app_slug="a", build_slug="b", until=NOON)
     )
 
 
-async def _of_everybody(storage: Repositories) -> None:
-    recorder = PollRecorder(storage.database, compare=compare, match=match)
+async def _of_everybody(repositories: Repositories) -> None:
+    recorder = PollRecorder(repositories.database, compare=compare, match=match)
     builds = (
         make_build(1, BuildState.FAILED, params=STARTED_BY_ANNA),
         make_build(
@@ -155,11 +155,11 @@ async def _of_everybody(storage: Repositories) -> None:
         PollSnapshot(token="t", builds=builds, seen_until=NOON, pipelines=(pipeline,)), at=NOON
     )
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
-    await storage.requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
-    owed = await storage.outbox.due(make_recipient("C1"), 10, NOON)
+    await repositories.requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
+    owed = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
     card = NewMessage(parcel="card", team=TEAM, channel="C1", subject="card 1 x")
     note = CardState(claimed_by=ANNA, snoozed_by=ANNA).encode()
-    await storage.outbox.begin(owed[:1], card, NOON, note=note)
+    await repositories.outbox.begin(owed[:1], card, NOON, note=note)
 
 
 def dump_rows(path: Path) -> str:

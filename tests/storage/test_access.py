@@ -21,25 +21,25 @@ OWN = Scope(seen_as=AccessSource.OWN)
 
 
 @pytest.fixture
-def sealing(storage: Repositories) -> Repositories:
+def sealing(repositories: Repositories) -> Repositories:
     """Storage that keeps accounts."""
-    return Repositories(storage.database, SecretBox(["key-" * 10]))
+    return Repositories(repositories.database, SecretBox(["key-" * 10]))
 
 
-async def link(storage: Repositories, as_: str = "ben") -> None:
-    await storage.of("T1").accounts.connect(
+async def link(repositories: Repositories, as_: str = "ben") -> None:
+    await repositories.of("T1").accounts.connect(
         BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=as_, name=as_, at=NOON
     )
 
 
-async def subscribe(storage: Repositories) -> Subscription:
-    return await storage.of("T1").subscriptions.add(
+async def subscribe(repositories: Repositories) -> Subscription:
+    return await repositories.of("T1").subscriptions.add(
         channel="C1", app=ANDROID, terms=NotificationRule(), by=BEN, at=NOON, baseline=Baseline(), scope=OWN
     )
 
 
-async def due(storage: Repositories) -> list[Subscription]:
-    return await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
+async def due(repositories: Repositories) -> list[Subscription]:
+    return await repositories.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
 
 
 async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothing(
@@ -88,13 +88,13 @@ async def test_another_account_has_it_asked_anew(sealing: Repositories) -> None:
 
 
 async def test_what_shows_the_bots_own_access_is_asked_about_only_where_its_token_does_not_act_for_all(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    await storage.of("T1").subscriptions.add(
+    await repositories.of("T1").subscriptions.add(
         channel="C1", app=ANDROID, terms=NotificationRule(), by=BEN, at=NOON, baseline=Baseline()
     )
     here, both = [Provider.BITRISE], [Provider.BITRISE, Provider.BUILDIO]
-    to_check = storage.subscriptions.to_check
+    to_check = repositories.subscriptions.to_check
     assert len(await to_check(NOON, 10, providers=both)) == 1
     assert await to_check(NOON, 10, providers=both, acting=here) == []
     assert await to_check(NOON, 10, providers=[Provider.BUILDIO]) == []

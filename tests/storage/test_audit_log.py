@@ -320,15 +320,15 @@ def test_forgetting_heals_no_forged_chain_and_leaves_one_whose_key_is_not_there(
 
 
 async def test_the_housekeeping_forgets_what_is_older_than_the_audit_log_is_kept(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
     for days in (1, 2, 3):
-        await storage.database.write(
+        await repositories.database.write(
             lambda db, days=days: append(db, "T1", VAULT, an_entry(days), NOON + timedelta(days=days))  # type: ignore[misc]
         )
     before = NOON + timedelta(days=2, hours=1)
-    assert await prune(storage.database, before=NOON, audit_before=before, vault=VAULT) == 2
-    found = await storage.database.read(lambda db: verify_chain(db, "T1", VAULT, None))
+    assert await prune(repositories.database, before=NOON, audit_before=before, vault=VAULT) == 2
+    found = await repositories.database.read(lambda db: verify_chain(db, "T1", VAULT, None))
     assert (found.entries, found.last_seq) == (1, 3)
 
 

@@ -406,9 +406,9 @@ def mark(path: Path, token: str) -> None:
 
 
 async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_now(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    subscriptions = storage.of("T1").subscriptions
+    subscriptions = repositories.of("T1").subscriptions
     await subscriptions.add(
         channel="C1", app=ANDROID, terms=NotificationRule(), by="U1", at=NOON, baseline=Baseline()
     )
@@ -419,7 +419,7 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
         once = NotificationRule(filter=BuildFilter(builds=frozenset({make_build(number).slug})), once=True)
         await subscriptions.add(channel="D1", app=ANDROID, terms=once, by="U1", at=NOON, baseline=None)
     await record_poll(
-        storage, make_build(1), make_build(2, BuildState.RUNNING), make_build(3, BuildState.RUNNING)
+        repositories, make_build(1), make_build(2, BuildState.RUNNING), make_build(3, BuildState.RUNNING)
     )
     now = (
         make_build(2, BuildState.FAILED),
@@ -430,20 +430,21 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
     waits = BuildRequest(app_slug=ANDROID.slug, slug="r1")
     beginning = WatchBaseline({ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}, [waits])
     assert (
-        await storage.database.write(lambda db: reset_watching(db, beginning, NOON + timedelta(hours=1))) == 1
+        await repositories.database.write(lambda db: reset_watching(db, beginning, NOON + timedelta(hours=1)))
+        == 1
     )
 
-    assert await storage.requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
-    open_now = await storage.watching.state("t", Provider.BITRISE)
+    assert await repositories.requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
+    open_now = await repositories.watching.state("t", Provider.BITRISE)
     assert set(open_now.open_builds) == {make_build(3).slug, make_build(4).slug}
     assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{make_build(3).slug}]
     late_ios = make_build(7, app=IOS)
-    await record_poll(storage, *now, make_build(1), late_ios)
-    assert await storage.outbox.depth() == 0
+    await record_poll(repositories, *now, make_build(1), late_ios)
+    assert await repositories.outbox.depth() == 0
     await record_poll(
-        storage, make_build(3), make_build(4, BuildState.FAILED), make_build(6, BuildState.FAILED)
+        repositories, make_build(3), make_build(4, BuildState.FAILED), make_build(6, BuildState.FAILED)
     )
-    told = await storage.outbox.due(make_recipient("C1"), 10, NOON)
+    told = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
     assert [one.build.number for one in told] == [3, 4, 6]
     # What ended unseen counts in its series all the same.
     positions = [one.standing and one.standing.position for one in told]

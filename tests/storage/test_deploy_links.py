@@ -16,8 +16,8 @@ SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 STAGING = App(provider=Provider.BUILDIO, slug="staging-id", title="shop-staging")
 
 
-async def test_a_tie_comes_back_as_it_was_made(storage: Repositories) -> None:
-    ties = storage.of("T1").ties
+async def test_a_tie_comes_back_as_it_was_made(repositories: Repositories) -> None:
+    ties = repositories.of("T1").ties
     made = await ties.add("C1", SHOP, ANDROID, ["release/*", "main"], by="U1", at=NOON)
     assert (made.app, made.bitrise) == (SHOP, App(slug=ANDROID.slug, title=ANDROID.title))
     assert (set(made.branches), made.set_by, made.set_at) == ({"main", "release/*"}, "U1", NOON)
@@ -27,8 +27,8 @@ async def test_a_tie_comes_back_as_it_was_made(storage: Repositories) -> None:
     assert await ties.of_app("C1", IOS.slug) == []
 
 
-async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(storage: Repositories) -> None:
-    ties = storage.of("T1").ties
+async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(repositories: Repositories) -> None:
+    ties = repositories.of("T1").ties
     first = await ties.add("C1", SHOP, ANDROID, ["main", "dev"], by="U1", at=NOON)
     renamed = SHOP.model_copy(update={"title": "shop-eu"})
     again = await ties.add("C1", renamed, ANDROID, ["dev", "main"], by="U2", at=NOON)
@@ -37,8 +37,8 @@ async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(storage
     assert other.number != first.number
 
 
-async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(storage: Repositories) -> None:
-    ties = storage.of("T1").ties
+async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(repositories: Repositories) -> None:
+    ties = repositories.of("T1").ties
     first = await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     assert await ties.remove("C1", [first.number]) == 1
     assert await ties.remove("C1", [first.number]) == 0
@@ -48,34 +48,38 @@ async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(storage: R
 
 
 async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_read(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    await subscribe(storage)
+    await subscribe(repositories)
     await record_poll(
-        storage, make_build(1, commit_hash="c" * 40), make_build(2, BuildState.FAILED, commit_hash="d" * 40)
+        repositories,
+        make_build(1, commit_hash="c" * 40),
+        make_build(2, BuildState.FAILED, commit_hash="d" * 40),
     )
-    here, elsewhere = storage.of("T1").ties, storage.of("T2").ties
+    here, elsewhere = repositories.of("T1").ties, repositories.of("T2").ties
     tie = await here.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     await here.add("C2", STAGING, ANDROID, [], by="U1", at=NOON)
     await here.add("C1", STAGING, IOS, [], by="U1", at=NOON)
     await elsewhere.add("C1", STAGING, ANDROID, [], by="U1", at=NOON)
-    assert {one.build.number: one.ties for one in await owed(storage)} == {1: (tie,), 2: ()}
+    assert {one.build.number: one.ties for one in await owed(repositories)} == {1: (tie,), 2: ()}
     await here.remove("C1", [tie.number])
-    assert [one.ties for one in await owed(storage)] == [(), ()]
+    assert [one.ties for one in await owed(repositories)] == [(), ()]
 
 
-async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(storage: Repositories) -> None:
-    ties = storage.of("T1").ties
+async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(
+    repositories: Repositories,
+) -> None:
+    ties = repositories.of("T1").ties
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
-    await storage.wipe("T1")
+    await repositories.wipe("T1")
     assert await ties.of_channel("C1") == []
     with pytest.raises(WorkspaceGone):
         await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
-    assert "T1" not in await storage.teams()
+    assert "T1" not in await repositories.teams()
 
 
-async def test_ties_are_kept_however_old_they_are(storage: Repositories) -> None:
-    ties = storage.of("T1").ties
+async def test_ties_are_kept_however_old_they_are(repositories: Repositories) -> None:
+    ties = repositories.of("T1").ties
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
-    assert await prune(storage.database, before=NOON.replace(year=2036)) == 0
+    assert await prune(repositories.database, before=NOON.replace(year=2036)) == 0
     assert len(await ties.of_channel("C1")) == 1

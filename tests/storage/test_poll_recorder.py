@@ -20,14 +20,14 @@ TOKEN = "bitrise:test"
 
 
 async def subscribe(
-    storage: Repositories,
+    repositories: Repositories,
     filter_: BuildFilter = BuildFilter(),
     *,
     channel: str = "C1",
     known: Sequence[Build] = (),
 ) -> Subscription:
     newest = max((build.triggered_at for build in known if build.triggered_at), default=None)
-    return await storage.of("T1").subscriptions.add(
+    return await repositories.of("T1").subscriptions.add(
         channel=channel,
         app=ANDROID,
         terms=NotificationRule(filter=filter_),
@@ -37,114 +37,116 @@ async def subscribe(
     )
 
 
-async def record_poll(storage: Repositories, *builds: Build) -> None:
-    recorder = PollRecorder(storage.database, compare=compare, match=match)
+async def record_poll(repositories: Repositories, *builds: Build) -> None:
+    recorder = PollRecorder(repositories.database, compare=compare, match=match)
     await recorder.record(
         PollSnapshot(token=TOKEN, builds=builds, seen_until=builds[-1].triggered_at), at=NOON
     )
 
 
-async def owed(storage: Repositories, channel: str = "C1") -> list[Notification]:
-    return await storage.outbox.due(make_recipient(channel), 100, NOON)
+async def owed(repositories: Repositories, channel: str = "C1") -> list[Notification]:
+    return await repositories.outbox.due(make_recipient(channel), 100, NOON)
 
 
-async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1, BuildState.RUNNING))
-    await record_poll(storage, make_build(1, BuildState.FAILED))
-    await record_poll(storage, make_build(1, BuildState.FAILED))
-    assert [(one.build.number, one.build.state) for one in await owed(storage)] == [(1, BuildState.FAILED)]
+async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1, BuildState.RUNNING))
+    await record_poll(repositories, make_build(1, BuildState.FAILED))
+    await record_poll(repositories, make_build(1, BuildState.FAILED))
+    assert [(one.build.number, one.build.state) for one in await owed(repositories)] == [
+        (1, BuildState.FAILED)
+    ]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_owed(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    assert len(await owed(storage)) == 1
+async def test_a_build_that_starts_and_ends_between_two_looks_is_owed(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    assert len(await owed(repositories)) == 1
 
 
-async def test_what_had_ended_when_the_watching_began_is_not_owed(storage: Repositories) -> None:
-    await subscribe(storage, known=[make_build(5), make_build(4, BuildState.RUNNING)])
-    await record_poll(storage, make_build(3), make_build(4), make_build(5))
-    assert [one.build.number for one in await owed(storage)] == [4]
+async def test_what_had_ended_when_the_watching_began_is_not_owed(repositories: Repositories) -> None:
+    await subscribe(repositories, known=[make_build(5), make_build(4, BuildState.RUNNING)])
+    await record_poll(repositories, make_build(3), make_build(4), make_build(5))
+    assert [one.build.number for one in await owed(repositories)] == [4]
 
 
-async def test_each_subscription_that_matches_is_owed_its_own(storage: Repositories) -> None:
-    await subscribe(storage, BuildFilter(branch=GlobPatterns(include=("main",))))
-    await subscribe(storage, BuildFilter(branch=GlobPatterns(include=("release/*",))), channel="C2")
-    await subscribe(storage, BuildFilter(), channel="C3")
-    await record_poll(storage, make_build(1, branch="main"))
-    assert [len(await owed(storage, channel)) for channel in ("C1", "C2", "C3")] == [1, 0, 1]
+async def test_each_subscription_that_matches_is_owed_its_own(repositories: Repositories) -> None:
+    await subscribe(repositories, BuildFilter(branch=GlobPatterns(include=("main",))))
+    await subscribe(repositories, BuildFilter(branch=GlobPatterns(include=("release/*",))), channel="C2")
+    await subscribe(repositories, BuildFilter(), channel="C3")
+    await record_poll(repositories, make_build(1, branch="main"))
+    assert [len(await owed(repositories, channel)) for channel in ("C1", "C2", "C3")] == [1, 0, 1]
 
 
-async def test_builds_are_owed_in_the_order_in_which_they_ended(storage: Repositories) -> None:
-    await subscribe(storage)
+async def test_builds_are_owed_in_the_order_in_which_they_ended(repositories: Repositories) -> None:
+    await subscribe(repositories)
     slow = make_build(1, finished_at=NOON.replace(hour=20))
-    await record_poll(storage, make_build(3), slow, make_build(2))
-    assert [one.build.number for one in await owed(storage)] == [2, 3, 1]
+    await record_poll(repositories, make_build(3), slow, make_build(2))
+    assert [one.build.number for one in await owed(repositories)] == [2, 3, 1]
 
 
-async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    [told] = await owed(storage)
-    await storage.outbox.begin(
+async def test_a_list_that_lags_behind_does_not_bring_a_build_back(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    [told] = await owed(repositories)
+    await repositories.outbox.begin(
         [told], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
     )
-    await storage.outbox.told("p1", "1.0")
-    await record_poll(storage, make_build(1, BuildState.RUNNING))
-    await record_poll(storage, make_build(1))
-    assert await owed(storage) == []
+    await repositories.outbox.told("p1", "1.0")
+    await record_poll(repositories, make_build(1, BuildState.RUNNING))
+    await record_poll(repositories, make_build(1))
+    assert await owed(repositories) == []
 
 
-async def test_unsubscribing_takes_back_what_is_still_owed(storage: Repositories) -> None:
-    subscription = await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    await storage.of("T1").subscriptions.remove(subscription)
-    assert await owed(storage) == []
-    assert await storage.of("T1").subscriptions.of_channel("C1") == []
-    assert not await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+async def test_unsubscribing_takes_back_what_is_still_owed(repositories: Repositories) -> None:
+    subscription = await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    await repositories.of("T1").subscriptions.remove(subscription)
+    assert await owed(repositories) == []
+    assert await repositories.of("T1").subscriptions.of_channel("C1") == []
+    assert not await repositories.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
 
 
-async def test_subscribing_twice_to_the_same_is_one_subscription(storage: Repositories) -> None:
-    first = await subscribe(storage)
-    second = await subscribe(storage)
+async def test_subscribing_twice_to_the_same_is_one_subscription(repositories: Repositories) -> None:
+    first = await subscribe(repositories)
+    second = await subscribe(repositories)
     assert first.id == second.id
 
 
-async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    stopped = await storage.of("T1").subscriptions.stop("C1", "is_archived", NOON)
-    assert await storage.outbox.drop(make_recipient("C1"), "is_archived") == 1
-    await record_poll(storage, make_build(2))
+async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    stopped = await repositories.of("T1").subscriptions.stop("C1", "is_archived", NOON)
+    assert await repositories.outbox.drop(make_recipient("C1"), "is_archived") == 1
+    await record_poll(repositories, make_build(2))
     assert [one.app for one in stopped] == [ANDROID]
-    assert await owed(storage) == []
+    assert await owed(repositories) == []
 
-    await subscribe(storage)
-    await record_poll(storage, make_build(3))
-    assert [one.build.number for one in await owed(storage)] == [3]
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(3))
+    assert [one.build.number for one in await owed(repositories)] == [3]
 
 
-async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1), make_build(2))
+async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1), make_build(2))
     new = NewMessage(parcel="p1", team="T1", channel="C1", subject="backlog")
-    await storage.outbox.begin(await owed(storage), new, NOON)
-    assert await owed(storage) == []
-    assert [one.status for one in await storage.messages.unfinished(make_recipient("C1"))] == [
+    await repositories.outbox.begin(await owed(repositories), new, NOON)
+    assert await owed(repositories) == []
+    assert [one.status for one in await repositories.messages.unfinished(make_recipient("C1"))] == [
         MessageStatus.SENDING
     ]
-    assert [one.status for one in await storage.outbox.carried("p1")] == [Status.SENDING] * 2
-    await storage.outbox.not_told("p1", "not there")
-    assert {one.status for one in await owed(storage)} == {Status.OWED}
+    assert [one.status for one in await repositories.outbox.carried("p1")] == [Status.SENDING] * 2
+    await repositories.outbox.not_told("p1", "not there")
+    assert {one.status for one in await owed(repositories)} == {Status.OWED}
 
 
-async def test_open_builds_are_followed_until_they_end(storage: Repositories) -> None:
-    await subscribe(storage)
+async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:
+    await subscribe(repositories)
     await record_poll(
-        storage, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
+        repositories, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
     )
-    state = await storage.watching.state(TOKEN, Provider.BITRISE)
+    state = await repositories.watching.state(TOKEN, Provider.BITRISE)
     assert {one.slug: one.state for one in state.open_builds.values()} == {
         make_build(1).slug: BuildState.ON_HOLD,
         make_build(2).slug: BuildState.RUNNING,

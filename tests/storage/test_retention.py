@@ -20,85 +20,85 @@ from tests.storage.test_poll_recorder import owed, record_poll, subscribe
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 
-async def test_told_builds_are_forgotten_but_for_what_statistics_need(storage: Repositories) -> None:
-    await subscribe(storage)
+async def test_told_builds_are_forgotten_but_for_what_statistics_need(repositories: Repositories) -> None:
+    await subscribe(repositories)
     await record_poll(
-        storage, make_build(1, BuildState.FAILED, branch="main"), make_build(2, BuildState.RUNNING)
+        repositories, make_build(1, BuildState.FAILED, branch="main"), make_build(2, BuildState.RUNNING)
     )
-    await storage.outbox.begin(
-        await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
+    await repositories.outbox.begin(
+        await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
     )
-    await storage.outbox.told("p", "1.0")
-    assert await prune(storage.database, before=NOON + timedelta(days=1)) == 3
-    [[number, state, branch, body]] = await storage.database.read(
+    await repositories.outbox.told("p", "1.0")
+    assert await prune(repositories.database, before=NOON + timedelta(days=1)) == 3
+    [[number, state, branch, body]] = await repositories.database.read(
         lambda db: list(db.execute("SELECT number, state, branch, body FROM builds WHERE ended = 1"))
     )
     assert (number, state, branch, body) == (1, "failed", "main", "")
-    assert await storage.watching.build(make_build(1).provider, make_build(1).slug) is None
-    assert len(await storage.watching.open_builds(ANDROID.provider)) == 1
-    await record_poll(storage, make_build(1, BuildState.FAILED))
-    assert await owed(storage) == []
+    assert await repositories.watching.build(make_build(1).provider, make_build(1).slug) is None
+    assert len(await repositories.watching.open_builds(ANDROID.provider)) == 1
+    await record_poll(repositories, make_build(1, BuildState.FAILED))
+    assert await owed(repositories) == []
 
 
-async def test_what_is_owed_is_kept_however_old_it_is(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    assert await prune(storage.database, before=NOON + timedelta(days=1)) == 0
-    assert len(await owed(storage)) == 1
+async def test_what_is_owed_is_kept_however_old_it_is(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    assert await prune(repositories.database, before=NOON + timedelta(days=1)) == 0
+    assert len(await owed(repositories)) == 1
 
 
-async def test_nothing_young_is_touched(storage: Repositories) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1))
-    await storage.outbox.begin(
-        await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
+async def test_nothing_young_is_touched(repositories: Repositories) -> None:
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1))
+    await repositories.outbox.begin(
+        await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
     )
-    await storage.outbox.told("p", "1.0")
-    assert await prune(storage.database, before=NOON) == 0
+    await repositories.outbox.told("p", "1.0")
+    assert await prune(repositories.database, before=NOON) == 0
 
 
 async def test_series_that_nobody_builds_any_more_are_forgotten_unless_they_are_red(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    await subscribe(storage)
+    await subscribe(repositories)
     green, red = make_build(1, branch="gone"), make_build(2, BuildState.FAILED, branch="broken")
-    await record_poll(storage, green, red)
-    await storage.outbox.drop(make_recipient("C1"), "is_archived")
-    await prune(storage.database, before=NOON)
-    assert await branches(storage) == {"gone", "broken"}
-    await prune(storage.database, before=NOON + timedelta(days=1))
-    assert await branches(storage) == {"broken"}
-    await record_poll(storage, make_build(3, branch="broken"))
-    [fixed] = await owed(storage)
+    await record_poll(repositories, green, red)
+    await repositories.outbox.drop(make_recipient("C1"), "is_archived")
+    await prune(repositories.database, before=NOON)
+    assert await branches(repositories) == {"gone", "broken"}
+    await prune(repositories.database, before=NOON + timedelta(days=1))
+    assert await branches(repositories) == {"broken"}
+    await record_poll(repositories, make_build(3, branch="broken"))
+    [fixed] = await owed(repositories)
     assert fixed.standing is not None
     assert fixed.standing.position == "fixed"
 
 
-async def branches(storage: Repositories) -> set[str]:
-    rows = await storage.database.read(lambda db: db.execute("SELECT branch FROM series").fetchall())
+async def branches(repositories: Repositories) -> set[str]:
+    rows = await repositories.database.read(lambda db: db.execute("SELECT branch FROM series").fetchall())
     return {branch for (branch,) in rows}
 
 
 async def test_what_is_owed_of_a_build_that_the_provider_has_lost_is_given_up_in_the_end(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    await subscribe(storage)
-    await record_poll(storage, make_build(1), make_build(2))
-    await storage.database.write(lambda db: db.execute("DELETE FROM builds WHERE number = 1"))
-    await prune(storage.database, before=NOON + timedelta(days=1))
-    assert await storage.outbox.depth() == 1
-    assert [one.build.number for one in await owed(storage)] == [2]
+    await subscribe(repositories)
+    await record_poll(repositories, make_build(1), make_build(2))
+    await repositories.database.write(lambda db: db.execute("DELETE FROM builds WHERE number = 1"))
+    await prune(repositories.database, before=NOON + timedelta(days=1))
+    assert await repositories.outbox.depth() == 1
+    assert [one.build.number for one in await owed(repositories)] == [2]
 
 
 async def test_builds_that_wait_for_approval_are_forgotten_with_the_last_who_watches_their_app(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    subscription = await subscribe(storage)
+    subscription = await subscribe(repositories)
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
-    await storage.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
-    await storage.of("T1").subscriptions.remove(subscription)
-    assert await storage.requests.open(Provider.BITRISE, ANDROID.slug) == []
-    assert await storage.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
+    await repositories.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
+    await repositories.of("T1").subscriptions.remove(subscription)
+    assert await repositories.requests.open(Provider.BITRISE, ANDROID.slug) == []
+    assert await repositories.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
 
 
 def test_the_docs_say_of_every_table_how_long_it_is_kept() -> None:

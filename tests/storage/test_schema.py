@@ -27,27 +27,27 @@ NOBODYS = {
 WIPED_BY_THEMSELVES = {"audit", "audit_chains", "installations", "subscriptions"}
 
 
-async def test_each_row_belongs_to_a_workspace_or_to_nobody(storage: Repositories) -> None:
+async def test_each_row_belongs_to_a_workspace_or_to_nobody(repositories: Repositories) -> None:
     def look(db: sqlite_utils.Database) -> dict[str, bool]:
         return {
             name: any(column.name == "team_id" and column.notnull for column in db.table(name).columns)
             for name in db.table_names()
         }
 
-    owned = await storage.database.read(look)
+    owned = await repositories.database.read(look)
     assert {name for name, ours in owned.items() if not ours} == set(NOBODYS)
 
 
-async def test_nobodys_rows_name_no_channel_and_no_person(storage: Repositories) -> None:
+async def test_nobodys_rows_name_no_channel_and_no_person(repositories: Repositories) -> None:
     def look(db: sqlite_utils.Database) -> set[str]:
         return {column.name for name in NOBODYS for column in db.table(name).columns}
 
-    named = await storage.database.read(look)
+    named = await repositories.database.read(look)
     assert not named & {"team_id", "channel_id", "user_id", "created_by", "set_by", "asked_by", "decided_by"}
 
 
 async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_first(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
     def look(db: sqlite_utils.Database) -> list[tuple[str, list[str]]]:
         keys = []
@@ -57,7 +57,7 @@ async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_firs
             keys += [(f"{name}: {one.name}", one.columns) for one in table.indexes]
         return keys
 
-    keys = await storage.database.read(look)
+    keys = await repositories.database.read(look)
     wrong = [
         (name, columns)
         for name, columns in keys
@@ -66,12 +66,12 @@ async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_firs
     assert wrong == []
 
 
-async def test_a_wipe_knows_every_table_that_has_workspaces(storage: Repositories) -> None:
-    there = set(await storage.database.read(lambda db: db.table_names()))
+async def test_a_wipe_knows_every_table_that_has_workspaces(repositories: Repositories) -> None:
+    there = set(await repositories.database.read(lambda db: db.table_names()))
     assert there - set(NOBODYS) == set(OF_A_WORKSPACE) | WIPED_BY_THEMSELVES
 
 
-async def test_the_workspaces_that_are_known_are_found_in_every_table(storage: Repositories) -> None:
+async def test_the_workspaces_that_are_known_are_found_in_every_table(repositories: Repositories) -> None:
     def fill(db: sqlite_utils.Database) -> None:
         for table in (*OF_A_WORKSPACE, "audit_chains", "subscriptions"):
             row: dict[str, object] = {
@@ -81,7 +81,7 @@ async def test_the_workspaces_that_are_known_are_found_in_every_table(storage: R
             }
             db.table(table).insert(row | {"team_id": f"T-{table}"})
 
-    await storage.database.write(fill)
-    known = set(await storage.database.read(known_teams))
+    await repositories.database.write(fill)
+    known = set(await repositories.database.read(known_teams))
     assert {f"T-{table}" for table in OF_A_WORKSPACE} <= known
     assert {"T-subscriptions", "T-audit_chains"} <= known

@@ -29,21 +29,21 @@ async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_
         await database.close()
 
 
-async def test_what_is_over_is_forgotten_and_no_sooner(storage: Repositories) -> None:
-    deliveries = storage.deliveries
+async def test_what_is_over_is_forgotten_and_no_sooner(repositories: Repositories) -> None:
+    deliveries = repositories.deliveries
     assert await deliveries.take("T1", "one", now=NOON, until=LATER)
     assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
     after = LATER + timedelta(seconds=1)
     assert await deliveries.take("T2", "another", now=after, until=after)
-    rows = await storage.database.read(
+    rows = await repositories.database.read(
         lambda db: list(db.execute("SELECT team_id, fingerprint FROM deliveries"))
     )
     assert rows == [("T2", "another")]
 
 
-async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(storage: Repositories) -> None:
-    assert await storage.deliveries.take("T1", "one", now=NOON, until=LATER)
-    await storage.wipe("T1")
+async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(repositories: Repositories) -> None:
+    assert await repositories.deliveries.take("T1", "one", now=NOON, until=LATER)
+    await repositories.wipe("T1")
     with pytest.raises(WorkspaceGone):
-        await storage.deliveries.take("T1", "two", now=NOON, until=LATER)
-    assert await storage.database.read(lambda db: list(db.execute("SELECT * FROM deliveries"))) == []
+        await repositories.deliveries.take("T1", "two", now=NOON, until=LATER)
+    assert await repositories.database.read(lambda db: list(db.execute("SELECT * FROM deliveries"))) == []

@@ -33,16 +33,16 @@ class NotificationHarness:
         self,
         slack: SlackSimulator,
         client: SlackClient,
-        storage: Repositories,
+        repositories: Repositories,
         reader: Callable[[], BuildSource],
         clock: Callable[[], datetime],
     ) -> None:
-        self.slack, self.storage, self.clock = slack, storage, clock
+        self.slack, self.storage, self.clock = slack, repositories, clock
         self._reader = reader
         keys = itertools.count(1)
         self._relay = Dispatcher(
             lambda _team: client,
-            storage,
+            repositories,
             counts=Metrics(),
             clock=clock,
             new_key=lambda: f"parcel-{next(keys)}",
@@ -83,14 +83,14 @@ class NotificationHarness:
 
 @asynccontextmanager
 async def telling(
-    storage: Repositories, reader: Callable[[], BuildSource], clock: Callable[[], datetime]
+    repositories: Repositories, reader: Callable[[], BuildSource], clock: Callable[[], datetime]
 ) -> AsyncIterator[NotificationHarness]:
     """Open it; at the end no rule of Slack may have been broken."""
     slack = await SlackSimulator(manifest(), lambda: clock().timestamp()).start()
     try:
         async with slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
-            yield NotificationHarness(slack, client, storage, reader, clock)
+            yield NotificationHarness(slack, client, repositories, reader, clock)
             assert slack.violations == []
     finally:
         await slack.close()

@@ -29,9 +29,9 @@ MOST_ARTIFACTS = 100
 TITLE = "Artifacts"
 
 
-async def artifacts(ask: ListArtifacts, context: RequestContext) -> Reply:
+async def artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
     """A build's artifacts."""
-    return await artifacts_of(*await find_build(context, ask.app, ask.build), context)
+    return await artifacts_of(*await find_build(context, command.app, command.build), context)
 
 
 async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply:
@@ -80,8 +80,8 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], context: Req
 async def set_public(about: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
     """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
     app, build = await by_slugs(context, about.app, about.build)
-    act = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
-    return (await run.run_action(act, context)).answer
+    action = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
+    return (await run.run_action(action, context)).answer
 
 
 async def install_code(about: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:

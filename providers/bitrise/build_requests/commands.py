@@ -16,9 +16,9 @@ from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 
 
-async def list_requests(ask: ListApprovals, context: RequestContext) -> Reply:
+async def list_requests(command: ListApprovals, context: RequestContext) -> Reply:
     """The builds of an app that wait now."""
-    return Reply(await listed(await find_app(context, ask.app), context), title=TITLE)
+    return Reply(await listed(await find_app(context, command.app), context), title=TITLE)
 
 
 async def listed(app: App, context: RequestContext) -> Message:

@@ -46,11 +46,11 @@ def start_note(
     one: TriggeredBuild,
     *,
     by: str,
-    ask: TriggerBuild | None = None,
+    command: TriggerBuild | None = None,
     like: tuple[Build, App] | None = None,
 ) -> RunNote:
     """A build was started: of what was asked for, or again `like` another one, with its app."""
-    of = "".join(f" {where} {code(name)}" for where, field in _OF if (name := getattr(ask, field, None)))
+    of = "".join(f" {where} {code(name)}" for where, field in _OF if (name := getattr(command, field, None)))
     workflow = f" with {code(one.workflow)}" if one.workflow else ""
     label = f"{app.title} #{one.number}" if one.number is not None else app.title
     again = f", as {build_text.name(*like)} was" if like is not None else ""

@@ -12,10 +12,10 @@ from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
 
 
-async def abort(ask: AbortBuild, context: RequestContext) -> Reply | None:
+async def abort(command: AbortBuild, context: RequestContext) -> Reply | None:
     """Abort a build, with the reason that the person gave."""
-    app, build = await find_build(context, ask.app, ask.build)
-    return await abort_build(app, build, AbortRequest(reason=ask.reason), context)
+    app, build = await find_build(context, command.app, command.build)
+    return await abort_build(app, build, AbortRequest(reason=command.reason), context)
 
 
 async def abort_build(app: App, build: Build, order: AbortRequest, context: RequestContext) -> Reply | None:
@@ -25,19 +25,19 @@ async def abort_build(app: App, build: Build, order: AbortRequest, context: Requ
     ).answer
 
 
-async def trigger(ask: TriggerBuild, context: RequestContext) -> Reply | None:
+async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of the app that the order names, or of the channel's."""
-    return await start(await find_app(context, ask.app), ask, context)
+    return await start(await find_app(context, command.app), command, context)
 
 
-async def start(app: App, ask: TriggerBuild, context: RequestContext) -> Reply | None:
+async def start(app: App, command: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of this app, and remember the order for the next time. Raises PermissionDenied or ProviderError."""
-    return (await run.run_action(TriggerBuildAction(app=app, ask=ask), context)).answer
+    return (await run.run_action(TriggerBuildAction(app=app, ask=command), context)).answer
 
 
-async def rebuild(ask: RebuildBuild, context: RequestContext) -> Reply | None:
+async def rebuild(command: RebuildBuild, context: RequestContext) -> Reply | None:
     """Start a build again as it was started."""
-    app, build = await find_build(context, ask.app, ask.build)
+    app, build = await find_build(context, command.app, command.build)
     return await rebuild_build(app, build, context)
 
 

@@ -59,10 +59,10 @@ class StartForm(TriggerBuild):
     variables: Mapping[int, str] = {}
 
     @classmethod
-    def of(cls, ask: TriggerBuild) -> StartForm:
+    def of(cls, command: TriggerBuild) -> StartForm:
         """The form that asks for this; each variable is a row."""
-        typed = {row: f"{key}={value}" for row, (key, value) in enumerate(ask.environments, 1)}
-        return cls(**ask.model_dump(exclude={"environments"}), variables=typed)
+        typed = {row: f"{key}={value}" for row, (key, value) in enumerate(command.environments, 1)}
+        return cls(**command.model_dump(exclude={"environments"}), variables=typed)
 
 
 def start_modal(

@@ -17,12 +17,12 @@ from services.worker_processes.log_tasks import redact_text
 TITLE = "bitrise.yml"
 
 
-async def show(ask: ShowYml, context: RequestContext) -> Reply:
+async def show(command: ShowYml, context: RequestContext) -> Reply:
     """The bitrise.yml as a file for the person alone, highlighted, and what Bitrise finds wrong with it.
 
     Raises what `find_build` does, and UserError where Slack does not take the file.
     """
-    app, build = await _whose(ask, context)
+    app, build = await _whose(command, context)
     bitrise = context.own_bitrise
     text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
     verdict = await bitrise.validate_yml(app.slug, text)
@@ -44,10 +44,10 @@ async def show(ask: ShowYml, context: RequestContext) -> Reply:
     return Reply(config_messages.yml_shown(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _whose(ask: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
-    if ask.build is None:
-        return await find_app(context, ask.app), None
+async def _whose(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
+    if command.build is None:
+        return await find_app(context, command.app), None
     # A slug alone may be an app's as well as a build's.
-    if ask.app is None and ask.build.slug and (app := await context.apps.by_slug(ask.build.slug)):
+    if command.app is None and command.build.slug and (app := await context.apps.by_slug(command.build.slug)):
         return app, None
-    return await find_build(context, ask.app, ask.build)
+    return await find_build(context, command.app, command.build)

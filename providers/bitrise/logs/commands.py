@@ -27,9 +27,9 @@ from services.worker_processes.log_tasks import redact_log
 TITLE = "Log"
 
 
-async def log(ask: ShowLog, context: RequestContext) -> Reply:
+async def log(command: ShowLog, context: RequestContext) -> Reply:
     """A build's steps, and the end of its log."""
-    return await log_of(*await find_build(context, ask.app, ask.build), context)
+    return await log_of(*await find_build(context, command.app, command.build), context)
 
 
 async def log_of(

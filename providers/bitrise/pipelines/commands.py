@@ -20,16 +20,20 @@ from services.request.finder import UserError, app_by_slug, find_app
 MOST = 10
 
 
-async def show(ask: ShowPipeline, context: RequestContext) -> Reply:
+async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline's card."""
-    app = await app_by_slug(context, ask.app_slug) if ask.app_slug else await find_app(context, ask.app)
-    identity = ask.pipeline_id or await _by_number(app, ask.number or 0, context)
+    app = (
+        await app_by_slug(context, command.app_slug)
+        if command.app_slug
+        else await find_app(context, command.app)
+    )
+    identity = command.pipeline_id or await _by_number(app, command.number or 0, context)
     return Reply(await card(app, identity, context), title=TITLE)
 
 
-async def list_pipelines(ask: ListPipelines, context: RequestContext) -> Reply:
+async def list_pipelines(command: ListPipelines, context: RequestContext) -> Reply:
     """The app's latest pipelines."""
-    app = await find_app(context, ask.app)
+    app = await find_app(context, command.app)
     ids = (await context.bitrise.pipelines(app.slug))[:MOST]
     found = await asyncio.gather(*(context.bitrise.pipeline(app.slug, one) for one in ids))
     return Reply(pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)), title=TITLE)
@@ -56,8 +60,8 @@ async def abort(app: App, pipeline_id: str, order: AbortRequest, context: Reques
 async def rebuild(about: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
     """Start a new attempt of a pipeline. Raises PermissionDenied, UserError where it still runs, ProviderError."""
     app, one = await found(about, context)
-    act = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(one), failed_only=failed_only)
-    return (await run.run_action(act, context)).answer
+    action = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(one), failed_only=failed_only)
+    return (await run.run_action(action, context)).answer
 
 
 async def _by_number(app: App, number: int, context: RequestContext) -> str:

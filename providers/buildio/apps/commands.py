@@ -18,28 +18,28 @@ from services.request.finder import UserError, find_app
 TITLE = "App"
 
 
-async def list_apps(ask: ListApps, context: RequestContext) -> Reply:
+async def list_apps(command: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
-    team = await find_team(ask.team, context) if ask.team is not None else None
+    team = await find_team(command.team, context) if command.team is not None else None
     visible = await context.apps_of(Provider.BUILDIO).slugs()
     asked = await context.buildio.apps(team=team.id if team is not None else None)
     apps = sorted(
         (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
     )
-    start = (ask.page - 1) * PAGE
+    start = (command.page - 1) * PAGE
     said = messages.app_list(
         apps[start : start + PAGE],
         total=len(apps),
-        page=ask.page,
+        page=command.page,
         size=PAGE,
         team=team.name if team is not None else None,
     )
     return Reply(await with_limit(said, context, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
-async def show(ask: ShowApp, context: RequestContext) -> Reply:
+async def show(command: ShowApp, context: RequestContext) -> Reply:
     """One app as it stands now."""
-    app = await find_app(context, ask.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, Provider.BUILDIO)
     return Reply(await card(app, context), title=TITLE)
 
 

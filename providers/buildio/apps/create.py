@@ -16,26 +16,26 @@ from services.request.finder import UserError
 from services.request.modals import open_in_time
 
 
-async def create(ask: CreateApp, context: RequestContext) -> Reply | None:
+async def create(command: CreateApp, context: RequestContext) -> Reply | None:
     """Make the app that the words name; without a name, ask for it.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    form = CreateForm(**ask.model_dump())
-    if ask.name is None:
+    form = CreateForm(**command.model_dump())
+    if command.name is None:
         return await open_form(form, context)
     for problem in form.problems.values():
         raise UserError(problem)
-    return await make(ask, context)
+    return await make(command, context)
 
 
-async def make(ask: CreateApp, context: RequestContext) -> Reply | None:
+async def make(command: CreateApp, context: RequestContext) -> Reply | None:
     """Make this app. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(CreateForm(**ask.model_dump()), context)
-    act = action_types.CreateAppAction(
+    form = await with_team(CreateForm(**command.model_dump()), context)
+    action = action_types.CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
     )
-    return (await run.run_action(act, context)).answer
+    return (await run.run_action(action, context)).answer
 
 
 async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:

@@ -30,28 +30,28 @@ SET, REMOVE = "Set config vars", "Remove config vars"
 NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
 
 
-async def show(ask: ListConfig, context: RequestContext) -> Reply:
+async def show(command: ListConfig, context: RequestContext) -> Reply:
     """The config vars of the app that the words name, or of the channel's: masked, for the person alone."""
-    return await listing(await _of_app(ask.app, context), context)
+    return await listing(await _of_app(command.app, context), context)
 
 
-async def get(ask: GetConfig, context: RequestContext) -> Reply | None:
+async def get(command: GetConfig, context: RequestContext) -> Reply | None:
     """One value, for a minute: where no dialog can be opened for it, a button that does."""
-    return await reveal_typed(await _of_app(ask.app, context), ask.key, context)
+    return await reveal_typed(await _of_app(command.app, context), command.key, context)
 
 
-async def set_(ask: SetConfig, context: RequestContext) -> Reply | None:
+async def set_(command: SetConfig, context: RequestContext) -> Reply | None:
     """Open the form for the values; one word alone that an app is called is that app, and no key."""
-    if ask.app is None and ask.key is not None:
-        named = [app for app in await context.apps_of(Provider.BUILDIO).all() if app.title == ask.key]
+    if command.app is None and command.key is not None:
+        named = [app for app in await context.apps_of(Provider.BUILDIO).all() if app.title == command.key]
         if len(named) == 1:
             return await ask_for_values(AppScope(named[0]), None, context)
-    return await ask_for_values(await _of_app(ask.app, context), ask.key, context)
+    return await ask_for_values(await _of_app(command.app, context), command.key, context)
 
 
-async def unset(ask: UnsetConfig, context: RequestContext) -> Reply:
+async def unset(command: UnsetConfig, context: RequestContext) -> Reply:
     """Ask whether those are to go that are named."""
-    return await ask_to_remove(await _of_app(ask.app, context), ask.keys, context)
+    return await ask_to_remove(await _of_app(command.app, context), command.keys, context)
 
 
 async def listing(its: ConfigVarScope, context: RequestContext) -> Reply:

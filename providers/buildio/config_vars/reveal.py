@@ -84,12 +84,12 @@ async def _look(
     its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None
 ) -> Message | Reply:
     """The value as it may be shown; an answer where somebody else must agree first."""
-    act = its.revealing(key)
+    action = its.revealing(key)
     if grant is not None and is_granted(grant, context):
         await check_may_look(its, context)
         await check_known(its, [key], context)
-        await write_audit_entry(context, entry_of(Event.DONE, act, context, answer="shown, as agreed to"))
-    elif (waiting := await _ask(act, context)) is not None:
+        await write_audit_entry(context, entry_of(Event.DONE, action, context, answer="shown, as agreed to"))
+    elif (waiting := await _ask(action, context)) is not None:
         return waiting
     values = await its.read(context)
     if key not in values:
@@ -97,8 +97,8 @@ async def _look(
     return config_var_messages.vars_revealed(its.of, key, values[key])
 
 
-async def _ask(act: Act, context: RequestContext) -> Reply | None:
-    done = await run.run_action(act, context)
+async def _ask(action: Act, context: RequestContext) -> Reply | None:
+    done = await run.run_action(action, context)
     return done.answer if done.waits else None
 
 

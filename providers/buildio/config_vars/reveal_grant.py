@@ -13,7 +13,7 @@ LASTS = timedelta(minutes=10)
 
 
 def grant(
-    act: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, context: RequestContext
+    action: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, context: RequestContext
 ) -> str | None:
     """The value of the button that shows it to this person; None where none could carry it, or without a key.
 
@@ -23,9 +23,9 @@ def grant(
     if vault is None:
         return None
     until = int((context.now() + LASTS).timestamp())
-    seal = vault.sign(_text(of.app, of.environment, act.key, until, context))
+    seal = vault.sign(_text(of.app, of.environment, action.key, until, context))
     return RevealButton.fitting(
-        app=of.app, environment=of.environment, title=of.title[:100], key=act.key, until=until, seal=seal
+        app=of.app, environment=of.environment, title=of.title[:100], key=action.key, until=until, seal=seal
     )
 
 

@@ -26,15 +26,15 @@ from services.request.finder import UserError, by_slugs, find_app
 MOST_TIES = 30
 
 
-async def link(ask: Link, context: RequestContext) -> Reply:
+async def link(command: Link, context: RequestContext) -> Reply:
     """Tie an app of Build.io to one of Bitrise in the caller's channel; the person must see both.
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
-    app = await current_app(await find_app(context, ask.app, Provider.BUILDIO), context)
-    bitrise = await context.apps.find(ask.bitrise)
+    app = await current_app(await find_app(context, command.app, Provider.BUILDIO), context)
+    bitrise = await context.apps.find(command.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
-    about |= {"branch": ",".join(ask.branches)} if ask.branches else {}
+    about |= {"branch": ",".join(command.branches)} if command.branches else {}
     async with permitted(context, "tie", Provider.BUILDIO, app, about=about):
         for one in (app, bitrise):
             await must_see(one, context)
@@ -43,16 +43,18 @@ async def link(ask: Link, context: RequestContext) -> Reply:
             raise UserError(
                 f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
-        tie = await ties.add(context.channel, app, bitrise, ask.branches, by=context.person, at=context.now())
+        tie = await ties.add(
+            context.channel, app, bitrise, command.branches, by=context.person, at=context.now()
+        )
     return Reply(messages.tied(tie, by=context.person), Visibility.CHANNEL)
 
 
-async def unlink(ask: Unlink, context: RequestContext) -> Reply:
+async def unlink(command: Unlink, context: RequestContext) -> Reply:
     """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
 
     Raises PermissionDenied, UserError, AmbiguousApp.
     """
-    found = await _meant(ask, context)
+    found = await _meant(command, context)
     await check_permitted(
         context, "untie", Provider.BUILDIO, await current_app(found[0].app, context), about=_about(found)
     )
@@ -116,13 +118,13 @@ async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
     return Reply(messages.untied(found, by=context.person), Visibility.CHANNEL)
 
 
-async def _meant(ask: Unlink, context: RequestContext) -> list[DeployLink]:
+async def _meant(command: Unlink, context: RequestContext) -> list[DeployLink]:
     """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
     ties = await context.storage.ties.of_channel(context.channel)
-    app = await _app_meant(ask.app, [one.app for one in ties], context)
+    app = await _app_meant(command.app, [one.app for one in ties], context)
     ties = [one for one in ties if one.app.slug == app.slug]
-    if ask.bitrise is not None:
-        bitrise = _tied(ask.bitrise, [one.bitrise for one in ties])
+    if command.bitrise is not None:
+        bitrise = _tied(command.bitrise, [one.bitrise for one in ties])
         ties = [one for one in ties if one.bitrise.slug == bitrise.slug]
     return ties
 

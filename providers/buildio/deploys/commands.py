@@ -18,17 +18,19 @@ from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 
-async def deploy(ask: Deploy, context: RequestContext) -> Reply | None:
+async def deploy(command: Deploy, context: RequestContext) -> Reply | None:
     """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
-    if not ask.names_something:
+    if not command.names_something:
         return await open_form(None, context)
-    return await start(await find_app(context, ask.app, Provider.BUILDIO), ask, context)
+    return await start(await find_app(context, command.app, Provider.BUILDIO), command, context)
 
 
-async def start(app: App, ask: Deploy, context: RequestContext) -> Reply | None:
+async def start(app: App, command: Deploy, context: RequestContext) -> Reply | None:
     """Start a build of this app, which deploys it. Raises PermissionDenied, ProviderError."""
-    act = action_types.DeployAction(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
-    return (await run.run_action(act, context)).answer
+    action = action_types.DeployAction(
+        app=app, branch=command.branch, commitish=command.commit, description=command.message
+    )
+    return (await run.run_action(action, context)).answer
 
 
 async def open_form(app: App | None, context: RequestContext, *, again: Deploy | None = None) -> Reply | None:

@@ -39,14 +39,14 @@ class DeployForm(Deploy):
         return found
 
 
-def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -> RunNote:
+def deployment_asked(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
     """Somebody deploys: what, and why."""
     version = f" v{started.version}" if started.version is not None else ""
     source = facts(
-        ask.branch and f"branch {code(ask.branch)}",
-        ask.commit and f"commit {code(ask.commit[:12])}",
+        command.branch and f"branch {code(command.branch)}",
+        command.commit and f"commit {code(command.commit[:12])}",
     )
-    why = f"\n{escape(ask.message, 500)}" if ask.message else ""
+    why = f"\n{escape(command.message, 500)}" if command.message else ""
     named = f"*{link(started.url, app.title, 150)}*"
     said = f"deploys {named}{version}{f' · {source}' if source else ''}{why}"
     return RunNote(by=by, symbol="🚀", said=said)

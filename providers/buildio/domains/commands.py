@@ -36,9 +36,9 @@ MOST_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
-async def list_domains(ask: ListDomains, context: RequestContext) -> Reply:
+async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
     """The domains of the app that the words name, or of the channel's, each with its certificate."""
-    return Reply(await shown(await _app(ask.app, context), context), title=TITLE)
+    return Reply(await shown(await _app(command.app, context), context), title=TITLE)
 
 
 async def shown(app: App, context: RequestContext) -> Message:
@@ -48,12 +48,12 @@ async def shown(app: App, context: RequestContext) -> Message:
     return domain_messages.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
 
 
-async def add(ask: AddDomain, context: RequestContext) -> Reply | None:
+async def add(command: AddDomain, context: RequestContext) -> Reply | None:
     """Add the host name that is named; without one, ask for it. Raises PermissionDenied, ProviderError."""
-    app = await _app(ask.app, context)
-    if ask.host is not None:
+    app = await _app(command.app, context)
+    if command.host is not None:
         return (
-            await run.run_action(action_types.AddDomainAction(app=app, hostname=ask.host), context)
+            await run.run_action(action_types.AddDomainAction(app=app, hostname=command.host), context)
         ).answer
     return await open_add(app, context)
 
@@ -70,8 +70,8 @@ async def open_add(app: App, context: RequestContext) -> Reply | None:
 async def add_filled(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
     """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
-    act = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
-    return (await run.run_action(act, context)).answer
+    action = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
+    return (await run.run_action(action, context)).answer
 
 
 async def open_certificate(app: App, id: str, context: RequestContext) -> None:  # noqa: A002
@@ -90,34 +90,34 @@ async def update_certificate(
     certificate = _pem(form, one.hostname, context)
     if certificate is None:
         raise FieldError("certificate", "Paste the certificate.")
-    act = action_types.UpdateCertificateAction(
+    action = action_types.UpdateCertificateAction(
         app=app, domain=one.id, hostname=one.hostname, certificate=certificate
     )
-    return (await run.run_action(act, context)).answer
+    return (await run.run_action(action, context)).answer
 
 
-async def remove(ask: RemoveDomain, context: RequestContext) -> Reply:
+async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
     """Ask whether the domain that is named is to go. Raises UserError, ProviderError."""
-    app = await _app(ask.app, context)
+    app = await _app(command.app, context)
     there = await context.buildio.domains(app.slug)
     for one in there:
-        if one.hostname.casefold() == ask.host.casefold():
+        if one.hostname.casefold() == command.host.casefold():
             _check_own(one)
             return Reply(domain_messages.domain_question(app, one), Visibility.ONE_PERSON, title=TITLE)
     names = [one.hostname for one in there]
-    raise UserError(error_texts.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
+    raise UserError(error_texts.unknown_thing("domain", command.host, names, lists=f"domains {app.title}"))
 
 
 async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None:  # noqa: A002
     """Take this domain away. Raises PermissionDenied, UserError, ProviderError."""
     one = await _own(app, id, context)
-    act = action_types.RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
-    return (await run.run_action(act, context)).answer
+    action = action_types.RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
+    return (await run.run_action(action, context)).answer
 
 
-async def clear(ask: ClearDomains, context: RequestContext) -> Reply | None:
+async def clear(command: ClearDomains, context: RequestContext) -> Reply | None:
     """Ask for the app's name to be typed; nothing is removed without. Raises UserError, ProviderError."""
-    app = await _app(ask.app, context)
+    app = await _app(command.app, context)
     if not context.trigger_id:
         words = f"{CLEAR}: the app's name is typed in a form."
         return _button(words, "Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, app)

@@ -7,6 +7,6 @@ from services.actions import action_types, run
 from services.request.context import Reply, RequestContext
 
 
-async def log_in(ask: Login, context: RequestContext) -> Reply | None:
+async def log_in(command: Login, context: RequestContext) -> Reply | None:
     """Hand it over as a file that expires; off unless a rule says who may. Raises PermissionDenied, ProviderError."""
-    return (await run.run_action(action_types.ClusterLoginAction(region=ask.region), context)).answer
+    return (await run.run_action(action_types.ClusterLoginAction(region=command.region), context)).answer

@@ -32,9 +32,9 @@ async def list_namespaces(_ask: ListNamespaces, context: RequestContext) -> Repl
     )
 
 
-async def show(ask: ShowNamespace, context: RequestContext) -> Reply:
+async def show(command: ShowNamespace, context: RequestContext) -> Reply:
     """One namespace. Raises UserError, ProviderError."""
-    return Reply(namespace_messages.namespace_card(await find(ask.name, context)), title="Namespace")
+    return Reply(namespace_messages.namespace_card(await find(command.name, context)), title="Namespace")
 
 
 async def find(words: str, context: RequestContext) -> Namespace:
@@ -43,27 +43,27 @@ async def find(words: str, context: RequestContext) -> Namespace:
     return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
 
 
-async def create(ask: CreateNamespace, context: RequestContext) -> Reply | None:
+async def create(command: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make the namespace that the words name; without a name, ask for it. Raises what `make` does."""
-    form = NamespaceForm(**ask.model_dump())
-    if ask.name is None:
+    form = NamespaceForm(**command.model_dump())
+    if command.name is None:
         return await open_create(form, context)
     for problem in form.problems.values():
         raise UserError(problem)
-    return await make(ask, context)
+    return await make(command, context)
 
 
-async def make(ask: CreateNamespace, context: RequestContext) -> Reply | None:
+async def make(command: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(NamespaceForm(**ask.model_dump()), context)
-    act = action_types.CreateNamespaceAction(
+    form = await with_team(NamespaceForm(**command.model_dump()), context)
+    action = action_types.CreateNamespaceAction(
         name=form.name or "",
         team=form.team,
         team_title=form.team_title,
         description=form.description,
         region=form.region,
     )
-    return (await run.run_action(act, context)).answer
+    return (await run.run_action(action, context)).answer
 
 
 async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | None:
@@ -77,15 +77,15 @@ async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | N
     return None
 
 
-async def delete(ask: DeleteNamespace, context: RequestContext) -> Reply | None:
+async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | None:
     """Ask for the name to be typed; nothing is deleted without. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
-        value = ResourceButton.fitting(name=ask.name) if ask.name else None
+        value = ResourceButton.fitting(name=command.name) if command.name else None
         words = f"{DELETE}: its name is typed in a form."
         return Reply(
             notices.form_button(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
         )
-    await open_delete(ask.name, context)
+    await open_delete(command.name, context)
     return None
 
 

@@ -13,8 +13,8 @@ async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:
     return Reply(messages.pipeline_list(await context.own_buildio.pipelines()), title="Pipelines")
 
 
-async def show(ask: ShowPipeline, context: RequestContext) -> Reply:
+async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
     client = context.own_buildio
-    one = await named(client.pipeline, client.pipelines, ask.name, what="pipeline", lists="pipelines")
+    one = await named(client.pipeline, client.pipelines, command.name, what="pipeline", lists="pipelines")
     return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")

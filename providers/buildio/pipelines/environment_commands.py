@@ -25,22 +25,22 @@ async def list_environments(_ask: ListEnvironments, context: RequestContext) -> 
     return Reply(environment_messages.environment_list(await _all(context)), title="Environments")
 
 
-async def show(ask: ShowEnvironment, context: RequestContext) -> Reply:
+async def show(command: ShowEnvironment, context: RequestContext) -> Reply:
     """The config vars of one: masked, for the person alone. Raises PermissionDenied, UserError, ProviderError."""
-    return await commands.listing(await find(ask.id, context), context)
+    return await commands.listing(await find(command.id, context), context)
 
 
-async def set_(ask: SetEnvironment, context: RequestContext) -> Reply | None:
+async def set_(command: SetEnvironment, context: RequestContext) -> Reply | None:
     """Open the form for the values. Raises PermissionDenied, UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
-        return await commands.ask_for_values(await find(ask.id, context), ask.key, context)
-    await open_in_time(_form(ask, context), context, commands.SET)
+        return await commands.ask_for_values(await find(command.id, context), command.key, context)
+    await open_in_time(_form(command, context), context, commands.SET)
     return None
 
 
-async def unset(ask: UnsetEnvironment, context: RequestContext) -> Reply:
+async def unset(command: UnsetEnvironment, context: RequestContext) -> Reply:
     """Ask whether those are to go that are named. Raises PermissionDenied, UserError, ProviderError."""
-    return await commands.ask_to_remove(await find(ask.id, context), ask.keys, context)
+    return await commands.ask_to_remove(await find(command.id, context), command.keys, context)
 
 
 async def find(words: str, context: RequestContext) -> EnvironmentScope:
@@ -56,8 +56,8 @@ async def find(words: str, context: RequestContext) -> EnvironmentScope:
     return await _ask_for(words, [one.name for _, one in known], context)
 
 
-async def _form(ask: SetEnvironment, context: RequestContext) -> Block:
-    return await commands.form_for_values(await find(ask.id, context), ask.key, context)
+async def _form(command: SetEnvironment, context: RequestContext) -> Block:
+    return await commands.form_for_values(await find(command.id, context), command.key, context)
 
 
 async def _ask_for(words: str, known: list[str], context: RequestContext) -> EnvironmentScope:

@@ -18,9 +18,9 @@ from services.request.modals import open_in_time
 TITLE = "Processes"
 
 
-async def list_dynos(ask: ListDynos, context: RequestContext) -> Reply:
+async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
     """The processes of the app that the words name, or of the channel's."""
-    app = await find_app(context, ask.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, Provider.BUILDIO)
     return Reply(await shown(app, context), title=TITLE)
 
 
@@ -29,11 +29,11 @@ async def shown(app: App, context: RequestContext) -> Message:
     return messages.dyno_list(app, await context.buildio.dynos(app.slug), now=context.now_at(app.provider))
 
 
-async def restart(ask: RestartDynos, context: RequestContext) -> Reply | None:
+async def restart(command: RestartDynos, context: RequestContext) -> Reply | None:
     """Restart the process that is named; before all of them restart, it is asked. Raises what `restart_one` does."""
-    app = await find_app(context, ask.app, Provider.BUILDIO)
-    if ask.dyno is not None:
-        return await restart_one(app, ask.dyno, context)
+    app = await find_app(context, command.app, Provider.BUILDIO)
+    if command.dyno is not None:
+        return await restart_one(app, command.dyno, context)
     if not context.trigger_id:
         return Reply(restart_form.restart_question(app))
     await open_form(app, RestartForm(), context)

@@ -28,22 +28,22 @@ TITLE = "Run a command"
 ANY = "any process"
 
 
-async def run(ask: RunCommand, context: RequestContext) -> Reply | None:
+async def run(command: RunCommand, context: RequestContext) -> Reply | None:
     """Show what will run, or ask for it. Raises PermissionDenied, UserError, ProviderError."""
-    app = await find_app(context, ask.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, Provider.BUILDIO)
     if not context.trigger_id:
-        await _judged(app, ask, context)
-        return Reply(run_form.run_button(app, ask))
-    await open_form(app, ask, context)
+        await _judged(app, command, context)
+        return Reply(run_form.run_button(app, command))
+    await open_form(app, command, context)
     return None
 
 
-async def open_form(app: App, ask: RunCommand, context: RequestContext) -> None:
+async def open_form(app: App, command: RunCommand, context: RequestContext) -> None:
     """Show what will run where all of it is known, else the form.
 
     Raises PermissionDenied, UserError, SlackCallFailed.
     """
-    await open_in_time(_next(app, ask, context), context, TITLE)
+    await open_in_time(_next(app, command, context), context, TITLE)
 
 
 async def running(app: App, context: RequestContext) -> list[Dyno]:
@@ -56,24 +56,24 @@ async def running(app: App, context: RequestContext) -> list[Dyno]:
     return found
 
 
-async def look_at(app: App, ask: RunCommand, context: RequestContext, dynos: Sequence[Dyno]) -> Block:
+async def look_at(app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]) -> Block:
     """What will run, exactly, before it does. Raises UserError, PermissionDenied."""
     names = [one.name for one in dynos]
-    if ask.dyno not in names:
+    if command.dyno not in names:
         raise UserError(
-            error_texts.unknown_thing("running process", ask.dyno or "", names, lists=f"ps {app.title}")
+            error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
         )
-    act = action_types.RunCommandAction(app=app, dyno=ask.dyno, command=ask.command)
-    if (problem := act.problem()) is not None:
+    action = action_types.RunCommandAction(app=app, dyno=command.dyno, command=command.command)
+    if (problem := action.problem()) is not None:
         raise UserError(problem)
-    origin = _origin(app, context, ask.dyno).model_copy(update={"command": ask.command})
+    origin = _origin(app, context, command.dyno).model_copy(update={"command": command.command})
     return run_form.run_check(app, origin=origin)
 
 
 async def carry_out(app: App, origin: RunOrigin, context: RequestContext) -> Reply | None:
     """Run what was shown. Raises PermissionDenied, UserError, ProviderError."""
-    act = action_types.RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
-    return (await action_run.run_action(act, context)).answer
+    action = action_types.RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
+    return (await action_run.run_action(action, context)).answer
 
 
 async def share(app: App, about: ShareButton, shown: Sequence[Block], context: RequestContext) -> Reply:
@@ -93,29 +93,29 @@ async def share(app: App, about: ShareButton, shown: Sequence[Block], context: R
     return Reply(run_form.shown_there(about.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _next(app: App, ask: RunCommand, context: RequestContext) -> Block:
-    await _judged(app, ask, context)
+async def _next(app: App, command: RunCommand, context: RequestContext) -> Block:
+    await _judged(app, command, context)
     dynos = await running(app, context)
-    if ask.dyno is None and len(dynos) == 1:
-        ask = ask.model_copy(update={"dyno": dynos[0].name})
-    if ask.dyno is not None and ask.command:
-        return await look_at(app, ask, context, dynos)
-    typed = shlex.join(ask.command)
+    if command.dyno is None and len(dynos) == 1:
+        command = command.model_copy(update={"dyno": dynos[0].name})
+    if command.dyno is not None and command.command:
+        return await look_at(app, command, context, dynos)
+    typed = shlex.join(command.command)
     if len(typed) > LONGEST_COMMAND:
         # A field that cuts it would hold another command.
         raise UserError(error_texts.which_process(one.name for one in dynos))
-    form = RunForm.of(ask, typed)
-    return run_form.run_modal(form, app, dynos, origin=_origin(app, context, ask.dyno))
+    form = RunForm.of(command, typed)
+    return run_form.run_modal(form, app, dynos, origin=_origin(app, context, command.dyno))
 
 
-async def _judged(app: App, ask: RunCommand, context: RequestContext) -> None:
+async def _judged(app: App, command: RunCommand, context: RequestContext) -> None:
     """Nobody fills in a form for what they may not do, or for what can't be shown.
 
     Raises PermissionDenied, UserError.
     """
-    act = action_types.RunCommandAction(app=app, dyno=ask.dyno or ANY, command=ask.command)
-    await action_run.check_permission(act, context)
-    if ask.command and (problem := act.problem()) is not None:
+    action = action_types.RunCommandAction(app=app, dyno=command.dyno or ANY, command=command.command)
+    await action_run.check_permission(action, context)
+    if command.command and (problem := action.problem()) is not None:
         raise UserError(problem)
 
 

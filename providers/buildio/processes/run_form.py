@@ -38,9 +38,9 @@ class RunForm(RunCommand):
     unread: str | None = None
 
     @classmethod
-    def of(cls, ask: RunCommand, typed: str) -> RunForm:
+    def of(cls, command: RunCommand, typed: str) -> RunForm:
         """The form that asks for this."""
-        return cls(app=ask.app, dyno=ask.dyno, command=ask.command, typed=typed)
+        return cls(app=command.app, dyno=command.dyno, command=command.command, typed=typed)
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -198,10 +198,12 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
     return [*letter_by_letter(shown), *cut]
 
 
-def run_button(app: App, ask: RunCommand) -> Message:
+def run_button(app: App, command: RunCommand) -> Message:
     """Where no form opens: a button that opens it, with what was typed as far as a button holds it."""
     words = f"In which process of {name_of(app)}, which command?"
-    known = RunButton.fitting(app=app.slug, title=app.title[:100], dyno=ask.dyno or "", command=ask.command)
+    known = RunButton.fitting(
+        app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
+    )
     value = known or RunButton.fitting(app=app.slug, title=app.title[:100])
     return Message(words, [section(words), *buttons(press("Look at it…", action_ids.BUILDIO_RUN, value))])
 

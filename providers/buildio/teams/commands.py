@@ -13,7 +13,7 @@ async def list_teams(_ask: ListTeams, context: RequestContext) -> Reply:
     return Reply(messages.team_list(await context.own_buildio.teams()), title="Teams")
 
 
-async def show(ask: ShowTeam, context: RequestContext) -> Reply:
+async def show(command: ShowTeam, context: RequestContext) -> Reply:
     """One team, by its name or id. Raises UserError, ProviderError."""
-    found = await find_team(ask.team, context)
+    found = await find_team(command.team, context)
     return Reply(messages.team_card(await context.own_buildio.team(found.id)), title="Team")

@@ -57,11 +57,15 @@ class RuleProblem(UserError):
         self.field = field
 
 
-async def show(ask: ListAccessRules, context: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+async def show(
+    command: ListAccessRules, context: RequestContext, provider: Provider = Provider.BITRISE
+) -> Reply:
     """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
     await context.check_full_member()
     app = await (
-        find_app(context, ask.app, provider) if ask.app is not None else channels_app(context, provider)
+        find_app(context, command.app, provider)
+        if command.app is not None
+        else channels_app(context, provider)
     )
     rulings = context.services.rulings
     questions = [

@@ -17,11 +17,11 @@ from services.slack.workspace_members import NotAMember
 PAGE = 20
 
 
-async def list_apps(ask: ListApps, context: RequestContext) -> Reply:
+async def list_apps(command: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see."""
     apps = sorted(await context.apps.all(), key=lambda app: app.title.casefold())
-    start = (ask.page - 1) * PAGE
-    said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE)
+    start = (command.page - 1) * PAGE
+    said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=command.page, size=PAGE)
     return Reply(await with_limit(said, context, Provider.BITRISE, empty=not apps))
 
 
@@ -38,15 +38,15 @@ async def with_limit(said: Message, context: RequestContext, provider: Provider,
     return notices.with_connect_button(said, str(limit), provider)
 
 
-async def use_app(ask: UseApp, context: RequestContext, provider: Provider) -> Reply:
+async def use_app(command: UseApp, context: RequestContext, provider: Provider) -> Reply:
     """Make an app the channel's default. Raises PermissionDenied, and UserError where none is named."""
-    if ask.app is None:
+    if command.app is None:
         example = grammar_of(provider).entry_for("use")
         raise UserError(
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."
         )
-    app = await current_app(await context.apps_of(provider).find(ask.app), context)
+    app = await current_app(await context.apps_of(provider).find(command.app), context)
     async with permitted(context, "use", provider, app):
         await context.storage.channels.use(
             context.channel, provider, app.slug, by=context.person, at=context.now()

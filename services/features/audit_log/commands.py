@@ -14,26 +14,26 @@ TITLE = "Audit log"
 MOST_ENTRIES = 20
 
 
-async def show(ask: ShowAudit, context: RequestContext, provider: Provider) -> Reply:
+async def show(command: ShowAudit, context: RequestContext, provider: Provider) -> Reply:
     """The newest entries of this channel; of the whole workspace for its admins.
 
     Raises PermissionDenied, NotAMember.
     """
     await context.check_full_member()
-    if ask.everywhere and not await context.is_admin():
+    if command.everywhere and not await context.is_admin():
         raise PermissionDenied(
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
-    app = await find_app(context, ask.app, provider) if ask.app is not None else None
+    app = await find_app(context, command.app, provider) if command.app is not None else None
     found = await context.storage.audit.latest(
         MOST_ENTRIES,
-        channel=None if ask.everywhere else context.channel,
+        channel=None if command.everywhere else context.channel,
         app=app.slug if app is not None else None,
     )
-    where = "in this workspace" if ask.everywhere else "in this channel"
+    where = "in this workspace" if command.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    said = audit_log.audit(found, where=where, places=ask.everywhere, apps=await _titles(context))
+    said = audit_log.audit(found, where=where, places=command.everywhere, apps=await _titles(context))
     return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 

@@ -33,9 +33,9 @@ _NUMBERS = {
 }
 
 
-async def status(ask: Status, context: RequestContext) -> Reply:
+async def status(command: Status, context: RequestContext) -> Reply:
     """What runs now, and how each branch last ended, from the newest fifty builds."""
-    return Reply(await app_card(await find_app(context, ask.app), context))
+    return Reply(await app_card(await find_app(context, command.app), context))
 
 
 async def app_card(app: App, context: RequestContext) -> Message:
@@ -59,9 +59,9 @@ async def app_card(app: App, context: RequestContext) -> Message:
     )
 
 
-async def show(ask: ShowBuild, context: RequestContext) -> Reply:
+async def show(command: ShowBuild, context: RequestContext) -> Reply:
     """One build's card."""
-    return Reply(await card(*await find_build(context, ask.app, ask.build), context))
+    return Reply(await card(*await find_build(context, command.app, command.build), context))
 
 
 async def card(app: App, build: Build, context: RequestContext) -> Message:
@@ -71,23 +71,23 @@ async def card(app: App, build: Build, context: RequestContext) -> Message:
     return build_card.build_card(build, app, now=context.now_at(app.provider), usual=usual, ties=ties)
 
 
-async def list_builds(ask: ListBuilds, context: RequestContext, *, start: str | None = None) -> Reply:
+async def list_builds(command: ListBuilds, context: RequestContext, *, start: str | None = None) -> Reply:
     """A page of an app's builds, from the build that `start` names on."""
-    app = await find_app(context, ask.app)
+    app = await find_app(context, command.app)
     now = context.now_at(app.provider)
     query = as_query(
-        ask.filter,
-        after=ask.since.resolve(now) if ask.since else None,
-        before=ask.until.resolve(now) if ask.until else None,
+        command.filter,
+        after=command.since.resolve(now) if command.since else None,
+        before=command.until.resolve(now) if command.until else None,
     )
     found: list[Build] = []
     pages, next_ = 0, None
     async for page in context.bitrise.builds(app.slug, query, limit=PAGE).pages(start):
-        found += (build for build in page.items if ask.filter.match(build))
+        found += (build for build in page.items if command.filter.match(build))
         pages, next_ = pages + 1, page.next
         if len(found) * 2 >= PAGE or pages == MOST_PAGES:
             break
-    return Reply(build_card.build_list(app, found, ask=ask, next=next_, now=now))
+    return Reply(build_card.build_list(app, found, command=command, next=next_, now=now))
 
 
 def as_query(wanted: BuildFilter, *, after: datetime | None, before: datetime | None) -> BuildQuery:

@@ -48,14 +48,14 @@ async def mine(_ask: ListMyBuilds, context: RequestContext) -> Reply:
     )
 
 
-async def me(ask: ShowProfile, context: RequestContext) -> Reply:
+async def me(command: ShowProfile, context: RequestContext) -> Reply:
     """What the bot knows of the person and does for them; changed as they say."""
     person = await _person(context)
-    if ask.name is not None or ask.mention is not None:
+    if command.name is not None or command.mention is not None:
         person = person.model_copy(
             update={
-                "name": ask.name.casefold() or None if ask.name is not None else person.name,
-                "mention": person.mention if ask.mention is None else ask.mention,
+                "name": command.name.casefold() or None if command.name is not None else person.name,
+                "mention": person.mention if command.mention is None else command.mention,
                 "email": person.email or await context.email(),
             }
         )
@@ -66,8 +66,8 @@ async def me(ask: ShowProfile, context: RequestContext) -> Reply:
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
                 " by claiming their own."
             ) from taken
-    if ask.ends is not None:
-        await _tell_ends(context, wanted=ask.ends)
+    if command.ends is not None:
+        await _tell_ends(context, wanted=command.ends)
     ends = await ends_told(context)
     said = profile.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
     return Reply(said, Visibility.ONE_PERSON)

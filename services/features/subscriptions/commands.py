@@ -42,15 +42,15 @@ class NoSuchSubscription(UserError):
     """It has ended, or was never there; the sentence says so."""
 
 
-async def subscribe(ask: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
+async def subscribe(command: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
     """Let the channel be told of an app's builds from now on.
 
     The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
     whether it can post there at all; where it can't, nothing is subscribed.
     """
-    app = await find_app(context, ask.app, provider)
-    terms = await settled(ask, context)
-    if ask.preview:
+    app = await find_app(context, command.app, provider)
+    terms = await settled(command, context)
+    if command.preview:
         return await preview(app, terms, context)
     return await begin(app, terms, context)
 
@@ -164,16 +164,16 @@ def _about(terms: NotificationRule) -> dict[str, str]:
     return {"terms": term_words(terms)} if terms != NotificationRule() else {}
 
 
-async def settled(ask: Subscribe, context: RequestContext) -> NotificationRule:
+async def settled(command: Subscribe, context: RequestContext) -> NotificationRule:
     """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
-    by = ask.terms.filter.by
+    by = command.terms.filter.by
     mine = GlobPatterns(
         include=tuple(f"@{context.person}" if one == "@me" else one for one in by.include),
         exclude=tuple(f"@{context.person}" if one == "@me" else one for one in by.exclude),
     )
-    terms = ask.terms.model_copy(update={"filter": ask.terms.filter.model_copy(update={"by": mine})})
+    terms = command.terms.model_copy(update={"filter": command.terms.filter.model_copy(update={"by": mine})})
     timed = terms.quiet is not None or terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
-    if timed and not ask.zone_given:
+    if timed and not command.zone_given:
         terms = terms.model_copy(update={"zone": await context.zone()})
     return terms
 
@@ -284,16 +284,16 @@ def _no_such(provider: Provider) -> NoSuchSubscription:
     )
 
 
-async def unsubscribe(ask: Unsubscribe, context: RequestContext, provider: Provider) -> Reply:
+async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: Provider) -> Reply:
     """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
     subscriptions = await context.storage.subscriptions.of_channel(context.channel)
     there = [one for one in subscriptions if one.provider is provider]
-    if ask.number is not None:
-        ended = [one for one in subscriptions if one.number == ask.number]
-    elif ask.app is None and len(there) == 1:
+    if command.number is not None:
+        ended = [one for one in subscriptions if one.number == command.number]
+    elif command.app is None and len(there) == 1:
         ended = there
     else:
-        app = await find_app(context, ask.app, provider)
+        app = await find_app(context, command.app, provider)
         ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
     if not ended:
         raise _no_such(provider)

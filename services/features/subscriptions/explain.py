@@ -29,9 +29,9 @@ _MOMENTS = {
 }
 
 
-async def why(ask: Why, context: RequestContext, provider: Provider) -> Reply:
+async def why(command: Why, context: RequestContext, provider: Provider) -> Reply:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
-    app, build = await find_run(context, ask.app, ask.build, provider)
+    app, build = await find_run(context, command.app, command.build, provider)
     storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)
     seen = await storage.watching.build(build.provider, build.slug)
     standing = seen.standing if seen else None

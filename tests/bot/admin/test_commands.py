@@ -241,16 +241,16 @@ async def test_a_wrong_setting_is_one_clear_line(settings: dict[str, str], words
 
 
 async def test_somebody_erased_beside_a_running_bot_is_known_no_more(
-    town: BotHarness, tmp_path: Path
+    harness: BotHarness, tmp_path: Path
 ) -> None:
     """The channel's subscription goes on for the others until the bot finds their account gone."""
-    await town.connect("anna")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    environment: dict[str, Any] = {name.upper(): value for name, value in town.settings().items()}
+    await harness.connect("anna")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    environment: dict[str, Any] = {name.upper(): value for name, value in harness.settings().items()}
     code, said = await buildbell("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
     assert code == 0, said
-    await town.ask("/bitrise whoami", "have not linked an account")
-    listed = await town.ask("/bitrise subscriptions", "(erased)", person="ben")
+    await harness.ask("/bitrise whoami", "have not linked an account")
+    listed = await harness.ask("/bitrise subscriptions", "(erased)", person="ben")
     assert "<@(erased)>" not in str(listed.blocks)
     code, said = await buildbell("audit", **environment)
     assert code == 0, said

@@ -13,33 +13,33 @@ from tests.bot.test_process import buildbell
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
-async def command(town: BotHarness, *arguments: str) -> str:
+async def command(harness: BotHarness, *arguments: str) -> str:
     """Type one of the commands beside the bot, with its settings."""
-    settings = {name.upper(): value for name, value in town.settings().items()}
+    settings = {name.upper(): value for name, value in harness.settings().items()}
     code, said = await buildbell(*arguments, **settings)
     assert code == 0, said
     return said
 
 
-def database(town: BotHarness) -> Path:
-    return Path(town.settings()["database_url"])
+def database(harness: BotHarness) -> Path:
+    return Path(harness.settings()["database_url"])
 
 
-async def ended(town: BotHarness, build: Build, result: str = "success") -> None:
+async def ended(harness: BotHarness, build: Build, result: str = "success") -> None:
     """Let the build end, and wait until everybody who waits for it was told."""
-    town.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await told(town, build)
+    harness.bitrise.finish(build, result)  # type: ignore[arg-type]
+    await told(harness, build)
 
 
-async def told(town: BotHarness, build: Build) -> None:
-    await town.wait_for_message(f"#{build.number} ", person=None)
-    await town.wait_for_message(f"#{build.number} ", person=None, channel="random")
+async def told(harness: BotHarness, build: Build) -> None:
+    await harness.wait_for_message(f"#{build.number} ", person=None)
+    await harness.wait_for_message(f"#{build.number} ", person=None, channel="random")
 
 
-def times(town: BotHarness, build: Build) -> tuple[int, int]:
+def times(harness: BotHarness, build: Build) -> tuple[int, int]:
     """How often each channel was told of the build."""
     said = f"Sample Android #{build.number} "
-    return len(town.messages_with(said)), len(town.messages_with(said, "random"))
+    return len(harness.messages_with(said)), len(harness.messages_with(said, "random"))
 
 
 def overwrite_a_page(path: Path) -> None:
@@ -48,56 +48,56 @@ def overwrite_a_page(path: Path) -> None:
     path.write_bytes(content)
 
 
-async def before_the_disaster(town: BotHarness, backup: Path) -> list[Build]:
+async def before_the_disaster(harness: BotHarness, backup: Path) -> list[Build]:
     """A life with a backup in its midst: builds that ended before and after it, and one that still runs."""
-    await town.connect("anna", "ben")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android", "subscribed", person="ben", channel="random")
-    builds = [town.bitrise.start_build(town.bitrise.android, ends_as=None) for _ in range(6)]
-    await ended(town, builds[0])
-    town.bitrise.finish(builds[1])  # this one ends in the midst of the backup
-    said = await command(town, "backup", str(backup))
+    await harness.connect("anna", "ben")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe android", "subscribed", person="ben", channel="random")
+    builds = [harness.bitrise.start_build(harness.bitrise.android, ends_as=None) for _ in range(6)]
+    await ended(harness, builds[0])
+    harness.bitrise.finish(builds[1])  # this one ends in the midst of the backup
+    said = await command(harness, "backup", str(backup))
     assert "checked, SHA-256 " in said
     assert "accounts 2" in said
-    await told(town, builds[1])
-    await ended(town, builds[2], "error")
-    builds.append(town.bitrise.start_build(town.bitrise.android, ends_as=None))
-    await ended(town, builds[6])
-    await town.ask("/bitrise abort android #4 not needed", "anna aborted Sample Android #4")
-    await town.wait_for_message("#4 was aborted", person=None, channel="random")
-    await town.stop_bot()
+    await told(harness, builds[1])
+    await ended(harness, builds[2], "error")
+    builds.append(harness.bitrise.start_build(harness.bitrise.android, ends_as=None))
+    await ended(harness, builds[6])
+    await harness.ask("/bitrise abort android #4 not needed", "anna aborted Sample Android #4")
+    await harness.wait_for_message("#4 was aborted", person=None, channel="random")
+    await harness.stop_bot()
     return builds
 
 
-async def disaster(town: BotHarness, backup: Path) -> None:
-    overwrite_a_page(database(town))
+async def disaster(harness: BotHarness, backup: Path) -> None:
+    overwrite_a_page(database(harness))
     with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup"):
-        await town.start_bot()
-    settings = {name.upper(): value for name, value in town.settings().items()}
+        await harness.start_bot()
+    settings = {name.upper(): value for name, value in harness.settings().items()}
     code, said = await buildbell("backup", str(backup.with_name("second.db")), **settings)
     assert (code, said.count("\n")) == (1, 1)
     assert "is damaged" in said
 
 
-async def everything_goes_on(town: BotHarness, builds: list[Build]) -> None:
+async def everything_goes_on(harness: BotHarness, builds: list[Build]) -> None:
     """Anna's token opens, what still ran is told once it ends, and what comes next too; the audit log holds."""
-    await town.start_bot()
-    await ended(town, builds[4])
-    await town.ask("/bitrise abort android #6 after the restore", "anna aborted Sample Android #6")
-    await town.wait_for_message("#6 was aborted", person=None, channel="random")
-    aborting = [one.member for one in town.bitrise.requests if one.path.endswith("/abort")]
+    await harness.start_bot()
+    await ended(harness, builds[4])
+    await harness.ask("/bitrise abort android #6 after the restore", "anna aborted Sample Android #6")
+    await harness.wait_for_message("#6 was aborted", person=None, channel="random")
+    aborting = [one.member for one in harness.bitrise.requests if one.path.endswith("/abort")]
     assert aborting == ["anna-berg", "anna-berg"]
-    builds.append(town.bitrise.start_build(town.bitrise.android, ends_as=None))
-    await ended(town, builds[7], "error")
-    await town.wait_for_poll()
+    builds.append(harness.bitrise.start_build(harness.bitrise.android, ends_as=None))
+    await ended(harness, builds[7], "error")
+    await harness.wait_for_poll()
     for build in (builds[4], builds[7]):
-        assert times(town, build) == (1, 1)
-    assert "well: " in (said := await command(town, "audit", "--verify"))
+        assert times(harness, build) == (1, 1)
+    assert "well: " in (said := await command(harness, "audit", "--verify"))
     assert "its end is sealed" in said
-    entries = [json.loads(line) for line in (await command(town, "audit", "--export")).splitlines()]
+    entries = [json.loads(line) for line in (await command(harness, "audit", "--export")).splitlines()]
     assert [one["seq"] for one in entries] == [*range(1, len(entries) + 1)]
     assert "after the restore" in [one.get("reason") for one in entries]
-    assert town.slack.violations == []
+    assert harness.slack.violations == []
 
 
 async def test_after_a_disaster_the_backup_goes_on_and_tells_again_what_it_does_not_know(

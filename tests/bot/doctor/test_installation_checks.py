@@ -22,13 +22,13 @@ from tests.support.multi_workspace_harness import (
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
     async with multi_workspace_harness(tmp_path, service_token_acts="0", strict=False) as opened:
         yield opened
 
 
-async def found(town: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
-    settings = {name: value for name, value in (town.settings() | changed).items() if value}
+async def found(harness: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
+    settings = {name: value for name, value in (harness.settings() | changed).items() if value}
     looked = look_at_settings(_env_file=None, **settings)
     findings = [*looked.findings, *[one async for one in examine(looked)]]
     said = " ".join(f"{one.what} {one.said} {one.cure}" for one in findings)
@@ -37,13 +37,13 @@ async def found(town: MultiWorkspaceHarness, **changed: str) -> dict[str, Findin
     return {one.what: one for one in findings}
 
 
-async def test_it_finds_everything_well_and_says_what_to_register(town: MultiWorkspaceHarness) -> None:
-    findings = await found(town)
+async def test_it_finds_everything_well_and_says_what_to_register(harness: MultiWorkspaceHarness) -> None:
+    findings = await found(harness)
     assert findings["Installations"].said == "none yet"
-    await town.install_everywhere()
-    findings = await found(town)
+    await harness.install_everywhere()
+    findings = await found(harness)
     assert [one for one in findings.values() if not one.well] == []
-    assert findings["Redirect URL"].said.startswith(f"{town.url}/slack/oauth_redirect must be one of")
+    assert findings["Redirect URL"].said.startswith(f"{harness.url}/slack/oauth_redirect must be one of")
     assert "known to Slack with its secret" in findings["Client id"].said
     assert "on this machine, as Slack is" in findings["Public address"].said
     assert findings["Installations"].said == "2"
@@ -52,39 +52,39 @@ async def test_it_finds_everything_well_and_says_what_to_register(town: MultiWor
     assert "Clock" in findings
 
 
-async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: MultiWorkspaceHarness) -> None:
-    path = town.folder / "buildbell.db"
+async def test_it_recommends_an_anchor_and_says_where_others_can_read(harness: MultiWorkspaceHarness) -> None:
+    path = harness.folder / "buildbell.db"
     anchor = path.parent.parent / "anchor.jsonl"
-    findings = await found(town)
+    findings = await found(harness)
     assert (findings["Audit anchor"].well, "AUDIT_ANCHOR" in findings["Audit anchor"].said) == (True, True)
     assert findings["Files"].well
-    findings = await found(town, audit_anchor=str(anchor))
+    findings = await found(harness, audit_anchor=str(anchor))
     assert findings["Audit anchor"].said.startswith(str(anchor))
     for address in (f"{anchor.parent}/away/anchor.jsonl", f"syslog://{anchor.parent}/no-socket"):
-        assert not (await found(town, audit_anchor=address))["Audit anchor"].well
-    assert (await found(town, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].well
+        assert not (await found(harness, audit_anchor=address))["Audit anchor"].well
+    assert (await found(harness, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].well
     path.chmod(0o644)
-    findings = await found(town)
+    findings = await found(harness)
     assert (findings["Files"].well, path.name in findings["Files"].said) == (False, True)
     path.chmod(0o600)
     (path.parent / "letters.txt").write_text("mine")
     path.parent.chmod(0o755)
-    assert "others can look into" in (await found(town))["Files"].said
+    assert "others can look into" in (await found(harness))["Files"].said
 
 
-async def test_each_trouble_has_its_cure(town: MultiWorkspaceHarness) -> None:
-    await town.install_everywhere()
-    findings = await found(town, slack_client_secret="another")
+async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None:
+    await harness.install_everywhere()
+    findings = await found(harness, slack_client_secret="another")
     assert (
         findings["Client id"].said
         == "Slack refuses SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
     )
     assert findings["Who may install"].said == "whoever finds the page"
-    findings = await found(town, buildbell_secret_key="another-key-that-is-long-enough-too")
+    findings = await found(harness, buildbell_secret_key="another-key-that-is-long-enough-too")
     assert "can't be opened" in findings["Installed in Twin (T0TWIN)"].said
-    town.slack.installations.by_id(TWIN).scopes -= {"commands"}
-    town.slack.installations.remove(town.slack.installations.by_id("T0SANDBOX"))
-    findings = await found(town)
+    harness.slack.installations.by_id(TWIN).scopes -= {"commands"}
+    harness.slack.installations.remove(harness.slack.installations.by_id("T0SANDBOX"))
+    findings = await found(harness)
     assert findings["Installed in Twin (T0TWIN)"].said == "missing commands"
     assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].said
     assert "SLACK_BOT_TOKEN" not in str(findings)
@@ -119,6 +119,6 @@ async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: 
         assert len(town.calls("oauth.v2.access")) == 3
 
 
-async def test_slack_that_is_away_is_named(town: MultiWorkspaceHarness) -> None:
-    findings = await found(town, slack_api_url="http://127.0.0.1:9/")
+async def test_slack_that_is_away_is_named(harness: MultiWorkspaceHarness) -> None:
+    findings = await found(harness, slack_api_url="http://127.0.0.1:9/")
     assert "can't be reached" in findings["Slack"].said

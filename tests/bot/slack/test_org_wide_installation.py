@@ -15,12 +15,14 @@ from tests.support.multi_workspace_harness import GRID, MultiWorkspaceHarness, m
 class OrgInstallation:
     """East and West, one bot in both, by one installation."""
 
-    def __init__(self, town: MultiWorkspaceHarness, east: WorkspaceHarness, west: WorkspaceHarness) -> None:
-        self.town, self.east, self.west = town, east, west
+    def __init__(
+        self, harness: MultiWorkspaceHarness, east: WorkspaceHarness, west: WorkspaceHarness
+    ) -> None:
+        self.town, self.east, self.west = harness, east, west
 
 
 @pytest.fixture
-async def grid(tmp_path: Path) -> AsyncIterator[OrgInstallation]:
+async def org_installation(tmp_path: Path) -> AsyncIterator[OrgInstallation]:
     async with multi_workspace_harness(tmp_path) as town:
         east, west = town.add_organisation()
         status, page = await town.install("T0EAST", organisation=True)
@@ -29,23 +31,26 @@ async def grid(tmp_path: Path) -> AsyncIterator[OrgInstallation]:
 
 
 async def test_the_first_word_from_a_workspace_may_be_an_event_that_names_it_only_outside(
-    grid: OrgInstallation,
+    org_installation: OrgInstallation,
 ) -> None:
-    grid.west.people.invite("builds")
-    grid.west.people.say("ben", "builds", "@buildbell help")
-    await grid.west.wait_for_message("What you can type", person=None)
-    grid.east.people.open_home("anna")
-    await home(grid.east, "[Subscribe…]")
-    assert said_by_bot(grid.east) == []
+    org_installation.west.people.invite("builds")
+    org_installation.west.people.say("ben", "builds", "@buildbell help")
+    await org_installation.west.wait_for_message("What you can type", person=None)
+    org_installation.east.people.open_home("anna")
+    await home(org_installation.east, "[Subscribe…]")
+    assert said_by_bot(org_installation.east) == []
     kept = ("audit_chains", "audit_register", "deliveries", "workspaces")
-    assert grid.town.count_rows_with("T0WEST") == dict.fromkeys(kept, 1)
-    assert grid.town.count_rows_with("T0EAST") == {"workspaces": 1}
+    assert org_installation.town.count_rows_with("T0WEST") == dict.fromkeys(kept, 1)
+    assert org_installation.town.count_rows_with("T0EAST") == {"workspaces": 1}
 
 
 async def test_a_modal_that_names_no_workspace_works_for_the_one_that_it_was_opened_in(
-    grid: OrgInstallation,
+    org_installation: OrgInstallation,
 ) -> None:
-    for place, other in ((grid.west, grid.east), (grid.east, grid.west)):
+    for place, other in (
+        (org_installation.west, org_installation.east),
+        (org_installation.east, org_installation.west),
+    ):
         place.people.open_home("anna")
         await home(place, "[Subscribe…]")
         await place.people.set_value("anna", "Subscribe…")
@@ -59,48 +64,61 @@ async def test_a_modal_that_names_no_workspace_works_for_the_one_that_it_was_ope
         assert said_by_bot(other) == before
 
 
-async def test_its_workspaces_have_nothing_in_common(grid: OrgInstallation) -> None:
-    await grid.east.ask("/bitrise use android", "Sample Android")
-    await grid.east.ask("/bitrise me name:octo", "`octo`")
-    await grid.east.ask("/bitrise subscribe android style:card", "subscribed this channel")
-    await grid.west.ask("/bitrise builds", "Which app?")
-    await grid.west.ask("/bitrise me name:octo", "`octo`", person="ben")
-    assert "Sample Android" not in grid.west.message_text(await grid.west.ask("/bitrise subscriptions"))
-    grid.town.bitrise.finish(grid.town.bitrise.start_build(grid.town.bitrise.android), "error")
-    card = await grid.east.wait_for_message("is broken", person=None)
-    await grid.east.people.click("ben", card, "I'm on it")
-    await says(grid.east, card, "@ben is on it")
-    assert not grid.west.messages_with("is broken")
+async def test_its_workspaces_have_nothing_in_common(org_installation: OrgInstallation) -> None:
+    await org_installation.east.ask("/bitrise use android", "Sample Android")
+    await org_installation.east.ask("/bitrise me name:octo", "`octo`")
+    await org_installation.east.ask("/bitrise subscribe android style:card", "subscribed this channel")
+    await org_installation.west.ask("/bitrise builds", "Which app?")
+    await org_installation.west.ask("/bitrise me name:octo", "`octo`", person="ben")
+    assert "Sample Android" not in org_installation.west.message_text(
+        await org_installation.west.ask("/bitrise subscriptions")
+    )
+    org_installation.town.bitrise.finish(
+        org_installation.town.bitrise.start_build(org_installation.town.bitrise.android), "error"
+    )
+    card = await org_installation.east.wait_for_message("is broken", person=None)
+    await org_installation.east.people.click("ben", card, "I'm on it")
+    await says(org_installation.east, card, "@ben is on it")
+    assert not org_installation.west.messages_with("is broken")
 
 
-async def test_each_call_names_the_workspace(grid: OrgInstallation) -> None:
-    grid.west.people.open_home("anna")
-    await home(grid.west, "[Subscribe…]")  # users.conversations is refused without it
-    grid.west.people.say("anna", "D0ANNA", "help")
-    await grid.west.wait_for_message("What you can type", channel="D0ANNA")
-    asked = [*grid.town.calls("users.conversations"), *grid.town.calls("chat.postMessage")]
+async def test_each_call_names_the_workspace(org_installation: OrgInstallation) -> None:
+    org_installation.west.people.open_home("anna")
+    await home(org_installation.west, "[Subscribe…]")  # users.conversations is refused without it
+    org_installation.west.people.say("anna", "D0ANNA", "help")
+    await org_installation.west.wait_for_message("What you can type", channel="D0ANNA")
+    asked = [
+        *org_installation.town.calls("users.conversations"),
+        *org_installation.town.calls("chat.postMessage"),
+    ]
     assert {one["request"].get("team_id") for one in asked} == {"T0WEST"}
     # A workspace's own token names none.
-    await grid.town.install()
-    grid.town.people.say("anna", "D0ANNA", "help")
-    await grid.town.wait_for_message("What you can type", channel="D0ANNA")
-    assert "team_id" not in grid.town.calls("chat.postMessage")[-1]["request"]
+    await org_installation.town.install()
+    org_installation.town.people.say("anna", "D0ANNA", "help")
+    await org_installation.town.wait_for_message("What you can type", channel="D0ANNA")
+    assert "team_id" not in org_installation.town.calls("chat.postMessage")[-1]["request"]
 
 
-async def test_after_a_restart_it_is_known_whose_workspace_it_is(grid: OrgInstallation) -> None:
-    await grid.west.ask("/bitrise subscribe android", "subscribed this channel")
-    await grid.town.stop_bot()
-    grid.town.bitrise.finish(grid.town.bitrise.start_build(grid.town.bitrise.android))
-    await grid.town.start_bot()
-    await grid.west.wait_for_message("Sample Android #1 succeeded", person=None)
+async def test_after_a_restart_it_is_known_whose_workspace_it_is(org_installation: OrgInstallation) -> None:
+    await org_installation.west.ask("/bitrise subscribe android", "subscribed this channel")
+    await org_installation.town.stop_bot()
+    org_installation.town.bitrise.finish(
+        org_installation.town.bitrise.start_build(org_installation.town.bitrise.android)
+    )
+    await org_installation.town.start_bot()
+    await org_installation.west.wait_for_message("Sample Android #1 succeeded", person=None)
 
 
-async def test_a_workspaces_own_installation_outlives_the_organisations(grid: OrgInstallation) -> None:
-    await grid.town.install("T0WEST")
-    await grid.west.ask("/bitrise subscribe android", "subscribed this channel")
-    await grid.east.ask("/bitrise subscribe android", "subscribed this channel")
-    grid.town.slack.uninstall(GRID.id)
-    await grid.town.wait_until(lambda: grid.town.count_rows_with("T0EAST") == {})
-    assert "subscriptions" in grid.town.count_rows_with("T0WEST")
-    grid.town.bitrise.finish(grid.town.bitrise.start_build(grid.town.bitrise.android))
-    await grid.west.wait_for_message("Sample Android #1 succeeded", person=None)
+async def test_a_workspaces_own_installation_outlives_the_organisations(
+    org_installation: OrgInstallation,
+) -> None:
+    await org_installation.town.install("T0WEST")
+    await org_installation.west.ask("/bitrise subscribe android", "subscribed this channel")
+    await org_installation.east.ask("/bitrise subscribe android", "subscribed this channel")
+    org_installation.town.slack.uninstall(GRID.id)
+    await org_installation.town.wait_until(lambda: org_installation.town.count_rows_with("T0EAST") == {})
+    assert "subscriptions" in org_installation.town.count_rows_with("T0WEST")
+    org_installation.town.bitrise.finish(
+        org_installation.town.bitrise.start_build(org_installation.town.bitrise.android)
+    )
+    await org_installation.west.wait_for_message("Sample Android #1 succeeded", person=None)

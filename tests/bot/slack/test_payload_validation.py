@@ -57,14 +57,14 @@ def event(**inner: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, http=True) as opened:
         yield opened
 
 
-async def post(town: BotHarness, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
-    headers = town.slack.delivery.signed(body) | {"Content-Type": kind}
-    url = f"http://127.0.0.1:{town.bot.port}/slack/events"
+async def post(harness: BotHarness, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
+    headers = harness.slack.delivery.signed(body) | {"Content-Type": kind}
+    url = f"http://127.0.0.1:{harness.bot.port}/slack/events"
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
         return answer.status
 
@@ -184,9 +184,9 @@ def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
         ("", "application/json"),
     ],
 )
-async def test_a_refusal_is_an_answer_of_400(town: BotHarness, body: str, kind: str) -> None:
-    assert await post(town, body, kind) == 400
-    await town.ask("/bitrise help", "What you can type")
+async def test_a_refusal_is_an_answer_of_400(harness: BotHarness, body: str, kind: str) -> None:
+    assert await post(harness, body, kind) == 400
+    await harness.ask("/bitrise help", "What you can type")
 
 
 async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_path: Path) -> None:
@@ -207,14 +207,14 @@ IGNORED = (
 LIMITED = {"type": "app_rate_limited", "team_id": "T0SANDBOX", "minute_rate_limited": 1518467820}
 
 
-async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: BotHarness) -> None:
+async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(harness: BotHarness) -> None:
     with capture_logs() as said:
         for payload in (*IGNORED, LIMITED):
-            assert await post(town, json.dumps(payload), "application/json") == 200
+            assert await post(harness, json.dumps(payload), "application/json") == 200
         # A NUL in what somebody types, too, is no reason for anything.
         typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
-        assert await post(town, urlencode(typed)) == 200
-        await town.wait_for_message("What you can type")
+        assert await post(harness, urlencode(typed)) == 200
+        await harness.wait_for_message("What you can type")
     noted = [line for line in said if str(line["event"]).startswith("slack.event")]
     assert [line["log_level"] for line in noted] == ["debug"] * len(IGNORED) + ["warning"]
     assert noted[-1]["team"] == "T0SANDBOX"
@@ -228,10 +228,10 @@ async def test_over_a_socket_they_are_acknowledged_too(tmp_path: Path) -> None:
 
 
 async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
-    town: BotHarness, capfd: pytest.CaptureFixture[str]
+    harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     submitted = submission("abort_modal", "<!channel>")
-    assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 400
+    assert await post(harness, urlencode({"payload": json.dumps(submitted)})) == 400
     said = "".join(capfd.readouterr())
     assert "slack.not_understood" in said
     assert "Traceback" not in said
@@ -239,23 +239,23 @@ async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
 
 
 async def test_what_is_our_own_fault_shows_as_such(
-    town: BotHarness, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("services.features.accounts.form_submissions.message_accounts.read_token", broken)
     submitted = submission("connect_modal", "{}")
-    assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 500
+    assert await post(harness, urlencode({"payload": json.dumps(submitted)})) == 500
     said = "".join(capfd.readouterr())
     assert "answer.broken" in said
     assert "a bug" in said
 
 
-async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(town: BotHarness) -> None:
+async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(harness: BotHarness) -> None:
     """Bolt would take the acknowledgement back, and let Slack wait for three seconds."""
     pressed = PRESS | {
         "view": {**VIEW, "callback_id": "subscription_modal"},
         "actions": [{"action_id": "pick_app", "selected_option": {"value": "x", "text": {"text": "x"}}}],
     }
-    assert await post(town, urlencode({"payload": json.dumps(pressed)})) == 200
+    assert await post(harness, urlencode({"payload": json.dumps(pressed)})) == 200

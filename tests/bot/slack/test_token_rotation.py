@@ -42,15 +42,15 @@ def hours() -> OffsetClock:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, hours: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
+async def harness(tmp_path: Path, hours: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
     async with multi_workspace_harness(tmp_path, rotating=True, now=hours) as opened:
         await opened.install_everywhere()
         yield opened
 
 
-def exchanges(town: MultiWorkspaceHarness) -> list[dict[str, Any]]:
+def exchanges(harness: MultiWorkspaceHarness) -> list[dict[str, Any]]:
     return [
-        one for one in town.calls("oauth.v2.access") if one["request"].get("grant_type") == "refresh_token"
+        one for one in harness.calls("oauth.v2.access") if one["request"].get("grant_type") == "refresh_token"
     ]
 
 
@@ -59,83 +59,83 @@ def logged(text: str, capfd: pytest.CaptureFixture[str]) -> int:
 
 
 async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(
-    town: MultiWorkspaceHarness, hours: OffsetClock
+    harness: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
-    await town.ask("/bitrise apps", "3 apps")
-    assert exchanges(town) == []
+    await harness.ask("/bitrise apps", "3 apps")
+    assert exchanges(harness) == []
     hours.passed += TO_THE_END - EXCHANGED_BEFORE + timedelta(minutes=1)
-    town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
+    harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     for person in ("anna", "ben"):
         for _ in range(4):
-            town.people.open_home(person)
-    await town.wait_for_commands("home", 8)
-    assert len(exchanges(town)) == 1
-    town.people.say("anna", "D0ANNA", "help")
-    await town.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(town)) == 1
-    town.twin.people.say("anna", "D0ANNA", "help")
-    await town.twin.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(town)) == 2
+            harness.people.open_home(person)
+    await harness.wait_for_commands("home", 8)
+    assert len(exchanges(harness)) == 1
+    harness.people.say("anna", "D0ANNA", "help")
+    await harness.wait_for_message("What you can type", channel="D0ANNA")
+    assert len(exchanges(harness)) == 1
+    harness.twin.people.say("anna", "D0ANNA", "help")
+    await harness.twin.wait_for_message("What you can type", channel="D0ANNA")
+    assert len(exchanges(harness)) == 2
 
 
 async def test_a_token_that_ended_while_the_bot_was_down_is_exchanged_when_it_is_needed(
-    town: MultiWorkspaceHarness, hours: OffsetClock
+    harness: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
-    await town.stop_bot()
+    await harness.stop_bot()
     hours.passed += timedelta(days=3)
-    await town.start_bot()
-    town.people.say("anna", "D0ANNA", "help")
-    await town.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(town)) == 1
-    await town.stop_bot()
-    await town.start_bot()
-    town.people.say("anna", "D0ANNA", "apps")
-    await town.wait_for_message("3 apps", channel="D0ANNA")
-    assert len(exchanges(town)) == 1
+    await harness.start_bot()
+    harness.people.say("anna", "D0ANNA", "help")
+    await harness.wait_for_message("What you can type", channel="D0ANNA")
+    assert len(exchanges(harness)) == 1
+    await harness.stop_bot()
+    await harness.start_bot()
+    harness.people.say("anna", "D0ANNA", "apps")
+    await harness.wait_for_message("3 apps", channel="D0ANNA")
+    assert len(exchanges(harness)) == 1
 
 
 async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
-    town: MultiWorkspaceHarness, hours: OffsetClock, capfd: pytest.CaptureFixture[str]
+    harness: MultiWorkspaceHarness, hours: OffsetClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hours.passed += TO_THE_END - timedelta(hours=1)
-    town.slack.fault("oauth.v2.access", "error", words="internal_error")
+    harness.slack.fault("oauth.v2.access", "error", words="internal_error")
     for number in range(1, 6):
         # Meanwhile the token goes on.
-        town.people.say("anna", "D0ANNA", "help")
-        await town.wait_for_commands("message", number)
-    assert len(exchanges(town)) == 1
-    assert len(town.messages_with("What you can type", "D0ANNA")) == 5
+        harness.people.say("anna", "D0ANNA", "help")
+        await harness.wait_for_commands("message", number)
+    assert len(exchanges(harness)) == 1
+    assert len(harness.messages_with("What you can type", "D0ANNA")) == 5
     said = capfd.readouterr().out
     assert said.count("installation.not_exchanged") == 1
     assert "internal_error" in said
     assert "xoxe" not in said
     hours.passed += FIRST_PAUSE
-    town.slack.fault("oauth.v2.access", "dropped", times=1)
+    harness.slack.fault("oauth.v2.access", "dropped", times=1)
     for number in range(6, 9):
-        town.people.say("anna", "D0ANNA", "help")
-        await town.wait_for_commands("message", number)
-    assert len(exchanges(town)) == 2
+        harness.people.say("anna", "D0ANNA", "help")
+        await harness.wait_for_commands("message", number)
+    assert len(exchanges(harness)) == 2
     hours.passed += FIRST_PAUSE * 2
-    town.people.say("anna", "D0ANNA", "help")
-    await town.wait_for_commands("message", 9)
-    assert len(exchanges(town)) == 3
+    harness.people.say("anna", "D0ANNA", "help")
+    await harness.wait_for_commands("message", 9)
+    assert len(exchanges(harness)) == 3
     assert logged("installation.exchanged", capfd) == 1
 
 
 async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_more(
-    town: MultiWorkspaceHarness, hours: OffsetClock
+    harness: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
     vault = SecretBox([SECRET_KEY])
-    await town.stop_bot()
-    database = await Database.open(town.folder / "buildbell.db")
+    await harness.stop_bot()
+    database = await Database.open(harness.folder / "buildbell.db")
     hours.passed += TO_THE_END + timedelta(minutes=1)
     async with slack_session() as session:
-        client = SlackClient(base_url=town.slack.api_url, session=session)
+        client = SlackClient(base_url=harness.slack.api_url, session=session)
         app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
         tokens = BotTokens(Installations(database, vault, hours), client, app, hours)
-        town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
+        harness.slack.fault("oauth.v2.access", "slow", seconds=0.2)
         impatient = asyncio.create_task(tokens(TEAM))
-        await town.wait_until(lambda: bool(exchanges(town)))
+        await harness.wait_until(lambda: bool(exchanges(harness)))
         impatient.cancel()
         access = await tokens(TEAM)
         assert access is not None
@@ -143,22 +143,22 @@ async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_
         assert (await client.auth_test())["team_id"] == TEAM
         await tokens.close()
     await database.close()
-    assert len(exchanges(town)) == 1
-    await town.start_bot()
+    assert len(exchanges(harness)) == 1
+    await harness.start_bot()
 
 
 async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(
-    town: MultiWorkspaceHarness, hours: OffsetClock
+    harness: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
     hours.passed += TO_THE_END + timedelta(minutes=1)
-    town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
-    town.people.say("anna", "D0ANNA", "help")
-    await town.wait_until(lambda: bool(exchanges(town)))
-    await town.stop_bot()  # which drains
-    await town.start_bot()
-    town.people.say("anna", "D0ANNA", "apps")
-    await town.wait_for_message("3 apps", channel="D0ANNA")
-    assert len(exchanges(town)) == 1
+    harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
+    harness.people.say("anna", "D0ANNA", "help")
+    await harness.wait_until(lambda: bool(exchanges(harness)))
+    await harness.stop_bot()  # which drains
+    await harness.start_bot()
+    harness.people.say("anna", "D0ANNA", "apps")
+    await harness.wait_for_message("3 apps", channel="D0ANNA")
+    assert len(exchanges(harness)) == 1
 
 
 async def test_two_workspaces_of_one_organisation_share_its_exchange(
@@ -178,25 +178,25 @@ async def test_two_workspaces_of_one_organisation_share_its_exchange(
 
 
 async def test_an_app_that_is_taken_out_while_its_token_is_exchanged_stays_out(
-    town: MultiWorkspaceHarness, hours: OffsetClock
+    harness: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
     hours.passed += TO_THE_END - timedelta(hours=1)
-    town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
-    town.people.say("anna", "D0ANNA", "help")
-    await town.wait_until(lambda: bool(exchanges(town)))
-    town.slack.uninstall(TEAM)
-    await town.wait_for_commands("app_uninstalled")
-    await town.wait_until(lambda: exchanges(town)[0]["answer"] is not None)
-    await town.stop_bot()
-    assert town.count_rows_with(TEAM) == {}
-    assert town.count_rows_with(TWIN) == {"installations": 1}
+    harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
+    harness.people.say("anna", "D0ANNA", "help")
+    await harness.wait_until(lambda: bool(exchanges(harness)))
+    harness.slack.uninstall(TEAM)
+    await harness.wait_for_commands("app_uninstalled")
+    await harness.wait_until(lambda: exchanges(harness)[0]["answer"] is not None)
+    await harness.stop_bot()
+    assert harness.count_rows_with(TEAM) == {}
+    assert harness.count_rows_with(TWIN) == {"installations": 1}
 
 
 async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_for_it(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
     installations = Installations(
-        storage.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
+        repositories.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
     )
     before, after, anew = make_bot("r1"), make_bot("r2"), make_bot("r3")
     await installations.async_save_bot(before)
@@ -210,9 +210,11 @@ async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_f
     assert await installations.of_workspace("T1") is None
 
 
-async def test_a_workspace_that_joins_an_organisation_has_one_installation(storage: Repositories) -> None:
+async def test_a_workspace_that_joins_an_organisation_has_one_installation(
+    repositories: Repositories,
+) -> None:
     installations = Installations(
-        storage.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
+        repositories.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
     )
     await installations.async_save_bot(make_bot("alone"))
     await installations.async_save_bot(make_bot("in E1", enterprise_id="E1"))

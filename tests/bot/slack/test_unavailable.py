@@ -55,7 +55,7 @@ def submission(*blocks: object) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Everything but the bot; `slack` answers no auth.test."""
     town = BotHarness(tmp_path, http=True)
     await town.open()
@@ -65,7 +65,7 @@ async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 
 async def post(
-    town: BotHarness, port: int, payload: dict[str, Any], *, form: bool = False
+    harness: BotHarness, port: int, payload: dict[str, Any], *, form: bool = False
 ) -> tuple[int, str]:
     """Slack's signed request; returns the status and the body of its answer."""
     if "command" in payload:
@@ -73,7 +73,7 @@ async def post(
     else:
         body = urlencode({"payload": json.dumps(payload)}) if form else json.dumps(payload)
     kind = "application/x-www-form-urlencoded" if form or "command" in payload else "application/json"
-    headers = town.slack.delivery.signed(body) | {"Content-Type": kind}
+    headers = harness.slack.delivery.signed(body) | {"Content-Type": kind}
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"http://127.0.0.1:{port}/slack/events", data=body, headers=headers) as answer,
@@ -82,32 +82,32 @@ async def post(
 
 
 async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when_it_is_back(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    bot = Application(Settings(_env_file=None, **town.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
+    bot = Application(Settings(_env_file=None, **harness.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
     running = asyncio.create_task(bot.run())
     try:
-        await town.wait_until(lambda: bot.port != 0)
-        status, body = await post(town, bot.port, COMMAND)
+        await harness.wait_until(lambda: bot.port != 0)
+        status, body = await post(harness, bot.port, COMMAND)
         assert (status, json.loads(body)["response_type"]) == (200, "ephemeral")
         assert "still connecting to Slack" in body
-        status, body = await post(town, bot.port, submission(FIELD), form=True)
+        status, body = await post(harness, bot.port, submission(FIELD), form=True)
         assert status == 200
         assert "still connecting to Slack" in json.loads(body)["errors"]["reason"]
-        assert await post(town, bot.port, PRESS, form=True) == (503, "")
-        mentioned = mention(town.people.say("anna", "builds", "Buildbell, help!").ts)
-        assert await post(town, bot.port, mentioned) == (503, "")
+        assert await post(harness, bot.port, PRESS, form=True) == (503, "")
+        mentioned = mention(harness.people.say("anna", "builds", "Buildbell, help!").ts)
+        assert await post(harness, bot.port, mentioned) == (503, "")
         # Slack's own test of the address needs nothing of the Web API.
-        status, body = await post(town, bot.port, CHALLENGE)
+        status, body = await post(harness, bot.port, CHALLENGE)
         assert (status, json.loads(body)) == (200, {"challenge": "abc"})
         assert not bot.ready.is_set()
 
-        town.slack.api.faults.clear()
+        harness.slack.api.faults.clear()
         async with asyncio.timeout(30):
             await bot.ready.wait()
         # Slack delivers the event again, which is not taken for one that was handled.
-        assert (await post(town, bot.port, mentioned))[0] == 200
-        await town.slack.wait_for_post("builds", "/bitrise subscribe")
+        assert (await post(harness, bot.port, mentioned))[0] == 200
+        await harness.slack.wait_for_post("builds", "/bitrise subscribe")
         assert not running.done()
     finally:
         bot.stop()
@@ -159,7 +159,7 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
         assert "Traceback" not in said
 
 
-async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage: Repositories) -> None:
+async def test_a_request_that_is_given_up_takes_nothing_from_the_others(repositories: Repositories) -> None:
     who = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
     async with stub_server(lambda _: web.json_response(who)) as slack, slack_session() as session:
         settings = Settings(
@@ -169,7 +169,7 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage:
             slack_api_url=f"{slack.url}/api/",
             bitrise_token="none",
         )  # type: ignore[call-arg, arg-type, unused-ignore]
-        one = SingleWorkspace(web_client(settings, session, patient=True), storage, lambda: NOON)
+        one = SingleWorkspace(web_client(settings, session, patient=True), repositories, lambda: NOON)
         given_up = asyncio.create_task(one.authorize(None, "T1"))
         waits = asyncio.create_task(one.authorize(None, "T1"))
         await asyncio.sleep(0)

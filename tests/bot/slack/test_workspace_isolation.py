@@ -15,7 +15,7 @@ from tests.support.multi_workspace_harness import TWIN, MultiWorkspaceHarness, m
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
     async with multi_workspace_harness(tmp_path) as opened:
         await opened.install_everywhere()
         yield opened
@@ -59,10 +59,12 @@ def said_by_bot(place: WorkspaceHarness) -> list[str]:
     ]
 
 
-async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: MultiWorkspaceHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.finish(build, "error")
-    for place, other in ((town, town.twin), (town.twin, town)):
+async def test_every_surface_works_in_both_and_says_nothing_in_the_other(
+    harness: MultiWorkspaceHarness,
+) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.finish(build, "error")
+    for place, other in ((harness, harness.twin), (harness.twin, harness)):
         before = said_by_bot(other)
         place.people.invite("builds")
         card = await place.ask("/bitrise build android #1", "#1 failed")
@@ -86,8 +88,8 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: M
         assert said_by_bot(other) == before
 
 
-async def test_each_workspace_is_asked_with_its_own_token(town: MultiWorkspaceHarness) -> None:
-    for place in (town, town.twin):
+async def test_each_workspace_is_asked_with_its_own_token(harness: MultiWorkspaceHarness) -> None:
+    for place in (harness, harness.twin):
         post = await place.ask("/bitrise apps", "3 apps")
         assert post.as_slack_sends_it()["team"] == place.slack.workspace.team
         direct = place.slack.workspace.channel("D0ANNA")
@@ -98,61 +100,62 @@ async def test_each_workspace_is_asked_with_its_own_token(town: MultiWorkspaceHa
 
 
 async def test_builds_are_told_where_they_were_asked_for_and_nowhere_else(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.finish(build)
-    await town.wait_for_message("Sample Android #1 succeeded", person=None)
-    await town.twin.ask("/bitrise subscribe android status:failed", "subscribed this channel")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    for place in (town, town.twin):
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.finish(build)
+    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.twin.ask("/bitrise subscribe android status:failed", "subscribed this channel")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    for place in (harness, harness.twin):
         await place.wait_for_message("Sample Android #2 failed", person=None)
-    await town.ask("/bitrise why android #2", "it told this build here")
-    await town.twin.ask("/bitrise why android #1", "every failure")
-    await town.ask("/bitrise unsubscribe android", "ended the subscription")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.twin.wait_for_message("Sample Android #3 failed", person=None)
-    assert not town.messages_with("#3")
-    assert not town.twin.messages_with("#1 succeeded")
+    await harness.ask("/bitrise why android #2", "it told this build here")
+    await harness.twin.ask("/bitrise why android #1", "every failure")
+    await harness.ask("/bitrise unsubscribe android", "ended the subscription")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.twin.wait_for_message("Sample Android #3 failed", person=None)
+    assert not harness.messages_with("#3")
+    assert not harness.twin.messages_with("#1 succeeded")
 
 
 async def test_subscriptions_of_the_other_one_can_not_be_reached_by_their_number(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    listed = await town.ask("/bitrise subscriptions", "Sample Android")
-    assert "1" in town.message_text(listed)
-    await town.twin.ask("/bitrise unsubscribe 1", "has no such subscription")
-    nothing = await town.twin.ask("/bitrise subscriptions")
-    assert "Sample Android" not in town.twin.message_text(nothing)
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    listed = await harness.ask("/bitrise subscriptions", "Sample Android")
+    assert "1" in harness.message_text(listed)
+    await harness.twin.ask("/bitrise unsubscribe 1", "has no such subscription")
+    nothing = await harness.twin.ask("/bitrise subscriptions")
+    assert "Sample Android" not in harness.twin.message_text(nothing)
     # A button of the one, pressed in the other: as Slack would never send it.
-    forged = town.twin.slack.workspace.post(
-        town.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", listed.blocks, by_bot=True)
+    forged = harness.twin.slack.workspace.post(
+        harness.twin.slack.workspace.channel("builds"),
+        Post("1.000001", "U0", "x", listed.blocks, by_bot=True),
     )
-    await town.twin.press(forged, "Unsubscribe", "has no such subscription")
-    await town.ask("/bitrise subscriptions", "Sample Android")
+    await harness.twin.press(forged, "Unsubscribe", "has no such subscription")
+    await harness.ask("/bitrise subscriptions", "Sample Android")
 
 
 async def test_default_apps_and_what_was_started_last_are_each_workspaces_own(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    await town.ask("/bitrise use android", "Sample Android")
-    await town.twin.ask("/bitrise builds", "Which app?")
-    await town.twin.ask("/bitrise use web", "Web Shop")
-    await town.ask("/bitrise trigger branch:main workflow:deploy", "anna started Sample Android")
-    for place, remembered in ((town, True), (town.twin, False)):
+    await harness.ask("/bitrise use android", "Sample Android")
+    await harness.twin.ask("/bitrise builds", "Which app?")
+    await harness.twin.ask("/bitrise use web", "Web Shop")
+    await harness.ask("/bitrise trigger branch:main workflow:deploy", "anna started Sample Android")
+    for place, remembered in ((harness, True), (harness.twin, False)):
         await place.people.shortcut("anna", "start_build")
         opened = await place.slack.wait_for_modal("anna", "Workflow or pipeline")
         assert ("deploy" in place.slack.modal_text(opened)) is remembered
 
 
-async def test_claimed_names_and_whose_builds_are_whose(town: MultiWorkspaceHarness) -> None:
-    await town.ask("/bitrise me name:octo", "`octo`")
-    await town.ask("/bitrise me name:octo", "claimed by somebody else", person="ben")
-    await town.twin.ask("/bitrise me name:octo", "`octo`", person="ben")
-    await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    for place, mine in ((town, True), (town.twin, False)):
+async def test_claimed_names_and_whose_builds_are_whose(harness: MultiWorkspaceHarness) -> None:
+    await harness.ask("/bitrise me name:octo", "`octo`")
+    await harness.ask("/bitrise me name:octo", "claimed by somebody else", person="ben")
+    await harness.twin.ask("/bitrise me name:octo", "`octo`", person="ben")
+    await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
+    for place, mine in ((harness, True), (harness.twin, False)):
         said = place.message_text(await place.ask("/bitrise mine"))
         assert ("#1" in said) is mine
         place.people.open_home("anna")
@@ -162,44 +165,45 @@ async def test_claimed_names_and_whose_builds_are_whose(town: MultiWorkspaceHarn
 
 
 async def test_who_is_told_of_their_own_builds_is_the_one_who_started_them(
-    town: MultiWorkspaceHarness,
+    harness: MultiWorkspaceHarness,
 ) -> None:
-    for place in (town, town.twin):
+    for place in (harness, harness.twin):
         await place.ask("/bitrise me ends:on", "I send you")
         await place.ask("/bitrise subscribe android by:bot", "subscribed this channel")
-    await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    town.bitrise.finish(town.bitrise.farm.builds[0])
-    await town.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
-    await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    town.bitrise.finish(town.bitrise.farm.builds[-1])
-    await town.twin.wait_for_message("Sample Android #2 succeeded", channel="D0ANNA")
-    assert not town.messages_with("#2 succeeded", "D0ANNA")
-    assert not town.twin.messages_with("#1 succeeded", "D0ANNA")
+    await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
+    harness.bitrise.finish(harness.bitrise.farm.builds[0])
+    await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+    await harness.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
+    harness.bitrise.finish(harness.bitrise.farm.builds[-1])
+    await harness.twin.wait_for_message("Sample Android #2 succeeded", channel="D0ANNA")
+    assert not harness.messages_with("#2 succeeded", "D0ANNA")
+    assert not harness.twin.messages_with("#1 succeeded", "D0ANNA")
 
 
-async def test_a_card_is_claimed_in_one_and_names_nobody_of_the_other(town: MultiWorkspaceHarness) -> None:
-    for place in (town, town.twin):
+async def test_a_card_is_claimed_in_one_and_names_nobody_of_the_other(harness: MultiWorkspaceHarness) -> None:
+    for place in (harness, harness.twin):
         await place.ask("/bitrise subscribe android style:card", "one card a broken series")
-    await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    town.bitrise.finish(town.bitrise.farm.builds[0], "error")
-    cards = [await place.wait_for_message("is broken", person=None) for place in (town, town.twin)]
-    assert "by @anna" in town.message_text(cards[0])
-    assert "by @" not in town.twin.message_text(cards[1])
-    await town.people.click("ben", cards[0], "I'm on it")
-    await says(town, cards[0], "@ben is on it")
-    town.bitrise.finish(
-        town.bitrise.start_build(town.bitrise.android, params=town.bitrise.farm.builds[0].params), "error"
+    await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
+    harness.bitrise.finish(harness.bitrise.farm.builds[0], "error")
+    cards = [await place.wait_for_message("is broken", person=None) for place in (harness, harness.twin)]
+    assert "by @anna" in harness.message_text(cards[0])
+    assert "by @" not in harness.twin.message_text(cards[1])
+    await harness.people.click("ben", cards[0], "I'm on it")
+    await says(harness, cards[0], "@ben is on it")
+    harness.bitrise.finish(
+        harness.bitrise.start_build(harness.bitrise.android, params=harness.bitrise.farm.builds[0].params),
+        "error",
     )
-    await says(town.twin, cards[1], "2 builds have failed in a row")
-    assert "on it" not in town.twin.message_text(cards[1]).replace("[I'm on it]", "")
+    await says(harness.twin, cards[1], "2 builds have failed in a row")
+    assert "on it" not in harness.twin.message_text(cards[1]).replace("[I'm on it]", "")
 
 
-async def test_threads_are_each_workspaces_own(town: MultiWorkspaceHarness) -> None:
-    for place in (town, town.twin):
+async def test_threads_are_each_workspaces_own(harness: MultiWorkspaceHarness) -> None:
+    for place in (harness, harness.twin):
         await place.ask("/bitrise subscribe android style:thread", "one thread a branch")
     for _ in range(2):
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    for place in (town, town.twin):
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    for place in (harness, harness.twin):
         head = await place.wait_for_message("🧵 Sample Android: branch", person=None)
         for number in (1, 2):
             reply = await place.wait_for_message(f"#{number} succeeded", person=None, after=head)
@@ -207,18 +211,18 @@ async def test_threads_are_each_workspaces_own(town: MultiWorkspaceHarness) -> N
         assert len(place.messages_with("🧵")) == 1
 
 
-async def test_who_approves_is_named_in_their_own_workspace_only(town: MultiWorkspaceHarness) -> None:
-    for place in (town, town.twin):
+async def test_who_approves_is_named_in_their_own_workspace_only(harness: MultiWorkspaceHarness) -> None:
+    for place in (harness, harness.twin):
         await place.ask("/bitrise subscribe android", "subscribed this channel")
-    town.bitrise.hold(town.bitrise.android, 12)
+    harness.bitrise.hold(harness.bitrise.android, 12)
     asked = [
         await place.wait_for_message("waits for somebody's approval", person=None)
-        for place in (town, town.twin)
+        for place in (harness, harness.twin)
     ]
-    await town.people.click("ben", asked[0], "Approve")
-    await says(town, asked[0], "@ben approved")
-    await says(town.twin, asked[1], "does not wait any more")
-    assert "ben" not in town.twin.message_text(asked[1])
+    await harness.people.click("ben", asked[0], "Approve")
+    await says(harness, asked[0], "@ben approved")
+    await says(harness.twin, asked[1], "does not wait any more")
+    assert "ben" not in harness.twin.message_text(asked[1])
 
 
 async def test_accounts_are_each_workspaces_own(strict: MultiWorkspaceHarness) -> None:
@@ -246,35 +250,37 @@ async def said_of_audit(place: WorkspaceHarness, text: str) -> bool:
     return text in place.message_text(post)
 
 
-async def test_rules_and_proposals_are_each_workspaces_own(town: MultiWorkspaceHarness) -> None:
-    shown = await town.ask("/bitrise policy android", "Who may do what")
-    await town.people.click("anna", shown, "Add a rule…")
-    await town.fill_in_rule(
+async def test_rules_and_proposals_are_each_workspaces_own(harness: MultiWorkspaceHarness) -> None:
+    shown = await harness.ask("/bitrise policy android", "Who may do what")
+    await harness.people.click("anna", shown, "Add a rule…")
+    await harness.fill_in_rule(
         kind="Needs a second person", acts=["Start builds"], branches="main", minutes="30"
     )
-    await town.wait_for_message("A new rule: Starting builds", person=None)
-    await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android", person="anna")
-    await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-    asked = await town.wait_for_message("ben wants to start Sample Android", person=None)
+    await harness.wait_for_message("A new rule: Starting builds", person=None)
+    await harness.twin.ask(
+        "/bitrise trigger android branch:main", "anna started Sample Android", person="anna"
+    )
+    await harness.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    asked = await harness.wait_for_message("ben wants to start Sample Android", person=None)
     # The very button of the one, pressed in the other, carries nothing there.
-    forged = town.twin.slack.workspace.post(
-        town.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", asked.blocks, by_bot=True)
+    forged = harness.twin.slack.workspace.post(
+        harness.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", asked.blocks, by_bot=True)
     )
-    await town.twin.press(forged, "Agree", "not one of mine")
-    assert len(town.bitrise.farm.builds) == 1
-    rules = await town.ask("/bitrise policy android", "Rules of this workspace")
-    there = town.twin.slack.workspace.post(
-        town.twin.slack.workspace.channel("builds"), Post("1.000002", "U0", "x", rules.blocks, by_bot=True)
+    await harness.twin.press(forged, "Agree", "not one of mine")
+    assert len(harness.bitrise.farm.builds) == 1
+    rules = await harness.ask("/bitrise policy android", "Rules of this workspace")
+    there = harness.twin.slack.workspace.post(
+        harness.twin.slack.workspace.channel("builds"), Post("1.000002", "U0", "x", rules.blocks, by_bot=True)
     )
-    await town.twin.press(there, "Remove", "no such rule")
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_for_message("ben started Sample Android", person=None)
-    assert await said_of_audit(town, "asked for agreement")
-    assert not await said_of_audit(town.twin, "asked for agreement")
+    await harness.twin.press(there, "Remove", "no such rule")
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_for_message("ben started Sample Android", person=None)
+    assert await said_of_audit(harness, "asked for agreement")
+    assert not await said_of_audit(harness.twin, "asked for agreement")
 
 
 async def test_the_same_delivery_name_in_two_workspaces_is_two_deliveries(
-    town: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
+    harness: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sandbox.slack import payloads
 
@@ -284,9 +290,9 @@ async def test_the_same_delivery_name_in_two_workspaces_is_two_deliveries(
         return original(*given, **more) | {"event_id": "Ev0SAME"}
 
     monkeypatch.setattr(payloads, "event", same)
-    for place in (town, town.twin):
+    for place in (harness, harness.twin):
         place.people.say("anna", "D0ANNA", "help")
-    for place in (town, town.twin):
+    for place in (harness, harness.twin):
         await place.wait_for_message("What you can type", channel="D0ANNA")
 
 
@@ -309,7 +315,7 @@ async def test_logs_that_are_followed_in_one_leave_the_other_its_own(tmp_path: P
 
 
 async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_has_the_app(
-    town: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
+    harness: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slack may name the other company's workspace in an event's envelope; its authorization says whose app it is."""
     from sandbox.slack import payloads
@@ -320,10 +326,10 @@ async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_
         return original(inner, **more) | {"team_id": TWIN, "is_ext_shared_channel": True}
 
     monkeypatch.setattr(payloads, "event", from_outside)
-    town.people.invite("builds")
-    town.people.say("ben", "builds", "@buildbell help")
-    await town.wait_for_message("What you can type", person=None)
-    assert said_by_bot(town.twin) == []
+    harness.people.invite("builds")
+    harness.people.say("ben", "builds", "@buildbell help")
+    await harness.wait_for_message("What you can type", person=None)
+    assert said_by_bot(harness.twin) == []
 
 
 def test_the_workspace_of_a_request_is_whose_app_it_is() -> None:

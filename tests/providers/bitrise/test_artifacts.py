@@ -12,73 +12,75 @@ from tests.support.bot_harness import BotHarness
 
 
 @pytest.fixture
-def build(town: BotHarness) -> Build:
-    started = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.finish(started)
+def build(harness: BotHarness) -> Build:
+    started = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.finish(started)
     return started
 
 
-async def listed(town: BotHarness) -> Post:
-    return await town.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
+async def listed(harness: BotHarness) -> Post:
+    return await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
 
 
-async def test_artifacts_are_listed_by_type_with_their_sizes(town: BotHarness, build: Build) -> None:
-    said = town.message_text(await listed(town))
+async def test_artifacts_are_listed_by_type_with_their_sizes(harness: BotHarness, build: Build) -> None:
+    said = harness.message_text(await listed(harness))
     assert said.index("Android apps") < said.index("sample-android.apk") < said.index("Files")
     assert " in all" in said
 
 
-async def test_an_expired_link_is_fetched_again_by_one_click(town: BotHarness, build: Build) -> None:
-    link = await town.press(await listed(town), "Get link", "lives ten minutes")
+async def test_an_expired_link_is_fetched_again_by_one_click(harness: BotHarness, build: Build) -> None:
+    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
     before = str(link.blocks)
-    town.clock.skip(timedelta(minutes=11))
-    await town.people.click("anna", link, "Fetch a new link")
-    await town.slack.workspace.wait_for(
+    harness.clock.skip(timedelta(minutes=11))
+    await harness.people.click("anna", link, "Fetch a new link")
+    await harness.slack.workspace.wait_for(
         lambda: True if str(link.blocks) != before else None, 30, "a new link in the same message"
     )
     assert link.only_for == "U0ANNA"
 
 
-async def test_several_links_come_at_once(town: BotHarness, build: Build) -> None:
-    post = await listed(town)
-    await town.press(post, "Get their links", "Pick some artifacts")
-    await town.people.click("anna", post, "artifacts_pick", [one.title for one in build.artifacts])
-    links = await town.press(post, "Get their links", "Links to 2 artifacts")
+async def test_several_links_come_at_once(harness: BotHarness, build: Build) -> None:
+    post = await listed(harness)
+    await harness.press(post, "Get their links", "Pick some artifacts")
+    await harness.people.click("anna", post, "artifacts_pick", [one.title for one in build.artifacts])
+    links = await harness.press(post, "Get their links", "Links to 2 artifacts")
     assert links.only_for == "U0ANNA"
-    assert town.message_text(links).count("[Download]") == 2
+    assert harness.message_text(links).count("[Download]") == 2
 
 
 async def test_an_install_page_is_made_private_and_public_and_everybody_hears_of_it(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    link = await town.press(await listed(town), "Get link", "The install page is public")
-    told = await town.press(link, "Make private", "anna made the install page of sample-android.apk private")
+    link = await harness.press(await listed(harness), "Get link", "The install page is public")
+    told = await harness.press(
+        link, "Make private", "anna made the install page of sample-android.apk private"
+    )
     assert told.only_for is None
     assert build.artifacts[0].public is False
-    await town.people.click("anna", link, "Fetch a new link")
-    await town.slack.workspace.wait_for(
-        lambda: True if "[Make public]" in town.message_text(link) else None, 30, "the other button"
+    await harness.people.click("anna", link, "Fetch a new link")
+    await harness.slack.workspace.wait_for(
+        lambda: True if "[Make public]" in harness.message_text(link) else None, 30, "the other button"
     )
-    assert "[QR code]" not in town.message_text(link)
-    await town.press(link, "Make public", "sample-android.apk public")
+    assert "[QR code]" not in harness.message_text(link)
+    await harness.press(link, "Make public", "sample-android.apk public")
     assert build.artifacts[0].public is True
 
 
-async def test_bitrises_refusal_to_publish_is_passed_on(town: BotHarness, build: Build) -> None:
-    link = await town.press(await listed(town), "Get link", "lives ten minutes")
-    town.bitrise.fault("PATCH *", "status", status=403)
-    await town.press(link, "Make private", "no right to do this at Bitrise")
+async def test_bitrises_refusal_to_publish_is_passed_on(harness: BotHarness, build: Build) -> None:
+    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
+    harness.bitrise.fault("PATCH *", "status", status=403)
+    await harness.press(link, "Make private", "no right to do this at Bitrise")
 
 
 async def test_the_qr_code_of_an_install_page_is_a_picture_with_words_beside_it(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    link = await town.press(await listed(town), "Get link", "lives ten minutes")
-    await town.press(link, "QR code", "The QR code is in our direct messages")
-    [post] = [one for one in town.slack.workspace.channel("D0ANNA").posts if one.files]
-    assert next(iter(town.slack.workspace.files.values())).startswith(b"\x89PNG")
+    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
+    await harness.press(link, "QR code", "The QR code is in our direct messages")
+    [post] = [one for one in harness.slack.workspace.channel("D0ANNA").posts if one.files]
+    assert next(iter(harness.slack.workspace.files.values())).startswith(b"\x89PNG")
     assert (
         "Scan to install sample-android.apk of Sample Android #1, or open the install page"
-        in town.message_text(post)
+        in harness.message_text(post)
     )
     assert post.files[0]["alt_txt"] == "QR code that leads to the install page of sample-android.apk"

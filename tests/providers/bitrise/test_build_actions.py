@@ -13,41 +13,43 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
-def build(town: BotHarness) -> Build:
-    started = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(started)
+def build(harness: BotHarness) -> Build:
+    started = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(started)
     return started
 
 
-async def open_modal(town: BotHarness, *, person: str = "anna") -> Post:
-    card = await town.ask("/bitrise build android #1", "is running", person=person)
-    await town.people.click(person, card, "Abort")
-    await town.slack.wait_for_modal(person, "Sample Android #1 stops at once")
+async def open_modal(harness: BotHarness, *, person: str = "anna") -> Post:
+    card = await harness.ask("/bitrise build android #1", "is running", person=person)
+    await harness.people.click(person, card, "Abort")
+    await harness.slack.wait_for_modal(person, "Sample Android #1 stops at once")
     return card
 
 
 NOTHING_CHOSEN = {"abort_with_success": False, "skip_notifications": False, "skip_git_status_report": False}
 
 
-def abort_requests(town: BotHarness) -> list[object]:
-    return [one.body for one in town.bitrise.requests if one.path.endswith("/abort")]
+def abort_requests(harness: BotHarness) -> list[object]:
+    return [one.body for one in harness.bitrise.requests if one.path.endswith("/abort")]
 
 
-async def test_abort_by_command_tells_the_channel_who_and_why(town: BotHarness, build: Build) -> None:
-    post = await town.ask("/bitrise abort android #1 wrong branch, sorry", "anna aborted Sample Android #1")
-    assert "wrong branch, sorry" in town.message_text(post)
+async def test_abort_by_command_tells_the_channel_who_and_why(harness: BotHarness, build: Build) -> None:
+    post = await harness.ask(
+        "/bitrise abort android #1 wrong branch, sorry", "anna aborted Sample Android #1"
+    )
+    assert "wrong branch, sorry" in harness.message_text(post)
     assert post.only_for is None
-    assert abort_requests(town) == [
+    assert abort_requests(harness) == [
         {"abort_reason": "wrong branch, sorry (anna via Slack)", **NOTHING_CHOSEN}
     ]
 
 
 async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    card = await open_modal(town)
+    card = await open_modal(harness)
 
-    await town.people.submit(
+    await harness.people.submit(
         "anna",
         {
             "suggestion": "Took too long",
@@ -56,12 +58,14 @@ async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message
         },
     )
 
-    await town.slack.wait_until_closed("anna")
-    told = await town.wait_for_message("anna aborted Sample Android #1: Took too long: no output for an hour")
+    await harness.slack.wait_until_closed("anna")
+    told = await harness.wait_for_message(
+        "anna aborted Sample Android #1: Took too long: no output for an hour"
+    )
     assert told.only_for is None
     for option in ("counted as a success", "no notifications", "no Git status"):
-        assert option in town.message_text(told)
-    assert abort_requests(town) == [
+        assert option in harness.message_text(told)
+    assert abort_requests(harness) == [
         {
             "abort_reason": "Took too long: no output for an hour (anna via Slack)",
             "abort_with_success": True,
@@ -69,58 +73,58 @@ async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message
             "skip_git_status_report": True,
         }
     ]
-    await town.wait_for_message("was aborted, counted as a success")
-    assert "[Rebuild]" in town.message_text(card)
+    await harness.wait_for_message("was aborted, counted as a success")
+    assert "[Rebuild]" in harness.message_text(card)
 
 
 async def test_a_second_abort_gets_bitrises_reason_at_the_field_and_keeps_what_was_typed(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    await open_modal(town)
-    town.bitrise.finish(build)
+    await open_modal(harness)
+    harness.bitrise.finish(build)
 
-    await town.people.submit("anna", {"reason": "too late"})
+    await harness.people.submit("anna", {"reason": "too late"})
 
-    opened = await town.slack.wait_for_modal("anna", "Build already finished, can't abort it.")
+    opened = await harness.slack.wait_for_modal("anna", "Build already finished, can't abort it.")
     assert list(opened.errors) == ["reason"]
     assert opened.filled == {"reason": "too late"}
-    assert not town.messages_with("aborted Sample Android")
+    assert not harness.messages_with("aborted Sample Android")
 
 
-async def test_a_slow_bitrise_is_shown_and_ends_with_the_truth(town: BotHarness, build: Build) -> None:
-    await open_modal(town)
-    town.bitrise.fault("POST */abort", "slow", seconds=2.5)
+async def test_a_slow_bitrise_is_shown_and_ends_with_the_truth(harness: BotHarness, build: Build) -> None:
+    await open_modal(harness)
+    harness.bitrise.fault("POST */abort", "slow", seconds=2.5)
 
-    done = await town.people.submit("anna", {"reason": "slow day"})
+    done = await harness.people.submit("anna", {"reason": "slow day"})
 
     assert done is not None
     assert done.seconds < 3
-    await town.slack.wait_for_modal("anna", "Aborting")
-    await town.slack.wait_for_modal("anna", "is aborted; the channel was told")
-    await town.wait_for_message("anna aborted Sample Android #1: slow day")
+    await harness.slack.wait_for_modal("anna", "Aborting")
+    await harness.slack.wait_for_modal("anna", "is aborted; the channel was told")
+    await harness.wait_for_message("anna aborted Sample Android #1: slow day")
 
 
-async def test_what_was_typed_survives_a_slow_failure(town: BotHarness, build: Build) -> None:
-    await open_modal(town)
-    town.bitrise.fault("GET */builds/*", "slow", seconds=2)
-    town.bitrise.fault("POST */abort", "status", status=500)
+async def test_what_was_typed_survives_a_slow_failure(harness: BotHarness, build: Build) -> None:
+    await open_modal(harness)
+    harness.bitrise.fault("GET */builds/*", "slow", seconds=2)
+    harness.bitrise.fault("POST */abort", "status", status=500)
 
-    await town.people.submit("anna", {"reason": "keep me", "options": ["No Git status"]})
+    await harness.people.submit("anna", {"reason": "keep me", "options": ["No Git status"]})
 
-    opened = await town.slack.wait_for_modal("anna", "can't be reached right now")
-    assert "keep me" in town.slack.modal_text(opened)
+    opened = await harness.slack.wait_for_modal("anna", "can't be reached right now")
+    assert "keep me" in harness.slack.modal_text(opened)
     options = next(block for block in opened.view["blocks"] if block.get("block_id") == "options")
     assert [one["value"] for one in options["element"]["initial_options"]] == ["skip_git_status_report"]
-    await town.people.submit("anna")
-    await town.wait_for_message("anna aborted Sample Android #1: keep me")
+    await harness.people.submit("anna")
+    await harness.wait_for_message("anna aborted Sample Android #1: keep me")
 
 
 async def test_an_abort_whose_answer_was_lost_is_found_to_have_happened(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    town.bitrise.fault("POST */abort", "answer_lost")
-    await town.ask("/bitrise abort android #1 gone", "anna aborted Sample Android #1: gone")
-    assert len(abort_requests(town)) == 1
+    harness.bitrise.fault("POST */abort", "answer_lost")
+    await harness.ask("/bitrise abort android #1 gone", "anna aborted Sample Android #1: gone")
+    assert len(abort_requests(harness)) == 1
 
 
 async def test_a_token_without_the_right_is_told_so(tmp_path: Path) -> None:
@@ -153,12 +157,12 @@ STARTED_BY_ANNA = {
 }
 
 
-async def test_trigger_starts_a_build_with_everything_that_was_typed(town: BotHarness) -> None:
-    await town.ask(
+async def test_trigger_starts_a_build_with_everything_that_was_typed(harness: BotHarness) -> None:
+    await harness.ask(
         "/bitrise trigger android branch:develop workflow:deploy message:“try this” env:DRY_RUN=1 env:NAME=a,b",
         "anna started Sample Android #1",
     )
-    [build] = town.bitrise.farm.builds
+    [build] = harness.bitrise.farm.builds
     assert build.params == {
         "branch": "develop",
         "workflow_id": "deploy",
@@ -171,76 +175,78 @@ async def test_trigger_starts_a_build_with_everything_that_was_typed(town: BotHa
     }
 
 
-async def test_bitrises_own_words_are_shown_where_it_does_not_start_a_build(town: BotHarness) -> None:
-    await town.ask(
+async def test_bitrises_own_words_are_shown_where_it_does_not_start_a_build(harness: BotHarness) -> None:
+    await harness.ask(
         "/bitrise trigger android workflow:nope", "Workflow (nope) did not found in the bitrise config"
     )
 
 
-async def test_a_trigger_whose_answer_was_lost_is_not_asked_twice(town: BotHarness) -> None:
-    town.bitrise.fault("POST */builds", "answer_lost")
-    post = await town.ask("/bitrise trigger android branch:main", "started Sample Android #1")
-    assert "the answer was lost; I found the build running" in town.message_text(post)
-    assert len(town.bitrise.farm.builds) == 1
+async def test_a_trigger_whose_answer_was_lost_is_not_asked_twice(harness: BotHarness) -> None:
+    harness.bitrise.fault("POST */builds", "answer_lost")
+    post = await harness.ask("/bitrise trigger android branch:main", "started Sample Android #1")
+    assert "the answer was lost; I found the build running" in harness.message_text(post)
+    assert len(harness.bitrise.farm.builds) == 1
 
 
-async def test_a_trigger_that_never_arrived_is_said_to_be_in_doubt(town: BotHarness) -> None:
-    town.bitrise.fault("POST */builds", "dropped")
-    await town.ask("/bitrise trigger android branch:main", "may or may not have happened")
-    assert not town.bitrise.farm.builds
+async def test_a_trigger_that_never_arrived_is_said_to_be_in_doubt(harness: BotHarness) -> None:
+    harness.bitrise.fault("POST */builds", "dropped")
+    await harness.ask("/bitrise trigger android branch:main", "may or may not have happened")
+    assert not harness.bitrise.farm.builds
 
 
-async def test_rebuild_starts_with_the_same_parameters(town: BotHarness) -> None:
-    first = town.bitrise.start_build(town.bitrise.android, workflow="deploy", params={"branch": "develop"})
-    town.bitrise.finish(first, "error")
-    card = await town.ask("/bitrise build android #1", "failed")
-    post = await town.press(card, "Rebuild", "anna started Sample Android #2")
-    assert "as Sample Android #1 was" in town.message_text(post)
-    assert town.bitrise.farm.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
+async def test_rebuild_starts_with_the_same_parameters(harness: BotHarness) -> None:
+    first = harness.bitrise.start_build(
+        harness.bitrise.android, workflow="deploy", params={"branch": "develop"}
+    )
+    harness.bitrise.finish(first, "error")
+    card = await harness.ask("/bitrise build android #1", "failed")
+    post = await harness.press(card, "Rebuild", "anna started Sample Android #2")
+    assert "as Sample Android #1 was" in harness.message_text(post)
+    assert harness.bitrise.farm.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
 
 
-async def test_a_mention_is_signed_with_the_persons_name(town: BotHarness, build: Build) -> None:
-    town.people.invite("builds")
-    town.people.say("ben", "builds", "@buildbell abort android #1 it's stuck")
-    await town.wait_for_message("ben aborted Sample Android #1: it's stuck")
-    assert abort_requests(town) == [{"abort_reason": "it's stuck (ben via Slack)", **NOTHING_CHOSEN}]
+async def test_a_mention_is_signed_with_the_persons_name(harness: BotHarness, build: Build) -> None:
+    harness.people.invite("builds")
+    harness.people.say("ben", "builds", "@buildbell abort android #1 it's stuck")
+    await harness.wait_for_message("ben aborted Sample Android #1: it's stuck")
+    assert abort_requests(harness) == [{"abort_reason": "it's stuck (ben via Slack)", **NOTHING_CHOSEN}]
 
 
 async def test_the_answer_still_comes_where_the_response_address_is_too_old(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    await open_modal(town)
-    town.slack.fault("response_url", "status", times=9, status=404)
-    await town.people.submit("anna", {"reason": "slept over it"})
-    await town.wait_for_message("anna aborted Sample Android #1: slept over it")
+    await open_modal(harness)
+    harness.slack.fault("response_url", "status", times=9, status=404)
+    await harness.people.submit("anna", {"reason": "slept over it"})
+    await harness.wait_for_message("anna aborted Sample Android #1: slept over it")
 
 
 async def test_a_card_is_updated_where_the_response_address_is_used_up(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    town.people.invite("builds")
-    town.people.say("anna", "builds", "@buildbell build android #1")
-    card = await town.wait_for_message("is running")
-    town.bitrise.finish(build)
-    town.slack.fault("response_url", "status", times=9, status=404)
-    await town.people.click("ben", card, "Refresh")
-    await town.wait_for_message("Sample Android #1 succeeded")
+    harness.people.invite("builds")
+    harness.people.say("anna", "builds", "@buildbell build android #1")
+    card = await harness.wait_for_message("is running")
+    harness.bitrise.finish(build)
+    harness.slack.fault("response_url", "status", times=9, status=404)
+    await harness.people.click("ben", card, "Refresh")
+    await harness.wait_for_message("Sample Android #1 succeeded")
     assert card.edited
 
 
 async def test_a_dialog_that_slack_does_not_open_any_more_is_explained(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    card = await town.ask("/bitrise build android #1", "is running")
-    town.slack.fault("views.open", "error", words="expired_trigger_id")
-    await town.press(card, "Abort", "Try it once more")
+    card = await harness.ask("/bitrise build android #1", "is running")
+    harness.slack.fault("views.open", "error", words="expired_trigger_id")
+    await harness.press(card, "Abort", "Try it once more")
 
 
-async def test_a_button_of_another_version_is_answered_kindly(town: BotHarness, build: Build) -> None:
-    card = await town.ask("/bitrise build android #1", "is running")
+async def test_a_button_of_another_version_is_answered_kindly(harness: BotHarness, build: Build) -> None:
+    card = await harness.ask("/bitrise build android #1", "is running")
     for block in card.blocks:
         for element in block.get("elements", []):
             if element.get("action_id") == "build_log":
                 element["value"] = '{"app": "../../me", "build": "x"}'
-    await town.press(card, "Log", "This button is from another version of me")
-    assert not [one for one in town.bitrise.requests if "me" in one.path.split("/")]
+    await harness.press(card, "Log", "This button is from another version of me")
+    assert not [one for one in harness.bitrise.requests if "me" in one.path.split("/")]

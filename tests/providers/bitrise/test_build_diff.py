@@ -7,17 +7,17 @@ from datetime import timedelta
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_failed_build_is_compared_with_the_last_success_like_it(town: BotHarness) -> None:
+async def test_a_failed_build_is_compared_with_the_last_success_like_it(harness: BotHarness) -> None:
     for params, ends_as in (
         ({"branch": "main", "commit_hash": "aaa111"}, "success"),
         ({"branch": "develop"}, "success"),
         ({"branch": "main", "commit_hash": "bbb222", "tag": "v2"}, "error"),
     ):
-        town.bitrise.start_build(town.bitrise.android, params=params, ends_as=ends_as)
-        town.clock.skip(timedelta(minutes=10))
-    card = await town.ask("/bitrise build android #3", "failed")
-    said = town.message_text(
-        await town.press(card, "Compare", "The last success like it was Sample Android #1")
+        harness.bitrise.start_build(harness.bitrise.android, params=params, ends_as=ends_as)
+        harness.clock.skip(timedelta(minutes=10))
+    card = await harness.ask("/bitrise build android #3", "failed")
+    said = harness.message_text(
+        await harness.press(card, "Compare", "The last success like it was Sample Android #1")
     )
     assert "❌ `gradle-unit-test@1.0.7` failed after 29 s, before 29 s" in said
     assert "`tag`" in said
@@ -25,20 +25,20 @@ async def test_a_failed_build_is_compared_with_the_last_success_like_it(town: Bo
     assert "activate-ssh-key" not in said
 
 
-async def test_where_nothing_has_succeeded_before_that_is_said(town: BotHarness) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    card = await town.ask("/bitrise build android #1", "failed")
-    await town.press(card, "Compare", "no build of its workflow on `main` has succeeded before it")
+async def test_where_nothing_has_succeeded_before_that_is_said(harness: BotHarness) -> None:
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    card = await harness.ask("/bitrise build android #1", "failed")
+    await harness.press(card, "Compare", "no build of its workflow on `main` has succeeded before it")
 
 
-async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(town: BotHarness) -> None:
-    town.bitrise.android.explains = True
-    await town.ask("/bitrise subscribe android", "subscribed")
-    build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
-    town.bitrise.run(build)
-    await town.wait_for_poll()
-    build.finish("error", town.clock())
-    town.clock.skip(timedelta(seconds=30))
-    told = await town.wait_for_message("Bitrise's own summary, made by AI", person=None)
-    assert "Failed in `gradle-unit-test@1.0.7`" in town.message_text(told)
-    assert "Check the null handling" in town.message_text(told)
+async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(harness: BotHarness) -> None:
+    harness.bitrise.android.explains = True
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
+    harness.bitrise.run(build)
+    await harness.wait_for_poll()
+    build.finish("error", harness.clock())
+    harness.clock.skip(timedelta(seconds=30))
+    told = await harness.wait_for_message("Bitrise's own summary, made by AI", person=None)
+    assert "Failed in `gradle-unit-test@1.0.7`" in harness.message_text(told)
+    assert "Check the null handling" in harness.message_text(told)

@@ -10,67 +10,69 @@ from tests.support.bot_harness import BotHarness, bot_harness
 WAITS = "waits for somebody's approval"
 
 
-async def says(town: BotHarness, post: Post, text: str) -> None:
-    await town.slack.workspace.wait_for(
-        lambda: True if text in town.message_text(post) else None,
+async def says(harness: BotHarness, post: Post, text: str) -> None:
+    await harness.slack.workspace.wait_for(
+        lambda: True if text in harness.message_text(post) else None,
         30,
-        f"{text!r} in\n{town.message_text(post)}",
+        f"{text!r} in\n{harness.message_text(post)}",
     )
 
 
-async def test_the_channel_is_told_once_and_somebody_approves(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android status:failed", "subscribed")
-    await town.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
-    held = town.bitrise.hold(town.bitrise.android, 12)
-    asked = await town.wait_for_message(f"A build of pull request #12 in Sample Android {WAITS}", person=None)
-    said = town.message_text(asked)
+async def test_the_channel_is_told_once_and_somebody_approves(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.ask("/bitrise subscribe android status:failed", "subscribed")
+    await harness.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
+    held = harness.bitrise.hold(harness.bitrise.android, 12)
+    asked = await harness.wait_for_message(
+        f"A build of pull request #12 in Sample Android {WAITS}", person=None
+    )
+    said = harness.message_text(asked)
     assert "`patch-1` into `main` · by stranger" in said
     assert "Mend a typo" in said
-    await town.people.click("anna", asked, "Approve")
-    await says(town, asked, "@anna approved the build of pull request #12")
-    assert "[Approve]" not in town.message_text(asked)
-    assert held not in town.bitrise.farm.requests
-    assert town.bitrise.farm.builds[0].params["pull_request_id"] == 12
-    await town.wait_for_poll()
-    assert len(town.messages_with(WAITS)) == 0
-    assert town.messages_with(WAITS, "random") == []
+    await harness.people.click("anna", asked, "Approve")
+    await says(harness, asked, "@anna approved the build of pull request #12")
+    assert "[Approve]" not in harness.message_text(asked)
+    assert held not in harness.bitrise.farm.requests
+    assert harness.bitrise.farm.builds[0].params["pull_request_id"] == 12
+    await harness.wait_for_poll()
+    assert len(harness.messages_with(WAITS)) == 0
+    assert harness.messages_with(WAITS, "random") == []
 
 
-async def test_what_is_decided_in_a_private_list_is_said_once(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.hold(town.bitrise.android, 18)
-    town.bitrise.hold(town.bitrise.android, 19)
-    asked = await town.wait_for_message("pull request #18", person=None)
-    await town.wait_for_message("pull request #19", person=None)
-    listed = await town.ask("/bitrise approvals android", "pull request #18")
-    await town.people.click("anna", listed, "Approve")
-    await says(town, asked, "@anna approved the build of pull request #18")
-    await town.wait_until(lambda: "pull request #18" not in town.message_text(listed))
-    assert "pull request #19" in town.message_text(listed)
-    assert len(town.messages_with("anna approved")) == 1
+async def test_what_is_decided_in_a_private_list_is_said_once(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.hold(harness.bitrise.android, 18)
+    harness.bitrise.hold(harness.bitrise.android, 19)
+    asked = await harness.wait_for_message("pull request #18", person=None)
+    await harness.wait_for_message("pull request #19", person=None)
+    listed = await harness.ask("/bitrise approvals android", "pull request #18")
+    await harness.people.click("anna", listed, "Approve")
+    await says(harness, asked, "@anna approved the build of pull request #18")
+    await harness.wait_until(lambda: "pull request #18" not in harness.message_text(listed))
+    assert "pull request #19" in harness.message_text(listed)
+    assert len(harness.messages_with("anna approved")) == 1
 
 
-async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.hold(town.bitrise.android, 13)
-    first = await town.wait_for_message("pull request #13", person=None)
-    town.bitrise.farm.requests.clear()
-    await says(town, first, "does not wait any more")
-    town.bitrise.hold(town.bitrise.android, 14)
-    second = await town.wait_for_message("pull request #14", person=None)
-    await town.people.click("ben", second, "Decline")
-    await says(town, second, "@ben declined the build of pull request #14")
-    assert town.bitrise.farm.builds == []
+async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.hold(harness.bitrise.android, 13)
+    first = await harness.wait_for_message("pull request #13", person=None)
+    harness.bitrise.farm.requests.clear()
+    await says(harness, first, "does not wait any more")
+    harness.bitrise.hold(harness.bitrise.android, 14)
+    second = await harness.wait_for_message("pull request #14", person=None)
+    await harness.people.click("ben", second, "Decline")
+    await says(harness, second, "@ben declined the build of pull request #14")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_two_who_decide_at_the_same_time(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    listed_too = town.bitrise.hold(town.bitrise.android, 15)
-    listed = await town.ask("/bitrise approvals android", "pull request #15")
-    town.bitrise.farm.requests.remove(listed_too)
-    await town.press(listed, "Approve", "somebody else has decided")
-    await town.ask("/bitrise approvals android", "No build of Sample Android waits for approval")
+async def test_two_who_decide_at_the_same_time(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    listed_too = harness.bitrise.hold(harness.bitrise.android, 15)
+    listed = await harness.ask("/bitrise approvals android", "pull request #15")
+    harness.bitrise.farm.requests.remove(listed_too)
+    await harness.press(listed, "Approve", "somebody else has decided")
+    await harness.ask("/bitrise approvals android", "No build of Sample Android waits for approval")
 
 
 async def test_a_bot_that_may_only_read_asks_but_does_not_decide(tmp_path: Path) -> None:

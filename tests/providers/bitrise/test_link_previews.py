@@ -15,94 +15,94 @@ SLUG = "aaaabbbbccccdddd"
 
 
 @pytest.fixture
-def build(town: BotHarness) -> Build:
-    town.people.invite("builds")
-    started = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.finish(started)
+def build(harness: BotHarness) -> Build:
+    harness.people.invite("builds")
+    started = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.finish(started)
     return started
 
 
-async def unfurled(town: BotHarness, post: Post, text: str) -> Post:
-    return await town.slack.workspace.wait_for(
-        lambda: post if text in town.message_text(post) else None, 30, f"{text!r} below the link"
+async def unfurled(harness: BotHarness, post: Post, text: str) -> Post:
+    return await harness.slack.workspace.wait_for(
+        lambda: post if text in harness.message_text(post) else None, 30, f"{text!r} below the link"
     )
 
 
-async def nothing_unfurled(town: BotHarness, post: Post) -> None:
+async def nothing_unfurled(harness: BotHarness, post: Post) -> None:
     links = [
         one
-        for one in town.slack.workspace.channel("builds").posts
+        for one in harness.slack.workspace.channel("builds").posts
         if "<https://" in one.text and not one.by_bot
     ]
-    await town.wait_for_commands("link", len(links))
+    await harness.wait_for_commands("link", len(links))
     assert post.attachments == []
 
 
-async def test_a_builds_link_shows_its_card_with_buttons_that_work(town: BotHarness, build: Build) -> None:
-    post = town.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
-    await unfurled(town, post, "Sample Android #1 succeeded")
+async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotHarness, build: Build) -> None:
+    post = harness.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
+    await unfurled(harness, post, "Sample Android #1 succeeded")
     assert post.text.startswith("look:")
-    started = await town.press(post, "Rebuild", "anna started Sample Android")
+    started = await harness.press(post, "Rebuild", "anna started Sample Android")
     assert started.only_for is None
     # Refresh changes what stands below the link, and leaves the person's own words alone.
     build.result = "error"
-    await town.people.click("anna", post, "Refresh")
-    await unfurled(town, post, "Sample Android #1 failed")
+    await harness.people.click("anna", post, "Refresh")
+    await unfurled(harness, post, "Sample Android #1 failed")
     assert post.text.startswith("look:")
     assert len(post.attachments) == 1
 
 
-async def test_links_to_apps_artifacts_and_the_artifacts_tab(town: BotHarness, build: Build) -> None:
+async def test_links_to_apps_artifacts_and_the_artifacts_tab(harness: BotHarness, build: Build) -> None:
     base = "https://app.bitrise.io"
-    app = town.people.say("ben", "builds", f"{base}/app/{build.app.slug}")
-    await unfurled(town, app, "nothing is running")
-    tab = town.people.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
-    await unfurled(town, tab, "test-results.xml")
+    app = harness.people.say("ben", "builds", f"{base}/app/{build.app.slug}")
+    await unfurled(harness, app, "nothing is running")
+    tab = harness.people.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
+    await unfurled(harness, tab, "test-results.xml")
     apk = build.artifacts[0]
-    page = town.people.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
-    await unfurled(town, page, "sample-android.apk")
+    page = harness.people.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
+    await unfurled(harness, page, "sample-android.apk")
 
 
 async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
     link = f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}"
-    await nothing_unfurled(town, town.people.say("carla", "builds", link))
-    town.slack.workspace.channel("builds").shared_outside = True
-    await nothing_unfurled(town, town.people.say("ben", "builds", link))
-    await town.ask("/bitrise subscribe android", "subscribed this channel")
-    await unfurled(town, town.people.say("carla", "builds", link), "Sample Android #1 succeeded")
-    web = town.bitrise.start_build(town.bitrise.web)
+    await nothing_unfurled(harness, harness.people.say("carla", "builds", link))
+    harness.slack.workspace.channel("builds").shared_outside = True
+    await nothing_unfurled(harness, harness.people.say("ben", "builds", link))
+    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await unfurled(harness, harness.people.say("carla", "builds", link), "Sample Android #1 succeeded")
+    web = harness.bitrise.start_build(harness.bitrise.web)
     await nothing_unfurled(
-        town, town.people.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
+        harness, harness.people.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
     )
 
 
-async def test_a_link_that_leads_nowhere_stays_a_link(town: BotHarness, build: Build) -> None:
+async def test_a_link_that_leads_nowhere_stays_a_link(harness: BotHarness, build: Build) -> None:
     for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
-        await nothing_unfurled(town, town.people.say("ben", "builds", link))
+        await nothing_unfurled(harness, harness.people.say("ben", "builds", link))
 
 
 async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(
-    town: BotHarness, build: Build
+    harness: BotHarness, build: Build
 ) -> None:
-    apps = [town.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
-    town.bitrise.farm.start_build(apps[0], {"branch": "main"}, town.clock())
-    await town.ask("/bitrise use android", "is this channel's app now")
+    apps = [harness.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
+    harness.bitrise.farm.start_build(apps[0], {"branch": "main"}, harness.clock())
+    await harness.ask("/bitrise use android", "is this channel's app now")
     slugs = [f"{number}{SLUG}" for number in range(5)]
     words = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
 
     def asked() -> list[str]:
-        return [one.path for one in town.bitrise.requests if one.path.rpartition("/")[2] in slugs]
+        return [one.path for one in harness.bitrise.requests if one.path.rpartition("/")[2] in slugs]
 
-    await nothing_unfurled(town, town.people.say("ben", "builds", words))
+    await nothing_unfurled(harness, harness.people.say("ben", "builds", words))
     before = asked()
     assert len(before) == len(slugs), "each was looked for in the channel's app alone"
-    town.people.say("ben", "builds", f"again: {words}")
-    await town.wait_for_commands("link", 2)
+    harness.people.say("ben", "builds", f"again: {words}")
+    await harness.wait_for_commands("link", 2)
     assert asked() == before
     # Somebody who asks for one by a command has it looked for in every app.
-    await town.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")
+    await harness.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")
     assert len(asked()) > len(before) + len(apps)
 
 

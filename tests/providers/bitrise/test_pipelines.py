@@ -13,144 +13,144 @@ from tests.support.bot_harness import BotHarness, bot_harness
 STAGES = [["compile"], ["unit", "lint"], ["deploy"]]
 
 
-def begin(town: BotHarness, **more: Any) -> Pipeline:
-    return town.bitrise.start_pipeline(town.bitrise.android, stages=STAGES, **more)
+def begin(harness: BotHarness, **more: Any) -> Pipeline:
+    return harness.bitrise.start_pipeline(harness.bitrise.android, stages=STAGES, **more)
 
 
-def run(town: BotHarness, pipeline: Pipeline, name: str, result: str = "success") -> Build:
+def run(harness: BotHarness, pipeline: Pipeline, name: str, result: str = "success") -> Build:
     """Let one workflow's build end now, and the next stage begin."""
     build = pipeline.builds[name]
-    build.finish(result, town.clock())  # type: ignore[arg-type]
-    town.bitrise.farm.advance(town.clock())
+    build.finish(result, harness.clock())  # type: ignore[arg-type]
+    harness.bitrise.farm.advance(harness.clock())
     return build
 
 
-def cards(town: BotHarness) -> list[Post]:
-    return town.messages_with("release-train")
+def cards(harness: BotHarness) -> list[Post]:
+    return harness.messages_with("release-train")
 
 
-async def says(town: BotHarness, post: Post, text: str) -> None:
-    await town.slack.workspace.wait_for(
-        lambda: True if text in town.message_text(post) else None,
+async def says(harness: BotHarness, post: Post, text: str) -> None:
+    await harness.slack.workspace.wait_for(
+        lambda: True if text in harness.message_text(post) else None,
         30,
-        f"{text!r} in\n{town.message_text(post)}",
+        f"{text!r} in\n{harness.message_text(post)}",
     )
 
 
-async def test_a_pipeline_is_told_as_one_card_at_its_end(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    pipeline = begin(town)
-    await town.wait_for_poll()
+async def test_a_pipeline_is_told_as_one_card_at_its_end(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    pipeline = begin(harness)
+    await harness.wait_for_poll()
     for name in ("compile", "unit", "lint"):
-        run(town, pipeline, name)
-        await town.wait_for_poll()
-    assert cards(town) == []
-    run(town, pipeline, "deploy")
-    card = await town.wait_for_message("release-train #1 succeeded", person=None)
-    said = town.message_text(card)
+        run(harness, pipeline, name)
+        await harness.wait_for_poll()
+    assert cards(harness) == []
+    run(harness, pipeline, "deploy")
+    card = await harness.wait_for_message("release-train #1 succeeded", person=None)
+    said = harness.message_text(card)
     assert "Stage 2  ✅ unit succeeded" in said
     assert "[Rebuild all]" in said
-    await town.wait_for_poll()
-    assert len(cards(town)) == 1
-    assert not town.messages_with("Sample Android #1 succeeded")
+    await harness.wait_for_poll()
+    assert len(cards(harness)) == 1
+    assert not harness.messages_with("Sample Android #1 succeeded")
     assert "release-train #1 succeeded on main. compile succeeded, unit succeeded" in card.text
 
 
-async def test_a_failure_is_told_at_once_and_the_same_card_follows_the_rest(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    pipeline = begin(town)
-    run(town, pipeline, "compile")
-    await town.wait_for_poll()
-    run(town, pipeline, "unit", "error")
-    card = await town.wait_for_message("release-train #1 is running", person=None)
-    assert "❌ unit failed" in town.message_text(card)
-    assert "2 of 4 workflows done" in town.message_text(card)
-    run(town, pipeline, "lint")
-    await says(town, card, "release-train #1 failed")
-    town.clock.skip(timedelta(minutes=1))
-    await says(town, card, "gradle-unit-test@1.0.7")
-    await town.wait_for_poll()
-    assert len(cards(town)) == 1
-    assert "deploy has not begun" in town.message_text(card)
+async def test_a_failure_is_told_at_once_and_the_same_card_follows_the_rest(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    pipeline = begin(harness)
+    run(harness, pipeline, "compile")
+    await harness.wait_for_poll()
+    run(harness, pipeline, "unit", "error")
+    card = await harness.wait_for_message("release-train #1 is running", person=None)
+    assert "❌ unit failed" in harness.message_text(card)
+    assert "2 of 4 workflows done" in harness.message_text(card)
+    run(harness, pipeline, "lint")
+    await says(harness, card, "release-train #1 failed")
+    harness.clock.skip(timedelta(minutes=1))
+    await says(harness, card, "gradle-unit-test@1.0.7")
+    await harness.wait_for_poll()
+    assert len(cards(harness)) == 1
+    assert "deploy has not begun" in harness.message_text(card)
 
 
-async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    pipeline = begin(town)
+async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    pipeline = begin(harness)
     for name, result in (("compile", "success"), ("unit", "error"), ("lint", "success")):
-        run(town, pipeline, name, result)
-    first = await town.wait_for_message("release-train #1 failed", person=None)
-    again = await town.press(
+        run(harness, pipeline, name, result)
+    first = await harness.wait_for_message("release-train #1 failed", person=None)
+    again = await harness.press(
         first, "Rebuild failed", "anna started what had not succeeded of Sample Android release-train #1"
     )
-    run(town, pipeline, "unit")
-    run(town, pipeline, "deploy")
-    await says(town, again, "succeeded, attempt 2")
-    second = await town.wait_for_message("succeeded, attempt 2", person=None, after=again)
+    run(harness, pipeline, "unit")
+    run(harness, pipeline, "deploy")
+    await says(harness, again, "succeeded, attempt 2")
+    second = await harness.wait_for_message("succeeded, attempt 2", person=None, after=again)
     assert second.thread_ts == again.ts
-    assert "release-train #1 failed" in town.message_text(first)
-    assert "compile succeeded" in town.message_text(second)
-    assert len([post for post in cards(town) if "Stage 1" in town.message_text(post)]) == 3
+    assert "release-train #1 failed" in harness.message_text(first)
+    assert "compile succeeded" in harness.message_text(second)
+    assert len([post for post in cards(harness) if "Stage 1" in harness.message_text(post)]) == 3
 
 
-async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: BotHarness) -> None:
-    pipeline = begin(town)
-    card = await town.ask("/bitrise pipeline android #1", "release-train #1 is on hold")
-    await town.people.click("anna", card, "Abort")
-    opened = await town.slack.wait_for_modal("anna", "Sample Android release-train #1 stops at once")
-    assert "No Git status" not in town.slack.modal_text(opened)
-    await town.people.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
-    told = await town.wait_for_message("anna aborted Sample Android release-train #1: not today")
+async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(harness: BotHarness) -> None:
+    pipeline = begin(harness)
+    card = await harness.ask("/bitrise pipeline android #1", "release-train #1 is on hold")
+    await harness.people.click("anna", card, "Abort")
+    opened = await harness.slack.wait_for_modal("anna", "Sample Android release-train #1 stops at once")
+    assert "No Git status" not in harness.slack.modal_text(opened)
+    await harness.people.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
+    told = await harness.wait_for_message("anna aborted Sample Android release-train #1: not today")
     assert told.only_for is None
-    await says(town, card, "was aborted")
+    await says(harness, card, "was aborted")
     assert pipeline.abort_reason is not None
     assert "not today (anna via Slack)" in pipeline.abort_reason
-    [asked] = [one.body for one in town.bitrise.requests if one.path.endswith("/abort")]
+    [asked] = [one.body for one in harness.bitrise.requests if one.path.endswith("/abort")]
     assert asked == {
         "abort_reason": "not today (anna via Slack)",
         "abort_with_success": False,
         "skip_notifications": True,
     }
-    await town.people.click("anna", card, "Rebuild all")
-    await town.wait_for_message("anna started all of Sample Android release-train #1 again: attempt 2")
+    await harness.people.click("anna", card, "Rebuild all")
+    await harness.wait_for_message("anna started all of Sample Android release-train #1 again: attempt 2")
     assert [build.result for build in pipeline.builds.values()] == [None]
 
 
 async def test_pipelines_are_listed_found_by_number_or_link_and_not_mixed_with_builds(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    pipeline = begin(town)
-    listed = town.message_text(await town.ask("/bitrise pipelines android", "the latest pipelines"))
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    pipeline = begin(harness)
+    listed = harness.message_text(await harness.ask("/bitrise pipelines android", "the latest pipelines"))
     assert "release-train #2" in listed
     assert "#1" not in listed
     link = f"https://app.bitrise.io/app/{pipeline.app.slug}/pipelines/{pipeline.slug}"
-    await town.ask(f"/bitrise pipeline {link}", "release-train #2")
-    await town.ask("/bitrise pipeline android #1", "Sample Android has no pipeline #1")
-    await town.ask("/bitrise pipeline lunch", "lunch is no pipeline")
-    await town.ask("/bitrise pipelines ios", "has no pipelines among its latest builds")
-    town.people.invite("builds")
-    post = town.people.say("ben", "builds", f"see {link}")
-    await says(town, post, "release-train #2 is on hold")
+    await harness.ask(f"/bitrise pipeline {link}", "release-train #2")
+    await harness.ask("/bitrise pipeline android #1", "Sample Android has no pipeline #1")
+    await harness.ask("/bitrise pipeline lunch", "lunch is no pipeline")
+    await harness.ask("/bitrise pipelines ios", "has no pipelines among its latest builds")
+    harness.people.invite("builds")
+    post = harness.people.say("ben", "builds", f"see {link}")
+    await says(harness, post, "release-train #2 is on hold")
 
 
-async def test_a_pipeline_is_started_by_its_name(town: BotHarness) -> None:
-    await town.ask("/bitrise trigger android pipeline:release-train branch:main", "with `release-train`")
-    assert town.bitrise.farm.pipelines[0].params["branch"] == "main"
+async def test_a_pipeline_is_started_by_its_name(harness: BotHarness) -> None:
+    await harness.ask("/bitrise trigger android pipeline:release-train branch:main", "with `release-train`")
+    assert harness.bitrise.farm.pipelines[0].params["branch"] == "main"
 
 
-async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.bitrise.fault("GET */pipelines", "status", status=503, times=6)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.wait_for_message("Sample Android #1 failed", person=None)
-    await town.wait_for_poll()
-    assert len(town.messages_with("Sample Android #1 failed")) == 1
+async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.bitrise.fault("GET */pipelines", "status", status=503, times=6)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+    await harness.wait_for_message("Sample Android #1 failed", person=None)
+    await harness.wait_for_poll()
+    assert len(harness.messages_with("Sample Android #1 failed")) == 1
     # For good: then builds are told by themselves rather than not at all.
-    town.bitrise.fault("GET */pipelines*", "status", status=503, times=10_000)
-    pipeline = begin(town)
-    run(town, pipeline, "compile", "error")
-    await town.wait_for_message("Sample Android #2 failed", person=None)
+    harness.bitrise.fault("GET */pipelines*", "status", status=503, times=10_000)
+    pipeline = begin(harness)
+    run(harness, pipeline, "compile", "error")
+    await harness.wait_for_message("Sample Android #2 failed", person=None)
 
 
 async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path) -> None:
@@ -169,44 +169,44 @@ async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path)
         assert town.slack.violations == []
 
 
-async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    gone = begin(town)
-    run(town, gone, "compile")
-    await town.wait_for_poll()
-    town.bitrise.farm.pipelines.remove(gone)
-    await town.wait_for_message("✅ compile succeeded", person=None)
-    overtaken = begin(town)
-    run(town, overtaken, "compile")
-    await town.wait_for_poll()
-    assert len(cards(town)) == 1
+async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    gone = begin(harness)
+    run(harness, gone, "compile")
+    await harness.wait_for_poll()
+    harness.bitrise.farm.pipelines.remove(gone)
+    await harness.wait_for_message("✅ compile succeeded", person=None)
+    overtaken = begin(harness)
+    run(harness, overtaken, "compile")
+    await harness.wait_for_poll()
+    assert len(cards(harness)) == 1
     # Aborted and rebuilt at Bitrise between two looks: the first attempt's end is never seen.
-    overtaken.builds["unit"].abort(town.clock(), "octo", None, with_success=False)
-    overtaken.builds["lint"].abort(town.clock(), "octo", None, with_success=False)
-    town.bitrise.farm.start_attempt(overtaken, town.clock())
-    await town.wait_for_message(f"release-train #{overtaken.number}", person=None)
+    overtaken.builds["unit"].abort(harness.clock(), "octo", None, with_success=False)
+    overtaken.builds["lint"].abort(harness.clock(), "octo", None, with_success=False)
+    harness.bitrise.farm.start_attempt(overtaken, harness.clock())
+    await harness.wait_for_message(f"release-train #{overtaken.number}", person=None)
 
 
-async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(town: BotHarness) -> None:
-    pipeline = begin(town)
-    town.bitrise.run(pipeline.builds["compile"])
-    card = await town.ask("/bitrise build android #1", "is running")
-    await town.press(card, "Tell me", "I'll send you a direct message")
-    run(town, pipeline, "compile")
-    await town.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(harness: BotHarness) -> None:
+    pipeline = begin(harness)
+    harness.bitrise.run(pipeline.builds["compile"])
+    card = await harness.ask("/bitrise build android #1", "is running")
+    await harness.press(card, "Tell me", "I'll send you a direct message")
+    run(harness, pipeline, "compile")
+    await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
 
 
-async def test_a_thread_has_one_reply_a_pipeline(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android style:thread", "subscribed")
-    pipeline = begin(town)
-    run(town, pipeline, "compile")
-    await town.wait_for_poll()
-    run(town, pipeline, "unit", "error")
-    reply = await town.wait_for_message("❌ unit failed", person=None)
+async def test_a_thread_has_one_reply_a_pipeline(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android style:thread", "subscribed")
+    pipeline = begin(harness)
+    run(harness, pipeline, "compile")
+    await harness.wait_for_poll()
+    run(harness, pipeline, "unit", "error")
+    reply = await harness.wait_for_message("❌ unit failed", person=None)
     assert reply.thread_ts is not None
-    run(town, pipeline, "lint")
-    await says(town, reply, "release-train #1 failed")
-    assert len([post for post in town.slack.posts("builds") if post.thread_ts]) == 1
+    run(harness, pipeline, "lint")
+    await says(harness, reply, "release-train #1 failed")
+    assert len([post for post in harness.slack.posts("builds") if post.thread_ts]) == 1
 
 
 async def test_a_card_is_brought_up_to_date_for_those_alone_who_may_see_the_app(tmp_path: Path) -> None:

@@ -12,26 +12,26 @@ from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
 
 
-async def open_form(town: BotHarness, words: str = "/bitrise trigger") -> OpenView:
-    await town.people.command("anna", "builds", words)
-    return await town.slack.wait_for_modal("anna", "Workflow or pipeline")
+async def open_form(harness: BotHarness, words: str = "/bitrise trigger") -> OpenView:
+    await harness.people.command("anna", "builds", words)
+    return await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
 
 
-async def pick(town: BotHarness, field: str, typed: str, text: str) -> dict[str, Any]:
+async def pick(harness: BotHarness, field: str, typed: str, text: str) -> dict[str, Any]:
     """What the list offers for what was typed, by its text."""
-    offered = await town.people.options("anna", field, typed)
+    offered = await harness.people.options("anna", field, typed)
     flat = [one for group in offered for one in group.get("options", [group])]
     return next(one for one in flat if one["text"]["text"] == text)
 
 
-async def pick_app(town: BotHarness, title: str) -> dict[str, Any]:
-    option = await pick(town, "pick_app", title[:3], title)
-    await town.redraw("pick_app", option)
+async def pick_app(harness: BotHarness, title: str) -> dict[str, Any]:
+    option = await pick(harness, "pick_app", title[:3], title)
+    await harness.redraw("pick_app", option)
     return option
 
 
-def started(town: BotHarness) -> list[dict[str, Any]]:
-    asked = [one for one in town.bitrise.requests if one.method == "POST" and one.path.endswith("/builds")]
+def started(harness: BotHarness) -> list[dict[str, Any]]:
+    asked = [one for one in harness.bitrise.requests if one.method == "POST" and one.path.endswith("/builds")]
     return [one.body["build_params"] for one in asked if one.status == 201]
 
 
@@ -39,24 +39,24 @@ def blocks_of(opened: OpenView) -> list[str]:
     return [block["block_id"] for block in opened.view["blocks"] if block["type"] == "input"]
 
 
-async def test_a_build_is_started_from_the_apps_real_branches_and_pipelines(town: BotHarness) -> None:
-    await open_form(town)
-    await pick_app(town, "Sample Android")
-    await town.slack.wait_for_modal("anna", "Sample Android")
+async def test_a_build_is_started_from_the_apps_real_branches_and_pipelines(harness: BotHarness) -> None:
+    await open_form(harness)
+    await pick_app(harness, "Sample Android")
+    await harness.slack.wait_for_modal("anna", "Sample Android")
     for text in ("primary", "deploy", "release-train"):
-        assert await pick(town, "pick_buildable", "", text)
-    workflow = await pick(town, "pick_buildable", "dep", "deploy")
-    typed = (await town.people.options("anna", "pick_branch", "feature/new"))[0]
-    await town.people.set_value("anna", "Add a variable")
-    await town.slack.wait_for_modal("anna", "Variable 1")
+        assert await pick(harness, "pick_buildable", "", text)
+    workflow = await pick(harness, "pick_buildable", "dep", "deploy")
+    typed = (await harness.people.options("anna", "pick_branch", "feature/new"))[0]
+    await harness.people.set_value("anna", "Add a variable")
+    await harness.slack.wait_for_modal("anna", "Variable 1")
 
-    await town.people.submit(
+    await harness.people.submit(
         "anna",
         {"branch": typed, "buildable": workflow, "message": "Try it", "variable_1": "DRY_RUN=a=b c"},
     )
 
-    await town.wait_for_message("anna started Sample Android #1")
-    [params] = started(town)
+    await harness.wait_for_message("anna started Sample Android #1")
+    [params] = started(harness)
     assert (params["branch"], params["workflow_id"], params["commit_message"]) == (
         "feature/new",
         "deploy",
@@ -65,35 +65,35 @@ async def test_a_build_is_started_from_the_apps_real_branches_and_pipelines(town
     assert {"key": "DRY_RUN", "value": "a=b c", "is_expand": False} in params["environments"]
 
 
-async def test_what_was_started_last_is_filled_in_but_for_what_may_be_secret(town: BotHarness) -> None:
+async def test_what_was_started_last_is_filled_in_but_for_what_may_be_secret(harness: BotHarness) -> None:
     words = "trigger android branch:develop workflow:deploy env:MODE=fast env:API_TOKEN=abcdefghijkl"
-    await town.ask(f"/bitrise {words}", "started")
-    opened = await open_form(town)
-    said = town.slack.modal_text(opened)
+    await harness.ask(f"/bitrise {words}", "started")
+    opened = await open_form(harness)
+    said = harness.slack.modal_text(opened)
     for expected in ("Sample Android", "develop", "deploy", "MODE=fast", "API_TOKEN=", "started last time"):
         assert expected in said
     assert "abcdefghijkl" not in said
-    await town.people.submit("anna")
-    await town.wait_for_message("anna started Sample Android #2")
-    again = started(town)[-1]
+    await harness.people.submit("anna")
+    await harness.wait_for_message("anna started Sample Android #2")
+    again = started(harness)[-1]
     assert (again["branch"], again["workflow_id"]) == ("develop", "deploy")
 
 
-async def test_variables_come_and_go_and_what_is_typed_stays(town: BotHarness) -> None:
-    opened = await open_form(town, "/bitrise trigger android")
+async def test_variables_come_and_go_and_what_is_typed_stays(harness: BotHarness) -> None:
+    opened = await open_form(harness, "/bitrise trigger android")
     opened.filled |= {"message": "keep me", "tag": "v1"}
     for number in (1, 2, 3):
-        await town.people.set_value("anna", "Add a variable")
-        await town.slack.wait_for_modal("anna", f"Variable {number}")
+        await harness.people.set_value("anna", "Add a variable")
+        await harness.slack.wait_for_modal("anna", f"Variable {number}")
     opened.filled |= {"variable_1": "A=1", "variable_3": "C=3"}
-    await town.people.set_value("anna", "Remove variable 2")
-    await town.slack.workspace.wait_for(
+    await harness.people.set_value("anna", "Remove variable 2")
+    await harness.slack.workspace.wait_for(
         lambda: True if "variable_2" not in blocks_of(opened) else None, 5, "the row to go"
     )
     assert opened.filled["message"] == "keep me"
-    await town.people.submit("anna")
-    await town.wait_for_message("anna started Sample Android #1")
-    [params] = started(town)
+    await harness.people.submit("anna")
+    await harness.wait_for_message("anna started Sample Android #1")
+    [params] = started(harness)
     keys = [(one["key"], one["value"]) for one in params["environments"]]
     assert keys[:2] == [("A", "1"), ("C", "3")]
     assert params["tag"] == "v1"
@@ -108,85 +108,85 @@ async def test_variables_come_and_go_and_what_is_typed_stays(town: BotHarness) -
     ],
 )
 async def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
-    town: BotHarness, filled: dict[str, str], field: str, words: str
+    harness: BotHarness, filled: dict[str, str], field: str, words: str
 ) -> None:
-    opened = await open_form(town, "/bitrise trigger android")
-    await town.people.set_value("anna", "Add a variable")
-    await town.slack.wait_for_modal("anna", "Variable 1")
-    await town.people.submit("anna", filled | {"message": "keep me"})
-    await town.slack.wait_for_modal("anna", words)
+    opened = await open_form(harness, "/bitrise trigger android")
+    await harness.people.set_value("anna", "Add a variable")
+    await harness.slack.wait_for_modal("anna", "Variable 1")
+    await harness.people.submit("anna", filled | {"message": "keep me"})
+    await harness.slack.wait_for_modal("anna", words)
     assert list(opened.errors) == [field]
     assert opened.filled == filled | {"message": "keep me"}
-    assert started(town) == []
+    assert started(harness) == []
 
 
-async def test_a_branch_that_git_does_not_take_is_said_at_its_field(town: BotHarness) -> None:
-    opened = await open_form(town, "/bitrise trigger android")
-    typed = (await town.people.options("anna", "pick_branch", "main~1"))[0]
-    await town.people.submit("anna", {"branch": typed})
-    await town.slack.wait_for_modal("anna", "not the name of a branch")
+async def test_a_branch_that_git_does_not_take_is_said_at_its_field(harness: BotHarness) -> None:
+    opened = await open_form(harness, "/bitrise trigger android")
+    typed = (await harness.people.options("anna", "pick_branch", "main~1"))[0]
+    await harness.people.submit("anna", {"branch": typed})
+    await harness.slack.wait_for_modal("anna", "not the name of a branch")
     assert list(opened.errors) == ["branch"]
-    assert started(town) == []
+    assert started(harness) == []
 
 
-async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(town: BotHarness) -> None:
-    opened = await open_form(town, "/bitrise trigger android")
-    typed = (await town.people.options("anna", "pick_buildable", "nightly"))[-1]["options"][0]
-    await town.people.submit("anna", {"buildable": typed, "message": "keep me"})
-    await town.slack.wait_for_modal("anna", "Workflow (nightly) did not found")
+async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(harness: BotHarness) -> None:
+    opened = await open_form(harness, "/bitrise trigger android")
+    typed = (await harness.people.options("anna", "pick_buildable", "nightly"))[-1]["options"][0]
+    await harness.people.submit("anna", {"buildable": typed, "message": "keep me"})
+    await harness.slack.wait_for_modal("anna", "Workflow (nightly) did not found")
     assert list(opened.errors) == ["buildable"]
 
 
-async def test_words_at_a_field_are_text_and_no_markup(town: BotHarness) -> None:
-    opened = await open_form(town, "/bitrise trigger android")
-    town.bitrise.fault("POST */builds", "error", status=400, words="no workflow <x> & no `y`")
-    await town.people.submit("anna", {"tag": "v1"})
-    await town.slack.wait_for_modal("anna", "no workflow")
+async def test_words_at_a_field_are_text_and_no_markup(harness: BotHarness) -> None:
+    opened = await open_form(harness, "/bitrise trigger android")
+    harness.bitrise.fault("POST */builds", "error", status=400, words="no workflow <x> & no `y`")
+    await harness.people.submit("anna", {"tag": "v1"})
+    await harness.slack.wait_for_modal("anna", "no workflow")
     assert opened.errors == {"buildable": "Bitrise refuses: no workflow <x> & no y"}
 
 
-async def test_a_slow_bitrise_is_shown_and_what_was_typed_survives_its_failure(town: BotHarness) -> None:
-    await open_form(town, "/bitrise trigger android")
-    town.bitrise.fault("POST */builds", "dropped")
-    town.bitrise.fault("GET */builds", "slow", seconds=2)
-    await town.people.submit("anna", {"tag": "v9", "message": "keep me"})
-    await town.slack.wait_for_modal("anna", "Starting a build of Sample Android")
-    opened = await town.slack.wait_for_modal("anna", "⚠️")
-    assert "keep me" in town.slack.modal_text(opened)
-    assert "v9" in town.slack.modal_text(opened)
+async def test_a_slow_bitrise_is_shown_and_what_was_typed_survives_its_failure(harness: BotHarness) -> None:
+    await open_form(harness, "/bitrise trigger android")
+    harness.bitrise.fault("POST */builds", "dropped")
+    harness.bitrise.fault("GET */builds", "slow", seconds=2)
+    await harness.people.submit("anna", {"tag": "v9", "message": "keep me"})
+    await harness.slack.wait_for_modal("anna", "Starting a build of Sample Android")
+    opened = await harness.slack.wait_for_modal("anna", "⚠️")
+    assert "keep me" in harness.slack.modal_text(opened)
+    assert "v9" in harness.slack.modal_text(opened)
 
 
 async def test_picking_another_app_brings_what_was_started_last_of_it_and_its_own_lists(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    await town.ask("/bitrise trigger web branch:main workflow:ship", "started")
-    await town.ask("/bitrise trigger android branch:main", "started")
-    await open_form(town)
-    await town.people.set_value("anna", "pick_branch", "")
-    opened = town.people.modal("anna")
+    await harness.ask("/bitrise trigger web branch:main workflow:ship", "started")
+    await harness.ask("/bitrise trigger android branch:main", "started")
+    await open_form(harness)
+    await harness.people.set_value("anna", "pick_branch", "")
+    opened = harness.people.modal("anna")
     assert opened is not None
     opened.filled |= {"branch": ""}
-    option = await pick(town, "pick_app", "web", "Web Shop")
-    await town.people.set_value("anna", "pick_app", option)
-    await town.slack.wait_for_modal("anna", "ship")
-    groups = await town.people.options("anna", "pick_buildable", "")
+    option = await pick(harness, "pick_app", "web", "Web Shop")
+    await harness.people.set_value("anna", "pick_app", option)
+    await harness.slack.wait_for_modal("anna", "ship")
+    groups = await harness.people.options("anna", "pick_buildable", "")
     assert [one["text"]["text"] for group in groups for one in group["options"]] == ["test", "ship"]
 
 
-async def test_a_mention_gets_a_button_for_the_form_since_it_can_not_open_one(town: BotHarness) -> None:
-    town.people.invite("builds")
-    town.people.say("anna", "builds", "@buildbell trigger android")
-    asked = await town.wait_for_message("Which branch, which workflow?")
-    await town.people.click("anna", asked, "Start a build…")
-    await town.slack.wait_for_modal("anna", "Sample Android")
+async def test_a_mention_gets_a_button_for_the_form_since_it_can_not_open_one(harness: BotHarness) -> None:
+    harness.people.invite("builds")
+    harness.people.say("anna", "builds", "@buildbell trigger android")
+    asked = await harness.wait_for_message("Which branch, which workflow?")
+    await harness.people.click("anna", asked, "Start a build…")
+    await harness.slack.wait_for_modal("anna", "Sample Android")
 
 
-async def test_an_app_is_chosen_for_the_channel_from_a_list(town: BotHarness) -> None:
-    await town.people.command("anna", "builds", "/bitrise use")
-    await town.slack.wait_for_modal("anna", "will mean this one")
-    option = await pick(town, "pick_app", "ios", "Sample iOS")
-    await town.people.submit("anna", {"app": option})
-    await town.wait_for_message("Sample iOS is this channel's app now")
+async def test_an_app_is_chosen_for_the_channel_from_a_list(harness: BotHarness) -> None:
+    await harness.people.command("anna", "builds", "/bitrise use")
+    await harness.slack.wait_for_modal("anna", "will mean this one")
+    option = await pick(harness, "pick_app", "ios", "Sample iOS")
+    await harness.people.submit("anna", {"app": option})
+    await harness.wait_for_message("Sample iOS is this channel's app now")
 
 
 async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
@@ -204,46 +204,48 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
 
 
 async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_is_opened(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    await town.ask("/bitrise use android", "is this channel's app now")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    status = await town.ask("/bitrise status", "Sample Android")
+    await harness.ask("/bitrise use android", "is this channel's app now")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    status = await harness.ask("/bitrise status", "Sample Android")
 
     async def filled() -> dict[str, object]:
-        opened = await town.slack.wait_for_modal("anna", "Workflow or pipeline")
-        words = town.slack.modal_text(opened)
+        opened = await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
+        words = harness.slack.modal_text(opened)
         assert "Sample Android" in words
         assert "main" in words
         return dict(opened.filled)
 
-    await town.people.click("anna", status, "Start a build…")
+    await harness.people.click("anna", status, "Start a build…")
     await filled()
-    await town.people.close_modal("anna")
-    await town.people.command("anna", "builds", "/bitrise trigger")
+    await harness.people.close_modal("anna")
+    await harness.people.command("anna", "builds", "/bitrise trigger")
     await filled()
-    await town.people.submit("anna")
-    await town.wait_for_message("anna started Sample Android #2", person=None)
-    assert town.bitrise.farm.builds[-1].branch == "main"
+    await harness.people.submit("anna")
+    await harness.wait_for_message("anna started Sample Android #2", person=None)
+    assert harness.bitrise.farm.builds[-1].branch == "main"
     # Elsewhere it is the app that they started last, and one that is picked brings its own branch.
-    await town.people.shortcut("anna", "start_build")
+    await harness.people.shortcut("anna", "start_build")
     await filled()
-    await town.people.set_value("anna", "pick_app", (await town.people.options("anna", "pick_app", "ios"))[0])
-    await town.slack.wait_for_modal("anna", "Sample iOS")
+    await harness.people.set_value(
+        "anna", "pick_app", (await harness.people.options("anna", "pick_app", "ios"))[0]
+    )
+    await harness.slack.wait_for_modal("anna", "Sample iOS")
 
 
-async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(town: BotHarness) -> None:
-    town.slack.handles.trigger_seconds = 3.0
-    slow = town.bitrise.fault("GET */apps", "held", times=1000)
-    opened = await open_form(town)
-    assert "Sample Android" not in town.slack.modal_text(opened)
-    await town.people.close_modal("anna")
+async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(harness: BotHarness) -> None:
+    harness.slack.handles.trigger_seconds = 3.0
+    slow = harness.bitrise.fault("GET */apps", "held", times=1000)
+    opened = await open_form(harness)
+    assert "Sample Android" not in harness.slack.modal_text(opened)
+    await harness.people.close_modal("anna")
     for words, said in (("subscribe", "Subscribe"), ("use", "app"), ("trigger android", "One moment")):
-        await town.people.command("anna", "builds", f"/bitrise {words}")
-        await town.slack.wait_for_modal("anna", said)
+        await harness.people.command("anna", "builds", f"/bitrise {words}")
+        await harness.slack.wait_for_modal("anna", said)
         if words != "trigger android":
-            await town.people.close_modal("anna")
+            await harness.people.close_modal("anna")
     # The form that was announced is filled in once Bitrise has answered.
     slow.let_go.set()
-    await town.slack.wait_for_modal("anna", "Sample Android")
-    assert town.slack.violations == []
+    await harness.slack.wait_for_modal("anna", "Sample Android")
+    assert harness.slack.violations == []

@@ -17,7 +17,7 @@ BODY = b'{"build_slug": "x", "build_status": 1}'
 
 
 async def call(
-    town: BotHarness,
+    harness: BotHarness,
     secret: str | None,
     *,
     signature: str | None = None,
@@ -27,7 +27,7 @@ async def call(
     headers = {"Bitrise-Event-Type": "build/finished"}
     headers |= {"X-Buildbell-Secret": header} if header is not None else {}
     headers |= {"Bitrise-Hook-Signature": signature} if signature else {}
-    url = f"http://127.0.0.1:{town.bot.port}/webhooks/bitrise"
+    url = f"http://127.0.0.1:{harness.bot.port}/webhooks/bitrise"
     async with (
         aiohttp.ClientSession() as session,
         session.post(
@@ -69,8 +69,8 @@ async def test_only_who_knows_both_secrets_is_heard(
         assert await call(town, secret, signature=signature) == status
 
 
-async def test_without_a_secret_there_is_no_such_address(town: BotHarness) -> None:
-    assert await call(town, "") == 404
+async def test_without_a_secret_there_is_no_such_address(harness: BotHarness) -> None:
+    assert await call(harness, "") == 404
 
 
 @pytest.mark.parametrize(

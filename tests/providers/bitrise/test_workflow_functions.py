@@ -16,15 +16,15 @@ from tests.support.bot_harness import BotHarness, bot_harness
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 
 
-async def over(town: BotHarness, run: FunctionExecution) -> FunctionExecution:
-    return await town.slack.workspace.wait_for(
+async def over(harness: BotHarness, run: FunctionExecution) -> FunctionExecution:
+    return await harness.slack.workspace.wait_for(
         lambda: run if run.status != "running" else None, 30, f"{run.function} to be over"
     )
 
 
-async def confirm(town: BotHarness, person: str) -> Post:
+async def confirm(harness: BotHarness, person: str) -> Post:
     """Say yes to what a step wants to do in this person's name; nothing is asked twice."""
-    asked = await town.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
+    asked = await harness.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
     [button] = [
         one
         for block in asked.blocks
@@ -32,21 +32,23 @@ async def confirm(town: BotHarness, person: str) -> Post:
         if one.get("action_id") == "proposal_agree"
     ]
     assert "confirm" not in button
-    await town.people.click(person, asked, "Do it as me")
+    await harness.people.click(person, asked, "Do it as me")
     return asked
 
 
-def step(town: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
-    return town.people.run_step(function, inputs)
+def step(harness: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
+    return harness.people.run_step(function, inputs)
 
 
-async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(town: BotHarness) -> None:
-    run = step(town, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
-    await confirm(town, "ben")
-    started = await over(town, run)
+async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(
+    harness: BotHarness,
+) -> None:
+    run = step(harness, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
+    await confirm(harness, "ben")
+    started = await over(harness, run)
     assert started.outputs is not None
     assert (started.outputs["app"], started.outputs["number"]) == ("Sample Android", 1)
-    build = town.bitrise.farm.builds[0]
+    build = harness.bitrise.farm.builds[0]
     assert build.branch == "develop"
     assert {"key": "B", "value": "two words", "is_expand": False} in build.params["environments"]
     assert {
@@ -55,22 +57,24 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
         "is_expand": False,
     } in build.params["environments"]
 
-    waiting = step(town, WAIT, app="android", build=started.outputs["build"])
-    await town.wait_for_commands(WAIT)
+    waiting = step(harness, WAIT, app="android", build=started.outputs["build"])
+    await harness.wait_for_commands(WAIT)
     assert waiting.status == "running"
-    town.bitrise.finish(build, "error")
+    harness.bitrise.finish(build, "error")
     # It is followed by nobody, so it is looked at now and then; another app's end makes the bot look at once.
-    await town.ask("/bitrise subscribe ios", "subscribed")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
-    await over(town, waiting)
+    await harness.ask("/bitrise subscribe ios", "subscribed")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
+    await over(harness, waiting)
     assert waiting.outputs is not None
     assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
 
 
-async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(town: BotHarness) -> None:
+async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(
+    harness: BotHarness,
+) -> None:
     forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
-    await over(town, step(town, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
-    [build] = town.bitrise.farm.builds
+    await over(harness, step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
+    [build] = harness.bitrise.farm.builds
     assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
 
 
@@ -104,27 +108,29 @@ async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(t
         assert "No channel here follows the build's app any more" in str(waiting.error)
 
 
-async def test_an_ended_build_is_not_waited_for(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.abort(build, "octo", "no need", with_success=True)
+async def test_an_ended_build_is_not_waited_for(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.abort(build, "octo", "no need", with_success=True)
     done = await over(
-        town, step(town, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
+        harness, step(harness, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
     )
     assert done.outputs is not None
     assert (done.outputs["result"], done.outputs["succeeded"]) == ("aborted-with-success", True)
     assert "no need" in done.outputs["reason"]
 
 
-async def test_a_workflow_aborts_a_build_in_somebodys_name(town: BotHarness) -> None:
-    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
-    run = step(town, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
-    asked = await confirm(town, "anna")
-    done = await over(town, run)
-    await town.wait_until(lambda: "a workflow wanted to abort Sample Android #1" in town.message_text(asked))
-    assert "anna wanted" not in town.message_text(asked)
-    assert "release is off" in town.message_text(asked)
+async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) -> None:
+    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    run = step(harness, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
+    asked = await confirm(harness, "anna")
+    done = await over(harness, run)
+    await harness.wait_until(
+        lambda: "a workflow wanted to abort Sample Android #1" in harness.message_text(asked)
+    )
+    assert "anna wanted" not in harness.message_text(asked)
+    assert "release is off" in harness.message_text(asked)
     assert done.outputs is not None
-    assert town.bitrise.farm.builds[0].abort_reason == (
+    assert harness.bitrise.farm.builds[0].abort_reason == (
         "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
     )
 
@@ -141,9 +147,9 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(town: BotHarness) -> 
     ],
 )
 async def test_what_can_not_be_done_fails_the_step_in_words(
-    town: BotHarness, function: str, inputs: dict[str, Any], words: str
+    harness: BotHarness, function: str, inputs: dict[str, Any], words: str
 ) -> None:
-    done = await over(town, step(town, function, **inputs))
+    done = await over(harness, step(harness, function, **inputs))
     assert done.error is not None
     assert words in done.error
 
@@ -158,13 +164,13 @@ async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
 
 
 async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    town.slack.fault("functions.completeSuccess", "status", status=503, times=1)
-    run = step(town, START, app="android", branch="main")
-    await town.wait_for_commands(START)
+    harness.slack.fault("functions.completeSuccess", "status", status=503, times=1)
+    run = step(harness, START, app="android", branch="main")
+    await harness.wait_for_commands(START)
     # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
-    town.people.events.send(
+    harness.people.events.send(
         {
             "type": "function_executed",
             "function": {"callback_id": START},
@@ -174,16 +180,16 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
         },
         "function_executed",
     )
-    await town.wait_for_commands(START, 2)
-    await over(town, run)
+    await harness.wait_for_commands(START, 2)
+    await over(harness, run)
     assert run.outputs is not None
-    assert len(town.bitrise.farm.builds) == 1
+    assert len(harness.bitrise.farm.builds) == 1
 
 
-async def test_workflow_builder_refuses_what_the_manifest_does_not_name(town: BotHarness) -> None:
+async def test_workflow_builder_refuses_what_the_manifest_does_not_name(harness: BotHarness) -> None:
     for inputs in ({}, {"app": 7, "branch": "x"}, {"app": "android", "lunch": "x"}):
         with pytest.raises(InvalidInteraction):
-            step(town, START, **inputs)
+            step(harness, START, **inputs)
 
 
 async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: Path) -> None:

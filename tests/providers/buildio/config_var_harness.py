@@ -39,45 +39,45 @@ async def config_var_harness(
         assert town.buildio.violations == []
 
 
-async def listed(town: BotHarness, *, person: str = "anna") -> Post:
-    return await town.ask("/buildio config shop", "Who looked is noted", person=person)
+async def listed(harness: BotHarness, *, person: str = "anna") -> Post:
+    return await harness.ask("/buildio config shop", "Who looked is noted", person=person)
 
 
-async def reveal(town: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
+async def reveal(harness: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
     """Press Reveal beside a config var."""
     [block] = [one for one in post.blocks if f"`{key}`" in json.dumps(one) and "accessory" in one]
-    await town.people.click(person, post, "Reveal", block_id=block["block_id"])
+    await harness.people.click(person, post, "Reveal", block_id=block["block_id"])
 
 
-async def open_form(town: BotHarness, words: str, expected: str, *, person: str = "anna") -> None:
+async def open_form(harness: BotHarness, words: str, expected: str, *, person: str = "anna") -> None:
     """Type a command that opens a form."""
-    await town.people.command(person, "builds", words)
-    await town.slack.wait_for_modal(person, expected)
+    await harness.people.command(person, "builds", words)
+    await harness.slack.wait_for_modal(person, expected)
 
 
-def errors(town: BotHarness, person: str = "anna") -> dict[str, str]:
+def errors(harness: BotHarness, person: str = "anna") -> dict[str, str]:
     """What stands at the fields of the form that is open."""
-    opened = town.people.modal(person)
+    opened = harness.people.modal(person)
     assert opened is not None
     return dict(opened.errors)
 
 
-def visible_in(town: BotHarness, secret: str = SECRET) -> list[str]:
+def visible_in(harness: BotHarness, secret: str = SECRET) -> list[str]:
     """By which calls of Slack's the bot has shown it."""
     return [
         one.what
-        for one in town.slack.journal.entries
+        for one in harness.slack.journal.entries
         if one.between == "app → Slack" and secret in json.dumps(one.request, default=str)
     ]
 
 
-def leaks(town: BotHarness, said: str = "", secret: str = SECRET) -> list[str]:
+def leaks(harness: BotHarness, said: str = "", secret: str = SECRET) -> list[str]:
     """Where it is that it must never be; `said` is what the bot has logged."""
-    posts = [post for channel in town.slack.workspace.channels.values() for post in channel.posts]
+    posts = [post for channel in harness.slack.workspace.channels.values() for post in channel.posts]
     found = [f"a message: {post.text}" for post in posts if secret in json.dumps([post.text, post.blocks])]
-    found += [f"said by {what}" for what in visible_in(town, secret) if what not in _FOR_ONE]
-    found += [f"in the table {table}" for table in town.count_rows_with(secret)]
-    found += ["in the folder"] if secret.encode() in town.stored_bytes() else []
+    found += [f"said by {what}" for what in visible_in(harness, secret) if what not in _FOR_ONE]
+    found += [f"in the table {table}" for table in harness.count_rows_with(secret)]
+    found += ["in the folder"] if secret.encode() in harness.stored_bytes() else []
     return [*found, *(["in the log"] if secret in said else [])]
 
 
@@ -86,18 +86,18 @@ def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
     return "".join([*capfd.readouterr(), caplog.text])
 
 
-async def audited(town: BotHarness, act: str) -> list[tuple[Any, ...]]:
+async def audited(harness: BotHarness, act: str) -> list[tuple[Any, ...]]:
     """What was written down of an act: what happened, and to what."""
-    rows = await town.rows("SELECT body FROM audit ORDER BY seq")
+    rows = await harness.rows("SELECT body FROM audit ORDER BY seq")
     entries = [json.loads(str(body)) for (body,) in rows]
     return [(one["event"], one.get("about", {}).get("label")) for one in entries if one["act"] == act]
 
 
-def changes(town: BotHarness) -> list[tuple[str, str, Any]]:
+def changes(harness: BotHarness) -> list[tuple[str, str, Any]]:
     """What Build.io was asked to change, in order."""
     return [
         (one.method, one.path.removeprefix("/api/v1"), one.body)
-        for one in town.buildio.requests
+        for one in harness.buildio.requests
         if one.method != "GET"
     ]
 

@@ -25,13 +25,13 @@ async def open_governed(folder: Path, rules: str) -> AsyncIterator[BotHarness]:
 
 
 @pytest.fixture
-def governed(tmp_path: Path) -> Governed:
+def harness_with_rules(tmp_path: Path) -> Governed:
     """Opens a town whose operator has set these rules; Anna and Ben may change apps at Build.io, Carla only looks."""
     return lambda rules: open_governed(tmp_path, rules)
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """One without rules."""
     async with open_governed(tmp_path, "") as opened:
         yield opened

@@ -40,9 +40,9 @@ LONG = "".join(f"{number:04d} of many lines\n" for number in range(260))
 ODD = ' two  lines\r\n\t"quoted" =✓= \u2028 \\n <@U0BEN> & `code`\n'
 
 
-async def set_by_form(town: BotHarness, fields: dict[str, str], *, person: str = "anna") -> None:
-    await open_form(town, "/buildio config set shop", "Set config vars", person=person)
-    await town.people.submit(person, fields)
+async def set_by_form(harness: BotHarness, fields: dict[str, str], *, person: str = "anna") -> None:
+    await open_form(harness, "/buildio config set shop", "Set config vars", person=person)
+    await harness.people.submit(person, fields)
 
 
 async def test_the_list_says_how_long_each_is_and_no_more(tmp_path: Path) -> None:
@@ -227,5 +227,5 @@ async def test_no_value_gets_out_on_its_whole_way(
         assert leaks(town, logged(capfd, caplog)) == []
 
 
-def _reads(town: BotHarness) -> list[RecordedRequest]:
-    return [one for one in town.buildio.requests if one.path.endswith("/config-vars")]
+def _reads(harness: BotHarness) -> list[RecordedRequest]:
+    return [one for one in harness.buildio.requests if one.path.endswith("/config-vars")]

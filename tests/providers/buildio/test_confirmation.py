@@ -67,8 +67,10 @@ def test_every_act_is_harmless_or_asks() -> None:
     assert not set(HARMLESS) & set(ASKS)
 
 
-async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(governed: Governed) -> None:
-    async with governed(RUN) as town:
+async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(
+    harness_with_rules: Governed,
+) -> None:
+    async with harness_with_rules(RUN) as town:
         environment = town.buildio.platform.pipelines[0].environments[0]
         domain = town.buildio.platform.add_domain(town.buildio.shop, "www.shop.example", town.clock())
         names = {
@@ -90,41 +92,41 @@ async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(gov
         assert [vars(town.buildio.shop), environment.config] == before
 
 
-async def channels_of(town: BotHarness) -> list[tuple[object, ...]]:
-    return await town.rows("SELECT channel_id, stopped_reason FROM subscriptions ORDER BY id")
+async def channels_of(harness: BotHarness) -> list[tuple[object, ...]]:
+    return await harness.rows("SELECT channel_id, stopped_reason FROM subscriptions ORDER BY id")
 
 
-async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(town: BotHarness) -> None:
-    await town.ask("/buildio subscribe shop", "subscribed")
-    await town.ask("/buildio subscribe shop status:failed", "subscribed")
-    await town.ask("/buildio subscribe shop-staging", "subscribed")
-    question = await town.ask("/buildio unsubscribe shop", "End 2 subscriptions")
-    assert len(await channels_of(town)) == 3
-    await town.press(question, "Unsubscribe", "anna ended 2 subscriptions to shop")
-    assert len(await channels_of(town)) == 1
+async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(harness: BotHarness) -> None:
+    await harness.ask("/buildio subscribe shop", "subscribed")
+    await harness.ask("/buildio subscribe shop status:failed", "subscribed")
+    await harness.ask("/buildio subscribe shop-staging", "subscribed")
+    question = await harness.ask("/buildio unsubscribe shop", "End 2 subscriptions")
+    assert len(await channels_of(harness)) == 3
+    await harness.press(question, "Unsubscribe", "anna ended 2 subscriptions to shop")
+    assert len(await channels_of(harness)) == 1
 
 
 async def test_disconnecting_says_what_stops_and_each_channel_hears_it_once_with_a_way_back(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
     for channel in ("builds", "random"):
-        await town.ask("/buildio subscribe shop", "subscribed", channel=channel)
-        await town.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
-    question = await town.ask("/buildio disconnect", "deletes your token")
-    said = town.message_text(question)
+        await harness.ask("/buildio subscribe shop", "subscribed", channel=channel)
+        await harness.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
+    question = await harness.ask("/buildio disconnect", "deletes your token")
+    said = harness.message_text(question)
     assert "#builds: 2 subscriptions" in said
     assert "#random: 2 subscriptions" in said
-    assert len(await town.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
-    await town.press(question, "Disconnect", "I have wiped your token")
+    assert len(await harness.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
+    await harness.press(question, "Disconnect", "I have wiped your token")
     told: list[Post] = []
     for channel in ("builds", "random"):
         told.append(
-            await town.wait_for_message(
+            await harness.wait_for_message(
                 "2 subscriptions of this channel have stopped", channel=channel, person=None
             )
         )
-        assert len(town.messages_with("have stopped", channel)) == 1
-    await town.press(told[1], "Resume as me", "ben resumed 2 subscriptions", person="ben")
-    assert len(town.messages_with("ben resumed", "random")) == 1
-    makers = await town.rows("SELECT created_by FROM subscriptions WHERE stopped_reason IS NULL")
+        assert len(harness.messages_with("have stopped", channel)) == 1
+    await harness.press(told[1], "Resume as me", "ben resumed 2 subscriptions", person="ben")
+    assert len(harness.messages_with("ben resumed", "random")) == 1
+    makers = await harness.rows("SELECT created_by FROM subscriptions WHERE stopped_reason IS NULL")
     assert makers == [("U0BEN",), ("U0BEN",)]

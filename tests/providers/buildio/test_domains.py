@@ -39,16 +39,16 @@ who = ["U0ANNA", "U0BEN"]
 """
 
 
-def given(town: BotHarness, *names: str) -> App:
+def given(harness: BotHarness, *names: str) -> App:
     """The shop, with these domains."""
-    shop = town.buildio.shop
+    shop = harness.buildio.shop
     for name in names:
-        town.buildio.platform.add_domain(shop, name, town.clock())
+        harness.buildio.platform.add_domain(shop, name, harness.clock())
     return shop
 
 
-async def listed(town: BotHarness) -> Post:
-    return await town.ask("/buildio domains shop", "A certificate can take some minutes")
+async def listed(harness: BotHarness) -> Post:
+    return await harness.ask("/buildio domains shop", "A certificate can take some minutes")
 
 
 def secret_line(private: str) -> str:

@@ -35,8 +35,8 @@ who = ["U0ANNA", "U0BEN"]
 """
 
 
-def review(town: BotHarness) -> Environment:
-    one = town.buildio.pipeline.environments[0]
+def review(harness: BotHarness) -> Environment:
+    one = harness.buildio.pipeline.environments[0]
     one.config["PAYMENTS_KEY"] = SECRET
     return one
 

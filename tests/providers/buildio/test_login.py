@@ -30,23 +30,23 @@ who = ["U0ANNA", "U0BEN"]
 )
 
 
-def asked(town: BotHarness) -> list[str]:
-    return [one.query["region"] for one in town.buildio.requests if one.path.endswith("/oidc-login")]
+def asked(harness: BotHarness) -> list[str]:
+    return [one.query["region"] for one in harness.buildio.requests if one.path.endswith("/oidc-login")]
 
 
-def with_files(town: BotHarness, channel: str) -> list[Post]:
-    return [one for one in town.slack.posts(channel) if one.files]
+def with_files(harness: BotHarness, channel: str) -> list[Post]:
+    return [one for one in harness.slack.posts(channel) if one.files]
 
 
-async def test_it_is_off_by_default(town: BotHarness) -> None:
-    await town.ask("/buildio login eu", "Nobody may log in to clusters here: that is off")
-    assert asked(town) == []
+async def test_it_is_off_by_default(harness: BotHarness) -> None:
+    await harness.ask("/buildio login eu", "Nobody may log in to clusters here: that is off")
+    assert asked(harness) == []
 
 
 async def test_the_credential_is_a_file_for_the_person_alone(
-    governed: Governed, capfd: pytest.CaptureFixture[str]
+    harness_with_rules: Governed, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         said = await town.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
         assert with_files(town, "builds") == []
         [handed] = with_files(town, dm("anna"))
@@ -79,8 +79,8 @@ async def test_the_file_is_deleted_once_its_time_has_run_out_after_a_restart_too
         await town.close()
 
 
-async def test_who_is_not_named_may_not(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_who_is_not_named_may_not(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await town.ask(
             "/buildio login eu", "Only Anna Berg and Ben Okafor may log in to clusters", person="carla"
         )
@@ -88,9 +88,9 @@ async def test_who_is_not_named_may_not(governed: Governed) -> None:
 
 
 async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_asked(
-    governed: Governed,
+    harness_with_rules: Governed,
 ) -> None:
-    async with governed(SECOND) as town:
+    async with harness_with_rules(SECOND) as town:
         before = town.last("builds", None)
         await town.people.command("ben", "builds", "/buildio login eu")
         wanted = await town.wait_for_message("Somebody else must agree", person=None, after=before)
@@ -101,7 +101,7 @@ async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_ask
         assert with_files(town, dm("anna")) == []
 
 
-async def test_a_region_that_is_not_there_is_refused_in_build_ios_words(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_region_that_is_not_there_is_refused_in_build_ios_words(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await town.ask("/buildio login mars", "Build.io refuses")
         assert asked(town) == ["mars"]

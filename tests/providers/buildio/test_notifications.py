@@ -40,26 +40,26 @@ async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[BotH
         await town.close()
 
 
-async def subscribe(town: BotHarness) -> None:
-    database = await Database.open(town.folder / "buildbell.db")
+async def subscribe(harness: BotHarness) -> None:
+    database = await Database.open(harness.folder / "buildbell.db")
     async with HttpTransport() as http:
         client = BuildioClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
-            base_url=town.buildio.api_url,
-            clock=town.clock,
+            base_url=harness.buildio.api_url,
+            clock=harness.clock,
         )
-        shop = App(provider=Provider.BUILDIO, slug=town.buildio.shop.id, title="shop")
+        shop = App(provider=Provider.BUILDIO, slug=harness.buildio.shop.id, title="shop")
         await (
             Repositories(database)
-            .of(town.slack.workspace.team)
+            .of(harness.slack.workspace.team)
             .subscriptions.add(
-                channel=town.slack.workspace.channel("builds").id,
+                channel=harness.slack.workspace.channel("builds").id,
                 app=shop,
                 terms=NotificationRule(),
                 by="U0ANNA",
-                at=town.clock(),
-                baseline=await BuildioBuildSource(client, clock=town.clock).baseline(shop.slug),
+                at=harness.clock(),
+                baseline=await BuildioBuildSource(client, clock=harness.clock).baseline(shop.slug),
             )
         )
     await database.close()
@@ -122,9 +122,9 @@ async def test_a_bot_that_is_stopped_and_begun_again_tells_everything_once(tmp_p
         assert len(town.messages_with("shop deployment v2")) == 1
 
 
-async def read(town: BotHarness, page: str) -> str:
+async def read(harness: BotHarness, page: str) -> str:
     def get() -> str:
-        with urlopen(f"http://127.0.0.1:{town.bot.port}/{page}") as answer:
+        with urlopen(f"http://127.0.0.1:{harness.bot.port}/{page}") as answer:
             return str(answer.read().decode())
 
     return await asyncio.to_thread(get)

@@ -29,25 +29,25 @@ who = ["U0ANNA", "U0BEN"]
 PASSWORD = "sandbox@db.acme.example"
 
 
-def ran(town: BotHarness) -> list[Any]:
+def ran(harness: BotHarness) -> list[Any]:
     """The arrays that Build.io was asked to run."""
-    asked = [one for one in town.buildio.requests if one.path.endswith("/exec")]
+    asked = [one for one in harness.buildio.requests if one.path.endswith("/exec")]
     return [one.body["command"] if isinstance(one.body, dict) else one.body for one in asked]
 
 
-async def look(town: BotHarness, words: str, *, person: str = "anna") -> OpenView:
+async def look(harness: BotHarness, words: str, *, person: str = "anna") -> OpenView:
     """What is shown before it runs."""
-    await town.people.command(person, "builds", words)
-    return await town.slack.wait_for_modal(person, "as an array of these words")
+    await harness.people.command(person, "builds", words)
+    return await harness.slack.wait_for_modal(person, "as an array of these words")
 
 
-async def private(town: BotHarness, text: str, *, person: str = "anna") -> Post:
+async def private(harness: BotHarness, text: str, *, person: str = "anna") -> Post:
     """What is said to the person alone."""
 
     def found() -> list[Post]:
-        return [one for one in town.slack.posts(dm(person), person) if text in town.message_text(one)]
+        return [one for one in harness.slack.posts(dm(person), person) if text in harness.message_text(one)]
 
-    await town.wait_until(lambda: bool(found()))
+    await harness.wait_until(lambda: bool(found()))
     return found()[-1]
 
 
@@ -57,9 +57,9 @@ def dm(person: str) -> str:
 
 
 async def test_how_it_failed_is_said_in_a_direct_message_where_the_dialog_was_closed(
-    governed: Governed,
+    harness_with_rules: Governed,
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         town.buildio.fault("POST */exec", "error", status=422, words="no such process")
         town.buildio.fault("GET */apps/*", "slow", seconds=2)
@@ -68,20 +68,20 @@ async def test_how_it_failed_is_said_in_a_direct_message_where_the_dialog_was_cl
         assert "no such process" in town.message_text(await private(town, "Run a command: "))
 
 
-async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(town: BotHarness) -> None:
+async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(harness: BotHarness) -> None:
     off = "Nobody may run commands in dynos here: that is off"
-    await town.ask("/buildio run shop dyno:web.1 -- ls", off)
-    await town.ask("/buildio run shop", off)
-    shown = await town.ask("/buildio ps shop", "3 processes")
-    await town.press(shown, "Run a command…", off)
-    assert town.people.modal("anna") is None
-    assert ran(town) == []
-    audit = town.message_text(await town.ask("/buildio audit", "run"))
+    await harness.ask("/buildio run shop dyno:web.1 -- ls", off)
+    await harness.ask("/buildio run shop", off)
+    shown = await harness.ask("/buildio ps shop", "3 processes")
+    await harness.press(shown, "Run a command…", off)
+    assert harness.people.modal("anna") is None
+    assert ran(harness) == []
+    audit = harness.message_text(await harness.ask("/buildio audit", "run"))
     assert "refused" in audit.casefold()
 
 
-async def test_what_runs_is_shown_exactly_and_runs_only_then(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_what_runs_is_shown_exactly_and_runs_only_then(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         opened = await look(town, """/buildio run shop dyno:web.1 -- /bin/sh -c "echo 'a  b' | $HOME" """)
         assert """["/bin/sh", "-c", "echo 'a  b' | $HOME"]""" in town.slack.modal_text(opened)
         assert ran(town) == []
@@ -91,9 +91,9 @@ async def test_what_runs_is_shown_exactly_and_runs_only_then(governed: Governed)
 
 
 async def test_what_it_says_is_for_whoever_ran_it_and_the_channel_hears_that_it_ran(
-    governed: Governed,
+    harness_with_rules: Governed,
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
         await town.people.submit("anna")
         told = await town.wait_for_message(
@@ -105,8 +105,8 @@ async def test_what_it_says_is_for_whoever_ran_it_and_the_channel_hears_that_it_
         assert [one for one in town.slack.posts("builds") if "\nhello there" in town.message_text(one)] == []
 
 
-async def test_it_is_shown_to_others_on_purpose(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_it_is_shown_to_others_on_purpose(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
         await town.people.submit("anna")
         said = await private(town, "hello there")
@@ -120,8 +120,8 @@ async def test_it_is_shown_to_others_on_purpose(governed: Governed) -> None:
         assert shared.only_for is None
 
 
-async def test_who_may_run_nothing_any_more_shows_nothing_either(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_who_may_run_nothing_any_more_shows_nothing_either(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
         await town.people.submit("anna")
         said = await private(town, "hello there")
@@ -132,8 +132,10 @@ async def test_who_may_run_nothing_any_more_shows_nothing_either(governed: Gover
 
 
 @pytest.mark.parametrize("command", ["env", "/bin/sh -c 'echo $DATABASE_URL; echo x$PAYMENTS'"])
-async def test_values_of_config_vars_are_taken_out_of_what_it_says(governed: Governed, command: str) -> None:
-    async with governed(ON) as town:
+async def test_values_of_config_vars_are_taken_out_of_what_it_says(
+    harness_with_rules: Governed, command: str
+) -> None:
+    async with harness_with_rules(ON) as town:
         town.buildio.shop.config["PAYMENTS"] = "pk live 51Hx with spaces"
         await look(town, f"/buildio run shop dyno:web.1 -- {command}")
         await town.people.submit("anna")
@@ -143,9 +145,9 @@ async def test_values_of_config_vars_are_taken_out_of_what_it_says(governed: Gov
 
 
 async def test_nothing_of_what_it_says_is_kept_or_logged(
-    governed: Governed, capfd: pytest.CaptureFixture[str]
+    harness_with_rules: Governed, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo canary-of-the-output")
         await town.people.submit("anna")
         await private(town, "canary-of-the-output")
@@ -165,8 +167,8 @@ async def test_nothing_of_what_it_says_is_kept_or_logged(
             assert token not in written.out + written.err
 
 
-async def test_long_output_is_cut_to_its_end(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_long_output_is_cut_to_its_end(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- seq 5000")
         await town.people.submit("anna")
         said = town.message_text(await private(town, "5000"))
@@ -174,8 +176,8 @@ async def test_long_output_is_cut_to_its_end(governed: Governed) -> None:
         assert "\n17\n" not in said
 
 
-async def test_without_words_a_form_asks_and_shows_what_will_run(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_without_words_a_form_asks_and_shows_what_will_run(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await town.people.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
@@ -189,9 +191,9 @@ async def test_without_words_a_form_asks_and_shows_what_will_run(governed: Gover
 
 
 async def test_where_several_processes_run_the_form_asks_in_which_with_the_command_kept(
-    governed: Governed,
+    harness_with_rules: Governed,
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await town.people.command("anna", "builds", """/buildio run shop -- echo "it's  here" """)
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
@@ -200,8 +202,8 @@ async def test_where_several_processes_run_the_form_asks_in_which_with_the_comma
         assert """["echo", "it's  here"]""" in town.slack.modal_text(shown)
 
 
-async def test_the_only_process_is_the_one_that_is_meant(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_the_only_process_is_the_one_that_is_meant(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         opened = await look(town, "/buildio run shop-staging -- ls")
         assert "web.1" in town.slack.modal_text(opened)
 
@@ -214,9 +216,9 @@ async def test_the_only_process_is_the_one_that_is_meant(governed: Governed) -> 
     ],
 )
 async def test_a_command_that_can_not_run_is_said_at_the_field_and_stays(
-    governed: Governed, typed: str, words: str
+    harness_with_rules: Governed, typed: str, words: str
 ) -> None:
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await town.people.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
@@ -228,8 +230,8 @@ async def test_a_command_that_can_not_run_is_said_at_the_field_and_stays(
         assert ran(town) == []
 
 
-async def test_what_was_typed_stays_where_build_io_refuses_late(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_what_was_typed_stays_where_build_io_refuses_late(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await town.people.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
@@ -242,8 +244,10 @@ async def test_what_was_typed_stays_where_build_io_refuses_late(governed: Govern
         assert ran(town) == []
 
 
-async def test_a_command_too_long_for_the_form_names_the_processes_instead(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_command_too_long_for_the_form_names_the_processes_instead(
+    harness_with_rules: Governed,
+) -> None:
+    async with harness_with_rules(ON) as town:
         quotes = " ".join(['"\'"'] * 250)
         await town.ask(
             f"/buildio run shop -- echo {quotes}", "In which process? There are web.1, web.2, worker.1"
@@ -251,16 +255,20 @@ async def test_a_command_too_long_for_the_form_names_the_processes_instead(gover
         assert ran(town) == []
 
 
-async def test_a_secret_in_a_command_that_is_said_aloud_is_put_into_no_button(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_secret_in_a_command_that_is_said_aloud_is_put_into_no_button(
+    harness_with_rules: Governed,
+) -> None:
+    async with harness_with_rules(ON) as town:
         token = CANARIES["GitHub token"]
         town.people.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
         await town.wait_for_message("looks like a secret", channel="D0ANNA")
         assert all(token not in str(post.blocks) for post in town.slack.posts("D0ANNA", "anna"))
 
 
-async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(
+    harness_with_rules: Governed,
+) -> None:
+    async with harness_with_rules(ON) as town:
         said = await town.ask(
             "/buildio run shop dyno:web.1 -- curl -H 'Authorization: Bearer abcdefghijklmnop'",
             "looks like a secret",
@@ -269,15 +277,15 @@ async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(governe
         assert town.people.modal("anna") is None
 
 
-async def test_where_nothing_runs_it_is_said(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_where_nothing_runs_it_is_said(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         for dyno in town.buildio.staging.dynos:
             town.buildio.loop(dyno)
         await town.ask("/buildio run shop-staging -- ls", "The app has no running process")
 
 
-async def test_who_is_not_named_by_the_rule_may_not(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_who_is_not_named_by_the_rule_may_not(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await town.ask(
             "/buildio run shop dyno:web.1 -- ls",
             "Only Anna Berg and Ben Okafor may run commands in dynos of shop",
@@ -286,8 +294,10 @@ async def test_who_is_not_named_by_the_rule_may_not(governed: Governed) -> None:
         assert ran(town) == []
 
 
-async def test_a_second_person_sees_the_array_and_it_runs_as_the_one_who_asked(governed: Governed) -> None:
-    async with governed(SECOND) as town:
+async def test_a_second_person_sees_the_array_and_it_runs_as_the_one_who_asked(
+    harness_with_rules: Governed,
+) -> None:
+    async with harness_with_rules(SECOND) as town:
         await look(town, '/buildio run shop dyno:web.1 -- echo "x  y"', person="ben")
         before = town.last("builds", None)
         await town.people.submit("ben")
@@ -301,10 +311,10 @@ async def test_a_second_person_sees_the_array_and_it_runs_as_the_one_who_asked(g
 
 
 async def test_one_that_does_not_end_in_time_is_said_to_run_on_and_runs_once(
-    governed: Governed, monkeypatch: pytest.MonkeyPatch
+    harness_with_rules: Governed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(performing, "RUN_SECONDS", 2.0)
-    async with governed(ON) as town:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- tail -f log")
         await town.people.submit("anna")
         await town.slack.wait_for_modal("anna", "It is running")
@@ -314,8 +324,8 @@ async def test_one_that_does_not_end_in_time_is_said_to_run_on_and_runs_once(
         assert town.messages_with("ran a command") == []
 
 
-async def test_a_lost_answer_is_said_as_such(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_lost_answer_is_said_as_such(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         town.buildio.fault("POST */exec", "answer_lost")
         await town.people.submit("anna")
@@ -323,8 +333,8 @@ async def test_a_lost_answer_is_said_as_such(governed: Governed) -> None:
         assert len(ran(town)) == 1
 
 
-async def test_what_was_shown_before_a_rule_changed_does_not_run_after(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_what_was_shown_before_a_rule_changed_does_not_run_after(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         await town.execute("DELETE FROM accounts")
         await town.people.submit("anna")
@@ -332,8 +342,8 @@ async def test_what_was_shown_before_a_rule_changed_does_not_run_after(governed:
         assert ran(town) == []
 
 
-async def test_a_mention_gets_a_button_that_still_knows_the_command(governed: Governed) -> None:
-    async with governed(ON) as town:
+async def test_a_mention_gets_a_button_that_still_knows_the_command(harness_with_rules: Governed) -> None:
+    async with harness_with_rules(ON) as town:
         town.people.invite("builds")
         town.people.say("anna", "builds", '@buildbell buildio run shop dyno:web.1 -- echo "a b"')
         asked = await town.wait_for_message("which command?")

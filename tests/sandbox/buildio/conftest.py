@@ -69,7 +69,7 @@ class MemberClient:
 
 
 @pytest.fixture
-async def visitor() -> AsyncIterator[MemberClient]:
+async def member_client() -> AsyncIterator[MemberClient]:
     clock = Clock(lambda: BEGINNING)
     buildio = await BuildioSimulator(now=clock).start()
     async with aiohttp.ClientSession() as session:

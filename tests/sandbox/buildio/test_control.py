@@ -40,75 +40,77 @@ class ControlClient:
 
 
 @pytest.fixture
-async def script() -> AsyncIterator[ControlClient]:
+async def control_client() -> AsyncIterator[ControlClient]:
     stage = SandboxEnvironment(manifest())
     async with stage, aiohttp.ClientSession() as session:
         await stage.open(also=ControlApi(stage).add_routes)
         yield ControlClient(stage, session)
 
 
-async def test_a_script_deploys_well_and_badly(script: ControlClient) -> None:
-    assert (await script.done("buildio-deploy", app="shop-st", branch="develop"))["deployment"] == {
+async def test_a_script_deploys_well_and_badly(control_client: ControlClient) -> None:
+    assert (await control_client.done("buildio-deploy", app="shop-st", branch="develop"))["deployment"] == {
         "version": 2,
         "status": "pending",
         "branch": "develop",
         "error": None,
     }
-    await script.done("skip", seconds=180)
-    assert (await script.read("buildio"))["shop-staging"]["deployment"]["status"] == "succeeded"
-    await script.done("buildio-deploy", app="shop", fails=True)
-    await script.done("skip", seconds=180)
-    failed = (await script.read("buildio"))["shop"]["deployment"]
+    await control_client.done("skip", seconds=180)
+    assert (await control_client.read("buildio"))["shop-staging"]["deployment"]["status"] == "succeeded"
+    await control_client.done("buildio-deploy", app="shop", fails=True)
+    await control_client.done("skip", seconds=180)
+    failed = (await control_client.read("buildio"))["shop"]["deployment"]
     assert (failed["status"], failed["error"].startswith("Build failed")) == ("failed", True)
-    await script.done("buildio-deploy", app="shop", fails="no disk")
-    assert (await script.done("buildio-end", app="shop"))["deployment"]["error"] == "no disk"
-    await script.done("buildio-deploy", app="shop", loops=True)
-    ended = await script.done("buildio-end", app="shop")
+    await control_client.done("buildio-deploy", app="shop", fails="no disk")
+    assert (await control_client.done("buildio-end", app="shop"))["deployment"]["error"] == "no disk"
+    await control_client.done("buildio-deploy", app="shop", loops=True)
+    ended = await control_client.done("buildio-end", app="shop")
     assert all(one["loops"] for one in ended["dynos"])
 
 
-async def test_a_script_lets_dynos_crash_loop_rest_and_sleep(script: ControlClient) -> None:
+async def test_a_script_lets_dynos_crash_loop_rest_and_sleep(control_client: ControlClient) -> None:
     def web(app: Any, name: str = "web.1") -> Any:
         return next(one for one in app["dynos"] if one["name"] == name)
 
-    assert web(await script.done("buildio-crash", app="shop"))["state"] == "crashed"
-    await script.done("buildio-loop", app="shop", dyno="web.2")
-    await script.done("skip", seconds=180)
-    shop = (await script.read("buildio"))["shop"]
+    assert web(await control_client.done("buildio-crash", app="shop"))["state"] == "crashed"
+    await control_client.done("buildio-loop", app="shop", dyno="web.2")
+    await control_client.done("skip", seconds=180)
+    shop = (await control_client.read("buildio"))["shop"]
     assert (web(shop)["restarts"], web(shop, "web.2")["restarts"]) == (1, 4)
-    assert web(await script.done("buildio-steady", app="shop", dyno="web.2"), "web.2")["loops"] is False
-    assert web(await script.done("buildio-idle", app="shop"))["state"] == "idle"
+    assert (
+        web(await control_client.done("buildio-steady", app="shop", dyno="web.2"), "web.2")["loops"] is False
+    )
+    assert web(await control_client.done("buildio-idle", app="shop"))["state"] == "idle"
 
 
-async def test_a_script_adds_domains_and_says_what_becomes_of_them(script: ControlClient) -> None:
+async def test_a_script_adds_domains_and_says_what_becomes_of_them(control_client: ControlClient) -> None:
     for status, given in (
         ("pending", {}),
         ("issued", {"status": "issued"}),
         ("failed", {"status": "failed"}),
     ):
-        app = await script.done("buildio-domain", app="shop", hostname="a.acme.example", **given)
+        app = await control_client.done("buildio-domain", app="shop", hostname="a.acme.example", **given)
         assert app["domains"][1:] == [{"hostname": "a.acme.example", "status": status}]
 
 
-async def test_a_script_changes_members_and_how_build_io_answers(script: ControlClient) -> None:
-    buildio = script.stage.buildio
-    ben = (await script.read("buildio-members"))["ben-okafor"]
+async def test_a_script_changes_members_and_how_build_io_answers(control_client: ControlClient) -> None:
+    buildio = control_client.stage.buildio
+    ben = (await control_client.read("buildio-members"))["ben-okafor"]
     assert (ben["roles"], ben["tokens"]) == ({"acme": "developer"}, [BEN_TOKEN])
-    changed = await script.done("buildio-role", member="ben", team="labs", role="viewer")
+    changed = await control_client.done("buildio-role", member="ben", team="labs", role="viewer")
     assert changed["roles"] == {"acme": "developer", "labs": "viewer"}
-    assert await script.done("buildio-revoke", member="ben") == {"revoked": 1}
-    new = (await script.done("buildio-token", member="ben"))["token"]
-    assert (await script.read("buildio-members"))["ben-okafor"]["tokens"] == [new]
-    assert await script.done("buildio-manner", sparse=True) == {"sparse": True, "exec_seconds": 60.0}
-    await script.done("buildio-redirect", uri="https://bot.example/back")
+    assert await control_client.done("buildio-revoke", member="ben") == {"revoked": 1}
+    new = (await control_client.done("buildio-token", member="ben"))["token"]
+    assert (await control_client.read("buildio-members"))["ben-okafor"]["tokens"] == [new]
+    assert await control_client.done("buildio-manner", sparse=True) == {"sparse": True, "exec_seconds": 60.0}
+    await control_client.done("buildio-redirect", uri="https://bot.example/back")
     assert buildio.redirect_uris == ["https://bot.example/back"]
-    await script.done("buildio-expire", member="carla")
-    assert (await script.read("buildio-members"))["carla-ruiz"]["tokens"] == [CARLA_TOKEN]
-    await script.done("pace", pace=60)
+    await control_client.done("buildio-expire", member="carla")
+    assert (await control_client.read("buildio-members"))["carla-ruiz"]["tokens"] == [CARLA_TOKEN]
+    await control_client.done("pace", pace=60)
     assert buildio.platform.pace == 60
-    await script.done("buildio-fault", match="GET /api/v1/apps", kind="status", status=503, times=3)
+    await control_client.done("buildio-fault", match="GET /api/v1/apps", kind="status", status=503, times=3)
     assert [one.times for one in buildio.faults.active] == [3]
-    await script.done("heal")
+    await control_client.done("heal")
     assert buildio.faults.active == []
 
 
@@ -128,14 +130,14 @@ async def test_a_script_changes_members_and_how_build_io_answers(script: Control
     ],
 )
 async def test_an_order_that_can_not_be_followed_says_why(
-    script: ControlClient, order: str, given: Any
+    control_client: ControlClient, order: str, given: Any
 ) -> None:
-    status, answer = await script.do(order, **given)
+    status, answer = await control_client.do(order, **given)
     assert (status, bool(answer["error"])) == (400, True)
 
 
-async def test_the_page_hears_of_deployments_dynos_and_faults(script: ControlClient) -> None:
-    feed, buildio = ChangeFeed(script.stage), script.stage.buildio
+async def test_the_page_hears_of_deployments_dynos_and_faults(control_client: ControlClient) -> None:
+    feed, buildio = ChangeFeed(control_client.stage), control_client.stage.buildio
     first = feed.next() or {}
     assert [one["name"] for one in first["platform"]] == ["shop", "shop-staging", "shop-pr-42", "ledger"]
     buildio.deploy(buildio.shop)
@@ -146,8 +148,10 @@ async def test_the_page_hears_of_deployments_dynos_and_faults(script: ControlCli
     assert feed.next() is None
 
 
-async def test_the_bot_is_given_the_services_token_and_people_have_their_own(script: ControlClient) -> None:
-    members = await script.read("buildio-members")
+async def test_the_bot_is_given_the_services_token_and_people_have_their_own(
+    control_client: ControlClient,
+) -> None:
+    members = await control_client.read("buildio-members")
     assert {
         name: members[f"{name}-{rest}"]["tokens"][0]
         for name, rest in (("anna", "berg"), ("ben", "okafor"), ("carla", "ruiz"))

@@ -9,8 +9,8 @@ import pytest
 from tests.sandbox.buildio.conftest import ApiResponse, MemberClient
 
 
-async def execute(visitor: MemberClient, command: Sequence[str], dyno: str = "web.1") -> ApiResponse:
-    return await visitor.ask("POST", f"/apps/shop/dynos/{dyno}/exec", {"command": list(command)})
+async def execute(member_client: MemberClient, command: Sequence[str], dyno: str = "web.1") -> ApiResponse:
+    return await member_client.ask("POST", f"/apps/shop/dynos/{dyno}/exec", {"command": list(command)})
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ async def execute(visitor: MemberClient, command: Sequence[str], dyno: str = "we
     ],
 )
 async def test_a_command_has_its_output_and_exit_code(
-    visitor: MemberClient, command: list[str], output: str, exit_code: int
+    member_client: MemberClient, command: list[str], output: str, exit_code: int
 ) -> None:
-    answer = await execute(visitor, command)
+    answer = await execute(member_client, command)
     assert answer.status == 200
     assert answer.body == {"output": output, "exit_code": exit_code}
 
 
-async def test_the_environment_shows_config_vars_as_they_are(visitor: MemberClient) -> None:
-    output = (await execute(visitor, ["env"])).body["output"]
-    assert f"DATABASE_URL={visitor.buildio.shop.config['DATABASE_URL']}\n" in output
+async def test_the_environment_shows_config_vars_as_they_are(member_client: MemberClient) -> None:
+    output = (await execute(member_client, ["env"])).body["output"]
+    assert f"DATABASE_URL={member_client.buildio.shop.config['DATABASE_URL']}\n" in output
     assert "DYNO=web.1\n" in output
 
 
@@ -49,15 +49,15 @@ async def test_the_environment_shows_config_vars_as_they_are(visitor: MemberClie
     "command",
     [["sleep", "infinity"], ["sh", "-c", "echo a && tail -f log"], ["rails", "console"], ["/bin/bash"]],
 )
-async def test_a_command_that_does_not_end_times_out(visitor: MemberClient, command: list[str]) -> None:
-    visitor.buildio.manner.exec_seconds = 0.01
-    answer = await execute(visitor, command)
+async def test_a_command_that_does_not_end_times_out(member_client: MemberClient, command: list[str]) -> None:
+    member_client.buildio.manner.exec_seconds = 0.01
+    answer = await execute(member_client, command)
     assert (answer.status, answer.code) == (504, "timeout")
 
 
-async def test_a_command_needs_a_dyno_that_runs(visitor: MemberClient) -> None:
-    buildio = visitor.buildio
+async def test_a_command_needs_a_dyno_that_runs(member_client: MemberClient) -> None:
+    buildio = member_client.buildio
     buildio.crash(buildio.dyno(buildio.shop))
-    answer = await execute(visitor, ["ls"])
+    answer = await execute(member_client, ["ls"])
     assert (answer.status, answer.body["message"]) == (422, "web.1 is not running: it is crashed")
-    assert (await execute(visitor, ["ls"], "web.9")).status == 404
+    assert (await execute(member_client, ["ls"], "web.9")).status == 404

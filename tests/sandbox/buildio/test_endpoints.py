@@ -54,8 +54,8 @@ OAUTH = {("GET", "/oauth/authorize"), ("POST", "/oauth/authorize"), ("POST", "/o
 every = pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 
 
-def path_of(visitor: MemberClient, route: Route) -> str:
-    buildio = visitor.buildio
+def path_of(member_client: MemberClient, route: Route) -> str:
+    buildio = member_client.buildio
     domain = next((one for one in buildio.shop.domains if not one.platform), None)
     if domain is None:
         domain = buildio.platform.add_domain(buildio.shop, "shop.acme.example", buildio.now())
@@ -72,13 +72,15 @@ def path_of(visitor: MemberClient, route: Route) -> str:
     return f"{path}?region=eu" if path == "/oidc-login" else path
 
 
-async def use(visitor: MemberClient, route: Route, token: str | None = ANNA_TOKEN, **more: Any) -> Any:
-    return await visitor.ask(route[0], path_of(visitor, route), ROUTES[route][0], token=token, **more)
+async def use(member_client: MemberClient, route: Route, token: str | None = ANNA_TOKEN, **more: Any) -> Any:
+    return await member_client.ask(
+        route[0], path_of(member_client, route), ROUTES[route][0], token=token, **more
+    )
 
 
-def state(visitor: MemberClient) -> object:
+def state(member_client: MemberClient) -> object:
     """What a request could have changed."""
-    platform = visitor.buildio.platform
+    platform = member_client.buildio.platform
     return (
         [
             (
@@ -95,74 +97,76 @@ def state(visitor: MemberClient) -> object:
     )
 
 
-async def test_the_table_names_every_route(visitor: MemberClient) -> None:
-    routes = visitor.buildio.api().application().router.routes()
+async def test_the_table_names_every_route(member_client: MemberClient) -> None:
+    routes = member_client.buildio.api().application().router.routes()
     named = {(one.method, one.resource.canonical) for one in routes if one.resource is not None}
     named = {(method, path) for method, path in named if method != "HEAD"}
     assert named == {(method, f"/api/v1{path}") for method, path in ROUTES} | OAUTH
 
 
 @every
-async def test_an_endpoint_answers_a_developer(visitor: MemberClient, route: Route) -> None:
-    answer = await use(visitor, route)
+async def test_an_endpoint_answers_a_developer(member_client: MemberClient, route: Route) -> None:
+    answer = await use(member_client, route)
     assert answer.status in (200, 201, 202), answer.body
-    assert visitor.buildio.violations == []
+    assert member_client.buildio.violations == []
 
 
 @every
 async def test_an_endpoint_wants_a_bearer_token_that_was_given_and_not_revoked(
-    visitor: MemberClient, route: Route
+    member_client: MemberClient, route: Route
 ) -> None:
-    visitor.buildio.revoke(BEN_TOKEN)
-    before = state(visitor) if path_of(visitor, route) else None
+    member_client.buildio.revoke(BEN_TOKEN)
+    before = state(member_client) if path_of(member_client, route) else None
     for token in (None, "", "bld_sandbox-anna", BEN_TOKEN):
-        answer = await use(visitor, route, token)
+        answer = await use(member_client, route, token)
         assert (answer.status, answer.code) == (401, "unauthorized")
-    assert visitor.buildio.violations == []
+    assert member_client.buildio.violations == []
     for scheme in ("token", "Basic", "bearer"):
-        answer = await use(visitor, route, scheme=scheme)
+        answer = await use(member_client, route, scheme=scheme)
         assert (answer.status, answer.code) == (401, "unauthorized")
-    assert len(visitor.buildio.violations) == 3
-    assert state(visitor) == before
+    assert len(member_client.buildio.violations) == 3
+    assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_what_one_does_not_see_is_as_if_it_were_not_there(visitor: MemberClient, route: Route) -> None:
-    visitor.buildio.let("ben-okafor", visitor.buildio.acme, None)
-    path_of(visitor, route)
-    before = state(visitor)
-    answer = await use(visitor, route, BEN_TOKEN)
+async def test_what_one_does_not_see_is_as_if_it_were_not_there(
+    member_client: MemberClient, route: Route
+) -> None:
+    member_client.buildio.let("ben-okafor", member_client.buildio.acme, None)
+    path_of(member_client, route)
+    before = state(member_client)
+    answer = await use(member_client, route, BEN_TOKEN)
     assert answer.status == 404
     assert answer.body == {"code": "not_found", "message": "The requested resource was not found"}
-    assert state(visitor) == before
+    assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_a_viewer_sees_and_changes_nothing(visitor: MemberClient, route: Route) -> None:
-    path_of(visitor, route)
-    before = state(visitor)
-    answer = await use(visitor, route, CARLA_TOKEN)
+async def test_a_viewer_sees_and_changes_nothing(member_client: MemberClient, route: Route) -> None:
+    path_of(member_client, route)
+    before = state(member_client)
+    answer = await use(member_client, route, CARLA_TOKEN)
     if ROUTES[route][1] is Role.VIEWER:
         assert answer.status == 200
     else:
         assert (answer.status, answer.code) == (403, "forbidden")
-    assert state(visitor) == before
+    assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", CHANGES, ids=" ".join)
-async def test_a_token_that_may_read_changes_nothing(visitor: MemberClient, route: Route) -> None:
-    path_of(visitor, route)
-    before = state(visitor)
-    answer = await use(visitor, route, READ_TOKEN)
+async def test_a_token_that_may_read_changes_nothing(member_client: MemberClient, route: Route) -> None:
+    path_of(member_client, route)
+    before = state(member_client)
+    answer = await use(member_client, route, READ_TOKEN)
     assert (answer.status, answer.code) == (403, "forbidden")
-    assert state(visitor) == before
-    assert (await visitor.get("/me", token=READ_TOKEN)) == await visitor.get("/me", token=TOKEN)
+    assert state(member_client) == before
+    assert (await member_client.get("/me", token=READ_TOKEN)) == await member_client.get("/me", token=TOKEN)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=" ".join)
-async def test_a_body_is_a_json_object_and_says_so(visitor: MemberClient, route: Route) -> None:
-    path = path_of(visitor, route)
-    before = state(visitor)
+async def test_a_body_is_a_json_object_and_says_so(member_client: MemberClient, route: Route) -> None:
+    path = path_of(member_client, route)
+    before = state(member_client)
     for raw, kind, status in (
         ('{"name": "till"}', "text/plain", 415),
         ("name=till", "application/x-www-form-urlencoded", 415),
@@ -170,50 +174,50 @@ async def test_a_body_is_a_json_object_and_says_so(visitor: MemberClient, route:
         ('"till"', "application/json", 422),
         ("[]", "application/json", 422),
     ):
-        answer = await visitor.ask(route[0], path, raw=raw, kind=kind)
+        answer = await member_client.ask(route[0], path, raw=raw, kind=kind)
         assert (answer.status, set(answer.body)) == (status, {"code", "message"})
-    assert len(visitor.buildio.violations) == 5
-    assert state(visitor) == before
+    assert len(member_client.buildio.violations) == 5
+    assert state(member_client) == before
 
 
 @pytest.mark.parametrize(
     "route", [one for one in WITH_BODY if one[0] == "POST" or "domains" in one[1]], ids=" ".join
 )
 async def test_a_field_that_the_reference_does_not_know_is_refused(
-    visitor: MemberClient, route: Route
+    member_client: MemberClient, route: Route
 ) -> None:
-    path = path_of(visitor, route)
-    before = state(visitor)
+    path = path_of(member_client, route)
+    before = state(member_client)
     body = ROUTES[route][0] | {"colour": "red"}
-    answer = await visitor.ask(route[0], path, body)
+    answer = await member_client.ask(route[0], path, body)
     assert (answer.status, answer.code) == (422, "invalid_params")
     assert "colour" in answer.body["message"]
-    assert state(visitor) == before
-    assert len(visitor.buildio.violations) == 1
+    assert state(member_client) == before
+    assert len(member_client.buildio.violations) == 1
 
 
 @pytest.mark.parametrize("route", WITHOUT_BODY, ids=" ".join)
-async def test_what_takes_no_body_refuses_one(visitor: MemberClient, route: Route) -> None:
-    assert (await visitor.ask(route[0], path_of(visitor, route), {"a": 1})).status == 400
-    assert len(visitor.buildio.violations) == 1
+async def test_what_takes_no_body_refuses_one(member_client: MemberClient, route: Route) -> None:
+    assert (await member_client.ask(route[0], path_of(member_client, route), {"a": 1})).status == 400
+    assert len(member_client.buildio.violations) == 1
 
 
 @every
 async def test_a_query_that_the_reference_does_not_know_is_refused(
-    visitor: MemberClient, route: Route
+    member_client: MemberClient, route: Route
 ) -> None:
-    path = path_of(visitor, route)
+    path = path_of(member_client, route)
     asked = f"{path}{'&' if '?' in path else '?'}page=2"
-    assert (await visitor.ask(route[0], asked, ROUTES[route][0])).status == 422
-    assert len(visitor.buildio.violations) == 1
+    assert (await member_client.ask(route[0], asked, ROUTES[route][0])).status == 422
+    assert len(member_client.buildio.violations) == 1
 
 
-async def test_an_endpoint_that_is_not_in_the_reference_is_not_there(visitor: MemberClient) -> None:
+async def test_an_endpoint_that_is_not_in_the_reference_is_not_there(member_client: MemberClient) -> None:
     for method, path, status in (
         ("GET", "/apps/shop/builds", 405),
         ("GET", "/users", 404),
         ("GET", "/apps/shop/dynos", 405),
     ):
-        assert (await visitor.ask(method, path)).status == status
-    assert len(visitor.buildio.violations) == 3
-    assert (await visitor.ask("GET", "/users", token=None)).status == 401
+        assert (await member_client.ask(method, path)).status == status
+    assert len(member_client.buildio.violations) == 3
+    assert (await member_client.ask("GET", "/users", token=None)).status == 401

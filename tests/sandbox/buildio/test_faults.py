@@ -32,54 +32,56 @@ from tests.sandbox.buildio.conftest import MemberClient
     ],
 )
 async def test_a_fault_answers_in_build_ios_own_form(
-    visitor: MemberClient, kind: str, more: dict[str, Any], status: int, body: Any
+    member_client: MemberClient, kind: str, more: dict[str, Any], status: int, body: Any
 ) -> None:
-    visitor.buildio.fault("GET /api/v1/apps*", kind, **more)
-    answer = await visitor.ask("GET", "/apps/shop")
+    member_client.buildio.fault("GET /api/v1/apps*", kind, **more)
+    answer = await member_client.ask("GET", "/apps/shop")
     assert (answer.status, answer.body) == (status, body)
-    assert (await visitor.ask("GET", "/apps/shop")).status == 200
-    assert visitor.buildio.violations == []
+    assert (await member_client.ask("GET", "/apps/shop")).status == 200
+    assert member_client.buildio.violations == []
 
 
-async def test_who_is_too_quick_is_told_when_to_come_again(visitor: MemberClient) -> None:
-    visitor.buildio.fault("*", "ratelimited", seconds=7)
-    answer = await visitor.ask("GET", "/me")
+async def test_who_is_too_quick_is_told_when_to_come_again(member_client: MemberClient) -> None:
+    member_client.buildio.fault("*", "ratelimited", seconds=7)
+    answer = await member_client.ask("GET", "/me")
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "rate_limited", "7")
 
 
-async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(visitor: MemberClient) -> None:
-    shop = visitor.buildio.shop
+async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(
+    member_client: MemberClient,
+) -> None:
+    shop = member_client.buildio.shop
     for kind, deployments in (("dropped", 1), ("answer_lost", 2)):
-        visitor.buildio.fault("POST /api/v1/apps/shop/builds", kind)
+        member_client.buildio.fault("POST /api/v1/apps/shop/builds", kind)
         with pytest.raises(aiohttp.ClientConnectionError):
-            await visitor.ask("POST", "/apps/shop/builds", {})
+            await member_client.ask("POST", "/apps/shop/builds", {})
         assert len(shop.deployments) == deployments
 
 
-async def test_a_slow_answer_is_not_there_for_the_impatient(visitor: MemberClient) -> None:
-    visitor.buildio.fault("*", "slow", seconds=60)
-    asking = asyncio.create_task(visitor.ask("GET", "/me"))
+async def test_a_slow_answer_is_not_there_for_the_impatient(member_client: MemberClient) -> None:
+    member_client.buildio.fault("*", "slow", seconds=60)
+    asking = asyncio.create_task(member_client.ask("GET", "/me"))
     for _ in range(1000):
-        if visitor.buildio.requests:
+        if member_client.buildio.requests:
             break
         await asyncio.sleep(0.01)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert visitor.buildio.requests[-1].status == 0
-    visitor.buildio.fault("*", "slow", seconds=0.01)
-    assert await visitor.get("/me") == {"email": "anna-berg@acme.example"}
+    assert member_client.buildio.requests[-1].status == 0
+    member_client.buildio.fault("*", "slow", seconds=0.01)
+    assert await member_client.get("/me") == {"email": "anna-berg@acme.example"}
 
 
-async def test_the_token_endpoint_can_be_down_too(visitor: MemberClient) -> None:
-    visitor.buildio.fault("POST /oauth/token", "status", status=503)
-    async with visitor.session.post(f"{visitor.buildio.url}/oauth/token", data={}) as response:
+async def test_the_token_endpoint_can_be_down_too(member_client: MemberClient) -> None:
+    member_client.buildio.fault("POST /oauth/token", "status", status=503)
+    async with member_client.session.post(f"{member_client.buildio.url}/oauth/token", data={}) as response:
         assert response.status == 503
 
 
-async def test_an_answer_is_twisted_on_its_way_out(visitor: MemberClient) -> None:
+async def test_an_answer_is_twisted_on_its_way_out(member_client: MemberClient) -> None:
     def twist(asked: str, body: bytes) -> bytes:
         return b"[]" if asked == "GET /api/v1/me" else body
 
-    visitor.buildio.twist = twist
-    assert await visitor.get("/me") == []
+    member_client.buildio.twist = twist
+    assert await member_client.get("/me") == []

@@ -23,9 +23,9 @@ SECRETS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 class App:
     """An app that people are sent back to."""
 
-    def __init__(self, visitor: MemberClient) -> None:
-        self.visitor, self.session = visitor, visitor.session
-        visitor.buildio.redirect_uris.append(BACK)
+    def __init__(self, member_client: MemberClient) -> None:
+        self.visitor, self.session = member_client, member_client.session
+        member_client.buildio.redirect_uris.append(BACK)
 
     def address(self, **changed: str | None) -> str:
         query = {
@@ -95,9 +95,9 @@ def error(answer: ApiResponse) -> tuple[int, str]:
 
 
 @pytest.fixture
-async def app(visitor: MemberClient) -> AsyncIterator[App]:
-    yield App(visitor)
-    assert visitor.buildio.violations == []
+async def app(member_client: MemberClient) -> AsyncIterator[App]:
+    yield App(member_client)
+    assert member_client.buildio.violations == []
 
 
 async def test_a_code_becomes_tokens_that_act_as_the_person(app: App) -> None:

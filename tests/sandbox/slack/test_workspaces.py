@@ -45,7 +45,7 @@ class TwoWorkspaces:
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[TwoWorkspaces]:
+async def two_workspaces() -> AsyncIterator[TwoWorkspaces]:
     slack = await SlackSimulator(WIDER).start()
     same = [User("U0ANNA", "anne", "Anne Other", owner=True), User("U0BEN", "bert", "Bert Other")]
     twin = slack.add_workspace("T0TWIN", "Twin", same, [Channel("C0BUILDS", "building")])
@@ -57,70 +57,83 @@ async def two() -> AsyncIterator[TwoWorkspaces]:
     await slack.close()
 
 
-async def test_the_same_ids_mean_other_people_and_channels_by_token(two: TwoWorkspaces) -> None:
-    assert (await two.here("users.info", user="U0ANNA"))["user"]["real_name"] == "Anna Berg"
-    shown = (await two.there("users.info", user="U0ANNA"))["user"]
+async def test_the_same_ids_mean_other_people_and_channels_by_token(two_workspaces: TwoWorkspaces) -> None:
+    assert (await two_workspaces.here("users.info", user="U0ANNA"))["user"]["real_name"] == "Anna Berg"
+    shown = (await two_workspaces.there("users.info", user="U0ANNA"))["user"]
     assert (shown["real_name"], shown["team_id"]) == ("Anne Other", "T0TWIN")
-    await two.here("chat.postMessage", channel="C0BUILDS", text="first")
-    posted = await two.there("chat.postMessage", channel="C0BUILDS", text="second")
+    await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="first")
+    posted = await two_workspaces.there("chat.postMessage", channel="C0BUILDS", text="second")
     assert (posted["message"]["team"], posted["message"]["bot_id"]) == (
         "T0TWIN",
-        two.twin.workspace.bot_id,
+        two_workspaces.twin.workspace.bot_id,
     )
-    assert [post.text for post in two.slack.posts("builds")] == ["first"]
-    assert [post.text for post in two.twin.posts("building")] == ["second"]
-    read = await two.there("conversations.history", channel="C0BUILDS")
+    assert [post.text for post in two_workspaces.slack.posts("builds")] == ["first"]
+    assert [post.text for post in two_workspaces.twin.posts("building")] == ["second"]
+    read = await two_workspaces.there("conversations.history", channel="C0BUILDS")
     assert [one["text"] for one in read["messages"]] == ["second"]
-    assert two.twin.transcript("building", "bert").startswith("visitor")
+    assert two_workspaces.twin.transcript("building", "bert").startswith("visitor")
 
 
-async def test_another_workspaces_channels_and_messages_are_not_there(two: TwoWorkspaces) -> None:
-    assert (await two.there("chat.postMessage", channel="C0RANDOM", text="x"))["error"] == "channel_not_found"
-    await two.here("chat.postMessage", channel="C0BUILDS", text="secret")
-    [post] = two.slack.posts("builds")
+async def test_another_workspaces_channels_and_messages_are_not_there(two_workspaces: TwoWorkspaces) -> None:
+    assert (await two_workspaces.there("chat.postMessage", channel="C0RANDOM", text="x"))[
+        "error"
+    ] == "channel_not_found"
+    await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="secret")
+    [post] = two_workspaces.slack.posts("builds")
     for method in ("chat.update", "chat.delete"):
-        answer = await two.there(method, channel="C0BUILDS", ts=post.ts, text="mine")
+        answer = await two_workspaces.there(method, channel="C0BUILDS", ts=post.ts, text="mine")
         assert answer["error"] == "message_not_found"
-    assert (await two.there("conversations.replies", channel="C0BUILDS", ts=post.ts))[
+    assert (await two_workspaces.there("conversations.replies", channel="C0BUILDS", ts=post.ts))[
         "error"
     ] == "thread_not_found"
-    assert (await two.there("conversations.open", users="U0CARLA"))["error"] == "user_not_found"
-    assert [one.text for one in two.slack.posts("builds")] == ["secret"]
+    assert (await two_workspaces.there("conversations.open", users="U0CARLA"))["error"] == "user_not_found"
+    assert [one.text for one in two_workspaces.slack.posts("builds")] == ["secret"]
 
 
-async def test_another_workspaces_triggers_views_and_files_are_not_there(two: TwoWorkspaces) -> None:
+async def test_another_workspaces_triggers_views_and_files_are_not_there(
+    two_workspaces: TwoWorkspaces,
+) -> None:
     view = json.dumps(BOOK)
-    trigger = two.slack.handles.new_trigger("U0ANNA")
-    assert (await two.there("views.open", trigger_id=trigger, view=view))["error"] == "invalid_trigger_id"
-    opened = await two.here("views.open", trigger_id=trigger, view=view)
+    trigger = two_workspaces.slack.handles.new_trigger("U0ANNA")
+    assert (await two_workspaces.there("views.open", trigger_id=trigger, view=view))[
+        "error"
+    ] == "invalid_trigger_id"
+    opened = await two_workspaces.here("views.open", trigger_id=trigger, view=view)
     assert opened["view"]["team_id"] == "T0SANDBOX"
-    changed = await two.there("views.update", view_id=opened["view"]["id"], view=view)
+    changed = await two_workspaces.there("views.update", view_id=opened["view"]["id"], view=view)
     assert changed["error"] == "not_found"
-    assert two.twin.people.modal("anne") is None
-    file = (await two.here("files.getUploadURLExternal", filename="a.log", length="1"))["file_id"]
+    assert two_workspaces.twin.people.modal("anne") is None
+    file = (await two_workspaces.here("files.getUploadURLExternal", filename="a.log", length="1"))["file_id"]
     files = json.dumps([{"id": file}])
-    assert (await two.there("files.completeUploadExternal", files=files))["error"] == "file_not_found"
-    assert (await two.here("files.completeUploadExternal", files=files))["ok"] is True
+    assert (await two_workspaces.there("files.completeUploadExternal", files=files))[
+        "error"
+    ] == "file_not_found"
+    assert (await two_workspaces.here("files.completeUploadExternal", files=files))["ok"] is True
 
 
-async def test_a_response_address_leads_back_to_its_own_workspace(two: TwoWorkspaces) -> None:
-    name = two.twin.handles.new_response("U0ANNA", "C0BUILDS")
+async def test_a_response_address_leads_back_to_its_own_workspace(two_workspaces: TwoWorkspaces) -> None:
+    name = two_workspaces.twin.handles.new_response("U0ANNA", "C0BUILDS")
     async with aiohttp.ClientSession() as session:
         for words in ("hello", "again"):
-            async with session.post(f"{two.slack.url}/response/{name}", json={"text": words}) as response:
+            async with session.post(
+                f"{two_workspaces.slack.url}/response/{name}", json={"text": words}
+            ) as response:
                 assert response.status == 200
-        async with session.post(f"{two.slack.url}/response/made-up", json={"text": "x"}) as response:
+        async with session.post(
+            f"{two_workspaces.slack.url}/response/made-up", json={"text": "x"}
+        ) as response:
             assert (await response.json())["error"] == "no_such_response_url"
-    assert [post.text for post in two.twin.posts("building", "anne")] == ["hello", "again"]
-    assert two.slack.posts("builds", "anna") == []
+    assert [post.text for post in two_workspaces.twin.posts("building", "anne")] == ["hello", "again"]
+    assert two_workspaces.slack.posts("builds", "anna") == []
 
 
-async def test_each_workspace_has_its_own_allowance(two: TwoWorkspaces) -> None:
+async def test_each_workspace_has_its_own_allowance(two_workspaces: TwoWorkspaces) -> None:
     statuses = [
-        (await two.here("chat.postMessage", channel="C0BUILDS", text="x"))["status"] for _ in range(7)
+        (await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="x"))["status"]
+        for _ in range(7)
     ]
     assert statuses[-1] == 429
-    assert (await two.there("chat.postMessage", channel="C0BUILDS", text="x"))["status"] == 200
+    assert (await two_workspaces.there("chat.postMessage", channel="C0BUILDS", text="x"))["status"] == 200
 
 
 async def test_an_app_hears_nothing_from_where_it_is_not_installed() -> None:
@@ -141,61 +154,69 @@ async def test_one_workspace_has_one_name() -> None:
         slack.add_workspace("T0TWIN")
 
 
-async def test_groups_are_listed_as_asked_for(two: TwoWorkspaces) -> None:
-    [group] = (await two.here("usergroups.list"))["usergroups"]
+async def test_groups_are_listed_as_asked_for(two_workspaces: TwoWorkspaces) -> None:
+    [group] = (await two_workspaces.here("usergroups.list"))["usergroups"]
     assert (group["id"], group["handle"], group["team_id"]) == ("S0RELEASE", "release-team", "T0SANDBOX")
     assert (group["date_delete"], "users" in group, "user_count" in group) == (0, False, False)
-    [group] = (await two.here("usergroups.list", include_users="true", include_count="1"))["usergroups"]
+    [group] = (await two_workspaces.here("usergroups.list", include_users="true", include_count="1"))[
+        "usergroups"
+    ]
     assert (group["users"], group["user_count"]) == (["U0BEN"], 1)
-    assert (await two.here("usergroups.users.list", usergroup="S0RELEASE"))["users"] == ["U0BEN"]
-    assert (await two.there("usergroups.list"))["usergroups"] == []
+    assert (await two_workspaces.here("usergroups.users.list", usergroup="S0RELEASE"))["users"] == ["U0BEN"]
+    assert (await two_workspaces.there("usergroups.list"))["usergroups"] == []
     for asked in ({"usergroup": "S0RELEASE"}, {}):
-        assert (await two.there("usergroups.users.list", **asked))["error"] == "no_such_subteam"
+        assert (await two_workspaces.there("usergroups.users.list", **asked))["error"] == "no_such_subteam"
 
 
-async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two: TwoWorkspaces) -> None:
-    two.slack.workspace.groups["S0OLD"] = UserGroup(
+async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two_workspaces: TwoWorkspaces) -> None:
+    two_workspaces.slack.workspace.groups["S0OLD"] = UserGroup(
         "S0OLD", "old", "Old", ["U0ANNA"], date_delete=1_700_000_001
     )
-    assert [one["id"] for one in (await two.here("usergroups.list"))["usergroups"]] == ["S0RELEASE"]
-    listed = (await two.here("usergroups.list", include_disabled="true"))["usergroups"]
+    assert [one["id"] for one in (await two_workspaces.here("usergroups.list"))["usergroups"]] == [
+        "S0RELEASE"
+    ]
+    listed = (await two_workspaces.here("usergroups.list", include_disabled="true"))["usergroups"]
     assert [one["date_delete"] for one in listed] == [0, 1_700_000_001]
-    assert (await two.here("usergroups.users.list", usergroup="S0OLD"))["error"] == "no_such_subteam"
-    asked = await two.here("usergroups.users.list", usergroup="S0OLD", include_disabled="true")
+    assert (await two_workspaces.here("usergroups.users.list", usergroup="S0OLD"))[
+        "error"
+    ] == "no_such_subteam"
+    asked = await two_workspaces.here("usergroups.users.list", usergroup="S0OLD", include_disabled="true")
     assert asked["users"] == ["U0ANNA"]
 
 
-async def test_groups_need_their_scope(two: TwoWorkspaces) -> None:
-    two.slack.api.scopes = frozenset({"chat:write"})
+async def test_groups_need_their_scope(two_workspaces: TwoWorkspaces) -> None:
+    two_workspaces.slack.api.scopes = frozenset({"chat:write"})
     for method in ("usergroups.list", "usergroups.users.list"):
-        assert (await two.here(method, usergroup="S0RELEASE"))["needed"] == "usergroups:read"
+        assert (await two_workspaces.here(method, usergroup="S0RELEASE"))["needed"] == "usergroups:read"
 
 
-async def test_a_mentioned_group_is_read_by_its_handle(two: TwoWorkspaces) -> None:
-    await two.here("chat.postMessage", channel="C0BUILDS", text="<!subteam^S0RELEASE> look")
-    assert two.slack.message_text(two.slack.posts("builds")[-1]) == "@release-team look"
+async def test_a_mentioned_group_is_read_by_its_handle(two_workspaces: TwoWorkspaces) -> None:
+    await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="<!subteam^S0RELEASE> look")
+    assert two_workspaces.slack.message_text(two_workspaces.slack.posts("builds")[-1]) == "@release-team look"
 
 
-async def test_who_runs_the_place_is_seen(two: TwoWorkspaces) -> None:
+async def test_who_runs_the_place_is_seen(two_workspaces: TwoWorkspaces) -> None:
     async def flags(user: str) -> tuple[bool, bool, bool]:
-        shown = (await two.here("users.info", user=user))["user"]
+        shown = (await two_workspaces.here("users.info", user=user))["user"]
         return shown["is_admin"], shown["is_owner"], shown["is_primary_owner"]
 
     assert await flags("U0ANNA") == (True, True, True)
     assert await flags("U0BEN") == (False, False, False)
 
 
-async def test_somebody_who_leaves_is_gone_from_everywhere(two: TwoWorkspaces) -> None:
-    slack, workspace = two.slack, two.slack.workspace
+async def test_somebody_who_leaves_is_gone_from_everywhere(two_workspaces: TwoWorkspaces) -> None:
+    slack, workspace = two_workspaces.slack, two_workspaces.slack.workspace
     slack.people.leave("ben")
-    shown = (await two.here("users.info", user="U0BEN"))["user"]
+    shown = (await two_workspaces.here("users.info", user="U0BEN"))["user"]
     assert (shown["deleted"], shown["profile"]["real_name"]) == (True, "Ben Okafor")
     assert {"tz", "is_admin", "real_name"}.isdisjoint(shown)
     assert not any("U0BEN" in one.members for one in workspace.channels.values())
-    assert (await two.here("usergroups.users.list", usergroup="S0RELEASE"))["users"] == []
-    assert (await two.here("conversations.open", users="U0BEN"))["error"] == "user_disabled"
-    assert (await two.here("chat.postMessage", channel="D0BEN", text="x"))["error"] == "is_archived"
-    assert (await two.here("chat.postEphemeral", channel="C0BUILDS", user="U0BEN", text="x"))[
+    assert (await two_workspaces.here("usergroups.users.list", usergroup="S0RELEASE"))["users"] == []
+    assert (await two_workspaces.here("conversations.open", users="U0BEN"))["error"] == "user_disabled"
+    assert (await two_workspaces.here("chat.postMessage", channel="D0BEN", text="x"))[
+        "error"
+    ] == "is_archived"
+    assert (await two_workspaces.here("chat.postEphemeral", channel="C0BUILDS", user="U0BEN", text="x"))[
         "error"
     ] == "user_not_in_channel"
     for act in (
@@ -208,7 +229,7 @@ async def test_somebody_who_leaves_is_gone_from_everywhere(two: TwoWorkspaces) -
     with pytest.raises(InvalidInteraction, match="ben has left Sandbox"):
         await slack.people.command("ben", "builds", "/greet")
     # His namesake in the other workspace has not.
-    assert (await two.there("users.info", user="U0BEN"))["user"]["deleted"] is False
+    assert (await two_workspaces.there("users.info", user="U0BEN"))["user"]["deleted"] is False
 
 
 async def test_an_app_hears_of_somebody_who_leaves_where_it_is_installed(tmp_path: Path) -> None:

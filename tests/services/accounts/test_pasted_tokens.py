@@ -19,17 +19,17 @@ SAID = "revoke it at {} now"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, service_token_acts="0") as opened:
         opened.people.invite("builds")
         yield opened
 
 
 async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
-    town: BotHarness, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    harness: BotHarness, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    await town.connect("anna")
-    await town.connect("anna", provider=Provider.BUILDIO)
+    await harness.connect("anna")
+    await harness.connect("anna", provider=Provider.BUILDIO)
     at_bitrise, at_buildio = SAID.format("Bitrise"), SAID.format("Build.io")
     for words, said in (
         (f"/bitrise {BEN_TOKEN}", at_bitrise),
@@ -39,42 +39,42 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
         (f"/buildio deploy shop message:'{members.ANNA_TOKEN}'", at_buildio),
         (f"/buildio {TOKEN}", at_buildio),
     ):
-        post = await town.ask(words, said)
+        post = await harness.ask(words, said)
         assert post.only_for == "U0ANNA"
-        assert "[Link my account…]" in town.message_text(post)
-    assert [one for one in town.bitrise.requests if "bit" in one.path] == []
+        assert "[Link my account…]" in harness.message_text(post)
+    assert [one for one in harness.bitrise.requests if "bit" in one.path] == []
     # Where messages stay, the person's own keeps the token; the bot says it to nobody.
-    town.people.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
-    assert (await town.wait_for_message(at_bitrise, after=post)).only_for == "U0ANNA"
-    town.people.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
-    post = await town.wait_for_message(at_bitrise, channel="D0ANNA")
+    harness.people.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
+    assert (await harness.wait_for_message(at_bitrise, after=post)).only_for == "U0ANNA"
+    harness.people.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
+    post = await harness.wait_for_message(at_bitrise, channel="D0ANNA")
     # However much is typed before it.
-    town.people.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
-    await town.wait_for_message(at_buildio, channel="D0ANNA", after=post)
+    harness.people.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
+    await harness.wait_for_message(at_buildio, channel="D0ANNA", after=post)
     # The form of a build is kept in the audit log and shown to others; that for accounts takes tokens.
-    await town.people.command("anna", "builds", "/bitrise trigger android")
-    await town.slack.wait_for_modal("anna", "Workflow or pipeline")
-    await town.people.submit("anna", {"tag": "v1", "message": f"with {ANNA_TOKEN}"})
-    opened = town.people.modal("anna")
+    await harness.people.command("anna", "builds", "/bitrise trigger android")
+    await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
+    await harness.people.submit("anna", {"tag": "v1", "message": f"with {ANNA_TOKEN}"})
+    opened = harness.people.modal("anna")
     assert opened is not None
     assert list(opened.errors) == ["message"]
     assert at_bitrise in opened.errors["message"]
-    assert town.bitrise.farm.builds == []
-    by_people = [one for one in leaks(town, logged(capfd, caplog), BEN_TOKEN) if "my token is" not in one]
+    assert harness.bitrise.farm.builds == []
+    by_people = [one for one in leaks(harness, logged(capfd, caplog), BEN_TOKEN) if "my token is" not in one]
     assert by_people == []
-    assert town.slack.violations == []
+    assert harness.slack.violations == []
 
 
-async def test_what_only_looks_like_one_is_a_word_like_any_other(town: BotHarness) -> None:
-    await town.connect("anna")
+async def test_what_only_looks_like_one_is_a_word_like_any_other(harness: BotHarness) -> None:
+    await harness.connect("anna")
     for branch in ("bitpat_x", "feature/bitpat_rotation_docs", "fix-bitwat_login-page"):
-        await town.ask(f"/bitrise builds android branch:{branch}", "newest first")
-    await town.ask("/bitrise use 0123456789abcdef0123", "I don't know an app")
+        await harness.ask(f"/bitrise builds android branch:{branch}", "newest first")
+    await harness.ask("/bitrise use 0123456789abcdef0123", "I don't know an app")
 
 
-async def test_people_of_other_companies_are_not_offered_to_link_an_account(town: BotHarness) -> None:
-    become(town, home="T0ELSEWHERE")
-    post = await town.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
+async def test_people_of_other_companies_are_not_offered_to_link_an_account(harness: BotHarness) -> None:
+    become(harness, home="T0ELSEWHERE")
+    post = await harness.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
     assert post.only_for == "U0BEN"
-    assert "connect" not in town.message_text(post)
-    assert "Link my account" not in town.message_text(post)
+    assert "connect" not in harness.message_text(post)
+    assert "Link my account" not in harness.message_text(post)

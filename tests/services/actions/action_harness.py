@@ -31,8 +31,8 @@ from tests.support.stub_server import reserve_port
 class ActionHarness:
     """The town, and the bot's own desk in it."""
 
-    def __init__(self, town: BotHarness) -> None:
-        self.town = town
+    def __init__(self, harness: BotHarness) -> None:
+        self.town = harness
         self.services: Services
 
     def capture_services(self, slack_app: Any, services: Services, *more: Any) -> None:

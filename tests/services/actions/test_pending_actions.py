@@ -27,27 +27,29 @@ WANTS = "ben wants to start Sample Android (branch main)"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path, PROTECTED) as opened:
         yield opened
 
 
-async def request_action(town: BotHarness, words: str = START) -> Post:
-    before = town.last("builds", None)
-    await town.people.command("ben", "builds", words)
-    return await town.wait_for_message("Somebody else must agree", person=None, after=before)
+async def request_action(harness: BotHarness, words: str = START) -> Post:
+    before = harness.last("builds", None)
+    await harness.people.command("ben", "builds", words)
+    return await harness.wait_for_message("Somebody else must agree", person=None, after=before)
 
 
-async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_asked(town: BotHarness) -> None:
-    asked = await request_action(town)
-    said = town.message_text(asked)
+async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_asked(
+    harness: BotHarness,
+) -> None:
+    asked = await request_action(harness)
+    said = harness.message_text(asked)
     assert WANTS in said
     assert "Who may agree: Anna Berg and Ben Okafor" in said
-    assert town.bitrise.farm.builds == []
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_for_message("ben started Sample Android #1", person=None)
-    await town.wait_until(lambda: "anna agreed" in town.message_text(asked))
-    [build] = town.bitrise.farm.builds
+    assert harness.bitrise.farm.builds == []
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_for_message("ben started Sample Android #1", person=None)
+    await harness.wait_until(lambda: "anna agreed" in harness.message_text(asked))
+    [build] = harness.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"
 
 
@@ -60,100 +62,102 @@ async def test_where_several_rules_protect_it_the_shortest_time_counts(tmp_path:
         assert lasts == timedelta(minutes=5)
 
 
-async def test_nobody_agrees_with_themselves(town: BotHarness) -> None:
-    asked = await request_action(town)
-    await town.press(asked, "Agree", "a second person is the point of it", person="ben")
-    assert town.bitrise.farm.builds == []
+async def test_nobody_agrees_with_themselves(harness: BotHarness) -> None:
+    asked = await request_action(harness)
+    await harness.press(asked, "Agree", "a second person is the point of it", person="ben")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_two_accounts_in_slack_of_one_person_at_bitrise_are_one_person(town: BotHarness) -> None:
+async def test_two_accounts_in_slack_of_one_person_at_bitrise_are_one_person(harness: BotHarness) -> None:
     from sandbox.bitrise.members import BEN_TOKEN
 
-    await town.people.command("anna", "builds", "/bitrise connect")
-    await town.slack.wait_for_modal("anna", "Personal access token")
-    await town.people.submit("anna", {"token": BEN_TOKEN})
-    await town.slack.wait_for_modal("anna", "You are ben-okafor")
-    await town.people.close_modal("anna")
-    asked = await request_action(town)
-    await town.press(asked, "Agree", "You are the same person at Bitrise")
-    assert town.bitrise.farm.builds == []
+    await harness.people.command("anna", "builds", "/bitrise connect")
+    await harness.slack.wait_for_modal("anna", "Personal access token")
+    await harness.people.submit("anna", {"token": BEN_TOKEN})
+    await harness.slack.wait_for_modal("anna", "You are ben-okafor")
+    await harness.people.close_modal("anna")
+    asked = await request_action(harness)
+    await harness.press(asked, "Agree", "You are the same person at Bitrise")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_only_those_who_are_named_may_agree(town: BotHarness) -> None:
-    await town.connect("carla")
-    asked = await request_action(town)
-    await town.press(asked, "Agree", "Only Anna Berg and Ben Okafor may agree", person="carla")
-    await town.press(asked, "Decline", "Only Anna Berg and Ben Okafor may agree", person="carla")
-    assert town.bitrise.farm.builds == []
+async def test_only_those_who_are_named_may_agree(harness: BotHarness) -> None:
+    await harness.connect("carla")
+    asked = await request_action(harness)
+    await harness.press(asked, "Agree", "Only Anna Berg and Ben Okafor may agree", person="carla")
+    await harness.press(asked, "Decline", "Only Anna Berg and Ben Okafor may agree", person="carla")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_a_decline_ends_it(town: BotHarness) -> None:
-    asked = await request_action(town)
-    await town.people.click("anna", asked, "Decline")
-    await town.wait_until(lambda: "anna declined" in town.message_text(asked))
-    assert "[Agree]" not in town.message_text(asked)
-    assert town.bitrise.farm.builds == []
+async def test_a_decline_ends_it(harness: BotHarness) -> None:
+    asked = await request_action(harness)
+    await harness.people.click("anna", asked, "Decline")
+    await harness.wait_until(lambda: "anna declined" in harness.message_text(asked))
+    assert "[Agree]" not in harness.message_text(asked)
+    assert harness.bitrise.farm.builds == []
 
 
 async def test_whoever_agrees_is_told_what_the_asker_lacks_and_offered_nothing_for_themselves(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    asked = await request_action(town)
-    await town.disconnect("ben")
-    told = await town.press(asked, "Agree", "has no Bitrise account linked that works")
-    said = await town.wait_for_message("but it was not done", person=None)
+    asked = await request_action(harness)
+    await harness.disconnect("ben")
+    told = await harness.press(asked, "Agree", "has no Bitrise account linked that works")
+    said = await harness.wait_for_message("but it was not done", person=None)
     for post in (told, said):
-        assert "connect" not in town.message_text(post)
-        assert "Link my account" not in town.message_text(post)
-    assert "has no Bitrise account linked" in town.message_text(said)
-    assert town.bitrise.farm.builds == []
+        assert "connect" not in harness.message_text(post)
+        assert "Link my account" not in harness.message_text(post)
+    assert "has no Bitrise account linked" in harness.message_text(said)
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_it_is_done_once_however_often_it_is_agreed_to(town: BotHarness) -> None:
-    asked = await request_action(town)
+async def test_it_is_done_once_however_often_it_is_agreed_to(harness: BotHarness) -> None:
+    asked = await request_action(harness)
     blocks = json.loads(json.dumps(asked.blocks))
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_for_message("ben started Sample Android #1", person=None)
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_for_message("ben started Sample Android #1", person=None)
     asked.blocks = blocks  # as somebody still sees it who has not been told of the change
-    await town.press(asked, "Agree", "This was decided already")
-    assert len(town.bitrise.farm.builds) == 1
+    await harness.press(asked, "Agree", "This was decided already")
+    assert len(harness.bitrise.farm.builds) == 1
 
 
-async def test_what_is_not_protected_needs_nobody(town: BotHarness) -> None:
-    await town.ask("/bitrise trigger android branch:develop", "ben started Sample Android #1", person="ben")
+async def test_what_is_not_protected_needs_nobody(harness: BotHarness) -> None:
+    await harness.ask(
+        "/bitrise trigger android branch:develop", "ben started Sample Android #1", person="ben"
+    )
 
 
-async def test_what_does_not_say_its_branch_counts_as_protected(town: BotHarness) -> None:
-    await request_action(town, "/bitrise trigger android commit:abc123 workflow:deploy")
-    assert town.bitrise.farm.builds == []
+async def test_what_does_not_say_its_branch_counts_as_protected(harness: BotHarness) -> None:
+    await request_action(harness, "/bitrise trigger android commit:abc123 workflow:deploy")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_aborting_a_build_of_a_protected_branch_needs_a_second_person_too(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android, params={"branch": "release/2.1"})
-    asked = await request_action(town, "/bitrise abort android #1 it is broken")
-    assert "ben wants to abort Sample Android #1" in town.message_text(asked)
-    assert "it is broken" in town.message_text(asked)
+async def test_aborting_a_build_of_a_protected_branch_needs_a_second_person_too(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "release/2.1"})
+    asked = await request_action(harness, "/bitrise abort android #1 it is broken")
+    assert "ben wants to abort Sample Android #1" in harness.message_text(asked)
+    assert "it is broken" in harness.message_text(asked)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in asked.text
-    assert "please decide" in town.message_text(asked)
+    assert "please decide" in harness.message_text(asked)
     assert build.result is None
-    await town.people.click("anna", asked, "Decline")
-    await town.wait_for_message(
+    await harness.people.click("anna", asked, "Decline")
+    await harness.wait_for_message(
         "declined your request in #builds to abort Sample Android #1", person="ben", channel="D0BEN"
     )
-    await town.wait_until(lambda: "reason: it is broken" in town.message_text(asked))
-    asked = await request_action(town, "/bitrise abort android #1 it is broken")
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
+    await harness.wait_until(lambda: "reason: it is broken" in harness.message_text(asked))
+    asked = await request_action(harness, "/bitrise abort android #1 it is broken")
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
     assert build.abort_reason is not None
     assert "ben-okafor" in build.abort_reason
 
 
 async def test_a_button_that_was_made_up_or_comes_from_another_proposal_agrees_to_nothing(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
-    asked = await request_action(town)
-    other = await request_action(town)
+    asked = await request_action(harness)
+    other = await request_action(harness)
     button = _button(asked)
     genuine, others = json.loads(button["value"]), json.loads(_button(other)["value"])
     for forged in (
@@ -162,31 +166,31 @@ async def test_a_button_that_was_made_up_or_comes_from_another_proposal_agrees_t
         {"id": "0" * 32, "seal": genuine["seal"]},
     ):
         button["value"] = json.dumps(forged)
-        await town.press(asked, "Agree", "not one of mine")
+        await harness.press(asked, "Agree", "not one of mine")
     button["value"] = json.dumps({"id": genuine["id"]})
-    await town.press(asked, "Agree", "another version of me")
-    assert town.bitrise.farm.builds == []
+    await harness.press(asked, "Agree", "another version of me")
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_whoever_loses_the_right_meanwhile_does_not_get_it_done(town: BotHarness) -> None:
+async def test_whoever_loses_the_right_meanwhile_does_not_get_it_done(harness: BotHarness) -> None:
     from sandbox.bitrise.members import BEN_TOKEN
 
-    asked = await request_action(town)
-    town.bitrise.revoke(BEN_TOKEN)
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_until(lambda: "but it was not done" in town.message_text(asked))
-    assert town.bitrise.farm.builds == []
+    asked = await request_action(harness)
+    harness.bitrise.revoke(BEN_TOKEN)
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_until(lambda: "but it was not done" in harness.message_text(asked))
+    assert harness.bitrise.farm.builds == []
 
 
-async def test_a_rule_that_is_made_meanwhile_counts(town: BotHarness) -> None:
-    asked = await request_action(town)
+async def test_a_rule_that_is_made_meanwhile_counts(harness: BotHarness) -> None:
+    asked = await request_action(harness)
     only_anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
-    await add_rule(town, kind="These people may, and nobody else", acts=["Start builds"], **only_anna)
-    await town.wait_for_message("A new rule: Only", person=None)
-    await town.people.click("anna", asked, "Agree")
-    await town.wait_until(lambda: "but it was not done" in town.message_text(asked))
-    assert "Only Anna Berg may start builds" in town.message_text(asked)
-    assert town.bitrise.farm.builds == []
+    await add_rule(harness, kind="These people may, and nobody else", acts=["Start builds"], **only_anna)
+    await harness.wait_for_message("A new rule: Only", person=None)
+    await harness.people.click("anna", asked, "Agree")
+    await harness.wait_until(lambda: "but it was not done" in harness.message_text(asked))
+    assert "Only Anna Berg may start builds" in harness.message_text(asked)
+    assert harness.bitrise.farm.builds == []
 
 
 class Later:
@@ -208,16 +212,16 @@ async def test_too_late_is_too_late_even_before_the_message_says_so(tmp_path: Pa
         assert town.bitrise.farm.builds == []
 
 
-async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    await town.ask("/bitrise subscribe android", "subscribed")
-    town.people.open_home("ben")
-    await town.wait_until(lambda: "Abort" in str(town.slack.workspace.homes.get("U0BEN")))
-    await town.people.set_value("ben", "Abort")
-    await town.slack.wait_for_modal("ben", "stops at once")
-    await town.people.submit("ben", {"reason": "stop"})
-    await town.wait_for_message("ben wants to abort Sample Android #1", person=None)
+async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    harness.people.open_home("ben")
+    await harness.wait_until(lambda: "Abort" in str(harness.slack.workspace.homes.get("U0BEN")))
+    await harness.people.set_value("ben", "Abort")
+    await harness.slack.wait_for_modal("ben", "stops at once")
+    await harness.people.submit("ben", {"reason": "stop"})
+    await harness.wait_for_message("ben wants to abort Sample Android #1", person=None)
     assert build.result is None
 
 
@@ -251,13 +255,13 @@ async def test_what_was_asked_for_before_all_of_it_was_sealed_is_asked_for_again
         assert town.bitrise.farm.builds == []
 
 
-async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(town: BotHarness) -> None:
-    await town.ask("/bitrise subscribe android", "subscribed")
-    await town.people.command("ben", "D0BEN", START)
-    await town.wait_for_message(WANTS, person=None)
-    await town.execute("UPDATE subscriptions SET unseen_at = '2026-01-01T00:00:00.000000+00:00'")
-    await town.ask(START, "there is no channel to ask for it in", person="ben", channel="D0BEN")
-    assert town.bitrise.farm.builds == []
+async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    await harness.people.command("ben", "D0BEN", START)
+    await harness.wait_for_message(WANTS, person=None)
+    await harness.execute("UPDATE subscriptions SET unseen_at = '2026-01-01T00:00:00.000000+00:00'")
+    await harness.ask(START, "there is no channel to ask for it in", person="ben", channel="D0BEN")
+    assert harness.bitrise.farm.builds == []
 
 
 async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
@@ -312,10 +316,10 @@ async def test_a_workflow_without_anybodys_word_does_nothing(tmp_path: Path) -> 
         assert town.bitrise.farm.builds == []
 
 
-async def test_what_is_to_be_started_is_not_readable_in_the_database(town: BotHarness) -> None:
-    await request_action(town, "/bitrise trigger android branch:main env:API_TOKEN=canary-4711-canary")
-    await town.stop_bot()
-    assert b"canary-4711-canary" not in town.stored_bytes()
+async def test_what_is_to_be_started_is_not_readable_in_the_database(harness: BotHarness) -> None:
+    await request_action(harness, "/bitrise trigger android branch:main env:API_TOKEN=canary-4711-canary")
+    await harness.stop_bot()
+    assert b"canary-4711-canary" not in harness.stored_bytes()
 
 
 def _button(post: Post) -> dict[str, str]:

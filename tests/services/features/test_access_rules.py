@@ -53,16 +53,16 @@ async def governed(
         yield town
 
 
-def running(town: BotHarness) -> Build:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
+def running(harness: BotHarness) -> Build:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
     return build
 
 
-async def add_rule(town: BotHarness, **filled: object) -> None:
-    shown = await town.ask("/bitrise policy", "Who may do what")
-    await town.people.click("anna", shown, "Add a rule…")
-    await town.fill_in_rule(**filled)
+async def add_rule(harness: BotHarness, **filled: object) -> None:
+    shown = await harness.ask("/bitrise policy", "Who may do what")
+    await harness.people.click("anna", shown, "Add a rule…")
+    await harness.fill_in_rule(**filled)
 
 
 async def test_the_operators_rule_holds_in_command_button_and_modal_alike(tmp_path: Path) -> None:

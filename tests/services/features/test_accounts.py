@@ -15,24 +15,24 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as opened:
         yield opened
 
 
-async def link(town: BotHarness, token: str, *, person: str = "anna") -> None:
-    await town.people.command(person, "builds", "/bitrise connect")
-    await town.slack.wait_for_modal(person, "Personal access token")
-    await town.people.submit(person, {"token": token})
+async def link(harness: BotHarness, token: str, *, person: str = "anna") -> None:
+    await harness.people.command(person, "builds", "/bitrise connect")
+    await harness.slack.wait_for_modal(person, "Personal access token")
+    await harness.people.submit(person, {"token": token})
 
 
-async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(town: BotHarness) -> None:
-    await link(town, ANNA_TOKEN)
-    shown = await town.slack.wait_for_modal("anna", "You are anna-berg at Bitrise")
+async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(harness: BotHarness) -> None:
+    await link(harness, ANNA_TOKEN)
+    shown = await harness.slack.wait_for_modal("anna", "You are anna-berg at Bitrise")
     assert ANNA_TOKEN not in str(shown.view)
-    assert len(town.slack.workspace.views["U0ANNA"]) == 1, "the modal with the token in it is still there"
-    await town.ask("/bitrise whoami", "at Bitrise `anna-berg`. I see and do there what you may")
-    assert town.slack.violations == []
+    assert len(harness.slack.workspace.views["U0ANNA"]) == 1, "the modal with the token in it is still there"
+    await harness.ask("/bitrise whoami", "at Bitrise `anna-berg`. I see and do there what you may")
+    assert harness.slack.violations == []
 
 
 @pytest.mark.parametrize(
@@ -45,24 +45,26 @@ async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(
     ],
 )
 async def test_a_token_that_will_not_do_is_refused_at_its_field(
-    town: BotHarness, token: str, said: str
+    harness: BotHarness, token: str, said: str
 ) -> None:
-    await link(town, token)
-    opened = town.people.modal("anna")
+    await link(harness, token)
+    opened = harness.people.modal("anna")
     assert opened is not None
     assert said in opened.errors["token"]
     assert token not in opened.errors["token"]
-    await town.people.close_modal("anna")
-    await town.ask("/bitrise whoami", "have not linked an account")
+    await harness.people.close_modal("anna")
+    await harness.ask("/bitrise whoami", "have not linked an account")
 
 
-async def test_a_token_that_bitrise_is_slow_to_judge_is_not_put_back_into_the_field(town: BotHarness) -> None:
-    town.bitrise.fault("GET /v0.1/me", "slow", seconds=2.2)
-    town.bitrise.fault("GET /v0.1/me", "status", status=401)
-    await town.people.command("anna", "builds", "/bitrise connect")
-    await town.slack.wait_for_modal("anna", "Personal access token")
-    await town.people.submit("anna", {"token": "bitpat_of-nobody-0000000000"})
-    opened = await town.slack.wait_for_modal("anna", "does not take this token")
+async def test_a_token_that_bitrise_is_slow_to_judge_is_not_put_back_into_the_field(
+    harness: BotHarness,
+) -> None:
+    harness.bitrise.fault("GET /v0.1/me", "slow", seconds=2.2)
+    harness.bitrise.fault("GET /v0.1/me", "status", status=401)
+    await harness.people.command("anna", "builds", "/bitrise connect")
+    await harness.slack.wait_for_modal("anna", "Personal access token")
+    await harness.people.submit("anna", {"token": "bitpat_of-nobody-0000000000"})
+    opened = await harness.slack.wait_for_modal("anna", "does not take this token")
     assert "bitpat_of-nobody" not in str(opened.view)
 
 
@@ -71,147 +73,151 @@ async def test_without_a_key_nobody_can_link_and_is_told_why(tmp_path: Path) -> 
         await town.ask("/bitrise connect", "BUILDBELL_SECRET_KEY")
 
 
-async def test_a_token_that_was_typed_is_neither_said_again_nor_kept(town: BotHarness) -> None:
-    said = await town.ask(f"/bitrise connect {ANNA_TOKEN}", "revoke it at Bitrise now")
-    assert ANNA_TOKEN not in town.message_text(said)
-    said = await town.ask(f"/bitrise status {BEN_TOKEN}", "")
-    assert BEN_TOKEN not in town.message_text(said)
-    assert ANNA_TOKEN.encode() not in town.stored_bytes()
+async def test_a_token_that_was_typed_is_neither_said_again_nor_kept(harness: BotHarness) -> None:
+    said = await harness.ask(f"/bitrise connect {ANNA_TOKEN}", "revoke it at Bitrise now")
+    assert ANNA_TOKEN not in harness.message_text(said)
+    said = await harness.ask(f"/bitrise status {BEN_TOKEN}", "")
+    assert BEN_TOKEN not in harness.message_text(said)
+    assert ANNA_TOKEN.encode() not in harness.stored_bytes()
 
 
-async def test_what_somebody_does_is_done_with_their_own_token(town: BotHarness) -> None:
-    await town.connect("ben")
-    await town.ask("/bitrise trigger android branch:main", "ben started Sample Android #1", person="ben")
-    await town.ask("/bitrise abort android #1 wrong", "aborted Sample Android #1", person="ben")
-    [build] = town.bitrise.farm.builds
+async def test_what_somebody_does_is_done_with_their_own_token(harness: BotHarness) -> None:
+    await harness.connect("ben")
+    await harness.ask("/bitrise trigger android branch:main", "ben started Sample Android #1", person="ben")
+    await harness.ask("/bitrise abort android #1 wrong", "aborted Sample Android #1", person="ben")
+    [build] = harness.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"
     assert build.abort_reason == "User ben-okafor requested to abort this build with reason: wrong"
-    changes = [one for one in town.bitrise.requests if one.method != "GET"]
+    changes = [one for one in harness.bitrise.requests if one.method != "GET"]
     assert {one.member for one in changes} == {"ben-okafor"}
 
 
-async def test_the_bots_own_token_changes_nothing_for_anybody(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    await town.connect("anna")
-    await town.ask("/bitrise subscribe android", "subscribed")
+async def test_the_bots_own_token_changes_nothing_for_anybody(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    await harness.connect("anna")
+    await harness.ask("/bitrise subscribe android", "subscribed")
     for words in (
         "abort android #1",
         "trigger android branch:main",
         "rebuild android #1",
         "subscribe android status:failed",
     ):
-        await town.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
+        await harness.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
     assert build.result is None
-    assert [one for one in town.bitrise.requests if one.method != "GET"] == []
+    assert [one for one in harness.bitrise.requests if one.method != "GET"] == []
 
 
-async def test_somebody_sees_what_their_own_account_sees(town: BotHarness) -> None:
-    await town.connect("anna", "ben", "carla")
-    await town.ask("/bitrise apps", "3 apps")
-    await town.ask("/bitrise apps", "2 apps", person="ben")
-    await town.ask("/bitrise status web", "I don't know an app called web", person="ben")
-    listed = await town.ask("/bitrise apps", "1 app", person="carla")
-    assert "Sample iOS" not in town.message_text(listed)
+async def test_somebody_sees_what_their_own_account_sees(harness: BotHarness) -> None:
+    await harness.connect("anna", "ben", "carla")
+    await harness.ask("/bitrise apps", "3 apps")
+    await harness.ask("/bitrise apps", "2 apps", person="ben")
+    await harness.ask("/bitrise status web", "I don't know an app called web", person="ben")
+    listed = await harness.ask("/bitrise apps", "1 app", person="carla")
+    assert "Sample iOS" not in harness.message_text(listed)
 
 
-async def test_what_a_role_does_not_allow_bitrise_refuses(town: BotHarness) -> None:
-    await town.connect("carla")
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    await town.ask("/bitrise abort android #1", "no right to do this", person="carla")
+async def test_what_a_role_does_not_allow_bitrise_refuses(harness: BotHarness) -> None:
+    await harness.connect("carla")
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    await harness.ask("/bitrise abort android #1", "no right to do this", person="carla")
     said = "Your account has no right to do this at Bitrise. Whoever manages it there can give you a role"
-    await town.ask("/bitrise log android #1", said, person="carla")
+    await harness.ask("/bitrise log android #1", said, person="carla")
     assert build.result is None
 
 
-async def test_without_an_account_one_sees_what_the_channel_follows_and_no_logs(town: BotHarness) -> None:
-    await town.connect("anna")
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.web))
-    await town.ask("/bitrise build android #1", "only what this channel follows", person="carla")
-    await town.ask("/bitrise subscribe android", "subscribed")
-    card = await town.ask("/bitrise build android #1", "Sample Android #1 succeeded", person="carla")
-    await town.press(card, "Log", "/bitrise connect", person="carla")
-    listed = await town.press(card, "Artifacts", "sample-android.apk", person="carla")
-    await town.press(listed, "Get link", "/bitrise connect", person="carla")
-    await town.ask("/bitrise build web #1", "only what this channel follows", person="carla")
-    await town.ask("/bitrise yml android", "/bitrise connect", person="carla")
-    await town.ask("/bitrise mine", "None of the last", person="carla")
+async def test_without_an_account_one_sees_what_the_channel_follows_and_no_logs(harness: BotHarness) -> None:
+    await harness.connect("anna")
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
+    await harness.ask("/bitrise build android #1", "only what this channel follows", person="carla")
+    await harness.ask("/bitrise subscribe android", "subscribed")
+    card = await harness.ask("/bitrise build android #1", "Sample Android #1 succeeded", person="carla")
+    await harness.press(card, "Log", "/bitrise connect", person="carla")
+    listed = await harness.press(card, "Artifacts", "sample-android.apk", person="carla")
+    await harness.press(listed, "Get link", "/bitrise connect", person="carla")
+    await harness.ask("/bitrise build web #1", "only what this channel follows", person="carla")
+    await harness.ask("/bitrise yml android", "/bitrise connect", person="carla")
+    await harness.ask("/bitrise mine", "None of the last", person="carla")
 
 
-async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(town: BotHarness) -> None:
-    await town.connect("ben")
-    await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-    await town.disconnect("ben")
-    await town.wait_for_message("the one who made it has unlinked their account", person=None)
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
-    await town.wait_for_poll()
-    assert town.messages_with("Sample iOS #1") == []
-    await town.ask("/bitrise disconnect", "nothing to wipe", person="ben")
-    rows = await town.rows("SELECT * FROM accounts")
+async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(harness: BotHarness) -> None:
+    await harness.connect("ben")
+    await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
+    await harness.disconnect("ben")
+    await harness.wait_for_message("the one who made it has unlinked their account", person=None)
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
+    await harness.wait_for_poll()
+    assert harness.messages_with("Sample iOS #1") == []
+    await harness.ask("/bitrise disconnect", "nothing to wipe", person="ben")
+    rows = await harness.rows("SELECT * FROM accounts")
     assert rows == []
 
 
-async def test_a_token_that_works_no_longer_asks_its_owner_once(town: BotHarness) -> None:
-    await town.connect("ben")
-    town.bitrise.revoke(BEN_TOKEN)
+async def test_a_token_that_works_no_longer_asks_its_owner_once(harness: BotHarness) -> None:
+    await harness.connect("ben")
+    harness.bitrise.revoke(BEN_TOKEN)
     for _ in range(3):
-        await town.ask("/bitrise trigger android branch:main", "does not", person="ben")
-    await town.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
-    await town.ask("/bitrise whoami", "does not take your token any more", person="ben")
-    asked = [post for post in town.slack.posts("D0BEN") if "I say this once" in town.message_text(post)]
+        await harness.ask("/bitrise trigger android branch:main", "does not", person="ben")
+    await harness.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
+    await harness.ask("/bitrise whoami", "does not take your token any more", person="ben")
+    asked = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
     assert len(asked) == 1
-    town.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
-    await town.connect("ben")
-    await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
+    harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
+    await harness.connect("ben")
+    await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def test_whoever_leaves_the_workspace_loses_their_account_here(town: BotHarness) -> None:
-    await town.connect("anna", "ben")
-    await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-    town.people.leave("ben")
-    await town.wait_for_message("the one who made it has unlinked their account, or has left", person="anna")
-    assert await town.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
+async def test_whoever_leaves_the_workspace_loses_their_account_here(harness: BotHarness) -> None:
+    await harness.connect("anna", "ben")
+    await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
+    harness.people.leave("ben")
+    await harness.wait_for_message(
+        "the one who made it has unlinked their account, or has left", person="anna"
+    )
+    assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
 
-async def test_the_name_at_bitrise_is_known_from_the_account(town: BotHarness) -> None:
-    await town.people.command("carla", "builds", "/bitrise me name:ben-okafor")
-    await town.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
-    await town.connect("ben")
-    await town.ask("/bitrise me", "The builds of `ben-okafor` are yours", person="ben")
-    await town.ask("/bitrise me", "I don't know your name", person="carla")
+async def test_the_name_at_bitrise_is_known_from_the_account(harness: BotHarness) -> None:
+    await harness.people.command("carla", "builds", "/bitrise me name:ben-okafor")
+    await harness.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
+    await harness.connect("ben")
+    await harness.ask("/bitrise me", "The builds of `ben-okafor` are yours", person="ben")
+    await harness.ask("/bitrise me", "I don't know your name", person="carla")
 
 
-async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(town: BotHarness) -> None:
-    await town.connect("ben")
-    await town.stop_bot()
-    await town.start_bot()
-    await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
-    await town.stop_bot()
-    town._more = {**town._more, "buildbell_secret_key": "another-key-that-opens-nothing-at-all"}
-    await town.start_bot()
-    await town.ask("/bitrise trigger android branch:main", "I can't open your token any more", person="ben")
+async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(harness: BotHarness) -> None:
+    await harness.connect("ben")
+    await harness.stop_bot()
+    await harness.start_bot()
+    await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
+    await harness.stop_bot()
+    harness._more = {**harness._more, "buildbell_secret_key": "another-key-that-opens-nothing-at-all"}
+    await harness.start_bot()
+    await harness.ask(
+        "/bitrise trigger android branch:main", "I can't open your token any more", person="ben"
+    )
 
 
-async def test_a_workspace_token_is_no_persons(town: BotHarness) -> None:
-    town.bitrise.fault("GET /v0.1/me", "status", status=403)
-    await link(town, TESTER_TOKEN)
-    opened = town.people.modal("anna")
+async def test_a_workspace_token_is_no_persons(harness: BotHarness) -> None:
+    harness.bitrise.fault("GET /v0.1/me", "status", status=403)
+    await link(harness, TESTER_TOKEN)
+    opened = harness.people.modal("anna")
     assert opened is not None
     assert "does not take this token" in opened.errors["token"]
 
 
-async def test_a_persons_home_shows_what_they_may_see(town: BotHarness) -> None:
-    await town.connect("ben")
-    for app in (town.bitrise.android, town.bitrise.web):
-        town.bitrise.run(town.bitrise.start_build(app))
+async def test_a_persons_home_shows_what_they_may_see(harness: BotHarness) -> None:
+    await harness.connect("ben")
+    for app in (harness.bitrise.android, harness.bitrise.web):
+        harness.bitrise.run(harness.bitrise.start_build(app))
 
     def home(person: str) -> str:
-        return str(town.slack.workspace.homes.get(town.slack.workspace.person(person).id))
+        return str(harness.slack.workspace.homes.get(harness.slack.workspace.person(person).id))
 
     for person in ("ben", "carla"):
-        town.people.open_home(person)
-    await town.wait_until(lambda: "Sample Android" in home("ben") and "Running now" in home("carla"))
+        harness.people.open_home(person)
+    await harness.wait_until(lambda: "Sample Android" in home("ben") and "Running now" in home("carla"))
     assert "Web Shop" not in home("ben")
     assert "Sample Android #1" not in home("carla")
     assert CARLA_TOKEN not in home("carla")

@@ -16,25 +16,25 @@ BUTTON = "[Link my account…]"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, service_token_acts="0") as opened:
         opened.people.invite("builds")
         yield opened
         assert opened.slack.violations == []
 
 
-def offers(town: BotHarness, post: Post, command: str) -> bool:
+def offers(harness: BotHarness, post: Post, command: str) -> bool:
     """Whether this is for Ben alone, and says and offers how to link an account there."""
-    words = town.message_text(post)
+    words = harness.message_text(post)
     return f"{command} connect" in words and BUTTON in words and post.only_for in ("U0BEN", None)
 
 
-async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town: BotHarness) -> None:
-    await town.connect("anna")
-    await town.connect("anna", provider=Provider.BUILDIO)
+async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(harness: BotHarness) -> None:
+    await harness.connect("anna")
+    await harness.connect("anna", provider=Provider.BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
-        await town.ask(use, "is this channel's app now")
-    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+        await harness.ask(use, "is this channel's app now")
+    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
     words = {
         "/bitrise": "apps|status|build #1|log #1|abort #1|trigger branch:main|trigger|yml|use android|subscribe android"
         "|subscribe|use|rebuild #1|build 0123456789abcdef",
@@ -42,31 +42,31 @@ async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town:
     }
     for command, rest in words.items():
         for one in rest.split("|"):
-            refused = await town.ask(f"{command} {one}", "", person="ben")
-            assert offers(town, refused, command), one
+            refused = await harness.ask(f"{command} {one}", "", person="ben")
+            assert offers(harness, refused, command), one
             assert refused.only_for == "U0BEN", one
-            assert "Create an app" not in town.message_text(refused)
-            assert town.people.modal("ben") is None, f"{one} opened a form of which nothing could come"
+            assert "Create an app" not in harness.message_text(refused)
+            assert harness.people.modal("ben") is None, f"{one} opened a form of which nothing could come"
     # In a mention it is for them alone too; in a direct message it simply stands there.
-    town.people.say("ben", "builds", "@buildbell status")
-    mentioned = await town.wait_for_message(BUTTON, person="ben", after=refused)
+    harness.people.say("ben", "builds", "@buildbell status")
+    mentioned = await harness.wait_for_message(BUTTON, person="ben", after=refused)
     assert mentioned.only_for == "U0BEN"
-    town.people.say("ben", "D0BEN", "buildio apps")
-    direct = await town.wait_for_message(BUTTON, person="ben", channel="D0BEN")
-    assert offers(town, direct, "/buildio")
-    await town.people.click("ben", direct, "Link my account…")
-    await town.slack.wait_for_modal("ben", "Build.io")
-    await town.people.close_modal("ben")
+    harness.people.say("ben", "D0BEN", "buildio apps")
+    direct = await harness.wait_for_message(BUTTON, person="ben", channel="D0BEN")
+    assert offers(harness, direct, "/buildio")
+    await harness.people.click("ben", direct, "Link my account…")
+    await harness.slack.wait_for_modal("ben", "Build.io")
+    await harness.people.close_modal("ben")
     # A button on somebody else's message, and the shortcut that is everywhere.
-    card = await town.ask("/bitrise subscribe android", "subscribed this channel")
-    card = await town.ask("/bitrise build #1", "Sample Android #1", person="ben")
+    card = await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    card = await harness.ask("/bitrise build #1", "Sample Android #1", person="ben")
     for button in ("Abort", "Log"):
-        assert offers(town, await town.press(card, button, BUTTON, person="ben"), "/bitrise")
-    await town.people.shortcut("ben", "start_build")
-    opened = await town.slack.wait_for_modal("ben", BUTTON)
-    assert "Workflow or pipeline" not in town.slack.modal_text(opened)
+        assert offers(harness, await harness.press(card, button, BUTTON, person="ben"), "/bitrise")
+    await harness.people.shortcut("ben", "start_build")
+    opened = await harness.slack.wait_for_modal("ben", BUTTON)
+    assert "Workflow or pipeline" not in harness.slack.modal_text(opened)
     # What the channel follows is listed, with why there is no more of it.
-    assert offers(town, await town.ask("/bitrise apps", "1 app", person="ben"), "/bitrise")
+    assert offers(harness, await harness.ask("/bitrise apps", "1 app", person="ben"), "/bitrise")
 
 
 async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Path) -> None:

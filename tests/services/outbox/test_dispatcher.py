@@ -43,8 +43,8 @@ from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 
 class DispatcherHarness:
-    def __init__(self, slack: SlackSimulator, storage: Repositories, client: SlackClient) -> None:
-        self.slack, self.storage = slack, storage
+    def __init__(self, slack: SlackSimulator, repositories: Repositories, client: SlackClient) -> None:
+        self.slack, self.storage = slack, repositories
         self.now = NOON
         slack.workspace.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - `now` changes
         self.metrics = Metrics()
@@ -125,11 +125,11 @@ class DispatcherHarness:
 
 
 @pytest.fixture
-async def delivering(storage: Repositories) -> AsyncIterator[DispatcherHarness]:
+async def dispatcher_harness(repositories: Repositories) -> AsyncIterator[DispatcherHarness]:
     slack = await SlackSimulator(manifest()).start()
     async with slack_session() as session:
         client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
-        yield DispatcherHarness(slack, storage, client)
+        yield DispatcherHarness(slack, repositories, client)
     await slack.close()
 
 
@@ -141,304 +141,330 @@ def a_message(parcel: str) -> NewMessage:
     return NewMessage(parcel=parcel, team="T1", channel="C0BUILDS", subject="build 1 x")
 
 
-async def test_what_is_owed_is_posted_in_order_once_each(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(2), make_build(1, BuildState.FAILED))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1, "failed", "❌"), line(2)]
-    assert delivering.count("buildbell_notifications_told_total") == 2
-    assert await delivering.storage.outbox.depth() == 0
+async def test_what_is_owed_is_posted_in_order_once_each(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(make_build(2), make_build(1, BuildState.FAILED))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1, "failed", "❌"), line(2)]
+    assert dispatcher_harness.count("buildbell_notifications_told_total") == 2
+    assert await dispatcher_harness.storage.outbox.depth() == 0
 
 
-async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(delivering: DispatcherHarness) -> None:
-    await delivering.owe(*(make_build(number) for number in range(1, 13)))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == ["12 builds ended while I could not tell you"]
-    await delivering.owe(make_build(20), make_build(21))
-    delivering.now += timedelta(hours=2)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown()[1:] == ["2 builds ended while I could not tell you"]
+async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    await dispatcher_harness.owe(*(make_build(number) for number in range(1, 13)))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == ["12 builds ended while I could not tell you"]
+    await dispatcher_harness.owe(make_build(20), make_build(21))
+    dispatcher_harness.now += timedelta(hours=2)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown()[1:] == ["2 builds ended while I could not tell you"]
 
 
-async def test_a_lost_answer_is_settled_by_reading_back(delivering: DispatcherHarness) -> None:
-    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
-    delivering.slack.fault("chat.postMessage", "answer_lost")
-    await delivering.owe(make_build(1))
-    task = asyncio.create_task(delivering.relay.deliver(make_recipient("C0BUILDS")))
-    await delivering.slack.wait_for_post("builds", "#1 succeeded")
-    delivering.now += timedelta(seconds=10)
+async def test_a_lost_answer_is_settled_by_reading_back(dispatcher_harness: DispatcherHarness) -> None:
+    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    dispatcher_harness.slack.fault("chat.postMessage", "answer_lost")
+    await dispatcher_harness.owe(make_build(1))
+    task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
+    await dispatcher_harness.slack.wait_for_post("builds", "#1 succeeded")
+    dispatcher_harness.now += timedelta(seconds=10)
     await task
-    assert delivering.shown() == [line(1)]
+    assert dispatcher_harness.shown() == [line(1)]
     assert (
-        delivering.metrics.registry.get_sample_value("buildbell_doubts_settled_total", {"outcome": "found"})
+        dispatcher_harness.metrics.registry.get_sample_value(
+            "buildbell_doubts_settled_total", {"outcome": "found"}
+        )
         == 1
     )
 
 
-async def test_where_nothing_can_be_read_back_twice_beats_never(delivering: DispatcherHarness) -> None:
-    delivering.slack.fault("chat.postMessage", "answer_lost")
-    await delivering.owe(make_build(1))
-    due = await delivering.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    await delivering.storage.outbox.begin(due, a_message("lost"), NOON)
-    delivering.slack.api.faults.clear()
-    delivering.now += timedelta(minutes=1)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1)]
-    unreadable = delivering.metrics.registry.get_sample_value(
+async def test_where_nothing_can_be_read_back_twice_beats_never(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    dispatcher_harness.slack.fault("chat.postMessage", "answer_lost")
+    await dispatcher_harness.owe(make_build(1))
+    due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
+    await dispatcher_harness.storage.outbox.begin(due, a_message("lost"), NOON)
+    dispatcher_harness.slack.api.faults.clear()
+    dispatcher_harness.now += timedelta(minutes=1)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1)]
+    unreadable = dispatcher_harness.metrics.registry.get_sample_value(
         "buildbell_doubts_settled_total", {"outcome": "unreadable"}
     )
     assert unreadable == 1
 
 
 async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     """Killed after Slack took the message: the next process finds it and posts nothing again."""
-    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
-    await delivering.owe(make_build(1))
-    due = await delivering.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    await delivering.storage.outbox.begin(due, a_message("from-before"), NOON)
-    client = SlackClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
+    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    await dispatcher_harness.owe(make_build(1))
+    due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
+    await dispatcher_harness.storage.outbox.begin(due, a_message("from-before"), NOON)
+    client = SlackClient(token=BOT_TOKEN, base_url=dispatcher_harness.slack.api_url)
     message = render(MessageKind.BUILD, due, now=NOON, flood_limit=60)
     metadata = {"event_type": "buildbell_parcel", "event_payload": {"parcel": "from-before"}}
     await client.chat_postMessage(
         channel="C0BUILDS", text=message.text, blocks=message.blocks, metadata=metadata
     )
-    delivering.now += timedelta(minutes=1)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1)]
+    dispatcher_harness.now += timedelta(minutes=1)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1)]
 
 
-async def test_a_closed_channel_stops_its_subscriptions_and_no_other(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1))
-    delivering.slack.workspace.channel("builds").archived = True
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+async def test_a_closed_channel_stops_its_subscriptions_and_no_other(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    await dispatcher_harness.owe(make_build(1))
+    dispatcher_harness.slack.workspace.channel("builds").archived = True
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped == "is_archived"
-    assert await delivering.storage.outbox.depth() == 0
-    assert delivering.count("buildbell_notifications_dropped_total") == 1
+    assert await dispatcher_harness.storage.outbox.depth() == 0
+    assert dispatcher_harness.count("buildbell_notifications_dropped_total") == 1
 
 
 async def test_nobody_hears_of_a_closed_channel_for_somebody_who_was_erased(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    await delivering.owe(make_build(1))
-    await delivering.storage.database.write(
+    await dispatcher_harness.owe(make_build(1))
+    await dispatcher_harness.storage.database.write(
         lambda db: db.execute("UPDATE subscriptions SET created_by = ?", [ERASED])
     )
-    delivering.slack.workspace.channel("builds").archived = True
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert await delivering.storage.outbox.recipients(NOON) == []
-    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+    dispatcher_harness.slack.workspace.channel("builds").archived = True
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert await dispatcher_harness.storage.outbox.recipients(NOON) == []
+    [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped == "is_archived"
 
 
-async def test_a_message_that_slack_refuses_is_sent_plain(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1))
-    delivering.slack.fault("chat.postMessage", "error", words="invalid_blocks")
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    [post] = delivering.slack.posts("builds")
+async def test_a_message_that_slack_refuses_is_sent_plain(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(make_build(1))
+    dispatcher_harness.slack.fault("chat.postMessage", "error", words="invalid_blocks")
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    [post] = dispatcher_harness.slack.posts("builds")
     assert post.blocks == []
     assert "#1 succeeded" in post.text
 
 
-async def test_one_channels_trouble_holds_up_no_other(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1))
-    await delivering.owe(make_build(2), channel="C0RANDOM")
-    delivering.slack.fault("chat.postMessage", "ratelimited", seconds=30)
-    running = asyncio.create_task(delivering.relay.run())
-    await delivering.slack.wait_for_post("random", "#2 succeeded")
-    delivering.relay.stop()
+async def test_one_channels_trouble_holds_up_no_other(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(make_build(1))
+    await dispatcher_harness.owe(make_build(2), channel="C0RANDOM")
+    dispatcher_harness.slack.fault("chat.postMessage", "ratelimited", seconds=30)
+    running = asyncio.create_task(dispatcher_harness.relay.run())
+    await dispatcher_harness.slack.wait_for_post("random", "#2 succeeded")
+    dispatcher_harness.relay.stop()
     await running
 
 
-async def test_an_ended_subscription_is_owed_nothing(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1))
-    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
-    await delivering.storage.of("T1").subscriptions.remove(subscription)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == []
+async def test_an_ended_subscription_is_owed_nothing(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(make_build(1))
+    [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+    await dispatcher_harness.storage.of("T1").subscriptions.remove(subscription)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == []
 
 
 UTC_AT_NINE = time(9)
 
 
-async def test_a_daily_digest_comes_at_its_hour_with_everything_since(delivering: DispatcherHarness) -> None:
+async def test_a_daily_digest_comes_at_its_hour_with_everything_since(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
     terms = NotificationRule(style=DeliveryStyle.DAILY, at=UTC_AT_NINE)
-    await delivering.owe(make_build(1), make_build(2, BuildState.FAILED), terms=terms)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == []
-    delivering.now = NOON + timedelta(hours=12)
-    await delivering.owe(make_build(3))
-    assert await delivering.storage.outbox.next_due(delivering.now) == NOON + timedelta(hours=21)
-    delivering.now = NOON + timedelta(hours=21)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    [post] = delivering.slack.posts("builds")
-    said = delivering.slack.message_text(post)
+    await dispatcher_harness.owe(make_build(1), make_build(2, BuildState.FAILED), terms=terms)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == []
+    dispatcher_harness.now = NOON + timedelta(hours=12)
+    await dispatcher_harness.owe(make_build(3))
+    assert await dispatcher_harness.storage.outbox.next_due(dispatcher_harness.now) == NOON + timedelta(
+        hours=21
+    )
+    dispatcher_harness.now = NOON + timedelta(hours=21)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    [post] = dispatcher_harness.slack.posts("builds")
+    said = dispatcher_harness.slack.message_text(post)
     assert said.startswith("The day's builds: 3 builds\n✅ 2 · ❌ 1")
     assert [f"#{number} " in said for number in (1, 2, 3)] == [True] * 3
 
 
 async def test_quiet_hours_gather_what_happens_in_them_and_nothing_else(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     terms = NotificationRule(quiet=QuietHours(start=time(22), end=time(7)))
-    await delivering.owe(make_build(1), terms=terms)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1)]
-    delivering.now = NOON + timedelta(hours=11)
-    await delivering.owe(make_build(2), make_build(3))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1)]
-    delivering.now = NOON + timedelta(hours=19)
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown()[1:] == ["2 builds during the quiet hours (22:00 to 07:00)"]
+    await dispatcher_harness.owe(make_build(1), terms=terms)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1)]
+    dispatcher_harness.now = NOON + timedelta(hours=11)
+    await dispatcher_harness.owe(make_build(2), make_build(3))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1)]
+    dispatcher_harness.now = NOON + timedelta(hours=19)
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown()[1:] == ["2 builds during the quiet hours (22:00 to 07:00)"]
 
 
-async def test_the_relay_wakes_by_itself_when_something_is_due(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1), terms=NotificationRule(style=DeliveryStyle.DAILY, at=UTC_AT_NINE))
-    delivering.now = NOON + timedelta(hours=21, seconds=-0.2)
-    running = asyncio.create_task(delivering.relay.run())
-    due = asyncio.get_running_loop().call_later(0.1, setattr, delivering, "now", NOON + timedelta(hours=22))
-    await delivering.slack.wait_for_post("builds", "The day's builds")
+async def test_the_relay_wakes_by_itself_when_something_is_due(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(
+        make_build(1), terms=NotificationRule(style=DeliveryStyle.DAILY, at=UTC_AT_NINE)
+    )
+    dispatcher_harness.now = NOON + timedelta(hours=21, seconds=-0.2)
+    running = asyncio.create_task(dispatcher_harness.relay.run())
+    due = asyncio.get_running_loop().call_later(
+        0.1, setattr, dispatcher_harness, "now", NOON + timedelta(hours=22)
+    )
+    await dispatcher_harness.slack.wait_for_post("builds", "The day's builds")
     due.cancel()
-    delivering.relay.stop()
+    dispatcher_harness.relay.stop()
     await running
 
 
 async def test_a_long_backlog_is_one_message_in_the_channel_and_goes_on_in_its_thread(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    await delivering.owe(*(make_build(number) for number in range(1, 46)))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    head, *more = delivering.slack.posts("builds")
+    await dispatcher_harness.owe(*(make_build(number) for number in range(1, 46)))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    head, *more = dispatcher_harness.slack.posts("builds")
     assert [post.thread_ts for post in more] == [head.ts] * 2
-    shown = "\n".join(delivering.slack.message_text(post) for post in (head, *more))
+    shown = "\n".join(dispatcher_harness.slack.message_text(post) for post in (head, *more))
     assert [shown.count(f"#{number} succeeded") for number in range(1, 46)] == [1] * 45
 
 
-async def test_a_lost_answer_in_a_thread_is_found_again(delivering: DispatcherHarness) -> None:
-    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
-    await delivering.owe(*(make_build(number) for number in range(1, 31)))
-    due = await delivering.storage.outbox.due(make_recipient("C0BUILDS"), 20, NOON)
+async def test_a_lost_answer_in_a_thread_is_found_again(dispatcher_harness: DispatcherHarness) -> None:
+    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    await dispatcher_harness.owe(*(make_build(number) for number in range(1, 31)))
+    due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 20, NOON)
     assert len(due) == 20
     # the second message, which is a reply, is the one whose answer gets lost
-    delivering.slack.api.faults.add(Fault("chat.postMessage", "slow", seconds=0))
-    delivering.slack.fault("chat.postMessage", "answer_lost")
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert len(delivering.slack.posts("builds")) == 2
+    dispatcher_harness.slack.api.faults.add(Fault("chat.postMessage", "slow", seconds=0))
+    dispatcher_harness.slack.fault("chat.postMessage", "answer_lost")
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert len(dispatcher_harness.slack.posts("builds")) == 2
     found = {"outcome": "found"}
-    assert delivering.metrics.registry.get_sample_value("buildbell_doubts_settled_total", found) == 1
+    assert dispatcher_harness.metrics.registry.get_sample_value("buildbell_doubts_settled_total", found) == 1
 
 
-async def test_a_flood_turns_into_one_message_that_grows_and_says_so(delivering: DispatcherHarness) -> None:
-    delivering.relay = delivering.new_relay(flood_limit=3)
+async def test_a_flood_turns_into_one_message_that_grows_and_says_so(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    dispatcher_harness.relay = dispatcher_harness.new_relay(flood_limit=3)
     for number in range(1, 7):
-        await delivering.owe(make_build(number))
-        await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    shown = [delivering.slack.message_text(post) for post in delivering.slack.posts("builds")]
+        await dispatcher_harness.owe(make_build(number))
+        await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    shown = [dispatcher_harness.slack.message_text(post) for post in dispatcher_harness.slack.posts("builds")]
     assert [text.split("\n")[0] for text in shown[:3]] == [line(1), line(2), line(3)]
     assert len(shown) == 4
     assert "More than 3 messages in an hour here" in shown[3]
     assert [f"#{number} succeeded" in shown[3] for number in (4, 5, 6)] == [True] * 3
-    delivering.now += timedelta(hours=2)
-    await delivering.owe(make_build(200))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown()[4:] == [line(200)]
+    dispatcher_harness.now += timedelta(hours=2)
+    await dispatcher_harness.owe(make_build(200))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown()[4:] == [line(200)]
 
 
-async def test_a_change_whose_answer_was_lost_is_made_again(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    delivering.slack.fault("chat.update", "answer_lost")
-    await delivering.owe(make_build(1))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown() == [line(1)]
-    assert await delivering.storage.outbox.depth() == 0
+async def test_a_change_whose_answer_was_lost_is_made_again(dispatcher_harness: DispatcherHarness) -> None:
+    await dispatcher_harness.owe(
+        make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE)
+    )
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    dispatcher_harness.slack.fault("chat.update", "answer_lost")
+    await dispatcher_harness.owe(make_build(1))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown() == [line(1)]
+    assert await dispatcher_harness.storage.outbox.depth() == 0
 
 
 async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    await delivering.owe(make_build(1, BuildState.FAILED))
-    unread = await delivering.storage.failures.next()
+    await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
+    unread = await dispatcher_harness.storage.failures.next()
     assert unread is not None
-    delivering.slack.fault("chat.postMessage", "slow", seconds=0.2)
-    task = asyncio.create_task(delivering.relay.deliver(make_recipient("C0BUILDS")))
-    await delivering.sent()
-    await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    dispatcher_harness.slack.fault("chat.postMessage", "slow", seconds=0.2)
+    task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
+    await dispatcher_harness.sent()
+    await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
     await task
-    [post] = delivering.slack.posts("builds")
-    assert "Failed in `gradle`" in delivering.slack.message_text(post)
+    [post] = dispatcher_harness.slack.posts("builds")
+    assert "Failed in `gradle`" in dispatcher_harness.slack.message_text(post)
 
 
 async def test_what_is_found_out_while_a_message_is_being_made_completes_it(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    await delivering.owe(make_build(1, BuildState.FAILED))
-    due = await delivering.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    unread = await delivering.storage.failures.next()
+    await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
+    due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
+    unread = await dispatcher_harness.storage.failures.next()
     assert unread is not None
-    await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
-    await delivering.storage.outbox.begin(due, a_message("made-before"), NOON)
-    await delivering.storage.outbox.told("made-before", "1.0")
-    [message] = await delivering.storage.messages.unfinished(make_recipient("C0BUILDS"))
+    await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    await dispatcher_harness.storage.outbox.begin(due, a_message("made-before"), NOON)
+    await dispatcher_harness.storage.outbox.told("made-before", "1.0")
+    [message] = await dispatcher_harness.storage.messages.unfinished(make_recipient("C0BUILDS"))
     assert message.stale == 1
 
 
-async def test_a_press_while_a_card_is_being_changed_is_not_lost(delivering: DispatcherHarness) -> None:
-    await delivering.owe(make_build(1, BuildState.FAILED), terms=NotificationRule(style=DeliveryStyle.CARD))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    [post] = delivering.slack.posts("builds")
-    card = await delivering.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
+async def test_a_press_while_a_card_is_being_changed_is_not_lost(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    await dispatcher_harness.owe(
+        make_build(1, BuildState.FAILED), terms=NotificationRule(style=DeliveryStyle.CARD)
+    )
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    [post] = dispatcher_harness.slack.posts("builds")
+    card = await dispatcher_harness.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
     assert card is not None
-    delivering.slack.fault("chat.update", "slow", seconds=0.2)
-    await delivering.owe(make_build(2, BuildState.FAILED))
-    task = asyncio.create_task(delivering.relay.deliver(make_recipient("C0BUILDS")))
-    await delivering.sent()
-    await delivering.storage.messages.refresh(card.parcel, CardState(claimed_by="U0ANNA").encode())
+    dispatcher_harness.slack.fault("chat.update", "slow", seconds=0.2)
+    await dispatcher_harness.owe(make_build(2, BuildState.FAILED))
+    task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
+    await dispatcher_harness.sent()
+    await dispatcher_harness.storage.messages.refresh(card.parcel, CardState(claimed_by="U0ANNA").encode())
     await task
-    said = delivering.slack.message_text(post)
+    said = dispatcher_harness.slack.message_text(post)
     assert "2 builds have failed in a row" in said
     assert "@anna is on it" in said
 
 
 async def test_a_change_that_is_refused_ends_in_a_message_of_its_own_and_stops_nothing(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    await delivering.owe(make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    delivering.slack.fault("chat.update", "error", words="not_in_channel")
-    await delivering.owe(make_build(1))
-    await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    assert delivering.shown()[1:] == [line(1)]
-    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+    await dispatcher_harness.owe(
+        make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE)
+    )
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    dispatcher_harness.slack.fault("chat.update", "error", words="not_in_channel")
+    await dispatcher_harness.owe(make_build(1))
+    await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    assert dispatcher_harness.shown()[1:] == [line(1)]
+    [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped is None
 
 
-async def test_replies_in_threads_are_no_flood(delivering: DispatcherHarness) -> None:
-    delivering.relay = delivering.new_relay(flood_limit=3)
+async def test_replies_in_threads_are_no_flood(dispatcher_harness: DispatcherHarness) -> None:
+    dispatcher_harness.relay = dispatcher_harness.new_relay(flood_limit=3)
     for number in range(1, 6):
-        await delivering.owe(make_build(number), terms=NotificationRule(style=DeliveryStyle.THREAD))
-        await delivering.relay.deliver(make_recipient("C0BUILDS"))
-    head, *replies = delivering.slack.posts("builds")
+        await dispatcher_harness.owe(make_build(number), terms=NotificationRule(style=DeliveryStyle.THREAD))
+        await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
+    head, *replies = dispatcher_harness.slack.posts("builds")
     assert [post.thread_ts for post in replies] == [head.ts] * 5
 
 
 async def test_what_shows_a_running_build_is_edited_within_every_thirty_seconds_until_it_ends(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
-    delivering.now = NOON + timedelta(minutes=2)
-    async with delivering.running():
-        await delivering.owe(
+    dispatcher_harness.now = NOON + timedelta(minutes=2)
+    async with dispatcher_harness.running():
+        await dispatcher_harness.owe(
             make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE)
         )
-        delivering.relay.wake()
-        live = await delivering.slack.wait_for_post("builds", "as of 12:02:00 UTC")
+        dispatcher_harness.relay.wake()
+        live = await dispatcher_harness.slack.wait_for_post("builds", "as of 12:02:00 UTC")
         warned = NotificationRule(running_over=timedelta(minutes=1))
-        await delivering.owe(make_build(2, BuildState.RUNNING), channel="C0RANDOM", terms=warned)
-        [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0RANDOM")
-        await PollRecorder(delivering.storage.database, compare=compare, match=match).owe(
+        await dispatcher_harness.owe(make_build(2, BuildState.RUNNING), channel="C0RANDOM", terms=warned)
+        [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0RANDOM")
+        await PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match).owe(
             [
                 NewNotification(
                     subscription_id=subscription.id,
@@ -449,35 +475,35 @@ async def test_what_shows_a_running_build_is_edited_within_every_thirty_seconds_
                     event=BuildEvent.RUNNING_TOO_LONG,
                 )
             ],
-            at=delivering.now,
+            at=dispatcher_harness.now,
         )
-        delivering.relay.wake()
-        long = await delivering.slack.wait_for_post("random", "has been running for long")
+        dispatcher_harness.relay.wake()
+        long = await dispatcher_harness.slack.wait_for_post("random", "has been running for long")
         for at in ("12:02:30", "12:03:00"):
-            await delivering.go_on(30)
-            await delivering.edited(live, f"as of {at} UTC")
-            await delivering.edited(long, f"as of {at} UTC")
-        before = delivering.edits
-        await delivering.go_on(20)
-        await delivering.owe(make_build(1), make_build(2))
-        delivering.relay.wake()
-        await delivering.edited(live, "#1 succeeded")
+            await dispatcher_harness.go_on(30)
+            await dispatcher_harness.edited(live, f"as of {at} UTC")
+            await dispatcher_harness.edited(long, f"as of {at} UTC")
+        before = dispatcher_harness.edits
+        await dispatcher_harness.go_on(20)
+        await dispatcher_harness.owe(make_build(1), make_build(2))
+        dispatcher_harness.relay.wake()
+        await dispatcher_harness.edited(live, "#1 succeeded")
         # What it said of the build before is not left to be wrong, and does not tell its end a second time.
-        await delivering.edited(long, "ran for long")
-        await delivering.slack.wait_for_post("builds", "#2 succeeded")
-        assert "#2 succeeded" in delivering.slack.message_text(long)
-        ended = await delivering.slack.wait_for_post("random", "#2 succeeded", after=long)
-        assert "as of" not in "".join(map(delivering.slack.message_text, (live, long, ended)))
-        assert delivering.edits == before + 3
-        await delivering.go_on(600)
-        await delivering.owe(make_build(3), channel="C0RANDOM")
-        delivering.relay.wake()
-        await delivering.slack.wait_for_post("random", "#3 succeeded")
-        assert delivering.edits == before + 3
+        await dispatcher_harness.edited(long, "ran for long")
+        await dispatcher_harness.slack.wait_for_post("builds", "#2 succeeded")
+        assert "#2 succeeded" in dispatcher_harness.slack.message_text(long)
+        ended = await dispatcher_harness.slack.wait_for_post("random", "#2 succeeded", after=long)
+        assert "as of" not in "".join(map(dispatcher_harness.slack.message_text, (live, long, ended)))
+        assert dispatcher_harness.edits == before + 3
+        await dispatcher_harness.go_on(600)
+        await dispatcher_harness.owe(make_build(3), channel="C0RANDOM")
+        dispatcher_harness.relay.wake()
+        await dispatcher_harness.slack.wait_for_post("random", "#3 succeeded")
+        assert dispatcher_harness.edits == before + 3
 
 
 async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     ref = PipelineRef(id="p1", attempt=1)
     build = make_build(1, BuildState.FAILED, pipeline=ref)
@@ -493,23 +519,23 @@ async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(
         stages=(Stage(name="all", workflows=(ended, waits)),),
         url="https://app.bitrise.io/p1",
     )
-    await delivering.owe()
-    recorder = PollRecorder(delivering.storage.database, compare=compare, match=match)
-    async with delivering.running():
+    await dispatcher_harness.owe()
+    recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
+    async with dispatcher_harness.running():
         await recorder.record(
-            PollSnapshot(token="t", builds=(build,), pipelines=(pipeline,)), at=delivering.now
+            PollSnapshot(token="t", builds=(build,), pipelines=(pipeline,)), at=dispatcher_harness.now
         )
-        delivering.relay.wake()
-        card = await delivering.slack.wait_for_post("builds", "train")
-        await delivering.go_on(30)
-        await delivering.edited(card, "running for 30 s, as of 12:00:30 UTC")
+        dispatcher_harness.relay.wake()
+        card = await dispatcher_harness.slack.wait_for_post("builds", "train")
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.edited(card, "running for 30 s, as of 12:00:30 UTC")
 
 
 async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_attempts_start(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     behind = timedelta(hours=-12)
-    delivering.relay = delivering.new_relay(bitrise_ahead=behind)
+    dispatcher_harness.relay = dispatcher_harness.new_relay(bitrise_ahead=behind)
     build = make_build(1, BuildState.RUNNING, triggered_at=NOON + behind, started_at=NOON + behind)
     again = make_build(2, BuildState.FAILED, pipeline=PipelineRef(id="p1", attempt=2))
     ended = PipelineWorkflow(name="unit", state=BuildState.FAILED, build_slug=again.slug)
@@ -525,21 +551,21 @@ async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_a
         stages=(Stage(name="all", workflows=(ended,)),),
         url="https://app.bitrise.io/p1",
     )
-    await delivering.owe(terms=NotificationRule(style=DeliveryStyle.LIVE))
-    recorder = PollRecorder(delivering.storage.database, compare=compare, match=match)
-    async with delivering.running():
+    await dispatcher_harness.owe(terms=NotificationRule(style=DeliveryStyle.LIVE))
+    recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
+    async with dispatcher_harness.running():
         sighting = PollSnapshot(token="t", builds=(build, again), pipelines=(pipeline,))
-        await recorder.record(sighting, at=delivering.now)
-        delivering.relay.wake()
-        live = await delivering.slack.wait_for_post("builds", "#1 is running")
-        card = await delivering.slack.wait_for_post("builds", "train")
-        await delivering.go_on(30)
-        await delivering.edited(live, "as of 00:00:30 UTC")
-        await delivering.edited(card, "running for 30 s, as of 00:00:30 UTC")
+        await recorder.record(sighting, at=dispatcher_harness.now)
+        dispatcher_harness.relay.wake()
+        live = await dispatcher_harness.slack.wait_for_post("builds", "#1 is running")
+        card = await dispatcher_harness.slack.wait_for_post("builds", "train")
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.edited(live, "as of 00:00:30 UTC")
+        await dispatcher_harness.edited(card, "running for 30 s, as of 00:00:30 UTC")
 
 
 async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     run = StartedRun(
         app=ANDROID,
@@ -554,118 +580,127 @@ async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
         content=Message("anna started it").encode(),
         note=RunNote(by="U1", said="started it").encode(),
     )
-    async with delivering.running():
-        await delivering.storage.of("T1").subscriptions.follow(
+    async with dispatcher_harness.running():
+        await dispatcher_harness.storage.of("T1").subscriptions.follow(
             run, channel="C0BUILDS", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
         )
-        delivering.relay.wake()
-        post = await delivering.slack.wait_for_post("builds", "anna started it")
+        dispatcher_harness.relay.wake()
+        post = await dispatcher_harness.slack.wait_for_post("builds", "anna started it")
         # It is looked for soon after it was posted, and nothing runs yet.
-        await delivering.go_on(30)
+        await dispatcher_harness.go_on(30)
         async with asyncio.timeout(30):
-            while delivering.relay._progress.next_at is not None:  # noqa: ASYNC110 - there is no event for it
+            while dispatcher_harness.relay._progress.next_at is not None:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
-        recorder = PollRecorder(delivering.storage.database, compare=compare, match=match)
+        recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
         running = make_build(1, BuildState.RUNNING)
-        await recorder.record(PollSnapshot(token="t", builds=(running,)), at=delivering.now)
-        delivering.relay.wake()
-        await delivering.edited(post, "#1 is running")
-        await delivering.go_on(10)
-        await delivering.go_on(30)
-        await delivering.edited(post, "as of 12:01:10 UTC")
+        await recorder.record(PollSnapshot(token="t", builds=(running,)), at=dispatcher_harness.now)
+        dispatcher_harness.relay.wake()
+        await dispatcher_harness.edited(post, "#1 is running")
+        await dispatcher_harness.go_on(10)
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.edited(post, "as of 12:01:10 UTC")
 
 
-async def test_a_card_is_brought_up_to_date_when_its_snooze_runs_out(delivering: DispatcherHarness) -> None:
-    async with delivering.running():
-        await delivering.owe(
+async def test_a_card_is_brought_up_to_date_when_its_snooze_runs_out(
+    dispatcher_harness: DispatcherHarness,
+) -> None:
+    async with dispatcher_harness.running():
+        await dispatcher_harness.owe(
             make_build(1, BuildState.FAILED), terms=NotificationRule(style=DeliveryStyle.CARD)
         )
-        delivering.relay.wake()
-        post = await delivering.slack.wait_for_post("builds", "Snooze")
-        await delivering.go_on(0)
-        card = await delivering.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
+        dispatcher_harness.relay.wake()
+        post = await dispatcher_harness.slack.wait_for_post("builds", "Snooze")
+        await dispatcher_harness.go_on(0)
+        card = await dispatcher_harness.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
         assert card is not None
         note = CardState(
-            claimed_by="U0ANNA", snoozed_by="U0ANNA", snoozed_until=delivering.now + timedelta(hours=1)
+            claimed_by="U0ANNA",
+            snoozed_by="U0ANNA",
+            snoozed_until=dispatcher_harness.now + timedelta(hours=1),
         )
-        await delivering.storage.messages.refresh(card.parcel, note.encode())
-        delivering.relay.wake()
-        await delivering.edited(post, "End snooze")
-        await delivering.go_on(3599)
-        await delivering.go_on(1)
-        await delivering.slack.workspace.wait_for(
-            lambda: "End snooze" not in delivering.slack.message_text(post) or None, 30, "the snooze's end"
+        await dispatcher_harness.storage.messages.refresh(card.parcel, note.encode())
+        dispatcher_harness.relay.wake()
+        await dispatcher_harness.edited(post, "End snooze")
+        await dispatcher_harness.go_on(3599)
+        await dispatcher_harness.go_on(1)
+        await dispatcher_harness.slack.workspace.wait_for(
+            lambda: "End snooze" not in dispatcher_harness.slack.message_text(post) or None,
+            30,
+            "the snooze's end",
         )
-        assert "is on it" in delivering.slack.message_text(post)
-        assert "Snooze" in delivering.slack.message_text(post)
+        assert "is on it" in dispatcher_harness.slack.message_text(post)
+        assert "Snooze" in dispatcher_harness.slack.message_text(post)
 
 
 async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     seen = True
-    delivering.relay = delivering.new_relay(is_current=lambda _provider: seen)
-    delivering.now = NOON + timedelta(minutes=2)
-    async with delivering.running():
-        await delivering.owe(
+    dispatcher_harness.relay = dispatcher_harness.new_relay(is_current=lambda _provider: seen)
+    dispatcher_harness.now = NOON + timedelta(minutes=2)
+    async with dispatcher_harness.running():
+        await dispatcher_harness.owe(
             make_build(1, BuildState.RUNNING),
             make_build(2, BuildState.RUNNING),
             terms=NotificationRule(style=DeliveryStyle.LIVE),
         )
-        delivering.relay.wake()
-        first = await delivering.slack.wait_for_post("builds", "#1 is running")
-        second = await delivering.slack.wait_for_post("builds", "#2 is running")
+        dispatcher_harness.relay.wake()
+        first = await dispatcher_harness.slack.wait_for_post("builds", "#1 is running")
+        second = await dispatcher_harness.slack.wait_for_post("builds", "#2 is running")
         seen = False
-        await delivering.go_on(30)
-        await delivering.owe(make_build(4))
-        await delivering.slack.wait_for_post("builds", "#4 succeeded")
-        assert delivering.edits == 0
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.owe(make_build(4))
+        await dispatcher_harness.slack.wait_for_post("builds", "#4 succeeded")
+        assert dispatcher_harness.edits == 0
         seen = True
-        delivering.slack.workspace.remove(delivering.slack.workspace.channel("builds"), first)
-        await delivering.go_on(30)
-        await delivering.edited(second, "as of 12:03:00 UTC")
+        dispatcher_harness.slack.workspace.remove(dispatcher_harness.slack.workspace.channel("builds"), first)
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.edited(second, "as of 12:03:00 UTC")
         async with asyncio.timeout(30):
-            while len(await delivering.storage.messages.running()) > 1:  # noqa: ASYNC110 - there is no event for it
+            while len(await dispatcher_harness.storage.messages.running()) > 1:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
-        before = delivering.edits
-        await delivering.go_on(30)
-        await delivering.edited(second, "as of 12:03:30 UTC")
-        assert delivering.edits == before + 1
-        assert len(delivering.slack.posts("builds")) == 2
+        before = dispatcher_harness.edits
+        await dispatcher_harness.go_on(30)
+        await dispatcher_harness.edited(second, "as of 12:03:30 UTC")
+        assert dispatcher_harness.edits == before + 1
+        assert len(dispatcher_harness.slack.posts("builds")) == 2
 
 
 async def test_a_change_of_state_goes_before_excerpts_and_progress_also_in_its_own_channel(
-    delivering: DispatcherHarness,
+    dispatcher_harness: DispatcherHarness,
 ) -> None:
     """More excerpts are found than Slack takes in a minute; how a build ended does not wait behind them."""
-    channels = [delivering.slack.workspace.add_channel(f"team-{number}") for number in range(45)]
+    channels = [dispatcher_harness.slack.workspace.add_channel(f"team-{number}") for number in range(45)]
     last = channels[-1]
-    delivering.now = NOON + timedelta(minutes=2)
-    async with delivering.running():
-        await delivering.owe(
+    dispatcher_harness.now = NOON + timedelta(minutes=2)
+    async with dispatcher_harness.running():
+        await dispatcher_harness.owe(
             make_build(1, BuildState.RUNNING),
             channel=last.id,
             terms=NotificationRule(style=DeliveryStyle.LIVE),
         )
-        delivering.relay.wake()
-        live = await delivering.slack.wait_for_post(last.id, "#1 is running")
+        dispatcher_harness.relay.wake()
+        live = await dispatcher_harness.slack.wait_for_post(last.id, "#1 is running")
         for channel in channels[:-1]:
-            await delivering.owe(channel=channel.id)
-        await delivering.owe(make_build(2, BuildState.FAILED))
-        delivering.relay.wake()
+            await dispatcher_harness.owe(channel=channel.id)
+        await dispatcher_harness.owe(make_build(2, BuildState.FAILED))
+        dispatcher_harness.relay.wake()
         for channel in channels:
-            await delivering.slack.wait_for_post(channel.id, "#2 failed")
-        unread = await delivering.storage.failures.next()
+            await dispatcher_harness.slack.wait_for_post(channel.id, "#2 failed")
+        unread = await dispatcher_harness.storage.failures.next()
         assert unread is not None
-        await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
-        await delivering.go_on(30)
+        await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+        await dispatcher_harness.go_on(30)
 
         def excerpts() -> int:
-            said = (map(delivering.slack.message_text, delivering.slack.posts(one.id)) for one in channels)
+            said = (
+                map(dispatcher_harness.slack.message_text, dispatcher_harness.slack.posts(one.id))
+                for one in channels
+            )
             return sum("boom" in "".join(texts) for texts in said)
 
-        await delivering.slack.workspace.wait_for(lambda: excerpts() > 20 or None, 30, "excerpts")
-        await delivering.owe(make_build(1))
-        delivering.relay.wake()
-        await delivering.edited(live, "#1 succeeded")
+        await dispatcher_harness.slack.workspace.wait_for(lambda: excerpts() > 20 or None, 30, "excerpts")
+        await dispatcher_harness.owe(make_build(1))
+        dispatcher_harness.relay.wake()
+        await dispatcher_harness.edited(live, "#1 succeeded")
         assert excerpts() < len(channels)

@@ -117,9 +117,11 @@ class Everybody(MemberDirectory):
         return Membership.MEMBER
 
 
-async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(storage: Repositories) -> None:
+async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(
+    repositories: Repositories,
+) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
-    sealing = Repositories(storage.database, SecretBox(["key-" * 10]))
+    sealing = Repositories(repositories.database, SecretBox(["key-" * 10]))
     here, seeing = sealing.of(TEAM), SecretStr("token-1")
     system.tokens.add("token-1")
     system.seeing.add("token-1")
@@ -145,7 +147,7 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(stora
 
 
 async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of_a_refused_token(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
     directory = AppCatalog(system.plug(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
@@ -162,9 +164,9 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
 
 
 async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(
-    storage: Repositories,
+    repositories: Repositories,
 ) -> None:
-    sealing = Repositories(storage.database, SecretBox(["key-" * 10]))
+    sealing = Repositories(repositories.database, SecretBox(["key-" * 10]))
     for team in ("T1", "T2"):
         await sealing.of(team).accounts.connect(
             BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON

@@ -17,7 +17,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path) as opened:
         yield opened
 
@@ -33,11 +33,11 @@ async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     ],
 )
 async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
-    town: BotHarness, words: str, expected: str
+    harness: BotHarness, words: str, expected: str
 ) -> None:
-    town.slack.fault("views.open", "error", words=words, times=5)
+    harness.slack.fault("views.open", "error", words=words, times=5)
     with capture_logs() as logged:
-        await town.ask("/bitrise trigger", expected)
+        await harness.ask("/bitrise trigger", expected)
     assert [one["reason"] for one in logged if one["event"] == "answer.refused"] == [words]
     assert [one for one in logged if one["event"] == "answer.broken"] == []
 
@@ -49,23 +49,23 @@ def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> 
     assert answer_to(PermissionDenied("No.")).audience is Visibility.ASKER
 
 
-async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(town: BotHarness) -> None:
+async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(harness: BotHarness) -> None:
     # Whatever is trouble of Slack's own is tried again (test_late_answers.py).
-    town.slack.fault("chat.postMessage", "error", words="is_archived", times=5)
+    harness.slack.fault("chat.postMessage", "error", words="is_archived", times=5)
     with capture_logs() as logged:
-        town.people.say("anna", "D0ANNA", "apps")
+        harness.people.say("anna", "D0ANNA", "apps")
         sample, labels = (
-            town.bot.metrics.registry.get_sample_value,
+            harness.bot.metrics.registry.get_sample_value,
             {"command": "message", "outcome": "failed"},
         )
-        await town.wait_until(lambda: bool(sample("buildbell_commands_total", labels)))
+        await harness.wait_until(lambda: bool(sample("buildbell_commands_total", labels)))
     assert [one for one in logged if one["event"] == "answer.broken"] == []
     assert [one["reason"] for one in logged if one["event"] == "answer.not_said"] == ["is_archived"]
 
 
 @pytest.mark.parametrize("kind", ["dropped", "status", "html"])
-async def test_slack_being_away_is_no_bug(town: BotHarness, kind: str) -> None:
-    town.slack.fault("views.open", kind, times=5)
+async def test_slack_being_away_is_no_bug(harness: BotHarness, kind: str) -> None:
+    harness.slack.fault("views.open", kind, times=5)
     with capture_logs() as logged:
-        await town.ask("/bitrise trigger", "Slack has trouble at the moment")
+        await harness.ask("/bitrise trigger", "Slack has trouble at the moment")
     assert [one for one in logged if one["event"] == "answer.broken"] == []

@@ -70,13 +70,13 @@ async def test_one_that_is_too_old_is_given_up() -> None:
     assert not late._tasks
 
 
-async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(town: BotHarness) -> None:
-    town.people.invite("builds")
-    town.slack.fault("chat.postMessage", "status", status=503, times=2)
-    town.people.say("anna", "builds", "@buildbell help")
-    await town.wait_for_message("What you can type", person=None)
-    assert len(town.messages_with("What you can type")) == 1
+async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(harness: BotHarness) -> None:
+    harness.people.invite("builds")
+    harness.slack.fault("chat.postMessage", "status", status=503, times=2)
+    harness.people.say("anna", "builds", "@buildbell help")
+    await harness.wait_for_message("What you can type", person=None)
+    assert len(harness.messages_with("What you can type")) == 1
     # A command's own way back is tried first, and then a message of the bot's.
-    town.slack.fault("*", "status", status=503, times=2)
-    answer = await town.ask("/bitrise help", "What you can type", channel="random")
+    harness.slack.fault("*", "status", status=503, times=2)
+    answer = await harness.ask("/bitrise help", "What you can type", channel="random")
     assert answer.only_for is not None

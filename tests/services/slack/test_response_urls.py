@@ -78,12 +78,12 @@ def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
 
 
 async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(
-    town: BotHarness,
+    harness: BotHarness,
 ) -> None:
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
-        town.people.base_url = lambda: elsewhere.url
+        harness.people.base_url = lambda: elsewhere.url
         with capture_logs() as said:
-            post = await town.ask("/bitrise apps", "Sample Android")
+            post = await harness.ask("/bitrise apps", "Sample Android")
         assert post.only_for == "U0ANNA"
         assert elsewhere.asked == []
     [warning] = [line for line in said if line["event"] == "answer.not_slacks"]
@@ -93,27 +93,27 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
     assert elsewhere.url not in str(said)
 
 
-async def test_an_address_in_a_modals_own_notes_is_believed_no_more(town: BotHarness) -> None:
-    build = town.bitrise.start_build(town.bitrise.android)
-    town.bitrise.run(build)
-    card = await town.ask("/bitrise build android #1", "is running")
-    await town.people.click("anna", card, "Abort")
-    opened = await town.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
+async def test_an_address_in_a_modals_own_notes_is_believed_no_more(harness: BotHarness) -> None:
+    build = harness.bitrise.start_build(harness.bitrise.android)
+    harness.bitrise.run(build)
+    card = await harness.ask("/bitrise build android #1", "is running")
+    await harness.people.click("anna", card, "Abort")
+    opened = await harness.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         notes = state_in(opened)
-        assert notes["response_url"].startswith(town.slack.url)
+        assert notes["response_url"].startswith(harness.slack.url)
         notes |= {"response_url": f"{elsewhere.url}/response/x"}
         rewrite_state(opened, json.dumps(notes), person="U0ANNA")
-        await town.people.submit("anna", {"reason": "wrong branch"})
-        await town.wait_for_message("anna aborted Sample Android #1: wrong branch")
+        await harness.people.submit("anna", {"reason": "wrong branch"})
+        await harness.wait_for_message("anna aborted Sample Android #1: wrong branch")
         assert elsewhere.asked == []
 
 
-async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(town: BotHarness) -> None:
-    town.bitrise.start_build(town.bitrise.android, ends_as="error")
-    town.clock.skip(timedelta(minutes=10))
-    post = await town.ask("/bitrise log android #1", "Log of")
+async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(harness: BotHarness) -> None:
+    harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
+    harness.clock.skip(timedelta(minutes=10))
+    post = await harness.ask("/bitrise log android #1", "Log of")
     async with stub_server(lambda _: web.Response(text="OK")) as elsewhere:
-        town.slack.api.base_url = lambda: elsewhere.url
-        await town.press(post, "Send me the file", "leads to a host that is not allowed")
+        harness.slack.api.base_url = lambda: elsewhere.url
+        await harness.press(post, "Send me the file", "leads to a host that is not allowed")
         assert elsewhere.asked == []

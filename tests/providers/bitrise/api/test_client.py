@@ -49,7 +49,7 @@ class ClientFixture:
 
 
 @pytest.fixture
-async def there() -> AsyncIterator[ClientFixture]:
+async def client_fixture() -> AsyncIterator[ClientFixture]:
     clock = Clock(lambda: NOON)  # which stands, so that what grows with time grows by skipping alone
     sandbox = await BitriseSimulator(now=clock).start()
     async with HttpTransport() as http:
@@ -57,26 +57,26 @@ async def there() -> AsyncIterator[ClientFixture]:
     await sandbox.close()
 
 
-async def test_the_roots_answer_without_a_token(there: ClientFixture) -> None:
-    nobody = there.client("wrong")
+async def test_the_roots_answer_without_a_token(client_fixture: ClientFixture) -> None:
+    nobody = client_fixture.client("wrong")
     assert await nobody.root() == await nobody.root(versioned=False)
     with pytest.raises(InvalidToken):
         await nobody.me()
 
 
-async def test_me_apps_and_one_app(there: ClientFixture) -> None:
-    assert (await there.bitrise.me()).username == "api-demo"
-    apps = [app.slug async for app in there.bitrise.apps(limit=2)]
-    assert apps == [app.slug for app in there.sandbox.farm.apps]
-    assert (await there.bitrise.app(apps[1])).title == "Sample iOS"
+async def test_me_apps_and_one_app(client_fixture: ClientFixture) -> None:
+    assert (await client_fixture.bitrise.me()).username == "api-demo"
+    apps = [app.slug async for app in client_fixture.bitrise.apps(limit=2)]
+    assert apps == [app.slug for app in client_fixture.sandbox.farm.apps]
+    assert (await client_fixture.bitrise.app(apps[1])).title == "Sample iOS"
     with pytest.raises(NotFound):
-        await there.bitrise.app("no-such-app")
+        await client_fixture.bitrise.app("no-such-app")
 
 
-async def test_an_older_server_without_apps_is_asked_for_my_apps(there: ClientFixture) -> None:
-    there.sandbox.fault("GET /v0.1/apps", "status", status=404)
-    assert len([app async for app in there.bitrise.apps()]) == 3
-    assert there.sandbox.requests[-1].path == "/v0.1/me/apps"
+async def test_an_older_server_without_apps_is_asked_for_my_apps(client_fixture: ClientFixture) -> None:
+    client_fixture.sandbox.fault("GET /v0.1/apps", "status", status=404)
+    assert len([app async for app in client_fixture.bitrise.apps()]) == 3
+    assert client_fixture.sandbox.requests[-1].path == "/v0.1/me/apps"
 
 
 async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
@@ -98,42 +98,50 @@ async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
 
 
 async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(
-    there: ClientFixture, monkeypatch: pytest.MonkeyPatch
+    client_fixture: ClientFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "LARGEST_FILE", 100)
-    build = there.sandbox.start_build(there.android)
-    there.sandbox.finish(build)
-    there.clock.skip(timedelta(minutes=1))
-    read = await there.bitrise.read_log(there.android.slug, build.slug)
+    build = client_fixture.sandbox.start_build(client_fixture.android)
+    client_fixture.sandbox.finish(build)
+    client_fixture.clock.skip(timedelta(minutes=1))
+    read = await client_fixture.bitrise.read_log(client_fixture.android.slug, build.slug)
     assert read.reading.size > 0
-    assert (await there.bitrise.log_tail(there.android.slug, build.slug)).framed
+    assert (await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)).framed
     with pytest.raises(TooLarge):
-        async with there.bitrise.raw_log(there.android.slug, build.slug) as chunks:
+        async with client_fixture.bitrise.raw_log(client_fixture.android.slug, build.slug) as chunks:
             _ = [chunk async for chunk in chunks]
 
 
-async def test_pages_are_followed_and_can_be_left_early(there: ClientFixture) -> None:
+async def test_pages_are_followed_and_can_be_left_early(client_fixture: ClientFixture) -> None:
     for _ in range(7):
-        there.sandbox.start_build(there.android)
-    numbers = [build.number async for build in there.bitrise.builds(there.android.slug, limit=3)]
+        client_fixture.sandbox.start_build(client_fixture.android)
+    numbers = [
+        build.number async for build in client_fixture.bitrise.builds(client_fixture.android.slug, limit=3)
+    ]
     assert numbers == [7, 6, 5, 4, 3, 2, 1]
-    asked = len(there.sandbox.requests)
-    async for build in there.bitrise.builds(there.android.slug, limit=3):
+    asked = len(client_fixture.sandbox.requests)
+    async for build in client_fixture.bitrise.builds(client_fixture.android.slug, limit=3):
         assert build.number == 7
         break
-    assert len(there.sandbox.requests) == asked + 1
+    assert len(client_fixture.sandbox.requests) == asked + 1
 
 
-async def test_every_filter_is_understood(there: ClientFixture) -> None:
-    begin = there.clock()
-    there.sandbox.finish(there.sandbox.start_build(there.android, params={"branch": "develop"}), "error")
-    there.sandbox.start_build(there.android, params={"pull_request_id": 9, "commit_message": "Fix login"})
-    there.clock.skip(timedelta(seconds=5))
-    there.sandbox.start_build(there.android, workflow="deploy", params={"tag": "v1"})
+async def test_every_filter_is_understood(client_fixture: ClientFixture) -> None:
+    begin = client_fixture.clock()
+    client_fixture.sandbox.finish(
+        client_fixture.sandbox.start_build(client_fixture.android, params={"branch": "develop"}), "error"
+    )
+    client_fixture.sandbox.start_build(
+        client_fixture.android, params={"pull_request_id": 9, "commit_message": "Fix login"}
+    )
+    client_fixture.clock.skip(timedelta(seconds=5))
+    client_fixture.sandbox.start_build(client_fixture.android, workflow="deploy", params={"tag": "v1"})
 
     async def numbers(**wanted: object) -> list[int | None]:
         query = BuildQuery(**wanted)
-        return [build.number async for build in there.bitrise.builds(there.android.slug, query)]
+        return [
+            build.number async for build in client_fixture.bitrise.builds(client_fixture.android.slug, query)
+        ]
 
     assert await numbers(branch="develop") == [1]
     assert await numbers(status=2) == [1]
@@ -148,100 +156,114 @@ async def test_every_filter_is_understood(there: ClientFixture) -> None:
     assert (await numbers(sort_by="running_first"))[-1] == 1
 
 
-async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(there: ClientFixture) -> None:
-    there.sandbox.start_build(there.android)
-    there.sandbox.finish(there.sandbox.start_build(there.sandbox.ios))
-    builds = [build async for build in there.bitrise.all_builds()]
-    assert [build.app_slug for build in builds] == [there.sandbox.ios.slug, there.android.slug]
-    assert [build.number async for build in there.bitrise.all_builds(status=0)] == [1]
+async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(client_fixture: ClientFixture) -> None:
+    client_fixture.sandbox.start_build(client_fixture.android)
+    client_fixture.sandbox.finish(client_fixture.sandbox.start_build(client_fixture.sandbox.ios))
+    builds = [build async for build in client_fixture.bitrise.all_builds()]
+    assert [build.app_slug for build in builds] == [
+        client_fixture.sandbox.ios.slug,
+        client_fixture.android.slug,
+    ]
+    assert [build.number async for build in client_fixture.bitrise.all_builds(status=0)] == [1]
 
 
-async def test_a_build_lives(there: ClientFixture) -> None:
-    started = there.sandbox.start_build(there.android)
+async def test_a_build_lives(client_fixture: ClientFixture) -> None:
+    started = client_fixture.sandbox.start_build(client_fixture.android)
     states = []
     for seconds in (0, 25, 60, 300):
-        there.clock.skip(timedelta(seconds=seconds))
-        states.append((await there.bitrise.build(there.android.slug, started.slug)).state)
+        client_fixture.clock.skip(timedelta(seconds=seconds))
+        states.append((await client_fixture.bitrise.build(client_fixture.android.slug, started.slug)).state)
     assert states == [BuildState.ON_HOLD, BuildState.RUNNING, BuildState.RUNNING, BuildState.SUCCEEDED]
 
 
-async def test_a_log_is_first_missing_then_growing_then_archived(there: ClientFixture) -> None:
-    build = there.sandbox.start_build(there.android, ends_as="error")
+async def test_a_log_is_first_missing_then_growing_then_archived(client_fixture: ClientFixture) -> None:
+    build = client_fixture.sandbox.start_build(client_fixture.android, ends_as="error")
     with pytest.raises(NoLog):
-        await there.bitrise.log_tail(there.android.slug, build.slug)
-    there.clock.skip(timedelta(minutes=3))
-    growing = await there.bitrise.log_tail(there.android.slug, build.slug)
+        await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)
+    client_fixture.clock.skip(timedelta(minutes=3))
+    growing = await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)
     assert growing.still_growing
-    there.clock.skip(timedelta(minutes=5))
-    whole = await there.bitrise.log_tail(there.android.slug, build.slug)
+    client_fixture.clock.skip(timedelta(minutes=5))
+    whole = await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)
     assert not whole.still_growing
     assert "1 failed" in whole.framed
-    assert there.sandbox.store.refused == []
-    async with there.bitrise.raw_log(there.android.slug, build.slug) as chunks:
+    assert client_fixture.sandbox.store.refused == []
+    async with client_fixture.bitrise.raw_log(client_fixture.android.slug, build.slug) as chunks:
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_growing_logs_end_begins_with_a_whole_line(there: ClientFixture) -> None:
-    build = there.sandbox.start_build(there.android, ends_as="error")
-    there.clock.skip(timedelta(minutes=3))
-    whole = (await there.bitrise.log_tail(there.android.slug, build.slug)).framed.split("\n")
+async def test_a_growing_logs_end_begins_with_a_whole_line(client_fixture: ClientFixture) -> None:
+    build = client_fixture.sandbox.start_build(client_fixture.android, ends_as="error")
+    client_fixture.clock.skip(timedelta(minutes=3))
+    whole = (await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)).framed.split(
+        "\n"
+    )
     for most in range(100, 160):
-        tail = await there.bitrise.log_tail(there.android.slug, build.slug, most=most)
+        tail = await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug, most=most)
         assert tail.still_growing
         assert tail.framed.split("\n") == whole[-len(tail.framed.split("\n")) :]
 
 
-async def test_artifacts_and_their_public_page(there: ClientFixture) -> None:
-    build = there.sandbox.start_build(there.android)
-    there.sandbox.finish(build)
-    apk, results = [one async for one in there.bitrise.artifacts(there.android.slug, build.slug, limit=1)]
+async def test_artifacts_and_their_public_page(client_fixture: ClientFixture) -> None:
+    build = client_fixture.sandbox.start_build(client_fixture.android)
+    client_fixture.sandbox.finish(build)
+    apk, results = [
+        one
+        async for one in client_fixture.bitrise.artifacts(client_fixture.android.slug, build.slug, limit=1)
+    ]
     assert (apk.kind, results.title) == ("android-apk", "test-results.xml")
-    links = await there.bitrise.artifact(there.android.slug, build.slug, apk.slug)
+    links = await client_fixture.bitrise.artifact(client_fixture.android.slug, build.slug, apk.slug)
     assert links.install_page_url
-    changed = await there.bitrise.set_public_page(there.android.slug, build.slug, apk.slug, enabled=False)
+    changed = await client_fixture.bitrise.set_public_page(
+        client_fixture.android.slug, build.slug, apk.slug, enabled=False
+    )
     assert not changed.public_page
     assert changed.install_page_url is None
 
 
-async def test_abort_with_all_four_options_and_a_second_time(there: ClientFixture) -> None:
-    build = there.sandbox.start_build(there.android)
+async def test_abort_with_all_four_options_and_a_second_time(client_fixture: ClientFixture) -> None:
+    build = client_fixture.sandbox.start_build(client_fixture.android)
     order = AbortRequest(
         reason="why", with_success=True, skip_notifications=True, skip_git_status_report=True
     )
-    await there.bitrise.abort(there.android.slug, build.slug, order)
-    seen = await there.bitrise.build(there.android.slug, build.slug)
+    await client_fixture.bitrise.abort(client_fixture.android.slug, build.slug, order)
+    seen = await client_fixture.bitrise.build(client_fixture.android.slug, build.slug)
     assert seen.state is BuildState.ABORTED_WITH_SUCCESS
     assert seen.abort_reason == "User api-demo requested to abort this build with reason: why"
     assert not build.notified
     with pytest.raises(BuildAlreadyFinished):
-        await there.bitrise.abort(there.android.slug, build.slug, order)
+        await client_fixture.bitrise.abort(client_fixture.android.slug, build.slug, order)
 
 
 async def test_a_lost_trigger_is_looked_for_before_anybody_is_told_that_it_failed(
-    there: ClientFixture,
+    client_fixture: ClientFixture,
 ) -> None:
-    there.sandbox.fault("POST */builds", "answer_lost")
-    [started] = await there.bitrise.trigger(there.android.slug, TriggerRequest(branch="main"))
+    client_fixture.sandbox.fault("POST */builds", "answer_lost")
+    [started] = await client_fixture.bitrise.trigger(
+        client_fixture.android.slug, TriggerRequest(branch="main")
+    )
     assert started.found_after_lost_answer
     assert started.number == 1
-    there.sandbox.fault("POST */builds", "dropped")
+    client_fixture.sandbox.fault("POST */builds", "dropped")
     with pytest.raises(ResponseLost):
-        await there.bitrise.trigger(there.android.slug, TriggerRequest(branch="develop"))
-    assert len(there.sandbox.farm.builds) == 1
+        await client_fixture.bitrise.trigger(client_fixture.android.slug, TriggerRequest(branch="develop"))
+    assert len(client_fixture.sandbox.farm.builds) == 1
 
 
-async def test_branches_and_workflows(there: ClientFixture) -> None:
-    there.sandbox.start_build(there.android, workflow="deploy", params={"branch": "develop"})
-    there.sandbox.start_build(there.android)
-    assert await there.bitrise.branches(there.android.slug) == ["develop", "main"]
-    assert await there.bitrise.workflows(there.android.slug) == ["deploy", "primary"]
+async def test_branches_and_workflows(client_fixture: ClientFixture) -> None:
+    client_fixture.sandbox.start_build(
+        client_fixture.android, workflow="deploy", params={"branch": "develop"}
+    )
+    client_fixture.sandbox.start_build(client_fixture.android)
+    assert await client_fixture.bitrise.branches(client_fixture.android.slug) == ["develop", "main"]
+    assert await client_fixture.bitrise.workflows(client_fixture.android.slug) == ["deploy", "primary"]
 
 
-async def test_a_tester_may_list_but_neither_read_logs_nor_abort(there: ClientFixture) -> None:
-    build = there.sandbox.start_build(there.android)
-    tester = there.client(TESTER_TOKEN)
-    assert [one.number async for one in tester.builds(there.android.slug)] == [1]
+async def test_a_tester_may_list_but_neither_read_logs_nor_abort(client_fixture: ClientFixture) -> None:
+    build = client_fixture.sandbox.start_build(client_fixture.android)
+    tester = client_fixture.client(TESTER_TOKEN)
+    assert [one.number async for one in tester.builds(client_fixture.android.slug)] == [1]
     with pytest.raises(Forbidden):
-        await tester.log(there.android.slug, build.slug)
+        await tester.log(client_fixture.android.slug, build.slug)
     with pytest.raises(Forbidden):
-        await tester.abort(there.android.slug, build.slug, AbortRequest())
+        await tester.abort(client_fixture.android.slug, build.slug, AbortRequest())

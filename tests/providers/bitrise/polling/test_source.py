@@ -45,9 +45,9 @@ from tests.support.factories import make_recipient
 
 class BitrisePollHarness:
     def __init__(
-        self, sandbox: BitriseSimulator, clock: Clock, http: HttpTransport, storage: Repositories
+        self, sandbox: BitriseSimulator, clock: Clock, http: HttpTransport, repositories: Repositories
     ) -> None:
-        self.sandbox, self.clock, self.storage = sandbox, clock, storage
+        self.sandbox, self.clock, self.storage = sandbox, clock, repositories
         self.bitrise = BitriseClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
@@ -107,140 +107,144 @@ class BitrisePollHarness:
 
 
 @pytest.fixture
-async def watch(storage: Repositories) -> AsyncIterator[BitrisePollHarness]:
+async def poll_harness(repositories: Repositories) -> AsyncIterator[BitrisePollHarness]:
     clock = Clock()
     sandbox = await BitriseSimulator(now=clock).start()
     async with HttpTransport() as http:
-        yield BitrisePollHarness(sandbox, clock, http, storage)
+        yield BitrisePollHarness(sandbox, clock, http, repositories)
     await sandbox.close()
 
 
-async def test_nothing_is_asked_where_nobody_subscribes(watch: BitrisePollHarness) -> None:
-    await watch.look()
-    assert watch.requests() == 0
+async def test_nothing_is_asked_where_nobody_subscribes(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.look()
+    assert poll_harness.requests() == 0
 
 
 async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    done = watch.sandbox.start_build(watch.sandbox.android)
-    watch.sandbox.finish(done)
-    open_ = watch.sandbox.start_build(watch.sandbox.android)
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    assert await watch.told() == []
-    watch.sandbox.finish(open_)
-    await watch.look()
-    assert await watch.told() == ["Sample Android #2"]
+    done = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
+    poll_harness.sandbox.finish(done)
+    open_ = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    assert await poll_harness.told() == []
+    poll_harness.sandbox.finish(open_)
+    await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #2"]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(
+    poll_harness: BitrisePollHarness,
+) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
     for _ in range(3):
-        await watch.look()
-    assert await watch.told() == ["Sample Android #1"]
+        await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #1"]
 
 
-async def test_builds_are_told_in_the_order_of_their_ends(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    first, second = (watch.sandbox.start_build(watch.sandbox.android) for _ in range(2))
-    watch.sandbox.finish(second)
-    watch.clock.skip(timedelta(minutes=1))
-    watch.sandbox.finish(first)
-    await watch.look()
-    assert await watch.told() == ["Sample Android #2", "Sample Android #1"]
+async def test_builds_are_told_in_the_order_of_their_ends(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    first, second = (poll_harness.sandbox.start_build(poll_harness.sandbox.android) for _ in range(2))
+    poll_harness.sandbox.finish(second)
+    poll_harness.clock.skip(timedelta(minutes=1))
+    poll_harness.sandbox.finish(first)
+    await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #2", "Sample Android #1"]
 
 
-async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    watch.clock.skip(timedelta(minutes=10))
+async def test_more_than_a_page_between_two_looks_is_seen_whole(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    poll_harness.clock.skip(timedelta(minutes=10))
     for number in range(170):
-        watch.sandbox.finish(
-            watch.sandbox.start_build(watch.sandbox.ios if number % 2 else watch.sandbox.android)
+        poll_harness.sandbox.finish(
+            poll_harness.sandbox.start_build(
+                poll_harness.sandbox.ios if number % 2 else poll_harness.sandbox.android
+            )
         )
-    await watch.look()
-    assert len(await watch.told()) == 85
+    await poll_harness.look()
+    assert len(await poll_harness.told()) == 85
 
 
 async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_told(
-    watch: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
+    poll_harness: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pagination, "MOST_PAGES", 2)
-    watch.end_one_of_each([watch.sandbox.ios])
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    watch.clock.skip(timedelta(minutes=10))
-    watch.end_one_of_each([watch.sandbox.android])
-    watch.clock.skip(timedelta(minutes=10))
+    poll_harness.end_one_of_each([poll_harness.sandbox.ios])
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    poll_harness.clock.skip(timedelta(minutes=10))
+    poll_harness.end_one_of_each([poll_harness.sandbox.android])
+    poll_harness.clock.skip(timedelta(minutes=10))
     for _ in range(120):
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
-    await watch.look()
-    assert await watch.told() == ["Sample Android #1"]
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+    await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #1"]
 
 
-async def test_a_build_that_runs_for_days_is_still_told(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    old = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
-    await watch.look()
+async def test_a_build_that_runs_for_days_is_still_told(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    old = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
+    await poll_harness.look()
     for _ in range(3):
-        watch.clock.skip(timedelta(days=1))
+        poll_harness.clock.skip(timedelta(days=1))
         for _ in range(60):
-            watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
-        await watch.look()
-    watch.sandbox.finish(old)
-    await watch.look()
-    assert await watch.told() == ["Sample Android #1"]
+            poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+        await poll_harness.look()
+    poll_harness.sandbox.finish(old)
+    await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #1"]
 
 
 async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    for app in watch.sandbox.farm.apps:
-        await watch.subscribe(app)
-        watch.sandbox.finish(watch.sandbox.start_build(app))
-    await watch.look()
-    await watch.look()
-    before = watch.requests()
-    await watch.look()
-    assert watch.requests() == before + 1
+    for app in poll_harness.sandbox.farm.apps:
+        await poll_harness.subscribe(app)
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(app))
+    await poll_harness.look()
+    await poll_harness.look()
+    before = poll_harness.requests()
+    await poll_harness.look()
+    assert poll_harness.requests() == before + 1
 
 
-async def test_an_answer_that_has_not_changed_writes_nothing(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
-    await watch.look()
-    await watch.look()
+async def test_an_answer_that_has_not_changed_writes_nothing(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
+    await poll_harness.look()
+    await poll_harness.look()
 
     async def changes() -> int:
-        return await watch.storage.database.read(lambda db: int(db.conn.total_changes))
+        return await poll_harness.storage.database.read(lambda db: int(db.conn.total_changes))
 
     before = await changes()
-    await watch.look()
+    await poll_harness.look()
     assert await changes() == before
 
 
-async def test_a_restart_goes_on_where_the_last_look_ended(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    running = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
-    await watch.look()
-    watch.restart()
-    watch.clock.skip(timedelta(days=2))
-    watch.sandbox.finish(running)
-    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android), "error")
-    await watch.look()
-    assert sorted(await watch.told()) == ["Sample Android #1", "Sample Android #2"]
+async def test_a_restart_goes_on_where_the_last_look_ended(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    running = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
+    await poll_harness.look()
+    poll_harness.restart()
+    poll_harness.clock.skip(timedelta(days=2))
+    poll_harness.sandbox.finish(running)
+    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android), "error")
+    await poll_harness.look()
+    assert sorted(await poll_harness.told()) == ["Sample Android #1", "Sample Android #2"]
 
 
-async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: BitrisePollHarness) -> None:
-    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    watch.clock.skip(timedelta(minutes=10))
+async def test_a_failing_page_loses_nothing_of_the_later_ones(poll_harness: BitrisePollHarness) -> None:
+    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    poll_harness.clock.skip(timedelta(minutes=10))
     for _ in range(120):
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
     pages = 0
 
     def fail_on_the_second(request: str) -> object:
@@ -248,13 +252,13 @@ async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: BitrisePoll
         pages += request == "GET /v0.1/builds"
         return original(request) if pages != 2 else _broken()
 
-    original = watch.sandbox.faults.take
-    watch.sandbox.faults.take = fail_on_the_second  # type: ignore[method-assign, assignment]
+    original = poll_harness.sandbox.faults.take
+    poll_harness.sandbox.faults.take = fail_on_the_second  # type: ignore[method-assign, assignment]
     with pytest.raises(ProviderDown):
-        await watch.look()
-    watch.sandbox.faults.take = original  # type: ignore[method-assign]
-    await watch.look()
-    told = await watch.told()
+        await poll_harness.look()
+    poll_harness.sandbox.faults.take = original  # type: ignore[method-assign]
+    await poll_harness.look()
+    told = await poll_harness.told()
     assert len(told) == len(set(told)) == 120
 
 
@@ -264,44 +268,44 @@ def _broken() -> object:
     return Fault("*", "status", status=500)
 
 
-async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    gone = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
-    await watch.look()
-    watch.sandbox.farm.builds.remove(gone)
+async def test_a_build_that_is_gone_is_forgotten_after_some_looks(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    gone = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
+    await poll_harness.look()
+    poll_harness.sandbox.farm.builds.remove(gone)
     for _ in range(6):
-        seen = await watch.look()
+        seen = await poll_harness.look()
     assert not seen.running
 
 
 async def test_a_list_that_is_not_newest_first_is_not_relied_on(
-    watch: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
+    poll_harness: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
     for _ in range(3):
-        watch.clock.skip(timedelta(minutes=5))
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
-    newest_first = watch.sandbox.farm.newest_first
-    monkeypatch.setattr(watch.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
-    await watch.look()
-    assert sorted(await watch.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
-    lists = [one.path for one in watch.sandbox.requests if one.path.endswith("/builds")]
+        poll_harness.clock.skip(timedelta(minutes=5))
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
+    newest_first = poll_harness.sandbox.farm.newest_first
+    monkeypatch.setattr(poll_harness.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
+    await poll_harness.look()
+    assert sorted(await poll_harness.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
+    lists = [one.path for one in poll_harness.sandbox.requests if one.path.endswith("/builds")]
     assert lists[-1] != "/v0.1/builds"
 
 
-async def test_an_end_is_final_even_where_a_list_lags_behind(watch: BitrisePollHarness) -> None:
-    await watch.subscribe(watch.sandbox.android)
-    build = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
-    watch.sandbox.run(build)
-    await watch.look()
-    watch.sandbox.finish(build)
-    await watch.look()
+async def test_an_end_is_final_even_where_a_list_lags_behind(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    build = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
+    poll_harness.sandbox.run(build)
+    await poll_harness.look()
+    poll_harness.sandbox.finish(build)
+    await poll_harness.look()
     build.result, build.finished_at = None, None
-    await watch.look()
-    watch.sandbox.finish(build)
-    await watch.look()
-    assert await watch.told() == ["Sample Android #1"]
+    await poll_harness.look()
+    poll_harness.sandbox.finish(build)
+    await poll_harness.look()
+    assert await poll_harness.told() == ["Sample Android #1"]
 
 
 def test_a_build_is_new_only_after_its_apps_baseline() -> None:
@@ -316,145 +320,151 @@ def test_a_build_is_new_only_after_its_apps_baseline() -> None:
 
 
 async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await watch.subscribe_to_new(apps=5)
-    watch.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
-    watch.restart(most_apps=2)
-    await watch.look()
-    watch.end_one_of_each(apps)
+    apps = await poll_harness.subscribe_to_new(apps=5)
+    poll_harness.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
+    poll_harness.restart(most_apps=2)
+    await poll_harness.look()
+    poll_harness.end_one_of_each(apps)
     told = []
     for _ in range(3):
-        before = watch.lists_read()
-        await watch.look()
-        assert watch.lists_read() - before == 2
-        told.append(len(await watch.told()))
+        before = poll_harness.lists_read()
+        await poll_harness.look()
+        assert poll_harness.lists_read() - before == 2
+        told.append(len(await poll_harness.told()))
     assert told == [2, 4, 5]
 
 
 async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await watch.subscribe_to_new(apps=4)
-    watch.sandbox.fault("GET /v0.1/builds", "status", status=403)
-    await watch.look()
-    await watch.look()
-    assert watch.sandbox.requests[-1].path.startswith("/v0.1/apps/")
-    watch.restart()
-    watch.end_one_of_each(apps)
-    watch.clock.skip(timedelta(days=1, minutes=1))
-    await watch.look()
-    before = watch.requests()
-    await watch.look()
-    assert [one.path for one in list(watch.sandbox.requests)[before:]] == ["/v0.1/builds"]
-    assert len(await watch.told()) == 4
+    apps = await poll_harness.subscribe_to_new(apps=4)
+    poll_harness.sandbox.fault("GET /v0.1/builds", "status", status=403)
+    await poll_harness.look()
+    await poll_harness.look()
+    assert poll_harness.sandbox.requests[-1].path.startswith("/v0.1/apps/")
+    poll_harness.restart()
+    poll_harness.end_one_of_each(apps)
+    poll_harness.clock.skip(timedelta(days=1, minutes=1))
+    await poll_harness.look()
+    before = poll_harness.requests()
+    await poll_harness.look()
+    assert [one.path for one in list(poll_harness.sandbox.requests)[before:]] == ["/v0.1/builds"]
+    assert len(await poll_harness.told()) == 4
 
 
-def fill_page(watch: BitrisePollHarness) -> None:
+def fill_page(poll_harness: BitrisePollHarness) -> None:
     """So many newer builds of another app that the list of all apps is never read down to those before them."""
     for _ in range(2):
-        watch.clock.skip(timedelta(hours=1))
+        poll_harness.clock.skip(timedelta(hours=1))
         for _ in range(60):
-            watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+            poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
 
 
 async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await watch.subscribe_to_new(apps=5)
-    await watch.look()
-    watch.end_one_of_each(apps)
-    fill_page(watch)
-    watch.restart(under="bitrise:other", most_apps=2)
+    apps = await poll_harness.subscribe_to_new(apps=5)
+    await poll_harness.look()
+    poll_harness.end_one_of_each(apps)
+    fill_page(poll_harness)
+    poll_harness.restart(under="bitrise:other", most_apps=2)
     for _ in range(4):
-        await watch.look()
-    assert len(await watch.told()) == 5
+        await poll_harness.look()
+    assert len(await poll_harness.told()) == 5
 
 
-async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: BitrisePollHarness) -> None:
-    apps = await watch.subscribe_to_new(apps=4)
-    await watch.look()
-    watch.end_one_of_each(apps)
-    fill_page(watch)
-    watch.restart(under="bitrise:other")
+async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(
+    poll_harness: BitrisePollHarness,
+) -> None:
+    apps = await poll_harness.subscribe_to_new(apps=4)
+    await poll_harness.look()
+    poll_harness.end_one_of_each(apps)
+    fill_page(poll_harness)
+    poll_harness.restart(under="bitrise:other")
     last = max(app.slug for app in apps)
-    watch.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
+    poll_harness.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
     with pytest.raises(ProviderDown):
-        await watch.look()
-    await watch.look()
-    assert len(await watch.told()) == 4
+        await poll_harness.look()
+    await poll_harness.look()
+    assert len(await poll_harness.told()) == 4
 
 
 async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await watch.subscribe_to_new(apps=4)
-    await watch.look()
-    watch.end_one_of_each(apps)
-    fill_page(watch)
-    watch.restart(under="bitrise:other", most_apps=1)
+    apps = await poll_harness.subscribe_to_new(apps=4)
+    await poll_harness.look()
+    poll_harness.end_one_of_each(apps)
+    fill_page(poll_harness)
+    poll_harness.restart(under="bitrise:other", most_apps=1)
     for _ in range(6):
-        await watch.look()
-        watch.clock.skip(timedelta(hours=12))
-        watch.end_one_of_each(apps)
-    await watch.look()
-    told = await watch.told()
+        await poll_harness.look()
+        poll_harness.clock.skip(timedelta(hours=12))
+        poll_harness.end_one_of_each(apps)
+    await poll_harness.look()
+    told = await poll_harness.told()
     assert len(told) == len(set(told)) == 4 * 7
 
 
-async def pipelines_seen(watch: BitrisePollHarness, channel: str = "C1") -> list[str | None]:
+async def pipelines_seen(poll_harness: BitrisePollHarness, channel: str = "C1") -> list[str | None]:
     """The pipeline of each build that the channel is owed, in order."""
-    owed = await watch.storage.outbox.due(make_recipient(channel), 1000, watch.clock() + timedelta(days=2))
+    owed = await poll_harness.storage.outbox.due(
+        make_recipient(channel), 1000, poll_harness.clock() + timedelta(days=2)
+    )
     return [one.build.pipeline.id if one.build.pipeline else None for one in owed]
 
 
-def lists_of_pipelines(watch: BitrisePollHarness) -> int:
-    return sum(one.path.endswith("/pipelines") for one in watch.sandbox.requests)
+def lists_of_pipelines(poll_harness: BitrisePollHarness) -> int:
+    return sum(one.path.endswith("/pipelines") for one in poll_harness.sandbox.requests)
 
 
 async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
     """The list of all apps' builds does not name it, and the app had none when it was asked a moment before."""
-    await watch.subscribe(watch.sandbox.android)
-    await watch.look()
-    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
-    await watch.look()
-    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    await poll_harness.look()
+    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
+    await poll_harness.look()
+    pipeline = poll_harness.sandbox.start_pipeline(
+        poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
+    )
     for name in ("unit", "deploy"):
-        pipeline.builds[name].finish("success", watch.clock())
-        watch.sandbox.farm.advance(watch.clock())
-        await watch.look()
-    assert await pipelines_seen(watch) == [None, pipeline.slug, pipeline.slug]
-    idle = watch.requests()
-    await watch.look()
-    assert watch.requests() == idle + 1
+        pipeline.builds[name].finish("success", poll_harness.clock())
+        poll_harness.sandbox.farm.advance(poll_harness.clock())
+        await poll_harness.look()
+    assert await pipelines_seen(poll_harness) == [None, pipeline.slug, pipeline.slug]
+    idle = poll_harness.requests()
+    await poll_harness.look()
+    assert poll_harness.requests() == idle + 1
 
-    await watch.subscribe(watch.sandbox.ios, channel="C2")
-    before = lists_of_pipelines(watch)
-    watch.freeze()
+    await poll_harness.subscribe(poll_harness.sandbox.ios, channel="C2")
+    before = lists_of_pipelines(poll_harness)
+    poll_harness.freeze()
     for _ in range(MOST_QUESTIONS + 5):
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
-        await watch.look()
-    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS
-    later = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
-    later.builds["unit"].finish("error", watch.clock())
-    assert (await watch.look()).running
-    assert len(await pipelines_seen(watch, "C2")) == MOST_QUESTIONS
-    watch.clock.skip(ANOTHER_QUESTION_AFTER)
-    await watch.look()
-    assert await pipelines_seen(watch, "C2") == [*[None] * (MOST_QUESTIONS + 5), later.slug]
-    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS + 1
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+        await poll_harness.look()
+    assert lists_of_pipelines(poll_harness) == before + MOST_QUESTIONS
+    later = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
+    later.builds["unit"].finish("error", poll_harness.clock())
+    assert (await poll_harness.look()).running
+    assert len(await pipelines_seen(poll_harness, "C2")) == MOST_QUESTIONS
+    poll_harness.clock.skip(ANOTHER_QUESTION_AFTER)
+    await poll_harness.look()
+    assert await pipelines_seen(poll_harness, "C2") == [*[None] * (MOST_QUESTIONS + 5), later.slug]
+    assert lists_of_pipelines(poll_harness) == before + MOST_QUESTIONS + 1
     # Ordinary builds after it do not hide it from the list.
-    hidden = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
+    hidden = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
     for _ in range(15):
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
-    hidden.builds["unit"].finish("error", watch.clock())
-    await watch.look()
-    assert hidden.slug in await pipelines_seen(watch, "C2")
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+    hidden.builds["unit"].finish("error", poll_harness.clock())
+    await poll_harness.look()
+    assert hidden.slug in await pipelines_seen(poll_harness, "C2")
 
 
-async def follow(watch: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -> None:
+async def follow(poll_harness: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -> None:
     """What a channel owes to somebody who has started a pipeline there."""
     run = StartedRun(
         app=App(slug=app.slug, title=app.title),
@@ -466,111 +476,126 @@ async def follow(watch: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -
         content=Message("anna started it").encode(),
         note=RunNote(by="U1", said="started it").encode(),
     )
-    await watch.storage.of("T1").subscriptions.follow(
-        run, channel="C1", by="U1", at=watch.clock(), baseline=Baseline(at=watch.clock()), scope=Scope()
+    await poll_harness.storage.of("T1").subscriptions.follow(
+        run,
+        channel="C1",
+        by="U1",
+        at=poll_harness.clock(),
+        baseline=Baseline(at=poll_harness.clock()),
+        scope=Scope(),
     )
 
 
 async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    watch.freeze()
-    await watch.subscribe(watch.sandbox.android, channel="C2")
+    poll_harness.freeze()
+    await poll_harness.subscribe(poll_harness.sandbox.android, channel="C2")
     for _ in range(MOST_QUESTIONS + 1):
-        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
-        await watch.look()
-    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
-    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
-    pipeline.builds["unit"].finish("success", watch.clock())
-    await watch.look()
-    assert set(await pipelines_seen(watch)) == {pipeline.slug}
-    pipeline.builds["deploy"].finish("success", watch.clock())
-    await watch.look()
-    assert set(await pipelines_seen(watch)) == {pipeline.slug}
-    assert await watch.told() == ["Sample Android #22", "Sample Android #23", "Sample Android #23"]
+        poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
+        await poll_harness.look()
+    pipeline = poll_harness.sandbox.start_pipeline(
+        poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
+    )
+    await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id=pipeline.slug))
+    pipeline.builds["unit"].finish("success", poll_harness.clock())
+    await poll_harness.look()
+    assert set(await pipelines_seen(poll_harness)) == {pipeline.slug}
+    pipeline.builds["deploy"].finish("success", poll_harness.clock())
+    await poll_harness.look()
+    assert set(await pipelines_seen(poll_harness)) == {pipeline.slug}
+    assert await poll_harness.told() == ["Sample Android #22", "Sample Android #23", "Sample Android #23"]
     # It has ended, and one that is not there is soon asked for no more.
-    await follow(watch, watch.sandbox.android, PipelineRef(id="0123456789abcdef"))
+    await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id="0123456789abcdef"))
     for _ in range(LOOKS_UNTIL_LISTED + 2):
-        await watch.look()
-    paths = [one.path for one in watch.sandbox.requests]
+        await poll_harness.look()
+    paths = [one.path for one in poll_harness.sandbox.requests]
     assert sum(path.endswith("/pipelines/0123456789abcdef") for path in paths) == LOOKS_UNTIL_LISTED
     assert sum(path.endswith(pipeline.slug) for path in paths) == 2
 
 
-async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: BitrisePollHarness) -> None:
-    watch.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
-    await watch.subscribe(watch.sandbox.android)
-    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
-    pipeline.builds["unit"].finish("error", watch.clock())
-    watch.sandbox.farm.pipelines.remove(pipeline)
-    await watch.look()
-    assert await pipelines_seen(watch) == []
-    watch.sandbox.farm.pipelines.append(pipeline)
-    await watch.look()
-    assert await pipelines_seen(watch) == [pipeline.slug]
-    lost = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
-    lost.builds["unit"].finish("error", watch.clock())
-    watch.sandbox.farm.pipelines.remove(lost)
+async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(
+    poll_harness: BitrisePollHarness,
+) -> None:
+    poll_harness.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    pipeline = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
+    pipeline.builds["unit"].finish("error", poll_harness.clock())
+    poll_harness.sandbox.farm.pipelines.remove(pipeline)
+    await poll_harness.look()
+    assert await pipelines_seen(poll_harness) == []
+    poll_harness.sandbox.farm.pipelines.append(pipeline)
+    await poll_harness.look()
+    assert await pipelines_seen(poll_harness) == [pipeline.slug]
+    lost = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
+    lost.builds["unit"].finish("error", poll_harness.clock())
+    poll_harness.sandbox.farm.pipelines.remove(lost)
     for _ in range(3):
-        await watch.look()
+        await poll_harness.look()
     # One that is never listed keeps nothing back for good.
-    assert await pipelines_seen(watch) == [pipeline.slug, None]
+    assert await pipelines_seen(poll_harness) == [pipeline.slug, None]
 
 
 async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has_started_it(
-    watch: BitrisePollHarness,
+    poll_harness: BitrisePollHarness,
 ) -> None:
-    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    pipeline = poll_harness.sandbox.start_pipeline(
+        poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
+    )
     for build in pipeline.builds.values():
-        watch.sandbox.farm.builds.remove(build)
+        poll_harness.sandbox.farm.builds.remove(build)
     # Its first workflow waits for its build, and the farm gives it none.
     pipeline.builds.clear()
     pipeline.abort_reason = "no machine"
-    watch.sandbox.fault("GET */pipelines/*", "status", status=404)
-    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
-    await watch.look()
-    [message] = await watch.storage.messages.unfinished(make_recipient("C1"))
+    poll_harness.sandbox.fault("GET */pipelines/*", "status", status=404)
+    await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id=pipeline.slug))
+    await poll_harness.look()
+    [message] = await poll_harness.storage.messages.unfinished(make_recipient("C1"))
     assert message.content == Message("anna started it").encode()
-    await watch.look()
-    [message] = await watch.storage.messages.unfinished(make_recipient("C1"))
+    await poll_harness.look()
+    [message] = await poll_harness.storage.messages.unfinished(make_recipient("C1"))
     assert message.content is not None
     said = Message.decode(message.content)
     assert "started it" in said.text
     assert "release-train #1 was aborted" in said.text
     assert "no machine" in message.content
     count = "SELECT COUNT(*) FROM subscriptions"
-    assert await watch.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
-    await watch.look()
-    assert sum(one.path.endswith(pipeline.slug) for one in watch.sandbox.requests) == 2
+    assert await poll_harness.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
+    await poll_harness.look()
+    assert sum(one.path.endswith(pipeline.slug) for one in poll_harness.sandbox.requests) == 2
 
 
 @pytest.mark.parametrize(("public", "asked"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
 async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approval(
-    watch: BitrisePollHarness, public: bool | None, asked: list[int]
+    poll_harness: BitrisePollHarness, public: bool | None, asked: list[int]
 ) -> None:
-    app = App(slug=watch.sandbox.android.slug, title="Sample Android", public=public)
-    subscriptions = watch.storage.of("T1").subscriptions
+    app = App(slug=poll_harness.sandbox.android.slug, title="Sample Android", public=public)
+    subscriptions = poll_harness.storage.of("T1").subscriptions
     await subscriptions.add(
-        channel="C1", app=app, terms=NotificationRule(), by="U1", at=watch.clock(), baseline=None
+        channel="C1", app=app, terms=NotificationRule(), by="U1", at=poll_harness.clock(), baseline=None
     )
     approvals = BuildRequestPoller(
-        watch.bitrise, watch.storage, every_seconds=1, found=lambda: None, clock=watch.clock
+        poll_harness.bitrise,
+        poll_harness.storage,
+        every_seconds=1,
+        found=lambda: None,
+        clock=poll_harness.clock,
     )
     counts = []
     for minutes in (0, 30, 31):
-        watch.clock.skip(timedelta(minutes=minutes))
+        poll_harness.clock.skip(timedelta(minutes=minutes))
         await approvals.ask_some()
-        counts.append(sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests))
+        counts.append(sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests))
     assert counts == asked
     # Where something waits, it is asked as often as any other.
-    watch.sandbox.hold(watch.sandbox.android, 12)
+    poll_harness.sandbox.hold(poll_harness.sandbox.android, 12)
     for _ in range(2):
-        watch.clock.skip(timedelta(minutes=61))
+        poll_harness.clock.skip(timedelta(minutes=61))
         await approvals.ask_some()
-    watch.clock.skip(timedelta(minutes=1))
-    watch.sandbox.farm.requests.clear()
+    poll_harness.clock.skip(timedelta(minutes=1))
+    poll_harness.sandbox.farm.requests.clear()
     await approvals.ask_some()
-    open_ = await watch.storage.requests.open(Provider.BITRISE, app.slug)
+    open_ = await poll_harness.storage.requests.open(Provider.BITRISE, app.slug)
     assert list(open_) == []
-    asked_at_last = sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests)
+    asked_at_last = sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests)
     assert asked_at_last == (asked[-1] + 3 if public is not False else 0)

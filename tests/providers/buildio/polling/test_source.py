@@ -39,7 +39,7 @@ class BuildioPollHarness:
 
 
 @pytest.fixture
-async def town(storage: Repositories) -> AsyncIterator[BuildioPollHarness]:
+async def harness(repositories: Repositories) -> AsyncIterator[BuildioPollHarness]:
     clock = Clock(lambda: NOON)
     sandbox = await BuildioSimulator(now=clock).start()
     async with HttpTransport() as http:
@@ -50,16 +50,16 @@ async def town(storage: Repositories) -> AsyncIterator[BuildioPollHarness]:
             clock=clock,
             deadline=timedelta(0),
         )
-        async with telling(storage, lambda: BuildioBuildSource(client, clock=clock), clock) as watch:
+        async with telling(repositories, lambda: BuildioBuildSource(client, clock=clock), clock) as watch:
             yield BuildioPollHarness(sandbox, clock, watch)
     assert sandbox.violations == []
     await sandbox.close()
 
 
 @pytest.fixture
-async def shop(town: BuildioPollHarness) -> BuildioPollHarness:
-    await town.watch.subscribe(town.shop)
-    return town
+async def shop(harness: BuildioPollHarness) -> BuildioPollHarness:
+    await harness.watch.subscribe(harness.shop)
+    return harness
 
 
 async def test_what_is_there_at_the_subscription_is_told_of_nobody(shop: BuildioPollHarness) -> None:
@@ -78,15 +78,15 @@ async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_g
     assert "main" in shop.watch.words()
 
 
-async def test_a_start_is_told_where_it_is_asked_for(town: BuildioPollHarness) -> None:
-    await town.watch.subscribe(town.shop, NotificationRule(style=DeliveryStyle.LIVE))
-    town.sandbox.deploy(town.sandbox.shop)
-    await town.go_on(seconds=15)
-    [said] = town.watch.told
+async def test_a_start_is_told_where_it_is_asked_for(harness: BuildioPollHarness) -> None:
+    await harness.watch.subscribe(harness.shop, NotificationRule(style=DeliveryStyle.LIVE))
+    harness.sandbox.deploy(harness.sandbox.shop)
+    await harness.go_on(seconds=15)
+    [said] = harness.watch.told
     assert said.startswith("▶️ shop deployment v2 is running since ")
-    assert "running for 15 s, as of " in town.watch.words()
-    await town.go_on(times=6)
-    assert town.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert "running for 15 s, as of " in harness.watch.words()
+    await harness.go_on(times=6)
+    assert harness.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop: BuildioPollHarness) -> None:
@@ -172,14 +172,14 @@ async def test_dynos_that_were_scaled_down_have_not_crashed(shop: BuildioPollHar
     assert shop.watch.told == []
 
 
-async def test_a_sparse_answer_is_enough_to_see_an_end(town: BuildioPollHarness) -> None:
-    town.sandbox.manner.sparse = True
-    await town.watch.subscribe(town.shop)
-    town.sandbox.deploy(town.sandbox.shop, fails="no")
-    await town.go_on(times=6)
-    town.sandbox.deploy(town.sandbox.shop)
-    await town.go_on(times=6)
-    assert town.watch.told == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
+async def test_a_sparse_answer_is_enough_to_see_an_end(harness: BuildioPollHarness) -> None:
+    harness.sandbox.manner.sparse = True
+    await harness.watch.subscribe(harness.shop)
+    harness.sandbox.deploy(harness.sandbox.shop, fails="no")
+    await harness.go_on(times=6)
+    harness.sandbox.deploy(harness.sandbox.shop)
+    await harness.go_on(times=6)
+    assert harness.watch.told == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
 
 
 async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: BuildioPollHarness) -> None:
