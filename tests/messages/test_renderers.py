@@ -377,7 +377,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         build_card.build_list,
         APPS,
         st.lists(BUILDS, max_size=3),
-        ask=st.builds(ListBuilds, filter=FILTERS),
+        command=st.builds(ListBuilds, filter=FILTERS),
         next=st.none() | SLUG,
         now=NOW,
     ),

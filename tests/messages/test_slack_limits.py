@@ -196,7 +196,7 @@ def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
 @given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
 def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
     ask = ListBuilds(filter=wanted)
-    assert_message(build_card.build_list(app, builds, command=command, next=start, now=NOON))
+    assert_message(build_card.build_list(app, builds, command=ask, next=start, now=NOON))
 
 
 @given(st.lists(APPS, max_size=20))
@@ -268,7 +268,7 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
         assert_message(begun)
         assert_message(action_messages.with_starter(begun, note))
         ask = TriggerBuild(branch="main", commit="0d5b3c")
-        said = action_messages.start_note(app, one, by="U0ASKER", command=command).said
+        said = action_messages.start_note(app, one, by="U0ASKER", command=ask).said
         assert "on branch `main` at commit `0d5b3c`" in said
     assert_message(action_messages.did_not_start(app, started))
 
