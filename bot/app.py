@@ -24,7 +24,14 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.http_server import HttpServer
-from bot.providers_setup import check_service_token, clients_of, lookout_of, service_probes, sign_in_pages
+from bot.providers_setup import (
+    SPECS,
+    check_service_token,
+    clients_of,
+    lookout_of,
+    service_probes,
+    sign_in_pages,
+)
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
 from bot.slack.socket_mode import PING_SECONDS, SocketModeConnections
@@ -220,6 +227,7 @@ class Application:
                         one.forget(team)
 
             services = Services(
+                registry=SPECS,
                 clients=clients,
                 runner=self.workers,
                 rulings=Authorizer(self._rules, storage, clients, groups),

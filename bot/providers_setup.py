@@ -18,18 +18,21 @@ from domain.notifications.changes import compare
 from domain.notifications.matching import match
 from domain.polling import BuildSource
 from domain.provider import Provider
+from providers.bitrise import spec as bitrise_spec
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
-from providers.bitrise.spec import bitrise_spec
+from providers.bitrise.spec import bitrise_connection
+from providers.buildio import spec as buildio_spec
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
-from providers.buildio.spec import buildio_spec
+from providers.buildio.spec import buildio_connection
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
 from services.polling.poll import Poll
 from services.polling.poller import Intervals, Poller
 from services.polling.pollers import Pollers
+from services.provider_spec import ProviderRegistry
 from services.slack.workspace_members import MemberDirectory
 from services.worker_processes.pool import Runner
 from storage.poll_recorder import PollRecorder
@@ -37,6 +40,9 @@ from storage.repositories import Repositories
 
 Clock = Callable[[], datetime]
 HttpOf = Mapping[Provider, HttpTransport]
+
+# The one list of providers: what is added here is offered everywhere.
+SPECS = ProviderRegistry((bitrise_spec.SPEC, buildio_spec.SPEC))
 
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10
@@ -64,14 +70,14 @@ def clients_of(
     bitrise_time, buildio_time = https[Provider.BITRISE].clock, https[Provider.BUILDIO].clock
     return Clients(
         ProviderClients(
-            bitrise_spec(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
+            bitrise_connection(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
             bitrise,
             storage,
             provider_clock=bitrise_time,
             **known,
         ),
         ProviderClients(
-            buildio_spec(_buildio(settings, https[Provider.BUILDIO], clock), door),
+            buildio_connection(_buildio(settings, https[Provider.BUILDIO], clock), door),
             buildio,
             storage,
             provider_clock=buildio_time,

@@ -17,6 +17,7 @@ from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
 from services.polling.pollers import Pollers
+from services.provider_spec import ProviderRegistry
 from services.request.late_replies import LateAnswers
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
@@ -43,6 +44,7 @@ class Services:
     `slack` gives the client of a workspace; `home_changed` takes a workspace and a person.
     """
 
+    registry: ProviderRegistry
     clients: Clients
     runner: Runner
     rulings: Authorizer

@@ -1,8 +1,8 @@
-"""How a provider plugs into what the bot does for people: the one engine knows nothing else of it."""
+"""A provider as the rest of the bot knows it: what people can do there, and how it is reached."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -42,7 +42,7 @@ Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class ProviderSpec(Generic[Client]):
+class ProviderConnection(Generic[Client]):
     """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
 
     `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
@@ -61,3 +61,28 @@ class ProviderSpec(Generic[Client]):
     workflows: Sequence[Names[Client]] = ()
     pipelines: Sequence[Names[Client]] = ()
     door: OAuthFlow | None = None
+
+
+@dataclass(frozen=True)
+class ProviderSpec:
+    """Everything that the bot knows of one provider before it is told any setting.
+
+    One constant per provider (`providers/NAME/spec.py`). Services and handlers look it up in the registry and know no
+    provider by name.
+    """
+
+    provider: Provider
+
+
+class ProviderRegistry:
+    """The providers of this bot, in the order in which they are offered; the first one is meant where none is named."""
+
+    def __init__(self, specs: Sequence[ProviderSpec]) -> None:
+        self._specs = {spec.provider: spec for spec in specs}
+
+    def __iter__(self) -> Iterator[ProviderSpec]:
+        return iter(self._specs.values())
+
+    def get(self, provider: Provider) -> ProviderSpec:
+        """Return what is known of the provider. Raises KeyError for one that this bot does not have."""
+        return self._specs[provider]

@@ -10,14 +10,17 @@ from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
-from services.provider_spec import ProviderSpec, TokenOwner
+from services.provider_spec import ProviderConnection, ProviderSpec, TokenOwner
 
 _FAILED = 2
 
 
-def bitrise_spec(make: Callable[[Credentials], BitriseClient]) -> ProviderSpec[BitriseClient]:
+SPEC = ProviderSpec(provider=Provider.BITRISE)
+
+
+def bitrise_connection(make: Callable[[Credentials], BitriseClient]) -> ProviderConnection[BitriseClient]:
     """Bitrise's, with what makes its clients."""
-    return ProviderSpec(
+    return ProviderConnection(
         Provider.BITRISE,
         make,
         apps=_apps,

@@ -11,14 +11,16 @@ from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth
 from providers.buildio.polling.deployments import WORKFLOW
-from services.provider_spec import ProviderSpec, TokenOwner
+from services.provider_spec import ProviderConnection, ProviderSpec, TokenOwner
+
+SPEC = ProviderSpec(provider=Provider.BUILDIO)
 
 
-def buildio_spec(
+def buildio_connection(
     make: Callable[[Credentials], BuildioClient], door: BuildioOAuth | None
-) -> ProviderSpec[BuildioClient]:
+) -> ProviderConnection[BuildioClient]:
     """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
-    return ProviderSpec(
+    return ProviderConnection(
         Provider.BUILDIO,
         make,
         apps=_apps,

@@ -11,7 +11,7 @@ import structlog
 
 from domain.build import App
 from domain.errors import Forbidden, InvalidToken, NotConnected, ProviderError
-from services.provider_spec import ProviderSpec
+from services.provider_spec import ProviderConnection
 
 log = structlog.get_logger()
 
@@ -30,8 +30,10 @@ FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 class AppCatalog(Generic[Client]):
     """All apps, read when they are needed and are not fresh any more."""
 
-    def __init__(self, plug: ProviderSpec[Client], client: Client, *, clock: Callable[[], datetime]) -> None:
-        self._plug = plug
+    def __init__(
+        self, connection: ProviderConnection[Client], client: Client, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
         self._client = client
         self._clock = clock
         self._apps: Sequence[App] = ()
@@ -57,7 +59,7 @@ class AppCatalog(Generic[Client]):
         """Whose token sees them; None for a workspace's, or where the provider does not say."""
         if not self._asked_owner:
             try:
-                owner = await self._plug.owner(self._client)
+                owner = await self._connection.owner(self._client)
             except ProviderError:
                 return None
             self._owner, self._asked_owner = owner.name if owner is not None else None, True
@@ -78,17 +80,17 @@ class AppCatalog(Generic[Client]):
 
     async def ask_for(self, slug: str) -> App:
         """The app with this very slug, as the provider knows it. Raises ProviderError."""
-        return await self._plug.app(self._client, slug)
+        return await self._connection.app(self._client, slug)
 
     async def reads_logs(self, app: App) -> bool:
         """Whether what an app's builds say of their failures may be shown to others. Raises ProviderError."""
-        return await self._plug.reads_logs(self._client, app)
+        return await self._connection.reads_logs(self._client, app)
 
     async def read(self, fresh: timedelta) -> Sequence[App]:
         """Every app, as it was no longer ago than this. Raises ProviderError."""
         async with self._reading:
             if self._read_at is None or self._clock() - self._read_at > fresh:
-                self._apps = await self._plug.apps(self._client)
+                self._apps = await self._connection.apps(self._client)
                 self._read_at = self._clock()
             return self._apps
 

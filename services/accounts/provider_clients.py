@@ -23,7 +23,7 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.lookup.negative_cache import Misses
-from services.provider_spec import Names, ProviderSpec, TokenOwner
+from services.provider_spec import Names, ProviderConnection, TokenOwner
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
 from storage.encryption import DecryptionError
@@ -67,7 +67,7 @@ class ProviderClients(Generic[Client]):
 
     def __init__(
         self,
-        plug: ProviderSpec[Client],
+        connection: ProviderConnection[Client],
         settled: ProviderConfig,
         storage: Repositories,
         *,
@@ -78,28 +78,28 @@ class ProviderClients(Generic[Client]):
         provider_clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.members = members
-        self.provider = plug.provider
+        self.provider = connection.provider
         self.service_acts = settled.acts
         self.sign_in = settled.sign_in
-        self.door = plug.door
-        self._plug = plug
+        self.door = connection.door
+        self._connection = connection
         self._storage = storage
         self._service_token = settled.token
         self.clock = clock
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
-        self.renewing = TokenRefresher(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
-        self.service = plug.make(ServiceToken(settled.token, plug.provider))
-        self.service_apps = AppCatalog(plug, self.service, clock=clock)
+        self.renewing = TokenRefresher(connection.door, storage, verifier=verifier, asked=asked, clock=clock)
+        self.service = connection.make(ServiceToken(settled.token, connection.provider))
+        self.service_apps = AppCatalog(connection, self.service, clock=clock)
         self._kept: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
 
     def of(self, team: str, person: str) -> UserClient[Client]:
         """What this person is answered with; `""` is nobody in particular, who has no account."""
         key = (team, person)
         if key not in self._kept:
-            reading = self._plug.make(self._credentials(team, person, strict=False))
-            own = self._plug.make(self._credentials(team, person, strict=True))
-            self._kept[key] = UserClient(reading, own, AppCatalog(self._plug, own, clock=self.clock))
+            reading = self._connection.make(self._credentials(team, person, strict=False))
+            own = self._connection.make(self._credentials(team, person, strict=True))
+            self._kept[key] = UserClient(reading, own, AppCatalog(self._connection, own, clock=self.clock))
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -116,19 +116,19 @@ class ProviderClients(Generic[Client]):
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> TokenOwner | None:
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
-        return await self._plug.owner(self._plug.make(FixedToken(token, requester)))
+        return await self._connection.owner(self._connection.make(FixedToken(token, requester)))
 
     def branches(self, team: str, person: str) -> list[Read]:
         """The ways of asking for an app's branches, as this person."""
-        return self._as_them(self._plug.branches, team, person)
+        return self._as_them(self._connection.branches, team, person)
 
     def workflows(self, team: str, person: str) -> list[Read]:
         """The ways of asking for an app's workflows, as this person."""
-        return self._as_them(self._plug.workflows, team, person)
+        return self._as_them(self._connection.workflows, team, person)
 
     def pipelines(self, team: str, person: str) -> list[Read]:
         """The ways of asking for an app's pipelines, as this person."""
-        return self._as_them(self._plug.pipelines, team, person)
+        return self._as_them(self._connection.pipelines, team, person)
 
     def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
         return [partial(way, self.of(team, person).reading) for way in ways]

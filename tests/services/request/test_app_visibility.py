@@ -27,7 +27,7 @@ from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
 from services.container import Services
 from services.jobs.access_checker import AccessChecker
-from services.provider_spec import ProviderSpec
+from services.provider_spec import ProviderConnection
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
@@ -61,7 +61,7 @@ class BuildSystem:
         self.tokens = {BOTS_TOKEN.get_secret_value()}
         self.away = False
 
-    def plug(self) -> ProviderSpec[Credentials]:
+    def connection(self) -> ProviderConnection[Credentials]:
         async def app(client: Credentials, slug: str) -> App:
             if slug != self.app.slug or not await self._sees(client):
                 raise NotFound
@@ -76,7 +76,7 @@ class BuildSystem:
         async def owner(client: Credentials) -> None:
             await self._sees(client)
 
-        return ProviderSpec(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
+        return ProviderConnection(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
 
     async def _sees(self, client: Credentials) -> bool:
         token = await client.token(changes=False)
@@ -133,7 +133,7 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
-    clients = ProviderClients(system.plug(), settled, sealing, **known)
+    clients = ProviderClients(system.connection(), settled, sealing, **known)
     apps = VisibleApps(clients, here, BEN, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
     system.seeing.discard("token-1")
@@ -150,7 +150,7 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
     repositories: Repositories,
 ) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
-    directory = AppCatalog(system.plug(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
+    directory = AppCatalog(system.connection(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
     assert [one.slug for one in await directory.in_time()] == ["slug-x"]
     system.away = True
     now[0] += timedelta(minutes=10)
@@ -250,7 +250,7 @@ class Visibility(RuleBasedStateMachine):
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }
-        return ProviderClients(system.plug(), settled, self.storage, **known)
+        return ProviderClients(system.connection(), settled, self.storage, **known)
 
     def _link(self, person: str) -> None:
         self.tokens += 1
