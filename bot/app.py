@@ -40,7 +40,6 @@ from domain.errors import ProviderError
 from domain.provider import Provider
 from handlers.lifecycle_events import is_departure
 from handlers.listeners import register
-from handlers.middleware import RequestTracker
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS
@@ -71,6 +70,7 @@ from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.pollers import Pollers
 from services.request.context import workspace_of
 from services.request.late_replies import LateAnswers
+from services.request.request_tracker import RequestTracker
 from services.slack.response_urls import SlackUrls
 from services.slack.web_client import (
     SlackNotReachable,
@@ -257,7 +257,7 @@ class Application:
             slack_app = self._slack_app(slack, client, database)
             homes = HomeRefresher(services, news, progress_seconds=self._progress_seconds)
             forgetful.append(homes)
-            register(slack_app, services, listening, homes)
+            register(slack_app, SPECS, services, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, BackgroundPart] = {
                 "lookout": lookout,

@@ -26,8 +26,6 @@ MOST_HELD_BYTES = 4 * 1024 * 1024
 MOST_WAITING = 1
 # What is read at once of a connection.
 READ_BYTES = 16 * 1024
-# For a body to come whole once its head is there; Slack itself waits three seconds for the answer.
-BODY_SECONDS = 5.0
 # Between two lines in the log about the same: a flood must not fill the log as well.
 LOG_SECONDS = 10.0
 
@@ -184,23 +182,3 @@ class Connections:
             self._given_up, self._silent_until = 0, now + LOG_SECONDS
         self.closed(connection)
         connection.give_up()
-
-
-async def read_body(request: web.Request, most: int) -> bytes | None:
-    """Read a request's body; None where there is more of it than `most`, whatever its head says.
-
-    Raises TimeoutError where it does not come whole within BODY_SECONDS.
-    """
-    if (request.content_length or 0) > most:
-        return None
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > most:
-                    return None
-        return bytes(body)
-    finally:
-        # Where the connection breaks, the error's traceback keeps it until somebody collects the garbage.
-        body.clear()

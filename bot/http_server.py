@@ -20,13 +20,14 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
+from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections
 from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
 from bot.slack.unavailable import answer_unavailable, needs_slack
 from domain.constant_time import secrets_equal
 from domain.nul import remove_nul
 from domain.redaction.redactor import redact
 from providers.bitrise.webhook import Webhook
+from services.http_body import read_body
 from services.slack.acknowledgement import acknowledging
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from bot.html_page import HEADERS, page
 from domain.errors import ProviderDown, ProviderError
 from domain.fair_limiter import Requester
 from domain.provider import Provider
-from services.provider_spec import OAuthFlow, TokenOwner
+from services.provider_connection import OAuthFlow, TokenOwner
 from storage.database import WorkspaceGone
 from storage.oauth_sessions import AuthorizedSession, OAuthSession, OAuthSessions
 

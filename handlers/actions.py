@@ -1,4 +1,4 @@
-"""Buttons, wherever they are: on messages, below links, in modals, on the Home. One module for each kind of thing."""
+"""Buttons, and whatever else is pressed or picked: on messages, in modals, on the Home tab."""
 
 from __future__ import annotations
 
@@ -8,47 +8,48 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from handlers.middleware import RequestTracker
-from messages.kit.action_ids import OPEN_LINK
-from providers.bitrise.artifacts import buttons as artifact_buttons
-from providers.bitrise.builds import buttons as build_buttons
-from providers.bitrise.logs import buttons as log_buttons
-from providers.bitrise.pipelines import buttons as pipeline_buttons
-from providers.buildio.button_registry import KINDS as OF_BUILDIO
+from messages.kit.action_ids import OPEN_LINK, PICK_APP
 from services.container import Services
-from services.features.accounts import buttons
-from services.features.subscriptions import buttons as subscription_buttons
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
+from services.request.context import RequestContext
 from services.request.error_messages import say_or_explain
+from services.request.interactions import Interactions, ViewAction, ViewActionHandler
+from services.request.request_tracker import RequestTracker, wait_for_place
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to every button that the messages have."""
-    for kind in (
-        buttons,
-        build_buttons,
-        log_buttons,
-        artifact_buttons,
-        pipeline_buttons,
-        subscription_buttons,
-        *OF_BUILDIO,
-    ):
-        for action_id, answer in kind.ANSWERS.items():
-            _listen(app, action_id, answer, services, listening, form=False)
-        for action_id, answer in kind.FORMS.items():
-            _listen(app, action_id, answer, services, listening, form=True)
+def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
+    """Listen to every button and list of the interactions."""
+    for action_id, button in interactions.buttons.items():
+        _listen(app, action_id, button, services, tracker, form=False)
+    for action_id, button in interactions.form_buttons.items():
+        _listen(app, action_id, button, services, tracker, form=True)
+    for action_id, handler in interactions.view_actions.items():
+        _listen_in_view(app, action_id, handler, services, tracker)
+
+    @app.action(PICK_APP)
+    async def app_selected(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        async with tracker.answering(PICK_APP):
+            await wait_for_place()
+            select = interactions.app_selections.get((body.get("view") or {}).get("callback_id") or "")
+            if select is not None:
+                await select(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))
+
+    @app.action(re.compile(f"^({'|'.join(sorted(interactions.selections))})$"))
+    async def selected(ack: AsyncAck) -> None:
+        await ack()  # it is read when the form is submitted
 
     @app.action(re.compile(f"^{OPEN_LINK}"))
     async def opened(ack: AsyncAck) -> None:
-        await ack()  # Slack tells of a link's click too; there is nothing to do
+        await ack()  # Slack reports clicks on links, too; there is nothing to do
 
 
 def _listen(
     app: AsyncApp,
     action_id: str,
-    answer: Respond,
+    handler: ButtonHandler,
     services: Services,
-    listening: RequestTracker,
+    tracker: RequestTracker,
     *,
     form: bool,
 ) -> None:
@@ -57,6 +58,17 @@ def _listen(
     @app.action(re.compile(f"^{action_id}(_next)?$"))
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
-        async with listening.answering(action_id):
+        async with tracker.answering(action_id):
             press = ButtonPress.in_body(body, action, services, form=form)
-            await say_or_explain(answer(press), press.say)
+            await say_or_explain(handler(press), press.say)
+
+
+def _listen_in_view(
+    app: AsyncApp, action_id: str, handler: ViewActionHandler, services: Services, tracker: RequestTracker
+) -> None:
+    @app.action(action_id)
+    async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        async with tracker.answering(action_id):
+            await wait_for_place()
+            await handler(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))

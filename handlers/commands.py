@@ -9,25 +9,25 @@ from slack_bolt.async_app import AsyncAck
 
 from domain.commands.command_line import GRAMMARS
 from domain.commands.parser import CommandParser
-from handlers.middleware import RequestTracker
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.request.context import RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
+from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
     """Listen to the command of each provider."""
     for grammar in GRAMMARS:
-        _listen(app, grammar, services, listening)
+        _listen(app, grammar, services, tracker)
 
 
-def _listen(app: AsyncApp, grammar: CommandParser, services: Services, listening: RequestTracker) -> None:
+def _listen(app: AsyncApp, grammar: CommandParser, services: Services, tracker: RequestTracker) -> None:
     @app.command(grammar.provider.command)
     async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
-        async with listening.answering("command"):
+        async with tracker.answering("command"):
             context = RequestContext(
                 services=services,
                 person=command["user_id"],

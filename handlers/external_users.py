@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
+from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
-from domain.provider import Provider
-from handlers.middleware import RequestTracker
 from messages import notices
 from messages.kit import action_ids
 from services.container import Services
+from services.provider_spec import ProviderRegistry
 from services.request.context import Reply, RequestContext, workspace_of
+from services.request.interactions import Interactions
+from services.request.request_tracker import RequestTracker
 from services.request.responder import PressedMessage, Responder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
@@ -26,52 +28,55 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 2.0
 TITLE = "Buildbell"
 
-# What is not here is closed to them. What is here shows no more than the channel follows, or asks by itself.
-OPEN = frozenset(
-    {
-        # `services.features.dispatch` knows which of what is typed they may.
-        *(f"command {one.command}" for one in (Provider.BITRISE, Provider.BUILDIO)),
-        "event app_mention",
-        "event message",
-        # Their Home is closed (`services.home.refresher`), and links show only what the channel is subscribed to
-        # (`services.features.builds.unfurl_rule`).
-        "event app_home_opened",
-        "event link_shared",
-        # Nobody asks for anything by these.
-        "event user_change",
-        "event tokens_revoked",
-        "event app_uninstalled",
-        # Whom a workflow's step names is judged like anybody (`services.authorization.authorizer`).
-        "event function_executed",
-        "shortcut about_build",
-        *(
-            f"action {one}"
-            for one in (
-                action_ids.BUILD_SHOW,
-                action_ids.BUILD_REFRESH,
-                action_ids.BUILD_COMPARE,
-                action_ids.BUILDS_NEXT,
-                action_ids.APPS_PAGE,
-                action_ids.PIPELINE_SHOW,
-                action_ids.PIPELINE_REFRESH,
-                action_ids.BUILDIO_APP,
-                action_ids.BUILDIO_REFRESH,
-                # A link's click changes nothing, and what is their own they may take back.
-                action_ids.OPEN_LINK,
-                action_ids.DISCONNECT,
-                action_ids.WIPE_TOKEN,
-            )
-        ),
-    }
-)
+
+def open_surfaces(interactions: Interactions, registry: ProviderRegistry) -> frozenset[str]:
+    """Return what people of other companies may use, by the names of `surfaces_of`; the rest is closed to them."""
+    return frozenset(
+        {
+            # `services.features.dispatch` knows which commands they may use.
+            *(f"command {spec.provider.command}" for spec in registry),
+            "event app_mention",
+            "event message",
+            # Their Home is closed (`services.home.refresher`), and links show only what the channel is subscribed to
+            # (`services.features.builds.unfurl_rule`).
+            "event app_home_opened",
+            "event link_shared",
+            # Nobody asks for anything by these.
+            "event user_change",
+            "event tokens_revoked",
+            "event app_uninstalled",
+            # Whom a workflow's step names is judged like anybody (`services.authorization.authorizer`).
+            "event function_executed",
+            *(
+                f"shortcut {name}" if name in interactions.shortcuts else f"action {name}"
+                for name in interactions.open_to_external_users
+            ),
+        }
+    )
 
 
-class Outsiders:
+def register(
+    app: AsyncApp,
+    interactions: Interactions,
+    registry: ProviderRegistry,
+    services: Services,
+    tracker: RequestTracker,
+) -> None:
+    """Let people of other companies use what is open to them, and nothing else."""
+    gate = ExternalUserGate(open_surfaces(interactions, registry), services, tracker)
+
+    @app.middleware
+    async def external_users(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await gate.check(body, next)
+
+
+class ExternalUserGate:
     """Bolt middleware: notes what a payload says of whoever acts, and lets outsiders use what is open to them."""
 
-    def __init__(self, services: Services, listening: RequestTracker) -> None:
+    def __init__(self, open_to_them: frozenset[str], services: Services, tracker: RequestTracker) -> None:
+        self._open = open_to_them
         self._services = services
-        self._listening = listening
+        self._tracker = tracker
         self._saying: set[asyncio.Task[None]] = set()
 
     async def check(
@@ -81,7 +86,7 @@ class Outsiders:
         team = workspace_of(body)
         if (heard := home_of(body, team)) is not None:
             self._services.clients.members.heard(team, *heard)
-        if surfaces_of(body) <= OPEN:
+        if surfaces_of(body) <= self._open:
             await next_()
             return None
         try:
@@ -114,7 +119,7 @@ class Outsiders:
         task.add_done_callback(self._saying.discard)
 
     async def _say(self, say: Responder, problem: NotAMember) -> None:
-        async with self._listening.answering("refusal"):
+        async with self._tracker.answering("refusal"):
             try:
                 await say(Reply(notices.problem(str(problem)), title=TITLE))
             except (SlackCallFailed, TimeoutError) as error:

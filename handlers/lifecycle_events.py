@@ -9,15 +9,15 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.middleware import RequestTracker
 from services.container import Services, Uninstallation
 from services.features.accounts import commands
 from services.request.context import RequestContext, workspace_of
+from services.request.request_tracker import RequestTracker
 
 log = structlog.get_logger()
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
     """Listen to what Slack tells of both."""
 
     @app.event("user_change")
@@ -27,7 +27,7 @@ def register(app: AsyncApp, services: Services, listening: RequestTracker) -> No
         services.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
         if not user.get("deleted") or not user.get("id"):
             return
-        async with listening.answering("user_change"):
+        async with tracker.answering("user_change"):
             context = RequestContext(
                 services=services, person=str(user["id"]), team=workspace_of(body), channel=""
             )
@@ -37,12 +37,12 @@ def register(app: AsyncApp, services: Services, listening: RequestTracker) -> No
     @app.event("tokens_revoked")
     async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
-            async with listening.answering("tokens_revoked"):
+            async with tracker.answering("tokens_revoked"):
                 await services.departed(_departure(body, certain=False))
 
     @app.event("app_uninstalled")
     async def uninstalled(body: dict[str, Any]) -> None:
-        async with listening.answering("app_uninstalled"):
+        async with tracker.answering("app_uninstalled"):
             await services.departed(_departure(body, certain=True))
 
 

@@ -7,39 +7,39 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from domain.commands.command_line import grammar_in, grammar_of
-from handlers.middleware import RequestTracker
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.request.context import RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
+from services.request.request_tracker import RequestTracker
 from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
+def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
     """Listen to mentions and direct messages; Bolt acknowledges events by itself."""
 
     @app.event("app_mention")
     async def mention(event: dict[str, Any], body: dict[str, Any]) -> None:
-        await _answer(event, body, services, listening, thread=event.get("thread_ts") or event["ts"])
+        await _answer(event, body, services, tracker, thread=event.get("thread_ts") or event["ts"])
 
     @app.event("message")
     async def direct_message(event: dict[str, Any], body: dict[str, Any]) -> None:
         # Edits, joins and the like come with a subtype, other bots' words with a bot_id: none of them asks.
         if event.get("channel_type") == "im" and "subtype" not in event and "bot_id" not in event:
-            await _answer(event, body, services, listening, thread=event.get("thread_ts"))
+            await _answer(event, body, services, tracker, thread=event.get("thread_ts"))
 
 
 async def _answer(
     event: dict[str, Any],
     body: dict[str, Any],
     services: Services,
-    listening: RequestTracker,
+    tracker: RequestTracker,
     *,
     thread: str | None,
 ) -> None:
     if "bot_id" in event or "user" not in event:
         return  # two bots that answer each other's mentions would never end
-    async with listening.answering("message"):
+    async with tracker.answering("message"):
         context = RequestContext(
             services=services,
             person=event["user"],

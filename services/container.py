@@ -1,8 +1,11 @@
 """What the handlers work with."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -17,11 +20,13 @@ from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
 from services.polling.pollers import Pollers
-from services.provider_spec import ProviderRegistry
 from services.request.late_replies import LateAnswers
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
 from storage.repositories import Repositories
+
+if TYPE_CHECKING:  # a spec names the request context, which has the services
+    from services.provider_spec import ProviderRegistry
 
 
 @dataclass(frozen=True)

@@ -1,66 +1,15 @@
-"""A provider as the rest of the bot knows it: what people can do there, and how it is reached."""
+"""A provider as the rest of the bot knows it: what people can do there."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
-from pydantic import SecretStr
-
-from domain.build import App, FrozenModel
-from domain.credentials import Credentials, Tokens
+from domain.build import App
+from domain.message import Message
 from domain.provider import Provider
-
-Client = TypeVar("Client")
-
-
-class OAuthFlow(Protocol):
-    """A provider's own page on which people let the bot act for them (OAuth 2.0, RFC 6749)."""
-
-    def authorize(self, state: str, verifier: str) -> str:
-        """The page's address; `state` comes back with them, and `verifier` is the secret of this one login."""
-
-    async def exchange(self, code: str, verifier: str) -> Tokens:
-        """The tokens for the code that they come back with. Raises ProviderError."""
-
-    async def check(self) -> None:
-        """Find out whether the provider knows the bot there. Raises InvalidToken, or another ProviderError."""
-
-    async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        """The next tokens. Raises InvalidToken where they have to sign in anew, and another ProviderError."""
-
-
-class TokenOwner(FrozenModel):
-    """Whose token it is: who they are at the provider, for good, and what they are called there."""
-
-    id: str
-    name: str
-
-
-Names = Callable[[Client, str], Awaitable[Sequence[str]]]
-
-
-@dataclass(frozen=True)
-class ProviderConnection(Generic[Client]):
-    """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
-
-    `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
-    person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name. `branches`,
-    `workflows` and `pipelines` name those of an app, by its slug, for people to pick from: one way of asking each,
-    since one may be refused or slow. `door` is None where people can only paste a token.
-    """
-
-    provider: Provider
-    make: Callable[[Credentials], Client]
-    apps: Callable[[Client], Awaitable[Sequence[App]]]
-    app: Callable[[Client, str], Awaitable[App]]
-    owner: Callable[[Client], Awaitable[TokenOwner | None]]
-    reads_logs: Callable[[Client, App], Awaitable[bool]]
-    branches: Sequence[Names[Client]] = ()
-    workflows: Sequence[Names[Client]] = ()
-    pipelines: Sequence[Names[Client]] = ()
-    door: OAuthFlow | None = None
+from services.request.context import RequestContext
+from services.request.interactions import Interactions
 
 
 @dataclass(frozen=True)
@@ -68,10 +17,12 @@ class ProviderSpec:
     """Everything that the bot knows of one provider before it is told any setting.
 
     One constant per provider (`providers/NAME/spec.py`). Services and handlers look it up in the registry and know no
-    provider by name.
+    provider by name. `app_card` renders one app as it stands now; it raises ProviderError.
     """
 
     provider: Provider
+    interactions: Interactions
+    app_card: Callable[[App, RequestContext], Awaitable[Message]]
 
 
 class ProviderRegistry:

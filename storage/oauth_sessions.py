@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from domain.credentials import Tokens
 from domain.provider import Provider
-from services.provider_spec import TokenOwner
+from services.provider_connection import TokenOwner
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox

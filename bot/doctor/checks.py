@@ -28,7 +28,7 @@ from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.buildio.api.client import BuildioClient
 from providers.http.transport import HttpTransport
-from services.provider_spec import OAuthFlow
+from services.provider_connection import OAuthFlow
 from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
 from storage.database import DatabaseProblem, check
 from storage.private_files import open_to_others, shared_folder

@@ -10,12 +10,19 @@ from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
-from services.provider_spec import ProviderConnection, ProviderSpec, TokenOwner
+from providers.bitrise.interactions import INTERACTIONS
+from services.features.builds.commands import app_card
+from services.provider_connection import ProviderConnection, TokenOwner
+from services.provider_spec import ProviderSpec
 
 _FAILED = 2
 
 
-SPEC = ProviderSpec(provider=Provider.BITRISE)
+SPEC = ProviderSpec(
+    provider=Provider.BITRISE,
+    interactions=INTERACTIONS,
+    app_card=app_card,
+)
 
 
 def bitrise_connection(make: Callable[[Credentials], BitriseClient]) -> ProviderConnection[BitriseClient]:

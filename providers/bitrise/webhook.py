@@ -16,8 +16,8 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.http_connections import read_body
 from domain.constant_time import secrets_equal
+from services.http_body import read_body
 
 log = structlog.get_logger()
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-
-from slack_bolt.app.async_app import AsyncApp
 
 from domain.build import App, Build
 from domain.commands.arguments import build_ref, variable_in
 from domain.commands.shared_commands import BuildRef, TriggerBuild
 from domain.provider import Provider
 from domain.redaction.redactor import redact
-from handlers.middleware import RequestTracker, wait_for_place
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction
 from providers.bitrise.api.requests import AbortRequest
 from services.actions import run
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
-from services.container import Services
 from services.jobs.workflow_steps import outputs_of
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext
 from services.request.finder import UserError, find_app, find_build
-from services.request.forms import words_of
+from services.request.interactions import FunctionHandler
 from services.request.provider_check import check_set_up
-from storage.workflow_steps import Outcome, WaitingStep
+from storage.workflow_steps import WaitingStep
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 LONGEST_WAIT = timedelta(days=2)
@@ -34,46 +30,10 @@ LONGEST_INPUT = 3000
 
 Inputs = Mapping[str, Any]
 Outputs = Mapping[str, Any]
-Step = Callable[[Inputs, str, RequestContext], Awaitable[Outputs | None]]
-
-
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to the functions of the manifest."""
-    for name, step in ((START, _start), (WAIT, _wait), (ABORT, _abort)):
-        _listen(app, name, step, services, listening)
-
-
-def _listen(app: AsyncApp, name: str, step: Step, services: Services, listening: RequestTracker) -> None:
-    @app.function(name)
-    async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
-        execution, inputs = event["function_execution_id"], event.get("inputs") or {}
-        async with listening.answering(name):
-            team = workspace_of(body)
-            if not await services.storage.steps.begin(team, execution, name, services.clock()):
-                return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
-            person = str(inputs.get("person") or "")
-            context = RequestContext(
-                services=services,
-                person=person,
-                team=team,
-                channel="",
-                name=None if person else "a Slack workflow",
-                # Whoever made the workflow has filled it in: Slack says nowhere who has started it.
-                vouched=False,
-            )
-            try:
-                await wait_for_place()
-                check_set_up(Provider.BITRISE, context)
-                outputs = await step(inputs, execution, context)
-                outcome = Outcome(outputs=outputs) if outputs is not None else None
-            except Exception as problem:  # noqa: BLE001 - the workflow's maker hears of everything that goes wrong
-                outcome = Outcome(error=words_of(problem))
-            if outcome is not None:
-                await services.storage.steps.conclude(team, execution, outcome)
-            services.steps_changed()
 
 
 async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
+    check_set_up(Provider.BITRISE, context)
     ask = TriggerBuild(
         branch=_text(inputs, "branch"),
         tag=_text(inputs, "tag"),
@@ -94,6 +54,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
+    check_set_up(Provider.BITRISE, context)
     app, build = await _build(inputs, context)
     if build.ended:
         return outputs_of(app, build)
@@ -108,6 +69,7 @@ async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outp
 
 
 async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
+    check_set_up(Provider.BITRISE, context)
     await _check_somebody_acts(context)
     app, build = await _build(inputs, context)
     order = AbortRequest(reason=_text(inputs, "reason"))
@@ -148,3 +110,6 @@ def _text(inputs: Inputs, name: str) -> str | None:
     if value.startswith("<http") and value.endswith(">"):
         value = value[1:-1].partition("|")[0]
     return value or None
+
+
+FUNCTIONS: Mapping[str, FunctionHandler] = {START: _start, WAIT: _wait, ABORT: _abort}

@@ -10,10 +10,17 @@ from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth
+from providers.buildio.apps.commands import card
+from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.polling.deployments import WORKFLOW
-from services.provider_spec import ProviderConnection, ProviderSpec, TokenOwner
+from services.provider_connection import ProviderConnection, TokenOwner
+from services.provider_spec import ProviderSpec
 
-SPEC = ProviderSpec(provider=Provider.BUILDIO)
+SPEC = ProviderSpec(
+    provider=Provider.BUILDIO,
+    interactions=INTERACTIONS,
+    app_card=card,
+)
 
 
 def buildio_connection(

@@ -11,7 +11,7 @@ import structlog
 
 from domain.build import App
 from domain.errors import Forbidden, InvalidToken, NotConnected, ProviderError
-from services.provider_spec import ProviderConnection
+from services.provider_connection import ProviderConnection
 
 log = structlog.get_logger()
 

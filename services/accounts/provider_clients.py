@@ -23,7 +23,7 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.lookup.negative_cache import Misses
-from services.provider_spec import Names, ProviderConnection, TokenOwner
+from services.provider_connection import Names, ProviderConnection, TokenOwner
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
 from storage.encryption import DecryptionError

@@ -16,7 +16,7 @@ from domain.fair_limiter import Requester
 from messages import accounts as message_accounts
 from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict
-from services.provider_spec import OAuthFlow
+from services.provider_connection import OAuthFlow
 from storage.accounts import Account
 from storage.repositories import Repositories
 

@@ -62,7 +62,7 @@ class ButtonPress:
         )
 
 
-Respond = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
+ButtonHandler = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
 
 
 async def found_build(press: ButtonPress) -> tuple[App, Build]:

@@ -16,7 +16,6 @@ from domain.fair_limiter import NoPlace
 from domain.message import Message
 from domain.provider import Provider
 from domain.redaction.redactor import redact
-from handlers.middleware import Repeated, take_up, wait_for_place
 from messages import notices
 from messages.kit.button_values import InvalidButtonValue
 from messages.subscription_form import FilterTooLong
@@ -28,6 +27,7 @@ from services.lookup.app_names import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
 from services.request.finder import UserError
 from services.request.late_replies import is_slacks_trouble
+from services.request.request_tracker import Repeated, take_up, wait_for_place
 from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from services.slack.workspace_members import NotAMember
@@ -176,7 +176,7 @@ async def _say(said: Reply, say: Responder) -> None:
     try:
         await say(said)
     except SlackCallFailed as problem:
-        context = getattr(say, "caller", None)
+        context = getattr(say, "context", None)
         # A dialog is gone by the time that Slack is back.
         if (
             not isinstance(say, ChannelResponder | ResponseUrlResponder)

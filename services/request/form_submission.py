@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import structlog
-from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from domain.message import Block
-from handlers.middleware import RequestTracker
 from messages import notices
 from messages.kit import views
 from services.container import Services
@@ -30,8 +28,20 @@ class FormSubmission:
     ack: AsyncAck
     context: RequestContext
     view_id: str
-    values: Mapping[str, Any]
+    values: dict[str, Any]
     metadata: str
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any], services: Services, ack: AsyncAck) -> Self:
+        """Read a view_submission payload."""
+        view = body["view"]
+        return cls(
+            ack=ack,
+            context=RequestContext.in_body(body, services),
+            view_id=view["id"],
+            values=view["state"]["values"],
+            metadata=view.get("private_metadata") or "",
+        )
 
     async def is_wrong(self, problems: Mapping[str, str]) -> bool:
         """Say at the fields what is wrong with what was filled in, if anything is."""
@@ -57,26 +67,7 @@ class FormSubmission:
             await ChannelResponder(replace(self.context, channel=""))(said)
 
 
-Submission = Callable[[FormSubmission], Awaitable[None]]
-
-
-def listen(
-    app: AsyncApp, callback_id: str, submission: Submission, services: Services, listening: RequestTracker
-) -> None:
-    """Listen to the submissions of one form."""
-
-    @app.view(callback_id)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(callback_id):
-            await submission(
-                FormSubmission(
-                    ack=ack,
-                    context=RequestContext.in_body(body, services),
-                    view_id=view["id"],
-                    values=view["state"]["values"],
-                    metadata=view.get("private_metadata") or "",
-                )
-            )
+FormHandler = Callable[[FormSubmission], Awaitable[None]]
 
 
 def course_of(

@@ -13,11 +13,11 @@ from slack_bolt.async_app import AsyncAck
 
 from domain.errors import Forbidden, RequestRejected
 from domain.message import Block
-from handlers.middleware import take_up
 from messages import notices
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import sentence_for
 from services.request.finder import UserError
+from services.request.request_tracker import take_up
 from services.request.responder import ChannelResponder
 from services.slack.acknowledgement import acknowledged
 from services.slack.errors import SlackCallFailed

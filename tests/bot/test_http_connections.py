@@ -12,7 +12,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.http_connections import Connection, Connections, read_body
+from bot.http_connections import Connection, Connections
+from services.http_body import read_body
 
 KNOWN = b"POST / HTTP/1.1\r\nHost: x\r\nX-Known: 1\r\nContent-Length: 2\r\n\r\nhi"
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"

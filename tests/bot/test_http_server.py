@@ -19,11 +19,11 @@ from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
-from bot import http_connections
 from bot import http_server as limits
 from bot.http_server import HttpServer
 from domain.constant_time import secrets_equal
 from sandbox.slack.server import SIGNING_SECRET
+from services import http_body
 from tests.support.bot_harness import bot_harness
 
 
@@ -161,7 +161,7 @@ async def test_a_request_whose_head_never_ends_is_hung_up_on(monkeypatch: pytest
 async def test_a_request_whose_body_never_ends_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_connections, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(http_body, "BODY_SECONDS", 0.1)
     slow = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Buildbell-Secret: s\r\nContent-Length: 100\r\n%s\r\n{"
     async with bot_harness(tmp_path, http=True, webhook_secret="s") as town:
         for path in (b"/webhooks/bitrise", b"/slack/events"):

@@ -10,11 +10,12 @@ import pytest
 
 from bot.app import utc_now
 from bot.manifest import bot_scopes, for_http, manifest
+from bot.providers_setup import SPECS
 from domain.commands.command_line import GRAMMARS
 from handlers import listeners
-from handlers.middleware import RequestTracker
 from providers.bitrise.links import HOSTS
 from services.metrics import Metrics
+from services.request.request_tracker import RequestTracker
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,7 +64,7 @@ class RegisteredListeners:
 @pytest.fixture
 def registered() -> dict[str, list[str]]:
     app = RegisteredListeners()
-    listeners.register(app, None, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
+    listeners.register(app, SPECS, None, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
     return app.found
 
 
@@ -149,7 +150,8 @@ def test_each_step_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
 
 
 def test_each_parameter_of_a_step_is_read_and_each_output_is_given() -> None:
-    source = (ROOT / "providers" / "bitrise" / "workflow_functions.py").read_text()
+    listener = (ROOT / "handlers" / "functions.py").read_text()
+    source = (ROOT / "providers" / "bitrise" / "workflow_functions.py").read_text() + listener
     given = source + (ROOT / "services" / "jobs" / "workflow_steps.py").read_text()
     for one in manifest()["functions"].values():
         assert not [name for name in one["input_parameters"]["properties"] if f'"{name}"' not in source]

@@ -14,11 +14,11 @@ from typing import Any
 from unittest.mock import patch
 
 from domain.provider import Provider
-from handlers.middleware import RequestTracker
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.middleware import ResponseRewriter
 from services.polling.poller import Poller
 from services.polling.pollers import Pollers
+from services.request.request_tracker import RequestTracker
 from tests.fuzz import buildio_scenario
 from tests.fuzz.buildio_scenario import PlantedSecrets
 from tests.fuzz.leak_detector import LeakDetector, LogCapture, broken_lines, capture_logs

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from handlers.middleware import RequestTracker
 from messages.kit import action_ids
 from sandbox.bitrise.members import Role
 from sandbox.slack.input_values import Block, elements
 from sandbox.slack.workspace import OpenView, Post
+from services.request.request_tracker import RequestTracker
 from tests.fuzz import buildio_scenario
 from tests.fuzz.buildio_scenario import COMMIT, PlantedSecrets
 from tests.fuzz.fuzz_harness import FuzzHarness

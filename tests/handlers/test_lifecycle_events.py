@@ -210,7 +210,7 @@ async def test_an_uninstall_that_slack_tells_late_is_not_taken_for_a_new_one(
     await harness.wait_for_commands("app_uninstalled")
     await harness.ask("/bitrise subscriptions", "Sample Android")
     # One that is old and true all the same is taken: nobody is let in there any more.
-    monkeypatch.setattr(payloads, "of_the_end", late)
+    monkeypatch.setattr(payloads, "uninstall_event", late)
     harness.slack.uninstall(TEAM)
     await assert_removed(harness, TEAM)
 

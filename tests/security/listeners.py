@@ -26,11 +26,12 @@ class _Registry:
 
 def registered() -> set[str]:
     """The listeners by kind and name, such as `view abort_modal`; patterns without what they have around."""
+    from bot.providers_setup import SPECS
     from handlers.listeners import register
 
     registry = _Registry()
     nobody: Any = None
-    register(cast(Any, registry), nobody, nobody, nobody)
+    register(cast(Any, registry), SPECS, nobody, nobody, nobody)
     return {_plain(name) for name in registry.names}
 
 

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.providers_setup import SPECS
 from domain.commands.command_line import GRAMMARS
-from handlers.external_users import OPEN, surfaces_of
+from handlers.external_users import open_surfaces, surfaces_of
 from sandbox.bitrise.members import BEN_TOKEN
 from sandbox.slack.users import Enterprise, User
+from services.features.interactions import INTERACTIONS
+from services.request.interactions import Interactions
 from tests.security.listeners import payload_for, registered
 from tests.security.test_workspace_members import changes_at_bitrise
 from tests.services.features.test_access_rules import governed
@@ -28,9 +31,10 @@ REFUSED = "People of other companies may look at what this channel follows, and 
 NOT_KNOWN = "Slack doesn't say who you are right now. Try again in a minute."
 SECRET = "the secret feature"  # in an app that no channel follows
 
-# Whatever the bot listens to. What is new here is closed to outsiders until `handlers.external_users.OPEN` names it.
+OPEN = open_surfaces(Interactions.merged((INTERACTIONS, *(spec.interactions for spec in SPECS))), SPECS)
+# Whatever the bot listens to. What is new here is closed to outsiders until an interaction names it in `open_to_external_users`.
 CLOSED = """
-action (pick_branch|pick_groups|pick_workflow|pick_buildable|artifacts_pick)
+action (artifacts_pick|pick_branch|pick_buildable|pick_groups|pick_workflow)
 action account_connect
 action artifact_link
 action artifact_private

@@ -8,7 +8,7 @@ from messages.kit import action_ids
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
-from services.request.button_press import ButtonPress, Respond, found_build
+from services.request.button_press import ButtonHandler, ButtonPress, found_build
 from services.request.context import Reply
 
 
@@ -43,7 +43,7 @@ async def _artifact_qr(press: ButtonPress) -> Reply | None:
     return await commands.install_code(ArtifactButton.decode(press.value), thread, press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_ARTIFACTS: _artifacts,
     action_ids.ARTIFACT_LINK: _artifact_link,
     action_ids.ARTIFACT_RENEW: _artifact_renew,
@@ -52,4 +52,3 @@ ANSWERS: Mapping[str, Respond] = {
     action_ids.ARTIFACT_PRIVATE: _artifact_private,
     action_ids.ARTIFACT_QR: _artifact_qr,
 }
-FORMS: Mapping[str, Respond] = {}

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
-
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.async_app import AsyncAck
 
 from domain.errors import ProviderError
 from domain.message import Message
-from handlers.middleware import RequestTracker
 from messages.kit import action_ids
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import abort_form, commands
 from providers.bitrise.builds.abort_form import REASON
 from providers.bitrise.builds.open_forms import AbortOrigin
 from providers.bitrise.pipelines import commands as pipeline_commands
-from services.container import Services
 from services.features.builds import commands as build_commands
 from services.request.context import Reply, RequestContext, ViewContext
 from services.request.finder import app_by_slug, by_slugs
-from services.request.forms import SubmissionFlow, see_through
+from services.request.form_submission import FormHandler, FormSubmission
+from services.request.forms import SubmissionFlow
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to the abort modal."""
-
-    @app.view(action_ids.ABORT_MODAL)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.ABORT_MODAL):
-            origin = AbortOrigin.decode(view["private_metadata"])
-            order = abort_form.read_abort(view["state"]["values"])
-            context = RequestContext.in_body(body, services)
-            said = await see_through(
-                _abort(origin, order, context),
-                _course(origin, order),
-                ack=ack,
-                context=context,
-                view_id=view["id"],
-            )
-            if said is not None:
-                await _tell(said, origin, context)
+async def submit_abort(form: FormSubmission) -> None:
+    """Abort what the form is about, and bring the message up to date that it was opened from."""
+    origin = AbortOrigin.decode(form.metadata)
+    order = abort_form.read_abort(form.values)
+    said = await form.see_through(_abort(origin, order, form.context), _course(origin, order))
+    if said is not None:
+        await _tell(said, origin, form.context)
 
 
 def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
@@ -95,3 +80,6 @@ def _in_pane(context: RequestContext, origin: AbortOrigin) -> RequestContext:
     """The caller as they were before the abort modal was opened."""
     pane = ViewContext(origin.view, home=False, full=False) if origin.view is not None else None
     return replace(context, pane=pane)
+
+
+FORMS: Mapping[str, FormHandler] = {action_ids.ABORT_MODAL: submit_abort}

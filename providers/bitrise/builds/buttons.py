@@ -13,7 +13,7 @@ from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import ButtonPress, Respond, app_in, found_build
+from services.request.button_press import ButtonHandler, ButtonPress, app_in, found_build
 from services.request.context import Reply
 
 
@@ -67,7 +67,7 @@ async def _find(press: ButtonPress) -> None:
     await open_forms.open_find(press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_SHOW: _show,
     action_ids.BUILD_REFRESH: _refresh,
     action_ids.BUILD_COMPARE: _compare,
@@ -76,7 +76,7 @@ ANSWERS: Mapping[str, Respond] = {
     action_ids.APPS_PAGE: _apps,
     action_ids.BUILD_TELL_ME: _tell_me,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_ABORT: _abort,
     action_ids.START_BUILD: _start,
     action_ids.FIND_BUILD: _find,

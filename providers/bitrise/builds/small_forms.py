@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.async_app import AsyncAck
+from collections.abc import Mapping
 
 from domain.commands.arguments import build_ref
 from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds, ShowProfile, UseApp
 from domain.message import Message
-from handlers.middleware import RequestTracker
 from messages import notices, profile_form
 from messages.kit import action_ids, views
 from messages.kit.button_values import LogButton
@@ -23,85 +19,51 @@ from providers.bitrise.builds.find_form import APP, WORDS, BuildSearch
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import WORD
-from services.container import Services
 from services.features.apps import commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.request.context import Reply, RequestContext
 from services.request.finder import AppNotGiven, find_build
-from services.request.forms import FollowUp, SubmissionFlow, see_through
+from services.request.form_submission import FormHandler, FormSubmission
+from services.request.forms import FollowUp, SubmissionFlow
 from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to their submissions."""
+async def submit_find(form: FormSubmission) -> None:
+    """Show the build that was named, or those that fit."""
+    sought = find_form.read_sought(form.values)
+    await form.see_through(_found(sought, form.context), _finding(sought, ViewMetadata.read(form.metadata)))
 
-    @app.view(action_ids.FIND_MODAL)
-    async def find(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.FIND_MODAL):
-            context, origin = (
-                RequestContext.in_body(body, services),
-                ViewMetadata.read(view["private_metadata"]),
-            )
-            sought = find_form.read_sought(view["state"]["values"])
-            course = _finding(sought, origin)
-            await see_through(_found(sought, context), course, ack=ack, context=context, view_id=view["id"])
 
-    @app.view(action_ids.LOG_SEARCH_MODAL)
-    async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.LOG_SEARCH_MODAL):
-            context, about = (
-                RequestContext.in_body(body, services),
-                LogButton.decode(view["private_metadata"]),
-            )
-            word = log_messages.read_word(view["state"]["values"])
-            course = _searching(about, word)
-            await see_through(
-                log_commands.search(about, word, context),
-                course,
-                ack=ack,
-                context=context,
-                view_id=view["id"],
-            )
+async def submit_log_search(form: FormSubmission) -> None:
+    """Show the lines of the log that have the words."""
+    about = LogButton.decode(form.metadata)
+    word = log_messages.read_word(form.values)
+    await form.see_through(log_commands.search(about, word, form.context), _searching(about, word))
 
-    @app.view(action_ids.CHOOSE_APP_MODAL)
-    async def choose(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.CHOOSE_APP_MODAL):
-            context, origin = (
-                RequestContext.in_body(body, services),
-                ViewMetadata.read(view["private_metadata"]),
-            )
-            sought = find_form.read_sought(view["state"]["values"])
-            said = await see_through(
-                commands.use_app(UseApp(app=sought.app or ""), context, origin.provider),
-                _choosing(origin),
-                ack=ack,
-                context=context,
-                view_id=view["id"],
-            )
-            if said is not None:
-                await ChannelResponder(context)(said)
 
-    @app.view(action_ids.SETTINGS_MODAL)
-    async def settings(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.SETTINGS_MODAL):
-            context, origin = (
-                RequestContext.in_body(body, services),
-                ViewMetadata.read(view["private_metadata"]),
-            )
-            wishes = profile_form.read_wishes(view["state"]["values"])
-            ask = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
-            course: SubmissionFlow[Reply] = SubmissionFlow(
-                waiting=notices.notice("You at Bitrise", "⏳ One moment…"),
-                done=lambda _: notices.notice("You at Bitrise", "✅ Saved."),
-                again=lambda _: profile_form.settings_modal(wishes, origin=origin),
-                refused=lambda problem: notices.notice("You at Bitrise", problem),
-                field_of=lambda _: NAME,
-            )
-            await see_through(
-                profile_commands.me(ask, context), course, ack=ack, context=context, view_id=view["id"]
-            )
-            services.home_changed(context.team, context.person)
+async def submit_app_choice(form: FormSubmission) -> None:
+    """Make the app the one that the channel means where none is named."""
+    origin, sought = ViewMetadata.read(form.metadata), find_form.read_sought(form.values)
+    chosen = commands.use_app(UseApp(app=sought.app or ""), form.context, origin.provider)
+    said = await form.see_through(chosen, _choosing(origin))
+    if said is not None:
+        await ChannelResponder(form.context)(said)
+
+
+async def submit_settings(form: FormSubmission) -> None:
+    """Store what the user is called at Bitrise, and what they want to be notified of."""
+    origin, wishes = ViewMetadata.read(form.metadata), profile_form.read_wishes(form.values)
+    command = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
+    flow: SubmissionFlow[Reply] = SubmissionFlow(
+        waiting=notices.notice("You at Bitrise", "⏳ One moment…"),
+        done=lambda _: notices.notice("You at Bitrise", "✅ Saved."),
+        again=lambda _: profile_form.settings_modal(wishes, origin=origin),
+        refused=lambda problem: notices.notice("You at Bitrise", problem),
+        field_of=lambda _: NAME,
+    )
+    await form.see_through(profile_commands.me(command, form.context), flow)
+    form.context.services.home_changed(form.context.team, form.context.person)
 
 
 def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
@@ -149,3 +111,11 @@ async def _found(sought: BuildSearch, context: RequestContext) -> Message:
 
 def _needs_an_app(problem: BaseException) -> bool:
     return isinstance(problem, AppNotGiven)
+
+
+FORMS: Mapping[str, FormHandler] = {
+    action_ids.FIND_MODAL: submit_find,
+    action_ids.LOG_SEARCH_MODAL: submit_log_search,
+    action_ids.CHOOSE_APP_MODAL: submit_app_choice,
+    action_ids.SETTINGS_MODAL: submit_settings,
+}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.async_app import AsyncAck
 
 from domain.build import App
 from domain.commands.arguments import variable_in
 from domain.commands.shared_commands import TriggerBuild
 from domain.errors import RequestRejected
-from handlers.middleware import RequestTracker, wait_for_place
 from messages.kit import action_ids
-from messages.kit.button_values import InvalidButtonValue
 from messages.kit.views import FilledIn
 from providers.bitrise.builds import commands, trigger_form
 from providers.bitrise.builds.open_forms import main_branch
@@ -28,60 +23,42 @@ from providers.bitrise.builds.trigger_form import (
     StartForm,
     StartOrigin,
 )
-from services.container import Services
 from services.request.context import Reply, RequestContext
 from services.request.error_messages import say_or_explain
 from services.request.finder import UserError, app_by_slug
-from services.request.forms import FieldError, SubmissionFlow, see_through
+from services.request.form_submission import FormHandler, FormSubmission
+from services.request.forms import FieldError, SubmissionFlow
+from services.request.interactions import ViewAction, ViewActionHandler
 from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to the modal's buttons and its submission."""
-
-    @app.action(action_ids.START_ADD_VARIABLE)
-    async def add(ack: AsyncAck, body: dict[str, Any]) -> None:
-        await ack()
-        async with listening.answering(action_ids.START_ADD_VARIABLE):
-            await wait_for_place()
-            await _draw_anew(body, services, StartOrigin.with_row)
-
-    @app.action(action_ids.START_REMOVE_VARIABLE)
-    async def remove(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        await ack()
-        async with listening.answering(action_ids.START_REMOVE_VARIABLE):
-            await wait_for_place()
-            value = str(action.get("value"))
-            if value.isdecimal() and len(value) < 5:
-                await _draw_anew(body, services, lambda origin: origin.without_row(int(value)))
-
-    @app.view(action_ids.START_MODAL)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.START_MODAL):
-            context, origin = (
-                RequestContext.in_body(body, services),
-                StartOrigin.read(view.get("private_metadata")),
-            )
-            form = trigger_form.read_start(view["state"]["values"], origin)
-            picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
-            said = await see_through(
-                _start(form, picked, context),
-                _course(form, picked, origin),
-                ack=ack,
-                context=context,
-                view_id=view["id"],
-            )
-            if said is not None:
-                await say_or_explain(_given(said), ChannelResponder(context))
+async def add_variable(action: ViewAction) -> None:
+    """Draw the form with one more row for a variable."""
+    await _draw_anew(action, StartOrigin.with_row)
 
 
-async def app_picked(body: dict[str, Any], services: Services) -> None:
+async def remove_variable(action: ViewAction) -> None:
+    """Draw the form without the row that the button names."""
+    if action.value.isdecimal() and len(action.value) < 5:
+        await _draw_anew(action, lambda origin: origin.without_row(int(action.value)))
+
+
+async def submit_trigger(form: FormSubmission) -> None:
+    """Start what is filled in."""
+    origin = StartOrigin.read(form.metadata)
+    filled = trigger_form.read_start(form.values, origin)
+    picked = App(slug=filled.app or "", title=_title(form.values))
+    said = await form.see_through(_start(filled, picked, form.context), _course(filled, picked, origin))
+    if said is not None:
+        await say_or_explain(_given(said), ChannelResponder(form.context))
+
+
+async def select_app(action: ViewAction) -> None:
     """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
-    view = body["view"]
-    context, origin = RequestContext.in_body(body, services), StartOrigin.read(view.get("private_metadata"))
-    form = trigger_form.read_start(view["state"]["values"], origin)
-    picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
+    context, origin = action.context, StartOrigin.read(action.metadata)
+    form = trigger_form.read_start(action.state, origin)
+    picked = App(slug=form.app or "", title=_title(action.state))
     origin = origin.model_copy(update={"app": picked.slug})
     remembered = None
     if picked.slug and not form.names_something and not any(form.variables.values()):
@@ -93,24 +70,17 @@ async def app_picked(body: dict[str, Any], services: Services) -> None:
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = trigger_form.start_modal(form, picked, origin=origin, remembered=remembered is not None)
     # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await context.redraw(view["id"], shown)
+    await context.redraw(action.view_id, shown)
 
 
-async def _draw_anew(
-    body: dict[str, Any], services: Services, change: Callable[[StartOrigin], StartOrigin]
-) -> None:
-    view = body.get("view")
-    if view is None:
-        raise InvalidButtonValue  # it stands in the modal alone
-    origin = StartOrigin.read(view.get("private_metadata"))
-    form = trigger_form.read_start(view["state"]["values"], origin)
-    picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None
+async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
+    origin = StartOrigin.read(action.metadata)
+    form = trigger_form.read_start(action.state, origin)
+    picked = App(slug=form.app, title=_title(action.state)) if form.app else None
     shown = trigger_form.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await RequestContext.in_body(body, services).redraw(
-            view["id"], shown, version=view.get("hash") or None
-        )
+        await action.context.redraw(action.view_id, shown, version=action.view.get("hash") or None)
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise
@@ -165,3 +135,10 @@ def _title(values: dict[str, Any]) -> str:
 
 async def _given(said: Reply) -> Reply:
     return said
+
+
+FORMS: Mapping[str, FormHandler] = {action_ids.START_MODAL: submit_trigger}
+VIEW_ACTIONS: Mapping[str, ViewActionHandler] = {
+    action_ids.START_ADD_VARIABLE: add_variable,
+    action_ids.START_REMOVE_VARIABLE: remove_variable,
+}

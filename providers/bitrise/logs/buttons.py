@@ -11,7 +11,7 @@ from providers.bitrise.builds import open_forms
 from providers.bitrise.logs import commands
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
-from services.request.button_press import ButtonPress, Respond, found_build
+from services.request.button_press import ButtonHandler, ButtonPress, found_build
 from services.request.context import Reply, Visibility
 from services.request.finder import by_slugs
 
@@ -55,13 +55,13 @@ async def _log_search(press: ButtonPress) -> None:
     await open_forms.open_search(LogButton.decode(press.value), press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_LOG: _log,
     action_ids.LOG_STEP: _log_step,
     action_ids.LOG_FILE: _log_file,
     action_ids.LOG_SHARE: _log_share,
     action_ids.LOG_FOLLOW: _log_follow,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.LOG_SEARCH: _log_search,
 }

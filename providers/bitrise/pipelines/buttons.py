@@ -15,7 +15,7 @@ from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.build_requests import commands
 from providers.bitrise.pipelines import commands as pipeline_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 from services.request.finder import app_by_slug
 from services.slack.errors import SlackCallFailed
@@ -80,7 +80,7 @@ async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
         log.info("approvals.list_stays", reason=type(problem).__name__)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.PIPELINE_SHOW: _pipeline,
     action_ids.REQUEST_APPROVE: _approve,
     action_ids.REQUEST_DECLINE: _decline,
@@ -88,4 +88,3 @@ ANSWERS: Mapping[str, Respond] = {
     action_ids.PIPELINE_REBUILD: _pipeline_rebuild,
     action_ids.PIPELINE_REBUILD_FAILED: _pipeline_rebuild_failed,
 }
-FORMS: Mapping[str, Respond] = {}

@@ -14,7 +14,7 @@ from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
 from providers.buildio.shared.button_values import OptionalAppButton
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 from services.request.finder import app_by_slug
 
@@ -54,11 +54,11 @@ async def _found(press: ButtonPress) -> App:
     return await app_by_slug(press.context, BuildioButton.decode(press.value).app, Provider.BUILDIO)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_APP: _app,
     action_ids.BUILDIO_REFRESH: _refresh,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_CREATE: _create,
     action_ids.BUILDIO_DEPLOY: _deploy,
 }

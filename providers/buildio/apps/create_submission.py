@@ -8,7 +8,7 @@ from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.apps import create, create_form
 from providers.buildio.apps.create_form import NAME
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _create(sent: FormSubmission) -> None:
@@ -24,4 +24,4 @@ async def _create(sent: FormSubmission) -> None:
     await sent.answer(create.make(form, sent.context), course)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_CREATE_MODAL: _create}
+FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_CREATE_MODAL: _create}

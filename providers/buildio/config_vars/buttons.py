@@ -10,7 +10,7 @@ from providers.buildio.api.models import Environment
 from providers.buildio.config_vars import commands, reveal
 from providers.buildio.config_vars.scope import AppScope, ConfigVarScope, EnvironmentScope
 from providers.buildio.shared.button_values import ConfigVarsButton, RemoveVarsButton, RevealButton
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
 
@@ -61,12 +61,12 @@ async def _meant(button: ConfigVarsButton, context: RequestContext) -> ConfigVar
     return EnvironmentScope(Environment(id=named, name=button.title or named))
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_VARS: _list,
     action_ids.BUILDIO_VARS_REFRESH: _refresh,
     action_ids.BUILDIO_VARS_REMOVE: _remove,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_REVEAL: _reveal,
     action_ids.BUILDIO_REVEAL_GRANTED: _reveal_granted,
     action_ids.BUILDIO_VARS_SET: _set,

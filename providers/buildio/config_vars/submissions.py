@@ -15,7 +15,7 @@ from providers.buildio.pipelines import environment_commands
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _set(sent: FormSubmission) -> None:
@@ -70,7 +70,7 @@ async def _meant(origin: VarsOrigin, context: RequestContext) -> ConfigVarScope:
     return AppScope(await app_by_slug(context, origin.app, Provider.BUILDIO))
 
 
-SUBMISSIONS: Mapping[str, Submission] = {
+FORMS: Mapping[str, FormHandler] = {
     action_ids.BUILDIO_VARS_MODAL: _set,
     action_ids.BUILDIO_UNSET_MODAL: _unset,
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from messages.deploy_buttons import read_offer
 from messages.kit import action_ids
 from providers.buildio.deploy_links import commands
-from services.request.button_press import ButtonPress, Respond, numbers_in
+from services.request.button_press import ButtonHandler, ButtonPress, numbers_in
 from services.request.context import Reply
 
 
@@ -19,8 +19,7 @@ async def _untie(press: ButtonPress) -> Reply:
     return await commands.untie_numbers(numbers_in(press), press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_OFFER: _deploy,
     action_ids.BUILDIO_UNTIE: _untie,
 }
-FORMS: Mapping[str, Respond] = {}

@@ -14,7 +14,7 @@ from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _deploy(sent: FormSubmission) -> None:
@@ -36,4 +36,4 @@ async def _start(form: DeployForm, context: RequestContext) -> Reply | None:
     return await commands.start(await app_by_slug(context, form.app or "", Provider.BUILDIO), form, context)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}
+FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}

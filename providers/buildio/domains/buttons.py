@@ -8,7 +8,7 @@ from messages.kit import action_ids
 from providers.buildio.domains import commands
 from providers.buildio.shared.button_values import DomainButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
@@ -39,12 +39,12 @@ async def _clear(press: ButtonPress) -> None:
     await commands.open_clear(await app_of(press), press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_DOMAINS: _list,
     action_ids.BUILDIO_DOMAINS_REFRESH: _refresh,
     action_ids.BUILDIO_DOMAIN_REMOVE: _remove,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_DOMAIN_ADD: _add,
     action_ids.BUILDIO_DOMAIN_CERTIFICATE: _certificate,
     action_ids.BUILDIO_DOMAINS_CLEAR: _clear,

@@ -16,7 +16,7 @@ from providers.buildio.shared import type_to_confirm
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _add(sent: FormSubmission) -> None:
@@ -74,7 +74,7 @@ def _again(title: str) -> Callable[[str], Block]:
     return lambda problem: notices.notice(title, problem)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {
+FORMS: Mapping[str, FormHandler] = {
     action_ids.BUILDIO_DOMAIN_MODAL: _add,
     action_ids.BUILDIO_CERTIFICATE_MODAL: _certificate,
     action_ids.BUILDIO_CLEAR_DOMAINS_MODAL: _clear,

@@ -11,7 +11,7 @@ from providers.buildio.apps.create_form import NAME
 from providers.buildio.namespaces import commands, messages
 from providers.buildio.namespaces.messages import NamespaceOrigin
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _create(sent: FormSubmission) -> None:
@@ -38,7 +38,7 @@ async def _delete(sent: FormSubmission) -> None:
     await sent.answer(commands.delete_typed(form, origin, sent.context), course)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {
+FORMS: Mapping[str, FormHandler] = {
     action_ids.BUILDIO_NAMESPACE_MODAL: _create,
     action_ids.BUILDIO_DELETE_NAMESPACE_MODAL: _delete,
 }

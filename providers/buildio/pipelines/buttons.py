@@ -13,7 +13,7 @@ from providers.buildio.commands import ShowPipeline
 from providers.buildio.namespaces import commands as namespace_commands
 from providers.buildio.pipelines import commands as pipeline_commands
 from providers.buildio.shared.button_values import BuildioAppListButton, ResourceButton
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
@@ -40,11 +40,11 @@ async def _delete_namespace(press: ButtonPress) -> None:
     await namespace_commands.open_delete(name, press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_PIPELINE_SHOW: _pipeline,
     action_ids.BUILDIO_APPS_PAGE: _apps_of_team,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_NAMESPACE_CREATE: _create_namespace,
     action_ids.BUILDIO_NAMESPACE_DELETE: _delete_namespace,
 }

@@ -9,7 +9,7 @@ from providers.buildio.processes import commands
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.shared.button_values import DynoButton, OptionalAppButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
@@ -35,12 +35,12 @@ async def _ask(press: ButtonPress) -> None:
     await commands.open_form(await app_of(press), form, press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_PS: _list,
     action_ids.BUILDIO_PS_REFRESH: _refresh,
     action_ids.BUILDIO_RESTART_ONE: _restart_one,
     action_ids.BUILDIO_RESTART_ALL: _restart_all,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_RESTART: _ask,
 }

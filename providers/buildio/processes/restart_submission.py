@@ -10,7 +10,7 @@ from providers.buildio.processes import commands, restart_form
 from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 
 
 async def _restart(sent: FormSubmission) -> None:
@@ -34,4 +34,4 @@ async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestC
     return await commands.restart_one(app, form.dyno, context)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_RESTART_MODAL: _restart}
+FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_RESTART_MODAL: _restart}

@@ -10,7 +10,7 @@ from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
 from providers.buildio.shared.button_values import RunButton, ShareButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 from services.request.finder import app_by_slug
 
@@ -28,5 +28,5 @@ async def _share(press: ButtonPress) -> Reply:
     return await run_commands.share(app, about, press.shown, press.context)
 
 
-ANSWERS: Mapping[str, Respond] = {action_ids.BUILDIO_RUN_SHARE: _share}
-FORMS: Mapping[str, Respond] = {action_ids.BUILDIO_RUN: _run}
+BUTTONS: Mapping[str, ButtonHandler] = {action_ids.BUILDIO_RUN_SHARE: _share}
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.BUILDIO_RUN: _run}

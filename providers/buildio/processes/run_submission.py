@@ -13,7 +13,7 @@ from providers.buildio.processes import run_commands, run_form
 from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, course_of
 from services.request.forms import FollowUp, SubmissionFlow
 
 
@@ -59,7 +59,7 @@ async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None
     return await run_commands.carry_out(app, origin, context)
 
 
-SUBMISSIONS: Mapping[str, Submission] = {
+FORMS: Mapping[str, FormHandler] = {
     action_ids.BUILDIO_RUN_MODAL: _typed,
     action_ids.BUILDIO_RUN_CHECK: _seen,
 }

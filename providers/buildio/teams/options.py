@@ -18,7 +18,7 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 2.0
 
 
-async def teams(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
+async def offer_teams(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
     """The person's own teams, as far as they are known within a list's patience."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

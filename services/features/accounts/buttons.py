@@ -11,7 +11,7 @@ from messages.kit.button_values import InvalidButtonValue, PolicyButton, Proposa
 from services.actions import run
 from services.features.access_rules import commands as access_rule_commands
 from services.features.accounts import commands
-from services.request.button_press import ButtonPress, Respond
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
@@ -46,14 +46,14 @@ async def _decline(press: ButtonPress) -> Reply | None:
     return await run.decide(ProposalButton.decode(press.value), press.context, agreed=False)
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.DISCONNECT: _disconnect,
     action_ids.WIPE_TOKEN: _wipe,
     action_ids.POLICY_REMOVE: _remove_rule,
     action_ids.PROPOSAL_AGREE: _agree,
     action_ids.PROPOSAL_DECLINE: _decline,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.CONNECT: _connect,
     action_ids.POLICY_ADD: _add_rule,
 }

@@ -17,7 +17,7 @@ from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import noted
 from services.actions.result import PermissionDenied
-from services.provider_spec import TokenOwner
+from services.provider_connection import TokenOwner
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
 from storage.accounts import EncryptionKeyMissing

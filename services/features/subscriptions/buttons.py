@@ -12,7 +12,7 @@ from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
 from providers.bitrise.builds import open_forms
 from services.features.subscriptions import commands, notification_buttons
-from services.request.button_press import ButtonPress, Respond, app_in, numbers_in
+from services.request.button_press import ButtonHandler, ButtonPress, app_in, numbers_in
 from services.request.context import Reply
 from services.slack.errors import SlackCallFailed
 
@@ -99,7 +99,7 @@ def _and_home(press: ButtonPress, said: Reply | None) -> Reply | None:
     return said
 
 
-ANSWERS: Mapping[str, Respond] = {
+BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.UNSUBSCRIBE: _unsubscribe,
     action_ids.SUBSCRIPTION_PAUSE: _pause,
     action_ids.SUBSCRIPTION_RESUME: _resume,
@@ -108,7 +108,7 @@ ANSWERS: Mapping[str, Respond] = {
     action_ids.CARD_UNCLAIM: _unclaim,
     action_ids.CARD_UNSNOOZE: _end_snooze,
 }
-FORMS: Mapping[str, Respond] = {
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.SUBSCRIPTION_EDIT: _edit,
     action_ids.SUBSCRIBE: _subscribe,
     action_ids.CHOOSE_APP: _choose_app,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-
-from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.async_app import AsyncAck
 
 from domain.build import App
 from domain.commands.command_line import grammar_of, parse
@@ -16,47 +14,40 @@ from domain.commands.tokenizer import tokens
 from domain.errors import ProviderError
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
 from domain.provider import Provider
-from handlers.middleware import RequestTracker
 from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FilledIn
 from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_words
-from services.container import Services
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
 from services.request.finder import UserError, app_by_slug
-from services.request.forms import SubmissionFlow, see_through
+from services.request.form_submission import FormHandler, FormSubmission
+from services.request.forms import SubmissionFlow
+from services.request.interactions import ViewAction, ViewActionHandler
 
 CHANNEL_TOLD = "🔔 Done; the channel was told."
 TYPED_EXAMPLE = "subscribe by:@me -by:bot"
 TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
 
-def register(app: AsyncApp, services: Services, listening: RequestTracker) -> None:
-    """Listen to the modal's submission."""
-
-    @app.view(action_ids.SUBSCRIPTION_MODAL)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        async with listening.answering(action_ids.SUBSCRIPTION_MODAL):
-            context = RequestContext.in_body(body, services)
-            origin = SubscriptionOrigin.read(view["private_metadata"])
-            values = view["state"]["values"]
-            doing = _change(origin, values, context) if origin.number else _make(origin, values, context)
-            await see_through(doing, _course(origin, values), ack=ack, context=context, view_id=view["id"])
-            services.home_changed(context.team, context.person)
+async def submit_subscription(form: FormSubmission) -> None:
+    """Make the subscription, or change it."""
+    origin, context = SubscriptionOrigin.read(form.metadata), form.context
+    changed = _change(origin, form.values, context) if origin.number else _make(origin, form.values, context)
+    await form.see_through(changed, _course(origin, form.values))
+    context.services.home_changed(context.team, context.person)
 
 
-async def app_picked(body: dict[str, Any], services: Services) -> None:
+async def select_app(action: ViewAction) -> None:
     """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
-    view = body["view"]
-    origin = SubscriptionOrigin.read(view.get("private_metadata"))
-    picked = _picked(view["state"]["values"])
+    origin = SubscriptionOrigin.read(action.metadata)
+    picked = _picked(action.state)
     about = {"app": picked.slug, "provider": picked.provider} if picked else {"app": ""}
     origin = origin.model_copy(update=about)
-    shown = subscription_form.subscription_modal(
-        picked, subscription_form.read_subscription(view["state"]["values"]), origin=origin
+    filled = subscription_form.read_subscription(action.state)
+    await action.context.redraw(
+        action.view_id, subscription_form.subscription_modal(picked, filled, origin=origin)
     )
-    await RequestContext.in_body(body, services).redraw(view["id"], shown)
 
 
 def asked_in(
@@ -155,3 +146,7 @@ def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
 def _picked(values: dict[str, Any]) -> App | None:
     filled = FilledIn(values)
     return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))
+
+
+FORMS: Mapping[str, FormHandler] = {action_ids.SUBSCRIPTION_MODAL: submit_subscription}
+APP_SELECTIONS: Mapping[str, ViewActionHandler] = {action_ids.SUBSCRIPTION_MODAL: select_app}

@@ -21,6 +21,7 @@ from services.actions import run
 from services.actions.action_types import Act
 from services.container import Services
 from services.features.accounts import commands
+from services.provider_spec import ProviderRegistry
 from services.request.context import Reply, RequestContext
 from services.request.error_messages import say_or_explain
 from services.request.responder import ChannelResponder
@@ -35,9 +36,11 @@ class ActionHarness:
         self.town = harness
         self.services: Services
 
-    def capture_services(self, slack_app: Any, services: Services, *more: Any) -> None:
+    def capture_services(
+        self, slack_app: Any, registry: ProviderRegistry, services: Services, *more: Any
+    ) -> None:
         self.services = services
-        listeners.register(slack_app, services, *more)
+        listeners.register(slack_app, registry, services, *more)
 
     def context(self, person: str = "anna", channel: str = "builds") -> RequestContext:
         workspace = self.town.slack.workspace

@@ -27,7 +27,7 @@ from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
 from services.container import Services
 from services.jobs.access_checker import AccessChecker
-from services.provider_spec import ProviderConnection
+from services.provider_connection import ProviderConnection
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient

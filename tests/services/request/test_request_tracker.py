@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slack_bolt.response import BoltResponse
 
-from handlers import middleware as module
-from handlers.middleware import EVENT_REPEATED_WITHIN, REMEMBERED, Repeated, RequestTracker, take_up
 from services.metrics import Metrics
+from services.request import request_tracker as module
+from services.request.request_tracker import (
+    EVENT_REPEATED_WITHIN,
+    REMEMBERED,
+    Repeated,
+    RequestTracker,
+    take_up,
+)
 from services.slack.acknowledgement import acknowledging
 from storage.repositories import Repositories
 from tests.support.bot_harness import bot_harness
@@ -37,9 +42,6 @@ class Slack:
     async def deliver(self, body: dict[str, Any]) -> bool:
         """Whether something was done for it."""
 
-        async def next_() -> BoltResponse:
-            return BoltResponse(status=200)
-
         async def listener() -> None:
             async with self._listening.answering("test"):
                 await take_up()
@@ -49,7 +51,7 @@ class Slack:
 
         async def dispatch() -> None:
             # As Bolt does it: the listener is a task that begins after the middleware.
-            if await self._listening.once(body, next_) is None:
+            if self._listening.is_new(body):
                 await asyncio.create_task(listener())
 
         try:
@@ -135,10 +137,7 @@ async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_t
 ) -> None:
     listening = RequestTracker(Metrics(), repositories.deliveries, lambda: NOON)
 
-    async def next_() -> BoltResponse:
-        return BoltResponse(status=200)
-
-    await listening.once(typed("1"), next_)
+    assert listening.is_new(typed("1"))
     async with listening.answering("test"):
         await take_up()
         await take_up()

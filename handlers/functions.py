@@ -1,0 +1,51 @@
+"""Steps of Slack's Workflow Builder (custom functions)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from services.container import Services
+from services.request.context import RequestContext, workspace_of
+from services.request.forms import words_of
+from services.request.interactions import FunctionHandler, Interactions
+from services.request.request_tracker import RequestTracker, wait_for_place
+from storage.workflow_steps import Outcome
+
+
+def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
+    """Listen to every function of the interactions."""
+    for callback_id, function in interactions.functions.items():
+        _listen(app, callback_id, function, services, tracker)
+
+
+def _listen(
+    app: AsyncApp, callback_id: str, function: FunctionHandler, services: Services, tracker: RequestTracker
+) -> None:
+    @app.function(callback_id)
+    async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
+        execution, inputs = event["function_execution_id"], event.get("inputs") or {}
+        async with tracker.answering(callback_id):
+            team = workspace_of(body)
+            if not await services.storage.steps.begin(team, execution, callback_id, services.clock()):
+                return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
+            person = str(inputs.get("person") or "")
+            context = RequestContext(
+                services=services,
+                person=person,
+                team=team,
+                channel="",
+                name=None if person else "a Slack workflow",
+                # Whoever made the workflow has filled it in: Slack does not say who has started it.
+                vouched=False,
+            )
+            try:
+                await wait_for_place()
+                outputs = await function(inputs, execution, context)
+                outcome = Outcome(outputs=outputs) if outputs is not None else None
+            except Exception as problem:  # noqa: BLE001 - the workflow's maker is shown everything that goes wrong
+                outcome = Outcome(error=words_of(problem))
+            if outcome is not None:
+                await services.storage.steps.conclude(team, execution, outcome)
+            services.steps_changed()

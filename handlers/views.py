@@ -1,0 +1,28 @@
+"""Submitted forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from services.container import Services
+from services.request.form_submission import FormHandler, FormSubmission
+from services.request.interactions import Interactions
+from services.request.request_tracker import RequestTracker
+
+
+def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
+    """Listen to the submission of every form."""
+    for callback_id, submit in interactions.forms.items():
+        _listen(app, callback_id, submit, services, tracker)
+
+
+def _listen(
+    app: AsyncApp, callback_id: str, submit: FormHandler, services: Services, tracker: RequestTracker
+) -> None:
+    @app.view(callback_id)
+    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
+        async with tracker.answering(callback_id):
+            await submit(FormSubmission.in_body(body, services, ack))

@@ -1,0 +1,30 @@
+"""Lists of the forms about builds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from messages.kit import action_ids
+from messages.kit.view_metadata import ViewMetadata
+from providers.bitrise.builds import trigger_form
+from services.features.option_lists import can_see, whose
+from services.request.context import RequestContext
+from services.request.interactions import OptionsHandler
+
+
+async def offer_build_targets(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
+    """Offer the app's workflows and pipelines."""
+    if not await can_see(origin, context):
+        return {"options": []}
+    choices, clients = context.services.choices, context.services.clients.at(origin.provider)
+    workflows, pipelines = await asyncio.gather(
+        choices.workflows(clients, origin.app, whose=whose(context)),
+        choices.pipelines(clients, origin.app, whose=whose(context)),
+    )
+    groups = trigger_form.buildable_options(typed, workflows, pipelines)
+    return {"option_groups": groups} if groups else {"options": []}
+
+
+OPTIONS: Mapping[str, OptionsHandler] = {action_ids.PICK_BUILDABLE: offer_build_targets}

@@ -1,0 +1,49 @@
+"""Bitrise's buttons, forms, lists, shortcuts, links and workflow functions."""
+
+from __future__ import annotations
+
+from messages.kit import action_ids
+from providers.bitrise.artifacts import buttons as artifact_buttons
+from providers.bitrise.builds import (
+    abort_submission,
+    options,
+    small_forms,
+    trigger_submission,
+)
+from providers.bitrise.builds import buttons as build_buttons
+from providers.bitrise.link_previews import preview_link
+from providers.bitrise.logs import buttons as log_buttons
+from providers.bitrise.pipelines import buttons as pipeline_buttons
+from providers.bitrise.shortcuts import ABOUT, SHORTCUTS
+from providers.bitrise.workflow_functions import FUNCTIONS
+from services.request.interactions import Interactions
+
+INTERACTIONS = Interactions(
+    buttons={
+        **build_buttons.BUTTONS,
+        **log_buttons.BUTTONS,
+        **artifact_buttons.BUTTONS,
+        **pipeline_buttons.BUTTONS,
+    },
+    form_buttons={**build_buttons.FORM_BUTTONS, **log_buttons.FORM_BUTTONS},
+    view_actions=trigger_submission.VIEW_ACTIONS,
+    forms={**abort_submission.FORMS, **trigger_submission.FORMS, **small_forms.FORMS},
+    options=options.OPTIONS,
+    app_selections={action_ids.START_MODAL: trigger_submission.select_app},
+    selections=frozenset({action_ids.PICK_BUILDABLE, action_ids.ARTIFACTS_PICK}),
+    shortcuts=SHORTCUTS,
+    functions=FUNCTIONS,
+    link_previews=(preview_link,),
+    # They show no more than the channel is subscribed to.
+    open_to_external_users=frozenset(
+        {
+            ABOUT,
+            action_ids.BUILD_SHOW,
+            action_ids.BUILD_REFRESH,
+            action_ids.BUILD_COMPARE,
+            action_ids.BUILDS_NEXT,
+            action_ids.PIPELINE_SHOW,
+            action_ids.PIPELINE_REFRESH,
+        }
+    ),
+)

@@ -1,0 +1,28 @@
+"""The interactions that every provider has."""
+
+from __future__ import annotations
+
+from messages.kit import action_ids
+from services.features import option_lists
+from services.features.access_rules import form_submission as access_rule_form
+from services.features.accounts import buttons as account_buttons
+from services.features.accounts import form_submissions as account_forms
+from services.features.subscriptions import buttons as subscription_buttons
+from services.features.subscriptions import form as subscription_form
+from services.home import app_search
+from services.request.interactions import Interactions
+
+INTERACTIONS = Interactions(
+    buttons={**account_buttons.BUTTONS, **subscription_buttons.BUTTONS},
+    form_buttons={**account_buttons.FORM_BUTTONS, **subscription_buttons.FORM_BUTTONS},
+    view_actions=access_rule_form.VIEW_ACTIONS,
+    forms={**account_forms.FORMS, **access_rule_form.FORMS, **subscription_form.FORMS},
+    options=option_lists.OPTIONS,
+    options_in=option_lists.OPTIONS_IN,
+    app_selections={**subscription_form.APP_SELECTIONS, **app_search.APP_SELECTIONS},
+    selections=option_lists.SELECTIONS,
+    # A click on a link changes nothing, and what is their own they may take back.
+    open_to_external_users=frozenset(
+        {action_ids.OPEN_LINK, action_ids.DISCONNECT, action_ids.WIPE_TOKEN, action_ids.APPS_PAGE}
+    ),
+)
