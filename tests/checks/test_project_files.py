@@ -241,3 +241,27 @@ def test_ci_runs_make_test_and_ends_with_what_took_how_long(tmp_path: Path) -> N
     assert re.fullmatch(r"12 tests; everything took 0 min \d+ s. The slowest tests:", first)
     assert slowest == [f"{number + 0.5:7} s  tests.one.test_{number}" for number in range(11, 1, -1)]
     assert list(tmp_path.iterdir()) == [tools]
+
+
+# Nouns of the field that happen to end like a participle.
+NOUNS = frozenset(
+    {"feed", "finding", "formatting", "hashing", "matching", "parsing", "polling", "scheduling"}
+)
+
+
+def test_a_file_is_named_by_a_noun() -> None:
+    """A participle ("seen", "passing") says what happens to something, and not what the file holds."""
+    packages = ("bot", "handlers", "providers", "services", "storage", "messages", "domain", "sandbox")
+    files = [
+        path
+        for package in (*packages, "tests", "bench", "checks")
+        for path in (ROOT / package).rglob("*.*")
+        if path.suffix in (".py", ".js")
+    ]
+    assert len(files) > 500
+    participles = [
+        str(path.relative_to(ROOT))
+        for path in files
+        if (word := path.stem.rpartition("_")[2]).endswith(("ing", "ed")) and word not in NOUNS
+    ]
+    assert not participles
