@@ -18,12 +18,14 @@ from statistics import median
 
 from bench.build_pages import BEGAN, add_build, make_bitrise_state, page
 from bench.result import BenchmarkResult, scaled
+from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from providers.bitrise.api.models import BuildItem, read_many
+from services.actions.action_types import act_from
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -75,7 +77,7 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
     took = []
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database)
+        storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
         for app in apps:
             await storage.of("T1").subscriptions.add(
                 channel="C",
@@ -85,7 +87,7 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
                 at=BEGAN,
                 baseline=Baseline(at=BEGAN + timedelta(hours=1)),
             )
-        recorder = PollRecorder(database, compare=compare, match=match)
+        recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
         for body in bodies:
             began = time.perf_counter()
             items, _ = read_many(BuildItem, body)

@@ -32,6 +32,7 @@ from bot.providers_setup import (
     service_probes,
     sign_in_pages,
 )
+from bot.run_messages import RunMessageRenderer
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
 from bot.slack.socket_mode import PING_SECONDS, SocketModeConnections
@@ -49,6 +50,7 @@ from providers.bitrise.webhook import Webhook
 from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients
+from services.actions.action_types import act_from
 from services.actions.expiry import PendingActionExpiry
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
@@ -169,7 +171,12 @@ class Application:
                 one: await open_things.enter_async_context(HttpTransport(ProviderClock(self._clock)))
                 for one in (Provider.BITRISE, Provider.BUILDIO)
             }
-            storage = Repositories(database, self._settings.vault())
+            storage = Repositories(
+                database,
+                self._settings.vault(),
+                read_action=act_from,
+                run_messages=RunMessageRenderer(),
+            )
             anchor = await self._anchor(open_things, database)
             client = web_client(self._settings, session, patient=True)
             slack = presence(self._settings, client, storage, self._clock)

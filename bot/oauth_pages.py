@@ -12,10 +12,11 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.html_page import HEADERS, page
+from domain.credentials import ProviderUser
 from domain.errors import ProviderDown, ProviderError
 from domain.fair_limiter import Requester
 from domain.provider import Provider
-from services.provider_connection import OAuthFlow, TokenOwner
+from services.provider_connection import OAuthFlow
 from storage.database import WorkspaceGone
 from storage.oauth_sessions import AuthorizedSession, OAuthSession, OAuthSessions
 
@@ -47,7 +48,7 @@ class OAuthPages:
         door: OAuthFlow,
         sign_ins: OAuthSessions,
         *,
-        owner_of: Callable[[SecretStr, Requester], Awaitable[TokenOwner | None]],
+        owner_of: Callable[[SecretStr, Requester], Awaitable[ProviderUser | None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._provider = provider

@@ -193,7 +193,7 @@ def lookout_of(
         look = Poll(
             reader,
             storage,
-            PollRecorder(storage.database, compare=compare, match=match),
+            PollRecorder(storage.database, compare=compare, match=match, run_messages=storage.run_messages),
             token=_fingerprint(reader.provider, url, token),
             clock=clock,
             provider_clock=provider_clock,

@@ -29,7 +29,8 @@ Secret = Annotated[SecretStr, PlainSerializer(_as_kept, when_used="json")]
 class Action(FrozenModel):
     """Something that somebody wants to change at a provider, whole: to be judged, noted, and done later.
 
-    No secret is in what it says of itself. `app` is None where it is about none.
+    No secret is in what it says of itself. `act` is the name of its kind, as it is stored; `app` is None where it is
+    about none.
 
     `not_shown` lists the fields that `full_details` leaves out, each with the reason: a name, or a path of names.
     """
@@ -37,6 +38,7 @@ class Action(FrozenModel):
     permission: ClassVar[Permission]
     provider: ClassVar[Provider]
     not_shown: ClassVar[Mapping[str, str]] = {}
+    act: str
     app: App | None = None
 
     def normalized(self) -> Self:

@@ -81,3 +81,10 @@ class FixedToken:
         """There is no other: whoever asks hears of it."""
         del token
         return False
+
+
+class ProviderUser(FrozenModel):
+    """Whose token it is: who they are at the provider, for good, and what they are called there."""
+
+    id: str
+    name: str

@@ -11,6 +11,7 @@ from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.failure import Failure
 from domain.message import Block, Message
+from domain.message_state import CardState
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import BuildEvent
 from messages import build_text
@@ -18,7 +19,6 @@ from messages.build_buttons import open_button, series_row
 from messages.build_card import build_card, build_line
 from messages.deploy_buttons import offer_row
 from messages.kit.blocks import context, paragraphs, row, section
-from messages.kit.message_state import CardState
 from messages.kit.mrkdwn import (
     ai_summary,
     block_of_code,

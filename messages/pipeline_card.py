@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from domain.build import App, BuildState
 from domain.message import Block, Message
+from domain.message_state import RunNote
 from domain.pipeline import Pipeline, PipelineWorkflow
 from messages import build_text
 from messages.deploy_buttons import offer_row
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, link_button, paragraphs, row, section
 from messages.kit.button_values import BuildButton, PipelineButton
-from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
 from messages.notifications import NotificationContent, failure_blocks
 from providers.bitrise.api.requests import TriggeredBuild

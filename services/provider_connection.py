@@ -8,8 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from domain.build import App, FrozenModel
-from domain.credentials import Credentials, Tokens
+from domain.build import App
+from domain.credentials import Credentials, ProviderUser, Tokens
 from domain.provider import Provider
 
 Client = TypeVar("Client")
@@ -31,13 +31,6 @@ class OAuthFlow(Protocol):
         """The next tokens. Raises InvalidToken where they have to sign in anew, and another ProviderError."""
 
 
-class TokenOwner(FrozenModel):
-    """Whose token it is: who they are at the provider, for good, and what they are called there."""
-
-    id: str
-    name: str
-
-
 Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
@@ -55,7 +48,7 @@ class ProviderConnection(Generic[Client]):
     make: Callable[[Credentials], Client]
     apps: Callable[[Client], Awaitable[Sequence[App]]]
     app: Callable[[Client, str], Awaitable[App]]
-    owner: Callable[[Client], Awaitable[TokenOwner | None]]
+    owner: Callable[[Client], Awaitable[ProviderUser | None]]
     reads_logs: Callable[[Client, App], Awaitable[bool]]
     branches: Sequence[Names[Client]] = ()
     workflows: Sequence[Names[Client]] = ()

@@ -13,7 +13,7 @@ from domain.audit_log import ChainBroken
 from storage.audit_log import reseal_chains
 from storage.audit_register import read_register, reseal_register, say_that_keys_changed
 from storage.encryption import DecryptionError, SecretBox
-from storage.pending_actions import signed_text, subject_of_proposal
+from storage.pending_actions import pending_action_subject, signed_text
 from storage.slack_messages import change_messages_about
 
 # What `Vault.sign` gives.
@@ -144,6 +144,6 @@ def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
             return new if vault.is_signed(text, found[0]) else found[0]
 
         if (changed := _SIGNATURE.sub(anew, content)) != content:
-            change_messages_about(db, subject_of_proposal(identity), changed)
+            change_messages_about(db, pending_action_subject(identity), changed)
             signed += 1
     return signed

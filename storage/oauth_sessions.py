@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 import sqlite_utils
 from pydantic import SecretStr
 
-from domain.credentials import Tokens
+from domain.credentials import ProviderUser, Tokens
 from domain.provider import Provider
-from services.provider_connection import TokenOwner
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox
@@ -46,7 +45,7 @@ class AuthorizedSession:
     """What somebody has allowed on the provider's page, or a token that they have given; and who they are there."""
 
     tokens: SecretStr | Tokens
-    owner: TokenOwner
+    owner: ProviderUser
 
 
 class OAuthSessions:
@@ -110,7 +109,7 @@ class OAuthSessions:
         if content is None:
             return None
         read = json.loads(content)
-        return AuthorizedSession(Tokens.unsealed(read["tokens"]), TokenOwner.model_validate(read["owner"]))
+        return AuthorizedSession(Tokens.unsealed(read["tokens"]), ProviderUser.model_validate(read["owner"]))
 
     async def _keep(
         self, word: str, team: str, person: str, provider: Provider, state: str, content: str, now: datetime

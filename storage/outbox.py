@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Build, BuildState, FrozenModel
+from domain.build import App, Build, BuildState
 from domain.build_author import people_behind
 from domain.duration_estimate import MOST_SUCCESSES, usual_time
 from domain.failure_streak import StreakState
 from domain.log.failure import Failure
+from domain.message_state import MessageState
+from domain.notification import NewNotification, Notification, Status
 from domain.notifications.deploy_link import DeployLink
-from domain.notifications.rule import BuildEvent, NotificationRule
-from domain.pipeline import Pipeline
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
-from messages.kit.message_state import MessageState
 from storage.database import Database
 from storage.deploy_links import ties_of
 from storage.pipelines import pipeline_of
@@ -29,66 +28,6 @@ from storage.subscriptions import end_those_told_once
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import KnownUser, everybody
 from storage.watched_builds import successes_like
-
-
-class NewNotification(FrozenModel):
-    """A message that a change owes to one subscription; with `due_at` not before then.
-
-    `held_for` names the pipeline whose end it waits for; that end makes it due at once.
-    """
-
-    subscription_id: int
-    team: str
-    channel: str
-    provider: Provider
-    build_slug: str
-    event: str
-    due_at: datetime | None = None
-    held_for: str | None = None
-
-
-class Status(StrEnum):
-    """How far a notification has come. SENDING: it was handed to Slack, and no answer is known."""
-
-    OWED = "owed"
-    SENDING = "sending"
-    TOLD = "told"
-    DROPPED = "dropped"
-
-
-class Notification(FrozenModel):
-    """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
-
-    `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
-    build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to. `ties` are those
-    of the channel to the build's app, as they are now. `access_lost`: the maker of the subscription can't see the app
-    any more, so that what was told of it stays as it is.
-    """
-
-    id: int
-    subscription_id: int
-    team: str
-    channel: str
-    event: str
-    build: Build
-    app: App
-    created_at: datetime
-    status: Status
-    terms: NotificationRule = NotificationRule()
-    standing: StreakState | None = None
-    failure: Failure | None = None
-    mention: tuple[str, ...] = ()
-    usual: timedelta | None = None
-    pipeline: Pipeline | None = None
-    ties: tuple[DeployLink, ...] = ()
-    due_at: datetime | None = None
-    parcel: str | None = None
-    access_lost: bool = False
-
-    @property
-    def broke(self) -> bool:
-        """Whether it tells of a failure."""
-        return self.event == BuildEvent.ENDED and self.build.state is BuildState.FAILED
 
 
 class Outbox:

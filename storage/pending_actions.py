@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlite_utils
 import structlog
 
-from domain.access_policy import Principals
+from domain.action import Action
 from domain.audit_log import AuditEntry
-from domain.build import FrozenModel
 from domain.message import Message
+from domain.pending_action import Approvers, PendingAction, PendingActionState, UnreadableAction
 from domain.recipient import Recipient
-from services.actions.action_types import Act, act_from
 from storage.accounts import EncryptionKeyMissing
 from storage.audit_log import append
 from storage.database import Database
@@ -35,60 +33,17 @@ _FIELDS = (
 _BOUND = {"channel", "asked_by", "deciders", "asked_at", "expires_at", "execution"}
 
 
-class ProposalState(StrEnum):
-    """How a proposal stands. AGREED: it is being done, and what comes of it is not known yet."""
-
-    OPEN = "open"
-    AGREED = "agreed"
-    DONE = "done"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-
-
-class Approvers(FrozenModel):
-    """Who decides: anybody of each of these but the one who asks, or (`themselves`) the one in whose name it is."""
-
-    who: tuple[Principals, ...] = ()
-    themselves: bool = False
-
-
-class PendingAction(FrozenModel):
-    """One proposal. `execution` names the workflow's step that waits for it.
-
-    `bound`: who asked, who decides, and until when are under the same seal as the act. Those that were made before
-    there was such a seal can't be agreed to any more.
-    """
-
-    id: str
-    team: str
-    channel: str
-    asked_by: str
-    act: Act
-    deciders: Approvers
-    asked_at: datetime
-    expires_at: datetime
-    state: ProposalState = ProposalState.OPEN
-    decided_by: str | None = None
-    execution: str | None = None
-    bound: bool = True
-
-
-class Unreadable(FrozenModel):
-    """A proposal that can't be opened: it was changed, or sealed with a key that is gone, or by a later version."""
-
-    team: str
-    id: str
-    execution: str | None = None
-
-
 class PendingActions:
     """All of them, sealed: what a build is started with may hold secrets, and to agree is a right."""
 
-    def __init__(self, database: Database, vault: SecretBox | None) -> None:
+    def __init__(
+        self, database: Database, vault: SecretBox | None, read_action: Callable[[str], Action]
+    ) -> None:
         self._database = database
         self._vault = vault
+        self._read_action = read_action
 
-    def new(self, action: Act, **more: Any) -> PendingAction:
+    def new(self, action: Action, **more: Any) -> PendingAction:
         """A proposal that nobody knows of yet."""
         return PendingAction(id=secrets.token_hex(16), act=action, **more)
 
@@ -115,7 +70,7 @@ class PendingActions:
             db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
             append(db, proposal.team, self._vault, entry, proposal.asked_at)
             enqueue_message(
-                db, proposal.id, to, subject_of_proposal(proposal.id), message.encode(), proposal.asked_at
+                db, proposal.id, to, pending_action_subject(proposal.id), message.encode(), proposal.asked_at
             )
 
         await self._database.of(proposal.team).write(work)
@@ -129,7 +84,7 @@ class PendingActions:
     async def conclude(
         self,
         proposal: PendingAction,
-        state: ProposalState,
+        state: PendingActionState,
         message: Message,
         entry: AuditEntry,
         *,
@@ -146,12 +101,12 @@ class PendingActions:
             decided = db.execute(
                 "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, act = iif(?, act, '')"
                 " WHERE team_id = ? AND id = ? AND state = 'open'",
-                [state, by, to_text(at), state is ProposalState.AGREED, proposal.team, proposal.id],
+                [state, by, to_text(at), state is PendingActionState.AGREED, proposal.team, proposal.id],
             ).rowcount
             if decided:
                 append(db, proposal.team, self._vault, entry, at)
                 change_messages_about(
-                    db, subject_of_proposal(proposal.id), message.encode(), team=proposal.team
+                    db, pending_action_subject(proposal.id), message.encode(), team=proposal.team
                 )
             if decided and to_asker is not None:
                 to = Recipient(team=proposal.team, channel=proposal.asked_by)
@@ -167,7 +122,7 @@ class PendingActions:
         )
         await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
-    async def cut_off(self, before: datetime) -> list[PendingAction | Unreadable]:
+    async def cut_off(self, before: datetime) -> list[PendingAction | UnreadableAction]:
         """Those that were agreed to before then, and in whose midst a process was stopped."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
         rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
@@ -175,12 +130,12 @@ class PendingActions:
 
     async def say(self, proposal: PendingAction, message: Message) -> None:
         """Let its message say something else."""
-        subject = subject_of_proposal(proposal.id)
+        subject = pending_action_subject(proposal.id)
         await self._database.write(
             lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
         )
 
-    async def end_unreadable(self, unreadable: Unreadable, message: Message) -> None:
+    async def end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
         """End one that can't be opened, and let its message say so."""
 
         def work(db: sqlite_utils.Database) -> None:
@@ -190,12 +145,12 @@ class PendingActions:
                 [unreadable.team, unreadable.id],
             ).rowcount
             if ended:
-                subject = subject_of_proposal(unreadable.id)
+                subject = pending_action_subject(unreadable.id)
                 change_messages_about(db, subject, message.encode(), team=unreadable.team)
 
         await self._database.write(work)
 
-    async def expired(self, now: datetime) -> list[PendingAction | Unreadable]:
+    async def expired(self, now: datetime) -> list[PendingAction | UnreadableAction]:
         """Those of all workspaces that nobody has decided in time; one that can't be opened keeps no other open."""
         query = (
             f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
@@ -214,7 +169,7 @@ class PendingActions:
             raise EncryptionKeyMissing
         return self._vault
 
-    def _any(self, row: Any) -> PendingAction | Unreadable:
+    def _any(self, row: Any) -> PendingAction | UnreadableAction:
         try:
             return self._proposal(row)
         except (EncryptionKeyMissing, DecryptionError, ValueError) as problem:
@@ -222,7 +177,7 @@ class PendingActions:
             reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
             identity, team, *_, execution = row
             log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
-            return Unreadable(team=team, id=identity, execution=execution)
+            return UnreadableAction(team=team, id=identity, execution=execution)
 
     def _proposal(self, row: Any) -> PendingAction:
         """What the row holds. Raises DecryptionError where what is sealed does not say the same."""
@@ -235,11 +190,11 @@ class PendingActions:
             team=team,
             channel=channel,
             asked_by=asked_by,
-            act=act_from(json.dumps(made["act"]) if bound else content),
+            act=self._read_action(json.dumps(made["act"]) if bound else content),
             deciders=Approvers.model_validate_json(deciders),
             asked_at=from_text(asked_at),
             expires_at=from_text(expires_at),
-            state=ProposalState(state),
+            state=PendingActionState(state),
             decided_by=by,
             execution=execution,
             bound=bound,
@@ -259,7 +214,7 @@ def _bound_fields(proposal: PendingAction) -> dict[str, Any]:
     return found
 
 
-def subject_of_proposal(identity: str) -> str:
+def pending_action_subject(identity: str) -> str:
     """What its messages are about."""
     return f"notice proposal {identity}"
 
@@ -269,11 +224,11 @@ def signed_text(team: str, proposal: str) -> str:
     return f"proposal {team} {proposal}"
 
 
-def withdraw_proposals(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
+def withdraw_pending_actions(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
     """Forget the proposals that fit, and let the messages of the open ones say so; for use inside a transaction."""
     said = Message("This was withdrawn: whoever asked for it was erased.").encode()
     for (identity,) in db.execute(
         f"SELECT id FROM proposals WHERE state = 'open' AND {where}", arguments
     ).fetchall():
-        change_messages_about(db, subject_of_proposal(identity), said)
+        change_messages_about(db, pending_action_subject(identity), said)
     return int(db.execute(f"DELETE FROM proposals WHERE {where}", arguments).rowcount)

@@ -21,7 +21,7 @@ from domain.build_author import STARTED_BY, starter
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, links_about
 from storage.encryption import SecretBox
-from storage.pending_actions import withdraw_proposals
+from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
 from storage.subscriptions import end_access, end_subscription, select_subscriptions
 
@@ -213,7 +213,7 @@ def _delete(db: sqlite_utils.Database, person: _Person, table: str) -> int:
         return 0
     where, given = f"{_of_team(table)} AND ({where})", [*_team_given(table, person), *given]
     if table == "proposals":
-        return withdraw_proposals(db, where, given)
+        return withdraw_pending_actions(db, where, given)
     if table == "subscriptions":
         ending = select_subscriptions(db, f"subscriptions.{where}", given)
         for one in ending:

@@ -12,17 +12,20 @@ from domain.build_author import NameDirectory
 from domain.build_sanitizer import sanitized_builds
 from domain.failure_streak import StreakState
 from domain.log.failure import failure_from_text
+from domain.notification import NewNotification
 from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
+from domain.run_messages import RunMessages
+from domain.subscription import Subscription
 from storage.app_snapshots import keep_snapshot, still_stand
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import note_failure, read_soon
 from storage.failure_streaks import advance_series
-from storage.outbox import NewNotification, enqueue
+from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.slack_messages import refresh_earlier_moments
-from storage.subscriptions import Subscription, subscriptions_of_apps
+from storage.subscriptions import subscriptions_of_apps
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import names_of
 from storage.watched_builds import by_slugs, known_states, save_builds
@@ -47,10 +50,13 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class PollRecorder:
     """Turns a sighting into changes and notifications, all at once or not at all."""
 
-    def __init__(self, database: Database, *, compare: Compare, match: Match) -> None:
+    def __init__(
+        self, database: Database, *, compare: Compare, match: Match, run_messages: RunMessages
+    ) -> None:
         self._database = database
         self._compare = compare
         self._match = match
+        self._run_messages = run_messages
 
     async def record(self, sighting: PollSnapshot, *, at: datetime) -> Sequence[BuildChange]:
         """Compare the sighting with what is known, write what changed and what it makes owed.
@@ -102,7 +108,7 @@ class PollRecorder:
             keep_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
         # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
         save_pipelines(db, sighting.pipelines)
-        end_runs_without_builds(db, sighting.pipelines, at)
+        end_runs_without_builds(db, sighting.pipelines, at, self._run_messages)
         forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
         _remember_look(db, sighting)
         return changes

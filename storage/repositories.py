@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from domain.action import Action
+from domain.run_messages import RunMessages
 from storage.access_rules import Policies
 from storage.accounts import Accounts
 from storage.audit_log import Audit, begin_if_new
@@ -47,19 +50,30 @@ class WorkspaceRepositories:
         self.people = UserProfiles(database, team)
         self.policies = Policies(database, team)
         self.starts = LastTriggers(database, team)
-        self.subscriptions = WorkspaceSubscriptions(database, team, storage.subscriptions)
+        self.subscriptions = WorkspaceSubscriptions(
+            database, team, storage.subscriptions, storage.run_messages
+        )
         self.ties = DeployLinks(database, team)
 
 
 class Repositories:
     """The bot's memory: one attribute per aggregate. What is seen at the provider belongs to no workspace.
 
-    Without a `vault` nothing that must be sealed is kept.
+    Without a `vault` nothing that must be encrypted is stored. `read_action` reads a stored action from its JSON and
+    raises ValueError for one that it does not know.
     """
 
-    def __init__(self, database: Database, vault: SecretBox | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: SecretBox | None = None,
+        *,
+        read_action: Callable[[str], Action],
+        run_messages: RunMessages,
+    ) -> None:
         self.database = database
         self.vault = vault
+        self.run_messages = run_messages
         database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
         # What only has to be known again as ours: without a key, for as long as this process lives.
         self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
@@ -69,7 +83,7 @@ class Repositories:
         self.messages = Messages(database)
         self.failures = FailureAnalyses(database)
         self.requests = BuildRequests(database)
-        self.proposals = PendingActions(database, vault)
+        self.proposals = PendingActions(database, vault, read_action)
         self.sign_ins = OAuthSessions(database, vault)
         self.steps = WorkflowSteps(database)
         self.deliveries = Deliveries(database)
@@ -103,7 +117,7 @@ class Repositories:
 
     async def unfollow_forgotten_runs(self, now: datetime) -> int:
         """Follow no run any longer that was started too long ago; its message says so. Returns how many."""
-        ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now))
+        ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now, self.run_messages))
         if ended:
             self.subscriptions.changed()
         return ended

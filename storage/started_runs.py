@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import sqlite_utils
 
 from domain.audit_log import ERASED
+from domain.message_state import RunNote
 from domain.recipient import Recipient
-from messages.kit.message_state import RunNote
-from providers.bitrise.builds.action_messages import run_unfollowed
+from domain.run_messages import RunMessages
+from domain.subscription import Subscription
 from storage.slack_messages import NewMessage
-from storage.subscriptions import Subscription, end_subscription, select_subscriptions
+from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
 
 # A run whose end is never seen is not followed for ever.
@@ -59,7 +60,7 @@ def is_followed_meanwhile(db: sqlite_utils.Database, message: NewMessage) -> boo
     return db.execute(query, row).fetchone() is not None
 
 
-def unfollow(db: sqlite_utils.Database, run: Subscription, why: str) -> None:
+def unfollow(db: sqlite_utils.Database, run: Subscription, why: str, run_messages: RunMessages) -> None:
     """Let the run's message say that it is not updated any more, and end its subscription; inside a transaction.
 
     `why` is the end of a sentence; `{by}` in it becomes whoever started the run.
@@ -76,16 +77,16 @@ def unfollow(db: sqlite_utils.Database, run: Subscription, why: str) -> None:
     for parcel, note in shown:
         db.execute(
             "UPDATE messages SET content = ?, stale = stale + (status <> 'owed') WHERE parcel = ?",
-            [run_unfollowed(RunNote.read(note), why).encode(), parcel],
+            [run_messages.render_unfollowed(RunNote.read(note), why).encode(), parcel],
         )
     end_subscription(db, run)
 
 
-def unfollow_forgotten_runs(db: sqlite_utils.Database, now: datetime) -> int:
+def unfollow_forgotten_runs(db: sqlite_utils.Database, now: datetime, run_messages: RunMessages) -> int:
     """Follow no run any longer that was started too long ago; returns how many. For use inside a transaction."""
     forgotten = select_subscriptions(db, f"{FOLLOWS_RUN} AND created_at < ?", [to_text(now - LONGEST_RUN)])
     for run in forgotten:
-        unfollow(db, run, TOO_LONG)
+        unfollow(db, run, TOO_LONG, run_messages)
     return len(forgotten)
 
 

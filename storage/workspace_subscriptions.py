@@ -9,20 +9,19 @@ from typing import Any
 import sqlite_utils
 
 from domain.build import App, FrozenModel
+from domain.notification import NewNotification
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
 from domain.recipient import Recipient
+from domain.run_messages import RunMessages
+from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from storage.database import WorkspaceDatabase
-from storage.outbox import NewNotification, enqueue, run_parcel
+from storage.outbox import enqueue, run_parcel
 from storage.slack_messages import enqueue_message
 from storage.started_runs import NOT_SEEN, take_over, unfollow
 from storage.subscriptions import (
     EVERY_APP,
-    AccessSource,
-    Scope,
-    StopReason,
-    Subscription,
     Subscriptions,
     end_subscription,
     lose_access,
@@ -59,10 +58,17 @@ class StartedRun(FrozenModel):
 class WorkspaceSubscriptions:
     """The first subscription for an app begins the watching, the last one's going ends it."""
 
-    def __init__(self, database: WorkspaceDatabase, team: str, everybodys: Subscriptions) -> None:
+    def __init__(
+        self,
+        database: WorkspaceDatabase,
+        team: str,
+        everybodys: Subscriptions,
+        run_messages: RunMessages,
+    ) -> None:
         self._database = database
         self._team = team
         self._everybodys = everybodys
+        self._run_messages = run_messages
 
     async def is_watched(self, provider: Provider, app_slug: str) -> bool:
         """Whether some subscription, of whichever workspace, already waits for the app."""
@@ -237,7 +243,7 @@ class WorkspaceSubscriptions:
             if subscription.team != self._team or not lose_access(db, subscription, account, at):
                 return False
             if subscription.terms.run:
-                unfollow(db, subscription, NOT_SEEN)
+                unfollow(db, subscription, NOT_SEEN, self._run_messages)
                 return True
             self._drop_owed(db, subscription, StopReason.UNSEEN)
             return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))

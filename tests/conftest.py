@@ -15,6 +15,7 @@ from hypothesis import settings
 from storage.database import Database
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.repositories import make_repositories
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
@@ -66,7 +67,7 @@ settings.load_profile("buildbell")
 async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
     """Storage over a real SQLite file."""
     database = await Database.open(tmp_path / "buildbell.db")
-    yield Repositories(database)
+    yield make_repositories(database)
     await database.close()
 
 

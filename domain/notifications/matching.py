@@ -10,11 +10,11 @@ from domain.build import Build, BuildChange, BuildState
 from domain.build_author import NameDirectory
 from domain.build_filter import NOBODY
 from domain.failure_streak import StreakState
+from domain.notification import NewNotification
 from domain.notifications.evaluation import evaluate
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
 from domain.notifications.scheduling import delivery_time
-from storage.outbox import NewNotification
-from storage.subscriptions import Subscription
+from domain.subscription import Subscription
 
 # However long a pipeline runs, or if its end is never seen: what went well in it is told by then.
 LONGEST_HOLD = timedelta(days=1)

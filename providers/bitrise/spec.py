@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from domain.build import App
-from domain.credentials import Credentials
+from domain.credentials import Credentials, ProviderUser
 from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
 from providers.bitrise.interactions import INTERACTIONS
 from services.features.builds.commands import app_card
-from services.provider_connection import ProviderConnection, TokenOwner
+from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderSpec
 
 _FAILED = 2
@@ -53,9 +53,9 @@ async def _configured_pipelines(bitrise: BitriseClient, app_slug: str) -> Sequen
     return (await bitrise.buildables(app_slug)).pipelines
 
 
-async def _owner(bitrise: BitriseClient) -> TokenOwner | None:
+async def _owner(bitrise: BitriseClient) -> ProviderUser | None:
     me = await bitrise.me()
-    return TokenOwner(id=me.slug, name=me.username) if me.username and me.slug else None
+    return ProviderUser(id=me.slug, name=me.username) if me.username and me.slug else None
 
 
 async def _reads_logs(bitrise: BitriseClient, app: App) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.build import App
-from domain.credentials import Credentials
+from domain.credentials import Credentials, ProviderUser
 from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
@@ -13,7 +13,7 @@ from providers.buildio.api.oauth import BuildioOAuth
 from providers.buildio.apps.commands import card
 from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.polling.deployments import WORKFLOW
-from services.provider_connection import ProviderConnection, TokenOwner
+from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderSpec
 
 SPEC = ProviderSpec(
@@ -69,10 +69,10 @@ async def _processes(buildio: BuildioClient, app_slug: str) -> list[str]:
     return [*dict.fromkeys(f"{one.type}.*" for one in dynos), *(one.name for one in dynos)]
 
 
-async def _owner(buildio: BuildioClient) -> TokenOwner:
+async def _owner(buildio: BuildioClient) -> ProviderUser:
     # The e-mail address is all that the reference names ("Identity").
     email = (await buildio.me()).email
-    return TokenOwner(id=email.casefold(), name=email)
+    return ProviderUser(id=email.casefold(), name=email)
 
 
 async def _reads_logs(_buildio: BuildioClient, _app: App) -> bool:

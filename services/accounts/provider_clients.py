@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import SecretStr
 
 from domain.constant_time import secrets_equal
-from domain.credentials import FixedToken
+from domain.credentials import FixedToken, ProviderUser
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
@@ -23,7 +23,7 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.lookup.negative_cache import Misses
-from services.provider_connection import Names, ProviderConnection, TokenOwner
+from services.provider_connection import Names, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
 from storage.encryption import DecryptionError
@@ -114,7 +114,7 @@ class ProviderClients(Generic[Client]):
         """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
         self._kept.pop((team, person), None)
 
-    async def owner_of(self, token: SecretStr, requester: Requester) -> TokenOwner | None:
+    async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
         return await self._connection.owner(self._connection.make(FixedToken(token, requester)))
 

@@ -41,8 +41,8 @@ from providers.buildio.actions import (
     UpdateCertificateAction,
 )
 
-Act: TypeAlias = AnyOfBitrise | AnyOfBuildio
-_ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="act")])
+Act: TypeAlias = Action
+_ACT: TypeAdapter[Action] = TypeAdapter(Annotated[AnyOfBitrise | AnyOfBuildio, Field(discriminator="act")])
 
 
 def act_from(body: str) -> Act:

@@ -9,11 +9,11 @@ import structlog
 
 from domain.audit_log import Event
 from domain.message import Message
+from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
 from services.actions.audit import entry_of
 from services.container import Services
 from services.request.context import RequestContext
-from storage.pending_actions import PendingAction, ProposalState, Unreadable
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class PendingActionExpiry:
         """Acts in whose midst an earlier process was stopped: whether they were done, nobody knows."""
         proposals = self._services.storage.proposals
         for proposal in await proposals.cut_off(self._began):
-            if isinstance(proposal, Unreadable):
+            if isinstance(proposal, UnreadableAction):
                 await self._end_unreadable(proposal, pending_actions.proposal_unreadable(was_agreed=True))
                 continue
             said = pending_actions.proposal_cut_off(
@@ -70,7 +70,7 @@ class PendingActionExpiry:
         all_ended = True
         for proposal in await self._services.storage.proposals.expired(self._services.clock()):
             try:
-                if isinstance(proposal, Unreadable):
+                if isinstance(proposal, UnreadableAction):
                     await self._end_unreadable(
                         proposal, pending_actions.proposal_unreadable(was_agreed=False)
                     )
@@ -82,7 +82,7 @@ class PendingActionExpiry:
                 all_ended = False
         return all_ended
 
-    async def _end_unreadable(self, one: Unreadable, said: Message) -> None:
+    async def _end_unreadable(self, one: UnreadableAction, said: Message) -> None:
         """End what can't be opened: it is in nobody's way, and a workflow that waits for it hears of it."""
         services = self._services
         await services.storage.proposals.end_unreadable(one, said)
@@ -106,7 +106,7 @@ class PendingActionExpiry:
             to_asker = pending_actions.proposal_ran_out(words, channel=proposal.channel, reason=reason)
         entry = entry_of(Event.EXPIRED, proposal.act, asker)
         if not await services.storage.proposals.conclude(
-            proposal, ProposalState.EXPIRED, said, entry, by=None, at=now, to_asker=to_asker
+            proposal, PendingActionState.EXPIRED, said, entry, by=None, at=now, to_asker=to_asker
         ):
             return
         services.outbox_changed()

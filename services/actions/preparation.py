@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from domain.errors import Forbidden, NotFound
 from providers.bitrise.actions import DecideBuildRequestAction, RebuildBuildAction, SetPublicInstallPageAction
@@ -48,7 +48,7 @@ async def with_current_app(action: SomeAct, context: RequestContext) -> SomeAct:
         raise UserError(
             f"Your account at {action.provider.label} does not see this app, or it is not there any more."
         ) from problem
-    return cast(SomeAct, action.model_copy(update={"app": app}))
+    return action.model_copy(update={"app": app})
 
 
 async def _with_params(action: RebuildBuildAction, context: RequestContext) -> RebuildBuildAction:

@@ -12,6 +12,7 @@ from domain.audit_log import Event
 from domain.build import App
 from domain.errors import NotConnected, ProviderError
 from domain.message import Message
+from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import pending_actions
@@ -31,7 +32,7 @@ from services.request.finder import UserError
 from services.slack.workspace_members import NotAMember
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError
-from storage.pending_actions import Approvers, PendingAction, ProposalState, signed_text
+from storage.pending_actions import signed_text
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -119,7 +120,7 @@ async def decide(about: ProposalButton, context: RequestContext, *, agreed: bool
     proposal = await _open(about, context)
     asker = _asker(proposal, context)
     await _check_decider(proposal, context)
-    state = ProposalState.AGREED if agreed else ProposalState.DECLINED
+    state = PendingActionState.AGREED if agreed else PendingActionState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
     shown = proposal.act.summary()
     reason, themselves = proposal.act.reason(), proposal.deciders.themselves

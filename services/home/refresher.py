@@ -18,6 +18,7 @@ from domain.build_author import NameDirectory, wrote
 from domain.errors import NotConnected, ProviderError
 from domain.message import Block
 from domain.provider import Provider
+from domain.subscription import Subscription
 from messages import home
 from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
 from messages.profile_form import ProfileForm
@@ -30,7 +31,6 @@ from services.request.context import RequestContext
 from services.request.user_channels import Places
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
-from storage.subscriptions import Subscription
 
 log = structlog.get_logger()
 

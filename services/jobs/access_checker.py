@@ -13,6 +13,7 @@ from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
 from domain.recipient import Recipient
+from domain.subscription import AccessSource, Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from services.container import Services
 from services.features.accounts import commands
@@ -23,7 +24,6 @@ from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 from storage.accounts import Account
-from storage.subscriptions import AccessSource, Scope, Subscription
 
 log = structlog.get_logger()
 

@@ -13,9 +13,10 @@ from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Message
+from domain.message_state import ThreadState
+from domain.notification import Notification
 from domain.provider import Provider
 from domain.recipient import Recipient
-from messages.kit.message_state import ThreadState
 from services.outbox.delivery import (
     ChannelClosed,
     Delivered,
@@ -39,7 +40,6 @@ from services.outbox.progress import Progress
 from services.outbox.rate_limits import RateLimits
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
-from storage.outbox import Notification
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 

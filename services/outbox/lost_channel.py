@@ -9,11 +9,11 @@ import structlog
 
 from domain.audit_log import ERASED
 from domain.recipient import Recipient
+from domain.subscription import Subscription
 from messages import subscriptions as message_subscriptions
 from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.message_key import MessageKey, MessageKind
 from storage.repositories import Repositories
-from storage.subscriptions import Subscription
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from typing import Self
 
 from domain.build import FrozenModel
 from domain.build import RunKind as Sort
+from domain.notification import Notification
 from domain.notifications.rule import DeliveryStyle
-from storage.outbox import Notification
 
 
 class MessageKind(StrEnum):

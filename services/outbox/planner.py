@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from domain.failure_streak import StreakPosition
+from domain.message_state import CardState, ThreadState
+from domain.notification import Notification
 from domain.notifications.rule import BuildEvent, DeliveryStyle
-from messages.kit.message_state import CardState, ThreadState
 from services.outbox.message_key import MessageKey, MessageKind, runs_of, subject_of, thread_of, told_of
 from services.outbox.rate_limits import RateLimits
-from storage.outbox import Notification
 from storage.slack_messages import SlackMessage
 
 # So many builds fit into one message with all their words (Slack's rules: 13,200 characters of blocks).

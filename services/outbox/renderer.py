@@ -8,13 +8,13 @@ from datetime import datetime
 from domain.build_author import person_here
 from domain.failure_streak import BuildSummary, StreakState
 from domain.message import Message
+from domain.message_state import CardState, RunNote
+from domain.notification import Notification, Status
 from domain.notifications.rule import BuildEvent, DeliveryStyle
 from messages import build_text, notifications, pipeline_card
-from messages.kit.message_state import CardState, RunNote
 from messages.notifications import NotificationContent
 from providers.bitrise.builds import action_messages
 from services.outbox.message_key import MessageKind, told_of
-from storage.outbox import Notification, Status
 
 
 def render(

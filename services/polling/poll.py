@@ -11,9 +11,9 @@ from domain.build import BuildChange, BuildState
 from domain.notifications.matching import overdue
 from domain.poll_state import PolledApp, PollSnapshot, PollState
 from domain.polling import BuildSource, CachedResponse, PollInput, PollResult
+from domain.subscription import Subscription
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
-from storage.subscriptions import Subscription
 
 
 @dataclass(frozen=True)

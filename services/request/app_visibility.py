@@ -10,13 +10,13 @@ from typing import Any
 from domain.build import App
 from domain.errors import Forbidden, NotConnected, NotFound, RequestRejected
 from domain.redaction.redactor import redact
+from domain.subscription import AccessSource, Subscription
 from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppCatalog
 from services.accounts.provider_clients import ProviderClients
 from services.accounts.user_tokens import BROKEN, AccountNotConnected
 from services.lookup.app_names import UnknownApp, find_app
 from services.slack.workspace_members import NotAMember
 from storage.repositories import WorkspaceRepositories
-from storage.subscriptions import AccessSource, Subscription
 
 # The creator's access is checked every hour (`services.jobs.access_checker`). Where it can't be checked, since their
 # token is refused or the provider does not answer, the last result counts for a day: they may just be on holiday.

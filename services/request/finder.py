@@ -11,9 +11,9 @@ from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
 from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
+from domain.subscription import Subscription
 from providers.bitrise.api.requests import BuildQuery
 from services.request.context import RequestContext
-from storage.subscriptions import Subscription
 
 # A link names a build but not its app. Where no app near the asker has it, it is looked for among this many pages of
 # the newest builds of all apps,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.message import Message
+from domain.message_state import CardState
 from domain.notifications.deploy_link import DeployLink, links_offered
 from domain.pipeline import Pipeline
 from domain.provider import Provider
@@ -20,7 +21,6 @@ from messages import build_card, notifications, pipeline_card
 from messages.deploy_buttons import OfferButton, read_offer
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
-from messages.kit.message_state import CardState
 from messages.notifications import NotificationContent
 from tests.providers.buildio.renderer_cases import TIES
 from tests.support.factories import ANDROID, IOS, NOON, make_build

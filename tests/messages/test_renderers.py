@@ -34,6 +34,7 @@ from domain.commands.shared_commands import ListBuilds, TriggerBuild
 from domain.log.build_diff import compare_builds
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
+from domain.message_state import CardState, RunNote
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
 from messages import (
@@ -58,7 +59,6 @@ from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
-from messages.kit.message_state import CardState, RunNote
 from messages.kit.mrkdwn import whole
 from messages.kit.view_metadata import ViewMetadata
 from messages.notification_reasons import Reason

@@ -10,12 +10,12 @@ import pytest
 from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import Streak, StreakState, advance
 from domain.message import Message
+from domain.message_state import CardState
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from messages import build_card, build_text, notifications, subscriptions
 from messages.kit import action_ids
 from messages.kit.button_values import BuildioButton
-from messages.kit.message_state import CardState
 from messages.notifications import NotificationContent
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from tests.support.factories import ANDROID, NOON, make_build

@@ -21,6 +21,7 @@ from domain.log.build_diff import compare_builds
 from domain.log.failure import Failure
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
+from domain.message_state import CardState
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from domain.provider import Provider
@@ -40,7 +41,6 @@ from messages import (
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton
-from messages.kit.message_state import CardState
 from messages.kit.mrkdwn import block_of_code, cut_markup, escape, lasted, link, plain, size, when
 from messages.notification_reasons import Reason
 from messages.notifications import NotificationContent

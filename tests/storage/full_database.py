@@ -16,25 +16,24 @@ from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Message
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.message_state import CardState
 from domain.notifications.rule import NotificationRule
+from domain.pending_action import Approvers
 from domain.pipeline import Pipeline
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
-from messages.kit.message_state import CardState
+from domain.subscription import AccessSource, Scope
 from providers.bitrise.actions import TriggerBuildAction
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.installations import Installations, OAuthStates
-from storage.pending_actions import Approvers, signed_text
-from storage.poll_recorder import PollRecorder
+from storage.pending_actions import signed_text
 from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
-from storage.subscriptions import AccessSource, Scope
 from storage.user_profiles import UserProfile
 from storage.workflow_steps import WaitingStep
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.repositories import make_poll_recorder, make_repositories
 
 SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 NEW, OLD = "new-" * 10, "old-" * 10
@@ -53,7 +52,7 @@ def secret_box(*keys: str) -> SecretBox:
 async def create_full_database(path: Path, *, key: str = OLD) -> None:
     """Every table has rows; a proposal of Ben's is open, one of Anna's too."""
     database = await Database.open(path)
-    storage = Repositories(database, secret_box(key))
+    storage = make_repositories(database, secret_box(key))
     for team in (TEAM, "T2"):
         await _of_workspace(storage, team)
     await _of_everybody(storage)
@@ -135,7 +134,7 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
 
 
 async def _of_everybody(repositories: Repositories) -> None:
-    recorder = PollRecorder(repositories.database, compare=compare, match=match)
+    recorder = make_poll_recorder(repositories.database)
     builds = (
         make_build(1, BuildState.FAILED, params=STARTED_BY_ANNA),
         make_build(

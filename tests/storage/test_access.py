@@ -10,10 +10,11 @@ from pydantic import SecretStr
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
+from domain.subscription import AccessSource, Scope, Subscription
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
-from storage.subscriptions import AccessSource, Scope, Subscription
 from tests.support.factories import ANDROID, NOON
+from tests.support.repositories import make_repositories
 
 BEN = "U0BEN"
 LATER = NOON + timedelta(hours=1)
@@ -23,7 +24,7 @@ OWN = Scope(seen_as=AccessSource.OWN)
 @pytest.fixture
 def sealing(repositories: Repositories) -> Repositories:
     """Storage that keeps accounts."""
-    return Repositories(repositories.database, SecretBox(["key-" * 10]))
+    return make_repositories(repositories.database, SecretBox(["key-" * 10]))
 
 
 async def link(repositories: Repositories, as_: str = "ben") -> None:

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from domain.build import App, Build, BuildChange, BuildState, RunKind
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notification import NewNotification, Notification
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, Snapshot
 from domain.provider import Provider
-from storage.outbox import NewNotification, Notification
+from domain.subscription import Subscription
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
-from storage.subscriptions import Subscription
 from tests.support.factories import NOON, make_build, make_recipient
+from tests.support.repositories import make_poll_recorder
 
 SHOP = App(provider=Provider.BUILDIO, slug="shop", title="shop")
 
@@ -39,7 +38,7 @@ async def subscribe(repositories: Repositories, snapshot: str | None = "one", *b
 
 
 def recorder(repositories: Repositories) -> PollRecorder:
-    return PollRecorder(repositories.database, compare=compare, match=match)
+    return make_poll_recorder(repositories.database)
 
 
 def seen(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = ()) -> PollSnapshot:
@@ -74,7 +73,7 @@ async def test_what_breaks_in_the_middle_leaves_the_app_as_it_stood_and_owes_not
     def breaks(changes: Sequence[BuildChange], *_more: object) -> list[NewNotification]:
         raise RuntimeError
 
-    broken = PollRecorder(repositories.database, compare=compare, match=breaks)
+    broken = make_poll_recorder(repositories.database, match=breaks)
     with pytest.raises(RuntimeError):
         await broken.record(seen(a_deployment(1), was="one", body="two"), at=NOON)
     assert await snapshot(repositories) == "one"

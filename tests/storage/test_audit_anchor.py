@@ -29,12 +29,12 @@ from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anch
 from storage.audit_anchor_lines import AddressProblem, AnchorAddress, read_anchor
 from storage.database import Database
 from storage.encryption import SecretBox
-from storage.repositories import Repositories
 from storage.retention import prune
 from tests.storage.full_database import NEW, OLD, secret_box
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
 from tests.support.forked_process import run_forked
+from tests.support.repositories import make_repositories
 
 ONE, TWO = "T0ONE", "T0TWO"
 CHAINS = "audit_is_not_changed", "audit_is_not_cut", "audit_register_stays"
@@ -69,7 +69,7 @@ class Place:
         self.anchor.parent.mkdir(exist_ok=True)
         database = await Database.open(self.path)
         keys = SecretBox(self.key.split(","))
-        storage = Repositories(database, keys)
+        storage = make_repositories(database, keys)
         writer = AnchorWriter(database, self.address, clock=lambda: NOON)
         if self.anchored:
             await writer.check()
@@ -225,7 +225,7 @@ async def test_a_chain_and_a_register_from_before_the_chain_do_not_fit_what_the_
     await place.bot()
     empty = place.copy("empty.db")
     database = await Database.open(place.path)
-    accounts = Repositories(database, secret_box()).of(ONE).accounts
+    accounts = make_repositories(database, secret_box()).of(ONE).accounts
     await accounts.connect("U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     await database.close()
     await place.bot(ONE)
@@ -358,7 +358,7 @@ async def test_whoever_is_erased_and_whoever_leaves_go_on_verifying(place: Place
     code, said = await place.verify()
     assert (code, "1 line waits for the anchor" in said) == (0, True)
     database = await Database.open(place.path)
-    storage = Repositories(database, secret_box())
+    storage = make_repositories(database, secret_box())
     await storage.wipe(TWO)
     await prune(database, before=NOON, audit_before=NOON + timedelta(seconds=1), vault=secret_box())
     await database.close()
@@ -492,7 +492,7 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
     writer = AnchorWriter(database, place.address, clock=lambda: NOON)
     with pytest.raises(AnchorNotWritable, match=r"AUDIT_ANCHOR: .* can't be written \(No such file"):
         await writer.check()
-    storage = Repositories(database, secret_box())
+    storage = make_repositories(database, secret_box())
     with structlog.testing.capture_logs() as logged:
         for _ in range(3):
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
@@ -676,7 +676,7 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             await writer.check()
             await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
-            await Repositories(database, secret_box()).of(ONE).audit.append(entry, NOON)
+            await make_repositories(database, secret_box()).of(ONE).audit.append(entry, NOON)
             await writer.carry()
             await database.close()
             async with asyncio.timeout(30):

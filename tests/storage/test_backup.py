@@ -337,7 +337,7 @@ KILLED_AT = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.backup import restore
 
 def count(name, left):
@@ -356,7 +356,7 @@ for line in sys.stdin:
         left = [int(point)]
         for name in ("open", "close", "fsync", "link", "unlink", "replace", "rename"):
             count(name, left)
-        restore(Path(backup), Path(path), at=datetime.now(UTC), vault=Vault(["old-" * 10]))
+        restore(Path(backup), Path(path), at=datetime.now(UTC), vault=SecretBox(["old-" * 10]))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

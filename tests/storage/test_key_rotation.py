@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.audit_log import ChainBroken
+from domain.pending_action import PendingAction
 from domain.provider import Provider
 from storage.audit_log import verify_chain
 from storage.database import Database, in_transaction
 from storage.encryption import DecryptionError, SecretBox
 from storage.installations import Installations
 from storage.key_rotation import UndecryptableValue, rotate_key
-from storage.pending_actions import PendingAction
-from storage.repositories import Repositories
 from tests.storage.full_database import ANNA, BEN, NEW, OLD, TEAM, TOKEN, create_full_database, secret_box
 from tests.support.factories import NOON, make_recipient
+from tests.support.repositories import make_repositories
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
     assert again.nothing
 
     database = await Database.open(path)
-    storage = Repositories(database, secret_box(NEW))
+    storage = make_repositories(database, secret_box(NEW))
     account = await storage.of(TEAM).accounts.find(ANNA, Provider.BITRISE)
     assert account is not None
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
@@ -71,7 +71,7 @@ async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_the
     path: Path,
 ) -> None:
     database = await Database.open(path)
-    storage = Repositories(database, secret_box(NEW, OLD))
+    storage = make_repositories(database, secret_box(NEW, OLD))
     before = {
         one.parcel: one.content or "" for one in await storage.messages.unfinished(make_recipient("C1"))
     }
@@ -176,7 +176,7 @@ async def test_rows_swapped_in_the_database_do_not_open_through_the_repositories
     """The same, as the bot itself would read them."""
     for one, other in permutations(PEOPLE, 2):
         database = await Database.open(path)
-        storage = Repositories(database, secret_box(OLD))
+        storage = make_repositories(database, secret_box(OLD))
 
         def swap(db: sqlite_utils.Database, one: Any = one, other: Any = other) -> None:
             [[mine], [theirs]] = [

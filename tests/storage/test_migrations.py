@@ -19,9 +19,9 @@ from domain.provider import Provider
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.migrations import migrations
-from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.repositories import make_repositories
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +82,7 @@ def first_version(path: Path, *, builds: int = 3) -> None:
 
 async def check(path: Path, builds: int = 3) -> None:
     database = await Database.open(path)
-    storage = Repositories(database)
+    storage = make_repositories(database)
     [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
@@ -125,10 +125,10 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     db.table("workflow_steps").insert(step | {"outcome": '{"error":"gone"}'})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    [(team, execution, outcome)] = await Repositories(database).steps.owed()
+    [(team, execution, outcome)] = await make_repositories(database).steps.owed()
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
-    assert not await Repositories(database).steps.begin("T1", "Fx1", "wait", NOON)
-    assert await Repositories(database).steps.begin("T2", "Fx1", "wait", NOON)
+    assert not await make_repositories(database).steps.begin("T1", "Fx1", "wait", NOON)
+    assert await make_repositories(database).steps.begin("T2", "Fx1", "wait", NOON)
     await database.close()
 
 
@@ -141,7 +141,7 @@ async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path
         db.table("builds").update(("bitrise", row["build_slug"]), {"body": json.dumps(body)})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    storage = Repositories(database)
+    storage = make_repositories(database)
     assert {one.build.kind for one in await storage.outbox.due(make_recipient("C1"), 10, NOON)} == {
         RunKind.BUILD
     }
@@ -173,7 +173,7 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     )
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    here = Repositories(database, SecretBox(["key-" * 10])).of("T1")
+    here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
     rules = [one.rule for one in await here.policies.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
     deploying = AccessRequest(permission=Permission.DEPLOY)
@@ -201,7 +201,7 @@ async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_
     db.table("notifications").insert(owed | {"subscription_id": 99, "build_slug": "b"})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    storage = Repositories(database)
+    storage = make_repositories(database)
     found = await storage.of("T1").subscriptions.of_channel("C1")
     assert [(one.confirmed_at, one.unseen_at) for one in found] == [(NOON, None), (None, None), (None, NOON)]
     due = await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])

@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from domain.credentials import Tokens
+from domain.credentials import ProviderUser, Tokens
 from domain.provider import Provider
-from services.provider_connection import TokenOwner
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database, WorkspaceGone
 from storage.encryption import SecretBox
 from storage.oauth_sessions import LIVES, AuthorizedSession, OAuthSession, OAuthSessions, is_code
-from storage.repositories import Repositories
 from tests.support.factories import NOON
+from tests.support.repositories import make_repositories
 
 KEY, CANARY = "key-" * 10, "canary-4711-canary"
 AT = Provider.BUILDIO
@@ -30,7 +29,7 @@ TOKENS = Tokens(
     expires_at=NOON,
     scopes=("read",),
 )
-ALLOWED = AuthorizedSession(TOKENS, TokenOwner(id="a@b.c", name="A@b.c"))
+ALLOWED = AuthorizedSession(TOKENS, ProviderUser(id="a@b.c", name="A@b.c"))
 
 
 @dataclass
@@ -135,7 +134,7 @@ class NoDatabase:
 
 
 async def test_where_the_app_is_gone_nothing_is_kept(scene: OAuthSessionFixture) -> None:
-    await Repositories(scene.database, SecretBox([KEY])).wipe("T1")
+    await make_repositories(scene.database, SecretBox([KEY])).wipe("T1")
     with pytest.raises(WorkspaceGone):
         await scene.sign_ins.begin("T1", "U1", AT, NOON)
     with pytest.raises(WorkspaceGone):

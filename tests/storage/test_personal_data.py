@@ -16,7 +16,6 @@ from storage.database import Database
 from storage.migrations import migrations
 from storage.personal_data import erase_everywhere, export_person
 from storage.personal_data_columns import COLUMNS
-from storage.repositories import Repositories
 from tests.storage.full_database import (
     ANNA,
     BEN,
@@ -28,6 +27,7 @@ from tests.storage.full_database import (
     secret_box,
 )
 from tests.support.factories import NOON, make_recipient
+from tests.support.repositories import make_repositories
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     ben = await export(path, BEN)
     await erase(path)
     database = await Database.open(path)
-    storage = Repositories(database, secret_box())
+    storage = make_repositories(database, secret_box())
     here = storage.of(TEAM)
     [first] = await here.subscriptions.of_channel("C1")
     [second] = await here.subscriptions.of_channel("C2")
@@ -165,7 +165,7 @@ async def test_what_an_erased_person_had_asked_for_is_withdrawn_where_it_was_ask
     database = await Database.open(path)
     said = [
         one.content or ""
-        for one in await Repositories(database, secret_box()).messages.unfinished(make_recipient("C1"))
+        for one in await make_repositories(database, secret_box()).messages.unfinished(make_recipient("C1"))
     ]
     await database.close()
     assert len([one for one in said if "This was withdrawn" in one]) == 1

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from domain.build import Build, BuildState
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notification import Notification, Status
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
-from storage.outbox import Notification, Status
-from storage.poll_recorder import PollRecorder
+from domain.subscription import Subscription
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage
-from storage.subscriptions import Subscription
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.repositories import make_poll_recorder
 
 TOKEN = "bitrise:test"
 
@@ -38,7 +36,7 @@ async def subscribe(
 
 
 async def record_poll(repositories: Repositories, *builds: Build) -> None:
-    recorder = PollRecorder(repositories.database, compare=compare, match=match)
+    recorder = make_poll_recorder(repositories.database)
     await recorder.record(
         PollSnapshot(token=TOKEN, builds=builds, seen_until=builds[-1].triggered_at), at=NOON
     )

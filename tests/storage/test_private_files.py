@@ -20,13 +20,13 @@ from domain.provider import Provider
 from storage.backup import back_up, restore
 from storage.database import Database
 from storage.private_files import open_to_others, shared_folder
-from storage.repositories import Repositories
 from storage.secure_deletion import empty_log, rewrite_file, rewrite_tables
 from storage.user_profiles import UserProfile
 from tests.storage.full_database import OLD, secret_box
 from tests.storage.test_migrations import first_version
 from tests.support.factories import NOON
 from tests.support.forked_process import run_forked
+from tests.support.repositories import make_repositories
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +157,7 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
 ) -> None:
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
-    accounts = Repositories(database, secret_box()).of("T1").accounts
+    accounts = make_repositories(database, secret_box()).of("T1").accounts
     sealed = []
     for person in ("U1", "U2"):
         account = await accounts.connect(
@@ -183,7 +183,7 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
 async def test_what_a_kill_has_left_in_the_log_is_gone_after_the_next_start(tmp_path: Path) -> None:
     path, killed = tmp_path / "data" / "b.db", tmp_path / "killed" / "b.db"
     database = await Database.open(path)
-    accounts = Repositories(database, secret_box()).of("T1").accounts
+    accounts = make_repositories(database, secret_box()).of("T1").accounts
     account = await accounts.connect(
         "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
     )
@@ -203,7 +203,7 @@ async def test_what_a_kill_has_left_in_the_log_is_gone_after_the_next_start(tmp_
 
 async def _many_people(database: Database) -> dict[str, str]:
     """So many people, with names and tokens of so many lengths, that rows are moved about; returns the sealed tokens."""
-    here, chance = Repositories(database, secret_box()).of("T1"), random.Random(7)
+    here, chance = make_repositories(database, secret_box()).of("T1"), random.Random(7)
     sealed = {}
     for number in chance.sample(range(1000, 10_000), 200):
         person, name = f"U0{number}", f"canary-{number}-{'x' * chance.randrange(400)}"
@@ -220,7 +220,7 @@ async def test_of_many_tokens_none_that_was_unlinked_is_in_a_file(tmp_path: Path
     """People link, link anew and unlink; a token that stayed in an unused part of a page shows with this very order."""
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
-    accounts, chance = Repositories(database, secret_box()).of("T1").accounts, random.Random(0)
+    accounts, chance = make_repositories(database, secret_box()).of("T1").accounts, random.Random(0)
     sealed = {}
 
     async def link(person: str, longest_name: int) -> None:
@@ -338,7 +338,7 @@ async def test_an_update_without_room_to_take_that_away_starts_and_does_it_later
 async def test_a_workspace_that_left_is_in_no_file_once_the_file_was_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
-    storage = Repositories(database, secret_box())
+    storage = make_repositories(database, secret_box())
     account = await storage.of("T0GONE").accounts.connect(
         "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON
     )

@@ -23,26 +23,23 @@ from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Message
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notification import Notification, Status
 from domain.notifications.rule import BuildEvent, NotificationRule, Result
+from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from domain.recipient import Recipient
+from domain.subscription import Scope, StopReason, Subscription
 from providers.bitrise.actions import AbortBuildAction, BuildTarget
 from providers.bitrise.api.requests import AbortRequest
 from storage.accounts import Account
 from storage.database import Database, WorkspaceGone
 from storage.encryption import DecryptionError, SecretBox
-from storage.outbox import Notification, Status
-from storage.pending_actions import Approvers, PendingAction, ProposalState
-from storage.poll_recorder import PollRecorder
-from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
-from storage.subscriptions import Scope, StopReason, Subscription
 from storage.user_profiles import NameTaken, UserProfile
 from storage.workflow_steps import Outcome
 from tests.support.factories import ANDROID, IOS, NOON, make_build
+from tests.support.repositories import make_poll_recorder, make_repositories
 
 T = TypeVar("T")
 
@@ -85,7 +82,7 @@ class SingleWorkspaceModel:
     tokens: dict[str, tuple[str, bool]] = field(default_factory=dict)
     starts: dict[tuple[str, str], str] = field(default_factory=dict)
     rules: list[int] = field(default_factory=list)
-    proposals: dict[str, ProposalState] = field(default_factory=dict)
+    proposals: dict[str, PendingActionState] = field(default_factory=dict)
     acts: list[str] = field(default_factory=list)
     steps: dict[str, str | None] = field(default_factory=dict)
     owed: dict[str, list[tuple[int, str]]] = field(default_factory=lambda: {one: [] for one in CHANNELS})
@@ -118,8 +115,8 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def open(self) -> None:
         path = Path(self._folder.name) / "buildbell.db"
         self.database = self.run(Database.open(path))
-        self.storage = Repositories(self.database, SecretBox(["a-key-of-the-tests-that-is-long-enough"]))
-        self.recorder = PollRecorder(self.database, compare=compare, match=match)
+        self.storage = make_repositories(self.database, SecretBox(["a-key-of-the-tests-that-is-long-enough"]))
+        self.recorder = make_poll_recorder(self.database)
         # Something of everything to begin with, so that there is something to reach for.
         for team in TEAMS:
             for person in PEOPLE:
@@ -127,7 +124,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
             self.subscribe(team, "C1", ANDROID, NotificationRule(), "U1")
             for _ in range(2):
                 self.propose(team, "C1", "U1")
-            self.decide(team, 0, ProposalState.AGREED)
+            self.decide(team, 0, PendingActionState.AGREED)
             self.step(team, "Fx1")
         self.a_build_ends(ANDROID, BuildState.SUCCEEDED)
         for team in TEAMS:
@@ -344,11 +341,13 @@ class IsolationStateMachine(RuleBasedStateMachine):
         )
         self.run(self.storage.proposals.begin(proposal, Message("May I?"), entry("proposed")))
         self.proposals[team].append(proposal)
-        self.alone[team].proposals[proposal.id] = ProposalState.OPEN
+        self.alone[team].proposals[proposal.id] = PendingActionState.OPEN
         self.alone[team].acts.append("proposed")
 
-    @rule(team=teams, pick=some, state=st.sampled_from([ProposalState.AGREED, ProposalState.DECLINED]))
-    def decide(self, team: str, pick: int, state: ProposalState) -> None:
+    @rule(
+        team=teams, pick=some, state=st.sampled_from([PendingActionState.AGREED, PendingActionState.DECLINED])
+    )
+    def decide(self, team: str, pick: int, state: PendingActionState) -> None:
         if (proposal := self.one_of(self.proposals, team, pick)) is None:
             return
         alone = self.alone[team]
@@ -357,7 +356,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
                 proposal, state, Message("Decided"), entry("decided"), by="U2", at=self.now()
             )
         )
-        assert decided is (alone.proposals.get(proposal.id) is ProposalState.OPEN)
+        assert decided is (alone.proposals.get(proposal.id) is PendingActionState.OPEN)
         if decided:
             alone.proposals[proposal.id] = state
             alone.acts.append("decided")
@@ -474,7 +473,9 @@ class IsolationStateMachine(RuleBasedStateMachine):
         assert self.run(proposals.find_open(team, proposal.id)) is None
         mine = proposal.model_copy(update={"team": team})
         said, at = Message("Mine"), self.now()
-        concluding = proposals.conclude(mine, ProposalState.AGREED, said, entry("stolen"), by="U1", at=at)
+        concluding = proposals.conclude(
+            mine, PendingActionState.AGREED, said, entry("stolen"), by="U1", at=at
+        )
         assert self.run(concluding) is False
         self.run(proposals.finish(mine))
         self.run(proposals.say(mine, said))

@@ -10,8 +10,6 @@ from datetime import datetime
 from bot.manifest import manifest
 from bot.slack.http_session import slack_session
 from domain.build import App
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.polling import BuildSource
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
@@ -19,9 +17,9 @@ from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.polling.poll import Poll, PollOutcome
 from services.slack.web_client import SlackClient
-from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from tests.support.factories import make_recipient
+from tests.support.repositories import make_poll_recorder
 
 CHANNEL = "C0BUILDS"
 
@@ -51,7 +49,7 @@ class NotificationHarness:
 
     def restart(self, *, most_apps: int = 100) -> None:
         self.reader = self._reader()
-        recorder = PollRecorder(self.storage.database, compare=compare, match=match)
+        recorder = make_poll_recorder(self.storage.database)
         self.look = Poll(
             self.reader, self.storage, recorder, token="t", clock=self.clock, most_apps=most_apps
         )

@@ -15,10 +15,10 @@ from domain.build_request import BuildRequest
 from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
 from domain.recipient import Recipient
+from domain.subscription import Subscription
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
 from storage.repositories import Repositories
-from storage.subscriptions import Subscription
 
 log = structlog.get_logger()
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Block, Message
+from domain.message_state import RunNote
 from messages import build_text
 from messages.build_buttons import card_row
 from messages.kit.blocks import context, section
-from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
+from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, row, section
-from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild

@@ -8,9 +8,9 @@ from typing import Any
 from domain.build import App
 from domain.git_refs import InvalidBranch, branch_name
 from domain.message import Block
+from domain.message_state import RunNote
 from messages.kit import action_ids
 from messages.kit.blocks import context
-from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, escape, link
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, app_option, field, modal, searched, text_element, warning

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from domain.commands.shared_commands import Connect, Disconnect, WhoAmI
+from domain.credentials import ProviderUser
 from domain.errors import Forbidden, InvalidToken
 from domain.fair_limiter import Requester
 from domain.provider import Provider
@@ -17,7 +18,6 @@ from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import noted
 from services.actions.result import PermissionDenied
-from services.provider_connection import TokenOwner
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
 from storage.accounts import EncryptionKeyMissing
@@ -163,7 +163,7 @@ async def _allowed_by(given: SecretStr, context: RequestContext, provider: Provi
     return allowed
 
 
-async def _owner_of(token: SecretStr, context: RequestContext, provider: Provider) -> TokenOwner:
+async def _owner_of(token: SecretStr, context: RequestContext, provider: Provider) -> ProviderUser:
     """Whose token it is. Raises UserError for what is no person's token, and for the bot's own; ProviderError."""
     clients = context.services.clients.at(provider)
     if not _TOKEN.fullmatch(token.get_secret_value()):

@@ -13,15 +13,15 @@ from domain.build import App, PipelineRef
 from domain.build_filter import BuildFilter
 from domain.errors import Forbidden, NotFound, ProviderError
 from domain.message import Block
+from domain.message_state import RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
-from messages.kit.message_state import RunNote
+from domain.subscription import AccessSource, Scope
 from providers.bitrise.builds import action_messages
 from services.features.subscriptions.scope import own_scope
 from services.outbox.message_key import MessageKey, build_run, pipeline_run
 from services.request.context import Reply, RequestContext, Visibility
 from services.slack.errors import SlackCallFailed
-from storage.subscriptions import AccessSource, Scope
 from storage.workspace_subscriptions import StartedRun
 
 log = structlog.get_logger()

@@ -8,13 +8,13 @@ from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.shared_commands import ListMyBuilds, ShowProfile
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
+from domain.subscription import Subscription
 from messages import profile
 from messages.profile import MOST_BUILDS
 from services.features.subscriptions.commands import add, scope_of
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
-from storage.subscriptions import Subscription
 from storage.user_profiles import NameTaken, UserProfile
 
 PAGES_SEARCHED = 4

@@ -16,6 +16,7 @@ from domain.message import Message
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
+from domain.subscription import Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from messages.kit.button_values import InvalidButtonValue
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
@@ -29,7 +30,6 @@ from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
 from services.slack.channel_membership import enter_channel
 from services.slack.errors import SlackCallFailed
-from storage.subscriptions import Scope, Subscription
 
 log = structlog.get_logger()
 

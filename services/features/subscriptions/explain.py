@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from domain.build import App, Build
 from domain.commands.shared_commands import Why
 from domain.failure_streak import Streak, StreakState, advance, key_of
+from domain.message_state import RunNote
+from domain.notification import Status
 from domain.notifications.evaluation import Evaluation, evaluate
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
+from domain.subscription import Subscription
 from messages import notification_reasons
-from messages.kit.message_state import RunNote
 from messages.notification_reasons import Reason
 from services.outbox.message_key import build_run, pipeline_run
 from services.request.build_history import find_run, latest_of
 from services.request.context import Reply, RequestContext
-from storage.outbox import Status
-from storage.subscriptions import Subscription
 
 PREVIEWED = 50
 # What can be told of a build before its end, in words for what was.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from domain.message_state import CardState
 from domain.recipient import Recipient
-from messages.kit.message_state import CardState
 from services.outbox.message_key import RUN, MessageKind
 from services.request.context import RequestContext
 from services.request.finder import UserError

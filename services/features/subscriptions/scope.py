@@ -7,11 +7,11 @@ from typing import Any
 
 from domain.build import App
 from domain.provider import Provider
+from domain.subscription import AccessSource, Scope
 from services.accounts.app_catalog import AppCatalog
 from services.request import user_channels
 from services.request.app_visibility import followed_in
 from services.request.context import RequestContext
-from storage.subscriptions import AccessSource, Scope
 
 _NOW = timedelta(0)
 

@@ -8,7 +8,7 @@ from random import Random
 from domain.build import App, BuildChange, BuildState
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule, Result
-from storage.subscriptions import Scope, Subscription
+from domain.subscription import Scope, Subscription
 from tests.support.factories import ANDROID, IOS, NOON, make_build
 
 OTHER = App(slug="0123456789abcdef", title="Other")

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.slack.workspace import OpenView
 from storage.database import Database
-from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
+from tests.support.repositories import make_repositories
 
 
 async def open_form(harness: BotHarness, words: str = "/bitrise trigger") -> OpenView:
@@ -194,7 +194,7 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
     from tests.support.factories import NOON
 
     database = await Database.open(tmp_path / "x.db")
-    starts, others = Repositories(database).of("T1").starts, Repositories(database).of("T2").starts
+    starts, others = make_repositories(database).of("T1").starts, make_repositories(database).of("T2").starts
     await starts.remember("U1", "app1", TriggerBuild(branch="main"), at=NOON)
     assert await starts.last("U1", "app1") == TriggerBuild(branch="main")
     assert await starts.last("U2", "app1") is None

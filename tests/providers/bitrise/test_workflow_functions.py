@@ -12,6 +12,7 @@ from domain.build_author import slack_user
 from sandbox.slack.input_values import InvalidInteraction
 from sandbox.slack.workspace import FunctionExecution, Post
 from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.repositories import make_repositories
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 
@@ -195,10 +196,9 @@ async def test_workflow_builder_refuses_what_the_manifest_does_not_name(harness:
 async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: Path) -> None:
     from bot.app import utc_now
     from storage.database import Database
-    from storage.repositories import Repositories
 
     database = await Database.open(tmp_path / "buildbell.db")
-    steps = Repositories(database).steps
+    steps = make_repositories(database).steps
     async with bot_harness(tmp_path / "other") as town:
         run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
         town.slack.workspace.runs[run.id] = run

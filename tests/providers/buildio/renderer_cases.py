@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from domain.build import App, BuildState
 from domain.message import Message
+from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages import notices
-from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import whole
 from messages.kit.view_metadata import ViewMetadata
 from providers.bitrise.builds import action_messages

@@ -21,8 +21,8 @@ from providers.buildio.polling.source import BuildioBuildSource
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
 from storage.database import Database
-from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
+from tests.support.repositories import make_repositories
 
 
 @asynccontextmanager
@@ -51,7 +51,7 @@ async def subscribe(harness: BotHarness) -> None:
         )
         shop = App(provider=Provider.BUILDIO, slug=harness.buildio.shop.id, title="shop")
         await (
-            Repositories(database)
+            make_repositories(database)
             .of(harness.slack.workspace.team)
             .subscriptions.add(
                 channel=harness.slack.workspace.channel("builds").id,

@@ -23,6 +23,7 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
 from tests.support.factories import NOON
+from tests.support.repositories import make_repositories
 
 LASTS = timedelta(hours=2)
 PATIENCE = 30.0
@@ -122,7 +123,7 @@ class TokenRefreshFixture:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[TokenRefreshFixture]:
     database = await Database.open(tmp_path / "b.db")
-    storage, clock = Repositories(database, SecretBox(["key-" * 10])), Clock()
+    storage, clock = make_repositories(database, SecretBox(["key-" * 10])), Clock()
     door, woken = FakeOAuthFlow(clock), list[None]()
     judge = Judge()
     verifier = TokenVerifier(judge, pause_seconds=5.0, sleep=judge.sleep)

@@ -17,13 +17,13 @@ from domain.build import Build, BuildState, PipelineRef
 from domain.build_filter import BuildFilter
 from domain.log.failure import Failure
 from domain.message import Message
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.message_state import CardState, RunNote
+from domain.notification import NewNotification
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule, QuietHours
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
-from messages.kit.message_state import CardState, RunNote
+from domain.subscription import Scope
 from sandbox.faults import Fault
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.workspace import Post
@@ -33,13 +33,11 @@ from services.outbox.message_key import MessageKind, build_run
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
 from services.slack.web_client import SlackClient
-from storage.outbox import NewNotification
-from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
-from storage.subscriptions import Scope
 from storage.workspace_subscriptions import StartedRun
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.repositories import make_poll_recorder
 
 
 class DispatcherHarness:
@@ -107,7 +105,7 @@ class DispatcherHarness:
                 at=NOON,
                 baseline=Baseline(),
             )
-        recorder = PollRecorder(self.storage.database, compare=compare, match=match)
+        recorder = make_poll_recorder(self.storage.database)
         await recorder.record(PollSnapshot(token="t", builds=builds), at=self.now)
 
     async def sent(self) -> None:
@@ -464,7 +462,7 @@ async def test_what_shows_a_running_build_is_edited_within_every_thirty_seconds_
         warned = NotificationRule(running_over=timedelta(minutes=1))
         await dispatcher_harness.owe(make_build(2, BuildState.RUNNING), channel="C0RANDOM", terms=warned)
         [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0RANDOM")
-        await PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match).owe(
+        await make_poll_recorder(dispatcher_harness.storage.database).owe(
             [
                 NewNotification(
                     subscription_id=subscription.id,
@@ -520,7 +518,7 @@ async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(
         url="https://app.bitrise.io/p1",
     )
     await dispatcher_harness.owe()
-    recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
+    recorder = make_poll_recorder(dispatcher_harness.storage.database)
     async with dispatcher_harness.running():
         await recorder.record(
             PollSnapshot(token="t", builds=(build,), pipelines=(pipeline,)), at=dispatcher_harness.now
@@ -552,7 +550,7 @@ async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_a
         url="https://app.bitrise.io/p1",
     )
     await dispatcher_harness.owe(terms=NotificationRule(style=DeliveryStyle.LIVE))
-    recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
+    recorder = make_poll_recorder(dispatcher_harness.storage.database)
     async with dispatcher_harness.running():
         sighting = PollSnapshot(token="t", builds=(build, again), pipelines=(pipeline,))
         await recorder.record(sighting, at=dispatcher_harness.now)
@@ -591,7 +589,7 @@ async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
         async with asyncio.timeout(30):
             while dispatcher_harness.relay._progress.next_at is not None:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
-        recorder = PollRecorder(dispatcher_harness.storage.database, compare=compare, match=match)
+        recorder = make_poll_recorder(dispatcher_harness.storage.database)
         running = make_build(1, BuildState.RUNNING)
         await recorder.record(PollSnapshot(token="t", builds=(running,)), at=dispatcher_harness.now)
         dispatcher_harness.relay.wake()

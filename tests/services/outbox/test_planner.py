@@ -8,12 +8,12 @@ from typing import Any
 
 from domain.build import App, BuildState
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
+from domain.notification import Notification, Status
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from services.outbox.message_key import MessageKind, build_run
 from services.outbox.planner import DIGEST_SIZE, PlanContext, plan
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
-from storage.outbox import Notification, Status
 from storage.slack_messages import MessageStatus, SlackMessage
 from tests.support.factories import ANDROID, NOON, make_build
 

@@ -23,6 +23,7 @@ from domain.errors import InvalidToken, NotFound, ProviderDown
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
+from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
 from services.container import Services
@@ -36,8 +37,8 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.personal_data import erase_everywhere
 from storage.repositories import Repositories
-from storage.subscriptions import AccessSource, Scope, StopReason, Subscription
 from tests.support.factories import NOON
+from tests.support.repositories import make_repositories
 
 T = TypeVar("T")
 
@@ -121,7 +122,7 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(
     repositories: Repositories,
 ) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
-    sealing = Repositories(repositories.database, SecretBox(["key-" * 10]))
+    sealing = make_repositories(repositories.database, SecretBox(["key-" * 10]))
     here, seeing = sealing.of(TEAM), SecretStr("token-1")
     system.tokens.add("token-1")
     system.seeing.add("token-1")
@@ -166,7 +167,7 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
 async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(
     repositories: Repositories,
 ) -> None:
-    sealing = Repositories(repositories.database, SecretBox(["key-" * 10]))
+    sealing = make_repositories(repositories.database, SecretBox(["key-" * 10]))
     for team in ("T1", "T2"):
         await sealing.of(team).accounts.connect(
             BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
@@ -214,7 +215,7 @@ class Visibility(RuleBasedStateMachine):
         self.system = BuildSystem(provider)
         self.provider = provider
         database = self.run(Database.open(Path(self.folder.name) / "b.db"))
-        self.storage = Repositories(database, SecretBox(["key-" * 10]))
+        self.storage = make_repositories(database, SecretBox(["key-" * 10]))
         self.here = self.storage.of(TEAM)
         self.clients = Clients(self._clients(Provider.BITRISE), self._clients(Provider.BUILDIO))
         blind = SimpleNamespace(blindness=lambda _: "away" if self.system.away else None)

@@ -13,12 +13,12 @@ from domain.build_filter import BuildFilter
 from domain.credentials import FixedToken
 from domain.errors import ProviderDown
 from domain.message import Message
+from domain.message_state import RunNote
 from domain.notifications.changes import compare
-from domain.notifications.matching import match
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
-from messages.kit.message_state import RunNote
+from domain.subscription import Scope
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests.poller import BuildRequestPoller
@@ -36,11 +36,10 @@ from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
 from services.outbox.message_key import pipeline_run
 from services.polling.poll import Poll
-from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
-from storage.subscriptions import Scope
 from storage.workspace_subscriptions import StartedRun
 from tests.support.factories import make_recipient
+from tests.support.repositories import make_poll_recorder
 
 
 class BitrisePollHarness:
@@ -63,7 +62,7 @@ class BitrisePollHarness:
         self.clock._goes_by = lambda: now
 
     def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
-        recorder = PollRecorder(self.storage.database, compare=compare, match=match)
+        recorder = make_poll_recorder(self.storage.database)
         reader = BitriseBuildSource(self.bitrise, clock=self.clock)
         self.look = Poll(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
 

@@ -11,15 +11,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
 from providers.http.transport import HttpTransport
 from services.polling.poll import Poll
 from storage.database import Database
-from storage.poll_recorder import PollRecorder
-from storage.repositories import Repositories
+from tests.support.repositories import make_poll_recorder, make_repositories
 
 
 async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
@@ -31,8 +28,8 @@ async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = Fa
         reader = BuildioBuildSource(
             BuildioClient(http, credentials=credentials, base_url=api_url, clock=clock), clock=clock
         )
-        recorder = PollRecorder(database, compare=compare, match=match)
-        look = Poll(reader, Repositories(database), recorder, token="t", clock=clock)
+        recorder = make_poll_recorder(database)
+        look = Poll(reader, make_repositories(database), recorder, token="t", clock=clock)
         await look()
         while for_ever:
             sys.stdout.write(".")

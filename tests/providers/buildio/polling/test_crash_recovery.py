@@ -16,9 +16,9 @@ from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from storage.database import Database
-from storage.repositories import Repositories
 from tests.providers.buildio.polling.poll_loop import poll_once
 from tests.support.factories import NOON, make_recipient
+from tests.support.repositories import make_repositories
 
 ROOT = Path(__file__).parents[4]
 ROUNDS = 6
@@ -30,7 +30,7 @@ async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(t
     database = await Database.open(path)
     shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
     await (
-        Repositories(database)
+        make_repositories(database)
         .of("T1")
         .subscriptions.add(channel="C1", app=shop, terms=NotificationRule(), by="U1", at=NOON, baseline=None)
     )
@@ -58,7 +58,7 @@ async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(t
         await process.wait()
         await poll_once(path, sandbox.api_url, TOKEN)
     database = await Database.open(path)
-    owed = await Repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
+    owed = await make_repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
     await database.close()
     await sandbox.close()
     assert Counter(one.build.label for one in owed) == {f"v{number}": 1 for number in range(2, ROUNDS + 2)}
