@@ -22,6 +22,7 @@ from domain.notifications.changes import compare
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
+from domain.provider import Provider
 from sandbox.slack.server import BOT_TOKEN
 from services.actions.action_types import act_from
 from services.metrics import Metrics
@@ -115,6 +116,7 @@ def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
     at = BEGAN + timedelta(minutes=number)
     return PollSnapshot(
         token="t",
+        provider=Provider.BITRISE,
         builds=tuple(
             Build(
                 app_slug=_app(app).slug,

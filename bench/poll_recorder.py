@@ -24,6 +24,7 @@ from domain.notifications.changes import compare
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
+from domain.provider import Provider
 from providers.bitrise.api.models import BuildItem, read_many
 from services.actions.action_types import act_from
 from storage.database import Database
@@ -92,7 +93,9 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
             began = time.perf_counter()
             items, _ = read_many(BuildItem, body)
             builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
-            sighting = PollSnapshot(token="t", builds=builds, seen_until=builds[0].triggered_at)
+            sighting = PollSnapshot(
+                token="t", provider=Provider.BITRISE, builds=builds, seen_until=builds[0].triggered_at
+            )
             changes = await recorder.record(sighting, at=datetime.now(UTC))
             took.append(time.perf_counter() - began)
             assert len(changes) == CHANGES

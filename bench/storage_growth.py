@@ -13,6 +13,7 @@ from domain.notifications.changes import compare
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
+from domain.provider import Provider
 from services.actions.action_types import act_from
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
@@ -44,7 +45,9 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
         memory = []
         for start in range(0, builds, PAGE):
             page = tuple(_build(number) for number in range(start, start + PAGE))
-            sighting = PollSnapshot(token="t", builds=page, seen_until=page[-1].triggered_at)
+            sighting = PollSnapshot(
+                token="t", provider=Provider.BITRISE, builds=page, seen_until=page[-1].triggered_at
+            )
             await recorder.record(sighting, at=page[-1].finished_at or BEGAN)
             if start % (builds // 10) == 0:
                 memory.append(_megabytes())

@@ -454,8 +454,8 @@ def _match_app(globs: Sequence[str], app: App | None) -> Match:
         names = [app.slug] if _SLUG.fullmatch(glob) else named
         if any(fnmatchcase(_folded(name), _folded(glob)) for name in names):
             return Match.YES
-    # An app at Bitrise always has a repository, but Bitrise does not always say whose.
-    unknown = app.provider is Provider.BITRISE and app.repository is None
+    # Some providers' apps always have a repository, and the provider does not always say which one.
+    unknown = app.provider.apps_have_repositories and app.repository is None
     return Match.MAYBE if unknown and any("/" in glob for glob in globs) else Match.NO
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 
 
 class BuildState(StrEnum):
@@ -56,7 +56,7 @@ class RunKind(StrEnum):
 class App(FrozenModel):
     """A provider's app. `owner` and `repo` name its repository where it has one."""
 
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
     slug: str
     title: str
     owner: str | None = None
@@ -97,7 +97,7 @@ class Build(FrozenModel):
     be empty.
     """
 
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
     kind: RunKind = RunKind.BUILD
     app_slug: str
     slug: str

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.build import Build
-from domain.provider import Provider
 from domain.slack_ids import is_slack_id, pattern_of
 
 # Bitrise's `triggered_by` with a name in it: `manual-NAME`, `webhook-github/NAME` (seen in its answers).
@@ -62,11 +61,11 @@ def authors(build: Build) -> tuple[str, ...]:
     """
     named = starter(build.triggered_by)
     by = named[1] if named else None
-    if build.provider is not Provider.BITRISE:
+    if not build.provider.triggers_name_kind:
         by = build.triggered_by
     params = build.params or {}
     names = [
-        one.casefold() for one in (by, params.get("pull_request_author")) if isinstance(one, str) and one
+        name.casefold() for name in (by, params.get("pull_request_author")) if isinstance(name, str) and name
     ]
     user = _slack_user(params)
     return tuple(dict.fromkeys([*names, user] if user else names))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.build import Build, BuildState, FrozenModel
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 
 
 class BuildRequest(FrozenModel):
     """What would be built, and for whose pull request, as far as Bitrise says."""
 
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
     app_slug: str
     slug: str
     pull_request: int | None = None

@@ -96,7 +96,7 @@ class PollSnapshot(FrozenModel):
     """
 
     token: str
-    provider: Provider = Provider.BITRISE
+    provider: Provider
     builds: tuple[Build, ...] = ()
     joined: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()

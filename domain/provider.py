@@ -12,6 +12,10 @@ class Provider(str):
 
     `label` is what people call it, `command` what they type to ask it. There is one object a name, so that
     providers can be told apart by `is`.
+
+    `apps_have_repositories`: each of its apps has a repository, even where it does not say which one.
+    `triggers_name_kind`: it says in one word how and by whom a build was triggered (`manual-octo`), and not only by
+    whom.
     """
 
     BITRISE: ClassVar[Provider]
@@ -20,15 +24,26 @@ class Provider(str):
 
     label: str
     command: str
+    apps_have_repositories: bool
+    triggers_name_kind: bool
 
     @classmethod
-    def known(cls, name: str, *, label: str) -> Provider:
+    def known(
+        cls,
+        name: str,
+        *,
+        label: str,
+        apps_have_repositories: bool = False,
+        triggers_name_kind: bool = False,
+    ) -> Provider:
         """Make a provider known under this name, or return the one that is known already."""
-        one = cls._known.get(name)
-        if one is None:
-            one = cls._known[name] = cls(name)
-            one.label, one.command = label, f"/{name}"
-        return one
+        provider = cls._known.get(name)
+        if provider is None:
+            provider = cls._known[name] = cls(name)
+            provider.label, provider.command = label, f"/{name}"
+            provider.apps_have_repositories = apps_have_repositories
+            provider.triggers_name_kind = triggers_name_kind
+        return provider
 
     @classmethod
     def named(cls, name: str) -> Provider:
@@ -53,5 +68,10 @@ class Provider(str):
         return self
 
 
-Provider.BITRISE = Provider.known("bitrise", label="Bitrise")
+Provider.BITRISE = Provider.known(
+    "bitrise", label="Bitrise", apps_have_repositories=True, triggers_name_kind=True
+)
 Provider.BUILDIO = Provider.known("buildio", label="Build.io")
+
+# The provider of everything made before providers had names: stored rows, buttons and modals that name none.
+UNNAMED_PROVIDER = Provider.BITRISE

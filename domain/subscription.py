@@ -55,7 +55,7 @@ class Subscription(FrozenModel):
     number: int = 0
     team: str
     channel: str
-    provider: Provider = Provider.BITRISE
+    provider: Provider
     app: App | None
     terms: NotificationRule
     created_by: str

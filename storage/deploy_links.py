@@ -1,4 +1,4 @@
-"""What the channels of one workspace have tied together: apps of Build.io to apps of Bitrise."""
+"""The deploy links of one workspace's channels: apps of Build.io that are offered on builds of Bitrise's apps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.timestamps import from_text, to_text
 
 
 class DeployLinks:
-    """Ties by channel, in the order in which they were made."""
+    """Deploy links by channel, in the order in which they were made."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class DeployLinks:
     async def add(
         self, channel: str, app: App, bitrise: App, branches: Sequence[str], *, by: str, at: datetime
     ) -> DeployLink:
-        """Tie an app of Build.io to one of Bitrise; the same tie once more is the one that is there, renamed."""
+        """Link an app of Build.io to one of Bitrise; the same link once more is the one that is there, renamed."""
         branch = ",".join(sorted(set(branches)))
         key = [self._team, channel, app.slug, bitrise.slug, branch]
         row = [*key, app.title, bitrise.title, by, to_text(at)]
@@ -39,52 +39,56 @@ class DeployLinks:
                 row,
             )
             where = "team_id = ? AND channel_id = ? AND buildio_app = ? AND bitrise_app = ? AND branch = ?"
-            [tie] = _select(db, where, key)
-            return tie
+            [link] = _select(db, where, key)
+            return link
 
         return await self._database.write(work)
 
     async def find(self, channel: str, number: int) -> DeployLink | None:
-        """The channel's tie of that number."""
+        """Return the channel's link of that number."""
         found = await self._find("channel_id = ? AND id = ?", [channel, number])
         return found[0] if found else None
 
     async def of_channel(self, channel: str) -> list[DeployLink]:
-        """All ties of a channel."""
+        """Return all links of a channel."""
         return await self._find("channel_id = ?", [channel])
 
     async def of_app(self, channel: str, bitrise_app: str) -> list[DeployLink]:
-        """A channel's ties to an app of Bitrise."""
-        return await self._database.read(lambda db: ties_of(db, self._team, channel, bitrise_app))
+        """Return a channel's links to an app of Bitrise."""
+        return await self._database.read(lambda db: deploy_links_of(db, self._team, channel, bitrise_app))
 
     async def remove(self, channel: str, numbers: Collection[int]) -> int:
-        """Untie those of the channel that have these numbers; returns how many there were."""
+        """Remove those of the channel that have these numbers; returns how many there were."""
         rows = [(self._team, channel, number) for number in numbers]
         query = "DELETE FROM ties WHERE team_id = ? AND channel_id = ? AND id = ?"
         return await self._database.write(lambda db: int(db.conn.executemany(query, rows).rowcount))
 
-    async def _find(self, where: str, given: Sequence[Any]) -> list[DeployLink]:
+    async def _find(self, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
         return await self._database.read(
-            lambda db: _select(db, f"team_id = ? AND {where}", [self._team, *given])
+            lambda db: _select(db, f"team_id = ? AND {where}", [self._team, *arguments])
         )
 
 
-def ties_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
-    """A channel's ties to an app of Bitrise; for use where a database is at hand."""
+def deploy_links_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
+    """Return a channel's links to an app of Bitrise; for use inside a transaction."""
     return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
 
 
-def _select(db: sqlite_utils.Database, where: str, given: Sequence[Any]) -> list[DeployLink]:
+# The table says in the names of its columns whose apps it links.
+_TARGET, _SOURCE = "buildio", "bitrise"
+
+
+def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
     rows = db.execute(
         "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by, set_at FROM ties"
         f" WHERE {where} ORDER BY id",
-        given,
+        arguments,
     )
     return [
         DeployLink(
             number=number,
-            app=App(provider=Provider.BUILDIO, slug=app, title=title),
-            bitrise=App(provider=Provider.BITRISE, slug=bitrise, title=bitrise_title),
+            app=App(provider=Provider.named(_TARGET), slug=app, title=title),
+            bitrise=App(provider=Provider.named(_SOURCE), slug=bitrise, title=bitrise_title),
             branches=tuple(branch.split(",")) if branch else (),
             set_by=by,
             set_at=from_text(at),

@@ -30,7 +30,7 @@ class FailureAnalyses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next(self, provider: Provider = Provider.BITRISE) -> PendingAnalysis | None:
+    async def next(self, provider: Provider) -> PendingAnalysis | None:
         """The provider's failed build whose log is due first."""
         query = (
             "SELECT provider, app_slug, build_slug, failure_due, failure_tries FROM builds"

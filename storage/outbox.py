@@ -20,7 +20,7 @@ from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
 from storage.database import Database
-from storage.deploy_links import ties_of
+from storage.deploy_links import deploy_links_of
 from storage.pipelines import pipeline_of
 from storage.slack_messages import NewMessage
 from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
@@ -413,7 +413,7 @@ def _notifications(
                 else (),
                 usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
                 pipeline=pipeline_of(db, build.provider, build.pipeline),
-                ties=_ties(db, team, channel, build),
+                ties=_deploy_links(db, team, channel, build),
                 due_at=from_text(due),
                 parcel=parcel,
                 access_lost=unseen is not None,
@@ -422,16 +422,20 @@ def _notifications(
     return found
 
 
-def _ties(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
+def _deploy_links(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
     # A list of many builds is no place to ask for each: only one that has succeeded can be deployed.
-    if build.provider is not Provider.BITRISE or build.state is not BuildState.SUCCEEDED:
+    if build.state is not BuildState.SUCCEEDED:
         return ()
-    return tuple(ties_of(db, team, channel, build.app_slug))
+    return tuple(
+        link
+        for link in deploy_links_of(db, team, channel, build.app_slug)
+        if link.bitrise.provider is build.provider
+    )
 
 
 def _unwatched(build: Build, note: str | None) -> App:
     """The app of a build that nobody watches any more, as it was kept with the message about it."""
-    kept = MessageState.read(note).app
-    if kept is not None and (kept.provider, kept.slug) == (build.provider, build.app_slug):
-        return kept
+    stored = MessageState.read(note).app
+    if stored is not None and (stored.provider, stored.slug) == (build.provider, build.app_slug):
+        return stored
     return App(provider=build.provider, slug=build.app_slug, title=build.app_slug)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,39 +80,64 @@ class WorkspaceSubscriptions:
         self,
         *,
         channel: str,
-        app: App | None,
+        app: App,
         terms: NotificationRule,
         by: str,
         at: datetime,
         baseline: Baseline | None,
         scope: Scope = EVERYTHING,
-        provider: Provider = Provider.BITRISE,
     ) -> Subscription:
         """Add a subscription, with the app's baseline where the app is not watched yet.
 
         The same app and terms in the same channel is the same subscription: it is returned, and told again
-        if it had been stopped, with what whoever asked now can see. Without an app it is for every app of the provider
-        that another subscription waits for, or for those of its scope.
+        if it had been stopped, with what whoever asked now can see.
         """
-        provider = app.provider if app is not None else provider
 
         def work(db: sqlite_utils.Database) -> int:
-            if app is not None:
-                # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
-                begin_watching(db, app, baseline or Baseline(at=at))
-            slug = app.slug if app else EVERY_APP
-            where = (
-                f"{_OURS} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
-            )
-            for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
-                if existing.terms == terms:
-                    self._resume(db, existing.id, by, scope, at)
-                    return existing.id
-            return self._insert(db, channel, provider, slug, terms, by, at, scope)
+            # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
+            begin_watching(db, app, baseline or Baseline(at=at))
+            return self._add(db, channel, app.provider, app.slug, terms, by, at, scope)
 
-        subscription_id = await self._database.write(work)
+        return await self._added(work)
+
+    async def add_for_every_app(
+        self,
+        *,
+        channel: str,
+        provider: Provider,
+        terms: NotificationRule,
+        by: str,
+        at: datetime,
+        scope: Scope = EVERYTHING,
+    ) -> Subscription:
+        """Add a subscription for every app of the provider that another one waits for, or for those of its scope.
+
+        The same terms in the same channel are the same subscription, as in `add`.
+        """
+        return await self._added(lambda db: self._add(db, channel, provider, EVERY_APP, terms, by, at, scope))
+
+    def _add(
+        self,
+        db: sqlite_utils.Database,
+        channel: str,
+        provider: Provider,
+        slug: str,
+        terms: NotificationRule,
+        by: str,
+        at: datetime,
+        scope: Scope,
+    ) -> int:
+        where = f"{_OURS} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
+        for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
+            if existing.terms == terms:
+                self._resume(db, existing.id, by, scope, at)
+                return existing.id
+        return self._insert(db, channel, provider, slug, terms, by, at, scope)
+
+    async def _added(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
+        identity = await self._database.write(work)
         self._everybodys.changed()
-        [subscription] = await self._find("subscriptions.id = ?", [subscription_id])
+        [subscription] = await self._find("subscriptions.id = ?", [identity])
         return subscription
 
     async def follow(

@@ -1,4 +1,4 @@
-"""Apps of Build.io that a channel has tied to apps of Bitrise, and which builds they are offered for. Pure; no I/O."""
+"""Deploy links: apps that a channel offers to deploy another provider's builds to. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 
 from domain.build import App, Build, BuildState, FrozenModel, RunKind
 from domain.build_filter import GlobPatterns
-from domain.provider import Provider
 
 
 class DeployLink(FrozenModel):
@@ -24,8 +23,8 @@ class DeployLink(FrozenModel):
     set_at: datetime
 
     def misfit(self, build: Build) -> str | None:
-        """Why the build can't be deployed by this tie, in words that follow "since"; None where it can."""
-        if build.app_slug != self.bitrise.slug or build.provider is not Provider.BITRISE:
+        """Why the build can't be deployed by this link, in words that follow "since"; None where it can."""
+        if (build.provider, build.app_slug) != (self.bitrise.provider, self.bitrise.slug):
             return f"it is no build of {self.bitrise.title}"
         if (problem := _obstacle(build)) is not None:
             return problem
@@ -34,14 +33,14 @@ class DeployLink(FrozenModel):
         return None
 
 
-def links_offered(ties: Iterable[DeployLink], build: Build) -> tuple[DeployLink, ...]:
-    """Those by which the build can be deployed, one for each app of Build.io."""
+def links_offered(links: Iterable[DeployLink], build: Build) -> tuple[DeployLink, ...]:
+    """Return those by which the build can be deployed, one for each app that it can be deployed to."""
     if _obstacle(build) is not None:
         return ()
     by_app: dict[str, DeployLink] = {}
-    for tie in ties:
-        if tie.misfit(build) is None:
-            by_app.setdefault(tie.app.slug, tie)
+    for link in links:
+        if link.misfit(build) is None:
+            by_app.setdefault(link.app.slug, link)
     return tuple(by_app.values())
 
 
@@ -49,7 +48,7 @@ def _obstacle(build: Build) -> str | None:
     if build.state is not BuildState.SUCCEEDED or build.kind is not RunKind.BUILD:
         return "it did not succeed"
     if not build.commit_hash:
-        return "Bitrise does not say which commit was built"
+        return f"{build.provider.label} does not say which commit was built"
     if build.pull_request is not None:
         # What is built is the request merged into its target, and its branch may be called like one of ours in
         # somebody else's fork (Bitrise API v0.1, "Build Trigger API": pull_request_merge_branch).

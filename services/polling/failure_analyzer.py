@@ -10,6 +10,7 @@ import structlog
 
 from domain.errors import Forbidden, ProviderError
 from domain.log.failure import find_failure
+from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from services.worker_processes.pool import Runner, WorkFailed
 from storage.failure_analyses import PendingAnalysis
@@ -57,7 +58,7 @@ class FailureAnalyzer:
         """Investigate until stopped; no failure ends it."""
         while not self._stopping:
             self._wake.clear()
-            unread = await self._storage.failures.next()
+            unread = await self._storage.failures.next(Provider.BITRISE)
             wait = (unread.due - self._clock()).total_seconds() if unread else LONGEST_SLEEP
             if unread is not None and wait <= 0:
                 await self._see_to(unread)

@@ -151,7 +151,10 @@ async def _of_everybody(repositories: Repositories) -> None:
         url="u",
     )
     await recorder.record(
-        PollSnapshot(token="t", builds=builds, seen_until=NOON, pipelines=(pipeline,)), at=NOON
+        PollSnapshot(
+            token="t", provider=Provider.BITRISE, builds=builds, seen_until=NOON, pipelines=(pipeline,)
+        ),
+        at=NOON,
     )
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
     await repositories.requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)

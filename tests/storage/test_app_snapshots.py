@@ -129,14 +129,8 @@ async def test_what_the_provider_says_of_a_failure_stands_where_a_log_would_and_
 async def test_every_app_is_every_app_of_one_provider(repositories: Repositories) -> None:
     subscriptions = repositories.of("T1").subscriptions
     for provider in (Provider.BITRISE, Provider.BUILDIO):
-        await subscriptions.add(
-            channel="C1",
-            app=None,
-            terms=NotificationRule(),
-            by="U1",
-            at=NOON,
-            baseline=None,
-            provider=provider,
+        await subscriptions.add_for_every_app(
+            channel="C1", provider=provider, terms=NotificationRule(), by="U1", at=NOON
         )
     at_bitrise, at_buildio = await subscriptions.of_channel("C1")
     await subscribe(repositories)

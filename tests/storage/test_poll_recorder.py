@@ -38,7 +38,10 @@ async def subscribe(
 async def record_poll(repositories: Repositories, *builds: Build) -> None:
     recorder = make_poll_recorder(repositories.database)
     await recorder.record(
-        PollSnapshot(token=TOKEN, builds=builds, seen_until=builds[-1].triggered_at), at=NOON
+        PollSnapshot(
+            token=TOKEN, provider=Provider.BITRISE, builds=builds, seen_until=builds[-1].triggered_at
+        ),
+        at=NOON,
     )
 
 

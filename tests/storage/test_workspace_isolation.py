@@ -161,9 +161,12 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def subscribe(self, team: str, channel: str, app: App | None, terms: NotificationRule, by: str) -> None:
         alone, at = self.alone[team], self.now()
         slug = app.slug if app is not None else None
+        subscriptions = self.storage.of(team).subscriptions
         subscription = self.run(
-            self.storage.of(team).subscriptions.add(
-                channel=channel, app=app, terms=terms, by=by, at=at, baseline=Baseline(at=at)
+            subscriptions.add(channel=channel, app=app, terms=terms, by=by, at=at, baseline=Baseline(at=at))
+            if app is not None
+            else subscriptions.add_for_every_app(
+                channel=channel, provider=Provider.BITRISE, terms=terms, by=by, at=at
             )
         )
         same = [
@@ -389,7 +392,9 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def a_build_ends(self, app: App, state: BuildState) -> None:
         at = self.now()
         build = make_build(self.number, state, app=app)
-        self.run(self.recorder.record(PollSnapshot(token="t", builds=(build,)), at=at))
+        self.run(
+            self.recorder.record(PollSnapshot(token="t", provider=Provider.BITRISE, builds=(build,)), at=at)
+        )
         if app.slug not in self.watched():
             return
         for alone in self.alone.values():

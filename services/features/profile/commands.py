@@ -101,13 +101,12 @@ async def _tell_ends(context: RequestContext, *, wanted: bool) -> None:
             await subscriptions.remove(one)
         return
     terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{context.person}",))))
-    await subscriptions.add(
+    await subscriptions.add_for_every_app(
         channel=await context.direct_message(),
-        app=None,
+        provider=Provider.BITRISE,
         terms=terms,
         by=context.person,
         at=context.now(),
-        baseline=None,
         scope=await scope_of(context, Provider.BITRISE, None, personal=True),
     )
 

@@ -8,6 +8,7 @@ from random import Random
 from domain.build import App, BuildChange, BuildState
 from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule, Result
+from domain.provider import Provider
 from domain.subscription import Scope, Subscription
 from tests.support.factories import ANDROID, IOS, NOON, make_build
 
@@ -22,6 +23,7 @@ def subscribed(
         id=number,
         team="T1",
         channel=f"C{number}",
+        provider=Provider.BITRISE,
         app=app,
         terms=terms,
         created_by="U",

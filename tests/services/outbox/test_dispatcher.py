@@ -106,7 +106,7 @@ class DispatcherHarness:
                 baseline=Baseline(),
             )
         recorder = make_poll_recorder(self.storage.database)
-        await recorder.record(PollSnapshot(token="t", builds=builds), at=self.now)
+        await recorder.record(PollSnapshot(token="t", provider=Provider.BITRISE, builds=builds), at=self.now)
 
     async def sent(self) -> None:
         """Wait until a request has left that has no answer yet."""
@@ -379,7 +379,7 @@ async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(
     dispatcher_harness: DispatcherHarness,
 ) -> None:
     await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
-    unread = await dispatcher_harness.storage.failures.next()
+    unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
     assert unread is not None
     dispatcher_harness.slack.fault("chat.postMessage", "slow", seconds=0.2)
     task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
@@ -395,7 +395,7 @@ async def test_what_is_found_out_while_a_message_is_being_made_completes_it(
 ) -> None:
     await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
     due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    unread = await dispatcher_harness.storage.failures.next()
+    unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
     assert unread is not None
     await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
     await dispatcher_harness.storage.outbox.begin(due, a_message("made-before"), NOON)
@@ -521,7 +521,8 @@ async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(
     recorder = make_poll_recorder(dispatcher_harness.storage.database)
     async with dispatcher_harness.running():
         await recorder.record(
-            PollSnapshot(token="t", builds=(build,), pipelines=(pipeline,)), at=dispatcher_harness.now
+            PollSnapshot(token="t", provider=Provider.BITRISE, builds=(build,), pipelines=(pipeline,)),
+            at=dispatcher_harness.now,
         )
         dispatcher_harness.relay.wake()
         card = await dispatcher_harness.slack.wait_for_post("builds", "train")
@@ -552,7 +553,9 @@ async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_a
     await dispatcher_harness.owe(terms=NotificationRule(style=DeliveryStyle.LIVE))
     recorder = make_poll_recorder(dispatcher_harness.storage.database)
     async with dispatcher_harness.running():
-        sighting = PollSnapshot(token="t", builds=(build, again), pipelines=(pipeline,))
+        sighting = PollSnapshot(
+            token="t", provider=Provider.BITRISE, builds=(build, again), pipelines=(pipeline,)
+        )
         await recorder.record(sighting, at=dispatcher_harness.now)
         dispatcher_harness.relay.wake()
         live = await dispatcher_harness.slack.wait_for_post("builds", "#1 is running")
@@ -591,7 +594,9 @@ async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
                 await asyncio.sleep(0.01)
         recorder = make_poll_recorder(dispatcher_harness.storage.database)
         running = make_build(1, BuildState.RUNNING)
-        await recorder.record(PollSnapshot(token="t", builds=(running,)), at=dispatcher_harness.now)
+        await recorder.record(
+            PollSnapshot(token="t", provider=Provider.BITRISE, builds=(running,)), at=dispatcher_harness.now
+        )
         dispatcher_harness.relay.wake()
         await dispatcher_harness.edited(post, "#1 is running")
         await dispatcher_harness.go_on(10)
@@ -685,7 +690,7 @@ async def test_a_change_of_state_goes_before_excerpts_and_progress_also_in_its_o
         dispatcher_harness.relay.wake()
         for channel in channels:
             await dispatcher_harness.slack.wait_for_post(channel.id, "#2 failed")
-        unread = await dispatcher_harness.storage.failures.next()
+        unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
         assert unread is not None
         await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
         await dispatcher_harness.go_on(30)
