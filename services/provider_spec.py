@@ -1,10 +1,11 @@
-"""A provider as the rest of the bot knows it: what people can do there."""
+"""A provider as the rest of the bot knows it: what people can do there, and how it appears."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from domain.access_policy import Permission
 from domain.build import App
 from domain.message import Message
 from domain.provider import Provider
@@ -17,12 +18,16 @@ class ProviderSpec:
     """Everything that the bot knows of one provider before it is told any setting.
 
     One constant per provider (`providers/NAME/spec.py`). Services and handlers look it up in the registry and know no
-    provider by name. `app_card` renders one app as it stands now; it raises ProviderError.
+    provider by name.
     """
 
     provider: Provider
-    interactions: Interactions
-    app_card: Callable[[App, RequestContext], Awaitable[Message]]
+    # What there is to be allowed there, in the order in which it is listed.
+    permissions: tuple[Permission, ...] = (Permission.SUBSCRIBE,)
+    # Its buttons, forms, lists, shortcuts, links and workflow functions.
+    interactions: Interactions = field(default_factory=Interactions)
+    # Renders one app as it stands now, where that can be shown. Raises ProviderError.
+    app_card: Callable[[App, RequestContext], Awaitable[Message]] | None = None
 
 
 class ProviderRegistry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from domain.access_policy import Permission
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
@@ -22,6 +23,13 @@ SPEC = ProviderSpec(
     provider=Provider.BITRISE,
     interactions=INTERACTIONS,
     app_card=app_card,
+    permissions=(
+        Permission.ABORT,
+        Permission.TRIGGER,
+        Permission.ARTIFACTS,
+        Permission.APPROVE,
+        Permission.SUBSCRIBE,
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from domain.access_policy import Permission
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.provider import Provider
@@ -20,6 +21,17 @@ SPEC = ProviderSpec(
     provider=Provider.BUILDIO,
     interactions=INTERACTIONS,
     app_card=card,
+    permissions=(
+        Permission.DEPLOY,
+        Permission.RESTART,
+        Permission.RUN,
+        Permission.CONFIG,
+        Permission.DOMAINS,
+        Permission.CREATE,
+        Permission.DELETE,
+        Permission.LOGIN,
+        Permission.SUBSCRIBE,
+    ),
 )
 
 

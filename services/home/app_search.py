@@ -21,11 +21,10 @@ async def show_app(action: ViewAction) -> None:
 
 async def _app_card(value: str, context: RequestContext) -> Reply:
     picked = message_apps.read_any_app(value)
-    if picked is None:
+    if picked is None or (card := context.services.registry.get(picked.provider).app_card) is None:
         raise InvalidButtonValue
     app = await app_by_slug(context, picked.slug, picked.provider)
-    spec = context.services.registry.get(app.provider)
-    return Reply(await spec.app_card(app, context), title="App")
+    return Reply(await card(app, context), title="App")
 
 
 APP_SELECTIONS: Mapping[str, ViewActionHandler] = {HOME: show_app}

@@ -19,7 +19,6 @@ from domain.access_policy import (
     Permission,
     Principals,
     judge,
-    permissions_at,
     read_policy,
     required_approvals,
     rule_from,
@@ -221,12 +220,6 @@ def test_what_has_no_branch_is_none_of_a_protected_one() -> None:
     assert required_approvals((rule,), make_access_request(Permission.DEPLOY, branch=None))
     assert required_approvals((rule,), make_access_request(Permission.DEPLOY, branch="main"))
     assert not required_approvals((rule,), make_access_request(Permission.RESTART, branch=""))
-
-
-def test_each_provider_has_its_own_permissions_and_subscribing_is_everywhere() -> None:
-    bitrise, buildio = permissions_at(Provider.BITRISE), permissions_at(Provider.BUILDIO)
-    assert set(bitrise) & set(buildio) == {Permission.SUBSCRIBE}
-    assert set(bitrise) | set(buildio) == set(Permission)
 
 
 def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:

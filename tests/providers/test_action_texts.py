@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from domain.access_policy import Permission, permissions_at
+from bot.providers_setup import SPECS
+from domain.access_policy import Permission
 from domain.build import App
 from domain.provider import Provider
 from providers.bitrise.actions import AbortBuildAction, AnyOfBitrise, BuildTarget
@@ -92,9 +93,9 @@ IDS = [f"{type(act).__name__}-{number}" for number, (act, _) in enumerate(ACTS)]
 def test_every_act_of_build_io_is_among_these_and_every_permission_is_some_acts() -> None:
     assert {type(act) for act, _ in ACTS} == set(get_args(AnyOfBuildio))
     there = {act.permission for act in get_args(AnyOfBuildio)}
-    assert there == set(permissions_at(Provider.BUILDIO)) - {Permission.SUBSCRIBE}
+    assert there == set(SPECS.get(Provider.BUILDIO).permissions) - {Permission.SUBSCRIBE}
     bitrise = {act.permission for act in get_args(AnyOfBitrise)}
-    assert bitrise == set(permissions_at(Provider.BITRISE)) - {Permission.SUBSCRIBE}
+    assert bitrise == set(SPECS.get(Provider.BITRISE).permissions) - {Permission.SUBSCRIBE}
 
 
 @pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)

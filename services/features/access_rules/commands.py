@@ -18,7 +18,6 @@ from domain.access_policy import (
     Principals,
     Verdict,
     is_wrong_id,
-    permissions_at,
 )
 from domain.build import App
 from domain.commands.shared_commands import ListAccessRules
@@ -70,7 +69,7 @@ async def show(
     rulings = context.services.rulings
     questions = [
         AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
-        for permission in permissions_at(provider)
+        for permission in context.services.registry.get(provider).permissions
     ]
     judged = await rulings.verdicts(questions, context.team)
     verdicts = {question.permission: verdict for question, verdict in zip(questions, judged, strict=True)}

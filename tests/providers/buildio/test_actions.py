@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from domain.access_policy import Permission, permissions_at
+from domain.access_policy import Permission
 from domain.provider import Provider
 from providers.buildio import action_execution as performing
 from providers.buildio.actions import (
@@ -28,6 +28,7 @@ from providers.buildio.actions import (
     UnsetConfigAction,
     UnsetEnvironmentAction,
 )
+from providers.buildio.spec import SPEC
 from sandbox.buildio.server import BuildioSimulator
 from services.actions.action_types import Act
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
@@ -105,7 +106,7 @@ ACTS: dict[Permission, tuple[Make, str, Became]] = {
 
 
 def test_every_permission_of_build_io_is_acted_out() -> None:
-    assert set(ACTS) == set(permissions_at(Provider.BUILDIO)) - {Permission.SUBSCRIBE}
+    assert set(ACTS) == set(SPEC.permissions) - {Permission.SUBSCRIBE}
 
 
 @pytest.mark.parametrize("permission", sorted(ACTS))

@@ -11,11 +11,10 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import SecretStr
 
-from domain.access_policy import permissions_at
 from domain.credentials import FixedToken
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.coverage import ENDPOINTS, contract_table
+from providers.buildio.spec import SPEC
 from providers.http.transport import HttpTransport
 from sandbox.clock import Clock
 from tests.support.stub_server import ReceivedRequest, stub_server
@@ -71,7 +70,7 @@ def shape(asks: str) -> str:
 
 
 def test_each_endpoint_has_a_guard_whose_permission_there_is_at_build_io() -> None:
-    known = {str(one) for one in permissions_at(Provider.BUILDIO)}
+    known = {str(one) for one in SPEC.permissions}
     for endpoint in ENDPOINTS:
         named = re.findall(r"`(\w+)`", endpoint.guard)
         assert set(named) <= known, endpoint.asks
