@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.result import BenchmarkResult, scaled
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import slack_session
 from domain.build import App, Build, BuildState
@@ -24,7 +25,6 @@ from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from sandbox.slack.server import BOT_TOKEN
-from services.actions.action_types import act_from
 from services.metrics import Metrics
 from services.outbox.channel_sender import BURST
 from services.outbox.dispatcher import Dispatcher
@@ -69,7 +69,7 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
     """Seconds until everything was told."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
+        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
         for number in range(channels):
             await storage.of("T1").subscriptions.add(

@@ -10,12 +10,12 @@ from pathlib import Path
 from bench.environment import staged
 from bench.result import BenchmarkResult, scaled
 from bench.startup_time import LIBRARIES
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from sandbox.environment import SandboxEnvironment
-from services.actions.action_types import act_from
 from storage.database import Database
 from storage.repositories import Repositories
 
@@ -60,7 +60,7 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
 async def _subscribe(stage: SandboxEnvironment, subscriptions: int) -> None:
     apps = [stage.bitrise.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)]
     database = await Database.open(stage.folder / "buildbell.db")
-    storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
+    storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
     for number in range(subscriptions):
         app = apps[number % len(apps)]
         await storage.of("T1").subscriptions.add(

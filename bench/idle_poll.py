@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from bench.build_pages import make_bitrise_state, page
 from bench.result import BenchmarkResult, scaled
 from bench.threaded_server import serve_body
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.credentials import FixedToken
@@ -26,7 +27,6 @@ from domain.poll_state import Baseline
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
 from providers.http.transport import HttpTransport
-from services.actions.action_types import act_from
 from services.polling.poll import Poll
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
@@ -69,7 +69,7 @@ async def _measure(
 ) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
+        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         now = datetime.now(UTC)
         for number in range(size):
             app = App(slug=f"{number:016x}", title=f"App {number}")

@@ -18,6 +18,7 @@ from statistics import median
 
 from bench.build_pages import BEGAN, add_build, make_bitrise_state, page
 from bench.result import BenchmarkResult, scaled
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.changes import compare
@@ -26,7 +27,6 @@ from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from providers.bitrise.api.models import BuildItem, read_many
-from services.actions.action_types import act_from
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -78,7 +78,7 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
     took = []
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
+        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         for app in apps:
             await storage.of("T1").subscriptions.add(
                 channel="C",

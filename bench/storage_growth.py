@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.result import BenchmarkResult, scaled
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App, Build, BuildState
 from domain.notifications.changes import compare
@@ -14,7 +15,6 @@ from domain.notifications.matching import match
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
-from services.actions.action_types import act_from
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -31,7 +31,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.db"
         database = await Database.open(path)
-        storage = Repositories(database, read_action=act_from, run_messages=RunMessageRenderer())
+        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
         for number in range(APPS):
             await storage.of("T1").subscriptions.add(

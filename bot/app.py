@@ -25,6 +25,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.http_server import HttpServer
 from bot.providers_setup import (
+    ACTIONS,
     SPECS,
     check_service_token,
     clients_of,
@@ -50,7 +51,6 @@ from providers.bitrise.webhook import Webhook
 from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients
-from services.actions.action_types import act_from
 from services.actions.expiry import PendingActionExpiry
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
@@ -174,7 +174,7 @@ class Application:
             storage = Repositories(
                 database,
                 self._settings.vault(),
-                read_action=act_from,
+                read_action=ACTIONS.read,
                 run_messages=RunMessageRenderer(),
             )
             anchor = await self._anchor(open_things, database)
@@ -235,6 +235,7 @@ class Application:
 
             services = Services(
                 registry=SPECS,
+                actions=ACTIONS,
                 clients=clients,
                 runner=self.workers,
                 rulings=Authorizer(self._rules, storage, clients, groups),

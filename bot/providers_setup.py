@@ -29,6 +29,7 @@ from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
 from providers.buildio.spec import buildio_connection
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
+from services.actions.registry import ActionRegistry
 from services.polling.poll import Poll
 from services.polling.poller import Intervals, Poller
 from services.polling.pollers import Pollers
@@ -43,6 +44,7 @@ HttpOf = Mapping[Provider, HttpTransport]
 
 # The one list of providers: what is added here is offered everywhere.
 SPECS = ProviderRegistry((bitrise_spec.SPEC, buildio_spec.SPEC))
+ACTIONS = ActionRegistry(SPECS)
 
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10

@@ -14,6 +14,7 @@ from providers.bitrise.artifacts.artifact_index import ArtifactIndex
 from providers.bitrise.logs.follower import LogFollowers
 from providers.bitrise.logs.log_limits import LogLimit
 from services.accounts.provider_clients import Clients
+from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
 from services.home.build_cache import RecentBuildsCache
 from services.jobs.hidden_messages import MessageExpiry
@@ -50,6 +51,7 @@ class Services:
     """
 
     registry: ProviderRegistry
+    actions: ActionRegistry
     clients: Clients
     runner: Runner
     rulings: Authorizer

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.access_policy import Permission
 from domain.build import App
 from domain.message import Message
 from domain.provider import Provider
+from services.actions.action_spec import ActionSpec
 from services.request.context import RequestContext
 from services.request.interactions import Interactions
 
@@ -28,6 +30,12 @@ class ProviderSpec:
     interactions: Interactions = field(default_factory=Interactions)
     # Renders one app as it stands now, where that can be shown. Raises ProviderError.
     app_card: Callable[[App, RequestContext], Awaitable[Message]] | None = None
+    # What people can change there: one registration for each action class.
+    actions: Sequence[ActionSpec[Any, Any, Any]] = ()
+    # Finds the deployment stage of an app, which rules may be about; None where it can't be told. Raises ProviderError.
+    find_stage: Callable[[App, RequestContext], Awaitable[str | None]] | None = None
+    # The example by which people are told what they may do there.
+    main_permission: Permission = Permission.SUBSCRIBE
 
 
 class ProviderRegistry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -15,6 +15,11 @@ from domain.message import Message
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import pipeline_card
+from providers.bitrise.action_preparation import (
+    fetch_artifact_title,
+    fetch_build_params,
+    fetch_build_request,
+)
 from providers.bitrise.actions import (
     AbortBuildAction,
     AbortPipelineAction,
@@ -28,6 +33,7 @@ from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import action_messages
+from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
 from services.features.builds.started_runs import follow_build, follow_pipeline
 from services.request.context import Reply, RequestContext, Visibility
@@ -169,15 +175,15 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
     return ActionResult(Reply(said, Visibility.CHANNEL, title=APPROVALS))
 
 
-PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
-    AbortBuildAction: _abort,
-    TriggerBuildAction: _start,
-    RebuildBuildAction: _rebuild,
-    AbortPipelineAction: _abort_pipeline,
-    RebuildPipelineAction: _rebuild_pipeline,
-    SetPublicInstallPageAction: _set_public_page,
-    DecideBuildRequestAction: _decide,
-}
+ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
+    ActionSpec(AbortBuildAction, _abort),
+    ActionSpec(TriggerBuildAction, _start),
+    ActionSpec(RebuildBuildAction, _rebuild, prepare=fetch_build_params),
+    ActionSpec(AbortPipelineAction, _abort_pipeline),
+    ActionSpec(RebuildPipelineAction, _rebuild_pipeline),
+    ActionSpec(SetPublicInstallPageAction, _set_public_page, prepare=fetch_artifact_title),
+    ActionSpec(DecideBuildRequestAction, _decide, prepare=fetch_build_request),
+)
 
 
 async def _in_their_name(order: AbortRequest, context: RequestContext) -> AbortRequest:

@@ -474,17 +474,6 @@ class DecideBuildRequestAction(BitriseAction):
         ]
 
 
-AnyOfBitrise = (
-    AbortBuildAction
-    | RebuildBuildAction
-    | TriggerBuildAction
-    | AbortPipelineAction
-    | RebuildPipelineAction
-    | SetPublicInstallPageAction
-    | DecideBuildRequestAction
-)
-
-
 def _is_pushed(build: Build) -> bool:
     """Whether a Git provider has started it, as far as Bitrise says."""
     # Of a pipeline's builds nobody can tell: whoever starts a new attempt may say whose it is.

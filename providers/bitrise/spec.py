@@ -9,6 +9,7 @@ from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
+from providers.bitrise.action_execution import ACTIONS
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
 from providers.bitrise.interactions import INTERACTIONS
@@ -30,6 +31,8 @@ SPEC = ProviderSpec(
         Permission.APPROVE,
         Permission.SUBSCRIBE,
     ),
+    actions=ACTIONS,
+    main_permission=Permission.TRIGGER,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.processes import messages as processe_messages
 from providers.buildio.processes import run_form
 from providers.buildio.shared import error_texts
+from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
 from services.features.builds.started_runs import follow_build
 from services.request.context import Reply, RequestContext, Visibility
@@ -289,25 +290,25 @@ async def _log_in(action: ClusterLoginAction, context: RequestContext) -> Action
     return _told(login_messages.login_sent(action.region, by=context.person, deleted_at=until))
 
 
-PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
-    DeployAction: _deploy,
-    RestartAction: _restart,
-    RunCommandAction: _run,
-    SetConfigAction: _set_config,
-    UnsetConfigAction: _unset_config,
-    RevealConfigAction: _reveal_config,
-    AddDomainAction: _add_domain,
-    UpdateCertificateAction: _update_certificate,
-    RemoveDomainAction: _remove_domain,
-    RemoveAllDomainsAction: _remove_all_domains,
-    CreateAppAction: _create_app,
-    CreateNamespaceAction: _create_namespace,
-    DeleteNamespaceAction: _delete_namespace,
-    SetEnvironmentAction: _set_environment,
-    UnsetEnvironmentAction: _unset_environment,
-    RevealEnvironmentAction: _reveal_environment,
-    ClusterLoginAction: _log_in,
-}
+ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
+    ActionSpec(DeployAction, _deploy),
+    ActionSpec(RestartAction, _restart),
+    ActionSpec(RunCommandAction, _run),
+    ActionSpec(SetConfigAction, _set_config),
+    ActionSpec(UnsetConfigAction, _unset_config),
+    ActionSpec(RevealConfigAction, _reveal_config),
+    ActionSpec(AddDomainAction, _add_domain),
+    ActionSpec(UpdateCertificateAction, _update_certificate),
+    ActionSpec(RemoveDomainAction, _remove_domain),
+    ActionSpec(RemoveAllDomainsAction, _remove_all_domains),
+    ActionSpec(CreateAppAction, _create_app),
+    ActionSpec(CreateNamespaceAction, _create_namespace),
+    ActionSpec(DeleteNamespaceAction, _delete_namespace),
+    ActionSpec(SetEnvironmentAction, _set_environment),
+    ActionSpec(UnsetEnvironmentAction, _unset_environment),
+    ActionSpec(RevealEnvironmentAction, _reveal_environment),
+    ActionSpec(ClusterLoginAction, _log_in),
+)
 
 
 def _told(said: Message, answer: str = "ok") -> ActionResult:

@@ -525,27 +525,6 @@ class ClusterLoginAction(BuildioAction):
         return [("region", self.region)]
 
 
-AnyOfBuildio = (
-    DeployAction
-    | RestartAction
-    | RunCommandAction
-    | SetConfigAction
-    | UnsetConfigAction
-    | RevealConfigAction
-    | AddDomainAction
-    | UpdateCertificateAction
-    | RemoveDomainAction
-    | RemoveAllDomainsAction
-    | CreateAppAction
-    | CreateNamespaceAction
-    | DeleteNamespaceAction
-    | SetEnvironmentAction
-    | UnsetEnvironmentAction
-    | RevealEnvironmentAction
-    | ClusterLoginAction
-)
-
-
 def _vars(keys: Iterable[str]) -> str:
     names = sorted(keys)
     if len(names) > NAMES_SAID:

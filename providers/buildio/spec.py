@@ -8,11 +8,13 @@ from domain.access_policy import Permission
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.provider import Provider
+from providers.buildio.action_execution import ACTIONS
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth
 from providers.buildio.apps.commands import card
 from providers.buildio.interactions import INTERACTIONS
+from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import WORKFLOW
 from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderSpec
@@ -32,6 +34,9 @@ SPEC = ProviderSpec(
         Permission.LOGIN,
         Permission.SUBSCRIBE,
     ),
+    actions=ACTIONS,
+    find_stage=find_stage,
+    main_permission=Permission.DEPLOY,
 )
 
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from domain.action import Action
 from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.redaction.redactor import redact, redact_beginning
-from services.actions.action_types import Act
 from services.request.context import RequestContext
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ LONGEST_ANSWER = 300
 
 
 def entry_of(
-    event: Event, action: Act, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
+    event: Event, action: Action, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
     """What happened to an act, as it is written down: nothing that looks like a secret is."""
     reason = action.reason()

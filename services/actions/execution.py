@@ -1,15 +1,12 @@
-"""Asking the provider for what was judged and agreed to: as the person, with their own token."""
+"""Execution of an action that was judged and agreed to: as the requester, with their own token."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from domain.action import Action
 from domain.errors import ProviderError
 from domain.redaction.private_keys import REDACTED
-from providers.bitrise import action_execution
-from providers.buildio import action_execution as buildio_action_execution
-from services.actions.action_types import Act
 from services.actions.result import ActionResult
 from services.request.context import RequestContext
 from services.request.finder import UserError
@@ -17,25 +14,24 @@ from services.request.finder import UserError
 # Shorter ones are in every sentence.
 SHORTEST_SECRET = 4
 
-PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
-    **action_execution.PERFORM,
-    **buildio_action_execution.PERFORM,
-}
 
+async def execute(action: Action, context: RequestContext) -> ActionResult:
+    """Execute the action at its provider.
 
-async def perform(action: Act, context: RequestContext) -> ActionResult:
-    """Do it. Raises ProviderError, and UserError where it can't be done any more, or where an error quotes a secret."""
+    Raises ProviderError, and UserError where it can't be done any more, or where an error quotes a secret.
+    """
     try:
-        return await PERFORM[type(action)](action, context)
-    except (ProviderError, UserError) as problem:
-        words = _without(str(problem), action.secrets())
-        if words == str(problem):
+        result: ActionResult = await context.services.actions.get(action).execute(action, context)
+        return result
+    except (ProviderError, UserError) as error:
+        message = _without_secrets(str(error), action.secrets())
+        if message == str(error):
             raise
-    raise UserError(words)
+    raise UserError(message)
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
-    """The text without these, nor any whole line of them."""
+def _without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text without these secrets, and without any whole line of them."""
     lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
     for line in sorted(lines, key=len, reverse=True):
         if len(line) >= SHORTEST_SECRET:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import structlog
 
+from domain.action import Action
 from domain.audit_log import Event
 from domain.build import App
 from domain.errors import NotConnected, ProviderError
@@ -18,10 +19,9 @@ from domain.redaction.redactor import redact
 from messages import pending_actions
 from messages.kit.button_values import ProposalButton
 from messages.pending_actions import details_of_proposal
-from services.actions.access_request import question_about
-from services.actions.action_types import Act
+from services.actions.access_request import build_access_request
 from services.actions.audit import entry_of, write_audit_entry
-from services.actions.execution import perform
+from services.actions.execution import execute
 from services.actions.permissions import person_of, refusal_of, ruling_on
 from services.actions.preparation import prepare, with_current_app
 from services.actions.result import ActionResult, PermissionDenied
@@ -52,15 +52,17 @@ NO_CHANNEL = (
 )
 
 
-async def run_action(action: Act, context: RequestContext, *, execution: str | None = None) -> ActionResult:
+async def run_action(
+    action: Action, context: RequestContext, *, execution: str | None = None
+) -> ActionResult:
     """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    linked = await context.may_act(action.provider)
-    action = await prepare(action, context, linked=linked)
+    is_connected = await context.may_act(action.provider)
+    action = await prepare(action, context, is_connected=is_connected)
     ruling = await _judge(action, context)
-    if not linked and not ruling.confirm:
+    if not is_connected and not ruling.confirm:
         # They have linked an account in between: what was judged was not looked up with it.
         raise UserError("Your account has just changed. Try again.")
     if ruling.second and not context.person:
@@ -70,7 +72,7 @@ async def run_action(action: Act, context: RequestContext, *, execution: str | N
     return await do_now(action, context)
 
 
-async def check_permission(action: Act, context: RequestContext) -> Decision:
+async def check_permission(action: Action, context: RequestContext) -> Decision:
     """What the policy says to it, and nothing done yet; what is refused is written down.
 
     Raises PermissionDenied, UserError, ProviderError.
@@ -80,24 +82,26 @@ async def check_permission(action: Act, context: RequestContext) -> Decision:
     return await _judge(action, context)
 
 
-async def _judge(action: Act, context: RequestContext) -> Decision:
-    ruling = await ruling_on(await question_about(action, context, context.channel), context)
+async def _judge(action: Action, context: RequestContext) -> Decision:
+    ruling = await ruling_on(await build_access_request(action, context, context.channel), context)
     if ruling.refused is not None:
         await _refuse(action, context, ruling.refused, ruling)
     return ruling
 
 
-async def _refuse(action: Act, context: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
+async def _refuse(
+    action: Action, context: RequestContext, why: str, ruling: Decision | None = None
+) -> NoReturn:
     """Write the refusal down. Raises PermissionDenied."""
     await write_audit_entry(context, entry_of(Event.REFUSED, action, context, answer=why))
     raise await refusal_of(ruling or Decision(refused=why), context, action.provider, action.app)
 
 
-async def do_now(action: Act, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
+async def do_now(action: Action, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
     """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
     await write_audit_entry(context, entry_of(Event.BEGUN, action, context, agreed_by=agreed_by))
     try:
-        done = await perform(action, context)
+        done = await execute(action, context)
     except BaseException as problem:
         told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
         said = told or type(problem).__name__
@@ -171,14 +175,14 @@ async def _carry_out(proposal: PendingAction, context: RequestContext, asker: Re
     return done.answer
 
 
-async def _do_agreed(action: Act, asker: RequestContext, *, agreed_by: str) -> ActionResult:
+async def _do_agreed(action: Action, asker: RequestContext, *, agreed_by: str) -> ActionResult:
     """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
     try:
         # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
-        question = await question_about(await with_current_app(action, asker), asker, asker.channel)
+        question = await build_access_request(await with_current_app(action, asker), asker, asker.channel)
         ruling = await ruling_on(question, asker)
         if ruling.refused is not None:
             await write_audit_entry(asker, entry_of(Event.REFUSED, action, asker, answer=ruling.refused))
@@ -200,7 +204,7 @@ async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider:
 
 
 async def _propose(
-    action: Act, context: RequestContext, ruling: Decision, execution: str | None
+    action: Action, context: RequestContext, ruling: Decision, execution: str | None
 ) -> ActionResult:
     details = details_of_proposal(action.full_details())
     if details is None:
@@ -296,7 +300,7 @@ async def _why_not(proposal: PendingAction, context: RequestContext) -> str | No
         except UserError as problem:
             return str(problem)
     ruling = await ruling_on(
-        await question_about(action, _asker(proposal, context), proposal.channel), context
+        await build_access_request(action, _asker(proposal, context), proposal.channel), context
     )
     if ruling.refused is not None:
         return ruling.refused

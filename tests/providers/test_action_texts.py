@@ -1,24 +1,23 @@
-"""What acts say of themselves: whole, in words, and never a secret."""
+"""What actions say of themselves: whole, in words, and never a secret."""
 
 from __future__ import annotations
 
 import json
-from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.providers_setup import SPECS
+from bot.providers_setup import ACTIONS, SPECS
 from domain.access_policy import Permission
+from domain.action import Action
 from domain.build import App
 from domain.provider import Provider
-from providers.bitrise.actions import AbortBuildAction, AnyOfBitrise, BuildTarget
+from providers.bitrise.actions import AbortBuildAction, BuildTarget
 from providers.bitrise.api.requests import AbortRequest
 from providers.buildio.actions import (
     AddDomainAction,
-    AnyOfBuildio,
     ClusterLoginAction,
     CreateAppAction,
     CreateNamespaceAction,
@@ -37,7 +36,6 @@ from providers.buildio.actions import (
     UpdateCertificateAction,
 )
 from providers.buildio.shared.arguments import LONGEST_COMMAND
-from services.actions.action_types import Act, act_from
 
 SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
 CANARY = "canary-4711-canary"
@@ -45,7 +43,7 @@ SECRET = SecretStr(CANARY)
 MANY = tuple(f"KEY_{number}" for number in range(9))
 
 # Each with what it says that somebody wants to do.
-ACTS: list[tuple[Act, str]] = [
+EXAMPLES: list[tuple[Action, str]] = [
     (DeployAction(app=SHOP, branch="main", description="why"), "deploy shop (branch main)"),
     (DeployAction(app=SHOP, commitish="1f3a"), "deploy shop (commit 1f3a)"),
     (DeployAction(app=SHOP), "deploy shop"),
@@ -87,59 +85,61 @@ ACTS: list[tuple[Act, str]] = [
     ),
     (ClusterLoginAction(region="eu"), "get a Kubernetes credential for the cluster in eu"),
 ]
-IDS = [f"{type(act).__name__}-{number}" for number, (act, _) in enumerate(ACTS)]
+IDS = [f"{type(action).__name__}-{number}" for number, (action, _) in enumerate(EXAMPLES)]
 
 
-def test_every_act_of_build_io_is_among_these_and_every_permission_is_some_acts() -> None:
-    assert {type(act) for act, _ in ACTS} == set(get_args(AnyOfBuildio))
-    there = {act.permission for act in get_args(AnyOfBuildio)}
-    assert there == set(SPECS.get(Provider.BUILDIO).permissions) - {Permission.SUBSCRIBE}
-    bitrise = {act.permission for act in get_args(AnyOfBitrise)}
-    assert bitrise == set(SPECS.get(Provider.BITRISE).permissions) - {Permission.SUBSCRIBE}
+def test_every_action_of_buildio_has_an_example_and_every_permission_an_action() -> None:
+    classes = {spec.action_class for spec in SPECS.get(Provider.BUILDIO).actions}
+    assert {type(action) for action, _ in EXAMPLES} == classes
+    for provider in SPECS:
+        permissions = {spec.action_class.permission for spec in provider.actions}
+        assert permissions == set(provider.permissions) - {Permission.SUBSCRIBE}
 
 
-@pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
-def test_it_says_what_will_be_done_and_nothing_secret(act: Act, words: str) -> None:
-    assert act.summary() == words
+@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
+def test_it_says_what_will_be_done_and_nothing_secret(action: Action, words: str) -> None:
+    assert action.summary() == words
     said = [
-        act.summary(),
-        str(act.audit_fields()),
-        str(act.full_details()),
-        str(act.reason()),
-        repr(act),
-        str(act),
+        action.summary(),
+        str(action.audit_fields()),
+        str(action.full_details()),
+        str(action.reason()),
+        repr(action),
+        str(action),
     ]
-    said += [act.model_dump_json(), str(act.model_dump()), str(act.access_request("C1"))]
+    said += [action.model_dump_json(), str(action.model_dump()), str(action.access_request("C1"))]
     assert all(CANARY not in one for one in said)
-    assert act.problem() is None
+    assert action.problem() is None
 
 
-@pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
-def test_it_comes_out_of_its_seal_as_it_went_in(act: Act, words: str) -> None:
-    again = act_from(act.for_sealing())
-    assert again == act
-    assert again.for_sealing() == act.for_sealing()
-    assert type(again) is type(act)
+@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
+def test_it_comes_out_of_its_seal_as_it_went_in(action: Action, words: str) -> None:
+    again = ACTIONS.read(action.for_sealing())
+    assert again == action
+    assert again.for_sealing() == action.for_sealing()
+    assert type(again) is type(action)
 
 
-@pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
-def test_it_asks_the_policy_about_its_own_provider(act: Act, words: str) -> None:
-    question = act.access_request("C1")
-    assert (question.provider, question.permission) == (Provider.BUILDIO, act.permission)
-    assert question.app == act.app
-    assert question.stage == ("" if isinstance(act, CreateAppAction | CreateNamespaceAction) else None)
-    assert question.workflow == ("deploy" if isinstance(act, DeployAction) else "")
-    assert (question.branch is None) is (isinstance(act, DeployAction) and act.branch is None)
+@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
+def test_the_access_request_names_the_actions_own_provider(action: Action, words: str) -> None:
+    access_request = action.access_request("C1")
+    assert (access_request.provider, access_request.permission) == (Provider.BUILDIO, action.permission)
+    assert access_request.app == action.app
+    assert access_request.stage == (
+        "" if isinstance(action, CreateAppAction | CreateNamespaceAction) else None
+    )
+    assert access_request.workflow == ("deploy" if isinstance(action, DeployAction) else "")
+    assert (access_request.branch is None) is (isinstance(action, DeployAction) and action.branch is None)
 
 
-def test_an_act_at_bitrise_is_in_no_stage() -> None:
+def test_an_action_at_bitrise_is_in_no_stage() -> None:
     android = App(slug="a1", title="android")
     build = BuildTarget(slug="b1", label="#1", branch="main", workflow="primary")
-    question = AbortBuildAction(app=android, build=build, order=AbortRequest(reason="no")).access_request(
-        "C1"
-    )
-    assert (question.provider, question.stage) == (Provider.BITRISE, "")
-    assert (question.branch, question.workflow) == ("main", "primary")
+    access_request = AbortBuildAction(
+        app=android, build=build, order=AbortRequest(reason="no")
+    ).access_request("C1")
+    assert (access_request.provider, access_request.stage) == (Provider.BITRISE, "")
+    assert (access_request.branch, access_request.workflow) == ("main", "primary")
 
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=6))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from services.actions.action_types import act_from
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.poll_recorder import Match, PollRecorder
@@ -14,7 +14,7 @@ from storage.repositories import Repositories
 
 def make_repositories(database: Database, vault: SecretBox | None = None) -> Repositories:
     """All repositories over a database, with the bot's own actions and messages."""
-    return Repositories(database, vault, read_action=act_from, run_messages=RunMessageRenderer())
+    return Repositories(database, vault, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
 
 
 def make_poll_recorder(database: Database, match: Match = match) -> PollRecorder:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from domain.message import Block
 from messages import notices
 from messages.kit import action_ids
+from providers.buildio.actions import CreateAppAction
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import CreateApp
 from providers.buildio.shared.form_defaults import origin_of
 from providers.buildio.teams.team_owner import with_team
-from services.actions import action_types, run
+from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError
 from services.request.modals import open_in_time
@@ -32,7 +33,7 @@ async def create(command: CreateApp, context: RequestContext) -> Reply | None:
 async def make(command: CreateApp, context: RequestContext) -> Reply | None:
     """Make this app. Raises PermissionDenied, UserError, ProviderError."""
     form = await with_team(CreateForm(**command.model_dump()), context)
-    action = action_types.CreateAppAction(
+    action = CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
     )
     return (await run.run_action(action, context)).answer

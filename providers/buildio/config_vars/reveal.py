@@ -7,6 +7,7 @@ message that stays, as in direct messages, is never given a value.
 
 from __future__ import annotations
 
+from domain.action import Action
 from domain.audit_log import Event
 from domain.message import Message
 from messages.kit import views
@@ -17,7 +18,6 @@ from providers.buildio.config_vars.scope import ConfigVarScope, check_known, che
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
-from services.actions.action_types import Act
 from services.actions.audit import entry_of, write_audit_entry
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
@@ -97,7 +97,7 @@ async def _look(
     return config_var_messages.vars_revealed(its.of, key, values[key])
 
 
-async def _ask(action: Act, context: RequestContext) -> Reply | None:
+async def _ask(action: Action, context: RequestContext) -> Reply | None:
     done = await run.run_action(action, context)
     return done.answer if done.waits else None
 

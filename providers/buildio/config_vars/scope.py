@@ -13,14 +13,21 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from domain.access_policy import AccessRequest, Permission
+from domain.action import Action
 from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App
 from domain.provider import Provider
+from providers.buildio.actions import (
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+)
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared import error_texts
-from services.actions import action_types
-from services.actions.action_types import Act
 from services.actions.audit import write_audit_entry
 from services.actions.permissions import refusal_of, ruling_on
 from services.actions.result import PermissionDenied
@@ -50,13 +57,13 @@ class ConfigVarScope(Protocol):
     async def read(self, context: RequestContext) -> dict[str, str]:
         """All of them, as the person themselves. Raises ProviderError."""
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Act:
+    def setting(self, values: Mapping[str, SecretStr]) -> Action:
         """Set some."""
 
-    def unsetting(self, keys: Sequence[str]) -> Act:
+    def unsetting(self, keys: Sequence[str]) -> Action:
         """Take some away."""
 
-    def revealing(self, key: str) -> Act:
+    def revealing(self, key: str) -> Action:
         """Show one to whoever asks."""
 
 
@@ -80,17 +87,17 @@ class AppScope:
         """Raises ProviderError."""
         return await context.own_buildio.config_vars(self.app.slug)
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Act:
+    def setting(self, values: Mapping[str, SecretStr]) -> Action:
         """Those that are not named stay as they are."""
-        return action_types.SetConfigAction(app=self.app, values=dict(values))
+        return SetConfigAction(app=self.app, values=dict(values))
 
-    def unsetting(self, keys: Sequence[str]) -> Act:
+    def unsetting(self, keys: Sequence[str]) -> Action:
         """One after the other, as Build.io takes them away."""
-        return action_types.UnsetConfigAction(app=self.app, keys=tuple(keys))
+        return UnsetConfigAction(app=self.app, keys=tuple(keys))
 
-    def revealing(self, key: str) -> Act:
+    def revealing(self, key: str) -> Action:
         """Its name alone is noted."""
-        return action_types.RevealConfigAction(app=self.app, key=key)
+        return RevealConfigAction(app=self.app, key=key)
 
 
 @dataclass(frozen=True)
@@ -114,19 +121,19 @@ class EnvironmentScope:
         """Raises ProviderError."""
         return await context.own_buildio.environment(self.environment.id)
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Act:
+    def setting(self, values: Mapping[str, SecretStr]) -> Action:
         """Those that are not named stay as they are."""
-        return action_types.SetEnvironmentAction(**self._named, values=dict(values))
+        return SetEnvironmentAction(**self._named, values=dict(values))
 
-    def unsetting(self, keys: Sequence[str]) -> Act:
+    def unsetting(self, keys: Sequence[str]) -> Action:
         """Several at once: what is set to null is deleted (reference, "Environments")."""
         if len(keys) == 1:
-            return action_types.UnsetEnvironmentAction(**self._named, keys=tuple(keys))
-        return action_types.SetEnvironmentAction(**self._named, values=dict.fromkeys(keys))
+            return UnsetEnvironmentAction(**self._named, keys=tuple(keys))
+        return SetEnvironmentAction(**self._named, values=dict.fromkeys(keys))
 
-    def revealing(self, key: str) -> Act:
+    def revealing(self, key: str) -> Action:
         """Its name alone is noted."""
-        return action_types.RevealEnvironmentAction(**self._named, key=key)
+        return RevealEnvironmentAction(**self._named, key=key)
 
     @property
     def _named(self) -> dict[str, str]:

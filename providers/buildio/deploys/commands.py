@@ -7,12 +7,13 @@ from domain.message import Block
 from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
+from providers.buildio.actions import DeployAction
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import channels_app, origin_of
-from services.actions import action_types, run
+from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 from services.request.modals import open_in_time
@@ -27,7 +28,7 @@ async def deploy(command: Deploy, context: RequestContext) -> Reply | None:
 
 async def start(app: App, command: Deploy, context: RequestContext) -> Reply | None:
     """Start a build of this app, which deploys it. Raises PermissionDenied, ProviderError."""
-    action = action_types.DeployAction(
+    action = DeployAction(
         app=app, branch=command.branch, commitish=command.commit, description=command.message
     )
     return (await run.run_action(action, context)).answer

@@ -13,6 +13,12 @@ from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from messages.kit.mrkdwn import plain
+from providers.buildio.actions import (
+    AddDomainAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    UpdateCertificateAction,
+)
 from providers.buildio.api.models import Domain
 from providers.buildio.commands import AddDomain, ClearDomains, ListDomains, RemoveDomain
 from providers.buildio.domains import forms
@@ -23,7 +29,7 @@ from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import BuildioAppButton
 from providers.buildio.shared.form_defaults import origin_of
 from providers.buildio.shared.type_to_confirm import ConfirmationName
-from services.actions import action_types, run
+from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
 from services.request.forms import FieldError
@@ -52,9 +58,7 @@ async def add(command: AddDomain, context: RequestContext) -> Reply | None:
     """Add the host name that is named; without one, ask for it. Raises PermissionDenied, ProviderError."""
     app = await _app(command.app, context)
     if command.host is not None:
-        return (
-            await run.run_action(action_types.AddDomainAction(app=app, hostname=command.host), context)
-        ).answer
+        return (await run.run_action(AddDomainAction(app=app, hostname=command.host), context)).answer
     return await open_add(app, context)
 
 
@@ -70,7 +74,7 @@ async def open_add(app: App, context: RequestContext) -> Reply | None:
 async def add_filled(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
     """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
-    action = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
+    action = AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
     return (await run.run_action(action, context)).answer
 
 
@@ -90,9 +94,7 @@ async def update_certificate(
     certificate = _pem(form, one.hostname, context)
     if certificate is None:
         raise FieldError("certificate", "Paste the certificate.")
-    action = action_types.UpdateCertificateAction(
-        app=app, domain=one.id, hostname=one.hostname, certificate=certificate
-    )
+    action = UpdateCertificateAction(app=app, domain=one.id, hostname=one.hostname, certificate=certificate)
     return (await run.run_action(action, context)).answer
 
 
@@ -111,7 +113,7 @@ async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
 async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None:  # noqa: A002
     """Take this domain away. Raises PermissionDenied, UserError, ProviderError."""
     one = await _own(app, id, context)
-    action = action_types.RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
+    action = RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
     return (await run.run_action(action, context)).answer
 
 
@@ -149,9 +151,7 @@ async def clear_typed(
     if not origin.shows(domains):
         raise UserError("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
     names = tuple(one.hostname for one in domains if not one.platform)
-    return (
-        await run.run_action(action_types.RemoveAllDomainsAction(app=app, hostnames=names), context)
-    ).answer
+    return (await run.run_action(RemoveAllDomainsAction(app=app, hostnames=names), context)).answer
 
 
 async def _in_detail(app: App, one: Domain, context: RequestContext) -> Domain:

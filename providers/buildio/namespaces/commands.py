@@ -6,6 +6,7 @@ from domain.message import Block
 from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
+from providers.buildio.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.api.models import Namespace
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NamespaceForm
@@ -16,7 +17,7 @@ from providers.buildio.shared.button_values import ResourceButton
 from providers.buildio.shared.form_defaults import origin_of
 from providers.buildio.shared.name_lookup import named
 from providers.buildio.teams.team_owner import with_team
-from services.actions import action_types, run
+from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError
 from services.request.forms import FieldError
@@ -56,7 +57,7 @@ async def create(command: CreateNamespace, context: RequestContext) -> Reply | N
 async def make(command: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
     form = await with_team(NamespaceForm(**command.model_dump()), context)
-    action = action_types.CreateNamespaceAction(
+    action = CreateNamespaceAction(
         name=form.name or "",
         team=form.team,
         team_title=form.team_title,
@@ -100,7 +101,7 @@ async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, context: Reque
     one = await find(words, context) if words else None
     for field, problem in form.problems(one.name if one is not None else "").items():
         raise FieldError(field, problem)
-    return (await run.run_action(action_types.DeleteNamespaceAction(name=form.typed), context)).answer
+    return (await run.run_action(DeleteNamespaceAction(name=form.typed), context)).answer
 
 
 async def _form(form: NamespaceForm, context: RequestContext) -> Block:

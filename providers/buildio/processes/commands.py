@@ -6,11 +6,12 @@ from domain.build import App
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit.mrkdwn import plain
+from providers.buildio.actions import RestartAction
 from providers.buildio.commands import ListDynos, RestartDynos
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.shared import error_texts
-from services.actions import action_types, run
+from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, find_app
 from services.request.modals import open_in_time
@@ -45,12 +46,12 @@ async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | N
     names = [one.name for one in await context.buildio.dynos(app.slug)]
     if dyno not in names:
         raise UserError(error_texts.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
-    return (await run.run_action(action_types.RestartAction(app=app, dyno=dyno), context)).answer
+    return (await run.run_action(RestartAction(app=app, dyno=dyno), context)).answer
 
 
 async def restart_all(app: App, context: RequestContext) -> Reply | None:
     """Restart all processes. Raises PermissionDenied, ProviderError."""
-    return (await run.run_action(action_types.RestartAction(app=app), context)).answer
+    return (await run.run_action(RestartAction(app=app), context)).answer
 
 
 async def open_form(app: App, form: RestartForm, context: RequestContext) -> None:

@@ -10,6 +10,7 @@ from domain.build import App
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit.mrkdwn import plain
+from providers.buildio.actions import RunCommandAction
 from providers.buildio.api.models import Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_form
@@ -17,7 +18,7 @@ from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 from providers.buildio.shared.button_values import ShareButton
-from services.actions import action_types, audit
+from services.actions import audit
 from services.actions import run as action_run
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
@@ -63,7 +64,7 @@ async def look_at(app: App, command: RunCommand, context: RequestContext, dynos:
         raise UserError(
             error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
         )
-    action = action_types.RunCommandAction(app=app, dyno=command.dyno, command=command.command)
+    action = RunCommandAction(app=app, dyno=command.dyno, command=command.command)
     if (problem := action.problem()) is not None:
         raise UserError(problem)
     origin = _origin(app, context, command.dyno).model_copy(update={"command": command.command})
@@ -72,7 +73,7 @@ async def look_at(app: App, command: RunCommand, context: RequestContext, dynos:
 
 async def carry_out(app: App, origin: RunOrigin, context: RequestContext) -> Reply | None:
     """Run what was shown. Raises PermissionDenied, UserError, ProviderError."""
-    action = action_types.RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
+    action = RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
     return (await action_run.run_action(action, context)).answer
 
 
@@ -82,9 +83,7 @@ async def share(app: App, about: ShareButton, shown: Sequence[Block], context: R
     Raises PermissionDenied, SlackCallFailed.
     """
     there = replace(context, channel=about.channel, pane=None)
-    await action_run.check_permission(
-        action_types.RunCommandAction(app=app, dyno=about.dyno, command=()), there
-    )
+    await action_run.check_permission(RunCommandAction(app=app, dyno=about.dyno, command=()), there)
     said: Message = run_form.shared(app, about.dyno, shown, by=context.person)
     async with audit.noted(there, "share_output", app=app.slug, about={"label": about.dyno}):
         await context.slack.chat_postMessage(
@@ -113,7 +112,7 @@ async def _judged(app: App, command: RunCommand, context: RequestContext) -> Non
 
     Raises PermissionDenied, UserError.
     """
-    action = action_types.RunCommandAction(app=app, dyno=command.dyno or ANY, command=command.command)
+    action = RunCommandAction(app=app, dyno=command.dyno or ANY, command=command.command)
     await action_run.check_permission(action, context)
     if command.command and (problem := action.problem()) is not None:
         raise UserError(problem)

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from domain.access_policy import Permission
+from domain.action import Action
 from domain.provider import Provider
 from providers.buildio import action_execution as performing
 from providers.buildio.actions import (
@@ -30,7 +31,6 @@ from providers.buildio.actions import (
 )
 from providers.buildio.spec import SPEC
 from sandbox.buildio.server import BuildioSimulator
-from services.actions.action_types import Act
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 CANARY = "canary-4711-of-a-config-var"
@@ -59,7 +59,7 @@ def domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") -> str
 
 
 # Of each permission one act, what is said of it in the channel, and what has become of it at Build.io.
-Make = Callable[[BuildioSimulator], Act]
+Make = Callable[[BuildioSimulator], Action]
 Became = Callable[[BuildioSimulator], object]
 ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.DEPLOY: (

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
+from bot.providers_setup import ACTIONS
+from providers.bitrise.actions import (
+    AbortBuildAction,
+    AbortPipelineAction,
+    DecideBuildRequestAction,
+    RebuildBuildAction,
+    RebuildPipelineAction,
+    SetPublicInstallPageAction,
+    TriggerBuildAction,
+)
+from providers.buildio.actions import (
+    AddDomainAction,
+    ClusterLoginAction,
+    CreateAppAction,
+    CreateNamespaceAction,
+    DeleteNamespaceAction,
+    DeployAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    RestartAction,
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+    UpdateCertificateAction,
+)
 from sandbox.slack.workspace import Post
-from services.actions import action_types
-from services.actions.execution import PERFORM
 from tests.providers.buildio.conftest import Governed
 from tests.support.bot_harness import BotHarness
 
-# Why an act is done at once.
+# Why an action is executed at once.
 HARMLESS = {
-    action_types.TriggerBuildAction: "a build that is started can be aborted",
-    action_types.RebuildBuildAction: "the same; its button asks",
-    action_types.RebuildPipelineAction: "the same; its button asks",
-    action_types.AbortBuildAction: "names the one build, which can be started again; its button opens a form",
-    action_types.AbortPipelineAction: "the same",
-    action_types.DecideBuildRequestAction: "its buttons ask",
-    action_types.SetPublicInstallPageAction: "its buttons ask",
-    action_types.DeployAction: "the version before it can be deployed again",
-    action_types.CreateAppAction: "adds something",
-    action_types.CreateNamespaceAction: "adds something",
-    action_types.AddDomainAction: "adds something",
-    action_types.RevealConfigAction: "changes nothing",
-    action_types.RevealEnvironmentAction: "changes nothing",
-    action_types.ClusterLoginAction: "changes nothing",
+    TriggerBuildAction: "a build that is started can be aborted",
+    RebuildBuildAction: "the same; its button asks",
+    RebuildPipelineAction: "the same; its button asks",
+    AbortBuildAction: "names the one build, which can be started again; its button opens a form",
+    AbortPipelineAction: "the same",
+    DecideBuildRequestAction: "its buttons ask",
+    SetPublicInstallPageAction: "its buttons ask",
+    DeployAction: "the version before it can be deployed again",
+    CreateAppAction: "adds something",
+    CreateNamespaceAction: "adds something",
+    AddDomainAction: "adds something",
+    RevealConfigAction: "changes nothing",
+    RevealEnvironmentAction: "changes nothing",
+    ClusterLoginAction: "changes nothing",
 }
 # What somebody types, and what it says first; None: a form opens, which says it.
 ASKS = {
-    action_types.UnsetConfigAction: (
+    UnsetConfigAction: (
         "/buildio config unset shop LOG_LEVEL",
         "Build.io restarts the processes of shop",
     ),
-    action_types.UnsetEnvironmentAction: (
+    UnsetEnvironmentAction: (
         "/buildio envs unset {environment} LOG_LEVEL",
         "can't be undone here",
     ),
-    action_types.RemoveDomainAction: ("/buildio domains remove shop {domain}", "Remove"),
-    action_types.RemoveAllDomainsAction: ("/buildio domains clear shop", "shop"),
-    action_types.DeleteNamespaceAction: ("/buildio namespaces delete {namespace}", "Delete"),
-    action_types.RestartAction: ("/buildio restart shop", "What they are doing is cut off"),
-    action_types.RunCommandAction: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
-    action_types.SetConfigAction: (
+    RemoveDomainAction: ("/buildio domains remove shop {domain}", "Remove"),
+    RemoveAllDomainsAction: ("/buildio domains clear shop", "shop"),
+    DeleteNamespaceAction: ("/buildio namespaces delete {namespace}", "Delete"),
+    RestartAction: ("/buildio restart shop", "What they are doing is cut off"),
+    RunCommandAction: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
+    SetConfigAction: (
         "/buildio config set shop RAILS_ENV",
         "Keys that are there already get the new value",
     ),
-    action_types.SetEnvironmentAction: ("/buildio envs set {environment} NEW", "Keys that are there already"),
-    action_types.UpdateCertificateAction: ("/buildio domains shop", "Certificate…"),
+    SetEnvironmentAction: ("/buildio envs set {environment} NEW", "Keys that are there already"),
+    UpdateCertificateAction: ("/buildio domains shop", "Certificate…"),
 }
 RUN = """
 [[rule]]
@@ -53,17 +80,17 @@ allow = ["run"]
 who = ["U0ANNA"]
 """
 FORMS = {
-    action_types.RemoveAllDomainsAction,
-    action_types.DeleteNamespaceAction,
-    action_types.RestartAction,
-    action_types.RunCommandAction,
-    action_types.SetConfigAction,
-    action_types.SetEnvironmentAction,
+    RemoveAllDomainsAction,
+    DeleteNamespaceAction,
+    RestartAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
 }
 
 
-def test_every_act_is_harmless_or_asks() -> None:
-    assert set(HARMLESS) | set(ASKS) == set(PERFORM)
+def test_every_action_is_harmless_or_asks_first() -> None:
+    assert set(HARMLESS) | set(ASKS) == {spec.action_class for spec in ACTIONS}
     assert not set(HARMLESS) & set(ASKS)
 
 
@@ -80,9 +107,9 @@ async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(
         }
         environment.config.setdefault("LOG_LEVEL", "info")
         before = [vars(town.buildio.shop).copy(), dict(environment.config)]
-        for act, (words, said) in ASKS.items():
+        for action_class, (words, said) in ASKS.items():
             text = words.format(**names)
-            if act in FORMS:
+            if action_class in FORMS:
                 await town.people.command("anna", "builds", text)
                 await town.slack.wait_for_modal("anna", said)
                 await town.people.close_modal("anna")

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import bot.app
+from domain.action import Action
 from domain.build import App
 from domain.commands.shared_commands import Connect, WhoAmI
 from domain.provider import Provider
@@ -18,7 +19,6 @@ from sandbox.buildio.state import App as Simulated
 from sandbox.environment import BUILDIO_TOKENS
 from sandbox.slack.workspace import Post
 from services.actions import run
-from services.actions.action_types import Act
 from services.container import Services
 from services.features.accounts import commands
 from services.provider_spec import ProviderRegistry
@@ -49,7 +49,7 @@ class ActionHarness:
             services=self.services, person=workspace.person(person).id, team=workspace.team, channel=there
         )
 
-    async def do(self, act: Act, person: str = "anna", channel: str = "builds") -> None:
+    async def do(self, act: Action, person: str = "anna", channel: str = "builds") -> None:
         """Ask for it; what comes of it is said to them as after a mention."""
         context = self.context(person, channel)
 

@@ -1,16 +1,18 @@
-"""What is agreed to is what is shown: every field of every act, letter by letter."""
+"""What is agreed to is what is shown: every field of every action, letter by letter."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
+from bot.providers_setup import ACTIONS
+from domain.action import Action
 from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.provider import Provider
@@ -19,7 +21,6 @@ from messages.pending_actions import CONTINUED, details_of_proposal
 from providers.bitrise.actions import (
     AbortBuildAction,
     AbortPipelineAction,
-    AnyOfBitrise,
     BitriseAction,
     BuildTarget,
     DecideBuildRequestAction,
@@ -32,7 +33,6 @@ from providers.bitrise.actions import (
 from providers.bitrise.api.requests import AbortRequest
 from providers.buildio.actions import (
     AddDomainAction,
-    AnyOfBuildio,
     ClusterLoginAction,
     CreateAppAction,
     CreateNamespaceAction,
@@ -51,7 +51,6 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
-from services.actions.action_types import Act
 
 ANDROID = App(
     slug="a1", title="android", owner="acme", repo="android", repo_url="git@x", project_type="android"
@@ -72,7 +71,7 @@ PARAMS = {
 }
 
 # One of each kind, with everything filled in that can be.
-ACTS: list[Act] = [
+EXAMPLES: list[Action] = [
     AbortBuildAction(app=ANDROID, build=BUILD, order=ORDER),
     AbortPipelineAction(app=ANDROID, pipeline=PIPELINE, order=ORDER),
     RebuildBuildAction(app=ANDROID, build=BUILD, params=PARAMS),
@@ -164,54 +163,54 @@ def another(value: Any) -> Any:
 
 
 FIELDS = [
-    (act, path, value)
-    for act in ACTS
-    for path, value in leaves(act)
-    if not (path[0] == "app" and act.app is None)
+    (action, path, value)
+    for action in EXAMPLES
+    for path, value in leaves(action)
+    if not (path[0] == "app" and action.app is None)
 ]
 
 
-def test_every_kind_of_act_is_among_these() -> None:
-    assert {type(act) for act in ACTS} == {*get_args(AnyOfBitrise), *get_args(AnyOfBuildio)}
-    assert len(ACTS) == len({type(act) for act in ACTS})
+def test_every_action_class_has_an_example() -> None:
+    assert {type(action) for action in EXAMPLES} == {spec.action_class for spec in ACTIONS}
+    assert len(EXAMPLES) == len({type(action) for action in EXAMPLES})
 
 
 @pytest.mark.parametrize(
-    ("act", "path", "value"),
+    ("action", "path", "value"),
     FIELDS,
-    ids=[f"{type(act).__name__}.{'.'.join(path)}" for act, path, _ in FIELDS],
+    ids=[f"{type(action).__name__}.{'.'.join(path)}" for action, path, _ in FIELDS],
 )
 def test_every_field_is_shown_or_there_is_a_reason_why_not(
-    act: Act, path: tuple[str, ...], value: Any
+    action: Action, path: tuple[str, ...], value: Any
 ) -> None:
     name = ".".join(path)
     if name in NOT_SENT_OF_AN_APP:
         return
-    other = changed(act, path, another(value))
-    assert other != act
-    shown = other.full_details() != act.full_details()
-    if (reason := act.not_shown.get(name)) is None:
+    other = changed(action, path, another(value))
+    assert other != action
+    shown = other.full_details() != action.full_details()
+    if (reason := action.not_shown.get(name)) is None:
         assert shown, f"{name} can be changed unseen"
     else:
         assert len(reason) > 10
 
 
-@pytest.mark.parametrize("act", ACTS, ids=[type(act).__name__ for act in ACTS])
-def test_no_reason_stands_for_a_field_that_is_not_there(act: Act) -> None:
-    assert set(act.not_shown) <= {".".join(path) for path, _ in leaves(act)}
+@pytest.mark.parametrize("action", EXAMPLES, ids=[type(action).__name__ for action in EXAMPLES])
+def test_no_reason_stands_for_a_field_that_is_not_there(action: Action) -> None:
+    assert set(action.not_shown) <= {".".join(path) for path, _ in leaves(action)}
 
 
 @pytest.mark.parametrize(
-    "act",
-    [act for act in ACTS if isinstance(act, TriggerBuildAction | RebuildBuildAction)],
+    "action",
+    [action for action in EXAMPLES if isinstance(action, TriggerBuildAction | RebuildBuildAction)],
     ids=["rebuild", "start"],
 )
-def test_each_parameter_that_is_sent_is_shown(act: TriggerBuildAction | RebuildBuildAction) -> None:
-    if isinstance(act, TriggerBuildAction):
-        params = act.trigger_params(message="", started_by=None)
+def test_each_parameter_that_is_sent_is_shown(action: TriggerBuildAction | RebuildBuildAction) -> None:
+    if isinstance(action, TriggerBuildAction):
+        params = action.trigger_params(message="", started_by=None)
     else:
-        params = act.trigger_params(started_by=None)
-    shown = str(act.full_details())
+        params = action.trigger_params(started_by=None)
+    shown = str(action.full_details())
     body = params.body()["build_params"]
     for name, value in body.items():
         if name == "environments":
@@ -282,20 +281,20 @@ def test_no_value_can_pass_for_a_line_of_its_own() -> None:
 def test_a_value_that_looks_like_a_secret_is_not_shown_but_said_to_be_there() -> None:
     [line] = lines_of([("variable API_TOKEN", "Canary7Gx2Canary7Gx2Canary7Gx2")])
     assert line == "variable API_TOKEN: not shown, since it looks like a secret (30 characters)"
-    act = rebuild({"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]})
-    [*_, line] = lines_of(act.full_details())
+    action = rebuild({"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]})
+    [*_, line] = lines_of(action.full_details())
     assert line == "variable DB_PASSWORD (expanded): not shown, since it looks like a secret (8 characters)"
 
 
 def test_parameters_that_are_called_alike_and_variables_of_another_shape_are_shown_too() -> None:
-    act = rebuild({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
-    lines = lines_of(act.full_details())
+    action = rebuild({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
+    lines = lines_of(action.full_details())
     assert {"commit: 1f3a", "commit: 2e4b", 'variable: {"GIT_BRANCH": "main"}'} <= set(lines)
     for environments in ({"GIT_BRANCH": "main"}, ["GIT_BRANCH=main"]):
-        question = rebuild({"branch": "x", "workflow_id": "w", "environments": environments}).access_request(
-            "C1"
-        )
-        assert (question.branch, question.workflow) == (None, None)
+        access_request = rebuild(
+            {"branch": "x", "workflow_id": "w", "environments": environments}
+        ).access_request("C1")
+        assert (access_request.branch, access_request.workflow) == (None, None)
 
 
 def test_what_a_large_push_changed_leaves_room_for_the_rest() -> None:
@@ -335,8 +334,8 @@ def start(**ask: Any) -> TriggerBuildAction:
 def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
     ask: dict[str, Any], branch: str | None, workflow: str | None
 ) -> None:
-    question = start(**ask).access_request("C1")
-    assert (question.branch, question.workflow) == (branch, workflow)
+    access_request = start(**ask).access_request("C1")
+    assert (access_request.branch, access_request.workflow) == (branch, workflow)
 
 
 @pytest.mark.parametrize(
@@ -358,12 +357,12 @@ def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
     ],
 )
 def test_what_git_takes_for_no_branch_is_refused(branch: str) -> None:
-    for act in (
+    for action in (
         TriggerBuildAction(app=ANDROID, ask=TriggerBuild(branch=branch)),
         DeployAction(app=SHOP, branch=branch),
     ):
         with pytest.raises(ValueError, match="not the name of a branch"):
-            act.normalized()
+            action.normalized()
 
 
 def test_a_workflow_and_a_pipeline_together_are_refused() -> None:
@@ -389,7 +388,7 @@ def rebuild(
 
 
 @pytest.mark.parametrize(
-    ("act", "branch", "workflow"),
+    ("action", "branch", "workflow"),
     [
         (rebuild({"branch": "x", "workflow_id": "deploy"}), "x", "deploy"),
         (rebuild({"branch": "x", "pipeline_id": "release", "workflow_id": "primary"}), "x", None),
@@ -408,15 +407,15 @@ def rebuild(
     ],
 )
 def test_a_rebuild_is_judged_by_what_it_sends_and_not_by_what_the_build_says(
-    act: RebuildBuildAction, branch: str | None, workflow: str | None
+    action: RebuildBuildAction, branch: str | None, workflow: str | None
 ) -> None:
-    question = act.access_request("C1")
-    assert (question.branch, question.workflow) == (branch, workflow)
+    access_request = action.access_request("C1")
+    assert (access_request.branch, access_request.workflow) == (branch, workflow)
 
 
 def test_every_act_at_bitrise_says_its_app() -> None:
     assert all(
-        act.full_details()[:2] == [("app", "android"), ("app id", "a1")]
-        for act in ACTS
-        if isinstance(act, BitriseAction)
+        action.full_details()[:2] == [("app", "android"), ("app id", "a1")]
+        for action in EXAMPLES
+        if isinstance(action, BitriseAction)
     )

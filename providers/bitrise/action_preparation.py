@@ -1,0 +1,33 @@
+"""Preparation of Bitrise's actions: what only Bitrise knows is read with the requester's account before judging."""
+
+from __future__ import annotations
+
+from providers.bitrise.actions import DecideBuildRequestAction, RebuildBuildAction, SetPublicInstallPageAction
+from services.request.context import RequestContext
+
+
+async def fetch_build_params(action: RebuildBuildAction, context: RequestContext) -> RebuildBuildAction:
+    """Return the action with the parameters that its build was started with. Raises ProviderError."""
+    if action.params is not None:
+        return action
+    return RebuildBuildAction.of_build(
+        action.app, await context.own_bitrise.build(action.app.slug, action.build.slug)
+    )
+
+
+async def fetch_artifact_title(
+    action: SetPublicInstallPageAction, context: RequestContext
+) -> SetPublicInstallPageAction:
+    """Return the action with its artifact's title. Raises ProviderError."""
+    if action.title is not None:
+        return action
+    artifact = await context.own_bitrise.artifact(action.app.slug, action.build.slug, action.artifact)
+    return action.model_copy(update={"title": artifact.title})
+
+
+async def fetch_build_request(
+    action: DecideBuildRequestAction, context: RequestContext
+) -> DecideBuildRequestAction:
+    """Return the action with what Bitrise says of the waiting build. Raises ProviderError."""
+    waiting = await context.own_bitrise.build_requests(action.app.slug)
+    return action.knowing(next((request for request in waiting if request.slug == action.request), None))

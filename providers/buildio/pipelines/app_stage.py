@@ -1,0 +1,27 @@
+"""The stage in which an app stands in its pipelines, as access rules name it."""
+
+from __future__ import annotations
+
+from domain.build import App
+from providers.buildio.api.client import BuildioClient
+from services.request.context import RequestContext
+
+
+async def find_stage(app: App, context: RequestContext) -> str | None:
+    """Return the one stage of the app; None where it can't be told.
+
+    The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
+    their own. Raises ProviderError.
+    """
+    stages_seen_by_bot = await _stages(app, context.services.clients.buildio.service)
+    stages = stages_seen_by_bot | await _stages(app, context.own_buildio)
+    return stages.pop() if stages_seen_by_bot and len(stages) == 1 else None
+
+
+async def _stages(app: App, buildio: BuildioClient) -> set[str | None]:
+    return {
+        pipeline_app.stage
+        for pipeline in await buildio.pipelines()
+        for pipeline_app in await buildio.pipeline_apps(pipeline.id)
+        if (app.slug == pipeline_app.id if pipeline_app.id else app.title == pipeline_app.name)
+    }
