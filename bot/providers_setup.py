@@ -44,7 +44,7 @@ HttpOf = Mapping[Provider, HttpTransport]
 
 # The one list of providers: what is added here is offered everywhere.
 SPECS = ProviderRegistry((bitrise_spec.SPEC, buildio_spec.SPEC))
-ACTIONS = ActionRegistry(SPECS)
+ACTIONS = ActionRegistry(action for spec in SPECS for action in spec.actions)
 
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10

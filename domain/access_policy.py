@@ -152,24 +152,24 @@ class _About(FrozenModel):
         """Whether the rule counts in this workspace, or may: "" is one that is not known."""
         return _one_of(self.workspaces, workspace) is not Match.NO
 
-    def match(self, question: AccessRequest) -> Match:
+    def match(self, access_request: AccessRequest) -> Match:
         """Say whether the rule is about the act; maybe, where it names what the act does not tell."""
-        answers = self._match_parts(question).values()
+        answers = self._match_parts(access_request).values()
         return next((one for one in (Match.NO, Match.MAYBE) if one in answers), Match.YES)
 
-    def unknown_parts(self, question: AccessRequest) -> frozenset[Part]:
+    def unknown_parts(self, access_request: AccessRequest) -> frozenset[Part]:
         """Return what had to be known of the act to say more than maybe."""
-        answers = self._match_parts(question)
+        answers = self._match_parts(access_request)
         return frozenset(part for part, answer in answers.items() if answer is Match.MAYBE)
 
-    def _match_parts(self, question: AccessRequest) -> dict[Part, Match]:
+    def _match_parts(self, access_request: AccessRequest) -> dict[Part, Match]:
         # What is no channel's id, such as "", says that the channel is not known. A direct message is known.
-        channel = question.channel if is_slack_id(question.channel, "CGD") else ""
+        channel = access_request.channel if is_slack_id(access_request.channel, "CGD") else ""
         return {
-            Part.PERMISSION: _one_of(self.permissions, question.permission),
-            Part.WORKSPACE: _one_of(self.workspaces, question.workspace),
-            Part.PROVIDER: _one_of(self.providers, question.provider),
-            Part.APP: _match_app(self.apps, question.app),
+            Part.PERMISSION: _one_of(self.permissions, access_request.permission),
+            Part.WORKSPACE: _one_of(self.workspaces, access_request.workspace),
+            Part.PROVIDER: _one_of(self.providers, access_request.provider),
+            Part.APP: _match_app(self.apps, access_request.app),
             Part.CHANNEL: _one_of(self.channels, channel),
         }
 
@@ -214,13 +214,13 @@ class ApprovalRule(_About):
         short = [glob.strip().removeprefix(_HEADS) for glob in self.branches]
         return (*self.branches, *(glob for glob in short if glob))
 
-    def _match_parts(self, question: AccessRequest) -> dict[Part, Match]:
-        answers = super()._match_parts(question) | {
-            Part.BRANCH: _match_glob(self._branches, question.branch),
-            Part.WORKFLOW: _match_glob(self.workflows, question.workflow),
-            Part.STAGE: _match_glob(self.stages, question.stage),
+    def _match_parts(self, access_request: AccessRequest) -> dict[Part, Match]:
+        answers = super()._match_parts(access_request) | {
+            Part.BRANCH: _match_glob(self._branches, access_request.branch),
+            Part.WORKFLOW: _match_glob(self.workflows, access_request.workflow),
+            Part.STAGE: _match_glob(self.stages, access_request.stage),
         }
-        if question.permission not in PROTECTABLE:
+        if access_request.permission not in PROTECTABLE:
             answers[Part.PERMISSION] = Match.NO
         return answers
 
@@ -232,12 +232,12 @@ _RULE: TypeAdapter[AllowRule | ApprovalRule] = TypeAdapter(Rule)
 class AccessRequest(FrozenModel):
     """What somebody wants to do, and where.
 
-    A provider, app, branch, workflow or stage that is None is not known, or there is none; a branch, workflow or stage
-    that is "" is none of that kind. A channel or workspace that is "" is not known.
+    An app, branch, workflow or stage that is None is not known, or there is none; a branch, workflow or stage that is
+    "" is none of that kind. A channel or workspace that is "" is not known.
     """
 
     permission: Permission
-    provider: Provider | None = None
+    provider: Provider
     app: App | None = None
     channel: str = ""
     workspace: str = ""
@@ -274,7 +274,7 @@ class Requirement(FrozenModel):
 
 
 class Verdict(FrozenModel):
-    """What both sets of rules say to a question.
+    """What both sets of rules say to an access request.
 
     Somebody may if it is not `off` and they are among the people of each requirement. Where there are `protections`,
     one person who is among the people of each must agree. `operators_alone`: the operator's rules name what is off by
@@ -304,55 +304,63 @@ class Verdict(FrozenModel):
         return min((one.minutes for one in self.protections), default=DEFAULT_MINUTES)
 
 
-def who_may(rules: Iterable[AllowRule | ApprovalRule], question: AccessRequest) -> tuple[Requirement, ...]:
+def who_may(
+    rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
+) -> tuple[Requirement, ...]:
     """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
 
     The rules before the one that decides are those that may be about the act: each adds its people, and ends nothing.
     """
     gathered = []
     for rule in rules:
-        if not isinstance(rule, AllowRule) or (match := rule.match(question)) is Match.NO:
+        if not isinstance(rule, AllowRule) or (match := rule.match(access_request)) is Match.NO:
             continue
-        gathered.append(Requirement(rule=rule, unknown=rule.unknown_parts(question)))
+        gathered.append(Requirement(rule=rule, unknown=rule.unknown_parts(access_request)))
         if match is Match.YES:
             return tuple(gathered)
     return (*gathered, Requirement(rule=_NO_RULE))
 
 
 def required_approvals(
-    rules: Iterable[AllowRule | ApprovalRule], question: AccessRequest
+    rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
 ) -> list[ApprovalRule]:
     """All rules by which the act needs a second person; what may be protected is."""
-    return [rule for rule in rules if isinstance(rule, ApprovalRule) and rule.match(question) is not Match.NO]
+    return [
+        rule
+        for rule in rules
+        if isinstance(rule, ApprovalRule) and rule.match(access_request) is not Match.NO
+    ]
 
 
 def judge(
     operators: Sequence[AllowRule | ApprovalRule],
     admins: Sequence[AllowRule | ApprovalRule],
-    question: AccessRequest,
+    access_request: AccessRequest,
 ) -> Verdict:
-    """Return what the operator's rules and the workspace's say to a question.
+    """Return what the operator's rules and the workspace's say to an access request.
 
     What is off by default stays off unless a rule that surely is about the act decides, names it, and allows it to
     somebody. Where the operator's rules name it, for whichever app or channel, such a rule must be theirs: else an
     admin could allow elsewhere what the operator has allowed in one place.
     """
-    by_operators, by_admins = who_may(operators, question), who_may(admins, question)
-    asked = question.permission
-    operators_alone = asked in OFF_BY_DEFAULT and any(
-        isinstance(rule, AllowRule) and asked in rule.permissions and rule.counts_in(question.workspace)
+    by_operators, by_admins = who_may(operators, access_request), who_may(admins, access_request)
+    permission = access_request.permission
+    operators_alone = permission in OFF_BY_DEFAULT and any(
+        isinstance(rule, AllowRule)
+        and permission in rule.permissions
+        and rule.counts_in(access_request.workspace)
         for rule in operators
     )
     deciding = (by_operators,) if operators_alone else (by_operators, by_admins)
-    protecting = (*required_approvals(operators, question), *required_approvals(admins, question))
+    protecting = (*required_approvals(operators, access_request), *required_approvals(admins, access_request))
     unknown = [one.unknown for one in (*by_operators, *by_admins)]
-    unknown += [one.unknown_parts(question) for one in protecting]
+    unknown += [one.unknown_parts(access_request) for one in protecting]
     return Verdict(
         operators=by_operators,
         admins=by_admins,
         protections=protecting,
         unknown=frozenset().union(*unknown),
-        off=asked in OFF_BY_DEFAULT and not any(one[-1].rule.turns_on(asked) for one in deciding),
+        off=permission in OFF_BY_DEFAULT and not any(one[-1].rule.turns_on(permission) for one in deciding),
         operators_alone=operators_alone,
     )
 

@@ -47,6 +47,11 @@ class ProviderRegistry:
     def __iter__(self) -> Iterator[ProviderSpec]:
         return iter(self._specs.values())
 
+    @property
+    def first(self) -> ProviderSpec:
+        """The provider that comes first."""
+        return next(iter(self))
+
     def get(self, provider: Provider) -> ProviderSpec:
         """Return what is known of the provider. Raises KeyError for one that this bot does not have."""
         return self._specs[provider]

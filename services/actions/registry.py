@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from domain.action import Action
 from services.actions.action_spec import ActionSpec
-from services.provider_spec import ProviderSpec
 
 
 class UnknownAction(ValueError):
@@ -26,16 +25,15 @@ class _StoredAction(BaseModel):
 
 
 class ActionRegistry:
-    """The actions of these providers. Raises ValueError where two of them are stored under the same name."""
+    """The actions of all providers. Raises ValueError where two of them are stored under the same name."""
 
-    def __init__(self, providers: Iterable[ProviderSpec]) -> None:
+    def __init__(self, specs: Iterable[ActionSpec[Any, Any, Any]]) -> None:
         self._by_name: dict[str, ActionSpec[Any, Any, Any]] = {}
-        for provider in providers:
-            for spec in provider.actions:
-                name = _stored_name(spec.action_class)
-                if name in self._by_name:
-                    raise ValueError(f"two actions are called {name}")
-                self._by_name[name] = spec
+        for spec in specs:
+            name = str(spec.action_class.model_fields["act"].default)
+            if name in self._by_name:
+                raise ValueError(f"two actions are stored as {name}")
+            self._by_name[name] = spec
 
     def __iter__(self) -> Iterator[ActionSpec[Any, Any, Any]]:
         return iter(self._by_name.values())
@@ -51,7 +49,3 @@ class ActionRegistry:
             raise UnknownAction
         action: Action = spec.action_class.model_validate_json(body)
         return action
-
-
-def _stored_name(action_class: type[Action]) -> str:
-    return str(action_class.model_fields["act"].default)

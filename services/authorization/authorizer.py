@@ -125,7 +125,7 @@ class Authorizer:
             return Decision(refused=NO_WORKSPACE)
         if person.id and (problem := await self._members.refusal(person.team, person.id)) is not None:
             return Decision(refused=problem)
-        provider = question.provider or Provider.BITRISE
+        provider = question.provider
         if (problem := await self._not_linked(person, provider)) is not None:
             return Decision(refused=problem, connect=provider if person.id else None)
         [verdict] = await self.verdicts([question], person.team)
@@ -195,8 +195,8 @@ def _explain(requirements: Sequence[Requirement], question: AccessRequest) -> li
     unknown = frozenset[Part]().union(*(one.unknown for one in requirements))
     said = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []
     if Part.APP in unknown:
-        provider = question.provider or Provider.BITRISE
-        said.append(NO_APP if question.app is None else NO_REPOSITORY.format(provider=provider.label))
+        no_repository = NO_REPOSITORY.format(provider=question.provider.label)
+        said.append(NO_APP if question.app is None else no_repository)
     return said
 
 

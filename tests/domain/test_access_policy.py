@@ -86,9 +86,6 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
         who_may((rule,), make_access_request(Permission.SUBSCRIBE, provider=Provider.BITRISE))[0].who
         == EVERYONE
     )
-    assert who_may((rule,), make_access_request(Permission.SUBSCRIBE, provider=None))[0].who.nobody, (
-        "in doubt it is"
-    )
     assert rule_from(rule.model_dump_json()) == rule
 
 
@@ -124,8 +121,8 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
         (AllowRule(workspaces=("T0ONE",)), make_access_request(Permission.DEPLOY), Match.MAYBE),
         (
             AllowRule(providers=(Provider.BUILDIO,)),
-            make_access_request(Permission.DEPLOY, provider=None),
-            Match.MAYBE,
+            make_access_request(Permission.DEPLOY, provider=Provider.BITRISE),
+            Match.NO,
         ),
         # A no outweighs a maybe.
         (

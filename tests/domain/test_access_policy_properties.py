@@ -83,9 +83,7 @@ def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
     operators: Rules, admins: Rules, question: AccessRequest, other: AccessRequest
 ) -> None:
     assume(question.permission not in OFF_BY_DEFAULT)
-    unknown = [
-        one for one in ("provider", "app", "branch", "workflow", "stage") if getattr(question, one) is None
-    ]
+    unknown = [one for one in ("app", "branch", "workflow", "stage") if getattr(question, one) is None]
     unknown += [one for one in ("channel", "workspace") if getattr(question, one) == ""]
     told = {one: getattr(other, one) for one in unknown}
     whole = question.model_copy(update=told)

@@ -275,7 +275,12 @@ VERDICTS_ON_ACTS = st.dictionaries(
     ),
     min_size=1,
     max_size=9,
-).map(lambda rules: {one: judge(said, said, AccessRequest(permission=one)) for one, said in rules.items()})
+).map(
+    lambda rules: {
+        permission: judge(said, said, AccessRequest(permission=permission, provider=Provider.BITRISE))
+        for permission, said in rules.items()
+    }
+)
 RULE_FORMS = st.builds(
     FilledRule,
     kind=st.sampled_from(["allow", "protect"]),

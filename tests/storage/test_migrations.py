@@ -176,7 +176,7 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
     rules = [one.rule for one in await here.policies.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
-    deploying = AccessRequest(permission=Permission.DEPLOY)
+    deploying = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
     assert all(rule.match(deploying) is not Match.NO for rule in (rules[0], rules[2]))
     account = await here.accounts.find("U0ANNA", Provider.BITRISE)
     assert account is not None

@@ -142,7 +142,8 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.ties.of_channel(channel)]
     assert [tie.set_by for tie in ties] == ["(erased)", BEN]
     [rule] = await here.policies.all()
-    assert who_may([rule.rule], AccessRequest(permission=Permission.ABORT))[0].who.people == (BEN,)
+    aborting = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
+    assert who_may([rule.rule], aborting)[0].who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None
     account = await here.accounts.find(BEN, Provider.BITRISE)
     assert account is not None

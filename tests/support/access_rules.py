@@ -84,7 +84,7 @@ RULES = st.lists(ALLOWS | PROTECTS, max_size=4)
 QUESTIONS = st.builds(
     AccessRequest,
     permission=st.sampled_from(_PERMISSIONS),
-    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO, None]),
+    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
     app=st.none() | st.sampled_from(APPS),
     channel=st.sampled_from(["", *CHANNELS, "D0ANNA"]),
     workspace=st.sampled_from(["", *WORKSPACES]),
