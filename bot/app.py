@@ -238,7 +238,7 @@ class Application:
                 actions=ACTIONS,
                 clients=clients,
                 runner=self.workers,
-                rulings=Authorizer(self._rules, storage, clients, groups),
+                authorizer=Authorizer(self._rules, storage, clients, groups),
                 storage=storage,
                 slack=patient,
                 session=session,

@@ -47,9 +47,9 @@ class Action(FrozenModel):
 
     def access_request(self, channel: str) -> AccessRequest:
         """What the policy is asked about it; what it does not say stays unknown."""
-        return self._question(channel, stage=NONE_OF_THEM)
+        return self._build_access_request(channel, stage=NONE_OF_THEM)
 
-    def _question(
+    def _build_access_request(
         self,
         channel: str,
         *,
@@ -97,7 +97,7 @@ class Action(FrozenModel):
                 if isinstance(one, SecretStr):
                     yield one.get_secret_value()
 
-    def for_sealing(self) -> str:
+    def to_json_with_secrets(self) -> str:
         """All of it as JSON, secrets too: for what seals it, and for nobody else."""
         return self.model_dump_json(context=_SEALING)
 

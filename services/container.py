@@ -54,7 +54,7 @@ class Services:
     actions: ActionRegistry
     clients: Clients
     runner: Runner
-    rulings: Authorizer
+    authorizer: Authorizer
     storage: Repositories
     slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession

@@ -206,7 +206,7 @@ class PendingActions:
 
 def _content(proposal: PendingAction) -> str:
     """What is sealed of a proposal: the act with its secrets, and what its row says in clear for looking it up."""
-    return json.dumps({"act": json.loads(proposal.act.for_sealing()), **_bound_fields(proposal)})
+    return json.dumps({"act": json.loads(proposal.act.to_json_with_secrets()), **_bound_fields(proposal)})
 
 
 def _bound_fields(proposal: PendingAction) -> dict[str, Any]:

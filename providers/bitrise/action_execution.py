@@ -142,7 +142,9 @@ async def _set_public_page(action: SetPublicInstallPageAction, context: RequestC
     if one.public_page is not action.public:
         raise UserError("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
     said = artifact_messages.page_changed(one, build, action.app, by=context.person)
-    return ActionResult(Reply(said, Visibility.CHANNEL), said=f"public: {str(one.public_page).lower()}")
+    return ActionResult(
+        Reply(said, Visibility.CHANNEL), provider_answer=f"public: {str(one.public_page).lower()}"
+    )
 
 
 async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> ActionResult:

@@ -104,7 +104,7 @@ class BitriseAction(Action):
     app: App
 
     def _of(self, channel: str, *, branch: str | None = None, workflow: str | None = None) -> AccessRequest:
-        return self._question(channel, branch=branch, workflow=workflow, stage=NONE_OF_THEM)
+        return self._build_access_request(channel, branch=branch, workflow=workflow, stage=NONE_OF_THEM)
 
 
 class _OfBuild(BitriseAction):

@@ -50,7 +50,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
     done = await run.run_action(
         TriggerBuildAction(app=app, ask=ask, remember=False), context, execution=execution
     )
-    return None if done.waits else done.facts
+    return None if done.is_pending else done.outputs
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
@@ -75,7 +75,7 @@ async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Out
     order = AbortRequest(reason=_text(inputs, "reason"))
     action = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
     done = await run.run_action(action, context, execution=execution)
-    return None if done.waits else done.facts
+    return None if done.is_pending else done.outputs
 
 
 async def _check_somebody_acts(context: RequestContext) -> None:

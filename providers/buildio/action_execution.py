@@ -193,7 +193,7 @@ def _granted(
     said = config_var_messages.vars_granted(
         of, action.key, by=context.person, value=grant(action, of, context)
     )
-    return ActionResult(Reply(said, Visibility.CHANNEL), said="shown to them alone")
+    return ActionResult(Reply(said, Visibility.CHANNEL), provider_answer="shown to them alone")
 
 
 async def _add_domain(action: AddDomainAction, context: RequestContext) -> ActionResult:
@@ -312,7 +312,7 @@ ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
 
 
 def _told(said: Message, answer: str = "ok") -> ActionResult:
-    return ActionResult(Reply(said, Visibility.CHANNEL), said=answer)
+    return ActionResult(Reply(said, Visibility.CHANNEL), provider_answer=answer)
 
 
 def _changed(of: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:

@@ -54,7 +54,7 @@ class BuildioAction(Action):
         workflow: str | None = NONE_OF_THEM,
         stage: str | None = None,
     ) -> AccessRequest:
-        return self._question(channel, branch=branch, workflow=workflow, stage=stage)
+        return self._build_access_request(channel, branch=branch, workflow=workflow, stage=stage)
 
 
 class _OfApp(BuildioAction):

@@ -36,5 +36,5 @@ async def build_access_request(action: Action, context: RequestContext, channel:
 
 async def _depends_on_stage(access_request: AccessRequest, context: RequestContext) -> bool:
     workspace_rules = [stored.rule for stored in await context.storage.policies.all()]
-    rules = [*context.services.rulings.operators(context.team), *workspace_rules]
+    rules = [*context.services.authorizer.operator_rules(context.team), *workspace_rules]
     return any(rule.stages for rule in required_approvals(rules, access_request))

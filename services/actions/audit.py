@@ -1,4 +1,4 @@
-"""Writing acts into the audit log, and into the bot's own log as they are written there."""
+"""Audit entries of actions, written into the audit log and into the bot's own log."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = structlog.get_logger()
 LONGEST_ANSWER = 300
 
 
-def entry_of(
+def build_audit_entry(
     event: Event, action: Action, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
-    """What happened to an act, as it is written down: nothing that looks like a secret is."""
+    """Return the audit entry of what happened to an action, without anything that looks like a secret."""
     reason = action.reason()
     return AuditEntry(
         event=event,
@@ -36,8 +36,8 @@ def entry_of(
 
 
 async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
-    """Write an entry into the workspace's chain; its hash also goes to the bot's log, which is kept elsewhere."""
-    link = await context.storage.audit.append(entry, context.now())
+    """Append an entry to the workspace's chain, and log its hash: the bot's log is stored elsewhere."""
+    record = await context.storage.audit.append(entry, context.now())
     log.info(
         f"audit.{entry.event}",
         act=entry.act,
@@ -47,16 +47,16 @@ async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
         app=entry.app,
         about=dict(entry.about),
         answer=entry.answer,
-        seq=link.seq,
-        chain=link.hash,
+        seq=record.seq,
+        chain=record.hash,
     )
 
 
 @asynccontextmanager
-async def noted(
+async def audited(
     context: RequestContext, action: str, *, app: str = "", about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
-    """Around something that is done in the bot itself: written down once it is done, or why it was not."""
+    """Audit what is done in the bot itself inside this block: that it was done, or why it was not."""
     entry = AuditEntry(
         event=Event.DONE,
         act=action,
@@ -67,8 +67,8 @@ async def noted(
     )
     try:
         yield
-    except Exception as problem:
-        answer = redact_beginning(str(problem), LONGEST_ANSWER)[:LONGEST_ANSWER]
+    except Exception as error:
+        answer = redact_beginning(str(error), LONGEST_ANSWER)[:LONGEST_ANSWER]
         await write_audit_entry(context, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
         raise
     await write_audit_entry(context, entry)

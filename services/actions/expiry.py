@@ -1,4 +1,4 @@
-"""Proposals that nobody decides in time."""
+"""Expiry of pending actions that nobody decides in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.audit_log import Event
 from domain.message import Message
 from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
-from services.actions.audit import entry_of
+from services.actions.audit import build_audit_entry
 from services.container import Services
 from services.request.context import RequestContext
 from storage.workflow_steps import Outcome
@@ -22,7 +22,7 @@ LONGEST_SLEEP = 60.0
 
 
 class PendingActionExpiry:
-    """Ends them when their time has run out, after a restart too; `run` goes on until stopped."""
+    """Ends pending actions when their time has run out, after a restart too; `run` goes on until stopped."""
 
     def __init__(self, services: Services, changed: asyncio.Event) -> None:
         self._services = services
@@ -36,13 +36,13 @@ class PendingActionExpiry:
         self._changed.set()
 
     async def run(self) -> None:
-        """End what has run out; no failure ends it."""
-        await self._own_up()
+        """End what has run out, until stopped; no failure ends the loop."""
+        await self._report_interrupted()
         while not self._stopping:
             self._changed.clear()
             all_ended = False
             try:
-                all_ended = await self.end_those_due()
+                all_ended = await self.expire_due()
             except Exception:
                 log.exception("proposals.broken")
             next_end = await self._services.storage.proposals.next_end() if all_ended else None
@@ -51,66 +51,66 @@ class PendingActionExpiry:
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
                     await self._changed.wait()
 
-    async def _own_up(self) -> None:
-        """Acts in whose midst an earlier process was stopped: whether they were done, nobody knows."""
-        proposals = self._services.storage.proposals
-        for proposal in await proposals.cut_off(self._began):
-            if isinstance(proposal, UnreadableAction):
-                await self._end_unreadable(proposal, pending_actions.proposal_unreadable(was_agreed=True))
+    async def _report_interrupted(self) -> None:
+        """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
+        repository = self._services.storage.proposals
+        for pending in await repository.cut_off(self._began):
+            if isinstance(pending, UnreadableAction):
+                await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=True))
                 continue
-            said = pending_actions.proposal_cut_off(
-                proposal.act.summary(), by=proposal.asked_by, at=proposal.act.provider.label
+            message = pending_actions.proposal_cut_off(
+                pending.act.summary(), by=pending.asked_by, at=pending.act.provider.label
             )
-            await proposals.say(proposal, said)
-            await proposals.finish(proposal)
+            await repository.say(pending, message)
+            await repository.finish(pending)
             self._services.outbox_changed()
 
-    async def end_those_due(self) -> bool:
-        """End what has run out by now; returns whether all of it could be."""
+    async def expire_due(self) -> bool:
+        """End what has run out by now; return whether all of it could be ended."""
         all_ended = True
-        for proposal in await self._services.storage.proposals.expired(self._services.clock()):
+        for pending in await self._services.storage.proposals.expired(self._services.clock()):
             try:
-                if isinstance(proposal, UnreadableAction):
-                    await self._end_unreadable(
-                        proposal, pending_actions.proposal_unreadable(was_agreed=False)
-                    )
+                if isinstance(pending, UnreadableAction):
+                    await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=False))
                 else:
-                    await self._end(proposal)
+                    await self._end(pending)
             except Exception:
-                # Such as a workspace whose audit log was changed: the others' proposals end all the same.
-                log.exception("proposals.broken", team=proposal.team)
+                # Such as a workspace whose audit log was changed: the pending actions of others end all the same.
+                log.exception("proposals.broken", team=pending.team)
                 all_ended = False
         return all_ended
 
-    async def _end_unreadable(self, one: UnreadableAction, said: Message) -> None:
-        """End what can't be opened: it is in nobody's way, and a workflow that waits for it hears of it."""
+    async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
+        """End what can't be opened, and tell the workflow that waits for it."""
         services = self._services
-        await services.storage.proposals.end_unreadable(one, said)
+        await services.storage.proposals.end_unreadable(unreadable, message)
         services.outbox_changed()
-        if one.execution is not None:
-            await services.storage.steps.conclude(one.team, one.execution, Outcome(error=said.text))
+        if unreadable.execution is not None:
+            await services.storage.steps.conclude(
+                unreadable.team, unreadable.execution, Outcome(error=message.text)
+            )
             services.steps_changed()
 
-    async def _end(self, proposal: PendingAction) -> None:
+    async def _end(self, pending: PendingAction) -> None:
         services, now = self._services, self._services.clock()
-        asker = RequestContext(
-            services=services, person=proposal.asked_by, team=proposal.team, channel=proposal.channel
+        requester = RequestContext(
+            services=services, person=pending.asked_by, team=pending.team, channel=pending.channel
         )
-        words, reason = proposal.act.summary(), proposal.act.reason()
-        themselves = proposal.deciders.themselves
-        said = pending_actions.proposal_expired(
-            words, by=proposal.asked_by, reason=reason, themselves=themselves
+        summary, reason = pending.act.summary(), pending.act.reason()
+        themselves = pending.deciders.themselves
+        message = pending_actions.proposal_expired(
+            summary, by=pending.asked_by, reason=reason, themselves=themselves
         )
-        to_asker = None
+        to_requester = None
         if not themselves:
-            to_asker = pending_actions.proposal_ran_out(words, channel=proposal.channel, reason=reason)
-        entry = entry_of(Event.EXPIRED, proposal.act, asker)
+            to_requester = pending_actions.proposal_ran_out(summary, channel=pending.channel, reason=reason)
+        entry = build_audit_entry(Event.EXPIRED, pending.act, requester)
         if not await services.storage.proposals.conclude(
-            proposal, PendingActionState.EXPIRED, said, entry, by=None, at=now, to_asker=to_asker
+            pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):
             return
         services.outbox_changed()
-        if proposal.execution is not None:
+        if pending.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
-            await services.storage.steps.conclude(proposal.team, proposal.execution, outcome)
+            await services.storage.steps.conclude(pending.team, pending.execution, outcome)
             services.steps_changed()

@@ -1,4 +1,4 @@
-"""Asking whether somebody may do what is done in the bot itself: subscribing, choosing a channel's app."""
+"""Permission for what is done in the bot itself: subscribing, choosing a channel's app."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App
 from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
-from services.actions.audit import noted, write_audit_entry
+from services.actions.audit import audited, write_audit_entry
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import Decision, Requester
 from services.request.context import RequestContext
 
 
-def person_of(context: RequestContext) -> Requester:
-    """The caller, as the policy sees them."""
+def build_requester(context: RequestContext) -> Requester:
+    """Return the user of the context, as the policy sees them."""
     return Requester(team=context.team, id=context.person, vouched=context.vouched)
 
 
-async def ruling_on(question: AccessRequest, context: RequestContext) -> Decision:
-    """Whether the caller may, and belongs here at all: one rebuilt from what is stored is asked about like any other.
+async def authorize(access_request: AccessRequest, context: RequestContext) -> Decision:
+    """Decide whether the user may do this, and belongs to the workspace at all.
 
-    What is refused is for whoever asked to write down.
+    A context that was made from what is stored is judged like any other. A refusal is for the caller to audit.
     """
-    return await context.services.rulings.of(question, person_of(context))
+    return await context.services.authorizer.authorize(access_request, build_requester(context))
 
 
-async def refusal_of(
-    ruling: Decision, context: RequestContext, provider: Provider, app: App | None
+async def build_permission_denied(
+    decision: Decision, context: RequestContext, provider: Provider, app: App | None
 ) -> PermissionDenied:
-    """What somebody is told who may not, with what they can do about it themselves."""
-    words = ruling.refused or ""
-    if not ruling.off or not await context.is_admin():
-        return PermissionDenied(words, connect=ruling.connect)
+    """Return the error for a user who may not, with what they can do about it themselves."""
+    refusal = decision.refusal or ""
+    if not decision.is_off or not await context.is_admin():
+        return PermissionDenied(refusal, connect=decision.missing_account)
     rule = PolicyButton(provider=provider, app=app.slug if app is not None else "")
-    return PermissionDenied(f"{words} You are an admin here, so you can add that rule.", rule=rule)
+    return PermissionDenied(f"{refusal} You are an admin here, so you can add that rule.", rule=rule)
 
 
 @asynccontextmanager
-async def permitted(
+async def permitted_and_audited(
     context: RequestContext,
     action: str,
     provider: Provider,
@@ -49,14 +49,17 @@ async def permitted(
     *,
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
-    """Around a change of the channel's own orders at a provider: asked, done, written down. Raises PermissionDenied."""
-    await check_permitted(context, action, provider, app, about=about)
+    """Check and audit a change of the channel's subscriptions, apps or deploy links inside this block.
+
+    Raises PermissionDenied.
+    """
+    await check_subscribe_permission(context, action, provider, app, about=about)
     slug = app.slug if app is not None else ""
-    async with noted(context, action, app=slug, about=about):
+    async with audited(context, action, app=slug, about=about):
         yield
 
 
-async def check_permitted(
+async def check_subscribe_permission(
     context: RequestContext,
     action: str,
     provider: Provider,
@@ -64,21 +67,21 @@ async def check_permitted(
     *,
     about: Mapping[str, str] | None = None,
 ) -> None:
-    """Ask whether they may; a refusal is written down. Raises PermissionDenied."""
-    question = AccessRequest(
+    """Check that the user may change subscriptions here; a refusal is audited. Raises PermissionDenied."""
+    access_request = AccessRequest(
         permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=context.channel
     )
-    ruling = await ruling_on(question, context)
+    decision = await authorize(access_request, context)
     slug = app.slug if app is not None else ""
-    if ruling.refused is not None:
-        refused = AuditEntry(
+    if decision.refusal is not None:
+        entry = AuditEntry(
             event=Event.REFUSED,
             act=action,
             personal=PersonalFields(person=context.person),
             channel=context.channel,
             app=slug,
             about=dict(about or {}),
-            answer=ruling.refused,
+            answer=decision.refusal,
         )
-        await write_audit_entry(context, refused)
-        raise await refusal_of(ruling, context, provider, app)
+        await write_audit_entry(context, entry)
+        raise await build_permission_denied(decision, context, provider, app)

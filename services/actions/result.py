@@ -1,4 +1,4 @@
-"""What comes of an act."""
+"""The result of an action."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from services.request.context import Reply
 
 
 class PermissionDenied(Exception):
-    """The person may not do this; the sentence says who may.
+    """The user may not do this; the sentence says who may.
 
-    `connect`: at which provider they could link an account to be allowed. `rule`: about which provider's app they could
-    add a rule that allows it.
+    `connect`: at which provider they could connect an account to be allowed. `rule`: about which provider's app they
+    could add a rule that allows it.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class PermissionDenied(Exception):
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What is said of it; None where a message of its own says it.
+    """The answer to an action; None where a message of its own tells it.
 
-    `facts`: what a workflow goes on with; `said`: the provider's answer, for the audit log.
-    `waits`: nothing was done yet, since somebody must agree first.
+    `outputs`: what a workflow goes on with. `provider_answer`: the provider's answer, for the audit log. `is_pending`:
+    nothing was executed yet, since somebody must agree first.
     """
 
     answer: Reply | None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    said: str = "ok"
-    waits: bool = False
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    provider_answer: str = "ok"
+    is_pending: bool = False

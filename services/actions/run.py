@@ -1,4 +1,4 @@
-"""From what somebody wants to what is done: the policy, a second person where it asks for one, and the audit log."""
+"""The way of an action: permission, a second person's approval where a rule asks for it, execution, audit log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from domain.action import Action
 from domain.audit_log import Event
 from domain.build import App
 from domain.errors import NotConnected, ProviderError
-from domain.message import Message
 from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.provider import Provider
 from domain.redaction.redactor import redact
@@ -20,9 +19,9 @@ from messages import pending_actions
 from messages.kit.button_values import ProposalButton
 from messages.pending_actions import details_of_proposal
 from services.actions.access_request import build_access_request
-from services.actions.audit import entry_of, write_audit_entry
+from services.actions.audit import build_audit_entry, write_audit_entry
 from services.actions.execution import execute
-from services.actions.permissions import person_of, refusal_of, ruling_on
+from services.actions.permissions import authorize, build_permission_denied, build_requester
 from services.actions.preparation import prepare, with_current_app
 from services.actions.result import ActionResult, PermissionDenied
 from services.authorization.authorizer import Decision
@@ -37,7 +36,7 @@ from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
 
-NAME_A_PERSON = (
+NO_REQUESTER = (
     "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
     " step: that person is asked first."
 )
@@ -45,8 +44,10 @@ TOO_LONG = (
     "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
     " without what is not needed."
 )
-ASKER_NOT_LINKED = "The person who asked for this has no {provider} account linked that works."
-ASKER_NOT_A_MEMBER = "Slack does not say that the person who asked for this still belongs to the workspace."
+REQUESTER_NOT_CONNECTED = "The person who asked for this has no {provider} account linked that works."
+REQUESTER_NOT_A_MEMBER = (
+    "Slack does not say that the person who asked for this still belongs to the workspace."
+)
 NO_CHANNEL = (
     "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
 )
@@ -55,25 +56,25 @@ NO_CHANNEL = (
 async def run_action(
     action: Action, context: RequestContext, *, execution: str | None = None
 ) -> ActionResult:
-    """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
+    """Execute the action, or request a second person's approval first.
 
-    Raises PermissionDenied, UserError, ProviderError.
+    `execution` names the workflow's step that waits for the action. Raises PermissionDenied, UserError, ProviderError.
     """
     is_connected = await context.may_act(action.provider)
     action = await prepare(action, context, is_connected=is_connected)
-    ruling = await _judge(action, context)
-    if not is_connected and not ruling.confirm:
-        # They have linked an account in between: what was judged was not looked up with it.
+    decision = await _judge(action, context)
+    if not is_connected and not decision.needs_confirmation:
+        # They have connected an account in between: what was judged was not looked up with it.
         raise UserError("Your account has just changed. Try again.")
-    if ruling.second and not context.person:
-        await _refuse(action, context, NAME_A_PERSON)
-    if ruling.confirm or ruling.second:
-        return await _propose(action, context, ruling, execution)
-    return await do_now(action, context)
+    if decision.approvers and not context.person:
+        await _deny(action, context, NO_REQUESTER)
+    if decision.needs_confirmation or decision.approvers:
+        return await _request_approval(action, context, decision, execution)
+    return await execute_now(action, context)
 
 
 async def check_permission(action: Action, context: RequestContext) -> Decision:
-    """What the policy says to it, and nothing done yet; what is refused is written down.
+    """Return what the policy says to the action, without executing it; a refusal is audited.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
@@ -83,266 +84,293 @@ async def check_permission(action: Action, context: RequestContext) -> Decision:
 
 
 async def _judge(action: Action, context: RequestContext) -> Decision:
-    ruling = await ruling_on(await build_access_request(action, context, context.channel), context)
-    if ruling.refused is not None:
-        await _refuse(action, context, ruling.refused, ruling)
-    return ruling
+    decision = await authorize(await build_access_request(action, context, context.channel), context)
+    if decision.refusal is not None:
+        await _deny(action, context, decision.refusal, decision)
+    return decision
 
 
-async def _refuse(
-    action: Action, context: RequestContext, why: str, ruling: Decision | None = None
+async def _deny(
+    action: Action, context: RequestContext, reason: str, decision: Decision | None = None
 ) -> NoReturn:
-    """Write the refusal down. Raises PermissionDenied."""
-    await write_audit_entry(context, entry_of(Event.REFUSED, action, context, answer=why))
-    raise await refusal_of(ruling or Decision(refused=why), context, action.provider, action.app)
+    """Audit the refusal. Raises PermissionDenied."""
+    await write_audit_entry(context, build_audit_entry(Event.REFUSED, action, context, answer=reason))
+    raise await build_permission_denied(
+        decision or Decision(refusal=reason), context, action.provider, action.app
+    )
 
 
-async def do_now(action: Action, context: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
-    """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
-    await write_audit_entry(context, entry_of(Event.BEGUN, action, context, agreed_by=agreed_by))
+async def execute_now(
+    action: Action, context: RequestContext, *, agreed_by: str | None = None
+) -> ActionResult:
+    """Execute what was judged already. It is audited before, so that a crash in between leaves a trace."""
+    await write_audit_entry(context, build_audit_entry(Event.BEGUN, action, context, agreed_by=agreed_by))
     try:
-        done = await execute(action, context)
-    except BaseException as problem:
-        told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
-        said = told or type(problem).__name__
+        result = await execute(action, context)
+    except BaseException as error:
+        statement = error.statement() if isinstance(error, ProviderError) else str(error)
+        answer = statement or type(error).__name__
         await write_audit_entry(
-            context, entry_of(Event.FAILED, action, context, answer=said, agreed_by=agreed_by)
+            context, build_audit_entry(Event.FAILED, action, context, answer=answer, agreed_by=agreed_by)
         )
         raise
     await write_audit_entry(
-        context, entry_of(Event.DONE, action, context, answer=done.said, agreed_by=agreed_by)
+        context,
+        build_audit_entry(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by),
     )
     context.services.lookout.look_now(action.provider)
-    return done
+    return result
 
 
-async def decide(about: ProposalButton, context: RequestContext, *, agreed: bool) -> Reply | None:
-    """Agree to what somebody else wants to do, or decline it; its message says so. Raises PermissionDenied, UserError.
+async def decide_pending_action(
+    button: ProposalButton, context: RequestContext, *, agreed: bool
+) -> Reply | None:
+    """Approve what somebody else wants to do, or decline it; its message says so.
 
     A button carries a right, so it is signed; and whoever presses it is judged anew.
+    Raises PermissionDenied, UserError.
     """
-    proposal = await _open(about, context)
-    asker = _asker(proposal, context)
-    await _check_decider(proposal, context)
+    pending = await _find_open(button, context)
+    requester = _requester_context(pending, context)
+    await _check_approver(pending, context)
     state = PendingActionState.AGREED if agreed else PendingActionState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
-    shown = proposal.act.summary()
-    reason, themselves = proposal.act.reason(), proposal.deciders.themselves
-    said = pending_actions.proposal_decided(
-        shown,
-        by=proposal.asked_by,
+    summary = pending.act.summary()
+    reason, themselves = pending.act.reason(), pending.deciders.themselves
+    message = pending_actions.proposal_decided(
+        summary,
+        by=pending.asked_by,
         decided_by=context.person,
         agreed=agreed,
         reason=reason,
         themselves=themselves,
     )
-    to_asker = None
+    to_requester = None
     if not agreed and not themselves:
-        to_asker = pending_actions.proposal_declined(
-            shown, decided_by=context.person, channel=proposal.channel, reason=reason
+        to_requester = pending_actions.proposal_declined(
+            summary, decided_by=context.person, channel=pending.channel, reason=reason
         )
-    entry = entry_of(event, proposal.act, asker, agreed_by=context.person)
-    proposals = context.services.storage.proposals
-    if not await proposals.conclude(
-        proposal, state, said, entry, by=context.person, at=context.now(), to_asker=to_asker
+    entry = build_audit_entry(event, pending.act, requester, agreed_by=context.person)
+    if not await context.services.storage.proposals.conclude(
+        pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
         raise UserError("Somebody else has just decided this.")
     context.services.outbox_changed()
     if not agreed:
-        await _conclude_step(proposal, context, Outcome(error="Somebody declined it."))
+        await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
         return None
-    return await _carry_out(proposal, context, asker)
+    return await _execute_agreed(pending, context, requester)
 
 
-async def _carry_out(proposal: PendingAction, context: RequestContext, asker: RequestContext) -> Reply | None:
-    """Do what was agreed to, as the one who asked for it."""
-    action = proposal.act
+async def _execute_agreed(
+    pending: PendingAction, context: RequestContext, requester: RequestContext
+) -> Reply | None:
+    """Execute what was agreed to, as the one who requested it."""
+    action = pending.act
     try:
-        if proposal.deciders.themselves:
+        if pending.deciders.themselves:
             # They have said that it is them; a second person may be needed all the same.
-            done = await run_action(action, asker, execution=proposal.execution)
+            result = await run_action(action, requester, execution=pending.execution)
         else:
-            done = await _do_agreed(action, asker, agreed_by=context.person)
-    except Exception as problem:
-        await context.services.storage.proposals.finish(proposal)
-        said = redact(str(problem))
-        await _say_it_failed(proposal, context, said)
-        await _conclude_step(proposal, context, Outcome(error=said or "It did not work."))
+            result = await _execute_approved(action, requester, agreed_by=context.person)
+    except Exception as error:
+        await context.services.storage.proposals.finish(pending)
+        reason = redact(str(error))
+        await _announce_failure(pending, context, reason)
+        await _conclude_step(pending, context, Outcome(error=reason or "It did not work."))
         raise
-    await context.services.storage.proposals.finish(proposal)
-    if not done.waits:
-        await _conclude_step(proposal, context, Outcome(outputs=done.facts))
-    return done.answer
+    await context.services.storage.proposals.finish(pending)
+    if not result.is_pending:
+        await _conclude_step(pending, context, Outcome(outputs=result.outputs))
+    return result.answer
 
 
-async def _do_agreed(action: Action, asker: RequestContext, *, agreed_by: str) -> ActionResult:
-    """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
+async def _execute_approved(action: Action, requester: RequestContext, *, agreed_by: str) -> ActionResult:
+    """Execute what another person approved.
 
-    Raises PermissionDenied, UserError, ProviderError.
+    The approver is told what hinders the requester, and is not offered what would help only the requester. Raises
+    PermissionDenied, UserError, ProviderError.
     """
     try:
         # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
-        question = await build_access_request(await with_current_app(action, asker), asker, asker.channel)
-        ruling = await ruling_on(question, asker)
-        if ruling.refused is not None:
-            await write_audit_entry(asker, entry_of(Event.REFUSED, action, asker, answer=ruling.refused))
-            raise PermissionDenied(await _refusal_for_others(ruling, asker, action.provider))
-        return await do_now(action, asker, agreed_by=agreed_by)
-    except NotAMember as problem:
-        raise PermissionDenied(ASKER_NOT_A_MEMBER) from problem
-    except NotConnected as problem:
-        raise PermissionDenied(ASKER_NOT_LINKED.format(provider=action.provider.label)) from problem
+        current = await with_current_app(action, requester)
+        decision = await authorize(
+            await build_access_request(current, requester, requester.channel), requester
+        )
+        if decision.refusal is not None:
+            await write_audit_entry(
+                requester, build_audit_entry(Event.REFUSED, action, requester, answer=decision.refusal)
+            )
+            raise PermissionDenied(await _refusal_for_others(decision, requester, action.provider))
+        return await execute_now(action, requester, agreed_by=agreed_by)
+    except NotAMember as error:
+        raise PermissionDenied(REQUESTER_NOT_A_MEMBER) from error
+    except NotConnected as error:
+        raise PermissionDenied(REQUESTER_NOT_CONNECTED.format(provider=action.provider.label)) from error
 
 
-async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider: Provider) -> str:
-    """Why the asker may not, in words for somebody else."""
-    if ruling.connect is not None:
-        return ASKER_NOT_LINKED.format(provider=provider.label)
-    if await asker.services.clients.members.refusal(asker.team, asker.person) is not None:
-        return ASKER_NOT_A_MEMBER
-    return ruling.refused or ""
+async def _refusal_for_others(decision: Decision, requester: RequestContext, provider: Provider) -> str:
+    """Return why the requester may not, in words for somebody else."""
+    if decision.missing_account is not None:
+        return REQUESTER_NOT_CONNECTED.format(provider=provider.label)
+    if await requester.services.clients.members.refusal(requester.team, requester.person) is not None:
+        return REQUESTER_NOT_A_MEMBER
+    return decision.refusal or ""
 
 
-async def _propose(
-    action: Action, context: RequestContext, ruling: Decision, execution: str | None
+async def _request_approval(
+    action: Action, context: RequestContext, decision: Decision, execution: str | None
 ) -> ActionResult:
     details = details_of_proposal(action.full_details())
     if details is None:
         raise UserError(TOO_LONG)
-    channel = context.person if ruling.confirm else await _where_to_ask(action.app, context)
+    channel = context.person if decision.needs_confirmation else await _approval_channel(action.app, context)
     now = context.now()
-    proposals = context.services.storage.proposals
-    proposal = proposals.new(
+    repository = context.services.storage.proposals
+    pending = repository.new(
         action,
         team=context.team,
         channel=channel,
         asked_by=context.person,
-        deciders=Approvers(who=ruling.second, themselves=ruling.confirm),
+        deciders=Approvers(who=decision.approvers, themselves=decision.needs_confirmation),
         asked_at=now,
-        expires_at=now + timedelta(minutes=ruling.minutes),
+        expires_at=now + timedelta(minutes=decision.minutes),
         execution=execution,
     )
     vault = context.services.storage.vault
     if vault is None:
         raise PermissionDenied(str(EncryptionKeyMissing()))
-    groups = context.services.rulings.groups
-    names = [await groups.names(context.team, who) for who in ruling.second]
-    value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(context.team, proposal.id)))
+    groups = context.services.authorizer.groups
+    names = [await groups.describe(context.team, who) for who in decision.approvers]
+    button = ProposalButton(id=pending.id, seal=vault.sign(signed_text(context.team, pending.id)))
     message = pending_actions.proposal(
         action.summary(),
         by=context.person,
         who=names,
-        until=proposal.expires_at,
-        value=value,
+        until=pending.expires_at,
+        value=button,
         details=details,
-        themselves=ruling.confirm,
-        notified=ruling.second,
+        themselves=decision.needs_confirmation,
+        notified=decision.approvers,
     )
-    asker = replace(context, channel=channel)
-    await proposals.begin(proposal, message, entry_of(Event.PROPOSED, action, asker))
+    requester = replace(context, channel=channel)
+    await repository.begin(pending, message, build_audit_entry(Event.PROPOSED, action, requester))
     context.services.outbox_changed()
     context.services.proposals_changed()
-    said = pending_actions.proposed(action.summary(), channel=channel, until=proposal.expires_at)
-    return ActionResult(Reply(said, Visibility.ONE_PERSON), waits=True)
+    reply = pending_actions.proposed(action.summary(), channel=channel, until=pending.expires_at)
+    return ActionResult(Reply(reply, Visibility.ONE_PERSON), is_pending=True)
 
 
-async def _where_to_ask(app: App | None, context: RequestContext) -> str:
-    """The channel where others can see it: this one, or one that follows the app. Raises PermissionDenied."""
+async def _approval_channel(app: App | None, context: RequestContext) -> str:
+    """Return the channel where others can see the request: this one, or one that follows the app.
+
+    Raises PermissionDenied.
+    """
     if context.channel and not context.channel.startswith("D"):
         return context.channel
-    subscriptions = context.services.storage.subscriptions
-    for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
-        here = one.team == context.team and not one.channel.startswith("D")
-        if here and not one.terms.run and is_seen(one, context.services.clients.at(one.provider)):
-            return one.channel
+    repository = context.services.storage.subscriptions
+    for subscription in await repository.of_app(app.provider, app.slug) if app is not None else ():
+        is_shared = subscription.team == context.team and not subscription.channel.startswith("D")
+        if (
+            is_shared
+            and not subscription.terms.run
+            and is_seen(subscription, context.services.clients.at(subscription.provider))
+        ):
+            return subscription.channel
     raise PermissionDenied(NO_CHANNEL)
 
 
-async def _open(about: ProposalButton, context: RequestContext) -> PendingAction:
+async def _find_open(button: ProposalButton, context: RequestContext) -> PendingAction:
     vault = context.services.storage.vault
-    if vault is None or not vault.is_signed(signed_text(context.team, about.id), about.seal):
+    if vault is None or not vault.is_signed(signed_text(context.team, button.id), button.seal):
         raise UserError("This button is not one of mine, or is too old. Ask for it again.")
     try:
-        proposal = await context.services.storage.proposals.find_open(context.team, about.id)
-    except DecryptionError as problem:
-        raise UserError("I can't read any more what this was about. Ask for it again.") from problem
-    if proposal is not None and not proposal.bound:
+        pending = await context.services.storage.proposals.find_open(context.team, button.id)
+    except DecryptionError as error:
+        raise UserError("I can't read any more what this was about. Ask for it again.") from error
+    if pending is not None and not pending.bound:
         raise UserError("This was asked for before I was updated. Ask for it again.")
-    if proposal is None:
+    if pending is None:
         raise UserError("This was decided already, or its time has run out.")
-    if proposal.expires_at <= context.now():
+    if pending.expires_at <= context.now():
         raise UserError("Its time has run out. Ask for it again.")
-    return proposal
+    return pending
 
 
-async def _check_decider(proposal: PendingAction, context: RequestContext) -> None:
-    """Whether this person may decide it. Raises PermissionDenied, and writes the refusal down."""
-    problem = await _why_not(proposal, context)
-    if problem is not None:
-        await write_audit_entry(context, entry_of(Event.REFUSED, proposal.act, context, answer=problem))
-        raise PermissionDenied(problem)
+async def _check_approver(pending: PendingAction, context: RequestContext) -> None:
+    """Check that this user may decide it; a refusal is audited. Raises PermissionDenied."""
+    objection = await _find_objection(pending, context)
+    if objection is not None:
+        await write_audit_entry(
+            context, build_audit_entry(Event.REFUSED, pending.act, context, answer=objection)
+        )
+        raise PermissionDenied(objection)
 
 
-async def _why_not(proposal: PendingAction, context: RequestContext) -> str | None:
-    mine = context.person == proposal.asked_by
-    if proposal.deciders.themselves:
-        return None if mine else "Only the person in whose name it would be done can say yes or no."
-    if mine:
+async def _find_objection(pending: PendingAction, context: RequestContext) -> str | None:
+    """Return why this user may not decide it, as a sentence."""
+    is_requester = context.person == pending.asked_by
+    if pending.deciders.themselves:
+        return None if is_requester else "Only the person in whose name it would be done can say yes or no."
+    if is_requester:
         return "Somebody else must agree: a second person is the point of it."
-    provider = proposal.act.provider
-    if await _is_same_there(proposal, context, provider):
+    provider = pending.act.provider
+    if await _is_same_provider_user(pending, context, provider):
         return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
-    action = proposal.act
+    action = pending.act
     if await context.may_act(provider):
         # Nobody agrees to what they may not see.
         try:
             action = await with_current_app(action, context)
-        except UserError as problem:
-            return str(problem)
-    ruling = await ruling_on(
-        await build_access_request(action, _asker(proposal, context), proposal.channel), context
-    )
-    if ruling.refused is not None:
-        return ruling.refused
-    if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= context.now():
+        except UserError as error:
+            return str(error)
+    access_request = await build_access_request(action, _requester_context(pending, context), pending.channel)
+    decision = await authorize(access_request, context)
+    if decision.refusal is not None:
+        return decision.refusal
+    if decision.approvers and pending.asked_at + timedelta(minutes=decision.minutes) <= context.now():
         return "The rules give less time for this by now, and it has run out. Ask for it again."
-    rulings, person = context.services.rulings, person_of(context)
-    # Those that held when it was asked for, and those that hold now.
-    for who in dict.fromkeys((*proposal.deciders.who, *ruling.second)):
-        if not await rulings.includes(who, person):
-            return f"Only {await rulings.groups.names(context.team, who)} may agree to this."
+    authorizer, approver = context.services.authorizer, build_requester(context)
+    # Those that held when it was requested, and those that hold now.
+    for who in dict.fromkeys((*pending.deciders.who, *decision.approvers)):
+        if not await authorizer.includes(who, approver):
+            return f"Only {await authorizer.groups.describe(context.team, who)} may agree to this."
     return None
 
 
-async def _is_same_there(proposal: PendingAction, context: RequestContext, provider: Provider) -> bool:
-    """Whether one person with two accounts in Slack would agree with themselves."""
+async def _is_same_provider_user(pending: PendingAction, context: RequestContext, provider: Provider) -> bool:
+    """Return whether one person with two accounts in Slack would agree with themselves."""
     accounts = context.storage.accounts
-    one = await accounts.find(proposal.asked_by, provider)
-    other = await accounts.find(context.person, provider)
-    return one is not None and other is not None and one.provider_user == other.provider_user
+    of_requester = await accounts.find(pending.asked_by, provider)
+    of_approver = await accounts.find(context.person, provider)
+    return (
+        of_requester is not None
+        and of_approver is not None
+        and of_requester.provider_user == of_approver.provider_user
+    )
 
 
-def _asker(proposal: PendingAction, context: RequestContext) -> RequestContext:
-    """The one who asked, as if they did it now."""
-    channel = "" if proposal.deciders.themselves else proposal.channel
+def _requester_context(pending: PendingAction, context: RequestContext) -> RequestContext:
+    """Return the context of the one who requested it, as if they did so now."""
+    channel = "" if pending.deciders.themselves else pending.channel
     return RequestContext(
-        services=context.services, person=proposal.asked_by, team=proposal.team, channel=channel
+        services=context.services, person=pending.asked_by, team=pending.team, channel=channel
     )
 
 
-async def _say_it_failed(proposal: PendingAction, context: RequestContext, problem: str) -> None:
-    said: Message = pending_actions.proposal_failed(
-        proposal.act.summary(),
-        by=proposal.asked_by,
+async def _announce_failure(pending: PendingAction, context: RequestContext, reason: str) -> None:
+    message = pending_actions.proposal_failed(
+        pending.act.summary(),
+        by=pending.asked_by,
         decided_by=context.person,
-        problem=problem,
-        themselves=proposal.deciders.themselves,
+        problem=reason,
+        themselves=pending.deciders.themselves,
     )
-    await context.services.storage.proposals.say(proposal, said)
+    await context.services.storage.proposals.say(pending, message)
     context.services.outbox_changed()
 
 
-async def _conclude_step(proposal: PendingAction, context: RequestContext, outcome: Outcome) -> None:
-    if proposal.execution is not None:
-        await context.services.storage.steps.conclude(proposal.team, proposal.execution, outcome)
+async def _conclude_step(pending: PendingAction, context: RequestContext, outcome: Outcome) -> None:
+    if pending.execution is not None:
+        await context.services.storage.steps.conclude(pending.team, pending.execution, outcome)
         context.services.steps_changed()

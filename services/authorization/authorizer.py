@@ -1,4 +1,4 @@
-"""The one place where it is asked whether somebody may do something: for each command, button, modal and step alike."""
+"""The one place that decides whether somebody may do something: a command, button, form or workflow step alike."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ NOT_VOUCHED = (
     "A workflow does this in somebody's name. Fill in *On behalf of* in its step: that person approves it in a direct"
     " message, each time the step runs. Without a person it works only where SERVICE_TOKEN_ACTS is set."
 )
-_DOING = {
+# What each permission lets people do, as words that follow "may".
+PERMISSION_LABELS = {
     Permission.ABORT: "abort builds",
     Permission.TRIGGER: "start builds",
     Permission.ARTIFACTS: "change artifacts",
@@ -68,7 +69,7 @@ _DOING = {
 
 
 class Requester(FrozenModel):
-    """Whoever wants to do something. `vouched`: Slack itself says that it is them."""
+    """A Slack user who wants to do something. `vouched`: Slack itself says that it is them."""
 
     team: str
     id: str
@@ -76,21 +77,24 @@ class Requester(FrozenModel):
 
 
 class Decision(FrozenModel):
-    """May they? `refused` says why not, and who may; `connect`: at which provider an account of their own is missing;
-    `off`: a rule of an admin could turn it on. `second` holds those who must agree, one of each, within so many
-    minutes. `confirm`: they may, but only if they say themselves that it is them.
+    """The answer to an access request.
+
+    `refusal` says why the requester may not, and who may; None where they may. `missing_account`: at which provider
+    they have no account of their own. `is_off`: a rule of an admin could turn it on. `approvers` holds those who must
+    agree, one of each, within so many `minutes`. `needs_confirmation`: they may, but only if they say themselves that
+    it is them.
     """
 
-    refused: str | None = None
-    connect: Provider | None = None
-    off: bool = False
-    second: tuple[Principals, ...] = ()
+    refusal: str | None = None
+    missing_account: Provider | None = None
+    is_off: bool = False
+    approvers: tuple[Principals, ...] = ()
     minutes: int = 0
-    confirm: bool = False
+    needs_confirmation: bool = False
 
 
 class Authorizer:
-    """Asks the operator's rules and those of the workspace."""
+    """Decides access requests by the operator's rules and those of the workspace."""
 
     def __init__(
         self,
@@ -105,100 +109,107 @@ class Authorizer:
         self._members = clients.members
         self.groups = groups
 
-    def operators(self, team: str) -> tuple[AllowRule | ApprovalRule, ...]:
-        """The operator's rules for a workspace."""
+    def operator_rules(self, team: str) -> tuple[AllowRule | ApprovalRule, ...]:
+        """Return the operator's rules for a workspace."""
         return tuple(rule for rule in self._rules if rule.counts_in(team))
 
-    async def verdicts(self, questions: Sequence[AccessRequest], team: str) -> list[Verdict]:
-        """Return what the operator's rules and the workspace's say to each question.
+    async def evaluate(self, access_requests: Sequence[AccessRequest], team: str) -> list[Verdict]:
+        """Return what the operator's rules and the workspace's say to each access request.
 
-        `of` enforces it and `policy` shows it: there is no other way from rules to an answer.
+        `authorize` enforces it and the command `policy` shows it: there is no other way from rules to an answer.
         """
-        of_workspace = [one.rule for one in await self._storage.of(team).policies.all()]
-        operators = self.operators(team)
-        here = [one.model_copy(update={"workspace": team}) for one in questions]
-        return [judge(operators, of_workspace, one) for one in here]
+        workspace_rules = [stored.rule for stored in await self._storage.of(team).policies.all()]
+        operators = self.operator_rules(team)
+        return [
+            judge(operators, workspace_rules, access_request.model_copy(update={"workspace": team}))
+            for access_request in access_requests
+        ]
 
-    async def of(self, question: AccessRequest, person: Requester) -> Decision:
-        """Whether this person may do this, here and now. What can't be found out counts as no."""
-        if not person.team:
-            return Decision(refused=NO_WORKSPACE)
-        if person.id and (problem := await self._members.refusal(person.team, person.id)) is not None:
-            return Decision(refused=problem)
-        provider = question.provider
-        if (problem := await self._not_linked(person, provider)) is not None:
-            return Decision(refused=problem, connect=provider if person.id else None)
-        [verdict] = await self.verdicts([question], person.team)
+    async def authorize(self, access_request: AccessRequest, requester: Requester) -> Decision:
+        """Decide whether the requester may do this, here and now. What can't be found out counts as no."""
+        if not requester.team:
+            return Decision(refusal=NO_WORKSPACE)
+        if (
+            requester.id
+            and (refusal := await self._members.refusal(requester.team, requester.id)) is not None
+        ):
+            return Decision(refusal=refusal)
+        provider = access_request.provider
+        if (refusal := await self._account_refusal(requester, provider)) is not None:
+            return Decision(refusal=refusal, missing_account=provider if requester.id else None)
+        [verdict] = await self.evaluate([access_request], requester.team)
         if verdict.off:
-            return Decision(refused=_off(question, verdict), off=not verdict.operators_alone)
+            return Decision(refusal=_off(access_request, verdict), is_off=not verdict.operators_alone)
         for requirements, whose in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
-            for one in requirements:
-                if not await self.includes(one.who, person):
+            for requirement in requirements:
+                if not await self.includes(requirement.who, requester):
                     return Decision(
-                        refused=await self._refusal(question, one, whose, requirements, person.team)
+                        refusal=await self._refusal(
+                            access_request, requirement, whose, requirements, requester.team
+                        )
                     )
         # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
-        confirm = not person.vouched and bool(person.id)
+        confirm = not requester.vouched and bool(requester.id)
         # Whose word is asked for has no longer than whoever agrees after them.
         minutes = min(verdict.minutes, DEFAULT_MINUTES) if confirm else verdict.minutes
-        return Decision(second=verdict.agreeing, minutes=minutes, confirm=confirm)
+        return Decision(approvers=verdict.agreeing, minutes=minutes, needs_confirmation=confirm)
 
-    async def includes(self, who: Principals, person: Requester) -> bool:
-        """Whether the person is meant. Where Slack does not say who is in a group, nobody is."""
-        if who.everyone or person.id in who.people:
+    async def includes(self, who: Principals, requester: Requester) -> bool:
+        """Return whether the requester is meant. Where Slack does not say who is in a group, nobody is."""
+        if who.everyone or requester.id in who.people:
             return True
         try:
-            return bool(await self.groups.those_of(person.team, person.id, who.groups))
+            return bool(await self.groups.groups_of_user(requester.team, requester.id, who.groups))
         except SlackCallFailed as error:
-            log.warning("groups.unknown", team=person.team, reason=error.reason)
+            log.warning("groups.unknown", team=requester.team, reason=error.reason)
             return False
 
-    async def _not_linked(self, person: Requester, provider: Provider) -> str | None:
-        if person.id:
-            account = await self._clients.at(provider).account_of(person.team, person.id)
+    async def _account_refusal(self, requester: Requester, provider: Provider) -> str | None:
+        if requester.id:
+            account = await self._clients.at(provider).account_of(requester.team, requester.id)
             if account is not None:
-                return None if account.works else f"{_of(provider, BROKEN)}."
+                return None if account.works else f"{_fill_in(provider, BROKEN)}."
         try:
-            if await self._clients.at(provider).serves(person.team, person.id):
+            if await self._clients.at(provider).serves(requester.team, requester.id):
                 return None
-        except MembershipUnknown as problem:
-            return str(problem)
-        return _of(provider, NOT_LINKED) if person.id else NOT_VOUCHED
+        except MembershipUnknown as error:
+            return str(error)
+        return _fill_in(provider, NOT_LINKED) if requester.id else NOT_VOUCHED
 
     async def _refusal(
         self,
-        question: AccessRequest,
+        access_request: AccessRequest,
         missing: Requirement,
         whose: str,
         requirements: Sequence[Requirement],
         team: str,
     ) -> str:
-        what = _DOING[question.permission]
-        of = f" of {question.app.title}" if question.app is not None else ""
-        where = " here" if question.channel else ""
-        who = "Nobody" if missing.who.nobody else f"Only {await self.groups.names(team, missing.who)}"
-        return " ".join([f"{who} may {what}{of}{where}; {whose}.", *_explain(requirements, question)])
+        what = PERMISSION_LABELS[access_request.permission]
+        of = f" of {access_request.app.title}" if access_request.app is not None else ""
+        where = " here" if access_request.channel else ""
+        who = "Nobody" if missing.who.nobody else f"Only {await self.groups.describe(team, missing.who)}"
+        return " ".join([f"{who} may {what}{of}{where}; {whose}.", *_explain(requirements, access_request)])
 
 
-def _off(question: AccessRequest, verdict: Verdict) -> str:
+def _off(access_request: AccessRequest, verdict: Verdict) -> str:
     off = OFF.format(
-        what=_DOING[question.permission],
-        permission=question.permission,
+        what=PERMISSION_LABELS[access_request.permission],
+        permission=access_request.permission,
         whoever=OPERATOR_ALONE if verdict.operators_alone else EITHER,
     )
     named = [NAMED_BY_OPERATOR] if verdict.operators_alone else []
-    return " ".join([off, *named, *_explain(verdict.requirements, question)])
+    return " ".join([off, *named, *_explain(verdict.requirements, access_request)])
 
 
-def _explain(requirements: Sequence[Requirement], question: AccessRequest) -> list[str]:
-    """Why rules hold that may not be about it at all, and how that is helped."""
-    unknown = frozenset[Part]().union(*(one.unknown for one in requirements))
-    said = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []
+def _explain(requirements: Sequence[Requirement], access_request: AccessRequest) -> list[str]:
+    """Return why rules hold that may not be about it at all, and how that is helped."""
+    unknown = frozenset[Part]().union(*(requirement.unknown for requirement in requirements))
+    hints = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []
     if Part.APP in unknown:
-        no_repository = NO_REPOSITORY.format(provider=question.provider.label)
-        said.append(NO_APP if question.app is None else no_repository)
-    return said
+        no_repository = NO_REPOSITORY.format(provider=access_request.provider.label)
+        hints.append(NO_APP if access_request.app is None else no_repository)
+    return hints
 
 
-def _of(provider: Provider, sentence: str) -> str:
+def _fill_in(provider: Provider, sentence: str) -> str:
     return sentence.replace("{provider}", provider.label).replace("{command}", provider.command)

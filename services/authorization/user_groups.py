@@ -1,4 +1,4 @@
-"""Who is in Slack's user groups, and what people and groups are called."""
+"""Slack's user groups: their members, and the names of people and groups."""
 
 from __future__ import annotations
 
@@ -24,74 +24,72 @@ MOST_NAMED = 5
 
 
 class UserGroups:
-    """Asked of Slack, and remembered for a moment."""
+    """Members and names, asked of Slack and cached for a short time."""
 
     def __init__(self, slack: Callable[[str], AsyncWebClient], *, clock: Callable[[], datetime]) -> None:
         self._slack = slack
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[datetime, object]] = {}
+        self._cache: dict[tuple[str, str], tuple[datetime, object]] = {}
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace."""
-        self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
+        """Drop the cache of a workspace from which the app was removed."""
+        self._cache = {key: entry for key, entry in self._cache.items() if key[0] != team}
 
-    async def those_of(self, team: str, person: str, groups: Iterable[str]) -> list[str]:
-        """Those of the groups that the person is in. Raises SlackCallFailed where Slack does not say."""
-        return [group for group in groups if person in await self._members(team, group)]
+    async def groups_of_user(self, team: str, user: str, groups: Iterable[str]) -> list[str]:
+        """Return those of the groups that the user is in. Raises SlackCallFailed where Slack does not say."""
+        return [group for group in groups if user in await self._members(team, group)]
 
     async def handles(self, team: str) -> Mapping[str, str]:
-        """What the workspace's groups are called, by id; none where Slack does not say."""
+        """Return the handles of the workspace's groups by id; none where Slack does not say."""
 
-        async def ask() -> dict[str, str]:
+        async def fetch() -> dict[str, str]:
             answer = await self._slack(team).usergroups_list()
-            return {str(one["id"]): f"@{one['handle']}" for one in answer.get("usergroups") or []}
+            return {str(group["id"]): f"@{group['handle']}" for group in answer.get("usergroups") or []}
 
         try:
-            return await self._remembered((team, "handles"), NAMES_FRESH, ask)
+            return await self._cached((team, "handles"), NAMES_FRESH, fetch)
         except SlackCallFailed as error:
             log.info("groups.unknown", team=team, reason=error.reason)
             return {}
 
-    async def name(self, team: str, person: str) -> str:
-        """What a person is called; their id where Slack does not say."""
+    async def user_name(self, team: str, user: str) -> str:
+        """Return a user's name; their id where Slack does not say."""
 
-        async def ask() -> str:
-            user = (await self._slack(team).users_info(user=person)).get("user") or {}
-            return str(user.get("real_name") or user.get("name") or person)
+        async def fetch() -> str:
+            profile = (await self._slack(team).users_info(user=user)).get("user") or {}
+            return str(profile.get("real_name") or profile.get("name") or user)
 
         try:
-            return await self._remembered((team, person), NAMES_FRESH, ask)
+            return await self._cached((team, user), NAMES_FRESH, fetch)
         except SlackCallFailed:
-            return person
+            return user
 
-    async def names(self, team: str, who: Principals) -> str:
-        """The people and groups by name, as text that can follow "only"."""
+    async def describe(self, team: str, who: Principals) -> str:
+        """Return the people and groups by name, as text that can follow "only"."""
         if who.everyone:
             return "everyone with a linked account"
         if who.nobody:
             return "nobody"
         handles = await self.handles(team) if who.groups else {}
-        named = [await self.name(team, person) for person in who.people[:MOST_NAMED]]
-        named += [f"the group {handles.get(group, group)}" for group in who.groups[:MOST_NAMED]]
-        left = len(who.people) + len(who.groups) - len(named)
-        named += [f"{left} more"] if left else []
-        return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+        names = [await self.user_name(team, user) for user in who.people[:MOST_NAMED]]
+        names += [f"the group {handles.get(group, group)}" for group in who.groups[:MOST_NAMED]]
+        left = len(who.people) + len(who.groups) - len(names)
+        names += [f"{left} more"] if left else []
+        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
     async def _members(self, team: str, group: str) -> frozenset[str]:
-        async def ask() -> frozenset[str]:
+        async def fetch() -> frozenset[str]:
             answer = await self._slack(team).usergroups_users_list(usergroup=group)
-            return frozenset(str(one) for one in answer.get("users") or [])
+            return frozenset(str(user) for user in answer.get("users") or [])
 
-        return await self._remembered((team, f"members {group}"), MEMBERS_FRESH, ask)
+        return await self._cached((team, f"members {group}"), MEMBERS_FRESH, fetch)
 
-    async def _remembered(
-        self, key: tuple[str, str], fresh: timedelta, command: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def _cached(self, key: tuple[str, str], fresh: timedelta, fetch: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()
-        if key in self._kept and now - self._kept[key][0] < fresh:
-            return self._kept[key][1]  # type: ignore[return-value]  # each key holds what its own question gives
-        answer = await command()
-        if len(self._kept) >= MOST_REMEMBERED:
-            self._kept.clear()
-        self._kept[key] = (now, answer)
+        if key in self._cache and now - self._cache[key][0] < fresh:
+            return self._cache[key][1]  # type: ignore[return-value]  # each key holds what its own question gives
+        answer = await fetch()
+        if len(self._cache) >= MOST_REMEMBERED:
+            self._cache.clear()
+        self._cache[key] = (now, answer)
         return answer

@@ -46,7 +46,7 @@ async def _workflows(typed: str, origin: ViewMetadata, context: RequestContext) 
 async def _groups(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     return {
         "options": access_rules.group_options(
-            typed, await context.services.rulings.groups.handles(context.team)
+            typed, await context.services.authorizer.groups.handles(context.team)
         )
     }
 

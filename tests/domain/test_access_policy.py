@@ -27,7 +27,7 @@ from domain.access_policy import (
 from domain.build import App
 from domain.provider import Provider
 from messages.access_rules import FilledRule
-from services.features.access_rules.commands import RuleProblem, rule_of
+from services.features.access_rules.commands import RuleProblem, build_rule
 
 SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
 NAMELESS = App(slug="b1", title="Sample iOS")
@@ -263,9 +263,9 @@ def test_ids_in_a_rule_are_whatever_slack_makes_of_them(tmp_path: Path) -> None:
     )
     assert rule.match(make_access_request(Permission.RUN, channel="C_RANDOM", workspace="T_ACME")) is Match.NO
     filled = FilledRule(who="chosen", acts=("run",), people=("U_anna",), groups=("S_1",), channel="C_GENERAL")
-    assert rule_of(filled).who.people == ("U_anna",)
+    assert build_rule(filled).who.people == ("U_anna",)
     for field, wrong in (("people", "U<1>"), ("groups", "xoxb-1"), ("channel", "general")):
         changed = wrong if field == "channel" else (wrong,)
         with pytest.raises(RuleProblem, match="can't be used in a rule") as problem:
-            rule_of(filled.model_copy(update={field: changed}))
+            build_rule(filled.model_copy(update={field: changed}))
         assert problem.value.field == field

@@ -114,9 +114,9 @@ def test_it_says_what_will_be_done_and_nothing_secret(action: Action, words: str
 
 @pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
 def test_it_comes_out_of_its_seal_as_it_went_in(action: Action, words: str) -> None:
-    again = ACTIONS.read(action.for_sealing())
+    again = ACTIONS.read(action.to_json_with_secrets())
     assert again == action
-    assert again.for_sealing() == action.for_sealing()
+    assert again.to_json_with_secrets() == action.to_json_with_secrets()
     assert type(again) is type(action)
 
 

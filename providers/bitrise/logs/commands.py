@@ -17,7 +17,7 @@ from providers.bitrise.api.errors import NoLog
 from providers.bitrise.api.logs import ReadLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
-from services.actions.audit import noted
+from services.actions.audit import audited
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, by_slugs, find_build
 from services.slack import file_upload
@@ -99,7 +99,7 @@ async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -
             "to": "channel" if channel == context.channel else "person",
         }
         try:
-            async with noted(context, "hand_over_log", app=app.slug, about=whose):
+            async with audited(context, "hand_over_log", app=app.slug, about=whose):
                 await file_upload.share_file(
                     context,
                     path,

@@ -63,8 +63,8 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
     button, context = RequestButton.decode(press.value), press.context
     done = await commands.decide(button, context, approved=approved)
     # A message that asks for the decision is itself changed, and says who decided.
-    if done.waits or await notification_buttons.is_ours(press.on, context):
-        return done.answer if done.waits else None
+    if done.is_pending or await notification_buttons.is_ours(press.on, context):
+        return done.answer if done.is_pending else None
     await _show_the_rest(press, button)
     here = Recipient(team=context.team, channel=context.channel)
     told = await context.services.storage.messages.is_there(here, subject_of_request(button.request))

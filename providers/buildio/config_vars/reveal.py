@@ -18,7 +18,7 @@ from providers.buildio.config_vars.scope import ConfigVarScope, check_known, che
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
-from services.actions.audit import entry_of, write_audit_entry
+from services.actions.audit import build_audit_entry, write_audit_entry
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import say_or_explain
@@ -88,7 +88,9 @@ async def _look(
     if grant is not None and is_granted(grant, context):
         await check_may_look(its, context)
         await check_known(its, [key], context)
-        await write_audit_entry(context, entry_of(Event.DONE, action, context, answer="shown, as agreed to"))
+        await write_audit_entry(
+            context, build_audit_entry(Event.DONE, action, context, answer="shown, as agreed to")
+        )
     elif (waiting := await _ask(action, context)) is not None:
         return waiting
     values = await its.read(context)
@@ -99,7 +101,7 @@ async def _look(
 
 async def _ask(action: Action, context: RequestContext) -> Reply | None:
     done = await run.run_action(action, context)
-    return done.answer if done.waits else None
+    return done.answer if done.is_pending else None
 
 
 async def _put(view_id: str, message: Message, context: RequestContext) -> bool:

@@ -29,7 +29,7 @@ from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared import error_texts
 from services.actions.audit import write_audit_entry
-from services.actions.permissions import refusal_of, ruling_on
+from services.actions.permissions import authorize, build_permission_denied
 from services.actions.result import PermissionDenied
 from services.request.context import RequestContext
 from services.request.finder import UserError
@@ -145,9 +145,9 @@ async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
     question = AccessRequest(
         permission=Permission.CONFIG, provider=Provider.BUILDIO, app=its.app, channel=context.channel
     )
-    ruling = await ruling_on(question, context)
-    refused = ruling.refused
-    if refused is None and not ruling.confirm:
+    ruling = await authorize(question, context)
+    refused = ruling.refusal
+    if refused is None and not ruling.needs_confirmation:
         return
     refused = refused or "Slack does not say who runs a workflow, so config vars are shown to none."
     entry = AuditEntry(
@@ -160,9 +160,9 @@ async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
         answer=refused,
     )
     await write_audit_entry(context, entry)
-    if ruling.refused is None:
+    if ruling.refusal is None:
         raise PermissionDenied(refused)
-    raise await refusal_of(ruling, context, Provider.BUILDIO, its.app)
+    raise await build_permission_denied(ruling, context, Provider.BUILDIO, its.app)
 
 
 async def check_known(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:

@@ -15,7 +15,7 @@ from providers.buildio.actions import DeployAction
 from providers.buildio.commands import Link, ListTies, Unlink
 from providers.buildio.deploy_links import messages
 from services.actions import run
-from services.actions.permissions import check_permitted, permitted
+from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.commands import current_app, must_see
 from services.lookup.app_names import UnknownApp
 from services.lookup.app_names import find_app as app_named
@@ -35,7 +35,7 @@ async def link(command: Link, context: RequestContext) -> Reply:
     bitrise = await context.apps.find(command.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     about |= {"branch": ",".join(command.branches)} if command.branches else {}
-    async with permitted(context, "tie", Provider.BUILDIO, app, about=about):
+    async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=about):
         for one in (app, bitrise):
             await must_see(one, context)
         ties = context.storage.ties
@@ -55,7 +55,7 @@ async def unlink(command: Unlink, context: RequestContext) -> Reply:
     Raises PermissionDenied, UserError, AmbiguousApp.
     """
     found = await _meant(command, context)
-    await check_permitted(
+    await check_subscribe_permission(
         context, "untie", Provider.BUILDIO, await current_app(found[0].app, context), about=_about(found)
     )
     return Reply(messages.untie_question(found), Visibility.ONE_PERSON)
@@ -113,7 +113,7 @@ def _about(found: Sequence[DeployLink]) -> dict[str, str]:
 
 async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
     app = await current_app(found[0].app, context)
-    async with permitted(context, "untie", Provider.BUILDIO, app, about=_about(found)):
+    async with permitted_and_audited(context, "untie", Provider.BUILDIO, app, about=_about(found)):
         await context.storage.ties.remove(context.channel, [one.number for one in found])
     return Reply(messages.untied(found, by=context.person), Visibility.CHANNEL)
 

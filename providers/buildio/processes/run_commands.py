@@ -85,7 +85,7 @@ async def share(app: App, about: ShareButton, shown: Sequence[Block], context: R
     there = replace(context, channel=about.channel, pane=None)
     await action_run.check_permission(RunCommandAction(app=app, dyno=about.dyno, command=()), there)
     said: Message = run_form.shared(app, about.dyno, shown, by=context.person)
-    async with audit.noted(there, "share_output", app=app.slug, about={"label": about.dyno}):
+    async with audit.audited(there, "share_output", app=app.slug, about={"label": about.dyno}):
         await context.slack.chat_postMessage(
             channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )

@@ -1,4 +1,4 @@
-"""Who may do what: explained to everybody, changed by admins."""
+"""Access rules: shown to every member, changed by admins."""
 
 from __future__ import annotations
 
@@ -27,64 +27,59 @@ from domain.redaction.redactor import redact
 from messages import access_rules
 from messages.access_rules import FilledRule, ShownRule
 from messages.kit.view_metadata import ViewMetadata
-from services.actions.audit import noted
-from services.actions.permissions import person_of
+from services.actions.audit import audited
+from services.actions.permissions import authorize
 from services.actions.result import PermissionDenied
+from services.authorization.authorizer import PERMISSION_LABELS
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, channels_app, find_app
 from services.request.modals import open_in_time
 
 TITLE = "Policy"
 MOST_RULES = 100
-# What is done most often at each, as the example of what holds for whoever asks.
-_TRIED: Mapping[Provider, tuple[Permission, str]] = MappingProxyType(
-    {
-        Provider.BITRISE: (Permission.TRIGGER, "start builds"),
-        Provider.BUILDIO: (Permission.DEPLOY, "deploy"),
-    }
-)
 # The field of each part of a rule that is an id of Slack's.
 _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
 class RuleProblem(UserError):
-    """What was filled in makes no rule; `field` names where."""
+    """The filled-in form makes no rule; `field` names the field that is wrong."""
 
-    def __init__(self, field: str, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
         self.field = field
 
 
-async def show(
-    command: ListAccessRules, context: RequestContext, provider: Provider = Provider.BITRISE
-) -> Reply:
-    """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
+async def show(command: ListAccessRules, context: RequestContext, provider: Provider) -> Reply:
+    """Show who may do what at the provider in this channel, with one app or with any. Raises NotAMember."""
     await context.check_full_member()
     app = await (
         find_app(context, command.app, provider)
         if command.app is not None
         else channels_app(context, provider)
     )
-    rulings = context.services.rulings
-    questions = [
+    authorizer = context.services.authorizer
+    access_requests = [
         AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
         for permission in context.services.registry.get(provider).permissions
     ]
-    judged = await rulings.verdicts(questions, context.team)
-    verdicts = {question.permission: verdict for question, verdict in zip(questions, judged, strict=True)}
-    of_workspace = await context.storage.policies.all()
-    said = access_rules.policy(
+    evaluated = await authorizer.evaluate(access_requests, context.team)
+    verdicts = {
+        access_request.permission: verdict
+        for access_request, verdict in zip(access_requests, evaluated, strict=True)
+    }
+    workspace_rules = await context.storage.policies.all()
+    message = access_rules.policy(
         app,
         provider,
         verdicts,
         await _names(verdicts.values(), context),
-        [await _shown(rule, context, provider) for rule in rulings.operators(context.team)],
-        [await _shown(one.rule, context, provider, number=one.number) for one in of_workspace],
+        [await _shown(rule, context, provider) for rule in authorizer.operator_rules(context.team)],
+        [await _shown(stored.rule, context, provider, number=stored.number) for stored in workspace_rules],
         is_admin=await context.is_admin(),
-        you=await _you(app, context, provider, verdicts),
+        you=await _own_permission(app, context, provider, verdicts),
     )
-    return Reply(said, Visibility.ONE_PERSON, title=TITLE)
+    return Reply(message, Visibility.ONE_PERSON, title=TITLE)
 
 
 async def redraw(
@@ -95,7 +90,10 @@ async def redraw(
 
 
 async def open_modal(context: RequestContext, provider: Provider, slug: str = "") -> None:
-    """Ask for a rule, about the app with this slug. Raises PermissionDenied, ProviderError, SlackCallFailed."""
+    """Open the form for a new rule, about the app with this slug.
+
+    Raises PermissionDenied, ProviderError, SlackCallFailed.
+    """
     await _check_admin(context)
 
     async def form() -> Block:
@@ -108,36 +106,36 @@ async def open_modal(context: RequestContext, provider: Provider, slug: str = ""
     await open_in_time(form(), context, "Add a rule")
 
 
-async def add(filled: FilledRule, context: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+async def add(filled: FilledRule, context: RequestContext, provider: Provider) -> Reply:
     """Add a rule. Raises PermissionDenied, RuleProblem."""
     _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
     await _check_admin(context)
-    rule = rule_of(filled)
+    rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
     if len(await context.storage.policies.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
     shown = await _shown(rule, context, provider)
-    async with noted(context, "policy_add", about={"rule": rule.model_dump_json()}):
+    async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
         await context.storage.policies.add(rule, by=context.person, at=context.now())
     return Reply(access_rules.rule_added(shown), Visibility.CHANNEL, title=TITLE)
 
 
 async def remove(number: int, context: RequestContext) -> Reply:
-    """Take one of the workspace's rules away. Raises PermissionDenied, UserError."""
+    """Remove one of the workspace's rules. Raises PermissionDenied, UserError."""
     await _check_admin(context)
-    found = [one for one in await context.storage.policies.all() if one.number == number]
-    if not found:
+    rules = [stored.rule for stored in await context.storage.policies.all() if stored.number == number]
+    if not rules:
         raise UserError("There is no such rule any more.")
-    shown = await _shown(found[0].rule, context, Provider.BITRISE)
-    body = found[0].rule.model_dump_json()
-    async with noted(context, "policy_remove", about={"rule": body}):
+    shown = await _shown(rules[0], context, context.services.registry.first.provider)
+    body = rules[0].model_dump_json()
+    async with audited(context, "policy_remove", about={"rule": body}):
         await context.storage.policies.remove(number)
     return Reply(access_rules.rule_removed(shown), Visibility.CHANNEL, title=TITLE)
 
 
-def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
-    """The rule that was filled in. Raises RuleProblem."""
+def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
+    """Return the rule that was filled in. Raises RuleProblem."""
     if not filled.acts and not filled.everything:
         raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
     if not filled.who:
@@ -145,7 +143,7 @@ def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
     if filled.who == "chosen" and not filled.people and not filled.groups:
         raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
     chosen = filled.who == "chosen"
-    about: dict[str, object] = {
+    fields: dict[str, object] = {
         "apps": (filled.app,) if filled.app else (),
         "channels": (filled.channel,) if filled.channel else (),
         "who": {
@@ -155,12 +153,12 @@ def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
         },
     }
     if filled.acts and not filled.everything:
-        about["permissions"] = frozenset(filled.acts)
+        fields["permissions"] = frozenset(filled.acts)
     if filled.providers:
-        about["providers"] = filled.providers
+        fields["providers"] = filled.providers
     try:
         if filled.kind != "protect":
-            return AllowRule.model_validate(about)
+            return AllowRule.model_validate(fields)
         if filled.who == "nobody":
             raise RuleProblem(
                 "who", "If nobody may agree, nothing could be done: say instead that nobody may."
@@ -177,7 +175,7 @@ def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
             "stages": filled.stages,
             "minutes": int(filled.minutes),
         }
-        return ApprovalRule.model_validate(about | more)
+        return ApprovalRule.model_validate(fields | more)
     except ValidationError as error:
         first = error.errors()[0]
         if is_wrong_id(first):
@@ -185,12 +183,12 @@ def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
             raise RuleProblem(
                 _PICKERS.get(part, part), "This can't be used in a rule. Pick another."
             ) from error
-        words = first["msg"].removeprefix("Value error, ")
-        raise RuleProblem("acts", f"{words[:1].upper()}{words[1:]}.") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise RuleProblem("acts", f"{message[:1].upper()}{message[1:]}.") from error
 
 
 def _check_no_secret(filled: FilledRule) -> None:
-    """Rules are shown to everybody, and kept as they are. Raises RuleProblem."""
+    """Check that the rule holds no secret: it is stored as it is, and shown to everybody. Raises RuleProblem."""
     for field, names in (
         ("branches", filled.branches),
         ("workflows", filled.workflows),
@@ -208,38 +206,39 @@ async def _check_admin(context: RequestContext) -> None:
 async def _shown(
     rule: AllowRule | ApprovalRule, context: RequestContext, provider: Provider, *, number: int | None = None
 ) -> ShownRule:
-    """The rule with its people and its one app by name; the app, where the person sees it at this provider."""
+    """Return the rule with its people and its one app by name; the app, where the user sees it at this provider."""
     app = None
     if len(rule.apps) == 1:
         apps = await context.apps_of(provider).in_time()
-        app = next((one.title for one in apps if one.slug == rule.apps[0]), None)
-    who = await context.services.rulings.groups.names(context.team, rule.who)
+        app = next((app.title for app in apps if app.slug == rule.apps[0]), None)
+    who = await context.services.authorizer.groups.describe(context.team, rule.who)
     return ShownRule(rule=rule, who=who, app=app, number=number)
 
 
 async def _names(verdicts: Iterable[Verdict], context: RequestContext) -> dict[Principals, str]:
-    """All that the verdicts are about, by name."""
-    groups, named = context.services.rulings.groups, dict[Principals, str]()
+    """Return the names of all people and groups that the verdicts are about."""
+    groups, names = context.services.authorizer.groups, dict[Principals, str]()
     for verdict in verdicts:
-        for who in (*(one.who for one in verdict.requirements), *verdict.agreeing):
-            if who not in named:
-                named[who] = await groups.names(context.team, who)
-    return named
+        for who in (*(requirement.who for requirement in verdict.requirements), *verdict.agreeing):
+            if who not in names:
+                names[who] = await groups.describe(context.team, who)
+    return names
 
 
-async def _you(
+async def _own_permission(
     app: App | None, context: RequestContext, provider: Provider, verdicts: Mapping[Permission, Verdict]
 ) -> str:
-    """What holds for whoever asks, in words."""
-    permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
-    question = AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
-    ruling = await context.services.rulings.of(question, person_of(context))
-    if ruling.refused is not None:
+    """Return what holds for the user, as a sentence about the provider's main permission."""
+    permission = context.services.registry.get(provider).main_permission
+    what = PERMISSION_LABELS[permission]
+    access_request = AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
+    decision = await authorize(access_request, context)
+    if decision.refusal is not None:
         by_app = app is None and Part.APP in verdicts[permission].unknown
-        return f"You may not {doing}{' of every app' if by_app else ''} here: {ruling.refused}"
-    if not ruling.second:
-        return f"You may {doing} here."
-    sure = [one for one in verdicts[permission].protections if not one.is_conditional]
-    return f"You may {doing} here, with a second person's agreement" + (
+        return f"You may not {what}{' of every app' if by_app else ''} here: {decision.refusal}"
+    if not decision.approvers:
+        return f"You may {what} here."
+    sure = [rule for rule in verdicts[permission].protections if not rule.is_conditional]
+    return f"You may {what} here, with a second person's agreement" + (
         "." if sure else " where a rule asks for one."
     )

@@ -39,11 +39,11 @@ async def _remove_rule(press: ButtonPress) -> Reply:
 
 
 async def _agree(press: ButtonPress) -> Reply | None:
-    return await run.decide(ProposalButton.decode(press.value), press.context, agreed=True)
+    return await run.decide_pending_action(ProposalButton.decode(press.value), press.context, agreed=True)
 
 
 async def _decline(press: ButtonPress) -> Reply | None:
-    return await run.decide(ProposalButton.decode(press.value), press.context, agreed=False)
+    return await run.decide_pending_action(ProposalButton.decode(press.value), press.context, agreed=False)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

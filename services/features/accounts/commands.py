@@ -16,7 +16,7 @@ from domain.provider import Provider
 from messages import accounts
 from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata
-from services.actions.audit import noted
+from services.actions.audit import audited
 from services.actions.result import PermissionDenied
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
@@ -76,7 +76,7 @@ async def link(token: SecretStr, context: RequestContext, provider: Provider) ->
     await context.check_belongs()
     allowed = await _allowed_by(token, context, provider)
     owner = allowed.owner
-    async with noted(context, "connect", about={"name": owner.name}):
+    async with audited(context, "connect", about={"name": owner.name}):
         await context.storage.accounts.connect(
             context.person,
             provider,
@@ -108,7 +108,7 @@ async def wipe(context: RequestContext, provider: Provider) -> Reply:
     """Wipe the person's token; what showed what they could see stops."""
     there = await context.storage.accounts.find(context.identity, provider)
     if there is not None:
-        async with noted(context, "disconnect", about={"name": there.name}):
+        async with audited(context, "disconnect", about={"name": there.name}):
             await context.storage.accounts.disconnect(context.person, provider, at=context.now())
         _changed(context)
     said = accounts.disconnected(there.name if there else None, provider)
@@ -141,7 +141,7 @@ async def leave(context: RequestContext) -> bool:
     """Somebody has left the workspace: wipe their tokens; returns whether there were any."""
     there = await context.storage.accounts.disconnect(context.person, at=context.now())
     if there:
-        async with noted(context, "left", about={"name": there[0].name}):
+        async with audited(context, "left", about={"name": there[0].name}):
             _changed(context)
     return bool(there)
 

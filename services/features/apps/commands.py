@@ -8,7 +8,7 @@ from domain.message import Message
 from domain.provider import Provider
 from messages import apps as message_apps
 from messages import notices
-from services.actions.permissions import permitted
+from services.actions.permissions import permitted_and_audited
 from services.features.subscriptions.commands import current_app
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
@@ -47,7 +47,7 @@ async def use_app(command: UseApp, context: RequestContext, provider: Provider) 
             f" `{provider.command} apps` lists them all."
         )
     app = await current_app(await context.apps_of(provider).find(command.app), context)
-    async with permitted(context, "use", provider, app):
+    async with permitted_and_audited(context, "use", provider, app):
         await context.storage.channels.use(
             context.channel, provider, app.slug, by=context.person, at=context.now()
         )

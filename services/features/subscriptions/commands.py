@@ -20,7 +20,7 @@ from domain.subscription import Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from messages.kit.button_values import InvalidButtonValue
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
-from services.actions.permissions import check_permitted, permitted
+from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.actions.result import PermissionDenied
 from services.container import Services
 from services.features.subscriptions.explain import preview
@@ -61,7 +61,7 @@ async def begin(app: App, terms: NotificationRule, context: RequestContext) -> R
     Raises PermissionDenied, ChannelRefused, ProviderError.
     """
     app = await current_app(app, context)
-    async with permitted(context, "subscribe", app.provider, app, about=_about(terms)):
+    async with permitted_and_audited(context, "subscribe", app.provider, app, about=_about(terms)):
         if (there := await _running_like(app, terms, context)) is not None:
             return Reply(message_subscriptions.subscribed_already(row_of(there)))
         subscription = await add(app, terms, context, channel=context.channel)
@@ -209,7 +209,7 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
     subscription = await of_this_caller(identity, context)
     there = replace(context, channel=subscription.channel)
     app = await _judged(subscription, context)
-    async with permitted(
+    async with permitted_and_audited(
         there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
         scope = await scope_of(context, subscription.provider, app)
@@ -236,7 +236,7 @@ async def change(subscription: Subscription, terms: NotificationRule, context: R
     there = replace(context, channel=subscription.channel)
     about = {"subscription": str(subscription.number), **_about(terms)}
     app = await _judged(subscription, context)
-    async with permitted(there, "change_subscription", subscription.provider, app, about=about):
+    async with permitted_and_audited(there, "change_subscription", subscription.provider, app, about=about):
         await context.storage.subscriptions.change(subscription, terms)
         said = message_subscriptions.changed(subscription.app, subscription.terms, terms, by=context.person)
         await _post(there, said)
@@ -251,7 +251,7 @@ async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
     subscription = await of_this_caller(identity, context)
     there = replace(context, channel=subscription.channel)
     app = await _judged(subscription, context)
-    async with permitted(
+    async with permitted_and_audited(
         there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
         await context.storage.subscriptions.pause(subscription, context.now())
@@ -300,7 +300,7 @@ async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: P
     if len(ended) > 1:
         about = {"subscription": " ".join(str(one.number) for one in ended)}
         judged = await _judged(ended[0], context)
-        await check_permitted(context, "unsubscribe", provider, judged, about=about)
+        await check_subscribe_permission(context, "unsubscribe", provider, judged, about=about)
         return Reply(
             message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Visibility.ONE_PERSON
         )
@@ -324,7 +324,9 @@ async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
     there = replace(context, channel=ended[0].channel)
     numbers = " ".join(str(one.number) for one in ended)
     app = await _judged(ended[0], context)
-    async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
+    async with permitted_and_audited(
+        there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}
+    ):
         for one in ended:
             await context.storage.subscriptions.remove(one)
     return Reply(

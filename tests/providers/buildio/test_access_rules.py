@@ -17,7 +17,7 @@ from domain.provider import Provider
 from messages.access_rules import EVERYONE_LINKED
 from providers.buildio.actions import RestartAction, RunCommandAction
 from sandbox.slack.workspace import Post
-from services.actions.permissions import person_of
+from services.actions.permissions import build_requester
 from services.authorization.authorizer import Authorizer, Decision
 from services.features.access_rules import commands
 from services.request.context import RequestContext
@@ -122,21 +122,21 @@ async def test_an_admin_protects_a_stage_at_one_provider(place: ActionHarness) -
 async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rule_that_protects(
     place: ActionHarness,
 ) -> None:
-    question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    them = person_of(replace(place.context("ben"), vouched=False))
+    access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    requester = build_requester(replace(place.context("ben"), vouched=False))
     for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
         services = place.services
-        ruling = await Authorizer(rules, services.storage, services.clients, services.rulings.groups).of(
-            question, them
-        )
-        assert (ruling.refused, ruling.confirm, ruling.minutes) == (None, True, minutes)
+        decision = await Authorizer(
+            rules, services.storage, services.clients, services.authorizer.groups
+        ).authorize(access_request, requester)
+        assert (decision.refusal, decision.needs_confirmation, decision.minutes) == (None, True, minutes)
 
 
 async def test_without_a_workspace_nothing_is_done(place: ActionHarness) -> None:
-    question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    them = person_of(replace(place.context("ben"), team=""))
-    ruling = await place.services.rulings.of(question, them)
-    assert "which workspace" in str(ruling.refused)
+    access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    requester = build_requester(replace(place.context("ben"), team=""))
+    decision = await place.services.authorizer.authorize(access_request, requester)
+    assert "which workspace" in str(decision.refusal)
 
 
 async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_stays_off(
@@ -170,43 +170,44 @@ async def compare(
     place: ActionHarness,
     operators: Sequence[AllowRule | ApprovalRule],
     admins: Sequence[AllowRule | ApprovalRule],
-    question: AccessRequest,
+    access_request: AccessRequest,
 ) -> None:
     """Set these rules, look at what is shown, and let each of them try."""
     services = place.services
     # Everything as it is but the operator's rules, which else come from a file at the start.
-    rulings = Authorizer(operators, services.storage, services.clients, services.rulings.groups)
+    authorizer = Authorizer(operators, services.storage, services.clients, services.authorizer.groups)
     there = services.storage.of(WORKSPACE).policies
     for one in await there.all():
         await there.remove(one.number)
     for rule in admins:
         await there.add(rule, by="U0ANNA", at=services.clock())
-    context = replace(place.context("anna"), services=replace(services, rulings=rulings))
-    shown = await lines_shown(context, question.app.title if question.app is not None else None)
-    line = shown[DOING[question.permission]]
-    rulings_by = {
-        person: await rulings.of(question, person_of(replace(context, person=person))) for person in PEOPLE
+    context = replace(place.context("anna"), services=replace(services, authorizer=authorizer))
+    shown = await lines_shown(context, access_request.app.title if access_request.app is not None else None)
+    line = shown[DOING[access_request.permission]]
+    decisions = {
+        person: await authorizer.authorize(access_request, build_requester(replace(context, person=person)))
+        for person in PEOPLE
     }
-    may = {person: ruling for person, ruling in rulings_by.items() if ruling.refused is None}
+    may = {person: decision for person, decision in decisions.items() if decision.refusal is None}
     assert PEOPLE.intersection(*(named(one) for one in line.among)) == set(may)
     assert allowed(
-        judge(operators, admins, question.model_copy(update={"workspace": WORKSPACE}))
+        judge(operators, admins, access_request.model_copy(update={"workspace": WORKSPACE}))
     ) & PEOPLE == set(may)
-    holding = [one for one in line.clauses if one.holds(question)]
-    for ruling in may.values():
-        assert bool(ruling.second) is bool(holding)
+    holding = [one for one in line.clauses if one.holds(access_request)]
+    for decision in may.values():
+        assert bool(decision.approvers) is bool(holding)
         if holding:
             agreeing = PEOPLE.intersection(*(named(one.names) for one in holding))
-            assert agreeing == await included(rulings, ruling, context)
-            assert ruling.minutes == min(one.minutes for one in holding)
+            assert agreeing == await included(authorizer, decision, context)
+            assert decision.minutes == min(one.minutes for one in holding)
 
 
-async def included(rulings: Authorizer, ruling: Decision, context: RequestContext) -> set[str]:
+async def included(authorizer: Authorizer, decision: Decision, context: RequestContext) -> set[str]:
     """Who can be the second person."""
     found = set()
     for person in PEOPLE:
-        them = person_of(replace(context, person=person))
-        if all([await rulings.includes(who, them) for who in ruling.second]):
+        requester = build_requester(replace(context, person=person))
+        if all([await authorizer.includes(who, requester) for who in decision.approvers]):
             found.add(person)
     return found
 
@@ -223,16 +224,16 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
             @settings(
                 max_examples=120, phases=[Phase.generate], suppress_health_check=[HealthCheck.filter_too_much]
             )
-            @given(operators=RULES, admins=RULES, question=QUESTIONS)
+            @given(operators=RULES, admins=RULES, access_request=QUESTIONS)
             def each(
                 operators: Sequence[AllowRule | ApprovalRule],
                 admins: Sequence[AllowRule | ApprovalRule],
-                question: AccessRequest,
+                access_request: AccessRequest,
             ) -> None:
-                assume(question.permission in DOING)
-                app = shop if question.app is not None else None
+                assume(access_request.permission in DOING)
+                app = shop if access_request.app is not None else None
                 here = {"provider": Provider.BUILDIO, "app": app, "channel": place.context().channel}
-                runner.run(compare(place, operators, admins, question.model_copy(update=here)))
+                runner.run(compare(place, operators, admins, access_request.model_copy(update=here)))
 
             each()
         finally:
