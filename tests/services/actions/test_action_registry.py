@@ -1,0 +1,197 @@
+"""An action of a provider that nobody has heard of: registered, prepared, approved, executed and audited."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal, cast
+from unittest import mock
+
+import pytest
+
+from bot.run_messages import RunMessageRenderer
+from domain.access_policy import ApprovalRule, Permission, Principals
+from domain.action import Action, app_details
+from domain.build import App
+from domain.message import Message
+from messages.kit.button_values import ProposalButton
+from services.actions.action_spec import ActionSpec
+from services.actions.registry import ActionRegistry, UnknownAction
+from services.actions.result import ActionResult
+from services.actions.run import decide_pending_action, run_action
+from services.authorization.authorizer import Authorizer
+from services.authorization.user_groups import UserGroups
+from services.container import Services
+from services.provider_spec import ProviderRegistry, ProviderSpec
+from services.request.context import Reply, RequestContext
+from services.request.finder import UserError
+from storage.database import Database
+from storage.encryption import SecretBox
+from storage.pending_actions import signed_text
+from storage.repositories import Repositories
+from tests.support.factories import NOON
+from tests.tiny.source import TINY
+
+TEAM, ANNA, BEN, CHANNEL = "T0ONE", "U0ANNA", "U0BEN", "C0BUILDS"
+LIBRARY = App(provider=TINY, slug="library", title="Library")
+ANNA_AGREES = ApprovalRule(
+    permissions=frozenset({Permission.TRIGGER}), stages=("live",), who=Principals(people=(ANNA,))
+)
+
+
+class RetryJob(Action):
+    """Run a job of Tiny CI again; `name` is known once it has been prepared."""
+
+    permission: ClassVar = Permission.TRIGGER
+    provider: ClassVar = TINY
+    act: Literal["tiny_retry"] = "tiny_retry"
+    job: str
+    name: str | None = None
+
+    def access_request(self, channel: str) -> Any:
+        return self._build_access_request(channel)
+
+    def audit_fields(self) -> dict[str, str]:
+        return {"job": self.job}
+
+    def summary(self) -> str:
+        return f"retry {self.name}"
+
+    def full_details(self) -> list[tuple[str, str]]:
+        return [*app_details(self.app), ("job", str(self.name))]
+
+
+async def fetch_job_name(action: RetryJob, _context: RequestContext) -> RetryJob:
+    return action.model_copy(update={"name": f"job {action.job}"})
+
+
+class Tiny:
+    """Tiny CI: what was retried there, and by whom."""
+
+    def __init__(self) -> None:
+        self.retried: list[tuple[str, str | None, str]] = []
+        self.refuses = False
+
+    async def retry(self, action: RetryJob, context: RequestContext) -> ActionResult:
+        if self.refuses:
+            raise UserError("Tiny CI is closed.")
+        self.retried.append((action.job, action.name, context.person))
+        return ActionResult(Reply(Message("Retried.")), {"job": action.job}, f"retried {action.job}")
+
+    async def find_stage(self, app: App, _context: RequestContext) -> str | None:
+        return "live" if app.slug == LIBRARY.slug else "test"
+
+
+class TinyServices:
+    """The parts of the bot that running an action needs, with Tiny CI as its only provider."""
+
+    def __init__(self, database: Database) -> None:
+        self.tiny = Tiny()
+        spec = ProviderSpec(
+            provider=TINY,
+            actions=[ActionSpec(RetryJob, self.tiny.retry, prepare=fetch_job_name)],
+            find_stage=self.tiny.find_stage,
+        )
+        actions = ActionRegistry(spec.actions)
+        self.vault = SecretBox(["key-" * 10])
+        self.storage = Repositories(
+            database, self.vault, read_action=actions.read, run_messages=RunMessageRenderer()
+        )
+        account = SimpleNamespace(works=True)
+        apps = SimpleNamespace(ask_for=mock.AsyncMock(side_effect=_app))
+        at_tiny = SimpleNamespace(
+            account_of=mock.AsyncMock(return_value=account),
+            is_linked=mock.AsyncMock(return_value=True),
+            of=lambda *_: SimpleNamespace(apps=apps),
+        )
+        members = SimpleNamespace(refusal=mock.AsyncMock(return_value=None))
+        clients: Any = SimpleNamespace(members=members, at={TINY: at_tiny}.__getitem__)
+        slack = mock.Mock(users_info=mock.AsyncMock(return_value={"user": {"real_name": "Anna Berg"}}))
+        groups = UserGroups(lambda _: slack, clock=lambda: NOON)
+        services = SimpleNamespace(
+            registry=ProviderRegistry([spec]),
+            actions=actions,
+            clients=clients,
+            authorizer=Authorizer([ANNA_AGREES], self.storage, clients, groups),
+            storage=self.storage,
+            lookout=mock.Mock(),
+            outbox_changed=lambda: None,
+            proposals_changed=lambda: None,
+            clock=lambda: NOON,
+        )
+        self.services = cast(Services, services)
+
+    def context(self, person: str) -> RequestContext:
+        return RequestContext(services=self.services, person=person, team=TEAM, channel=CHANNEL)
+
+    async def approve(self, person: str) -> Reply | None:
+        [(pending_id,)] = await self.storage.database.read(
+            lambda db: db.execute("SELECT id FROM proposals").fetchall()
+        )
+        button = ProposalButton(id=pending_id, seal=self.vault.sign(signed_text(TEAM, pending_id)))
+        return await decide_pending_action(button, self.context(person), agreed=True)
+
+    async def audited(self) -> list[tuple[str, str, str]]:
+        records = await self.storage.of(TEAM).audit.latest(10)
+        entries = [record.entry for record in reversed(records)]
+        return [(entry.event, entry.act, entry.answer) for entry in entries]
+
+
+def _app(slug: str) -> App:
+    return App(provider=TINY, slug=slug, title=slug.title())
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[TinyServices]:
+    database = await Database.open(tmp_path / "buildbell.db")
+    yield TinyServices(database)
+    await database.close()
+
+
+async def test_it_is_prepared_approved_executed_as_the_requester_and_audited(place: TinyServices) -> None:
+    result = await run_action(RetryJob(app=LIBRARY, job="7"), place.context(BEN))
+    assert result.is_pending
+    assert place.tiny.retried == []
+    reply = await place.approve(ANNA)
+    assert reply is not None
+    assert reply.message.text == "Retried."
+    assert place.tiny.retried == [("7", "job 7", BEN)]
+    assert await place.audited() == [
+        ("proposed", "tiny_retry", ""),
+        ("agreed", "tiny_retry", ""),
+        ("begun", "tiny_retry", ""),
+        ("done", "tiny_retry", "retried 7"),
+    ]
+
+
+async def test_it_needs_nobody_else_where_the_app_stands_in_another_stage(place: TinyServices) -> None:
+    result = await run_action(RetryJob(app=_app("sandbox"), job="8"), place.context(BEN))
+    assert not result.is_pending
+    assert result.outputs == {"job": "8"}
+    assert place.tiny.retried == [("8", "job 8", BEN)]
+
+
+async def test_its_failure_is_raised_and_audited(place: TinyServices) -> None:
+    place.tiny.refuses = True
+    with pytest.raises(UserError, match="Tiny CI is closed"):
+        await run_action(RetryJob(app=_app("sandbox"), job="8"), place.context(BEN))
+    assert [event for event, *_ in await place.audited()] == ["begun", "failed"]
+
+
+async def _execute(action: Any, _context: Any) -> Any:
+    raise NotImplementedError(action)
+
+
+def test_a_stored_action_that_no_provider_has_is_not_read() -> None:
+    registry = ActionRegistry([ActionSpec(RetryJob, _execute)])
+    assert registry.read(RetryJob(job="7").to_json_with_secrets()) == RetryJob(job="7")
+    with pytest.raises(UnknownAction):
+        registry.read('{"act": "launch", "job": "7"}')
+    with pytest.raises(ValueError, match="act"):
+        registry.read('{"job": "7"}')
+
+
+def test_two_actions_are_not_stored_under_one_name() -> None:
+    with pytest.raises(ValueError, match="tiny_retry"):
+        ActionRegistry([ActionSpec(RetryJob, _execute), ActionSpec(RetryJob, _execute)])
