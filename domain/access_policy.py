@@ -1,12 +1,12 @@
 """Access rules: who may do what, and who must agree. Pure; no I/O.
 
-There are two sets of rules, the operator's and those of a workspace's admins. An act must be allowed by both: admins
+There are two sets of rules, the operator's and those of a workspace's admins. An action must be allowed by both: admins
 can narrow what the operator allows, and never widen it.
 
-A rule is about an act, is not, or may be: where it names apps or channels (or anything else) that the act does not
-have or does not tell, nobody can say. Within a set, the first rule that surely is about the act decides; where none is,
-everyone may who could do it at the provider themselves, but for what is off by default. The rules before it that may be
-about the act only add to what is required: whoever wants to do it must be among the people of each.
+A rule is about an action, is not, or may be: where it names apps or channels (or anything else) that the action does
+not have or does not tell, nobody can say. Within a set, the first rule that surely is about the action decides; where
+none is, everyone may who could do it at the provider themselves, but for what is off by default. The rules before it
+that may be about the action only add to what is required: whoever wants to do it must be among the people of each.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SLUG = re.compile(r"[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", 
 
 
 class Match(Enum):
-    """Answer of a rule to the question whether it is about an act."""
+    """Answer of a rule to the question whether it is about an action."""
 
     NO = auto()
     MAYBE = auto()
@@ -48,7 +48,7 @@ class Match(Enum):
 
 
 class Part(StrEnum):
-    """What a rule can name, and an act have or not."""
+    """Part of an action that a rule can name, and that an action has or not."""
 
     PERMISSION = "permission"
     WORKSPACE = "workspace"
@@ -61,7 +61,7 @@ class Part(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a rule can be about."""
+    """Kind of action that a rule can be about."""
 
     ABORT = "abort"
     TRIGGER = "trigger"
@@ -105,7 +105,7 @@ _ONLY_AT: Mapping[Permission, Provider] = MappingProxyType(
 
 
 def permissions_at(provider: Provider) -> tuple[Permission, ...]:
-    """What there is to be allowed at a provider."""
+    """Return what there is to be allowed at a provider."""
     return tuple(one for one in Permission if _ONLY_AT.get(one, provider) is provider)
 
 
@@ -118,11 +118,11 @@ class Principals(FrozenModel):
 
     @property
     def nobody(self) -> bool:
-        """Whether nobody is meant."""
+        """Return whether nobody is meant."""
         return not (self.everyone or self.people or self.groups)
 
     def includes(self, person: str, groups: Iterable[str]) -> bool:
-        """Whether the person, who is in these groups, is meant."""
+        """Return whether the person, who is in these groups, is meant."""
         return self.everyone or person in self.people or any(group in self.groups for group in groups)
 
 
@@ -145,20 +145,20 @@ class _About(FrozenModel):
 
     @property
     def names_somebody(self) -> bool:
-        """Whether it names people, groups or channels, which are others in every workspace."""
+        """Return whether it names people, groups or channels, which are others in every workspace."""
         return bool(self.who.people or self.who.groups or self.channels)
 
     def counts_in(self, workspace: str) -> bool:
-        """Whether the rule counts in this workspace, or may: "" is one that is not known."""
+        """Return whether the rule counts in this workspace, or may: "" is one that is not known."""
         return _one_of(self.workspaces, workspace) is not Match.NO
 
     def match(self, access_request: AccessRequest) -> Match:
-        """Say whether the rule is about the act; maybe, where it names what the act does not tell."""
+        """Return whether the rule is about the action; maybe, where it names what the action does not tell."""
         answers = self._match_parts(access_request).values()
         return next((one for one in (Match.NO, Match.MAYBE) if one in answers), Match.YES)
 
     def unknown_parts(self, access_request: AccessRequest) -> frozenset[Part]:
-        """Return what had to be known of the act to say more than maybe."""
+        """Return what had to be known of the action to say more than maybe."""
         answers = self._match_parts(access_request)
         return frozenset(part for part, answer in answers.items() if answer is Match.MAYBE)
 
@@ -175,20 +175,20 @@ class _About(FrozenModel):
 
 
 class AllowRule(_About):
-    """These people may, and nobody else."""
+    """A rule by which these people may, and nobody else."""
 
     kind: Literal["allow"] = "allow"
 
     def turns_on(self, permission: Permission) -> bool:
-        """Whether it allows what is off by default, where it is about it: by its name, and to somebody."""
+        """Return whether it allows what is off by default: by its name, and to somebody."""
         return permission in self.permissions and not self.who.nobody
 
 
 class ApprovalRule(_About):
     """Whoever may needs a second person of `who`, who agrees within so many minutes.
 
-    `branches`, `workflows` and `stages` (of pipelines) are globs. What is not known of the act counts as protected: a
-    build that is started by a commit alone may be one of a protected branch.
+    `branches`, `workflows` and `stages` (of pipelines) are globs. What is not known of the action counts as protected:
+    a build that is started by a commit alone may be one of a protected branch.
     """
 
     kind: Literal["protect"] = "protect"
@@ -205,7 +205,7 @@ class ApprovalRule(_About):
 
     @property
     def is_conditional(self) -> bool:
-        """Whether it depends on the act's branch, workflow or stage."""
+        """Return whether it depends on the action's branch, workflow or stage."""
         return bool(self.branches or self.workflows or self.stages)
 
     @property
@@ -257,12 +257,12 @@ _NO_RULE = AllowRule(who=EVERYONE)
 
 
 def rule_from(body: str) -> AllowRule | ApprovalRule:
-    """The rule that was kept as JSON. Raises ValidationError."""
+    """Return the rule that was stored as JSON. Raises ValidationError."""
     return _RULE.validate_json(body)
 
 
 class Requirement(FrozenModel):
-    """A rule among whose people somebody must be. `unknown`: why it is not sure that the rule is about the act."""
+    """A rule among whose people somebody must be. `unknown`: why it is not sure that the rule is about the action."""
 
     rule: AllowRule
     unknown: frozenset[Part] = frozenset()
@@ -290,7 +290,7 @@ class Verdict(FrozenModel):
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """Those of both sets."""
+        """The requirements of both sets."""
         return (*self.operators, *self.admins)
 
     @property
@@ -309,7 +309,8 @@ def who_may(
 ) -> tuple[Requirement, ...]:
     """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
 
-    The rules before the one that decides are those that may be about the act: each adds its people, and ends nothing.
+    The rules before the one that decides are those that may be about the action: each adds its people, and ends
+    nothing.
     """
     gathered = []
     for rule in rules:
@@ -324,7 +325,7 @@ def who_may(
 def required_approvals(
     rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
 ) -> list[ApprovalRule]:
-    """All rules by which the act needs a second person; what may be protected is."""
+    """Return all rules by which the action needs a second person; what may be protected is."""
     return [
         rule
         for rule in rules
@@ -339,7 +340,7 @@ def judge(
 ) -> Verdict:
     """Return what the operator's rules and the workspace's say to an access request.
 
-    What is off by default stays off unless a rule that surely is about the act decides, names it, and allows it to
+    What is off by default stays off unless a rule that surely is about the action decides, names it, and allows it to
     somebody. Where the operator's rules name it, for whichever app or channel, such a rule must be theirs: else an
     admin could allow elsewhere what the operator has allowed in one place.
     """
@@ -366,7 +367,7 @@ def judge(
 
 
 def read_policy(path: Path) -> tuple[AllowRule | ApprovalRule, ...]:
-    """The operator's rules, from a TOML file; docs/access-rules.md says how it is written. Raises InvalidAccessRule."""
+    """Read the operator's rules from a TOML file, as docs/access-rules.md describes it. Raises InvalidAccessRule."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -423,7 +424,7 @@ def _rule(written: Any, where: str) -> AllowRule | ApprovalRule:
 
 
 def is_wrong_id(error: ErrorDetails) -> bool:
-    """Whether it is an id that is none, or one of another kind, that makes no rule."""
+    """Return whether the error is about an ID that is none, or one of another kind."""
     return error["type"] == "string_pattern_mismatch"
 
 
@@ -476,7 +477,7 @@ def _match_glob(globs: Sequence[str], name: str | None) -> Match:
 
 
 def _fits(glob: str, name: str) -> bool:
-    """Whether a name is protected by a glob, as it is written or as a file system may read it.
+    """Return whether a name is protected by a glob, as it is written or as a file system may read it.
 
     To Git `Main` and `main` are two branches, but not where it keeps them in files whose names may not differ by case
     or invisible characters alone (git-config: core.ignoreCase, core.precomposeUnicode, core.protectHFS). A protected

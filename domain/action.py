@@ -1,4 +1,4 @@
-"""What every act says of itself, and how it is kept. Pure; no I/O."""
+"""The base class of actions: what each says of itself, and how it is stored. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from domain.access_policy import AccessRequest, Permission
 from domain.build import App, FrozenModel
 from domain.provider import Provider
 
-# What an act says that knows no branches, workflows or stages: a rule that names some of them is not about it.
+# What an action says that knows no branches, workflows or stages: a rule that names some of them is not about it.
 NONE_OF_THEM = ""
 _SEALING = {"sealing": True}
 
 
-def _as_kept(value: SecretStr, info: SerializationInfo) -> str:
+def _serialize_secret(value: SecretStr, info: SerializationInfo) -> str:
     context = info.context
     shown = isinstance(context, Mapping) and context.get("sealing") is True
     return value.get_secret_value() if shown else str(value)
 
 
-# What an act needs and nobody may read: it is written out for sealing alone, and elsewhere it is asterisks.
-Secret = Annotated[SecretStr, PlainSerializer(_as_kept, when_used="json")]
+# What an action needs and nobody may read: it is written out for encryption alone, and elsewhere it is asterisks.
+Secret = Annotated[SecretStr, PlainSerializer(_serialize_secret, when_used="json")]
 
 
 class Action(FrozenModel):
-    """Something that somebody wants to change at a provider, whole: to be judged, noted, and done later.
+    """Something that somebody wants to change at a provider, whole: to be judged, audited, and executed later.
 
-    No secret is in what it says of itself. `act` is the name of its kind, as it is stored; `app` is None where it is
-    about none.
+    No secret is in what it says of itself. `act` names its class in storage and in the audit log; `app` is None where
+    it is about none.
 
     `not_shown` lists the fields that `full_details` leaves out, each with the reason: a name, or a path of names.
     """
@@ -42,11 +42,11 @@ class Action(FrozenModel):
     app: App | None = None
 
     def normalized(self) -> Self:
-        """Return the act as it is judged, shown and sent. Raises ValueError with a sentence for who asks."""
+        """Return the action as it is judged, shown and sent. Raises ValueError with a sentence for the requester."""
         return self
 
     def access_request(self, channel: str) -> AccessRequest:
-        """What the policy is asked about it; what it does not say stays unknown."""
+        """Return what the policy is asked about it; what it does not say stays unknown."""
         return self._build_access_request(channel, stage=NONE_OF_THEM)
 
     def _build_access_request(
@@ -68,15 +68,15 @@ class Action(FrozenModel):
         )
 
     def reason(self) -> str | None:
-        """Why, in the person's own words."""
+        """Return why, in the user's own words."""
         return None
 
     def audit_fields(self) -> dict[str, str]:
-        """What it is about, for the audit log."""
+        """Return what it is about, for the audit log."""
         raise NotImplementedError
 
     def summary(self) -> str:
-        """What somebody wants to do, as text that follows "wants to"."""
+        """Return what somebody wants to do, as text that follows "wants to"."""
         raise NotImplementedError
 
     def full_details(self) -> list[tuple[str, str]]:
@@ -87,18 +87,18 @@ class Action(FrozenModel):
         raise NotImplementedError
 
     def problem(self) -> str | None:
-        """Why it can't even be asked for, as a sentence."""
+        """Return why it can't even be requested, as a sentence."""
         return None
 
     def secrets(self) -> Iterator[str]:
-        """What in it must not be said again, whoever says it: an error may quote what was sent."""
+        """Yield what no message may repeat: an error may quote what was sent."""
         for value in self.__dict__.values():
-            for one in value.values() if isinstance(value, Mapping) else (value,):
-                if isinstance(one, SecretStr):
-                    yield one.get_secret_value()
+            for field in value.values() if isinstance(value, Mapping) else (value,):
+                if isinstance(field, SecretStr):
+                    yield field.get_secret_value()
 
     def to_json_with_secrets(self) -> str:
-        """All of it as JSON, secrets too: for what seals it, and for nobody else."""
+        """Return all of it as JSON, secrets too: for encryption only."""
         return self.model_dump_json(context=_SEALING)
 
 
@@ -108,10 +108,10 @@ def app_details(app: App | None) -> list[tuple[str, str]]:
 
 
 def present_values(**values: str | int | None) -> list[tuple[str, str]]:
-    """Return those that are there; underscores in names stand for spaces."""
+    """Return the values that are not None; underscores in names stand for spaces."""
     return [(name.replace("_", " "), str(value)) for name, value in values.items() if value is not None]
 
 
 def enabled_switches(**values: bool) -> list[tuple[str, str]]:
-    """Return those that are on."""
+    """Return the switches that are on."""
     return [(name.replace("_", " "), "yes") for name, value in values.items() if value]

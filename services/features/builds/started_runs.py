@@ -1,4 +1,4 @@
-"""What was just started, followed to its end in the message that says so."""
+"""Runs that were just started, followed to their end in the message that says so."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ _CLOSED = frozenset({"channel_not_found", "is_archived"})
 async def follow_build(
     app: App, slug: str | None, note: RunNote, context: RequestContext, *, buttons: Sequence[Block]
 ) -> Reply | None:
-    """Follow a build or deployment that was just started; the answer where its message does not say it all.
+    """Follow a build or deployment that was just started; return the answer where its message does not say it all.
 
     `slug` is None where the provider does not say what it has started.
     """
     if slug is None:
         return _answer(note, context, buttons)
-    only = BuildFilter(builds=frozenset({slug}))
-    return await _follow(app, only, build_run(slug), note, context, buttons)
+    build_filter = BuildFilter(builds=frozenset({slug}))
+    return await _follow(app, build_filter, build_run(slug), note, context, buttons)
 
 
 async def follow_pipeline(
     app: App, attempt: PipelineRef, note: RunNote, context: RequestContext, *, buttons: Sequence[Block]
 ) -> Reply | None:
-    """The same for an attempt of a pipeline."""
-    only = BuildFilter(attempts=frozenset({attempt.key}))
-    return await _follow(app, only, pipeline_run(attempt.key), note, context, buttons)
+    """Follow an attempt of a pipeline that was just started, as `follow_build` follows a build."""
+    build_filter = BuildFilter(attempts=frozenset({attempt.key}))
+    return await _follow(app, build_filter, pipeline_run(attempt.key), note, context, buttons)
 
 
 async def _follow(
     app: App,
-    only: BuildFilter,
-    subject: MessageKey,
+    build_filter: BuildFilter,
+    message_key: MessageKey,
     note: RunNote,
     context: RequestContext,
     buttons: Sequence[Block],
@@ -66,10 +66,10 @@ async def _follow(
     if not context.person:
         return None  # a workflow that nobody is named in: its own steps go on with what was started
     try:
-        return await _begin_following(app, only, subject, note, context, buttons)
-    except (NotFound, Forbidden) as problem:
-        # The bot itself can't see what this person may start.
-        log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
+        return await _begin_following(app, build_filter, message_key, note, context, buttons)
+    except (NotFound, Forbidden) as error:
+        # The bot itself can't see what this user may start.
+        log.info("run.not_watched", app=app.slug, reason=type(error).__name__)
     except Exception:
         # It has been started all the same, which is what whoever started it, and the audit log, must hear.
         log.exception("run.not_followed", app=app.slug)
@@ -78,8 +78,8 @@ async def _follow(
 
 async def _begin_following(
     app: App,
-    only: BuildFilter,
-    subject: MessageKey,
+    build_filter: BuildFilter,
+    message_key: MessageKey,
     note: RunNote,
     context: RequestContext,
     buttons: Sequence[Block],
@@ -92,9 +92,9 @@ async def _begin_following(
     channel = context.channel if here else await _direct_message(context)
     run = StartedRun(
         app=app,
-        terms=NotificationRule(filter=only, style=DeliveryStyle.LIVE, once=True, run=True),
+        terms=NotificationRule(filter=build_filter, style=DeliveryStyle.LIVE, once=True, run=True),
         key=secrets.token_hex(8),
-        subject=str(subject),
+        subject=str(message_key),
         content=action_messages.run_begun(note, buttons).encode(),
         note=note.encode(),
         thread_ts=context.thread if here else None,
@@ -117,25 +117,25 @@ def _answer(note: RunNote, context: RequestContext, buttons: Sequence[Block]) ->
 
 
 async def _can_write(context: RequestContext) -> bool:
-    """Whether the bot can post where the person is; where nobody can say, it tries."""
+    """Return whether the bot can post where the user is; where nobody can say, it tries."""
     if not context.channel:
         return False
     if context.channel.startswith("D"):
         return context.channel == await _direct_message(context)
     try:
         async with asyncio.timeout(SECONDS_TO_ASK):
-            found = (await context.slack.conversations_info(channel=context.channel)).get("channel") or {}
+            channel = (await context.slack.conversations_info(channel=context.channel)).get("channel") or {}
     except SlackCallFailed as error:
         return error.reason not in _CLOSED
     except TimeoutError:
         return True
-    if found.get("is_archived"):
+    if channel.get("is_archived"):
         return False
-    return not (found.get("is_private") and found.get("is_member") is False)
+    return not (channel.get("is_private") and channel.get("is_member") is False)
 
 
 async def _direct_message(context: RequestContext) -> str:
-    """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
+    """Return the user's direct message; the outbox finds it by their ID where Slack does not say now."""
     try:
         return await context.direct_message_alone()
     except SlackCallFailed:
@@ -143,18 +143,18 @@ async def _direct_message(context: RequestContext) -> str:
 
 
 async def _scope(app: App, context: RequestContext) -> Scope:
-    """What the message may show: what the person sees who has started it."""
+    """Return what the message may show: what the user sees who has started the run."""
     if not await context.is_linked(app.provider):
         return Scope()  # the bot's own token has done it for them
     try:
         return await own_scope(context.own_apps(app.provider), app)
-    except ProviderError as problem:
-        log.info("run.scope_unknown", app=app.slug, reason=type(problem).__name__)
+    except ProviderError as error:
+        log.info("run.scope_unknown", app=app.slug, reason=type(error).__name__)
         return Scope(seen_as=AccessSource.OWN, logs=False)
 
 
 async def _baseline(app: App, context: RequestContext) -> Baseline | None:
-    """What is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
+    """Return what is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
 
     Raises NotFound, Forbidden.
     """
@@ -164,7 +164,7 @@ async def _baseline(app: App, context: RequestContext) -> Baseline | None:
         return await context.services.lookout.baseline(app)
     except (NotFound, Forbidden):
         raise
-    except ProviderError as problem:
+    except ProviderError as error:
         # It has been started all the same: its watching begins a little before that, and not with what is there.
-        log.info("run.baseline_unknown", app=app.slug, reason=type(problem).__name__)
+        log.info("run.baseline_unknown", app=app.slug, reason=type(error).__name__)
         return None

@@ -1,4 +1,4 @@
-"""A town in which what people want done at Build.io goes straight to the one way to a change, past what they type."""
+"""A bot in which actions at Build.io are requested directly, past what people type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.stub_server import reserve_port
 
 
 class ActionHarness:
-    """The town, and the bot's own desk in it."""
+    """The bot's environment, and the bot's own services in it."""
 
     def __init__(self, harness: BotHarness) -> None:
         self.town = harness
@@ -49,14 +49,14 @@ class ActionHarness:
             services=self.services, person=workspace.person(person).id, team=workspace.team, channel=there
         )
 
-    async def do(self, act: Action, person: str = "anna", channel: str = "builds") -> None:
-        """Ask for it; what comes of it is said to them as after a mention."""
+    async def do(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
+        """Request the action; the answer is posted as after a mention."""
         context = self.context(person, channel)
 
-        async def asked() -> Reply | None:
-            return (await run.run_action(act, context)).answer
+        async def request() -> Reply | None:
+            return (await run.run_action(action, context)).answer
 
-        await say_or_explain(asked(), ChannelResponder(context))
+        await say_or_explain(request(), ChannelResponder(context))
 
     async def begin_to_connect(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""
