@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -27,8 +27,10 @@ from bot.http_server import HttpServer
 from bot.providers_setup import (
     ACTIONS,
     SPECS,
+    asking_parts,
     check_service_token,
     clients_of,
+    failure_analyzers,
     lookout_of,
     service_probes,
     sign_in_pages,
@@ -42,11 +44,7 @@ from domain.errors import ProviderError
 from domain.provider import Provider
 from handlers.lifecycle_events import is_departure
 from handlers.listeners import register
-from providers.bitrise.artifacts.artifact_index import ArtifactIndex
-from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS
-from providers.bitrise.logs.follower import LogFollowers
-from providers.bitrise.logs.log_limits import read_logs, whole_logs
 from providers.bitrise.webhook import Webhook
 from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
@@ -60,6 +58,7 @@ from services.home.refresher import HomeEvents, HomeRefresher
 from services.jobs.access_checker import EVERY as SIGHT_EVERY
 from services.jobs.access_checker import AccessChecker
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
+from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from services.jobs.hidden_messages import SHOWN_SECONDS, MessageExpiry
 from services.jobs.temporary_files import TemporaryFileCleanup
 from services.jobs.workflow_steps import WorkflowStepCompletion
@@ -68,9 +67,8 @@ from services.lookup.option_cache import OptionCache
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
-from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.pollers import Pollers
-from services.request.context import workspace_of
+from services.request.context import context_outside, workspace_of
 from services.request.late_replies import LateAnswers
 from services.request.request_tracker import RequestTracker
 from services.slack.response_urls import SlackUrls
@@ -105,8 +103,6 @@ PROVIDER_SECONDS = 10.0
 # How long a request of Slack's waits for the outcome of the first call to Slack: less than the three seconds that
 # Slack itself waits for its answer.
 FIRST_ATTEMPT_SECONDS = 2.0
-# The parts that ask providers with the tokens that the start checks.
-ASKING = frozenset({"lookout", "investigator", "approvals"})
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 
@@ -168,8 +164,10 @@ class Application:
             session = await open_things.enter_async_context(slack_session())
             # A provider that is slow or away keeps nobody from the other.
             https = {
-                one: await open_things.enter_async_context(HttpTransport(ProviderClock(self._clock)))
-                for one in (Provider.BITRISE, Provider.BUILDIO)
+                spec.provider: await open_things.enter_async_context(
+                    HttpTransport(ProviderClock(self._clock))
+                )
+                for spec in SPECS
             }
             storage = Repositories(
                 database,
@@ -178,14 +176,16 @@ class Application:
                 run_messages=RunMessageRenderer(),
             )
             anchor = await self._anchor(open_things, database)
-            client = web_client(self._settings, session, patient=True)
+            client = web_client(
+                self._settings.slack_api_url, self._settings.slack_bot_token, session, patient=True
+            )
             slack = presence(self._settings, client, storage, self._clock)
             open_things.push_async_callback(slack.close)
             patient = WorkspaceClients(
-                slack.access_to, **client_options(self._settings, session, patient=True)
+                slack.access_to, **client_options(self._settings.slack_api_url, session, patient=True)
             )
             hasty = WorkspaceClients(
-                slack.access_to, **client_options(self._settings, session, patient=False)
+                slack.access_to, **client_options(self._settings.slack_api_url, session, patient=False)
             )
 
             def is_current(provider: Provider) -> bool:
@@ -200,29 +200,31 @@ class Application:
                 members=MemberDirectory(patient, clock=self._clock),
                 runner=self.workers,
                 asked=relay.wake,
+                follow_seconds=self._follow_seconds,
                 clock=self._clock,
             )
             open_things.push_async_callback(clients.close)
-            bitrise = clients.bitrise.service
-            investigator = FailureAnalyzer(
-                bitrise, storage, runner=self.workers, found=relay.wake, clock=self._clock
+            analyzers = failure_analyzers(
+                clients, storage, runner=self.workers, found=relay.wake, clock=self._clock
             )
+            states = {one.provider: one.state for one in clients.all if one.state is not None}
+            # The provider whose builds Home shows and workflows' steps wait for.
+            first = clients.at(SPECS.first.provider)
             news, step_news = HomeEvents(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-            found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
+            found = _all(relay.wake, *(one.wake for one in analyzers.values()), news.changed, step_news.set)
             lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
             listening = RequestTracker(self.metrics, storage.deliveries, self._clock)
-            following = LogFollowers(clock=self._clock, seconds_each=self._follow_seconds)
             vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateAnswers()
             groups, choices = UserGroups(patient, clock=self._clock), OptionCache(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
-            forgetful: list[ForgetsWorkspace] = [
+            forgetful: list[WorkspaceCache] = [
                 patient,
                 hasty,
                 relay,
                 clients,
                 groups,
-                following,
+                *states.values(),
                 vanishing,
                 late_answers,
                 choices,
@@ -251,48 +253,63 @@ class Application:
                 access_changed=access_news.set,
                 passing_changed=file_news.set,
                 departed=departed,
-                following=following,
-                whole_logs=whole_logs(),
-                read_logs=read_logs(),
                 vanishing=vanishing,
                 late_answers=late_answers,
-                overview=RecentBuildsCache(bitrise, storage, clock=self._clock),
+                overview=RecentBuildsCache(first.provider, first.service_builds, storage, clock=self._clock),
                 choices=choices,
-                artifacts=ArtifactIndex(bitrise),
-                usual_times=DurationEstimates(bitrise, storage, clock=self._clock),
+                usual_times=DurationEstimates(
+                    lambda provider: clients.at(provider).service_builds, storage, clock=self._clock
+                ),
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
-            homes = HomeRefresher(services, news, progress_seconds=self._progress_seconds)
+            homes = HomeRefresher(
+                services.overview,
+                services.usual_times,
+                clients,
+                lookout,
+                news,
+                clock=self._clock,
+                progress_seconds=self._progress_seconds,
+            )
             forgetful.append(homes)
             register(slack_app, SPECS, services, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
-            parts: dict[str, BackgroundPart] = {
-                "lookout": lookout,
+            parts: dict[str, BackgroundJob] = {
                 "relay": relay,
                 "homes": homes,
-                "following": following,
+                **{f"state of {provider}": state for provider, state in states.items()},
                 "vanishing": vanishing,
                 "late answers": late_answers,
-                "waiting": WorkflowStepCompletion(services, step_news),
-                "expiring": PendingActionExpiry(services, proposal_news),
-                "passing": TemporaryFileCleanup(services, file_news),
-                "sight": AccessChecker(services, access_news, every=timedelta(seconds=self._sight_seconds)),
+                "expiring": PendingActionExpiry(
+                    storage,
+                    proposal_news,
+                    outbox_changed=relay.wake,
+                    steps_changed=step_news.set,
+                    clock=self._clock,
+                ),
+                "passing": TemporaryFileCleanup(storage, patient, file_news, clock=self._clock),
+                "sight": AccessChecker(
+                    clients,
+                    storage,
+                    lookout,
+                    access_news,
+                    context_for=partial(context_outside, services),
+                    outbox_changed=relay.wake,
+                    clock=self._clock,
+                    every=timedelta(seconds=self._sight_seconds),
+                ),
             }
             if anchor is not None:
                 parts["anchor"] = anchor
-            if Provider.BITRISE in lookout.watchers:
-                parts["investigator"] = investigator
-                parts["approvals"] = BuildRequestPoller(
-                    bitrise,
-                    storage,
-                    every_seconds=self._settings.poll_interval,
-                    found=relay.wake,
-                    clock=self._clock,
+            if first.service_builds is not None:
+                parts["waiting"] = WorkflowStepCompletion(
+                    first, first.service_builds, storage, patient, step_news, clock=self._clock
                 )
+            asking = asking_parts(lookout, clients, analyzers, found=relay.wake)
             keeper = asyncio.create_task(self._keep_house(storage, relay.wake), name="housekeeping")
             try:
-                await self._live(slack, slack_app, listening, clients, parts)
+                await self._live(slack, slack_app, listening, clients, parts, asking)
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
@@ -303,7 +320,8 @@ class Application:
         slack_app: AsyncApp,
         listening: RequestTracker,
         clients: Clients,
-        parts: Mapping[str, BackgroundPart],
+        parts: Mapping[str, BackgroundJob],
+        asking: Mapping[str, BackgroundJob],
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
         checking = asyncio.create_task(self._check_service_tokens(clients), name="service tokens")
@@ -311,11 +329,10 @@ class Application:
             checking,
             asyncio.create_task(self._reach_slack(slack, slack_app, checking), name="slack"),
             *(
-                asyncio.create_task(
-                    self._run_once_checked(part, checking) if name in ASKING else part.run(), name=name
-                )
-                for name, part in parts.items()
+                asyncio.create_task(self._run_once_checked(part, checking), name=name)
+                for name, part in asking.items()
             ),
+            *(asyncio.create_task(part.run(), name=name) for name, part in parts.items()),
         }
         until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
         try:
@@ -329,7 +346,7 @@ class Application:
             until_stopped.cancel()
             if self._sockets is not None:
                 self._sockets.go_deaf()
-            for part in parts.values():
+            for part in (*asking.values(), *parts.values()):
                 part.stop()
             _, late = await asyncio.wait(
                 {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
@@ -434,12 +451,12 @@ class Application:
             except (TimeoutError, ProviderError) as problem:
                 log.warning("provider.not_reachable", setting=name, reason=str(problem) or "it is slow")
 
-        probes = service_probes(self._settings, clients)
+        probes = service_probes(clients)
         checks = asyncio.gather(*(check(name, probe) for name, probe in probes.items()))
         await self._until_stopped(checks)
         self._tokens_checked = True
 
-    async def _run_once_checked(self, part: BackgroundPart, checking: asyncio.Task[None]) -> None:
+    async def _run_once_checked(self, part: BackgroundJob, checking: asyncio.Task[None]) -> None:
         """Run a part that asks a provider, once it is known that the token for it is not refused."""
         await asyncio.wait({checking})
         if self._tokens_checked and not self._stopping.is_set():
@@ -606,23 +623,6 @@ class Application:
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
         log.info("serving", port=self.port, mode="http" if over_http else "socket")
-
-
-class ForgetsWorkspace(Protocol):
-    """Something that remembers things of workspaces."""
-
-    def forget(self, team: str) -> None:
-        """The app is gone from the workspace."""
-
-
-class BackgroundPart(Protocol):
-    """Something that works until it is stopped."""
-
-    async def run(self) -> None:
-        """Work."""
-
-    def stop(self) -> None:
-        """End `run` once what is under way is done."""
 
 
 def _all(*calls: Callable[[], None]) -> Callable[[], None]:

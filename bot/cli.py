@@ -27,11 +27,10 @@ from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import Looked, look_at_settings, look_for_misspelt_names, names_in
 from bot.http_server import CannotServe
 from bot.manifest import as_yaml, for_http, manifest, why_no_address
-from bot.providers_setup import ServiceTokenRefused
+from bot.providers_setup import SPECS, ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, in_words
 from domain.access_policy import InvalidAccessRule
-from domain.commands.command_line import GRAMMARS
-from domain.commands.parser import markdown
+from domain.commands.parser import help_table
 from domain.redaction.redactor import redact
 from services.jobs.audit_anchor import AnchorNotWritable
 from services.slack.web_client import TokenRefused
@@ -169,7 +168,7 @@ def print_help(
         except FileNotFoundError as problem:
             stop(f"--write works in a checkout; there is no {problem.filename} here.", MISUSED)
         return
-    tables = "\n\n".join(markdown(grammar) for grammar in GRAMMARS)
+    tables = "\n\n".join(help_table(spec.parser) for spec in SPECS)
     if as_markdown:
         typer.echo(tables)
     else:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from bot.providers_setup import SPECS
 from bot.settings import Settings
-from domain.commands.command_line import GRAMMARS
-from domain.commands.parser import markdown
+from domain.commands.parser import help_table
 from providers.buildio.api.coverage import contract_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +51,7 @@ def _shown(default: object) -> str:
 
 def _pages() -> dict[Path, dict[str, str]]:
     return {
-        ROOT / "README.md": {f"{grammar.provider} commands": markdown(grammar) for grammar in GRAMMARS},
+        ROOT / "README.md": {f"{spec.provider} commands": help_table(spec.parser) for spec in SPECS},
         ROOT / "docs" / "operations.md": {"settings": settings_table()},
         ROOT / "docs" / "buildio-api.md": {"contract": contract_table()},
     }

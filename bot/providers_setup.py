@@ -1,10 +1,10 @@
-"""What the assembly needs of the providers: their clients, the pages to sign in on, and who watches them."""
+"""The assembly of the providers: their clients, sign-in pages, pollers and jobs."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from domain.polling import BuildSource
 from domain.provider import Provider
 from providers.bitrise import spec as bitrise_spec
 from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.source import BitriseBuildSource
 from providers.bitrise.spec import bitrise_connection
 from providers.buildio import spec as buildio_spec
@@ -30,9 +31,12 @@ from providers.buildio.spec import buildio_connection
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
 from services.actions.registry import ActionRegistry
+from services.jobs.background_job import BackgroundJob
+from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.poll import Poll
 from services.polling.poller import Intervals, Poller
 from services.polling.pollers import Pollers
+from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderRegistry
 from services.slack.workspace_members import MemberDirectory
 from services.worker_processes.pool import Runner
@@ -58,9 +62,10 @@ def clients_of(
     members: MemberDirectory,
     runner: Runner,
     asked: Callable[[], None],
+    follow_seconds: float,
     clock: Clock,
 ) -> Clients:
-    """The clients of all providers, each over connections of its own.
+    """Make the clients of all providers, each over connections of its own.
 
     SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves.
     """
@@ -69,22 +74,33 @@ def clients_of(
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
     buildio = ProviderConfig(settings.buildio_token, sign_in=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
-    bitrise_time, buildio_time = https[Provider.BITRISE].clock, https[Provider.BUILDIO].clock
-    return Clients(
-        ProviderClients(
-            bitrise_connection(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
+
+    def bitrise_jobs(client: BitriseClient, found: Callable[[], None]) -> Mapping[str, BackgroundJob]:
+        seconds = settings.poll_interval
+        return {
+            "approvals": BuildRequestPoller(client, storage, every_seconds=seconds, found=found, clock=clock)
+        }
+
+    connections: Sequence[tuple[ProviderConnection[Any], ProviderConfig]] = (
+        (
+            bitrise_connection(
+                _bitrise(settings, https[Provider.BITRISE], runner, clock),
+                follow_seconds=follow_seconds,
+                clock=clock,
+                make_jobs=bitrise_jobs,
+            ),
             bitrise,
-            storage,
-            provider_clock=bitrise_time,
-            **known,
         ),
-        ProviderClients(
-            buildio_connection(_buildio(settings, https[Provider.BUILDIO], clock), door),
-            buildio,
-            storage,
-            provider_clock=buildio_time,
-            **known,
-        ),
+        (buildio_connection(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio),
+    )
+    return Clients(
+        [
+            ProviderClients(
+                connection, config, storage, provider_clock=https[connection.provider].clock, **known
+            )
+            for connection, config in connections
+        ],
+        members,
     )
 
 
@@ -110,18 +126,18 @@ async def check_service_token(
             raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
 
 
-def service_probes(settings: Settings, clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """One small request for each token that the bot has at a provider, by the setting's name.
+def service_probes(clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """Return one small request for each token that the bot has at a provider, by the setting's name.
 
     Each raises ProviderError.
     """
     probes: dict[str, Callable[[], Awaitable[None]]] = {}
-    if settings.bitrise_token is not None:
-        probes["BITRISE_TOKEN"] = clients.bitrise.service.probe
-    if settings.buildio_token is not None:
-        probes["BUILDIO_TOKEN"] = clients.buildio.service.probe
-    if clients.buildio.door is not None:
-        probes["BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"] = clients.buildio.door.check
+    for spec in SPECS:
+        one = clients.at(spec.provider)
+        if one.service_reads:
+            probes[spec.token_setting] = one.service.probe
+        if one.door is not None:
+            probes[spec.oauth_settings] = one.door.check
     return probes
 
 
@@ -215,15 +231,46 @@ def lookout_of(
     if settings.bitrise_token is not None:
         # Most looks are made with the list of all apps; only what it does not cover takes its turn.
         most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
-        bitrise = BitriseBuildSource(clients.bitrise.service, clock=clock)
-        watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most, clients.bitrise.provider_clock)
+        there = clients.at(Provider.BITRISE)
+        bitrise = BitriseBuildSource(there.service, clock=clock)
+        watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most, there.provider_clock)
     if settings.buildio_token is not None:
         seconds = min(settings.poll_interval, settings.poll_interval_active)
         most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
-        time_there = clients.buildio.provider_clock
-        buildio = BuildioBuildSource(clients.buildio.service, clock=clock, provider_clock=time_there)
+        there = clients.at(Provider.BUILDIO)
+        time_there = there.provider_clock
+        buildio = BuildioBuildSource(there.service, clock=clock, provider_clock=time_there)
         watch(buildio, settings.buildio_api_url, settings.buildio_token, most, time_there)
     return Pollers(watched)
+
+
+def failure_analyzers(
+    clients: Clients, storage: Repositories, *, runner: Runner, found: Callable[[], None], clock: Clock
+) -> Mapping[Provider, FailureAnalyzer]:
+    """Make what finds out why builds failed, for each provider whose logs can be read."""
+    return {
+        one.provider: FailureAnalyzer(
+            one.provider, one.service_logs, storage, runner=runner, found=found, clock=clock
+        )
+        for one in clients.all
+        if one.service_logs is not None
+    }
+
+
+def asking_parts(
+    pollers: Pollers,
+    clients: Clients,
+    analyzers: Mapping[Provider, FailureAnalyzer],
+    *,
+    found: Callable[[], None],
+) -> Mapping[str, BackgroundJob]:
+    """Return the parts that ask providers with the tokens that the start checks, by name."""
+    parts: dict[str, BackgroundJob] = {"lookout": pollers}
+    for provider in pollers.watchers:
+        parts |= clients.at(provider).make_jobs(found)
+        if provider in analyzers:
+            parts[f"failures of {provider}"] = analyzers[provider]
+    return parts
 
 
 def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:

@@ -1,4 +1,4 @@
-"""Slash commands: one a provider."""
+"""Slash commands: one per provider."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from domain.commands.command_line import GRAMMARS
 from domain.commands.parser import CommandParser
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
+from services.provider_spec import ProviderRegistry
 from services.request.context import RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
 
 
-def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
-    """Listen to the command of each provider."""
-    for grammar in GRAMMARS:
-        _listen(app, grammar, services, tracker)
+def register(app: AsyncApp, registry: ProviderRegistry, services: Services, tracker: RequestTracker) -> None:
+    """Listen to the slash command of each provider."""
+    for spec in registry:
+        _listen(app, spec.parser, services, tracker)
 
 
-def _listen(app: AsyncApp, grammar: CommandParser, services: Services, tracker: RequestTracker) -> None:
-    @app.command(grammar.provider.command)
+def _listen(app: AsyncApp, parser: CommandParser, services: Services, tracker: RequestTracker) -> None:
+    @app.command(parser.provider.command)
     async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
         async with tracker.answering("command"):
@@ -36,5 +36,5 @@ def _listen(app: AsyncApp, grammar: CommandParser, services: Services, tracker: 
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )
-            asked = parse_and_dispatch(command.get("text") or "", context, surface="slash", grammar=grammar)
+            asked = parse_and_dispatch(command.get("text") or "", context, surface="slash", parser=parser)
             await say_or_explain(asked, ResponseUrlResponder(context, command.get("response_url")))

@@ -1,4 +1,4 @@
-"""In front of every listener: people of other companies use nothing but what is open to them by name."""
+"""The check before every listener: people of other companies use only what is open to them."""
 
 from __future__ import annotations
 

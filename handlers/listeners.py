@@ -40,7 +40,7 @@ def register(
     error_handler.register(app, services)
     external_users.register(app, interactions, registry, services, tracker)
     middleware.refuse_pasted_tokens(app, services)
-    commands.register(app, services, tracker)
+    commands.register(app, registry, services, tracker)
     mentions.register(app, services, tracker)
     links.register(app, interactions, services, tracker)
     actions.register(app, interactions, services, tracker)

@@ -6,7 +6,6 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from domain.commands.command_line import grammar_in, grammar_of
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.request.context import RequestContext, workspace_of
@@ -48,7 +47,7 @@ async def _answer(
             thread=thread,
         )
         text = event.get("text") or ""
-        grammar = grammar_in(text, grammar_of(services.clients.first))
-        asked = parse_and_dispatch(text, context, surface="message", grammar=grammar)
+        parser = services.registry.find_addressed(text, services.clients.first).parser
+        asked = parse_and_dispatch(text, context, surface="message", parser=parser)
         direct = event.get("channel_type") == "im"
         await say_or_explain(asked, ChannelResponder(context, thread, direct=direct))

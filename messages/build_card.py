@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from domain.build import App, Build, RunKind
-from domain.commands.formatting import describe, list_words
+from domain.commands.formatting import describe_filter, format_list_builds
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
@@ -81,7 +81,7 @@ def build_list(
     now: datetime,
 ) -> Message:
     """A page of builds, each with a button for its card, and one for the next page."""
-    wanted = escape(describe(command.filter), 500)
+    wanted = escape(describe_filter(command.filter), 500)
     if command.since:
         wanted += f" since {escape(command.since.text)}"
     if command.until:
@@ -163,7 +163,7 @@ def _ended_at(build: Build) -> str:
 def _next(app: App, command: ListBuilds, start: str | None) -> list[Block]:
     if start is None:
         return []
-    words = list_words(command.model_copy(update={"app": app.slug}))
+    words = format_list_builds(command.model_copy(update={"app": app.slug}))
     value = ListButton(words=words, start=start).encode()
     if len(value) > 2000:
         return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]

@@ -14,7 +14,6 @@ from messages.kit.blocks import button, context, paragraphs, row, section
 from messages.kit.button_values import PolicyButton
 from messages.kit.mrkdwn import cut_markup, escape, sentence
 from messages.kit.views import modal
-from providers.bitrise.command_grammar import BITRISE
 
 
 def problem(words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None) -> Message:
@@ -62,13 +61,13 @@ def form_button(words: str, label: str, action_id: str, value: str) -> Message:
     return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 
 
-def help_message(topic: str | None = None, grammar: CommandParser = BITRISE) -> Message:
-    """All commands of a provider, or one in full."""
-    command = grammar.provider.command
-    entry = grammar.entry_for(topic) if topic else None
+def help_message(topic: str | None, parser: CommandParser) -> Message:
+    """Render all commands of a provider, or one in full."""
+    command = parser.provider.command
+    entry = parser.find_help(topic) if topic else None
     if entry is not None:
         lines = [f"*`{command} {escape(entry.usage)}`*", entry.summary]
-        lines += [_usage(part, command) for part in grammar.parts_of(entry)]
+        lines += [_usage(part, command) for part in parser.subcommands_of(entry)]
         lines += entry.details
         examples = [f"`{command} {escape(example)}`" for example in entry.examples]
         return Message(
@@ -77,11 +76,11 @@ def help_message(topic: str | None = None, grammar: CommandParser = BITRISE) -> 
         )
     return Message(
         "Buildbell's commands: "
-        + ", ".join(one.name for one in grammar.catalogue)
+        + ", ".join(one.name for one in parser.catalogue)
         + f". Type {command} help COMMAND for one.",
         [
             section("*What you can type*"),
-            *paragraphs([_usage(one, command) for one in grammar.catalogue]),
+            *paragraphs([_usage(one, command) for one in parser.catalogue]),
             context(
                 f"`{command} help subscribe` says more about one. @buildbell and direct messages take the same words."
             ),

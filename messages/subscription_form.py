@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.build_filter import GlobPatterns
-from domain.commands.formatting import term_words
+from domain.commands.formatting import format_rule
 from domain.message import Block
 from domain.notifications.rule import DeliveryStyle, InvalidNotificationRule, NotificationRule, Result
 from domain.provider import Provider
@@ -261,7 +261,7 @@ def _typed_rest(terms: NotificationRule) -> str:
     plain = terms.model_copy(
         update={"filter": rest, "results": frozenset(), "started": False, "style": DeliveryStyle.EACH}
     )
-    words = term_words(plain)
+    words = format_rule(plain)
     return f"{words} {digest_words(terms)}".strip()
 
 

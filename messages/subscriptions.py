@@ -8,7 +8,7 @@ from datetime import datetime
 
 from domain.build import App
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.commands.formatting import EVERY_END, describe_terms
+from domain.commands.formatting import EVERY_END, describe_rule
 from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import NotificationRule
@@ -228,10 +228,10 @@ def sentence_of(app: App | None, terms: NotificationRule, most: int = 1500) -> s
     """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
     title = f"*{_title(app)}*"
     ends = _ENDS.get(app.provider, EVERY_END) if app is not None else EVERY_END
-    said = describe_terms(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
+    said = describe_rule(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
     if len(said) <= most:
         return said
-    return describe_terms(
+    return describe_rule(
         terms.model_copy(update={"filter": BuildFilter()}),
         f"{title}, as far as its filters let pass",
         ends=ends,

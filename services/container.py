@@ -1,4 +1,4 @@
-"""What the handlers work with."""
+"""The parts of the bot that answering a request may need."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from providers.bitrise.artifacts.artifact_index import ArtifactIndex
-from providers.bitrise.logs.follower import LogFollowers
-from providers.bitrise.logs.log_limits import LogLimit
 from services.accounts.provider_clients import Clients
 from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
@@ -32,9 +29,9 @@ if TYPE_CHECKING:  # a spec names the request context, which has the services
 
 @dataclass(frozen=True)
 class Uninstallation:
-    """Slack says that the app was taken out of a workspace, or, with no `team`, of an organisation.
+    """An uninstallation of the app from a workspace, or, with no `team`, from an organisation, as Slack reports it.
 
-    `at` is when, as Slack says it. `certain`: it is the end of the app there, and not of one token alone.
+    `certain`: the app is gone from there, and not only one of its tokens.
     """
 
     enterprise: str | None
@@ -70,10 +67,6 @@ class Services:
     choices: OptionCache
     usual_times: DurationEstimates
     overview: RecentBuildsCache
-    following: LogFollowers
-    whole_logs: LogLimit
-    read_logs: LogLimit
     vanishing: MessageExpiry
     late_answers: LateAnswers
-    artifacts: ArtifactIndex
     clock: Callable[[], datetime]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser, Tokens
 from domain.provider import Provider
+from domain.provider_client import BuildClient, LogClient
+from services.jobs.background_job import BackgroundJob, WorkspaceCache
 
 Client = TypeVar("Client")
 
@@ -34,6 +36,14 @@ class OAuthFlow(Protocol):
 Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
+class ProviderState(BackgroundJob, WorkspaceCache, Protocol):
+    """What a provider's own features keep in memory; only the provider's folder knows what it is."""
+
+
+# Makes a provider's own background jobs, by name, with the bot's client and what to call once a job has found news.
+JobFactory = Callable[[Client, Callable[[], None]], Mapping[str, BackgroundJob]]
+
+
 @dataclass(frozen=True)
 class ProviderConnection(Generic[Client]):
     """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
@@ -42,6 +52,11 @@ class ProviderConnection(Generic[Client]):
     person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name. `branches`,
     `workflows` and `pipelines` name those of an app, by its slug, for people to pick from: one way of asking each,
     since one may be refused or slow. `door` is None where people can only paste a token.
+
+    `builds` wraps a client that lists and reads builds; None where the provider has no such lists, so that only what
+    the poller has recorded is known. `logs` wraps one that reads builds' logs; None where there are none. `make_state`
+    makes what the provider's features keep in memory, with the bot's own client, and `make_jobs` the background jobs
+    that run while the provider is polled.
     """
 
     provider: Provider
@@ -54,3 +69,7 @@ class ProviderConnection(Generic[Client]):
     workflows: Sequence[Names[Client]] = ()
     pipelines: Sequence[Names[Client]] = ()
     door: OAuthFlow | None = None
+    builds: Callable[[Client], BuildClient] | None = None
+    logs: Callable[[Client], LogClient] | None = None
+    make_state: Callable[[Client], ProviderState] | None = None
+    make_jobs: JobFactory[Any] | None = None

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.access_policy import Permission
 from domain.build import App
+from domain.commands.parser import CommandParser
+from domain.commands.shared_commands import Command
+from domain.commands.tokenizer import line_from_message
 from domain.message import Message
 from domain.provider import Provider
 from services.actions.action_spec import ActionSpec
-from services.request.context import RequestContext
+from services.request.context import Reply, RequestContext
 from services.request.interactions import Interactions
 
+CommandHandler = Callable[[Any, RequestContext], Awaitable[Reply | None]]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderSpec:
     """Everything that the bot knows of one provider before it is told any setting.
 
@@ -36,6 +41,18 @@ class ProviderSpec:
     find_stage: Callable[[App, RequestContext], Awaitable[str | None]] | None = None
     # The example by which people are told what they may do there.
     main_permission: Permission = Permission.SUBSCRIBE
+    # What can be typed after the provider's slash command.
+    parser: CommandParser
+    # What answers the provider's own commands; those that all have are answered in `services.features.dispatch`.
+    command_handlers: Mapping[type[Command], CommandHandler] = field(default_factory=dict)
+    # Own commands that people of other companies may use: they show no more than what the channel is subscribed to.
+    commands_open_to_external_users: frozenset[type[Command]] = frozenset()
+    # Returns the slug under which the poller records a run, from its app's slug and the provider's own id for the run;
+    # None where they are the same.
+    run_slug: Callable[[str, str], str] | None = None
+    # The settings with the bot's own token, and those with which people sign in on the provider's page.
+    token_setting: str = ""
+    oauth_settings: str = ""
 
 
 class ProviderRegistry:
@@ -55,3 +72,11 @@ class ProviderRegistry:
     def get(self, provider: Provider) -> ProviderSpec:
         """Return what is known of the provider. Raises KeyError for one that this bot does not have."""
         return self._specs[provider]
+
+    def find_addressed(self, message: str, default: Provider) -> ProviderSpec:
+        """Return the provider that a message names before its command (`buildio apps`), else the default one.
+
+        Raises KeyError for a default that this bot does not have.
+        """
+        line = line_from_message(message)
+        return next((spec for spec in self if spec.parser.is_addressed_by(line)), self.get(default))

@@ -52,7 +52,7 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
         yield _addresses(settings)
     async with AsyncExitStack() as open_things:
         session = await open_things.enter_async_context(slack_session())
-        slack = web_client(settings, session, patient=False)
+        slack = web_client(settings.slack_api_url, settings.slack_bot_token, session, patient=False)
         if can_use("slack_api_url"):
             async for finding in _slack(slack, looked):
                 yield finding

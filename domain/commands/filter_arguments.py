@@ -1,4 +1,4 @@
-"""Reading filters: which builds are meant."""
+"""Parsing of filters: which builds are meant."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from typing import Any
 from domain.build_filter import BuildFilter
 from domain.commands import arguments
 
-_NAMES = ("branch", "target", "tag", "workflow", "by", "aborted")
-KEYS = (*_NAMES, *(f"-{name}" for name in _NAMES), "event", "pr")
+_PATTERN_KEYS = ("branch", "target", "tag", "workflow", "by", "aborted")
+KEYS = (*_PATTERN_KEYS, *(f"-{key}" for key in _PATTERN_KEYS), "event", "pr")
+# The filter's field for each key, and what parses its values.
 _CHOICES: dict[str, tuple[str, Callable[[str], frozenset[Any]]]] = {
-    "status": ("states", arguments.states),
-    "event": ("events", arguments.events),
-    "pr": ("pull_requests", arguments.pull_requests),
+    "status": ("states", arguments.parse_states),
+    "event": ("events", arguments.parse_events),
+    "pr": ("pull_requests", arguments.parse_pull_requests),
 }
 
 
-def read(keyed: Mapping[str, Sequence[str]]) -> BuildFilter:
-    """The filter that the words ask for, by the words' keys; other keys say nothing here. Raises CommandError."""
-    wanted = BuildFilter()
-    for key in (key for key in keyed if key in KEYS or key == "status"):
-        for text in keyed[key]:
-            wanted = wanted.model_copy(update=_part(wanted, key, text))
-    return wanted
+def parse_filter(options: Mapping[str, Sequence[str]]) -> BuildFilter:
+    """Return the filter that the options describe; options with other keys are ignored. Raises CommandError."""
+    build_filter = BuildFilter()
+    for key in (key for key in options if key in KEYS or key == "status"):
+        for text in options[key]:
+            build_filter = build_filter.model_copy(update=_parse_option(build_filter, key, text))
+    return build_filter
 
 
-def _part(wanted: BuildFilter, key: str, text: str) -> dict[str, object]:
+def _parse_option(build_filter: BuildFilter, key: str, text: str) -> dict[str, object]:
     name = key.lstrip("-")
-    if name in _NAMES:
-        read = {"by": arguments.authors, "aborted": arguments.kinds}.get(name, arguments.globs)
-        more = read(text, key=key)
-        return {name: arguments.add(getattr(wanted, name), more, exclude=key.startswith("-"))}
-    field, choices = _CHOICES[name]
-    return {field: getattr(wanted, field) | choices(text)}
+    if name in _PATTERN_KEYS:
+        parse = {"by": arguments.parse_authors, "aborted": arguments.parse_abort_reasons}.get(
+            name, arguments.parse_globs
+        )
+        patterns = parse(text, key=key)
+        return {
+            name: arguments.add_patterns(getattr(build_filter, name), patterns, exclude=key.startswith("-"))
+        }
+    field, parse_choices = _CHOICES[name]
+    return {field: getattr(build_filter, field) | parse_choices(text)}

@@ -1,4 +1,4 @@
-"""From filters and terms back to words: for people, and for buttons that ask the same again."""
+"""Filters and rules as text: as they can be typed, and as sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.commands.shared_commands import ListBuilds
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from domain.slack_ids import is_slack_id
 
-_STATE_WORDS = {
+_STATE_NAMES = {
     BuildState.ON_HOLD: "on-hold",
     BuildState.RUNNING: "running",
     BuildState.SUCCEEDED: "success",
@@ -27,10 +27,10 @@ _STATES = {
     BuildState.ABORTED: "aborted",
     BuildState.ABORTED_WITH_SUCCESS: "aborted as a success",
 }
-_RESULT_WORDS = {Result.SUCCEEDED: "success"} | {
-    one: one.value for one in Result if one is not Result.SUCCEEDED
+_RESULT_NAMES = {Result.SUCCEEDED: "success"} | {
+    result: result.value for result in Result if result is not Result.SUCCEEDED
 }
-# Exactly what happens: "notify on failure" that meant only the first one has cost other bots their users' trust.
+# Exact: other bots lost their users' trust with a "notify on failure" that meant only the first failure.
 _RESULTS = {
     Result.SUCCEEDED: "every success",
     Result.FAILED: "every failure",
@@ -48,157 +48,164 @@ _EVENTS = {
 }
 
 
-def words(wanted: BuildFilter) -> str:
-    """The filter as it could be typed."""
+def format_filter(build_filter: BuildFilter) -> str:
+    """Format the filter as it can be typed."""
     parts = [
-        *_pattern_words("branch", wanted.branch),
-        *_pattern_words("target", wanted.target),
-        *_pattern_words("tag", wanted.tag),
-        *_pattern_words("workflow", wanted.workflow),
-        *_pattern_words("by", wanted.by),
-        *_pattern_words("aborted", wanted.aborted),
-        *_list_words("status", [word for state, word in _STATE_WORDS.items() if state in wanted.states]),
-        *_list_words("event", [event.value for event in BuildTriggerEvent if event in wanted.events]),
-        *_list_words("pr", [str(number) for number in sorted(wanted.pull_requests)]),
+        *_format_patterns("branch", build_filter.branch),
+        *_format_patterns("target", build_filter.target),
+        *_format_patterns("tag", build_filter.tag),
+        *_format_patterns("workflow", build_filter.workflow),
+        *_format_patterns("by", build_filter.by),
+        *_format_patterns("aborted", build_filter.aborted),
+        *_format_option(
+            "status", [name for state, name in _STATE_NAMES.items() if state in build_filter.states]
+        ),
+        *_format_option(
+            "event", [event.value for event in BuildTriggerEvent if event in build_filter.events]
+        ),
+        *_format_option("pr", [str(number) for number in sorted(build_filter.pull_requests)]),
     ]
     return " ".join(parts)
 
 
-def term_words(terms: NotificationRule) -> str:
-    """The terms as they could be typed behind `subscribe`."""
-    plain = NotificationRule()
-    digest = terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
+def format_rule(rule: NotificationRule) -> str:
+    """Format the rule as it can be typed after `subscribe`."""
+    default = NotificationRule()
+    digest = rule.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     parts = [
-        words(terms.filter),
-        *_list_words(
+        format_filter(rule.filter),
+        *_format_option(
             "status",
-            ["started"] * terms.started + [_RESULT_WORDS[one] for one in Result if one in terms.results],
+            ["started"] * rule.started
+            + [_RESULT_NAMES[result] for result in Result if result in rule.results],
         ),
-        f"on-hold:{_span(terms.on_hold_over)}" if terms.on_hold_over else "",
-        f"running:{_span(terms.running_over)}" if terms.running_over else "",
-        f"style:{terms.style.value}" if terms.style is not plain.style else "",
-        f"at:{terms.at:%H:%M}" if digest else "",
-        f"on:{terms.on.name[:3].lower()}" if terms.style is DeliveryStyle.WEEKLY else "",
-        f"quiet:{terms.quiet.start:%H:%M}-{terms.quiet.end:%H:%M}" if terms.quiet else "",
-        f"zone:{terms.zone}" if digest or terms.quiet else "",
-        "broadcast:yes" if terms.broadcast else "",
+        f"on-hold:{_format_duration(rule.on_hold_over)}" if rule.on_hold_over else "",
+        f"running:{_format_duration(rule.running_over)}" if rule.running_over else "",
+        f"style:{rule.style.value}" if rule.style is not default.style else "",
+        f"at:{rule.at:%H:%M}" if digest else "",
+        f"on:{rule.on.name[:3].lower()}" if rule.style is DeliveryStyle.WEEKLY else "",
+        f"quiet:{rule.quiet.start:%H:%M}-{rule.quiet.end:%H:%M}" if rule.quiet else "",
+        f"zone:{rule.zone}" if digest or rule.quiet else "",
+        "broadcast:yes" if rule.broadcast else "",
     ]
     return " ".join(part for part in parts if part)
 
 
-def list_words(command: ListBuilds) -> str:
-    """The command that asks for the same list."""
-    parts = ["builds", quoted(command.app) if command.app else "", words(command.filter)]
+def format_list_builds(command: ListBuilds) -> str:
+    """Format the command that lists the same builds."""
+    parts = ["builds", quote(command.app) if command.app else "", format_filter(command.filter)]
     parts += [
-        f"{key}:{quoted(at.text)}" for key, at in (("since", command.since), ("until", command.until)) if at
+        f"{key}:{quote(at.text)}" for key, at in (("since", command.since), ("until", command.until)) if at
     ]
     return " ".join(part for part in parts if part)
 
 
-def describe(wanted: BuildFilter) -> str:
-    """The filter in a sentence's words: "failed or aborted builds of branch main, except dependabot/*"."""
-    results = _either([_STATES[state] for state in _STATES if state in wanted.states])
-    return f"{results} builds{_which(wanted)}" if results else f"all builds{_which(wanted)}"
+def describe_filter(build_filter: BuildFilter) -> str:
+    """Describe the filter in a sentence: "failed or aborted builds on branch main, except dependabot/*"."""
+    results = _either([_STATES[state] for state in _STATES if state in build_filter.states])
+    return f"{results or 'all'} builds{_describe_conditions(build_filter)}"
 
 
 EVERY_END = "every build's end"
 
 
-def describe_terms(terms: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
-    """The terms as a sentence without its end: "every failure in Android on branch main; one thread a branch".
+def describe_rule(rule: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
+    """Describe the rule as a sentence without its end: "every failure in Android on branch main; one thread a branch".
 
-    `ends` says what is told of where every end is.
+    `ends` names what the rule notifies of if it does so for every end.
     """
-    return f"{_what(terms, ends)} in {app}{_which(terms.filter)}{_how(terms)}"
+    return f"{_describe_events(rule, ends)} in {app}{_describe_conditions(rule.filter)}{_describe_delivery(rule)}"
 
 
-def _what(terms: NotificationRule, ends: str) -> str:
-    if terms.filter.builds:
+def _describe_events(rule: NotificationRule, ends: str) -> str:
+    if rule.filter.builds:
         return "the end of one build"
-    if terms.style is DeliveryStyle.CARD:
+    if rule.style is DeliveryStyle.CARD:
         return "what breaks, stays broken and is fixed"
-    moments = ["every start"] if terms.started or terms.style is DeliveryStyle.LIVE else []
-    moments += [_RESULTS[one] for one in Result if one in terms.results]
-    if not terms.results:
-        moments.append(ends)
-    if terms.on_hold_over:
-        moments.append(f"every wait on hold of more than {_span(terms.on_hold_over)}")
-    if terms.running_over:
-        moments.append(f"every run of more than {_span(terms.running_over)}")
-    return _all(moments)
+    events = ["every start"] if rule.started or rule.style is DeliveryStyle.LIVE else []
+    events += [_RESULTS[result] for result in Result if result in rule.results]
+    if not rule.results:
+        events.append(ends)
+    if rule.on_hold_over:
+        events.append(f"every wait on hold of more than {_format_duration(rule.on_hold_over)}")
+    if rule.running_over:
+        events.append(f"every run of more than {_format_duration(rule.running_over)}")
+    return _join_all(events)
 
 
-def _which(wanted: BuildFilter) -> str:
+def _describe_conditions(build_filter: BuildFilter) -> str:
     no_tags = " (not tags, whose builds have no branch)"
     parts = [
-        _globs("on branch", wanted.branch),
-        no_tags if wanted.branch.include and not wanted.tag else "",
-        _globs("for pull requests into", wanted.target),
-        _globs("of tag", wanted.tag),
-        _globs("with workflow", wanted.workflow),
-        _clause("started by", [_EVENTS[event] for event in BuildTriggerEvent if event in wanted.events]),
-        _clause("of pull request", [f"#{number}" for number in sorted(wanted.pull_requests)]),
-        _clause("by", [_person(one) for one in wanted.by.include]),
-        _clause("except by", [_person(one) for one in wanted.by.exclude]),
-        _clause("aborted for the reason", wanted.aborted.include),
-        _clause("except aborts for the reason", wanted.aborted.exclude),
+        _describe_patterns("on branch", build_filter.branch),
+        no_tags if build_filter.branch.include and not build_filter.tag else "",
+        _describe_patterns("for pull requests into", build_filter.target),
+        _describe_patterns("of tag", build_filter.tag),
+        _describe_patterns("with workflow", build_filter.workflow),
+        _clause(
+            "started by", [_EVENTS[event] for event in BuildTriggerEvent if event in build_filter.events]
+        ),
+        _clause("of pull request", [f"#{number}" for number in sorted(build_filter.pull_requests)]),
+        _clause("by", [_describe_author(author) for author in build_filter.by.include]),
+        _clause("except by", [_describe_author(author) for author in build_filter.by.exclude]),
+        _clause("aborted for the reason", build_filter.aborted.include),
+        _clause("except aborts for the reason", build_filter.aborted.exclude),
     ]
     text = "".join(parts)
     return text if text.startswith(", except") else text.removeprefix(",")
 
 
-def _globs(words: str, patterns: GlobPatterns) -> str:
-    return _clause(words, patterns.include) + _clause(f"except {words}", patterns.exclude)
+def _describe_patterns(preposition: str, patterns: GlobPatterns) -> str:
+    return _clause(preposition, patterns.include) + _clause(f"except {preposition}", patterns.exclude)
 
 
-def _clause(words: str, values: Sequence[str]) -> str:
-    return f", {words} {_either(values)}" if values else ""
+def _clause(preposition: str, values: Sequence[str]) -> str:
+    return f", {preposition} {_either(values)}" if values else ""
 
 
-def _how(terms: NotificationRule) -> str:
-    when = f"at {_clock(terms.at)} ({terms.zone})"
-    how = {
+def _describe_delivery(rule: NotificationRule) -> str:
+    when = f"at {_format_time(rule.at)} ({rule.zone})"
+    delivery = {
         DeliveryStyle.EACH: "",
         DeliveryStyle.LIVE: "; one message a build, edited from its start to its end",
         DeliveryStyle.CARD: "; one card a broken series, edited until it is green again",
         DeliveryStyle.THREAD: "; one thread a branch or pull request",
         DeliveryStyle.DAILY: f"; gathered into one message a day {when}",
-        DeliveryStyle.WEEKLY: f"; gathered into one message a week, on {terms.on.name.capitalize()} {when}",
-    }[terms.style]
-    if terms.broadcast:
-        how += ", shown in the channel too"
-    if terms.quiet:
-        hours = f"{_clock(terms.quiet.start)} to {_clock(terms.quiet.end)} ({terms.zone})"
-        how += f"; what happens from {hours} comes in one message afterwards"
-    return how
+        DeliveryStyle.WEEKLY: f"; gathered into one message a week, on {rule.on.name.capitalize()} {when}",
+    }[rule.style]
+    if rule.broadcast:
+        delivery += ", shown in the channel too"
+    if rule.quiet:
+        hours = f"{_format_time(rule.quiet.start)} to {_format_time(rule.quiet.end)} ({rule.zone})"
+        delivery += f"; what happens from {hours} comes in one message afterwards"
+    return delivery
 
 
-def _person(one: str) -> str:
-    if one == "bot":
+def _describe_author(author: str) -> str:
+    if author == "bot":
         return "bots"
-    return f"<@{one[1:]}>" if one[:1] == "@" and is_slack_id(one[1:], "UW") else one
+    return f"<@{author[1:]}>" if author[:1] == "@" and is_slack_id(author[1:], "UW") else author
 
 
-def _clock(at: time) -> str:
+def _format_time(at: time) -> str:
     return f"{at:%H:%M}"
 
 
-def _span(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
+def _format_duration(duration: timedelta) -> str:
+    minutes = round(duration.total_seconds() / 60)
     return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 
 
-def _pattern_words(key: str, patterns: GlobPatterns) -> list[str]:
-    return _list_words(key, patterns.include) + _list_words(f"-{key}", patterns.exclude)
+def _format_patterns(key: str, patterns: GlobPatterns) -> list[str]:
+    return _format_option(key, patterns.include) + _format_option(f"-{key}", patterns.exclude)
 
 
-def _list_words(key: str, values: Sequence[str]) -> list[str]:
-    return [f"{key}:{quoted(','.join(values))}"] if values else []
+def _format_option(key: str, values: Sequence[str]) -> list[str]:
+    return [f"{key}:{quote(','.join(values))}"] if values else []
 
 
-def quoted(text: str, *, always: bool = False) -> str:
-    """The text as one word that can be typed: in quotes where they are needed."""
-    # Behind a colon two slashes would make an address of it.
+def quote(text: str, *, always: bool = False) -> str:
+    """Return the text as one word that can be typed, in quotes if it needs them."""
+    # After a colon, two slashes would be read as the start of a URL.
     needed = always or text.startswith("//")
     if not needed and not any(letter.isspace() or letter in "\"'“”„‘’«»" for letter in text):
         return text
@@ -206,14 +213,14 @@ def quoted(text: str, *, always: bool = False) -> str:
 
 
 def _either(values: Sequence[str]) -> str:
-    return _listed(values, "or")
+    return _join(values, "or")
 
 
-def _all(values: Sequence[str]) -> str:
-    return _listed(values, "and")
+def _join_all(values: Sequence[str]) -> str:
+    return _join(values, "and")
 
 
-def _listed(values: Sequence[str], last: str) -> str:
+def _join(values: Sequence[str], last: str) -> str:
     if len(values) < 2:
         return "".join(values)
     return f"{', '.join(values[:-1])} {last} {values[-1]}"

@@ -1,4 +1,4 @@
-"""A command as help shows it."""
+"""The help of a command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STYLES = (
 class CommandHelp:
     """One command; `usage` shows optional parts in brackets. A name of two words is a command of its own.
 
-    `secret`: what stands behind it may be a secret that landed in the wrong place, and is never said again.
+    `secret`: its arguments may be a secret that somebody typed in the wrong place, so no error repeats them.
     """
 
     name: str
@@ -33,5 +33,5 @@ class CommandHelp:
 
     @property
     def example(self) -> str:
-        """The example to show beside a mistake."""
+        """The example that an error shows."""
         return self.examples[0]

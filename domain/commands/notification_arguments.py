@@ -1,4 +1,4 @@
-"""Reading the terms of a subscription: which results and moments, and how they are told."""
+"""Parsing of notification rules: which results and moments, and how they are delivered."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.commands.arguments import one_of, span, switch
+from domain.commands.arguments import parse_choice, parse_duration, parse_switch
 from domain.commands.errors import CommandError
 from domain.notifications.rule import DeliveryStyle, QuietHours, Result, Weekday
 
 KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 EXAMPLE = "subscribe android branch:main status:broken,fixed"
-# What people call a result; `started` is no result but is asked for in the same breath.
+# What people call a result; `started` is not one, but is an option of the same key.
 RESULTS = {
     "success": Result.SUCCEEDED,
     "succeeded": Result.SUCCEEDED,
@@ -29,73 +29,75 @@ RESULTS = {
     "still-failing": Result.STILL_FAILING,
     "fixed": Result.FIXED,
 }
-OFFERED = "success, failed, aborted, aborted-with-success, started, broken, still-failing, fixed"
+OFFERED_RESULTS = "success, failed, aborted, aborted-with-success, started, broken, still-failing, fixed"
 _STYLES = {style.value: style for style in DeliveryStyle}
 _DAYS = {day.name[:3].lower(): day for day in Weekday}
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?$")
 
 
-def read(keyed: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """The fields of Terms that the words ask for, by the words' keys. Raises CommandError."""
-    found: dict[str, object] = {}
-    for key, texts in keyed.items():
-        found |= _status(texts) if key == "status" else _READERS[key](texts[-1])
-    _check_times(keyed, DeliveryStyle(str(found.get("style", DeliveryStyle.EACH))))
-    return found
+def parse_rule(options: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """Return the fields of a NotificationRule that the options give. Raises CommandError."""
+    fields: dict[str, object] = {}
+    for key, texts in options.items():
+        fields |= _parse_status(texts) if key == "status" else _PARSE_FUNCTIONS[key](texts[-1])
+    _check_times(options, DeliveryStyle(str(fields.get("style", DeliveryStyle.EACH))))
+    return fields
 
 
-def _check_times(keyed: Mapping[str, Sequence[str]], style: DeliveryStyle) -> None:
-    """Raise CommandError for a time that would mean nothing beside the rest."""
+def _check_times(options: Mapping[str, Sequence[str]], style: DeliveryStyle) -> None:
+    """Raise CommandError for a time that has no meaning beside the other options."""
     digest = style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
-    if "on" in keyed and style is not DeliveryStyle.WEEKLY:
+    if "on" in options and style is not DeliveryStyle.WEEKLY:
         every_day = "; style:daily comes every day" if style is DeliveryStyle.DAILY else ""
         raise CommandError(
             f"on: is the day of a weekly digest, so it goes with style:weekly{every_day}.",
             example="subscribe style:weekly on:mon at:9:00",
         )
-    if "at" in keyed and not digest:
+    if "at" in options and not digest:
         raise CommandError(
             "at: is the time of a digest, so it goes with style:daily or style:weekly.",
             example="subscribe style:daily at:9:00",
         )
-    if "zone" in keyed and not digest and "quiet" not in keyed:
+    if "zone" in options and not digest and "quiet" not in options:
         raise CommandError(
             "zone: is the time zone of at: and quiet:, so it goes with style:daily, style:weekly or quiet:.",
             example="subscribe style:daily at:9:00 zone:Europe/Berlin",
         )
 
 
-def _status(texts: Sequence[str]) -> dict[str, object]:
+def _parse_status(texts: Sequence[str]) -> dict[str, object]:
     names = [name.strip().casefold().replace("_", "-") for text in texts for name in text.split(",")]
     if not all(names):
         raise CommandError("status: needs something behind it.", example=EXAMPLE)
     if unknown := [name for name in names if name not in RESULTS and name != "started"]:
-        raise CommandError(f"I can't tell of status {unknown[0]}; there are {OFFERED}.", example=EXAMPLE)
+        raise CommandError(
+            f"I can't tell of status {unknown[0]}; there are {OFFERED_RESULTS}.", example=EXAMPLE
+        )
     results = frozenset(RESULTS[name] for name in names if name in RESULTS)
     return {"results": results, "started": "started" in names}
 
 
-def _on_hold(text: str) -> dict[str, object]:
-    return {"on_hold_over": span(text, key="on-hold")}
+def _parse_on_hold(text: str) -> dict[str, object]:
+    return {"on_hold_over": parse_duration(text, key="on-hold")}
 
 
-def _running(text: str) -> dict[str, object]:
-    return {"running_over": span(text, key="running")}
+def _parse_running(text: str) -> dict[str, object]:
+    return {"running_over": parse_duration(text, key="running")}
 
 
-def _style(text: str) -> dict[str, object]:
-    return {"style": one_of(text, _STYLES, what="style", example="subscribe style:card")}
+def _parse_style(text: str) -> dict[str, object]:
+    return {"style": parse_choice(text, _STYLES, what="style", example="subscribe style:card")}
 
 
-def _at(text: str) -> dict[str, object]:
-    return {"at": clock(text, key="at")}
+def _parse_at(text: str) -> dict[str, object]:
+    return {"at": parse_time_of_day(text, key="at")}
 
 
-def _on(text: str) -> dict[str, object]:
-    return {"on": one_of(text[:3], _DAYS, what="day", example="subscribe style:weekly on:mon at:9:00")}
+def _parse_on(text: str) -> dict[str, object]:
+    return {"on": parse_choice(text[:3], _DAYS, what="day", example="subscribe style:weekly on:mon at:9:00")}
 
 
-def _zone(text: str) -> dict[str, object]:
+def _parse_zone(text: str) -> dict[str, object]:
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -106,7 +108,7 @@ def _zone(text: str) -> dict[str, object]:
     return {"zone": text}
 
 
-def _quiet(text: str) -> dict[str, object]:
+def _parse_quiet(text: str) -> dict[str, object]:
     if text.casefold() in ("no", "off"):
         return {"quiet": None}
     start, dash, end = text.partition("-")
@@ -114,15 +116,19 @@ def _quiet(text: str) -> dict[str, object]:
         raise CommandError(
             f"quiet:{text} are no hours: write when they begin and end.", example="subscribe quiet:22:00-7:00"
         )
-    return {"quiet": QuietHours(start=clock(start, key="quiet"), end=clock(end, key="quiet"))}
+    return {
+        "quiet": QuietHours(
+            start=parse_time_of_day(start, key="quiet"), end=parse_time_of_day(end, key="quiet")
+        )
+    }
 
 
-def _broadcast(text: str) -> dict[str, object]:
-    return {"broadcast": switch(text, key="broadcast")}
+def _parse_broadcast(text: str) -> dict[str, object]:
+    return {"broadcast": parse_switch(text, key="broadcast")}
 
 
-def clock(text: str, *, key: str) -> time:
-    """A time of day. Raises CommandError."""
+def parse_time_of_day(text: str, *, key: str) -> time:
+    """Parse a time of day. Raises CommandError."""
     match = _CLOCK.match(text.strip())
     if match is None or int(match[1]) > 23 or int(match[2] or 0) > 59:
         raise CommandError(
@@ -131,13 +137,13 @@ def clock(text: str, *, key: str) -> time:
     return time(int(match[1]), int(match[2] or 0))
 
 
-_READERS = {
-    "on-hold": _on_hold,
-    "running": _running,
-    "style": _style,
-    "at": _at,
-    "on": _on,
-    "zone": _zone,
-    "quiet": _quiet,
-    "broadcast": _broadcast,
+_PARSE_FUNCTIONS = {
+    "on-hold": _parse_on_hold,
+    "running": _parse_running,
+    "style": _parse_style,
+    "at": _parse_at,
+    "on": _parse_on,
+    "zone": _parse_zone,
+    "quiet": _parse_quiet,
+    "broadcast": _parse_broadcast,
 }

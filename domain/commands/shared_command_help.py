@@ -1,4 +1,4 @@
-"""The commands that every provider has: their help, how they are read, and other words for them."""
+"""The commands that every provider has: their help, how their arguments are parsed, and their aliases."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from domain.commands import filter_arguments, notification_arguments
 from domain.commands.errors import CommandError
 from domain.commands.help import CommandHelp
-from domain.commands.parser import ArgumentReader, Reader
+from domain.commands.parser import ArgumentReader, ParseFunction
 from domain.commands.shared_commands import (
     Command,
-    Connect,
-    Disconnect,
-    Help,
+    ConnectAccount,
+    DisconnectAccount,
+    ExplainNotification,
     ListAccessRules,
     ListApps,
-    ShowAudit,
+    ListSubscriptions,
+    ShowAuditLog,
+    ShowHelp,
     Subscribe,
-    Subscriptions,
     Unsubscribe,
     UseApp,
     WhoAmI,
-    Why,
 )
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
 from domain.provider import Provider
@@ -29,10 +29,10 @@ from domain.provider import Provider
 ALIASES = {"subs": "subscriptions", "?": "help", "logout": "disconnect", "rules": "policy"}
 
 
-def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, CommandHelp]:
-    """Their help, by their names. `app` is one to name in examples, `named` says how apps are named."""
+def shared_help(provider: Provider, *, app: str, named: str) -> Mapping[str, CommandHelp]:
+    """Return their help, by their names. `app` is named in the examples; `named` says how apps are named."""
     at = f"at {provider.label}"
-    found = (
+    commands = (
         CommandHelp(
             "help", "help [COMMAND]", "What you can type, or one command in full.", ("help", "help subscribe")
         ),
@@ -75,126 +75,128 @@ def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, Command
             (named,),
         ),
     )
-    return {entry.name: entry for entry in found}
+    return {command.name: command for command in commands}
 
 
-def of_an_app(make: Callable[..., Command]) -> Reader:
-    """A reader of at most an app."""
+def make_app_parser(make: Callable[..., Command]) -> ParseFunction:
+    """Make what parses a command whose only argument is an app, which can be left out."""
 
-    def read(words: ArgumentReader) -> Command:
-        app = words.plain()
-        words.nothing_more()
+    def parse(arguments: ArgumentReader) -> Command:
+        app = arguments.take_positional()
+        arguments.expect_end()
         return make(app=app)
 
-    return read
+    return parse
 
 
-def of_nothing(make: Callable[[], Command]) -> Reader:
-    """A reader of nothing but the command itself."""
+def make_empty_parser(make: Callable[[], Command]) -> ParseFunction:
+    """Make what parses a command without arguments."""
 
-    def read(words: ArgumentReader) -> Command:
-        words.nothing_more()
+    def parse(arguments: ArgumentReader) -> Command:
+        arguments.expect_end()
         return make()
 
-    return read
+    return parse
 
 
-def of_a_build(make: Callable[..., Command]) -> Reader:
-    """A reader of a build, and maybe its app."""
+def make_build_parser(make: Callable[..., Command]) -> ParseFunction:
+    """Make what parses a command whose arguments are a build and, if named, its app."""
 
-    def read(words: ArgumentReader) -> Command:
-        app, build = words.build()
-        words.nothing_more()
+    def parse(arguments: ArgumentReader) -> Command:
+        app, build = arguments.take_app_and_build()
+        arguments.expect_end()
         return make(app=app, build=build)
 
-    return read
+    return parse
 
 
-def apps(*more: str) -> Reader:
-    """A reader of a list of apps; `more` are other fields that narrow it."""
+def make_apps_parser(*filters: str) -> ParseFunction:
+    """Make what parses a list of apps; `filters` are the keys of other fields that narrow it."""
 
-    def read(words: ArgumentReader) -> ListApps:
-        keyed = words.keyed_once("page", *more)
-        page = keyed.pop("page", "1")
+    def parse(arguments: ArgumentReader) -> ListApps:
+        options = arguments.take_single_options("page", *filters)
+        page = options.pop("page", "1")
         if not page.isdecimal() or len(page) > 5 or not 1 <= int(page) <= 10_000:
-            words.wrong(f"page:{page} is no page.")
-        return ListApps(page=int(page), **keyed)
+            arguments.fail(f"page:{page} is no page.")
+        return ListApps(page=int(page), **options)
 
-    return read
+    return parse
 
 
-def subscribe(filter_keys: Sequence[str]) -> Reader:
-    """A reader of a subscription with these filters."""
+def make_subscribe_parser(filter_keys: Sequence[str]) -> ParseFunction:
+    """Make what parses a subscription with these filters."""
 
-    def read(words: ArgumentReader) -> Subscribe:
-        names = [token for token in words.left if token.key is None]
+    def parse(arguments: ArgumentReader) -> Subscribe:
+        names = [token for token in arguments.tokens if token.key is None]
         preview = any(token.text.casefold() == "preview" and not token.quoted for token in names)
-        words.left = [
-            token for token in words.left if token.key or token.quoted or token.text.casefold() != "preview"
+        arguments.tokens = [
+            token
+            for token in arguments.tokens
+            if token.key or token.quoted or token.text.casefold() != "preview"
         ]
-        app = words.plain()
-        keyed = words.keyed(*filter_keys, *notification_arguments.KEYS)
-        terms = NotificationRule(
-            filter=filter_arguments.read({key: keyed[key] for key in keyed if key != "status"})
+        app = arguments.take_positional()
+        options = arguments.take_options(*filter_keys, *notification_arguments.KEYS)
+        rule = NotificationRule(
+            filter=filter_arguments.parse_filter({key: options[key] for key in options if key != "status"})
         )
-        asked = {key: keyed[key] for key in notification_arguments.KEYS if key in keyed}
-        terms = terms.model_copy(update=notification_arguments.read(asked))
+        rule_options = {key: options[key] for key in notification_arguments.KEYS if key in options}
+        rule = rule.model_copy(update=notification_arguments.parse_rule(rule_options))
         try:
-            check(terms)
+            check(rule)
         except InvalidNotificationRule as problem:
-            words.wrong(str(problem))
-        return Subscribe(app=app, terms=terms, preview=preview, zone_given="zone" in keyed)
+            arguments.fail(str(problem))
+        return Subscribe(app=app, terms=rule, preview=preview, zone_given="zone" in options)
 
-    return read
+    return parse
 
 
-def _help(words: ArgumentReader) -> Help:
-    topic = " ".join(token.text for token in words.several())
-    words.nothing_more()
+def _parse_help(arguments: ArgumentReader) -> ShowHelp:
+    topic = " ".join(token.text for token in arguments.take_positionals())
+    arguments.expect_end()
     if not topic:
-        return Help()
-    entry = words.grammar.entry_for(topic)
-    if entry is None:
-        words.grammar.unknown(topic.casefold())
-    return Help(topic=entry.name)
+        return ShowHelp()
+    command = arguments.parser.find_help(topic)
+    if command is None:
+        arguments.parser.reject_unknown(topic.casefold())
+    return ShowHelp(topic=command.name)
 
 
-def _unsubscribe(words: ArgumentReader) -> Unsubscribe:
-    what = words.plain()
-    words.nothing_more()
-    if what is not None and what.lstrip("#").isdecimal() and len(what) < 10:
-        return Unsubscribe(number=int(what.lstrip("#")))
-    return Unsubscribe(app=what)
+def _parse_unsubscribe(arguments: ArgumentReader) -> Unsubscribe:
+    app_or_number = arguments.take_positional()
+    arguments.expect_end()
+    if app_or_number is not None and app_or_number.lstrip("#").isdecimal() and len(app_or_number) < 10:
+        return Unsubscribe(number=int(app_or_number.lstrip("#")))
+    return Unsubscribe(app=app_or_number)
 
 
-def _connect(words: ArgumentReader) -> Connect:
-    if words.left:
-        # Whatever stands there may be the token itself, so it is not said again.
+def _parse_connect(arguments: ArgumentReader) -> ConnectAccount:
+    if arguments.tokens:
+        # It may be the token itself, so it is not repeated.
         raise CommandError(
             "Type no token here: Slack keeps what is typed. If that was one, revoke it at"
-            f" {words.grammar.provider.label}. `connect` alone opens a dialog for it.",
+            f" {arguments.parser.provider.label}. `connect` alone opens a dialog for it.",
             example="connect",
         )
-    return Connect()
+    return ConnectAccount()
 
 
-def _audit(words: ArgumentReader) -> ShowAudit:
-    app = words.plain()
-    words.nothing_more()
+def _parse_audit(arguments: ArgumentReader) -> ShowAuditLog:
+    app = arguments.take_positional()
+    arguments.expect_end()
     if app is not None and app.casefold() == "all":
-        return ShowAudit(everywhere=True)
-    return ShowAudit(app=app)
+        return ShowAuditLog(everywhere=True)
+    return ShowAuditLog(app=app)
 
 
-READERS: Mapping[str, Reader] = {
-    "help": _help,
-    "use": of_an_app(UseApp),
-    "unsubscribe": _unsubscribe,
-    "subscriptions": of_nothing(Subscriptions),
-    "connect": _connect,
-    "disconnect": of_nothing(Disconnect),
-    "whoami": of_nothing(WhoAmI),
-    "policy": of_an_app(ListAccessRules),
-    "audit": _audit,
-    "why": of_a_build(Why),
+PARSE_FUNCTIONS: Mapping[str, ParseFunction] = {
+    "help": _parse_help,
+    "use": make_app_parser(UseApp),
+    "unsubscribe": _parse_unsubscribe,
+    "subscriptions": make_empty_parser(ListSubscriptions),
+    "connect": _parse_connect,
+    "disconnect": make_empty_parser(DisconnectAccount),
+    "whoami": make_empty_parser(WhoAmI),
+    "policy": make_app_parser(ListAccessRules),
+    "audit": _parse_audit,
+    "why": make_build_parser(ExplainNotification),
 }

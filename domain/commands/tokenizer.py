@@ -1,4 +1,4 @@
-"""From a line of text to its words: quotes, keys and what Slack does to both."""
+"""From a line of text to its tokens: quotes, keys, and what Slack does to both."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from domain.commands.errors import CommandError, typed
+from domain.commands.errors import CommandError, redact_typed
 
 # Slack makes typed quotes typographic; each closes only with its own kind.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
-# Zero-width and direction marks come along when text is copied and can't be seen by who pastes it.
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 # Phones and Macs make one dash of two.
 _DASHES = ("--", "—", "–")
+# Zero-width and direction marks are copied along with text; whoever pastes it can't see them.
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _KEY = re.compile(r"(-?[A-Za-z][A-Za-z_-]*):")
 _MENTION = re.compile(r"^\s*<@[^>]+>\s*")
@@ -23,7 +23,7 @@ _LINK = re.compile(r"<((?:https?://|mailto:)[^|>\s]+)(?:\|([^>]*))?>")
 
 @dataclass(frozen=True)
 class Token:
-    """A word, with the key before its colon if it has one; `start` is where it begins in the line."""
+    """A word, with the key before its colon if it has one. `start` is its position in the line."""
 
     text: str
     start: int
@@ -31,39 +31,39 @@ class Token:
     quoted: bool = False
 
     @property
-    def is_dashes(self) -> bool:
-        """Whether these are the two dashes behind which something begins that is not ours."""
+    def is_double_dash(self) -> bool:
+        """Whether this is the double dash, after which the parser reads nothing."""
         return self.key is None and not self.quoted and self.text in _DASHES
 
 
-def from_message(text: str) -> str:
-    """The line as it was typed: without the mention, Slack's markup of links, and its escapes."""
-    return html.unescape(_LINK.sub(_as_typed, _MENTION.sub("", _INVISIBLE.sub("", text))))
+def line_from_message(text: str) -> str:
+    """Return the line as it was typed: without the mention, Slack's link markup and its escapes."""
+    return html.unescape(_LINK.sub(_typed_link, _MENTION.sub("", _INVISIBLE.sub("", text))))
 
 
-def from_slash(text: str) -> str:
-    """The line as it was typed; Slack sends it raw, but a pasted link may come in its own markup."""
-    return _LINK.sub(_as_typed, _INVISIBLE.sub("", text))
+def line_from_slash_command(text: str) -> str:
+    """Return the line as it was typed. Slack sends it raw, but a pasted link may have its markup."""
+    return _LINK.sub(_typed_link, _INVISIBLE.sub("", text))
 
 
-def tokens(line: str) -> list[Token]:
-    """The words of a line, up to two dashes if there are any: what stands behind those is not ours to read.
+def tokenize(line: str) -> list[Token]:
+    """Split a line into tokens, up to and including a double dash.
 
     Raises CommandError for a quote that is not closed.
     """
-    found: list[Token] = []
+    tokens: list[Token] = []
     at = 0
-    while (at := _begin(line, at)) < len(line) and not (found and found[-1].is_dashes):
+    while (at := _skip_spaces(line, at)) < len(line) and not (tokens and tokens[-1].is_double_dash):
         start, key = at, None
         if (match := _KEY.match(line, at)) and not line.startswith("//", match.end()):
             key, at = match[1].casefold(), match.end()
-        text, at, quoted = _value(line, at)
-        found.append(Token(text, start, key, quoted))
-    return found
+        text, at, quoted = _take_value(line, at)
+        tokens.append(Token(text, start, key, quoted))
+    return tokens
 
 
-def arguments(line: str) -> tuple[str, ...]:
-    """The words of a command as a shell would take them apart, but for all that it would put in their place.
+def split_shell_words(line: str) -> tuple[str, ...]:
+    """Split a command into words as a shell does, without any expansion.
 
     Raises CommandError for a quote that is not closed.
     """
@@ -75,21 +75,21 @@ def arguments(line: str) -> tuple[str, ...]:
         raise CommandError("A quote in the command is not closed.", example='run -- echo "hello"') from None
 
 
-def _begin(line: str, at: int) -> int:
-    """Where the next word begins."""
+def _skip_spaces(line: str, at: int) -> int:
+    """Return the position at which the next word begins."""
     while at < len(line) and line[at].isspace():
         at += 1
     return at
 
 
-def _as_typed(link: re.Match[str]) -> str:
+def _typed_link(link: re.Match[str]) -> str:
     # Slack makes links of what looks like one: www.example.com becomes <http://www.example.com|www.example.com>.
     address, label = link[1], link[2]
     return label if label and address in (f"http://{label}", f"mailto:{label}") else address
 
 
-def _value(line: str, at: int) -> tuple[str, int, bool]:
-    """The text up to the next space that no quote holds."""
+def _take_value(line: str, at: int) -> tuple[str, int, bool]:
+    """Return the text up to the next unquoted space, the position after it, and whether a part was quoted."""
     parts: list[str] = []
     quoted = False
     begin = at
@@ -103,7 +103,7 @@ def _value(line: str, at: int) -> tuple[str, int, bool]:
         end = line.find(_QUOTES[line[at]], at + 1)
         if end < 0:
             raise CommandError(
-                f"The quote that begins with {typed(line[at:], 20)} is not closed.",
+                f"The quote that begins with {redact_typed(line[at:], 20)} is not closed.",
                 example='use "my app"',
             )
         parts.append(line[at + 1 : end])

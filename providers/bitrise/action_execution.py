@@ -9,7 +9,7 @@ import structlog
 
 from domain.build import App, Build, PipelineRef
 from domain.build_author import slack_user
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.errors import NotFound
 from domain.message import Message
 from domain.provider import Provider
@@ -29,6 +29,7 @@ from providers.bitrise.actions import (
     SetPublicInstallPageAction,
     TriggerBuildAction,
 )
+from providers.bitrise.api.access import own_client
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
@@ -46,8 +47,8 @@ PIPELINE = "Pipeline"
 
 
 async def _abort(action: AbortBuildAction, context: RequestContext) -> ActionResult:
-    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
-    await context.own_bitrise.abort(action.app.slug, build.slug, await _in_their_name(action.order, context))
+    build = await own_client(context).build(action.app.slug, action.build.slug)
+    await own_client(context).abort(action.app.slug, build.slug, await _in_their_name(action.order, context))
     said = action_messages.aborted(build, action.app, by=context.person, order=action.order)
     facts = {
         "app": redact(action.app.title),
@@ -63,7 +64,7 @@ async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionR
         message=f"Started from Slack by {await context.signature()}",
         started_by=slack_user(context.person, context.team) if context.person else None,
     )
-    started = await context.own_bitrise.trigger(action.app.slug, params)
+    started = await own_client(context).trigger(action.app.slug, params)
     if action.remember:
         kept = action.ask.model_copy(update={"app": action.app.title})
         try:
@@ -78,9 +79,9 @@ async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionR
 async def _rebuild(action: RebuildBuildAction, context: RequestContext) -> ActionResult:
     if action.params is None:
         raise UserError("This was asked for before I was updated. Ask for it again.")
-    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
+    build = await own_client(context).build(action.app.slug, action.build.slug)
     params = action.trigger_params(started_by=slack_user(context.person, context.team))
-    started = await context.own_bitrise.trigger(action.app.slug, params)
+    started = await own_client(context).trigger(action.app.slug, params)
     answer = await _followed(action.app, started, context, like=(build, action.app))
     return ActionResult(answer, _facts(action.app, started), _said(started))
 
@@ -111,22 +112,22 @@ async def _followed(
 
 
 async def _abort_pipeline(action: AbortPipelineAction, context: RequestContext) -> ActionResult:
-    one = await context.own_bitrise.pipeline(action.app.slug, action.pipeline.id)
+    one = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
     if one.ended:
         raise UserError(f"{one.name} {one.label} has ended already, so it can't be aborted.")
     order = await _in_their_name(action.order, context)
-    await context.own_bitrise.abort_pipeline(action.app.slug, one.id, order)
+    await own_client(context).abort_pipeline(action.app.slug, one.id, order)
     said = pipeline_card.pipeline_aborted(one, action.app, by=context.person, reason=action.order.reason)
     return ActionResult(Reply(said, Visibility.CHANNEL, title=PIPELINE))
 
 
 async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestContext) -> ActionResult:
-    one = await context.own_bitrise.pipeline(action.app.slug, action.pipeline.id)
+    one = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
     if not one.ended:
         raise UserError(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
     # Its beginning says that nobody pushed: a display name could say anything (providers/bitrise/actions.py, `pushed`).
-    by = None if await context.is_linked() else f"Slack: {await context.signature()}"
-    await context.own_bitrise.rebuild_pipeline(action.app.slug, one.id, failed_only=action.failed_only, by=by)
+    by = None if await context.is_linked(Provider.BITRISE) else f"Slack: {await context.signature()}"
+    await own_client(context).rebuild_pipeline(action.app.slug, one.id, failed_only=action.failed_only, by=by)
     note = pipeline_card.pipeline_rebuilt(one, action.app, by=context.person, failed_only=action.failed_only)
     ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
     new = TriggeredBuild(number=one.number, url=one.url, workflow=one.name)
@@ -135,8 +136,8 @@ async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestConte
 
 
 async def _set_public_page(action: SetPublicInstallPageAction, context: RequestContext) -> ActionResult:
-    build = await context.own_bitrise.build(action.app.slug, action.build.slug)
-    one = await context.own_bitrise.set_public_page(
+    build = await own_client(context).build(action.app.slug, action.build.slug)
+    one = await own_client(context).set_public_page(
         action.app.slug, build.slug, action.artifact, enabled=action.public
     )
     if one.public_page is not action.public:
@@ -150,7 +151,7 @@ async def _set_public_page(action: SetPublicInstallPageAction, context: RequestC
 async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> ActionResult:
     requests, approved = context.services.storage.requests, action.approved
     try:
-        one = await context.own_bitrise.decide_request(action.app.slug, action.request, approved=approved)
+        one = await own_client(context).decide_request(action.app.slug, action.request, approved=approved)
     except NotFound as error:
         await requests.end(
             Provider.BITRISE,
@@ -190,7 +191,7 @@ ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
 
 async def _in_their_name(order: AbortRequest, context: RequestContext) -> AbortRequest:
     """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
-    if await context.is_linked():
+    if await context.is_linked(Provider.BITRISE):
         return order
     return order.model_copy(update={"reason": signed(order.reason, await context.signature())})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from providers.bitrise.actions import DecideBuildRequestAction, RebuildBuildAction, SetPublicInstallPageAction
+from providers.bitrise.api.access import own_client
 from services.request.context import RequestContext
 
 
@@ -11,7 +12,7 @@ async def fetch_build_params(action: RebuildBuildAction, context: RequestContext
     if action.params is not None:
         return action
     return RebuildBuildAction.of_build(
-        action.app, await context.own_bitrise.build(action.app.slug, action.build.slug)
+        action.app, await own_client(context).build(action.app.slug, action.build.slug)
     )
 
 
@@ -21,7 +22,7 @@ async def fetch_artifact_title(
     """Return the action with its artifact's title. Raises ProviderError."""
     if action.title is not None:
         return action
-    artifact = await context.own_bitrise.artifact(action.app.slug, action.build.slug, action.artifact)
+    artifact = await own_client(context).artifact(action.app.slug, action.build.slug, action.artifact)
     return action.model_copy(update={"title": artifact.title})
 
 
@@ -29,5 +30,5 @@ async def fetch_build_request(
     action: DecideBuildRequestAction, context: RequestContext
 ) -> DecideBuildRequestAction:
     """Return the action with what Bitrise says of the waiting build. Raises ProviderError."""
-    waiting = await context.own_bitrise.build_requests(action.app.slug)
+    waiting = await own_client(context).build_requests(action.app.slug)
     return action.knowing(next((request for request in waiting if request.slug == action.request), None))

@@ -13,7 +13,7 @@ from domain.build import App, Build, FrozenModel
 from domain.build_author import STARTED_BY
 from domain.build_filter import BuildTriggerEvent, event_of
 from domain.build_request import BuildRequest
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.git_refs import InvalidBranch, branch_name, is_ambiguous
 from domain.pipeline import Pipeline
 from domain.provider import Provider

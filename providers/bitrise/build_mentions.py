@@ -1,4 +1,4 @@
-"""The builds that a message speaks of. Pure; no I/O."""
+"""The builds that a message mentions."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.commands.arguments import build_ref
 from domain.commands.shared_commands import BuildRef
+from providers.bitrise.arguments import parse_build_ref
 
-MOST = 5
+MAX_BUILDS = 5
 _LINK = re.compile(r"https?://[^\s<>|]+")
 # Not of a pull request, and no part of an address or word.
 _NUMBER = re.compile(r"(?<!pull request )(?<!PR )(?<![\w/&])#(\d{1,9})\b")
 _TEXTS = frozenset({"text", "fallback", "title", "pretext"})
-_ADDRESSES = frozenset({"url", "from_url", "original_url", "title_link"})
+_URLS = frozenset({"url", "from_url", "original_url", "title_link"})
 
 
 def mentioned_builds(message: Mapping[str, Any]) -> list[BuildRef]:
-    """The builds of a message as Slack sends it, in the order of mention, at most five.
+    """Return the builds that a message of Slack's mentions, in order of mention, at most five.
 
-    Links say which build they mean; numbers only count where there is no link, since they need the channel's app.
+    Links name a build exactly. Numbers count only if there is no link, since they need the channel's app.
     """
     texts = [*_strings(message)]
-    linked = [ref for text in texts for address in _LINK.findall(text) if (ref := build_ref(address))]
+    linked = [ref for text in texts for url in _LINK.findall(text) if (ref := parse_build_ref(url))]
     if not linked:
         linked = [BuildRef(number=int(number)) for text in texts for number in _NUMBER.findall(text)]
     found = {ref.slug or ref.number: ref for ref in reversed(linked)}
-    return [*reversed(found.values())][:MOST]
+    return [*reversed(found.values())][:MAX_BUILDS]
 
 
 def _strings(value: Any, key: str = "") -> Iterator[str]:
-    """Every text and address in a message; the text first, then what its blocks and attachments say."""
-    if isinstance(value, str) and key in _TEXTS | _ADDRESSES:
+    """Yield every text and URL in a message: its own first, then those of its blocks and attachments."""
+    if isinstance(value, str) and key in _TEXTS | _URLS:
         yield value
     elif isinstance(value, Mapping):
         for name, inner in value.items():

@@ -1,40 +1,46 @@
-"""What can be asked of Bitrise alone."""
+"""The handlers of Bitrise's own commands."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
 
 from domain.commands.shared_commands import (
-    AbortBuild,
-    ListApprovals,
+    Command,
     ListApps,
-    ListArtifacts,
     ListBuilds,
     ListMyBuilds,
-    ListPipelines,
-    Rebuild,
     ShowBuild,
-    ShowLog,
-    ShowPipeline,
     ShowProfile,
-    ShowYml,
-    Status,
-    TriggerBuild,
+    ShowStatus,
 )
+from domain.commands.trigger_build import TriggerBuild
+from domain.provider import Provider
 from messages import notices
 from messages.kit.action_ids import START_BUILD
 from messages.kit.button_values import AppButton
+from providers.bitrise.api.access import visible_apps
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.build_requests import commands as build_request_commands
 from providers.bitrise.builds import commands as build_commands
 from providers.bitrise.builds import open_forms
+from providers.bitrise.commands import (
+    AbortBuild,
+    ListArtifacts,
+    ListBuildRequests,
+    ListPipelines,
+    RebuildBuild,
+    ShowLog,
+    ShowPipeline,
+    ShowYml,
+)
 from providers.bitrise.config import commands as config_commands
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.pipelines import commands as pipeline_commands
 from services.features.apps import commands as app_commands
-from services.features.builds import commands as commands_module
+from services.features.builds import commands as shared_build_commands
 from services.features.profile import commands as profile_commands
+from services.provider_spec import CommandHandler
 from services.request.context import Reply, RequestContext
 
 
@@ -44,7 +50,7 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
     if context.trigger_id:
         await open_forms.open_start(context, words=command.app)
         return None
-    app = await context.apps.find(command.app) if command.app is not None else None
+    app = await visible_apps(context).find(command.app) if command.app is not None else None
     return Reply(
         notices.form_button(
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
@@ -52,20 +58,25 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
     )
 
 
-ANSWERS: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
-    ListApps: app_commands.list_apps,
-    Status: commands_module.status,
-    ListBuilds: commands_module.list_builds,
-    ShowBuild: commands_module.show,
+def _at_bitrise(handler: Callable[..., Awaitable[Reply | None]]) -> CommandHandler:
+    """Bind a handler that every provider has to Bitrise."""
+    return partial(handler, provider=Provider.BITRISE)
+
+
+COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
+    ListApps: _at_bitrise(app_commands.list_apps),
+    ShowStatus: _at_bitrise(shared_build_commands.status),
+    ListBuilds: _at_bitrise(shared_build_commands.list_builds),
+    ShowBuild: _at_bitrise(shared_build_commands.show),
     ShowLog: log_commands.log,
     ListArtifacts: artifact_commands.artifacts,
-    ListApprovals: build_request_commands.list_requests,
+    ListBuildRequests: build_request_commands.list_requests,
     ListPipelines: pipeline_commands.list_pipelines,
     ShowPipeline: pipeline_commands.show,
     ShowYml: config_commands.show,
     AbortBuild: build_commands.abort,
     TriggerBuild: _trigger,
-    Rebuild: build_commands.rebuild,
-    ListMyBuilds: profile_commands.mine,
-    ShowProfile: profile_commands.me,
+    RebuildBuild: build_commands.rebuild,
+    ListMyBuilds: _at_bitrise(profile_commands.mine),
+    ShowProfile: _at_bitrise(profile_commands.me),
 }

@@ -1,4 +1,4 @@
-"""The one list of Bitrise's commands: help, README and error examples are made from it."""
+"""The help of all commands of Bitrise; the README and the examples in errors are made from it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FILTERS = (
 STATES = "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
 BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to its page."
 APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
-_ALIKE = shared_command_help.entries(Provider.BITRISE, app="android", named=APPS)
+_SHARED = shared_command_help.shared_help(Provider.BITRISE, app="android", named=APPS)
 
 CATALOGUE: tuple[CommandHelp, ...] = (
-    _ALIKE["help"],
+    _SHARED["help"],
     CommandHelp("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
-    _ALIKE["use"],
+    _SHARED["use"],
     CommandHelp(
         "status",
         "status [APP]",
@@ -127,8 +127,8 @@ CATALOGUE: tuple[CommandHelp, ...] = (
             APPS,
         ),
     ),
-    _ALIKE["unsubscribe"],
-    _ALIKE["subscriptions"],
+    _SHARED["unsubscribe"],
+    _SHARED["subscriptions"],
     CommandHelp(
         "why",
         "why [APP] #N",
@@ -148,9 +148,9 @@ CATALOGUE: tuple[CommandHelp, ...] = (
             "`ends:on` sends you the end of your own builds as a direct message.",
         ),
     ),
-    _ALIKE["connect"],
-    _ALIKE["disconnect"],
-    _ALIKE["whoami"],
-    _ALIKE["policy"],
-    _ALIKE["audit"],
+    _SHARED["connect"],
+    _SHARED["disconnect"],
+    _SHARED["whoami"],
+    _SHARED["policy"],
+    _SHARED["audit"],
 )

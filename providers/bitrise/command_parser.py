@@ -1,119 +1,157 @@
-"""Reading Bitrise's own commands."""
+"""The parser of `/bitrise`: how the arguments of Bitrise's own commands are parsed, and all names of commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.commands import arguments, filter_arguments, shared_command_help
-from domain.commands.parser import ArgumentReader, Reader
+from domain.commands import filter_arguments, shared_command_help
+from domain.commands.arguments import parse_switch, parse_time, parse_variable
+from domain.commands.parser import ArgumentReader, CommandParser, ParseFunction
 from domain.commands.shared_commands import (
-    AbortBuild,
-    ListApprovals,
-    ListArtifacts,
     ListBuilds,
     ListMyBuilds,
-    ListPipelines,
-    Rebuild,
     ShowBuild,
+    ShowProfile,
+    ShowStatus,
+    TimeArgument,
+)
+from domain.commands.trigger_build import TriggerBuild
+from domain.provider import Provider
+from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.command_help import CATALOGUE
+from providers.bitrise.commands import (
+    AbortBuild,
+    ListArtifacts,
+    ListBuildRequests,
+    ListPipelines,
+    RebuildBuild,
     ShowLog,
     ShowPipeline,
-    ShowProfile,
     ShowYml,
-    Status,
-    TimeArgument,
-    TriggerBuild,
 )
 from providers.bitrise.links import PipelineLink, read_link
 
-_BUILDABLE = ("branch", "tag", "commit", "workflow", "pipeline")
+_TARGET_KEYS = ("branch", "tag", "commit", "workflow", "pipeline")
 
 
-def _builds(words: ArgumentReader) -> ListBuilds:
-    app = words.plain()
-    keyed = words.keyed(*filter_arguments.KEYS, "status", "since", "until")
+def _parse_builds(arguments: ArgumentReader) -> ListBuilds:
+    app = arguments.take_positional()
+    options = arguments.take_options(*filter_arguments.KEYS, "status", "since", "until")
     return ListBuilds(
         app=app,
-        filter=filter_arguments.read(keyed),
-        since=_moment(keyed, "since"),
-        until=_moment(keyed, "until"),
+        filter=filter_arguments.parse_filter(options),
+        since=_parse_time_option(options, "since"),
+        until=_parse_time_option(options, "until"),
     )
 
 
-def _moment(keyed: dict[str, list[str]], key: str) -> TimeArgument | None:
-    return arguments.moment(keyed[key][-1], key=key) if key in keyed else None
+def _parse_time_option(options: dict[str, list[str]], key: str) -> TimeArgument | None:
+    return parse_time(options[key][-1], key=key) if key in options else None
 
 
-def _pipeline(words: ArgumentReader) -> ShowPipeline:
-    first, second = words.plain(), words.plain()
-    words.nothing_more()
-    which = second or first or ""
+def _parse_pipeline(arguments: ArgumentReader) -> ShowPipeline:
+    first, second = arguments.take_positional(), arguments.take_positional()
+    arguments.expect_end()
+    name = second or first or ""
     app = first if second else None
-    if isinstance(link := read_link(which if "://" in which else f"https://{which}"), PipelineLink):
+    if isinstance(link := read_link(name if "://" in name else f"https://{name}"), PipelineLink):
         return ShowPipeline(app_slug=link.app, pipeline_id=link.pipeline)
-    ref = arguments.build_ref(which)
+    ref = parse_build_ref(name)
     if ref is None or ref.number is None:
-        words.wrong(f"{which or 'Nothing'} is no pipeline: give its number or a link to it.")
+        arguments.fail(f"{name or 'Nothing'} is no pipeline: give its number or a link to it.")
     return ShowPipeline(app=app, number=ref.number)
 
 
-def _yml(words: ArgumentReader) -> ShowYml:
-    if words.left and words.left[-1].key is None and arguments.build_ref(words.left[-1].text) is not None:
-        app, build = words.build()
-        words.nothing_more()
+def _parse_yml(arguments: ArgumentReader) -> ShowYml:
+    if (
+        arguments.tokens
+        and arguments.tokens[-1].key is None
+        and parse_build_ref(arguments.tokens[-1].text) is not None
+    ):
+        app, build = arguments.take_app_and_build()
+        arguments.expect_end()
         return ShowYml(app=app, build=build)
-    app = words.plain()
-    words.nothing_more()
+    app = arguments.take_positional()
+    arguments.expect_end()
     return ShowYml(app=app)
 
 
-def _abort(words: ArgumentReader) -> AbortBuild:
-    app, build = words.build()
-    return AbortBuild(app=app, build=build, reason=words.rest_of_line())
+def _parse_abort(arguments: ArgumentReader) -> AbortBuild:
+    app, build = arguments.take_app_and_build()
+    return AbortBuild(app=app, build=build, reason=arguments.take_rest())
 
 
-def _trigger(words: ArgumentReader) -> TriggerBuild:
-    app = words.plain()
-    keyed = words.keyed(*_BUILDABLE, "message", "env")
-    # A variable that is none is said first: whoever has mended it would only hear of it then.
-    environments = tuple(_variable(text, words) for text in keyed.get("env", []))
-    if keyed and not keyed.keys() & set(_BUILDABLE):
-        words.wrong("What should be built? Name a branch, tag, commit, workflow or pipeline.")
-    keyed.pop("env", None)
-    return TriggerBuild(app=app, **words.once(keyed), environments=environments)
+def _parse_trigger(arguments: ArgumentReader) -> TriggerBuild:
+    app = arguments.take_positional()
+    options = arguments.take_options(*_TARGET_KEYS, "message", "env")
+    # An invalid variable is reported first; otherwise it would be reported only after the next attempt.
+    environments = tuple(_parse_environment(text, arguments) for text in options.get("env", []))
+    if options and not options.keys() & set(_TARGET_KEYS):
+        arguments.fail("What should be built? Name a branch, tag, commit, workflow or pipeline.")
+    options.pop("env", None)
+    return TriggerBuild(app=app, **arguments.require_single(options), environments=environments)
 
 
-def _variable(text: str, words: ArgumentReader) -> tuple[str, str]:
-    variable = arguments.variable_in(text)
+def _parse_environment(text: str, arguments: ArgumentReader) -> tuple[str, str]:
+    variable = parse_variable(text)
     if variable is None:
-        words.wrong(f"env:{text} is no variable: write env:KEY=value.")
+        arguments.fail(f"env:{text} is no variable: write env:KEY=value.")
     return variable
 
 
-def _me(words: ArgumentReader) -> ShowProfile:
-    keyed = words.keyed("name", "mention", "ends")
-    name = keyed.get("name", [""])[-1].strip().removeprefix("@")
-    if "name" in keyed and not 0 < len(name) <= 100:
-        words.wrong("name: needs the name behind it that Bitrise shows with your builds.")
-    switches = {key: arguments.switch(keyed[key][-1], key=key) for key in ("mention", "ends") if key in keyed}
+def _parse_me(arguments: ArgumentReader) -> ShowProfile:
+    options = arguments.take_options("name", "mention", "ends")
+    name = options.get("name", [""])[-1].strip().removeprefix("@")
+    if "name" in options and not 0 < len(name) <= 100:
+        arguments.fail("name: needs the name behind it that Bitrise shows with your builds.")
+    switches = {key: parse_switch(options[key][-1], key=key) for key in ("mention", "ends") if key in options}
     return ShowProfile(name=name or None, **switches)
 
 
-READERS: Mapping[str, Reader] = {
-    **shared_command_help.READERS,
-    "apps": shared_command_help.apps(),
-    "status": shared_command_help.of_an_app(Status),
-    "builds": _builds,
-    "build": shared_command_help.of_a_build(ShowBuild),
-    "log": shared_command_help.of_a_build(ShowLog),
-    "artifacts": shared_command_help.of_a_build(ListArtifacts),
-    "yml": _yml,
-    "approvals": shared_command_help.of_an_app(ListApprovals),
-    "pipelines": shared_command_help.of_an_app(ListPipelines),
-    "pipeline": _pipeline,
-    "abort": _abort,
-    "trigger": _trigger,
-    "rebuild": shared_command_help.of_a_build(Rebuild),
-    "subscribe": shared_command_help.subscribe(filter_arguments.KEYS),
-    "mine": shared_command_help.of_nothing(ListMyBuilds),
-    "me": _me,
+_PARSE_FUNCTIONS: Mapping[str, ParseFunction] = {
+    **shared_command_help.PARSE_FUNCTIONS,
+    "apps": shared_command_help.make_apps_parser(),
+    "status": shared_command_help.make_app_parser(ShowStatus),
+    "builds": _parse_builds,
+    "build": shared_command_help.make_build_parser(ShowBuild),
+    "log": shared_command_help.make_build_parser(ShowLog),
+    "artifacts": shared_command_help.make_build_parser(ListArtifacts),
+    "yml": _parse_yml,
+    "approvals": shared_command_help.make_app_parser(ListBuildRequests),
+    "pipelines": shared_command_help.make_app_parser(ListPipelines),
+    "pipeline": _parse_pipeline,
+    "abort": _parse_abort,
+    "trigger": _parse_trigger,
+    "rebuild": shared_command_help.make_build_parser(RebuildBuild),
+    "subscribe": shared_command_help.make_subscribe_parser(filter_arguments.KEYS),
+    "mine": shared_command_help.make_empty_parser(ListMyBuilds),
+    "me": _parse_me,
 }
+_ALIASES = {
+    **shared_command_help.ALIASES,
+    "list": "builds",
+    "logs": "log",
+    "artifact": "artifacts",
+    "yaml": "yml",
+    "config": "yml",
+    "stop": "abort",
+    "cancel": "abort",
+    "start": "trigger",
+    "run": "trigger",
+    "retry": "rebuild",
+    "show": "build",
+    "link": "connect",
+    "login": "connect",
+    "unlink": "disconnect",
+}
+
+PARSER = CommandParser(
+    provider=Provider.BITRISE,
+    catalogue=CATALOGUE,
+    parse_functions=_PARSE_FUNCTIONS,
+    aliases=_ALIASES,
+    name_pattern="bitrise",
+    example="status",
+    parse_build_ref=parse_build_ref,
+    subscribe_example="subscribe by:@me -by:bot target:main",
+)

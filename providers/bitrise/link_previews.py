@@ -7,13 +7,15 @@ import structlog
 from domain.build import App
 from domain.errors import ProviderError
 from domain.message import Message
+from domain.provider import Provider
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.state import state_of
 from services.features.builds import commands
 from services.features.builds.unfurl_rule import may_unfurl
 from services.request.context import RequestContext
-from services.request.finder import SearchLimits, UserError, app_by_slug, by_slugs, find_build
+from services.request.finder import SearchLimits, UserError, app_by_slug, build_by_slugs, find_build
 
 log = structlog.get_logger()
 
@@ -37,27 +39,27 @@ async def preview_link(
     try:
         match link:
             case BuildLink(ref=ref, tab=tab):
-                app, build = await find_build(context, None, ref, limits)
+                app, build = await find_build(context, None, ref, Provider.BITRISE, limits)
                 if not await allowed(app):
                     return None
                 if tab == "artifacts":
                     return (await artifact_commands.artifacts_of(app, build, context)).message
                 return await commands.card(app, build, context)
             case AppLink(app=slug):
-                app = await app_by_slug(context, slug)
+                app = await app_by_slug(context, slug, Provider.BITRISE)
                 return await commands.app_card(app, context) if await allowed(app) else None
             case ArtifactLink(artifact=artifact):
-                place = await context.services.artifacts.find(artifact)
+                place = await state_of(context).artifact_index.find(artifact)
                 if place is None:
                     return None
-                app, build = await by_slugs(context, *place)
+                app, build = await build_by_slugs(context, *place, provider=Provider.BITRISE)
                 return (
                     await artifact_commands.one_artifact(app, build, artifact, context)
                     if await allowed(app)
                     else None
                 )
             case PipelineLink(app=slug, pipeline=identity):
-                app = await app_by_slug(context, slug)
+                app = await app_by_slug(context, slug, Provider.BITRISE)
                 return await pipeline_commands.card(app, identity, context) if await allowed(app) else None
     except (ProviderError, UserError) as problem:
         log.info("link.unknown", reason=str(problem))

@@ -1,4 +1,4 @@
-"""What a link to one of Bitrise's pages leads to. Pure; no I/O."""
+"""Links to Bitrise's pages: what each leads to."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Link = BuildLink | PipelineLink | ArtifactLink | AppLink
 
 
 def read_link(url: str) -> Link | None:
-    """What the link leads to; None for any other page."""
+    """Return what the link leads to; None for any other page."""
     try:
         parts = urlsplit(url)
     except ValueError:

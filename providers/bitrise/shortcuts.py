@@ -33,7 +33,9 @@ async def _about(message: Mapping[str, Any], context: RequestContext) -> Reply:
     refs = mentioned_builds(message)
     if not refs:
         raise UserError("This message has no link to a Bitrise build, and no number such as #123.")
-    cards = [await commands.card(*await find_build(context, None, ref), context) for ref in refs]
+    cards = [
+        await commands.card(*await find_build(context, None, ref, Provider.BITRISE), context) for ref in refs
+    ]
     return Reply(notices.below_each_other(cards), title="About this build")
 
 

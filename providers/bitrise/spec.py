@@ -1,20 +1,29 @@
-"""How Bitrise plugs into what the bot does for people."""
+"""Everything that the bot knows of Bitrise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
 
 from domain.access_policy import Permission
 from domain.build import App
+from domain.commands.shared_commands import ListApps, ListBuilds, ShowBuild, ShowStatus
 from domain.credentials import Credentials, ProviderUser
 from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
+from domain.provider_client import LogClient
 from providers.bitrise.action_execution import ACTIONS
+from providers.bitrise.api.builds import BitriseBuilds
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.requests import BuildQuery
+from providers.bitrise.api.requests import BuildListParams
+from providers.bitrise.command_handlers import COMMAND_HANDLERS
+from providers.bitrise.command_parser import PARSER
+from providers.bitrise.commands import ListPipelines, ShowPipeline
 from providers.bitrise.interactions import INTERACTIONS
+from providers.bitrise.state import BitriseState
 from services.features.builds.commands import app_card
-from services.provider_connection import ProviderConnection
+from services.provider_connection import JobFactory, ProviderConnection
 from services.provider_spec import ProviderSpec
 
 _FAILED = 2
@@ -33,11 +42,23 @@ SPEC = ProviderSpec(
     ),
     actions=ACTIONS,
     main_permission=Permission.TRIGGER,
+    token_setting="BITRISE_TOKEN",  # noqa: S106 - a setting's name
+    parser=PARSER,
+    command_handlers=COMMAND_HANDLERS,
+    commands_open_to_external_users=frozenset(
+        {ListApps, ShowStatus, ListBuilds, ShowBuild, ListPipelines, ShowPipeline}
+    ),
 )
 
 
-def bitrise_connection(make: Callable[[Credentials], BitriseClient]) -> ProviderConnection[BitriseClient]:
-    """Bitrise's, with what makes its clients."""
+def bitrise_connection(
+    make: Callable[[Credentials], BitriseClient],
+    *,
+    follow_seconds: float,
+    clock: Callable[[], datetime],
+    make_jobs: JobFactory[BitriseClient] | None = None,
+) -> ProviderConnection[BitriseClient]:
+    """Return the connection to Bitrise; `make` makes its clients, `follow_seconds` paces a log that is followed."""
     return ProviderConnection(
         Provider.BITRISE,
         make,
@@ -49,7 +70,15 @@ def bitrise_connection(make: Callable[[Credentials], BitriseClient]) -> Provider
         # Those of its bitrise.yml first, which not every token may read, then others that were ever started.
         workflows=(_configured_workflows, BitriseClient.workflows),
         pipelines=(_configured_pipelines,),
+        builds=BitriseBuilds,
+        logs=_logs,
+        make_state=partial(BitriseState, clock=clock, follow_seconds=follow_seconds),
+        make_jobs=make_jobs,
     )
+
+
+def _logs(bitrise: BitriseClient) -> LogClient:
+    return bitrise
 
 
 async def _apps(bitrise: BitriseClient) -> list[App]:
@@ -76,7 +105,7 @@ async def _reads_logs(bitrise: BitriseClient, app: App) -> bool:
     and is asked about again.
     """
     try:
-        async for page in bitrise.builds(app.slug, BuildQuery(status=_FAILED), limit=1).pages():
+        async for page in bitrise.builds(app.slug, BuildListParams(status=_FAILED), limit=1).pages():
             for build in page.items:
                 await bitrise.log(app.slug, build.slug)
                 return True

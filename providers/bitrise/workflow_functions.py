@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from domain.build import App, Build
-from domain.commands.arguments import build_ref, variable_in
-from domain.commands.shared_commands import BuildRef, TriggerBuild
+from domain.commands.arguments import parse_variable
+from domain.commands.shared_commands import BuildRef
+from domain.commands.trigger_build import TriggerBuild
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.arguments import parse_build_ref
 from services.actions import run
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
@@ -46,7 +48,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
     if not ask.names_something:
         raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     await _check_somebody_acts(context)
-    app = await find_app(context, _text(inputs, "app") or "")
+    app = await find_app(context, _text(inputs, "app") or "", Provider.BITRISE)
     done = await run.run_action(
         TriggerBuildAction(app=app, ask=ask, remember=False), context, execution=execution
     )
@@ -80,24 +82,24 @@ async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 async def _check_somebody_acts(context: RequestContext) -> None:
     """A step acts for a person whom it names, or with the bot's own token where that acts. Raises PermissionDenied."""
-    if not context.person and not await context.may_act():
+    if not context.person and not await context.may_act(Provider.BITRISE):
         raise PermissionDenied(NOT_VOUCHED)
 
 
 async def _build(inputs: Inputs, context: RequestContext) -> tuple[App, Build]:
     words = _text(inputs, "build") or ""
-    ref: BuildRef | None = build_ref(words)
+    ref: BuildRef | None = parse_build_ref(words)
     if ref is None:
         raise UserError(
             f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
         )
-    return await find_build(context, _text(inputs, "app"), ref)
+    return await find_build(context, _text(inputs, "app"), ref, Provider.BITRISE)
 
 
 def _variables(text: str) -> list[tuple[str, str]]:
     found = []
     for line in (one.strip() for one in text.splitlines()):
-        if line and (variable := variable_in(line)) is None:
+        if line and (variable := parse_variable(line)) is None:
             raise UserError("Write each variable on a line of its own, as NAME=value.")
         if line and variable is not None:
             found.append(variable)

@@ -34,6 +34,7 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
+from providers.buildio.api.access import own_client
 from providers.buildio.api.models import CommandResult
 from providers.buildio.apps import messages as app_messages
 from providers.buildio.commands import Deploy as Asked
@@ -68,7 +69,7 @@ FILE_LIVES = timedelta(minutes=10)
 
 
 async def _deploy(action: DeployAction, context: RequestContext) -> ActionResult:
-    started = await context.own_buildio.start_build(
+    started = await own_client(context).start_build(
         action.app.slug, branch=action.branch, commitish=action.commitish, description=action.description
     )
     if action.built is not None and action.commitish is not None:
@@ -94,16 +95,16 @@ async def _expect_restart(
 async def _restart(action: RestartAction, context: RequestContext) -> ActionResult:
     await _expect_restart(action, context, action.dyno or "")
     if action.dyno is None:
-        await context.own_buildio.restart_all(action.app.slug)
+        await own_client(context).restart_all(action.app.slug)
     else:
-        await context.own_buildio.restart(action.app.slug, action.dyno)
+        await own_client(context).restart(action.app.slug, action.dyno)
     return _told(processe_messages.restarted(action.app, action.dyno, by=context.person))
 
 
 async def _run(action: RunCommandAction, context: RequestContext) -> ActionResult:
     """What the command says goes to the one who runs it, and is kept nowhere else."""
     try:
-        result = await context.own_buildio.execute(
+        result = await own_client(context).execute(
             action.app.slug, action.dyno, action.command, seconds=RUN_SECONDS
         )
     except ResponseLost as error:
@@ -138,7 +139,7 @@ async def _say_alone(message: Message, context: RequestContext, action: RunComma
 async def _without_values(result: CommandResult, action: RunCommandAction, context: RequestContext) -> str:
     """The output without the values of the app's config vars, which a command may print."""
     try:
-        values = (await context.own_buildio.config_vars(action.app.slug)).values()
+        values = (await own_client(context).config_vars(action.app.slug)).values()
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
         return result.output
@@ -150,15 +151,15 @@ async def _without_values(result: CommandResult, action: RunCommandAction, conte
 
 async def _set_config(action: SetConfigAction, context: RequestContext) -> ActionResult:
     values = {key: value.get_secret_value() for key, value in action.values.items()}
-    before = await context.own_buildio.config_vars(action.app.slug)
+    before = await own_client(context).config_vars(action.app.slug)
     await _expect_restart(action, context)  # what runs is started anew with them
-    await context.own_buildio.set_config_vars(action.app.slug, values)
+    await own_client(context).set_config_vars(action.app.slug, values)
     return _changed(ConfigVarOwner.of_app(action.app), ConfigDiff.between(before, values), context)
 
 
 async def _unset_config(action: UnsetConfigAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await context.own_buildio.remove_config_var(action.app.slug, key)
+        await own_client(context).remove_config_var(action.app.slug, key)
 
     await _expect_restart(action, context)
     await _one_by_one(action.keys, unset)
@@ -169,14 +170,14 @@ async def _reveal_config(action: RevealConfigAction, context: RequestContext) ->
     return _granted(
         action,
         ConfigVarOwner.of_app(action.app),
-        await context.own_buildio.config_vars(action.app.slug),
+        await own_client(context).config_vars(action.app.slug),
         context,
     )
 
 
 async def _reveal_environment(action: RevealEnvironmentAction, context: RequestContext) -> ActionResult:
     return _granted(
-        action, _of_environment(action), await context.own_buildio.environment(action.environment), context
+        action, _of_environment(action), await own_client(context).environment(action.environment), context
     )
 
 
@@ -198,35 +199,35 @@ def _granted(
 
 async def _add_domain(action: AddDomainAction, context: RequestContext) -> ActionResult:
     certificate = action.certificate.get_secret_value() if action.certificate is not None else None
-    domain = await context.own_buildio.add_domain(action.app.slug, action.hostname, certificate=certificate)
+    domain = await own_client(context).add_domain(action.app.slug, action.hostname, certificate=certificate)
     return _told(domain_messages.domain_added(action.app, domain, by=context.person))
 
 
 async def _update_certificate(action: UpdateCertificateAction, context: RequestContext) -> ActionResult:
     certificate = action.certificate.get_secret_value()
-    domain = await context.own_buildio.update_certificate(action.app.slug, action.domain, certificate)
+    domain = await own_client(context).update_certificate(action.app.slug, action.domain, certificate)
     # Its answer need not name the domain as people do.
     named = domain.model_copy(update={"hostname": action.hostname})
     return _told(domain_messages.certificate_changed(action.app, named, by=context.person))
 
 
 async def _remove_domain(action: RemoveDomainAction, context: RequestContext) -> ActionResult:
-    await context.own_buildio.remove_domain(action.app.slug, action.domain)
+    await own_client(context).remove_domain(action.app.slug, action.domain)
     return _told(domain_messages.domain_removed(action.app, action.hostname, by=context.person))
 
 
 async def _remove_all_domains(action: RemoveAllDomainsAction, context: RequestContext) -> ActionResult:
-    there = [one.hostname for one in await context.own_buildio.domains(action.app.slug) if not one.platform]
+    there = [one.hostname for one in await own_client(context).domains(action.app.slug) if not one.platform]
     if not set(there) <= set(action.hostnames):
         raise UserError(
             f"{action.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
         )
-    await context.own_buildio.remove_all_domains(action.app.slug)
+    await own_client(context).remove_all_domains(action.app.slug)
     return _told(domain_messages.domains_cleared(action.app, there, by=context.person))
 
 
 async def _create_app(action: CreateAppAction, context: RequestContext) -> ActionResult:
-    created = await context.own_buildio.create_app(action.name, team=action.team, region=action.region)
+    created = await own_client(context).create_app(action.name, team=action.team, region=action.region)
     _apps_are_others(context)
     said = app_messages.app_created(created, by=context.person)
     return ActionResult(
@@ -235,14 +236,14 @@ async def _create_app(action: CreateAppAction, context: RequestContext) -> Actio
 
 
 async def _create_namespace(action: CreateNamespaceAction, context: RequestContext) -> ActionResult:
-    created = await context.own_buildio.create_namespace(
+    created = await own_client(context).create_namespace(
         action.name, team=action.team, description=action.description, region=action.region
     )
     return _told(namespace_messages.namespace_created(created, by=context.person), f"created {created.id}")
 
 
 async def _delete_namespace(action: DeleteNamespaceAction, context: RequestContext) -> ActionResult:
-    await context.own_buildio.delete_namespace(action.name)
+    await own_client(context).delete_namespace(action.name)
     _apps_are_others(context)
     return _told(namespace_messages.namespace_deleted(action.name, by=context.person))
 
@@ -251,14 +252,14 @@ async def _set_environment(action: SetEnvironmentAction, context: RequestContext
     values = {
         key: value.get_secret_value() if value is not None else None for key, value in action.values.items()
     }
-    before = await context.own_buildio.environment(action.environment)
-    await context.own_buildio.set_environment(action.environment, values)
+    before = await own_client(context).environment(action.environment)
+    await own_client(context).set_environment(action.environment, values)
     return _changed(_of_environment(action), ConfigDiff.between(before, values), context)
 
 
 async def _unset_environment(action: UnsetEnvironmentAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
-        await context.own_buildio.remove_from_environment(action.environment, key)
+        await own_client(context).remove_from_environment(action.environment, key)
 
     await _one_by_one(action.keys, unset)
     return _changed(_of_environment(action), ConfigDiff(removed=action.keys), context)
@@ -266,7 +267,7 @@ async def _unset_environment(action: UnsetEnvironmentAction, context: RequestCon
 
 async def _log_in(action: ClusterLoginAction, context: RequestContext) -> ActionResult:
     """The credential goes into a file in the person's direct messages, which is deleted after its time."""
-    login = await context.own_buildio.cluster_login(action.region)
+    login = await own_client(context).cluster_login(action.region)
     until = context.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
@@ -328,7 +329,7 @@ def _of_environment(
 def _apps_are_others(context: RequestContext) -> None:
     """The lists of apps are read anew: the person's own, and the bot's."""
     context.own_apps(Provider.BUILDIO).forget()
-    context.services.clients.buildio.service_apps.forget()
+    context.services.clients.at(Provider.BUILDIO).service_apps.forget()
 
 
 async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:

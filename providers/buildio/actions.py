@@ -17,7 +17,7 @@ from domain.git_refs import branch_name, is_ambiguous
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from providers.buildio.domains.certificates import fingerprint
-from providers.buildio.shared.arguments import LONGEST_COMMAND, array_of
+from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 
 NAMES_SAID = 5
 LONGEST_TITLE = 100
@@ -185,20 +185,20 @@ class RunCommandAction(_OfApp):
 
     def audit_fields(self) -> dict[str, str]:
         """Which dyno, and the array."""
-        return {"label": self.dyno, "command": array_of(self.command)}
+        return {"label": self.dyno, "command": format_array(self.command)}
 
     def summary(self) -> str:
         """In which dyno; the command stands below it, since words are cut and their spaces do not count."""
         return f"run a command in {self.dyno} of {self.app.title}"
 
     def _more(self) -> list[tuple[str, str]]:
-        return [("dyno", self.dyno), ("command", array_of(self.command))]
+        return [("dyno", self.dyno), ("command", format_array(self.command))]
 
     def problem(self) -> str | None:
         """Of what can't be shown to others as it will run."""
         if not self.command or not self.command[0].strip():
             return "There is no command to run."
-        shown = array_of(self.command)
+        shown = format_array(self.command)
         if len(shown) > LONGEST_COMMAND:
             return f"The command is longer than {LONGEST_COMMAND} characters. Put it into a script, and run that."
         if redact(shown) != shown or any(redact(one) != one for one in self.command):

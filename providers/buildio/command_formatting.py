@@ -1,4 +1,4 @@
-"""From Build.io's commands back to words: for people, and for buttons that ask the same again."""
+"""Build.io's commands as text that can be typed."""
 
 from __future__ import annotations
 
@@ -6,96 +6,100 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from domain.commands.formatting import quoted
+from domain.commands.formatting import quote
 from domain.commands.shared_commands import Command
 from providers.buildio import commands
 
-# An app that is called like this stands for itself wherever it is typed.
+# A name like this needs no quotes.
 _BARE = re.compile(r"[a-z][a-z0-9-]*")
-_TAKEN = ("get", "set", "unset", "add", "remove", "clear", "create", "delete", "to", "preview")
+_RESERVED = ("get", "set", "unset", "add", "remove", "clear", "create", "delete", "to", "preview")
 
 
-def words(command: Command) -> str:
-    """The command as it could be typed. Raises TypeError for one that is not Build.io's own."""
+def format_command(command: Command) -> str:
+    """Format the command as it can be typed. Raises TypeError for one that is not Build.io's own."""
     return " ".join(part for part in _parts(command) if part)
 
 
 def _parts(command: Command) -> Sequence[str]:  # noqa: PLR0912 - one case a command
     match command:
         case commands.ShowApp(app=app):
-            return "app", _name(app)
+            return "app", _format_name(app)
         case commands.CreateApp(name=name, team=team, region=region):
-            return "create", _name(name), *_keyed(team=team, region=region)
+            return "create", _format_name(name), *_format_options(team=team, region=region)
         case commands.Deploy(app=app, branch=branch, commit=commit, message=message):
-            return "deploy", _name(app), *_keyed(branch=branch, commit=commit, message=message)
+            return (
+                "deploy",
+                _format_name(app),
+                *_format_options(branch=branch, commit=commit, message=message),
+            )
         case commands.ListDynos(app=app):
-            return "ps", _name(app)
+            return "ps", _format_name(app)
         case commands.RestartDynos(app=app, dyno=dyno):
-            return "restart", _name(app), _name(dyno) if app else dyno or ""
+            return "restart", _format_name(app), _format_name(dyno) if app else dyno or ""
         case commands.RunCommand(app=app, dyno=dyno, command=array):
-            return "run", _name(app), *_keyed(dyno=dyno), "--", shlex.join(array)
+            return "run", _format_name(app), *_format_options(dyno=dyno), "--", shlex.join(array)
         case commands.ListConfig(app=app):
-            return "config", _name(app)
+            return "config", _format_name(app)
         case commands.GetConfig(app=app, key=key):
-            return "config get", _name(app), key
+            return "config get", _format_name(app), key
         case commands.SetConfig(app=app, key=key):
-            return "config set", _name(app), key or ""
+            return "config set", _format_name(app), key or ""
         case commands.UnsetConfig(app=app, keys=keys):
-            return "config unset", _name(app), *keys
+            return "config unset", _format_name(app), *keys
         case commands.ListDomains(app=app):
-            return "domains", _name(app)
+            return "domains", _format_name(app)
         case commands.AddDomain(app=app, host=host):
-            return "domains add", _name(app), host or ""
+            return "domains add", _format_name(app), host or ""
         case commands.RemoveDomain(app=app, host=host):
-            return "domains remove", _name(app), host
+            return "domains remove", _format_name(app), host
         case commands.ClearDomains(app=app):
-            return "domains clear", _name(app)
+            return "domains clear", _format_name(app)
         case commands.ListPipelines():
             return ("pipelines",)
         case commands.ShowPipeline(name=name):
-            return "pipeline", _name(name)
+            return "pipeline", _format_name(name)
         case commands.ListEnvironments():
             return ("envs",)
         case commands.ShowEnvironment(id=which):
-            return "envs", _name(which)
+            return "envs", _format_name(which)
         case commands.SetEnvironment(id=which, key=key):
-            return "envs set", _name(which), key or ""
+            return "envs set", _format_name(which), key or ""
         case commands.UnsetEnvironment(id=which, keys=keys):
-            return "envs unset", _name(which), *keys
+            return "envs unset", _format_name(which), *keys
         case commands.ListNamespaces():
             return ("namespaces",)
         case commands.ShowNamespace(name=name):
-            return "namespace", _name(name)
+            return "namespace", _format_name(name)
         case commands.CreateNamespace(name=name, team=team, region=region, description=description):
             return (
                 "namespaces create",
-                _name(name),
-                *_keyed(team=team, region=region, description=description),
+                _format_name(name),
+                *_format_options(team=team, region=region, description=description),
             )
         case commands.DeleteNamespace(name=name):
-            return "namespaces delete", _name(name)
+            return "namespaces delete", _format_name(name)
         case commands.ListTeams():
             return ("teams",)
         case commands.ShowTeam(team=team):
-            return "team", _name(team)
+            return "team", _format_name(team)
         case commands.Login(region=region):
-            return "login", _name(region)
-        case commands.ListTies():
+            return "login", _format_name(region)
+        case commands.ListDeployLinks():
             return ("link",)
-        case commands.Link(app=app, bitrise=bitrise, branches=branches):
+        case commands.CreateDeployLink(app=app, bitrise=bitrise, branches=branches):
             branch = ",".join(branches) or None
-            return "link", _name(app), "to", *_keyed(bitrise=bitrise, branch=branch)
-        case commands.Unlink(app=app, bitrise=bitrise):
-            return "unlink", _name(app), *_keyed(bitrise=bitrise)
+            return "link", _format_name(app), "to", *_format_options(bitrise=bitrise, branch=branch)
+        case commands.DeleteDeployLink(app=app, bitrise=bitrise):
+            return "unlink", _format_name(app), *_format_options(bitrise=bitrise)
     raise TypeError(f"{type(command).__name__} is no command of Build.io's own")
 
 
-def _keyed(**values: str | None) -> list[str]:
-    return [f"{key}:{quoted(value)}" for key, value in values.items() if value is not None]
+def _format_options(**values: str | None) -> list[str]:
+    return [f"{key}:{quote(value)}" for key, value in values.items() if value is not None]
 
 
-def _name(name: str | None) -> str:
-    """A name as a word that nothing else can be meant by."""
+def _format_name(name: str | None) -> str:
+    """Return the name as a word that can be mistaken for nothing else."""
     if name is None:
         return ""
-    return name if _BARE.fullmatch(name) and name not in _TAKEN else quoted(name, always=True)
+    return name if _BARE.fullmatch(name) and name not in _RESERVED else quote(name, always=True)

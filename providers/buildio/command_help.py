@@ -1,4 +1,4 @@
-"""The one list of Build.io's commands: help, README and error examples are made from it."""
+"""The help of all commands of Build.io; the README and the examples in errors are made from it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ARRAY = (
 VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
 KEYS = "Where several words stand, a first one in capitals is a key and not an app."
 NAMES = "A pipeline, a namespace or a team is named by its name or id."
-_ALIKE = shared_command_help.entries(Provider.BUILDIO, app="shop", named=APPS)
+_SHARED = shared_command_help.shared_help(Provider.BUILDIO, app="shop", named=APPS)
 
 CATALOGUE: tuple[CommandHelp, ...] = (
-    _ALIKE["help"],
+    _SHARED["help"],
     CommandHelp("apps", "apps [team:…]", "The apps I can see.", ("apps", "apps team:acme", "apps page:2")),
-    _ALIKE["use"],
+    _SHARED["use"],
     CommandHelp(
         "app",
         "app [APP]",
@@ -196,8 +196,8 @@ CATALOGUE: tuple[CommandHelp, ...] = (
             APPS,
         ),
     ),
-    _ALIKE["unsubscribe"],
-    _ALIKE["subscriptions"],
+    _SHARED["unsubscribe"],
+    _SHARED["subscriptions"],
     CommandHelp(
         "why",
         "why [APP] #N",
@@ -219,9 +219,9 @@ CATALOGUE: tuple[CommandHelp, ...] = (
         ("unlink shop-staging", "unlink shop-staging bitrise:android"),
         (APPS,),
     ),
-    _ALIKE["connect"],
-    _ALIKE["disconnect"],
-    _ALIKE["whoami"],
+    _SHARED["connect"],
+    _SHARED["disconnect"],
+    _SHARED["whoami"],
     CommandHelp(
         "login",
         "login REGION",
@@ -229,6 +229,6 @@ CATALOGUE: tuple[CommandHelp, ...] = (
         ("login us-east-1",),
         ("Nobody may do this unless a rule says who.",),
     ),
-    _ALIKE["policy"],
-    _ALIKE["audit"],
+    _SHARED["policy"],
+    _SHARED["audit"],
 )

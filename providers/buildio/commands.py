@@ -1,4 +1,4 @@
-"""Build.io's own commands: one class each, with what was asked for as types. Without an app the channel's is meant."""
+"""Build.io's own commands: one class each, with the arguments as types. Without an app, the channel's is meant."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from domain.commands.shared_commands import Command
 
 
 class ShowApp(Command):
-    """One app: how it stands, its processes, its address."""
+    """Show one app: its deployment, its processes, its address."""
 
     app: str | None = None
 
 
 class CreateApp(Command):
-    """Make an app; one without a name asks for the form to be filled in."""
+    """Create an app; without a name, the form is opened."""
 
     name: str | None = None
     team: str | None = None
@@ -20,7 +20,7 @@ class CreateApp(Command):
 
 
 class Deploy(Command):
-    """Start a build of an app and let it go live; one that says nothing asks for the form to be filled in."""
+    """Build an app and release it; without any argument, the form is opened."""
 
     app: str | None = None
     branch: str | None = None
@@ -29,12 +29,12 @@ class Deploy(Command):
 
     @property
     def names_something(self) -> bool:
-        """Whether it says anything (reference, "Builds": branch, commitish and description are all optional)."""
+        """Whether it has any argument (reference, "Builds": branch, commitish and description are all optional)."""
         return any((self.app, self.branch, self.commit, self.message))
 
 
 class ListDynos(Command):
-    """An app's processes."""
+    """List an app's processes."""
 
     app: str | None = None
 
@@ -47,7 +47,7 @@ class RestartDynos(Command):
 
 
 class RunCommand(Command):
-    """Run a command in a running process, as an array of words (reference, "Dynos"); with none by the form."""
+    """Run a command in a running process, as an array of words (reference, "Dynos"); without one, open the form."""
 
     app: str | None = None
     dyno: str | None = None
@@ -55,20 +55,20 @@ class RunCommand(Command):
 
 
 class ListConfig(Command):
-    """The names of an app's config vars, and what can be told of their values."""
+    """List the names of an app's config vars, with masked values."""
 
     app: str | None = None
 
 
 class GetConfig(Command):
-    """The value of a config var, for one person."""
+    """Show the value of a config var to one person."""
 
     app: str | None = None
     key: str
 
 
 class SetConfig(Command):
-    """Set config vars by the form; the value is never part of what was typed."""
+    """Set config vars in the form; the value is never typed in the command."""
 
     app: str | None = None
     key: str | None = None
@@ -82,53 +82,53 @@ class UnsetConfig(Command):
 
 
 class ListDomains(Command):
-    """An app's host names and their certificates."""
+    """List an app's host names and their certificates."""
 
     app: str | None = None
 
 
 class AddDomain(Command):
-    """Add a host name; without one by the form."""
+    """Add a host name; without one, the form is opened."""
 
     app: str | None = None
     host: str | None = None
 
 
 class RemoveDomain(Command):
-    """Take a host name away."""
+    """Remove a host name."""
 
     app: str | None = None
     host: str
 
 
 class ClearDomains(Command):
-    """Take all host names of one's own away."""
+    """Remove all custom host names."""
 
     app: str | None = None
 
 
 class ListPipelines(Command):
-    """Which pipelines there are."""
+    """List the pipelines."""
 
 
 class ShowPipeline(Command):
-    """One pipeline with its apps by stage, by its name or id."""
+    """Show one pipeline with its apps by stage, by its name or id."""
 
     name: str
 
 
 class ListEnvironments(Command):
-    """The environments of all pipelines."""
+    """List the environments of all pipelines."""
 
 
 class ShowEnvironment(Command):
-    """The config vars of a pipeline's environment."""
+    """Show the config vars of a pipeline's environment."""
 
     id: str
 
 
 class SetEnvironment(Command):
-    """Set config vars of an environment by the form."""
+    """Set config vars of an environment in the form."""
 
     id: str
     key: str | None = None
@@ -142,17 +142,17 @@ class UnsetEnvironment(Command):
 
 
 class ListNamespaces(Command):
-    """Which namespaces there are."""
+    """List the namespaces."""
 
 
 class ShowNamespace(Command):
-    """One namespace, by its name or id."""
+    """Show one namespace, by its name or id."""
 
     name: str
 
 
 class CreateNamespace(Command):
-    """Make a namespace; without a name by the form."""
+    """Create a namespace; without a name, the form is opened."""
 
     name: str | None = None
     team: str | None = None
@@ -161,41 +161,41 @@ class CreateNamespace(Command):
 
 
 class DeleteNamespace(Command):
-    """Delete a namespace; its name is typed once more before that is done."""
+    """Delete a namespace; its name has to be typed in a form first."""
 
     name: str | None = None
 
 
 class ListTeams(Command):
-    """The teams that one belongs to."""
+    """List the person's teams."""
 
 
 class ShowTeam(Command):
-    """One team, by its name or id."""
+    """Show one team, by its name or id."""
 
     team: str
 
 
 class Login(Command):
-    """Ask for the credential of a region's cluster."""
+    """Request the credential of a region's cluster."""
 
     region: str
 
 
-class ListTies(Command):
-    """Which apps are tied to Bitrise's in this channel."""
+class ListDeployLinks(Command):
+    """List the deploy links of this channel."""
 
 
-class Link(Command):
-    """Tie an app to one of Bitrise's, so that its builds can be deployed; `branches`: only those of these, as globs."""
+class CreateDeployLink(Command):
+    """Offer an app on the builds of one of Bitrise's, to deploy them; `branches` narrows them by globs."""
 
     app: str | None = None
     bitrise: str
     branches: tuple[str, ...] = ()
 
 
-class Unlink(Command):
-    """Untie an app from those of Bitrise's; from one, where it is named."""
+class DeleteDeployLink(Command):
+    """Remove the deploy links of an app; with `bitrise`, only the one to this app."""
 
     app: str | None = None
     bitrise: str | None = None

@@ -1,4 +1,4 @@
-"""How Build.io plugs into what the bot does for people."""
+"""Everything that the bot knows of Build.io."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth
 from providers.buildio.apps.commands import card
+from providers.buildio.command_handlers import COMMAND_HANDLERS
+from providers.buildio.command_parser import PARSER
+from providers.buildio.commands import ShowApp
 from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.pipelines.app_stage import find_stage
-from providers.buildio.polling.deployments import WORKFLOW
+from providers.buildio.polling.deployments import WORKFLOW, deployment_slug
 from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderSpec
 
@@ -37,13 +40,19 @@ SPEC = ProviderSpec(
     actions=ACTIONS,
     find_stage=find_stage,
     main_permission=Permission.DEPLOY,
+    run_slug=deployment_slug,
+    token_setting="BUILDIO_TOKEN",  # noqa: S106 - a setting's name
+    oauth_settings="BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET",
+    parser=PARSER,
+    command_handlers=COMMAND_HANDLERS,
+    commands_open_to_external_users=frozenset({ShowApp}),
 )
 
 
 def buildio_connection(
     make: Callable[[Credentials], BuildioClient], door: BuildioOAuth | None
 ) -> ProviderConnection[BuildioClient]:
-    """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
+    """Return the connection to Build.io; `make` makes its clients, `door` is its sign-in page, if it has one."""
     return ProviderConnection(
         Provider.BUILDIO,
         make,

@@ -1,4 +1,4 @@
-"""The apps that a token sees, kept for a while so that naming one costs no request."""
+"""A cache of the apps that a token sees, so that naming one costs no request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
 
 class AppCatalog(Generic[Client]):
-    """All apps, read when they are needed and are not fresh any more."""
+    """All apps that a token sees, read when they are needed and no longer fresh."""
 
     def __init__(
         self, connection: ProviderConnection[Client], client: Client, *, clock: Callable[[], datetime]
@@ -44,11 +44,11 @@ class AppCatalog(Generic[Client]):
         self._searching: asyncio.Task[Sequence[App]] | None = None
 
     async def all(self) -> Sequence[App]:
-        """Every app that the token sees. Raises ProviderError."""
+        """Return every app that the token sees. Raises ProviderError."""
         return await self.read(FRESH)
 
     async def by_slug(self, slug: str) -> App | None:
-        """The app with this very slug; None where the token does not see it. Raises ProviderError."""
+        """Return the app with exactly this slug; None where the token does not see it. Raises ProviderError."""
         for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
             for app in await self.read(fresh):
                 if app.slug == slug:
@@ -56,7 +56,7 @@ class AppCatalog(Generic[Client]):
         return None
 
     async def owner(self) -> str | None:
-        """Whose token sees them; None for a workspace's, or where the provider does not say."""
+        """Return the name of the token's owner; None for a workspace's token, or where the provider does not say."""
         if not self._asked_owner:
             try:
                 owner = await self._connection.owner(self._client)
@@ -66,7 +66,7 @@ class AppCatalog(Generic[Client]):
         return self._owner
 
     async def in_time(self) -> Sequence[App]:
-        """The apps as far as they are known within a list's patience; the reading goes on for the next key."""
+        """Return the apps that are known in time for an option list; reading goes on for the next key press."""
         if self._searching is None or self._searching.done():
             self._searching = asyncio.create_task(self.read(FRESH))
         try:
@@ -79,7 +79,7 @@ class AppCatalog(Generic[Client]):
             return self._apps if known and not isinstance(problem, _NOT_THEIRS) else ()
 
     async def ask_for(self, slug: str) -> App:
-        """The app with this very slug, as the provider knows it. Raises ProviderError."""
+        """Fetch the app with exactly this slug from the provider. Raises ProviderError."""
         return await self._connection.app(self._client, slug)
 
     async def reads_logs(self, app: App) -> bool:
@@ -87,7 +87,7 @@ class AppCatalog(Generic[Client]):
         return await self._connection.reads_logs(self._client, app)
 
     async def read(self, fresh: timedelta) -> Sequence[App]:
-        """Every app, as it was no longer ago than this. Raises ProviderError."""
+        """Return every app, no older than `fresh`. Raises ProviderError."""
         async with self._reading:
             if self._read_at is None or self._clock() - self._read_at > fresh:
                 self._apps = await self._connection.apps(self._client)
@@ -95,5 +95,5 @@ class AppCatalog(Generic[Client]):
             return self._apps
 
     def forget(self) -> None:
-        """An app was made or taken away: the list is read anew when it is needed."""
+        """Drop the cached list, since an app was created or deleted."""
         self._read_at = None

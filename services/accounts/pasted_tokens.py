@@ -11,8 +11,7 @@ import structlog
 from pydantic import SecretStr
 from slack_bolt import BoltResponse
 
-from domain.commands.command_line import grammar_of
-from domain.commands.tokenizer import from_message
+from domain.commands.tokenizer import line_from_message
 from domain.constant_time import secrets_equal
 from domain.provider import Provider
 from messages.kit import action_ids
@@ -44,7 +43,7 @@ LONGEST_ERROR = 2000
 PATIENCE_SECONDS = 1.0
 
 
-class TypedToken(UserError):
+class PastedToken(UserError):
     """Somebody has typed a token of this provider's; it is not said again. `connect`: where they may link theirs."""
 
     def __init__(self, provider: Provider, *, may_connect: bool = True) -> None:
@@ -56,21 +55,21 @@ class TypedToken(UserError):
         )
         if may_connect:
             words += (
-                f" `{grammar_of(provider).provider.command} connect` opens a dialog that takes a token without"
+                f" `{provider.command} connect` opens a dialog that takes a token without"
                 " showing it to anybody."
             )
         super().__init__(words)
 
 
-async def check_words(text: str, context: RequestContext) -> None:
+async def check_command_text(text: str, context: RequestContext) -> None:
     """Let only a command through that holds no token; only those who may link an account are shown how.
 
     Raises TypedToken.
     """
     try:
-        await check_typed(text, context)
-    except TypedToken as problem:
-        raise TypedToken(problem.provider, may_connect=await _belongs(context)) from None
+        await check_text(text, context)
+    except PastedToken as problem:
+        raise PastedToken(problem.provider, may_connect=await _belongs(context)) from None
 
 
 async def _belongs(context: RequestContext) -> bool:
@@ -80,17 +79,17 @@ async def _belongs(context: RequestContext) -> bool:
         return False
 
 
-async def check_typed(text: str, context: RequestContext) -> None:
+async def check_text(text: str, context: RequestContext) -> None:
     """Let only words through that hold no token of a provider's. Raises TypedToken."""
-    text = from_message(text)
+    text = line_from_message(text)
     if _BITRISE.search(text):
-        raise TypedToken(Provider.BITRISE)
+        raise PastedToken(Provider.BITRISE)
     words = [part for word in text.split() for part in _parts_of(word)]
     if not words:
         return
     for provider, known in await _known_tokens(context):
         if any(secrets_equal(word, known) for word in words):
-            raise TypedToken(provider)
+            raise PastedToken(provider)
 
 
 def _parts_of(word: str) -> Iterator[str]:
@@ -133,8 +132,8 @@ class FormGuard:
             for block, text in _texts_in(view):
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
-                        await check_typed(text, context)
-                except TypedToken as problem:
+                        await check_text(text, context)
+                except PastedToken as problem:
                     errors[block] = str(problem).replace("`", "")[:LONGEST_ERROR]
                 except TimeoutError:
                     log.warning("form.not_checked", callback=view.get("callback_id"))

@@ -1,9 +1,9 @@
-"""The providers as each person sees them: a client under their own token, and the apps that it sees."""
+"""The clients of each provider: one per person, under their own token, and one under the bot's."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,12 +16,12 @@ from domain.constant_time import secrets_equal
 from domain.credentials import FixedToken, ProviderUser
 from domain.fair_limiter import Requester
 from domain.provider import Provider
-from providers.bitrise.api.client import BitriseClient
-from providers.buildio.api.client import BuildioClient
+from domain.provider_client import BuildClient, LogClient
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
+from services.jobs.background_job import BackgroundJob
 from services.lookup.negative_cache import Misses
 from services.provider_connection import Names, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
@@ -38,23 +38,25 @@ Read = Callable[[str], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True)
 class UserClient(Generic[Client]):
-    """What one person is answered with.
+    """The clients under which one person is answered.
 
     `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
-    or with the bot's where the operator lets it act for people. `misses` are builds that were looked for in vain.
+    or with the bot's where the operator lets it act for people. `builds` lists builds as `reading`; None where the
+    provider lists none. `misses` are builds that were looked for in vain.
     """
 
     reading: Client
     own: Client
     apps: AppCatalog[Client]
+    builds: BuildClient | None = None
     misses: Misses = field(default_factory=Misses)
 
 
 @dataclass(frozen=True)
 class ProviderConfig:
-    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all.
+    """An operator's settings of a provider: the bot's own token, which only reads, unless it `acts` for everybody.
 
-    `sign_in` is where people sign in who paste no token.
+    `sign_in` is the address of the page where people sign in instead of pasting a token.
     """
 
     token: SecretStr | None
@@ -63,7 +65,12 @@ class ProviderConfig:
 
 
 class ProviderClients(Generic[Client]):
-    """All clients of one provider; `service` is the bot's own, `provider_clock` the time at the provider."""
+    """All clients of one provider.
+
+    `service` is the bot's own, `service_builds` and `service_logs` its lists of builds and their logs where the
+    provider has them. `state` is what the provider's own features keep in memory. `provider_clock` is the time at the
+    provider.
+    """
 
     def __init__(
         self,
@@ -91,43 +98,53 @@ class ProviderClients(Generic[Client]):
         self.renewing = TokenRefresher(connection.door, storage, verifier=verifier, asked=asked, clock=clock)
         self.service = connection.make(ServiceToken(settled.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
+        self.service_builds = self._builds(self.service)
+        self.service_logs: LogClient | None = (
+            connection.logs(self.service) if connection.logs is not None else None
+        )
+        self.state = connection.make_state(self.service) if connection.make_state is not None else None
         self._kept: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
 
     def of(self, team: str, person: str) -> UserClient[Client]:
-        """What this person is answered with; `""` is nobody in particular, who has no account."""
+        """Return the clients under which this person is answered; `""` is a workflow, which has no account."""
         key = (team, person)
         if key not in self._kept:
             reading = self._connection.make(self._credentials(team, person, strict=False))
             own = self._connection.make(self._credentials(team, person, strict=True))
-            self._kept[key] = UserClient(reading, own, AppCatalog(self._connection, own, clock=self.clock))
+            self._kept[key] = UserClient(
+                reading,
+                own,
+                AppCatalog(self._connection, own, clock=self.clock),
+                self._builds(reading),
+            )
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return self._kept[key]
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: so are its people's accounts."""
+        """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
         for key in [one for one in self._kept if one[0] == team]:
             del self._kept[key]
 
     def forget_person(self, team: str, person: str) -> None:
-        """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
+        """Forget what was read with the person's account, since it is another one from now on."""
         self._kept.pop((team, person), None)
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
-        """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
+        """Return the owner of a token that was just pasted; None where it is no person's. Raises ProviderError."""
         return await self._connection.owner(self._connection.make(FixedToken(token, requester)))
 
     def branches(self, team: str, person: str) -> list[Read]:
-        """The ways of asking for an app's branches, as this person."""
+        """Return the ways of listing an app's branches as this person."""
         return self._as_them(self._connection.branches, team, person)
 
     def workflows(self, team: str, person: str) -> list[Read]:
-        """The ways of asking for an app's workflows, as this person."""
+        """Return the ways of listing an app's workflows as this person."""
         return self._as_them(self._connection.workflows, team, person)
 
     def pipelines(self, team: str, person: str) -> list[Read]:
-        """The ways of asking for an app's pipelines, as this person."""
+        """Return the ways of listing an app's pipelines as this person."""
         return self._as_them(self._connection.pipelines, team, person)
 
     def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
@@ -144,7 +161,7 @@ class ProviderClients(Generic[Client]):
         return [self._service_token] if self._service_token is not None else []
 
     def is_service_token(self, token: SecretStr) -> bool:
-        """Whether it is the bot's own."""
+        """Whether the token is the bot's own."""
         return self._service_token is not None and secrets_equal(
             token.get_secret_value(), self._service_token
         )
@@ -158,7 +175,7 @@ class ProviderClients(Generic[Client]):
         return account is not None and account.works and await self.members.belongs(team, person)
 
     async def account_of(self, team: str, person: str) -> Account | None:
-        """The person's account, whoever they are to the workspace; a refused one is asked about again first."""
+        """Return the person's account, member or not; a refused one is tried again first."""
         account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
         if account is None or account.works:
             return account
@@ -167,11 +184,19 @@ class ProviderClients(Generic[Client]):
         return account
 
     async def serves(self, team: str, person: str) -> bool:
-        """Whether the bot's own token stands in for them in everything: the operator says so, and for members alone.
+        """Whether the bot's own token acts for them: the operator allows it, for full members only.
 
-        `""` is a workflow, of which the rules decide. Raises MembershipUnknown.
+        `""` is a workflow, for which the access rules decide. Raises MembershipUnknown.
         """
         return self.service_acts and (not person or await self.members.is_full_member(team, person))
+
+    def make_jobs(self, found: Callable[[], None]) -> Mapping[str, BackgroundJob]:
+        """Make the provider's own background jobs, by name; `found` is called once one has found news."""
+        make = self._connection.make_jobs
+        return make(self.service, found) if make is not None else {}
+
+    def _builds(self, client: Client) -> BuildClient | None:
+        return self._connection.builds(client) if self._connection.builds is not None else None
 
     def _credentials(self, team: str, person: str, *, strict: bool) -> UserToken:
         return UserToken(
@@ -188,51 +213,43 @@ class ProviderClients(Generic[Client]):
 
 
 class Clients:
-    """All clients of all providers."""
+    """All clients of all providers, in the order in which the providers are offered."""
 
-    def __init__(
-        self,
-        bitrise: ProviderClients[BitriseClient],
-        buildio: ProviderClients[BuildioClient],
-        more: Sequence[ProviderClients[Any]] = (),
-    ) -> None:
-        self.bitrise = bitrise
-        self.buildio = buildio
-        self.members = bitrise.members
-        everywhere: list[ProviderClients[Any]] = [bitrise, buildio, *more]
-        self._all = {one.provider: one for one in everywhere}
+    def __init__(self, clients: Sequence[ProviderClients[Any]], members: MemberDirectory) -> None:
+        self.members = members
+        self._all = {one.provider: one for one in clients}
 
     @property
     def all(self) -> Sequence[ProviderClients[Any]]:
-        """Those of each provider."""
+        """The clients of each provider."""
         return tuple(self._all.values())
 
     def at(self, provider: Provider) -> ProviderClients[Any]:
-        """Those of one provider."""
+        """Return the clients of one provider. Raises KeyError for one that this bot does not have."""
         return self._all[provider]
 
     @property
-    def set_up(self) -> tuple[Provider, ...]:
-        """The providers that whoever runs the bot has given it a token for."""
+    def configured(self) -> tuple[Provider, ...]:
+        """The providers for which the operator has configured a token."""
         return tuple(provider for provider, one in self._all.items() if one.service_reads)
 
     @property
     def first(self) -> Provider:
-        """The provider that is meant where none is named: Bitrise, where that is set up."""
-        return next(iter(self.set_up), Provider.BITRISE)
+        """The provider that is meant where none is named: the first one that is configured."""
+        return next(iter(self.configured or self._all))
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: so are its people's accounts."""
+        """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
         self.members.forget(team)
         for one in self._all.values():
             one.forget(team)
 
     async def close(self) -> None:
-        """Let tokens that are being renewed be kept."""
+        """Wait until tokens that are being refreshed are stored."""
         for one in self._all.values():
             await one.renewing.close()
 
     def forget_person(self, team: str, person: str) -> None:
-        """The person's accounts are others from now on."""
+        """Forget what was read with the person's accounts, since they are others from now on."""
         for one in self._all.values():
             one.forget_person(team, person)

@@ -20,15 +20,24 @@ LONGEST_ANSWER = 300
 def build_audit_entry(
     event: Event, action: Action, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
-    """Return the audit entry of what happened to an action, without anything that looks like a secret."""
+    """Return the entry for an action of the person who asks, secrets redacted."""
+    return entry_for(
+        event, action, person=context.person, channel=context.channel, answer=answer, agreed_by=agreed_by
+    )
+
+
+def entry_for(
+    event: Event, action: Action, *, person: str, channel: str, answer: str = "", agreed_by: str | None = None
+) -> AuditEntry:
+    """Return the entry for a person's action, secrets redacted."""
     reason = action.reason()
     return AuditEntry(
         event=event,
         act=action.act,
         personal=PersonalFields(
-            person=context.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
+            person=person, agreed_by=agreed_by, reason=redact(reason) if reason else None
         ),
-        channel=context.channel,
+        channel=channel,
         app=action.app.slug if action.app is not None else "",
         about={name: redact(value) for name, value in action.audit_fields().items()},
         answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],

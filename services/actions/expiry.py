@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
@@ -11,9 +13,8 @@ from domain.audit_log import Event
 from domain.message import Message
 from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
-from services.actions.audit import build_audit_entry
-from services.container import Services
-from services.request.context import RequestContext
+from services.actions.audit import entry_for
+from storage.repositories import Repositories
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -22,12 +23,27 @@ LONGEST_SLEEP = 60.0
 
 
 class PendingActionExpiry:
-    """Ends pending actions when their time has run out, after a restart too; `run` goes on until stopped."""
+    """Ends pending actions when their time has run out, after a restart too.
 
-    def __init__(self, services: Services, changed: asyncio.Event) -> None:
-        self._services = services
+    `changed` says that there is another one or one less. `outbox_changed` is called where a message waits to be sent,
+    and `steps_changed` where a workflow's step has an outcome.
+    """
+
+    def __init__(
+        self,
+        storage: Repositories,
+        changed: asyncio.Event,
+        *,
+        outbox_changed: Callable[[], None],
+        steps_changed: Callable[[], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._storage = storage
         self._changed = changed
-        self._began = services.clock()
+        self._outbox_changed = outbox_changed
+        self._steps_changed = steps_changed
+        self._clock = clock
+        self._began = clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -36,24 +52,24 @@ class PendingActionExpiry:
         self._changed.set()
 
     async def run(self) -> None:
-        """End what has run out, until stopped; no failure ends the loop."""
-        await self._report_interrupted()
+        """End expired actions until stopped; no failure ends it."""
+        await self._end_interrupted()
         while not self._stopping:
             self._changed.clear()
             all_ended = False
             try:
-                all_ended = await self.expire_due()
+                all_ended = await self.end_expired()
             except Exception:
                 log.exception("proposals.broken")
-            next_end = await self._services.storage.proposals.next_end() if all_ended else None
-            seconds = (next_end - self._services.clock()).total_seconds() if next_end else LONGEST_SLEEP
+            next_end = await self._storage.proposals.next_end() if all_ended else None
+            seconds = (next_end - self._clock()).total_seconds() if next_end else LONGEST_SLEEP
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
                     await self._changed.wait()
 
-    async def _report_interrupted(self) -> None:
+    async def _end_interrupted(self) -> None:
         """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
-        repository = self._services.storage.proposals
+        repository = self._storage.proposals
         for pending in await repository.cut_off(self._began):
             if isinstance(pending, UnreadableAction):
                 await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=True))
@@ -63,12 +79,12 @@ class PendingActionExpiry:
             )
             await repository.say(pending, message)
             await repository.finish(pending)
-            self._services.outbox_changed()
+            self._outbox_changed()
 
-    async def expire_due(self) -> bool:
-        """End what has run out by now; return whether all of it could be ended."""
+    async def end_expired(self) -> bool:
+        """End what has expired by now; return whether all of it could be ended."""
         all_ended = True
-        for pending in await self._services.storage.proposals.expired(self._services.clock()):
+        for pending in await self._storage.proposals.expired(self._clock()):
             try:
                 if isinstance(pending, UnreadableAction):
                     await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=False))
@@ -81,21 +97,17 @@ class PendingActionExpiry:
         return all_ended
 
     async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
-        """End what can't be opened, and tell the workflow that waits for it."""
-        services = self._services
-        await services.storage.proposals.end_unreadable(unreadable, message)
-        services.outbox_changed()
+        """End an action that can't be decrypted, so that a workflow that waits for it goes on."""
+        await self._storage.proposals.end_unreadable(unreadable, message)
+        self._outbox_changed()
         if unreadable.execution is not None:
-            await services.storage.steps.conclude(
+            await self._storage.steps.conclude(
                 unreadable.team, unreadable.execution, Outcome(error=message.text)
             )
-            services.steps_changed()
+            self._steps_changed()
 
     async def _end(self, pending: PendingAction) -> None:
-        services, now = self._services, self._services.clock()
-        requester = RequestContext(
-            services=services, person=pending.asked_by, team=pending.team, channel=pending.channel
-        )
+        now = self._clock()
         summary, reason = pending.act.summary(), pending.act.reason()
         themselves = pending.deciders.themselves
         message = pending_actions.proposal_expired(
@@ -104,13 +116,13 @@ class PendingActionExpiry:
         to_requester = None
         if not themselves:
             to_requester = pending_actions.proposal_ran_out(summary, channel=pending.channel, reason=reason)
-        entry = build_audit_entry(Event.EXPIRED, pending.act, requester)
-        if not await services.storage.proposals.conclude(
+        entry = entry_for(Event.EXPIRED, pending.act, person=pending.asked_by, channel=pending.channel)
+        if not await self._storage.proposals.conclude(
             pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):
             return
-        services.outbox_changed()
+        self._outbox_changed()
         if pending.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
-            await services.storage.steps.conclude(pending.team, pending.execution, outcome)
-            services.steps_changed()
+            await self._storage.steps.conclude(pending.team, pending.execution, outcome)
+            self._steps_changed()

@@ -24,7 +24,7 @@ async def offer_apps(typed: str, origin: ViewMetadata, context: RequestContext) 
 
 async def _any_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     """Those of all providers; first those of the one that was asked for them."""
-    providers = sorted(context.services.clients.set_up, key=lambda one: one is not origin.provider)
+    providers = sorted(context.services.clients.configured, key=lambda one: one is not origin.provider)
     found = await asyncio.gather(*(context.apps_of(one).in_time() for one in providers))
     return message_apps.any_app_options(typed, [app for apps in found for app in apps])
 

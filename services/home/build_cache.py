@@ -1,4 +1,4 @@
-"""The latest builds of all apps, read once for everybody who looks."""
+"""A cache of the latest builds of all apps, read once for everybody who looks."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.build import Build
+from domain.build import Build, BuildState
 from domain.errors import ProviderError
 from domain.provider import Provider
-from providers.bitrise.api.client import BitriseClient
+from domain.provider_client import NO_STATES, BuildClient
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
 FRESH = timedelta(seconds=4)
 LATEST = 50
-_OPEN = 0
+_OPEN = frozenset({BuildState.ON_HOLD, BuildState.RUNNING})
 
 
 @dataclass(frozen=True)
 class RecentBuilds:
-    """What runs, and the latest builds. `whole`: of all apps that the token sees, else of those that are followed."""
+    """What runs, and the latest builds. `whole`: of all apps that the token sees, else of the subscribed ones."""
 
     running: Sequence[Build]
     latest: Sequence[Build]
@@ -32,43 +32,59 @@ class RecentBuilds:
 
 
 class RecentBuildsCache:
-    """Two small requests at most every few seconds, however many people look."""
+    """One provider's latest builds: two small requests at most every few seconds, however many people look.
+
+    Without a `client` that lists builds, only those that the poller has recorded are known.
+    """
 
     def __init__(
-        self, bitrise: BitriseClient, storage: Repositories, *, clock: Callable[[], datetime]
+        self,
+        provider: Provider,
+        client: BuildClient | None,
+        storage: Repositories,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._bitrise = bitrise
+        self.provider = provider
+        self._client = client
         self._storage = storage
         self._clock = clock
         self._reading = asyncio.Lock()
         self._kept: tuple[datetime, RecentBuilds] | None = None
 
     async def read(self) -> RecentBuilds:
-        """The builds as they are now, or were a moment ago."""
+        """Return the builds as they are now, or were a moment ago."""
         async with self._reading:
             if self._kept is None or self._clock() - self._kept[0] > FRESH:
                 self._kept = (self._clock(), await self._read())
             return self._kept[1]
 
     def forget(self) -> None:
-        """Something has changed: the next to look reads anew."""
+        """Drop what is cached, since something has changed."""
         self._kept = None
 
     async def _read(self) -> RecentBuilds:
+        if self._client is None:
+            return await self._recorded()
         try:
-            running = [build for build in await self._page(_OPEN) if not build.ended]
-            return RecentBuilds(running, await self._page(None), whole=True)
+            listed = await _first_page(self._client, _OPEN)
+            running = [build for build in listed if not build.ended]
+            return RecentBuilds(running, await _first_page(self._client, NO_STATES), whole=True)
         except ProviderError as problem:
-            # Not every token may list all builds, and Bitrise may be away: what was watched is known all the same.
+            # Not every token may list all builds, and the provider may be down: recorded builds are known all the same.
             log.info("overview.followed_only", reason=str(problem))
-            watching = self._storage.watching
-            return RecentBuilds(
-                await watching.open_builds(Provider.BITRISE),
-                await watching.latest(Provider.BITRISE, LATEST),
-                whole=False,
-            )
+            return await self._recorded()
 
-    async def _page(self, status: int | None) -> list[Build]:
-        async for page in self._bitrise.all_builds(status=status, limit=LATEST).pages():
-            return page.items
-        return []
+    async def _recorded(self) -> RecentBuilds:
+        watching = self._storage.watching
+        return RecentBuilds(
+            await watching.open_builds(self.provider),
+            await watching.latest(self.provider, LATEST),
+            whole=False,
+        )
+
+
+async def _first_page(client: BuildClient, states: frozenset[BuildState]) -> Sequence[Build]:
+    async for page in client.all_builds(states=states, limit=LATEST).pages():
+        return page.items
+    return []

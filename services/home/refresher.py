@@ -1,11 +1,11 @@
-"""The Homes that people have before them: drawn when they open them, and again when something changes."""
+"""The Homes that people have open: rendered when they open them, and again when something changes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,9 +22,12 @@ from domain.subscription import Subscription
 from messages import home
 from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
 from messages.profile_form import ProfileForm
-from services.container import Services
+from services.accounts.provider_clients import Clients
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
+from services.home.build_cache import RecentBuildsCache
+from services.lookup.duration_estimates import DurationEstimates
+from services.polling.pollers import Pollers
 from services.request import user_channels
 from services.request.app_visibility import FRESH_TO_SHOW, followed_in
 from services.request.context import RequestContext
@@ -49,7 +52,7 @@ PROGRESS_SECONDS = 30.0
 
 
 class HomeEvents:
-    """What may have changed on Homes since they were last drawn; whoever changes something says so here."""
+    """What may have changed on Homes since they were last rendered."""
 
     def __init__(self) -> None:
         self._people: set[tuple[str, str]] = set()
@@ -57,17 +60,17 @@ class HomeEvents:
         self._impatient = asyncio.Event()
 
     def changed(self) -> None:
-        """Something that all Homes may show."""
+        """Note a change that all Homes may show."""
         self._wake.set()
 
     def changed_by(self, team: str, person: str) -> None:
-        """Something that this person of this workspace has just done."""
+        """Note that this person of this workspace has just done something."""
         self._people.add((team, person))
         self._impatient.set()
         self._wake.set()
 
     def give_up(self) -> None:
-        """Let nobody wait any longer."""
+        """End every wait."""
         self._impatient.set()
         self._wake.set()
 
@@ -76,11 +79,11 @@ class HomeEvents:
         await self._wake.wait()
 
     async def wait_for_somebody(self) -> None:
-        """Return once somebody has done something, and waits to see it."""
+        """Return once somebody has done something and waits to see it."""
         await self._impatient.wait()
 
     def take(self) -> set[tuple[str, str]]:
-        """The people, each with their workspace, who have done something; from now on all of it is no news any more."""
+        """Return the people, each with their workspace, who have done something, and clear the news."""
         taken, self._people = self._people, set()
         self._wake.clear()
         self._impatient.clear()
@@ -103,13 +106,25 @@ class OpenHome:
 
 
 class HomeRefresher:
-    """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
+    """Renders Homes; `run` keeps the open ones up to date until it is stopped."""
 
     def __init__(
-        self, services: Services, news: HomeEvents, *, progress_seconds: float = PROGRESS_SECONDS
+        self,
+        recent_builds: RecentBuildsCache,
+        durations: DurationEstimates,
+        clients: Clients,
+        pollers: Pollers,
+        news: HomeEvents,
+        *,
+        clock: Callable[[], datetime],
+        progress_seconds: float = PROGRESS_SECONDS,
     ) -> None:
-        self._services = services
+        self._recent_builds = recent_builds
+        self._durations = durations
+        self._clients = clients
+        self._pollers = pollers
         self._news = news
+        self._clock = clock
         self._open: dict[tuple[str, str], OpenHome] = {}
         self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
             lambda: AsyncLimiter(PUBLISHED_A_MINUTE, 60)
@@ -119,20 +134,20 @@ class HomeRefresher:
         self._running = asyncio.Event()
 
     async def opened(self, context: RequestContext) -> None:
-        """Somebody looks at their Home. Raises SlackCallFailed."""
+        """Render the Home that somebody has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
-        opened = self._open[key] = OpenHome(context, self._services.clock())
+        opened = self._open[key] = OpenHome(context, self._clock())
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
         self._note_running(opened)
 
     def left(self, context: RequestContext) -> None:
-        """Somebody went to another tab."""
+        """Forget a Home that somebody has left for another tab."""
         self._open.pop((context.team, context.person), None)
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: nobody there looks at a Home any more."""
+        """Forget the workspace: the app was uninstalled from it."""
         self._open = {key: one for key, one in self._open.items() if key[0] != team}
         self._paces.pop(team, None)
 
@@ -148,8 +163,8 @@ class HomeRefresher:
             if self._stopping:
                 return
             people = self._news.take()
-            self._services.overview.forget()
-            await self._draw_all(people)
+            self._recent_builds.forget()
+            await self._render_all(people)
             # However much happens elsewhere, Homes are not drawn more often than this.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SHORTEST_SECONDS):
@@ -167,9 +182,9 @@ class HomeRefresher:
             running.cancel()
             await asyncio.gather(news, running, return_exceptions=True)
 
-    async def _draw_all(self, people: set[tuple[str, str]]) -> None:
-        """Draw the open Homes; those people have just done something on theirs."""
-        now = self._services.clock()
+    async def _render_all(self, people: set[tuple[str, str]]) -> None:
+        """Render the open Homes; `people` have just done something on theirs."""
+        now = self._clock()
         for key, opened in self._open.items():
             if key in people:
                 opened.at, opened.places = now, None
@@ -199,7 +214,7 @@ class HomeRefresher:
         except MembershipUnknown as problem:
             if opened.shown:
                 return  # what they saw a moment ago stays until Slack says who they are
-            view = home.closed_home(str(problem), now=self._services.clock())
+            view = home.closed_home(str(problem), now=self._clock())
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
@@ -208,25 +223,27 @@ class HomeRefresher:
         opened.shown = shown
 
     async def _view(self, opened: OpenHome) -> Block:
-        """The Home; of somebody who does not belong to the workspace, why there is nothing on it."""
+        """Return the Home; for somebody who does not belong to the workspace, why there is nothing on it."""
         try:
             await opened.context.check_belongs()
         except MembershipUnknown:
             raise
         except NotAMember as problem:
-            return home.closed_home(str(problem), now=self._services.clock())
+            return home.closed_home(str(problem), now=self._clock())
         content = await self._content(opened)
         # What runs gets further, and what could not be had may be had then.
         missing = content.missing_subscriptions or content.missing_builds
         opened.running = bool(content.running or missing)
-        return home.home(content, now=self._services.clock())
+        return home.home(content, now=self._clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:
-        services, context = self._services, opened.context
-        snapshot = await services.overview.read()
+        context = opened.context
+        # The one whose builds are shown; of the others only the accounts are.
+        provider = self._recent_builds.provider
+        snapshot = await self._recent_builds.read()
         where, found = await self._subscriptions(opened)
         direct = where.direct
-        visible, apps_problem = await self._visible(context, found)
+        visible, apps_problem = await self._visible(context, provider, found)
         person = await context.storage.people.find(context.person)
         known = NameDirectory(
             context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
@@ -245,12 +262,12 @@ class HomeRefresher:
                 ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
             ),
             ends_known=direct is not None,
-            account=await commands.linked(context),
-            service_acts=services.clients.bitrise.service_acts,
+            account=await commands.linked(context, provider),
+            service_acts=self._clients.at(provider).service_acts,
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
-            usual=await services.usual_times.of_each(running),
+            usual=await self._durations.of_each(running),
             subscriptions=[
                 PlacedSubscription(
                     row=subscription_commands.row_of(one),
@@ -261,33 +278,33 @@ class HomeRefresher:
             ],
             missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
             missing_builds=_words(apps_problem),
-            whole=snapshot.whole and (visible is None or await context.is_linked()),
-            blind=subscription_commands.blind_at(services.clients.set_up, services),
-            providers=services.clients.set_up or (services.clients.first,),
+            whole=snapshot.whole and (visible is None or await context.is_linked(provider)),
+            blind=subscription_commands.blind_at(self._clients.configured, self._pollers),
+            providers=self._clients.configured or (self._clients.first,),
             elsewhere=[
                 (one, await commands.linked(context, one))
-                for one in services.clients.set_up
-                if one is not Provider.BITRISE
+                for one in self._clients.configured
+                if one is not provider
             ],
         )
 
     async def _visible(
-        self, context: RequestContext, found: Sequence[Subscription]
+        self, context: RequestContext, provider: Provider, found: Sequence[Subscription]
     ) -> tuple[frozenset[str] | None, ProviderError | None]:
-        """The apps whose builds the person may see here, None: all that the bot sees; and why some are missing."""
+        """Return the apps whose builds the person may see here, and why some are missing; None: all apps."""
         missing = None
         try:
-            own = await context.apps.slugs(fresh=FRESH_TO_SHOW)
+            own = await context.apps_of(provider).slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
             own, missing = frozenset(), problem
         # Without an account they see what their channels are told of.
-        visible = own if own is None else own | followed_in(found, self._services.clients.bitrise)
+        visible = own if own is None else own | followed_in(found, self._clients.at(provider))
         return visible, missing
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:
-        """Where the person is, and what is subscribed there."""
-        now = self._services.clock()
+        """Return the channels that the person is in, and their subscriptions."""
+        now = self._clock()
         kept = opened.places
         if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
             kept = opened.places = (now, await user_channels.of_person(opened.context))
@@ -295,8 +312,9 @@ class HomeRefresher:
 
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)
+        apps = self._clients.at(build.provider).service_apps
         try:
-            return await self._services.clients.bitrise.service_apps.by_slug(build.app_slug) or nameless
+            return await apps.by_slug(build.app_slug) or nameless
         except ProviderError:
             return nameless
 
@@ -306,7 +324,7 @@ def _seen(build: Build, visible: frozenset[str] | None) -> bool:
 
 
 def _words(problem: ProviderError | None) -> str | None:
-    """Why some builds are missing; nothing of somebody who has an account to link, or to link anew: Home says that."""
+    """Return why some builds are missing; None for somebody who has an account to link, which Home says anyway."""
     if problem is None or isinstance(problem, NotConnected):
         return None
     return f"{str(problem).removesuffix('.')}."

@@ -1,9 +1,9 @@
-"""Whether people still see what their subscriptions show: a channel learns no more than whoever made one sees."""
+"""Checks whether people still see what their subscriptions show: a channel learns no more than their creator sees."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -15,15 +15,17 @@ from domain.provider import Provider
 from domain.recipient import Recipient
 from domain.subscription import AccessSource, Scope, Subscription
 from messages import subscriptions as message_subscriptions
-from services.container import Services
+from services.accounts.provider_clients import Clients
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions.scope import followed_around, own_scope
+from services.polling.pollers import Pollers
 from services.request.app_visibility import PATIENCE
 from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 from storage.accounts import Account
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -42,11 +44,31 @@ UNFOLLOWED = "no channel that its maker is in follows the app any more, and they
 
 
 class AccessChecker:
-    """Asks the provider with each maker's own token, each once in `every`; `run` goes on until stopped."""
+    """Asks the provider with each creator's own token, each once in `every`.
 
-    def __init__(self, services: Services, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
-        self._services = services
+    `context_for` makes the request context of a person of a workspace who is in no channel. `changed` says that there
+    is something to check, and `outbox_changed` is called where a message waits to be sent.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        storage: Repositories,
+        pollers: Pollers,
+        changed: asyncio.Event,
+        *,
+        context_for: Callable[[str, str], RequestContext],
+        outbox_changed: Callable[[], None],
+        clock: Callable[[], datetime],
+        every: timedelta = EVERY,
+    ) -> None:
+        self._clients = clients
+        self._storage = storage
+        self._pollers = pollers
         self._changed = changed
+        self._context_for = context_for
+        self._outbox_changed = outbox_changed
+        self._clock = clock
         self._every = every
         self._stopping = False
         self._stopped: list[tuple[Subscription, str]] = []
@@ -57,39 +79,38 @@ class AccessChecker:
         self._changed.set()
 
     async def run(self) -> None:
-        """Ask until stopped; no failure ends it."""
+        """Check access until stopped; no failure ends it."""
         while not self._stopping:
             self._changed.clear()
             try:
-                await self._see_to_leavers()
-                await self.look()
+                await self._check_leavers()
+                await self.check()
             except Exception:
                 log.exception("sight.broken")
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(self._every.total_seconds(), LONGEST_SLEEP)):
                     await self._changed.wait()
 
-    async def look(self) -> None:
-        """Ask about those whose turn it is; what can't be asked now is asked again at the next look.
+    async def check(self) -> None:
+        """Check the subscriptions that are due; what can't be asked now is asked again at the next check.
 
-        One that can't be asked about keeps none of the others from it.
+        One that can't be checked keeps none of the others from it.
         """
-        now, clients = self._services.clock(), self._services.clients
-        acting = [one.provider for one in clients.all if one.service_acts]
+        now = self._clock()
+        acting = [one.provider for one in self._clients.all if one.service_acts]
         away: set[Provider] = set()
         asked: set[tuple[str, int]] = set()
         try:
-            await self._look(now, away, asked, acting)
+            await self._check_due(now, away, asked, acting)
         finally:
             await self._say_stopped(now)
 
-    async def _look(
+    async def _check_due(
         self, now: datetime, away: set[Provider], asked: set[tuple[str, int]], acting: Sequence[Provider]
     ) -> None:
-        clients = self._services.clients
         while True:
-            there = [one.provider for one in clients.all if one.provider not in away]
-            found = await self._services.storage.subscriptions.to_check(
+            there = [one.provider for one in self._clients.all if one.provider not in away]
+            found = await self._storage.subscriptions.to_check(
                 now - self._every, AT_ONCE, providers=there, acting=acting
             )
             # One that was changed while it was asked about is due still: the next look takes it.
@@ -105,7 +126,7 @@ class AccessChecker:
                     await self._ask(one, now, account)
                 except ProviderError as problem:
                     log.info("sight.later", provider=one.provider, reason=str(problem))
-                    if self._services.lookout.blindness(one.provider) is not None:
+                    if self._pollers.blindness(one.provider) is not None:
                         away.add(one.provider)  # nobody is answered there
                     else:
                         await self._doubt(self._since_it_answers(one, now), now, account, SILENT)
@@ -119,7 +140,7 @@ class AccessChecker:
             else:
                 await self._stop(one, now, account, GONE)
             return
-        own = self._services.clients.at(one.provider).of(one.team, one.created_by).apps
+        own = self._clients.at(one.provider).of(one.team, one.created_by).apps
         try:
             scope = await own_scope(own, one.app)
         except (NotFound, Forbidden):
@@ -135,9 +156,7 @@ class AccessChecker:
             await self._doubt(one, now, account, REFUSED)
         else:
             # From now on it shows what they see, also if the bot's token acted for all when it was made.
-            await self._services.storage.subscriptions.confirmed(
-                one, now, scope, account=account.connected_at
-            )
+            await self._storage.subscriptions.confirmed(one, now, scope, account=account.connected_at)
 
     async def _ask_for_bots(self, one: Subscription, now: datetime, account: Account | None) -> None:
         """One that shows the bot's own access, made by somebody without an account.
@@ -148,7 +167,7 @@ class AccessChecker:
         if not one.channel.startswith("D"):
             await self._note(one, now, account, one.scope)
             return
-        maker = RequestContext(services=self._services, person=one.created_by, team=one.team, channel="")
+        maker = self._context_for(one.team, one.created_by)
         try:
             followed = await followed_around(maker, one.provider)
         except SlackCallFailed as error:
@@ -163,7 +182,7 @@ class AccessChecker:
             await self._stop(one, now, account, UNFOLLOWED)
 
     async def _account(self, one: Subscription) -> Account | None:
-        return await self._services.storage.of(one.team).accounts.find(one.created_by, one.provider)
+        return await self._storage.of(one.team).accounts.find(one.created_by, one.provider)
 
     async def _note(
         self,
@@ -174,7 +193,7 @@ class AccessChecker:
         unsure_since: datetime | None = None,
     ) -> None:
         since = account.connected_at if account is not None else None
-        subscriptions = self._services.storage.subscriptions
+        subscriptions = self._storage.subscriptions
         await subscriptions.checked(one, now, scope, account=since, unsure_since=unsure_since)
 
     async def _doubt(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
@@ -192,12 +211,12 @@ class AccessChecker:
 
     async def _stop(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
         """Its maker sees it no more: show it no more, and stop it where it runs, which its channel is told."""
-        storage, why = self._services.storage, why.replace("{provider}", one.provider.label)
+        storage, why = self._storage, why.replace("{provider}", one.provider.label)
         since = account.connected_at if account is not None else None
         if not await storage.of(one.team).subscriptions.lose(one, now, account=since):
             return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
         if one.terms.run:
-            self._services.outbox_changed()  # nobody has subscribed to anything: its message says so
+            self._outbox_changed()  # nobody has subscribed to anything: its message says so
             return
         entry = AuditEntry(
             event=Event.DONE,
@@ -222,17 +241,17 @@ class AccessChecker:
             rows = [subscription_commands.row_of(one) for one in ended]
             message = message_subscriptions.unseen(rows, by=by, why=why, provider=provider)
             parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
-            await self._services.storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
-            self._services.outbox_changed()
+            await self._storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
+            self._outbox_changed()
 
-    async def _see_to_leavers(self) -> None:
+    async def _check_leavers(self) -> None:
         """People who have left while nobody listened: Slack says so, if it is asked."""
-        now = self._services.clock()
+        now = self._clock()
         silent: set[str] = set()
-        for team, person in await self._services.storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
+        for team, person in await self._storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
             if team in silent:
                 continue
-            context = RequestContext(services=self._services, person=person, team=team, channel="")
+            context = self._context_for(team, person)
             try:
                 user = (await context.slack.users_info(user=person)).get("user") or {}
             except SlackCallFailed as error:
@@ -240,10 +259,10 @@ class AccessChecker:
                     # A workspace whose Slack does not answer must not keep the others' people from being asked about.
                     log.info("sight.person_unknown", team=team, reason=error.reason)
                     silent.add(team)
-                    await self._services.storage.account_checked(team, person, now)
+                    await self._storage.account_checked(team, person, now)
                     continue
                 user = {"deleted": True}
             if user.get("deleted"):
                 await commands.leave(context)
             else:
-                await self._services.storage.account_checked(team, person, now)
+                await self._storage.account_checked(team, person, now)

@@ -1,4 +1,4 @@
-"""What is shown to somebody for a while, and then taken away again."""
+"""Messages that are hidden again after a while."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHOWN_SECONDS = 60.0
 MOST_TRIES = 4
 AGAIN_SECONDS = 5.0
 
-# Takes it away; returns whether Slack has done so.
+# Hides a message; returns whether Slack has done so.
 TakeAway = Callable[[], Awaitable[bool]]
 
 
 class MessageExpiry:
-    """Takes each away when its time is over; `run` goes on until stopped, and then takes away what is left.
+    """Hides each message when its time is over; `run` hides all that are left when it is stopped.
 
-    Where it is, only this process knows: what was secret once must not be found in the database.
+    Nothing is stored: secrets must not be found in the database.
     """
 
     def __init__(self, *, seconds: float = SHOWN_SECONDS, again_seconds: float = AGAIN_SECONDS) -> None:
@@ -36,18 +36,18 @@ class MessageExpiry:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Wait until stopped, then take everything away at once."""
+        """Wait until stopped, then hide all messages at once."""
         await self._stopping.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: nothing there is its own any more."""
+        """Forget the workspace: the app was uninstalled from it."""
         for task, workspace in self._tasks.items():
             if workspace == team:
                 task.cancel()
 
     async def after_a_while(self, team: str, take_away: TakeAway) -> None:
-        """Take it away when its time is over; where the bot is about to stop, now."""
+        """Hide a message when its time is over; at once where the bot is about to stop."""
         task = asyncio.create_task(self._later(take_away), name="vanish")
         self._tasks[task] = team
         task.add_done_callback(lambda done: self._tasks.pop(done, None))

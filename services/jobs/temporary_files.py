@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
+from slack_sdk.web.async_client import AsyncWebClient
 
-from services.container import Services
 from services.slack.errors import SlackCallFailed
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -19,11 +22,20 @@ _GONE = frozenset({"file_not_found", "file_deleted"})
 
 
 class TemporaryFileCleanup:
-    """Deletes them, after a restart too; `run` goes on until stopped."""
+    """Deletes temporary files, after a restart too; `changed` says that there is a new one."""
 
-    def __init__(self, services: Services, changed: asyncio.Event) -> None:
-        self._services = services
+    def __init__(
+        self,
+        storage: Repositories,
+        slack: Callable[[str], AsyncWebClient],
+        changed: asyncio.Event,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._storage = storage
+        self._slack = slack
         self._changed = changed
+        self._clock = clock
         self._stopping = False
 
     def stop(self) -> None:
@@ -32,11 +44,11 @@ class TemporaryFileCleanup:
         self._changed.set()
 
     async def run(self) -> None:
-        """Delete what has passed; no failure ends it."""
+        """Delete expired files until stopped; no failure ends it."""
         while not self._stopping:
             self._changed.clear()
             try:
-                all_gone = await self.delete_those_due()
+                all_gone = await self.delete_expired()
             except Exception:
                 log.exception("files.broken")
                 all_gone = False
@@ -45,19 +57,19 @@ class TemporaryFileCleanup:
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
                     await self._changed.wait()
 
-    async def delete_those_due(self) -> bool:
-        """Delete what has passed by now; returns whether Slack has deleted all of it."""
+    async def delete_expired(self) -> bool:
+        """Delete what has expired by now; returns whether Slack has deleted all of it."""
         all_gone = True
-        for team, file in await self._services.storage.all_passed_files(self._services.clock()):
+        for team, file in await self._storage.all_passed_files(self._clock()):
             if await self._delete(team, file):
-                await self._services.storage.file_gone(team, file)
+                await self._storage.file_gone(team, file)
             else:
                 all_gone = False
         return all_gone
 
     async def _delete(self, team: str, file: str) -> bool:
         try:
-            await self._services.slack(team).files_delete(file=file)
+            await self._slack(team).files_delete(file=file)
         except SlackCallFailed as error:
             reason = error.reason
             if reason not in _GONE:
@@ -66,5 +78,5 @@ class TemporaryFileCleanup:
         return True
 
     async def _until_next(self) -> float:
-        at = await self._services.storage.next_file_passes()
-        return (at - self._services.clock()).total_seconds() if at is not None else LONGEST_SLEEP
+        at = await self._storage.next_file_passes()
+        return (at - self._clock()).total_seconds() if at is not None else LONGEST_SLEEP

@@ -1,22 +1,27 @@
-"""What came of workflows' steps, told to Slack: at once, when a build that is waited for ends, or after a restart."""
+"""The outcomes of workflow steps, reported to Slack.
+
+At once, when a build that a step waits for ends, or after a restart.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import structlog
+from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.build import App, Build, BuildState
 from domain.errors import NotConnected, NotFound, ProviderError
-from domain.provider import Provider
+from domain.provider_client import BuildClient
 from domain.redaction.redactor import redact
-from services.container import Services
+from services.accounts.provider_clients import ProviderClients
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
+from storage.repositories import Repositories
 from storage.workflow_steps import Outcome, WaitingStep
 
 log = structlog.get_logger()
@@ -37,12 +42,28 @@ _LATER = UNCLEAR | {
 
 
 class WorkflowStepCompletion:
-    """Looks at what is waited for when the watcher has found something, else now and then; owes nothing for long."""
+    """Completes steps that wait for builds of one provider.
 
-    def __init__(self, services: Services, news: asyncio.Event) -> None:
-        self._services = services
+    It looks at the builds when the poller has found `news`, else every few seconds.
+    """
+
+    def __init__(
+        self,
+        clients: ProviderClients[Any],
+        builds: BuildClient,
+        storage: Repositories,
+        slack: Callable[[str], AsyncWebClient],
+        news: asyncio.Event,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._clients = clients
+        self._builds = builds
+        self._storage = storage
+        self._slack = slack
         self._news = news
-        self._began: datetime = services.clock()
+        self._clock = clock
+        self._began = clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -51,28 +72,29 @@ class WorkflowStepCompletion:
         self._news.set()
 
     async def run(self) -> None:
-        """Tell each step what came of it; no failure ends it."""
-        await self._own_up()
+        """Complete steps until stopped; no failure ends it."""
+        await self._fail_interrupted()
         while not self._stopping:
             self._news.clear()
-            waits = await self._services.storage.steps.waiting()
+            waits = await self._storage.steps.waiting()
             for wait in waits[:AT_ONCE]:
-                await self._see_to(wait)
+                await self._check(wait)
             delivered = await self._deliver()
             pause = AGAIN_SECONDS if not delivered else LOOK_SECONDS if waits else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
 
-    async def _own_up(self) -> None:
-        """Steps in whose midst an earlier process was stopped: whether they did anything, nobody knows."""
-        for team, execution in await self._services.storage.steps.cut_off(self._began):
-            words = "I was stopped in the middle of this step. Look in Bitrise whether it was done."
-            await self._services.storage.steps.conclude(team, execution, Outcome(error=words))
+    async def _fail_interrupted(self) -> None:
+        """Fail the steps that an earlier process was stopped in: whether they did anything, nobody knows."""
+        for team, execution in await self._storage.steps.cut_off(self._began):
+            label = self._clients.provider.label
+            words = f"I was stopped in the middle of this step. Look in {label} whether it was done."
+            await self._storage.steps.conclude(team, execution, Outcome(error=words))
 
-    async def _see_to(self, wait: WaitingStep) -> None:
+    async def _check(self, wait: WaitingStep) -> None:
         try:
-            outcome = await self._look(wait)
+            outcome = await self._outcome(wait)
         except ProviderError as problem:
             log.info("wait.later", execution=wait.execution, reason=str(problem))
         except Exception:
@@ -80,9 +102,9 @@ class WorkflowStepCompletion:
             log.exception("wait.broken", execution=wait.execution)
         else:
             if outcome is not None:
-                await self._services.storage.steps.conclude(wait.team, wait.execution, outcome)
+                await self._storage.steps.conclude(wait.team, wait.execution, outcome)
 
-    async def _look(self, wait: WaitingStep) -> Outcome | None:
+    async def _outcome(self, wait: WaitingStep) -> Outcome | None:
         try:
             build = await self._build(wait)
         except NotFound:
@@ -95,26 +117,26 @@ class WorkflowStepCompletion:
                 words = "No channel here follows the build's app any more, so I can't say how it ended."
                 return Outcome(error=words)
             return Outcome(outputs=outputs_of(app, build))
-        if self._services.clock() >= wait.until:
+        if self._clock() >= wait.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
 
     def _visible(self, wait: WaitingStep) -> VisibleApps:
-        """What workflows of its workspace may see."""
-        return VisibleApps(self._services.clients.bitrise, self._services.storage.of(wait.team), "", None)
+        """Return the apps that workflows of the step's workspace may see."""
+        return VisibleApps(self._clients, self._storage.of(wait.team), "", None)
 
     async def _build(self, wait: WaitingStep) -> Build:
-        seen = await self._services.storage.watching.build(Provider.BITRISE, wait.build_slug)
-        if seen is not None and seen.build.ended:
-            return seen.build
-        return await self._services.clients.bitrise.service.build(wait.app_slug, wait.build_slug)
+        recorded = await self._storage.watching.build(self._clients.provider, wait.build_slug)
+        if recorded is not None and recorded.build.ended:
+            return recorded.build
+        return await self._builds.build(wait.app_slug, wait.build_slug)
 
     async def _deliver(self) -> bool:
-        """Tell Slack what it does not know yet; returns whether all of it was taken."""
+        """Report outcomes that Slack does not know yet; returns whether it has taken all of them."""
         delivered = True
-        for team, execution, outcome in await self._services.storage.steps.owed():
+        for team, execution, outcome in await self._storage.steps.owed():
             try:
-                await self._tell(team, execution, outcome)
+                await self._report(team, execution, outcome)
             except SlackCallFailed as error:
                 reason = error.reason
                 if reason in _LATER:
@@ -123,13 +145,13 @@ class WorkflowStepCompletion:
                     continue
                 # Somebody has ended the workflow, or Slack has given it up: nobody waits for this any more.
                 log.info("step.gone", execution=execution, reason=reason)
-                await self._services.storage.steps.end(team, execution)
+                await self._storage.steps.end(team, execution)
             else:
-                await self._services.storage.steps.end(team, execution)
+                await self._storage.steps.end(team, execution)
         return delivered
 
-    async def _tell(self, team: str, execution: str, outcome: Outcome) -> None:
-        slack = self._services.slack(team)
+    async def _report(self, team: str, execution: str, outcome: Outcome) -> None:
+        slack = self._slack(team)
         if outcome.outputs is not None:
             await slack.functions_completeSuccess(
                 function_execution_id=execution, outputs=dict(outcome.outputs)
@@ -141,7 +163,7 @@ class WorkflowStepCompletion:
 
 
 def outputs_of(app: App, build: Build) -> Mapping[str, Any]:
-    """What a workflow learns of a build that has ended."""
+    """Return the outputs of a step whose build has ended."""
     return {
         "app": redact(app.title),
         "build": build.slug,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from domain.build import App
-from domain.commands.errors import typed
+from domain.commands.errors import redact_typed
 from domain.provider import Provider
 
 SHOWN = 5
@@ -26,7 +26,7 @@ class UnknownApp(Exception):
         self.words = words
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
-            f"I don't know an app called {typed(words, 80)}.{meant} `{provider.command} apps` lists"
+            f"I don't know an app called {redact_typed(words, 80)}.{meant} `{provider.command} apps` lists"
             f" {total_words(total)}."
         )
 
@@ -39,11 +39,11 @@ class AmbiguousApp(Exception):
         shown = ", ".join(f"{app.title} ({app.repository or app.slug})" for app in candidates[:SHOWN])
         more = f" and {len(candidates) - SHOWN} more" if len(candidates) > SHOWN else ""
         super().__init__(
-            f"{typed(words, 80)} could be {shown}{more}. Write more of the name, or `owner/repo`, or the slug."
+            f"{redact_typed(words, 80)} could be {shown}{more}. Write more of the name, or `owner/repo`, or the slug."
         )
 
 
-def find_app(words: str, apps: Sequence[App], *, provider: Provider = Provider.BITRISE) -> App:
+def find_app(words: str, apps: Sequence[App], *, provider: Provider) -> App:
     """The app of a provider that the words name: by slug, title, `owner/repo` or repository, in any case.
 
     Whole names come first, then beginnings of names, then beginnings of a word in one (`android` for Sample Android).

@@ -1,4 +1,4 @@
-"""How long a build is expected to take, from what builds like it took."""
+"""The expected duration of a build, from the durations of builds like it."""
 
 from __future__ import annotations
 
@@ -7,39 +7,51 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.build import Build
+from domain.build import Build, BuildState
 from domain.duration_estimate import MOST_SUCCESSES, usual_time
 from domain.errors import ProviderError
-from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.requests import BuildQuery
+from domain.provider import Provider
+from domain.provider_client import BuildClient, BuildQuery
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
 FRESH = timedelta(minutes=10)
 MOST_REMEMBERED = 500
-_SUCCESS = 1
+_SUCCEEDED = frozenset({BuildState.SUCCEEDED})
+
+
+# The provider, the app's slug, the workflow and the branch.
+_Key = tuple[Provider, str, str | None, str | None]
 
 
 class DurationEstimates:
-    """From what was watched where that is enough, else from Bitrise, whose answer is kept for a while."""
+    """Estimates from recorded builds where there are enough, else from the provider's list, which is cached.
+
+    `builds_at` returns the client that lists a provider's builds; None where the provider lists none.
+    """
 
     def __init__(
-        self, bitrise: BitriseClient, storage: Repositories, *, clock: Callable[[], datetime]
+        self,
+        builds_at: Callable[[Provider], BuildClient | None],
+        storage: Repositories,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._bitrise = bitrise
+        self._builds_at = builds_at
         self._storage = storage
         self._clock = clock
-        self._kept: dict[tuple[str, str | None, str | None], tuple[datetime, timedelta | None]] = {}
+        self._kept: dict[_Key, tuple[datetime, timedelta | None]] = {}
 
     async def of(self, build: Build) -> timedelta | None:
-        """The usual time on a worker of builds like this one; None for one that has ended, or where nobody knows."""
+        """Return the usual time on a worker of builds like this one; None for one that has ended, or if unknown."""
         if build.ended:
             return None
-        watched = await self._storage.watching.successes_like(build, MOST_SUCCESSES)
-        if (known := usual_time(watched)) is not None:
+        recorded = await self._storage.watching.successes_like(build, MOST_SUCCESSES)
+        if (known := usual_time(recorded)) is not None:
             return known
-        key, now = (build.app_slug, build.workflow, build.branch), self._clock()
+        key = (build.provider, build.app_slug, build.workflow, build.branch)
+        now = self._clock()
         if key not in self._kept or now - self._kept[key][0] > FRESH:
             if len(self._kept) >= MOST_REMEMBERED:
                 self._kept.clear()
@@ -47,14 +59,16 @@ class DurationEstimates:
         return self._kept[key][1]
 
     async def of_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
-        """The usual times of those that have one, by slug."""
+        """Return the usual times of the builds that have one, by slug."""
         found = {build.slug: await self.of(build) for build in builds}
         return {slug: usual for slug, usual in found.items() if usual is not None}
 
     async def _ask(self, build: Build) -> timedelta | None:
-        query = BuildQuery(status=_SUCCESS, workflow=build.workflow, branch=build.branch)
+        if (client := self._builds_at(build.provider)) is None:
+            return None
+        query = BuildQuery(states=_SUCCEEDED, workflow=build.workflow, branch=build.branch)
         try:
-            async for page in self._bitrise.builds(build.app_slug, query, limit=MOST_SUCCESSES).pages():
+            async for page in client.builds(build.app_slug, query, limit=MOST_SUCCESSES).pages():
                 # checked, since a server that does not know the filters would answer with any builds
                 like = [
                     one for one in page.items if (one.workflow, one.branch) == (build.workflow, build.branch)

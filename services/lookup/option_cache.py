@@ -1,4 +1,4 @@
-"""An app's real branches, workflows and pipelines, for the lists that people pick from."""
+"""A cache of an app's real branches, workflows and pipelines, for the lists that people pick from."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MOST_REMEMBERED = 500
 
 
 class OptionCache:
-    """Read when somebody opens a list, with their own token, and kept for the keys that follow: for them alone.
+    """Options that are read when somebody opens a list, with their own token, and cached for that person alone.
 
-    Not everybody who may see an app may see its configuration. `whose` is their workspace and who they are there.
+    Not everybody who may see an app may see its configuration. `whose` is the workspace and the person.
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
@@ -31,31 +31,31 @@ class OptionCache:
         self._kept: dict[tuple[str, ...], tuple[datetime, Sequence[str]]] = {}
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace."""
+        """Forget the workspace: the app was uninstalled from it."""
         self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
 
     async def branches(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """The app's branches; none where the provider does not say in time."""
+        """Return the app's branches; none where the provider does not answer in time."""
         return await self._names("branches", at, app_slug, whose, at.branches(*whose))
 
     async def workflows(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """The app's workflows, or whatever the provider runs in their place."""
+        """Return the app's workflows, or whatever the provider has instead."""
         return await self._names("workflows", at, app_slug, whose, at.workflows(*whose))
 
     async def pipelines(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """The app's pipelines; none where the token may not read them."""
+        """Return the app's pipelines; none where the token may not read them."""
         return await self._names("pipelines", at, app_slug, whose, at.pipelines(*whose))
 
     async def _names(
         self, what: str, at: ProviderClients[Any], app_slug: str, whose: tuple[str, str], ways: Sequence[Read]
     ) -> Sequence[str]:
-        """What all ways of asking say, each name once."""
+        """Return the names of all ways of asking, each once."""
         found = await asyncio.gather(
             *(
                 self._read((*whose, at.provider, app_slug, f"{what} {number}"), read)

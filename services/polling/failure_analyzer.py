@@ -1,4 +1,4 @@
-"""Reading failed builds' logs: which step failed, and the lines that matter."""
+"""The analysis of failed builds' logs: which step failed, and the lines that matter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from domain.errors import Forbidden, ProviderError
 from domain.log.failure import find_failure
 from domain.provider import Provider
-from providers.bitrise.api.client import BitriseClient
+from domain.provider_client import LogClient
 from services.worker_processes.pool import Runner, WorkFailed
 from storage.failure_analyses import PendingAnalysis
 from storage.repositories import Repositories
@@ -26,18 +26,20 @@ LONGEST_SLEEP = 60.0
 
 
 class FailureAnalyzer:
-    """Finds out why builds failed that somebody was told of, one after the other."""
+    """Finds out why one provider's builds failed that somebody was notified of, one after the other."""
 
     def __init__(
         self,
-        bitrise: BitriseClient,
+        provider: Provider,
+        logs: LogClient,
         storage: Repositories,
         *,
         runner: Runner,
         found: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._bitrise = bitrise
+        self._provider = provider
+        self._logs = logs
         self._runner = runner
         self._storage = storage
         self._found = found
@@ -46,7 +48,7 @@ class FailureAnalyzer:
         self._stopping = False
 
     def wake(self) -> None:
-        """Say that there may be something to find out."""
+        """Look for failed builds now."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -55,13 +57,13 @@ class FailureAnalyzer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Investigate until stopped; no failure ends it."""
+        """Analyze until stopped; no failure ends it."""
         while not self._stopping:
             self._wake.clear()
-            unread = await self._storage.failures.next(Provider.BITRISE)
+            unread = await self._storage.failures.next(self._provider)
             wait = (unread.due - self._clock()).total_seconds() if unread else LONGEST_SLEEP
             if unread is not None and wait <= 0:
-                await self._see_to(unread)
+                await self._analyze(unread)
                 continue
             try:
                 async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
@@ -69,29 +71,29 @@ class FailureAnalyzer:
             except TimeoutError:
                 continue
 
-    async def _see_to(self, unread: PendingAnalysis) -> None:
+    async def _analyze(self, unread: PendingAnalysis) -> None:
         try:
-            await self.investigate(unread)
+            await self.analyze(unread)
         except Exception:
             # A log that breaks the reading must not keep the others from being read.
             log.exception("investigate.broken", build=unread.build_slug)
             await self._storage.failures.concluded(unread, None)
 
-    async def investigate(self, unread: PendingAnalysis) -> None:
+    async def analyze(self, unread: PendingAnalysis) -> None:
         """Read the build's log, or decide to do so later."""
         last_try = unread.tries + 1 >= MOST_TRIES
         try:
-            tail = await self._bitrise.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
+            tail = await self._logs.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
             failure = await self._runner.run(find_failure, tail.framed)
         except Forbidden as reason:
             log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
             await self._storage.failures.concluded(unread, None)
         except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
-            await self._later_or_never(unread, last_try=last_try)
+            await self._retry_or_give_up(unread, last_try=last_try)
         else:
             if tail.still_growing and not last_try:
-                await self._later_or_never(unread, last_try=False)
+                await self._retry_or_give_up(unread, last_try=False)
                 return
             failure = failure.model_copy(update={"summary": await self._summary(unread)})
             await self._storage.failures.concluded(unread, failure)
@@ -99,12 +101,12 @@ class FailureAnalyzer:
 
     async def _summary(self, unread: PendingAnalysis) -> str | None:
         try:
-            return await self._bitrise.ai_summary(unread.build_slug)
+            return await self._logs.ai_summary(unread.build_slug)
         except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
             return None
 
-    async def _later_or_never(self, unread: PendingAnalysis, *, last_try: bool) -> None:
+    async def _retry_or_give_up(self, unread: PendingAnalysis, *, last_try: bool) -> None:
         if last_try:
             await self._storage.failures.concluded(unread, None)
         else:

@@ -1,4 +1,4 @@
-"""All that is watched, whatever its provider: one watcher each, and nobody else needs to know how many there are."""
+"""The pollers of all providers, as one part."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.polling.poller import Outage, Poller
 
 
 class Pollers:
-    """The watchers of all providers for which the bot has a token, each with what it reads by."""
+    """The pollers of all providers for which the bot has a token, each with its build source."""
 
     def __init__(self, watched: Iterable[tuple[BuildSource, Poller]]) -> None:
         self._readers: dict[Provider, BuildSource] = {}
@@ -26,45 +26,45 @@ class Pollers:
 
     @property
     def watchers(self) -> Mapping[Provider, Poller]:
-        """Each provider's watcher."""
+        """Each provider's poller."""
         return self._watchers
 
     @property
     def last_success(self) -> datetime | None:
-        """The moment since when some provider may not have been seen; None where one never was."""
+        """The oldest of the providers' last successful polls; None where one has never succeeded."""
         times = [one.last_success for one in self._watchers.values()]
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None
 
     def look_now(self, provider: Provider) -> None:
-        """Look at a provider as soon as it allows; nothing happens for one that is not watched."""
+        """Poll a provider as soon as it allows; nothing happens for one that is not polled."""
         if provider in self._watchers:
             self._watchers[provider].look_now()
 
     def is_current(self, provider: Provider) -> bool:
-        """Whether the last look at the provider succeeded, so that what runs there is known."""
+        """Whether the last poll of the provider succeeded, so that what runs there is known."""
         watcher = self._watchers.get(provider)
         return watcher is not None and watcher.last_success is not None and not watcher.failures
 
     def blindness(self, provider: Provider) -> Outage | None:
-        """Why nothing can be seen at a provider at the moment; None where something can."""
+        """Return why the provider can't be polled at the moment; None where it can."""
         if provider not in self._watchers:
             return Outage(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
         return self._watchers[provider].blindness
 
     async def baseline(self, app: App) -> Baseline:
-        """What is there of an app whose watching begins. Raises ProviderError."""
+        """Return the builds of an app whose polling begins. Raises ProviderError."""
         if app.provider not in self._readers:
             raise Forbidden("I have no token for it", provider=app.provider)
         return await self._readers[app.provider].baseline(app.slug)
 
     async def run(self) -> None:
-        """Watch until stopped; no failure ends it."""
+        """Poll until stopped; no failure ends it."""
         async with asyncio.TaskGroup() as tasks:
             for provider, watcher in self._watchers.items():
                 tasks.create_task(watcher.run(), name=f"watcher of {provider}")
 
     def stop(self) -> None:
-        """End `run` once the looks under way are over."""
+        """End `run` once the polls under way are over."""
         for watcher in self._watchers.values():
             watcher.stop()

@@ -48,12 +48,12 @@ class VisibleApps:
         self._channel = channel
 
     async def all(self) -> Sequence[App]:
-        """Every app that they may see."""
+        """Return every app that they may see."""
         directory, only = await self._directory()
         return _those(await directory.all(), only)
 
     async def find(self, words: str) -> App:
-        """The app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
+        """Return the app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
         directory, only = await self._directory()
         try:
             return self._found(words, await directory.read(FRESH), only)
@@ -70,7 +70,7 @@ class VisibleApps:
     async def _unlisted(
         self, words: str, directory: AppCatalog[Any], only: frozenset[str] | None
     ) -> App | None:
-        """The app that is called by its slug and stands in no list: the provider has the last word."""
+        """Return an app that is named by its slug and is in no list, if the provider knows it."""
         slug = words.strip()
         # What may be a secret in the wrong place belongs in no address.
         if not _SLUG.fullmatch(slug) or redact(slug) != slug or (only is not None and slug not in only):
@@ -85,12 +85,12 @@ class VisibleApps:
         return find_app(words, _those(apps, only), provider=self._clients.provider)
 
     async def by_slug(self, slug: str) -> App | None:
-        """The app with this very slug; None where they may not see it."""
+        """Return the app with exactly this slug; None where they may not see it."""
         directory, only = await self._directory()
         return await directory.by_slug(slug) if only is None or slug in only else None
 
     async def require(self, slug: str) -> App:
-        """The app with this very slug. Raises NotFound, or NotConnected where an account of their own might see it."""
+        """Return the app with exactly this slug. Raises NotFound; NotConnected where their own account might see it."""
         directory, only = await self._directory()
         if only is not None and slug not in only:
             raise await self._sees_little()
@@ -98,7 +98,7 @@ class VisibleApps:
         return await directory.by_slug(slug) or await directory.ask_for(slug)
 
     async def still(self, app: App) -> App:
-        """The app as it is now, before something is shown of it that was not read with their own token.
+        """Return the app as it is now, before something is shown of it that was not read with their own token.
 
         Raises NotFound, or another ProviderError.
         """
@@ -109,12 +109,12 @@ class VisibleApps:
         return await directory.ask_for(app.slug)
 
     async def in_time(self) -> Sequence[App]:
-        """The apps as far as they are known within a list's patience."""
+        """Return the apps that are known in time for an option list."""
         directory, only = await self._directory()
         return _those(await directory.in_time(), only)
 
     async def slugs(self, *, fresh: timedelta = FRESH) -> frozenset[str] | None:
-        """The slugs of all of them, as they were no longer ago than this; None: whatever the bot itself sees."""
+        """Return the slugs of all of them, no older than `fresh`; None: whatever the bot itself sees."""
         directory, only = await self._directory()
         if only is not None:
             return only
@@ -123,12 +123,12 @@ class VisibleApps:
         return frozenset(app.slug for app in await directory.read(fresh))
 
     async def limit(self) -> NotConnected | None:
-        """Why they see only what the channel follows; None where they see all that there is for them."""
+        """Return why they see only the apps that the channel subscribes to; None where they see all."""
         _, only = await self._directory()
         return await self._sees_little() if only is not None else None
 
     async def _directory(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
-        """The list that they are shown, and which of it; None: all of it."""
+        """Return the catalog that they are shown, and the slugs that they may see of it; None: all of them."""
         if await self._clients.is_linked(self._storage.team, self._person):
             return self._clients.of(self._storage.team, self._person).apps, None
         if await self._clients.serves(self._storage.team, self._person):
@@ -140,7 +140,7 @@ class VisibleApps:
         return self._clients.service_apps, followed_in(followed, self._clients)
 
     async def _sees_little(self) -> NotConnected:
-        """Why they see only what the channel follows."""
+        """Return why they see only the apps that the channel subscribes to."""
         provider = self._clients.provider
         if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
             return NotAMember(provider=provider)
@@ -153,13 +153,13 @@ class VisibleApps:
 
 
 class LimitedVisibility(NotConnected):
-    """The person has no account of their own, and the channel does not follow the app."""
+    """The person has no account of their own, and the channel does not subscribe to the app."""
 
     sentence = SEES_LITTLE
 
 
 def followed_in(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
-    """The provider's apps that everybody who is there may see, since these subscriptions' makers see them now."""
+    """Return the apps that everybody in the channel may see, since the creators of the subscriptions see them now."""
     return frozenset(
         one.app.slug
         for one in subscriptions
@@ -168,7 +168,7 @@ def followed_in(subscriptions: Sequence[Subscription], at: ProviderClients[Any])
 
 
 def is_seen(one: Subscription, at: ProviderClients[Any]) -> bool:
-    """Whether its maker is known to see what it shows; whether it is told of that, and why not, is another matter.
+    """Whether the subscription's creator is known to see what it shows.
 
     One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.
     """

@@ -1,28 +1,24 @@
-"""An app's runs, asked of the provider where it can tell of old ones, else as the watcher saw them."""
+"""An app's runs, as the provider lists them, or else as the poller has recorded them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
 from domain.provider import Provider
-from providers.buildio.polling.deployments import deployment_slug
 from services.request.context import RequestContext
 from services.request.finder import UserError, find_app, find_build
-
-# What the watcher calls a run that people know by the provider's own id for it.
-_SLUGS: Mapping[Provider, Callable[[str, str], str]] = {Provider.BUILDIO: deployment_slug}
 
 
 async def find_run(
     context: RequestContext, app_words: str | None, ref: BuildRef, provider: Provider
 ) -> tuple[App, Build]:
-    """The run that is meant, with its app. Raises UserError, and what `find_build` does."""
-    if provider is Provider.BITRISE:
-        return await find_build(context, app_words, ref)
+    """Return the run that is meant, with its app. Raises UserError, and what `find_build` does."""
+    if context.builds_at(provider) is not None:
+        return await find_build(context, app_words, ref, provider)
     app = await context.apps_of(provider).still(await find_app(context, app_words, provider))
-    build = await _watched(context, app, ref)
+    build = await _recorded(context, app, ref)
     if build is None:
         raise UserError(
             f"I have not seen {ref} of {app.title}: {provider.label} keeps no list for me, so I know what happened"
@@ -32,23 +28,24 @@ async def find_run(
 
 
 async def latest_of(app: App, context: RequestContext, most: int) -> Sequence[Build]:
-    """The app's latest runs, newest first. Raises ProviderError."""
-    if app.provider is not Provider.BITRISE:
+    """Return the app's latest runs, newest first. Raises ProviderError."""
+    client = context.builds_at(app.provider)
+    if client is None:
         await context.apps_of(app.provider).still(app)
         return await context.services.storage.watching.latest_of(app, most)
-    async for page in context.bitrise.builds(app.slug, limit=most).pages():
+    async for page in client.builds(app.slug, limit=most).pages():
         return page.items
     return ()
 
 
-async def _watched(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
+async def _recorded(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
     watching = context.services.storage.watching
     if ref.number is not None:
         return await watching.numbered(app, ref.number)
-    called = _SLUGS.get(app.provider)
-    names = (ref.slug or "", called(app.slug, ref.slug or "") if called is not None else "")
-    for slug in names:
-        seen = await watching.build(app.provider, slug)
-        if seen is not None and seen.build.app_slug == app.slug:
-            return seen.build
+    run_slug = context.services.registry.get(app.provider).run_slug
+    slugs = (ref.slug or "", run_slug(app.slug, ref.slug or "") if run_slug is not None else "")
+    for slug in slugs:
+        recorded = await watching.build(app.provider, slug)
+        if recorded is not None and recorded.build.app_slug == app.slug:
+            return recorded.build
     return None

@@ -6,12 +6,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from domain.build import App, Build
+from domain.build import App
 from domain.message import Block
-from messages.kit.button_values import AppButton, BuildButton, InvalidButtonValue
+from messages.kit.button_values import AppButton, InvalidButtonValue
 from services.container import Services
 from services.request.context import Reply, RequestContext
-from services.request.finder import by_slugs
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 
@@ -63,12 +62,6 @@ class ButtonPress:
 
 
 ButtonHandler = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
-
-
-async def found_build(press: ButtonPress) -> tuple[App, Build]:
-    """The build that a pressed button names. Raises InvalidButtonValue, ProviderError."""
-    button = BuildButton.decode(press.value)
-    return await by_slugs(press.context, button.app, button.build)
 
 
 def numbers_in(press: ButtonPress) -> list[int]:

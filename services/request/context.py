@@ -1,4 +1,4 @@
-"""Who asks, and from where."""
+"""The context of a request: who asks, and from where; and the reply to it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_client import BuildClient
 from messages.kit.view_metadata import ViewMetadata
-from providers.bitrise.api.client import BitriseClient
-from providers.buildio.api.client import BuildioClient
 from services.accounts.app_catalog import AppCatalog
+from services.accounts.provider_clients import UserClient
 from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.request.view_signature import sign_view
@@ -31,7 +31,7 @@ MOST_MODALS = 3
 
 @dataclass(frozen=True)
 class ViewContext:
-    """The modal or Home in which something was pressed; on a `full` one no other modal can be put."""
+    """The modal or Home in which something was pressed; no other modal fits on top of a `full` one."""
 
     id: str
     home: bool
@@ -39,7 +39,7 @@ class ViewContext:
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any]) -> Self | None:
-        """The pane that a payload names; None where it was pressed elsewhere."""
+        """Return the view that a payload names; None where the press was elsewhere."""
         view = body.get("view")
         if not view:
             return None
@@ -50,12 +50,12 @@ class ViewContext:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """A person in a channel, or with none (`""`) at the bot's Home and the like.
+    """A person who asks, in a channel, or in none (`""`) as on the bot's Home.
 
-    `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
-    seconds and once (Slack's rules, "Answering"); mentions and messages bring none. `vouched`: Slack itself says that
-    it is them, and not whoever made a workflow. `thread` names the message in whose thread they are answered.
-    Whether they belong to the workspace is asked at each use (`belongs`).
+    `person` is their Slack id, `name` the name that came with the request, if any. `trigger_id` opens one modal within
+    three seconds (Slack's rules, "Answering"); mentions and messages have none. `vouched`: Slack itself identifies the
+    person, not the author of a workflow. `thread` is the message in whose thread they are answered. Whether they
+    belong to the workspace is checked at each use (`belongs`).
     """
 
     services: Services
@@ -70,7 +70,7 @@ class RequestContext:
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any], services: Services) -> Self:
-        """Whoever pressed, chose, submitted or took a shortcut."""
+        """Return the context of an interaction: a button, list, form or shortcut."""
         view = body.get("view") or {}
         container = body.get("container") or {}
         person = body["user"]
@@ -88,64 +88,50 @@ class RequestContext:
 
     @property
     def storage(self) -> WorkspaceRepositories:
-        """What their workspace has told the bot."""
+        """The repositories of their workspace."""
         return self.services.storage.of(self.team)
 
     @property
     def slack(self) -> AsyncWebClient:
-        """Their workspace's Slack."""
+        """The Slack client of their workspace."""
         return self.services.slack(self.team)
 
-    @property
-    def bitrise(self) -> BitriseClient:
-        """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
-        return self.services.clients.bitrise.of(self.team, self.identity).reading
+    def client_for(self, provider: Provider) -> UserClient[Any]:
+        """Return the clients under which the person is answered; each provider's `api/access.py` has them typed."""
+        return self.services.clients.at(provider).of(self.team, self.identity)
 
-    @property
-    def own_bitrise(self) -> BitriseClient:
-        """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
-        return self.services.clients.bitrise.of(self.team, self.identity).own
+    def builds_at(self, provider: Provider) -> BuildClient | None:
+        """Return what lists and reads the provider's builds for them; None where the provider lists none.
 
-    @property
-    def buildio(self) -> BuildioClient:
-        """Build.io, read with their own token, or the bot's where they have none; what may be seen is `apps_of`."""
-        return self.services.clients.buildio.of(self.team, self.identity).reading
-
-    @property
-    def own_buildio(self) -> BuildioClient:
-        """Build.io under their own token alone."""
-        return self.services.clients.buildio.of(self.team, self.identity).own
-
-    @property
-    def apps(self) -> VisibleApps:
-        """The apps at Bitrise that they may see here."""
-        return self.apps_of(Provider.BITRISE)
+        It may read more than they may see; what that is, `apps_of` says.
+        """
+        return self.client_for(provider).builds
 
     def apps_of(self, provider: Provider) -> VisibleApps:
-        """The provider's apps that they may see here."""
+        """Return the provider's apps that they may see here."""
         channel = self.channel if self.vouched else None
         return VisibleApps(self.services.clients.at(provider), self.storage, self.identity, channel)
 
     def own_apps(self, provider: Provider) -> AppCatalog[Any]:
-        """The provider's apps under their own token alone."""
-        return self.services.clients.at(provider).of(self.team, self.identity).apps
+        """Return the provider's apps that their own token sees."""
+        return self.client_for(provider).apps
 
     @property
     def identity(self) -> str:
-        """Whose account is theirs: nobody's where it is only said that it is them."""
+        """The person whose accounts count; nobody (`""`) where Slack does not identify them."""
         return self.person if self.vouched else ""
 
-    async def may_act(self, provider: Provider = Provider.BITRISE) -> bool:
+    async def may_act(self, provider: Provider) -> bool:
         """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
         clients = self.services.clients.at(provider)
         return await self.is_linked(provider) or await clients.serves(self.team, self.identity)
 
-    async def is_linked(self, provider: Provider = Provider.BITRISE) -> bool:
+    async def is_linked(self, provider: Provider) -> bool:
         """Whether they have an account of their own at the provider that works."""
         return await self.services.clients.at(provider).is_linked(self.team, self.identity)
 
     def now(self) -> datetime:
-        """The time of the answer."""
+        """Return the current time."""
         return self.services.clock()
 
     def now_at(self, provider: Provider) -> datetime:
@@ -153,7 +139,7 @@ class RequestContext:
         return self.services.clients.at(provider).provider_clock()
 
     async def show(self, view: Mapping[str, Any]) -> str:
-        """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackCallFailed."""
+        """Open a modal, on top of the one they are in; returns its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)
         if self.pane is None or self.pane.home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
@@ -164,7 +150,7 @@ class RequestContext:
         return str(answer["view"]["id"])
 
     async def redraw(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
-        """Put a view in the place of one that is open; with `version` only if that is still the same.
+        """Replace an open view; with `version` only if that is still its version.
 
         Raises SlackCallFailed.
         """
@@ -174,7 +160,7 @@ class RequestContext:
         return sign_view(view, self.services.storage.signing, team=self.team, person=self.person)
 
     async def signature(self) -> str:
-        """The person's name, for Bitrise, which knows only the owner of the bot's token."""
+        """Return the person's name, for a provider that knows only the owner of the bot's token."""
         if self.name:
             return self.name
         user = await self._user()
@@ -182,12 +168,12 @@ class RequestContext:
         return str(profile.get("display_name") or user.get("real_name") or user.get("name") or self.person)
 
     async def zone(self) -> str:
-        """The person's time zone, by its IANA name; UTC where Slack does not say."""
+        """Return the person's time zone by its IANA name; UTC where Slack does not say."""
         zone = str((await self._user()).get("tz") or "UTC")
         return zone if zone in available_timezones() else "UTC"
 
     async def email(self) -> str | None:
-        """The person's e-mail address; None where Slack does not say."""
+        """Return the person's e-mail address; None where Slack does not say."""
         return ((await self._user()).get("profile") or {}).get("email")
 
     async def belongs(self) -> bool:
@@ -195,11 +181,11 @@ class RequestContext:
         return await self.services.clients.members.belongs(self.team, self.person)
 
     async def check_belongs(self) -> None:
-        """Let only those go on who belong to the workspace. Raises NotAMember, MembershipUnknown."""
+        """Check that the person belongs to the workspace. Raises NotAMember, MembershipUnknown."""
         await self.services.clients.members.check(self.team, self.person)
 
     async def check_full_member(self) -> None:
-        """Let only members go on who are no guests. Raises NotAMember, NotForGuests, MembershipUnknown."""
+        """Check that the person is a member and no guest. Raises NotAMember, NotForGuests, MembershipUnknown."""
         await self.services.clients.members.check_full_member(self.team, self.person)
 
     async def is_full_member(self) -> bool:
@@ -217,14 +203,14 @@ class RequestContext:
         return any(user.get(name) for name in _ADMINS) and not user.get("deleted")
 
     async def direct_message(self) -> str:
-        """The person's direct message with the bot. Raises SlackCallFailed."""
+        """Return the id of the person's direct message with the bot. Raises SlackCallFailed."""
         if self.channel.startswith("D"):
             return self.channel
         answer = await self.slack.conversations_open(users=self.person)
         return str(answer["channel"]["id"])
 
     async def direct_message_alone(self) -> str:
-        """The person's direct message with the bot, wherever they are now. Raises SlackCallFailed."""
+        """Return the id of the person's direct message with the bot, wherever they ask. Raises SlackCallFailed."""
         return await replace(self, channel="").direct_message()
 
     async def _user(self) -> Mapping[str, Any]:
@@ -234,12 +220,17 @@ class RequestContext:
             return {}
 
 
-def workspace_of(body: Mapping[str, Any]) -> str:
-    """The workspace whose installation of the app a request is for; "" where it can't be told.
+def context_outside(services: Services, team: str, person: str) -> RequestContext:
+    """Return the context of a person who has asked for nothing, in no channel."""
+    return RequestContext(services=services, person=person, team=team, channel="")
 
-    Not whoever acts says so, but Slack: in a channel that two companies share the outer `team_id` of an event may be
-    the other one's, so its authorization comes first ("The Events API"). An organisation's authorizations and views
-    name no workspace; what is around them does ("Organization-ready apps").
+
+def workspace_of(body: Mapping[str, Any]) -> str:
+    """Return the workspace whose installation of the app a request is for; "" where it is unknown.
+
+    Slack's own fields decide: in a channel that two companies share the outer `team_id` of an event may be the other
+    company's, so its authorization comes first ("The Events API"). An organisation's authorizations and views name no
+    workspace; the fields around them do ("Organization-ready apps").
     """
     view = body.get("view") or {}
     authorizations = body.get("authorizations") or [{}]
@@ -258,7 +249,7 @@ def workspace_of(body: Mapping[str, Any]) -> str:
 
 
 class Visibility(Enum):
-    """Who is shown an answer."""
+    """Who is shown a reply."""
 
     ASKER = "the one who asked, in the way they asked"
     ONE_PERSON = "that one person alone, since it may hold what others must not see"
@@ -267,7 +258,7 @@ class Visibility(Enum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What is said back; `title` heads it where it is shown in a modal."""
+    """A reply to a request; `title` heads it where it is shown in a modal."""
 
     message: Message
     audience: Visibility = Visibility.ASKER

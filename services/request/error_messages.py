@@ -1,4 +1,4 @@
-"""What went wrong, in words that help the person who asked."""
+"""Error messages for the person who asked."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from domain.redaction.redactor import redact
 from messages import notices
 from messages.kit.button_values import InvalidButtonValue
 from messages.subscription_form import FilterTooLong
-from providers.bitrise.logs.follower import CannotFollowLog
-from providers.bitrise.logs.log_limits import TooManyLogs
-from services.accounts.pasted_tokens import TypedToken
+from services.accounts.pasted_tokens import PastedToken
 from services.actions.result import PermissionDenied
 from services.lookup.app_names import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
@@ -44,10 +42,8 @@ MISTAKES = (
     PermissionDenied,
     InvalidButtonValue,
     FilterTooLong,
-    CannotFollowLog,
     NoPlace,
     Repeated,
-    TooManyLogs,
 )
 
 
@@ -90,31 +86,31 @@ _REFUSALS = {
 
 
 def in_words(error: Exception) -> Message:
-    """The error as a message: what was wrong, what would work, and the button that does it."""
+    """Render the error as a message: what was wrong, what would work, and the button that does it."""
     if isinstance(error, PermissionDenied):
         return notices.problem(sentence_for(error), connect=error.connect, rule=error.rule)
     return notices.problem(sentence_for(error), connect=connect_at(error))
 
 
 def connect_at(error: Exception) -> Provider | None:
-    """The provider at which the person has to link an account, where that is what is missing."""
+    """Return the provider at which the person has to link an account, where that is what is missing."""
     if isinstance(error, PermissionDenied):
         return error.connect
-    if isinstance(error, TypedToken):
+    if isinstance(error, PastedToken):
         return error.connect
     is_missing = isinstance(error, NotConnected) and not isinstance(error, NotAMember)
     return error.provider if is_missing and isinstance(error, NotConnected) else None
 
 
 def answer_to(error: Exception) -> Reply:
-    """What is said of the error: how to link an account, or to add a rule, concerns one person alone."""
-    alone = connect_at(error) is not None or isinstance(error, TypedToken)
+    """Return the reply to the error; how to link an account, or add a rule, is shown to one person alone."""
+    alone = connect_at(error) is not None or isinstance(error, PastedToken)
     alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
     return Reply(in_words(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
 
 
 def sentence_for(error: BaseException) -> str:
-    """The error as a sentence without markup of Slack's, for places that take text only."""
+    """Return the error as a sentence without Slack markup, for places that take plain text."""
     if isinstance(error, (*MISTAKES, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
@@ -134,7 +130,7 @@ def sentence_for(error: BaseException) -> str:
 
 
 def refusal_of(error: BaseException) -> str | None:
-    """Slack's name for why it does not do it, where that is no mistake of ours; None for any other error."""
+    """Return Slack's error code where the error is no mistake of the bot's; None for any other error."""
     # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
     if isinstance(error, aiohttp.ClientError | TimeoutError):
         return NO_ANSWER
@@ -144,9 +140,10 @@ def refusal_of(error: BaseException) -> str | None:
 async def say_or_explain(
     asked: Coroutine[Any, Any, Reply | None], say: Responder, *, changes: bool = True
 ) -> None:
-    """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own.
+    """Send the reply, or a message about the error; nothing where the reply was a message of its own.
 
-    Unless it `changes` nothing for sure, it is written down first that it is begun, so that it is not done again.
+    Unless the request certainly `changes` nothing, its start is stored first, so that a repeated delivery of it is
+    ignored.
     """
     try:
         await (take_up() if changes else wait_for_place())
@@ -172,18 +169,14 @@ async def say_or_explain(
 
 
 async def _say(said: Reply, say: Responder) -> None:
-    """Say it; where Slack can't take it now, once it can. Raises SlackCallFailed."""
+    """Send the reply; where Slack can't take it now, once it can. Raises SlackCallFailed."""
     try:
         await say(said)
     except SlackCallFailed as problem:
-        context = getattr(say, "context", None)
         # A dialog is gone by the time that Slack is back.
-        if (
-            not isinstance(say, ChannelResponder | ResponseUrlResponder)
-            or not is_slacks_trouble(problem)
-            or context is None
-        ):
+        if not isinstance(say, ChannelResponder | ResponseUrlResponder) or not is_slacks_trouble(problem):
             raise
+        context = say.context
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
         if not context.services.late_answers.later(context.team, context.person, lambda: say(said)):
             raise

@@ -1,4 +1,4 @@
-"""From what a person wrote to the app or the build that they mean."""
+"""Finds the app or build that a person means."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
 from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
+from domain.provider_client import BuildClient, BuildQuery
 from domain.subscription import Subscription
-from providers.bitrise.api.requests import BuildQuery
 from services.request.context import RequestContext
 
 # A link names a build but not its app. Where no app near the asker has it, it is looked for among this many pages of
@@ -29,7 +29,7 @@ REQUESTS_FOR_LINKS = 25
 
 @dataclass
 class SearchLimits:
-    """How far builds are looked for whose app is not named; `requests` are those left for all of them together."""
+    """How far to search for builds whose app is not named; `requests` are those left for all of them together."""
 
     near: int = MOST_APPS_ASKED
     pages: int = PAGES_SEARCHED
@@ -38,7 +38,7 @@ class SearchLimits:
 
     @classmethod
     def for_links(cls) -> SearchLimits:
-        """Return those of the links in one message."""
+        """Return the limits for the links in one message."""
         return cls(near=APPS_ASKED_FOR_LINKS, pages=1, others=0, requests=REQUESTS_FOR_LINKS)
 
     def take(self, wanted: int) -> int:
@@ -51,23 +51,27 @@ class SearchLimits:
 
     @property
     def kind(self) -> str:
-        """What tells a wide search from one that ends sooner."""
+        """A key of the limits, which tells a wide search from a narrow one."""
         return f"{self.near} {self.pages} {self.others}"
 
 
 class UserError(Exception):
-    """What is meant can't be told; the sentence says what to write instead."""
+    """A request that can't be understood or done; the message says what to do instead."""
 
 
 class AppNotGiven(UserError):
-    """Which app is meant can't be told."""
+    """A request that names no app in a channel that means none."""
 
 
-async def find_app(context: RequestContext, words: str | None, provider: Provider = Provider.BITRISE) -> App:
-    """The provider's app that the words name; without words the channel's: its default, or the only one it could mean.
+class BuildsNotListed(UserError):
+    """The provider has no lists of builds."""
 
-    Whichever way it is found, it is one of those that the caller may see now, as it is called now. What is stored only
-    says which one could be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
+
+async def find_app(context: RequestContext, words: str | None, provider: Provider) -> App:
+    """Return the provider's app that the words name; without words the channel's default, or the only possible one.
+
+    The app is always one that the person may see now, under its present title; stored data only tells which one could
+    be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
     """
     apps = context.apps_of(provider)
     if words is not None:
@@ -90,10 +94,10 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
     )
 
 
-async def channels_app(context: RequestContext, provider: Provider = Provider.BITRISE) -> App | None:
-    """The app that a command in this channel means where it names none; None where there is none for the caller.
+async def channels_app(context: RequestContext, provider: Provider) -> App | None:
+    """Return the app that a command in this channel means where it names none; None where the person can see none.
 
-    It is one of those that are known within a list's patience, since forms are opened with it.
+    Only apps that are listed in time count, since forms are opened with it.
     """
     if (slug := await slug_of_channel(context, provider)) is None:
         return None
@@ -101,7 +105,7 @@ async def channels_app(context: RequestContext, provider: Provider = Provider.BI
 
 
 async def slug_of_channel(context: RequestContext, provider: Provider) -> str | None:
-    """The app that the channel has chosen, or else the only one that it has subscribed to."""
+    """Return the slug of the channel's default app, or else of the only one that it subscribes to."""
     default = await context.storage.channels.default_app(context.channel, provider)
     if default is not None:
         return default
@@ -111,150 +115,177 @@ async def slug_of_channel(context: RequestContext, provider: Provider) -> str | 
 
 
 async def find_build(
-    context: RequestContext, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
+    context: RequestContext,
+    app_words: str | None,
+    ref: BuildRef,
+    provider: Provider,
+    limits: SearchLimits | None = None,
 ) -> tuple[App, Build]:
-    """The build that is meant, with its app. Raises what `find_app` does, and NotFound."""
+    """Return the build that is meant, with its app, as the provider lists it.
+
+    Raises what `find_app` does, NotFound, and BuildsNotListed.
+    """
     if ref.number is not None:
-        app = await find_app(context, app_words)
-        return app, await _by_number(context, app, ref.number)
+        app = await find_app(context, app_words, provider)
+        return app, await _find_by_number(context, app, ref.number)
     slug = ref.slug or ""
     if app_slug := ref.app_slug:
-        app = await app_by_slug(context, app_slug)
+        app = await app_by_slug(context, app_slug, provider)
     elif app_words is not None:
-        app = await find_app(context, app_words)
+        app = await find_app(context, app_words, provider)
     else:
-        return await _find_by_slug(context, slug, limits or SearchLimits())
-    return app, await context.bitrise.build(app.slug, slug)
+        return await _BuildSearch(context, provider, slug, limits or SearchLimits()).find()
+    return app, await build_client(context, provider).build(app.slug, slug)
 
 
-async def app_by_slug(context: RequestContext, slug: str, provider: Provider = Provider.BITRISE) -> App:
-    """The app that a button or list names. Raises ProviderError, also where the person may not see it."""
+async def app_by_slug(context: RequestContext, slug: str, provider: Provider) -> App:
+    """Return the app that a button or list names. Raises ProviderError, also where the person may not see it."""
     return await context.apps_of(provider).require(slug)
 
 
-async def by_slugs(context: RequestContext, app_slug: str, build_slug: str) -> tuple[App, Build]:
-    """The build that a button names, with its app. Raises ProviderError."""
-    app = await app_by_slug(context, app_slug)
-    return app, await context.bitrise.build(app_slug, build_slug)
+async def build_by_slugs(
+    context: RequestContext, app_slug: str, build_slug: str, provider: Provider
+) -> tuple[App, Build]:
+    """Return the build that a button names, with its app. Raises ProviderError."""
+    app = await app_by_slug(context, app_slug, provider)
+    return app, await build_client(context, provider).build(app_slug, build_slug)
 
 
-async def _by_number(context: RequestContext, app: App, number: int) -> Build:
-    async for build in context.bitrise.builds(app.slug, BuildQuery(build_number=number)):
+def build_client(context: RequestContext, provider: Provider) -> BuildClient:
+    """Return what lists the provider's builds for the person. Raises BuildsNotListed."""
+    client = context.builds_at(provider)
+    if client is None:
+        raise BuildsNotListed(f"{provider.label} lists no builds.")
+    return client
+
+
+async def _find_by_number(context: RequestContext, app: App, number: int) -> Build:
+    builds = build_client(context, app.provider).builds(app.slug, BuildQuery(number=number))
+    async for build in builds:
         # checked, since a server that does not know the filter would answer with any build
         if build.number == number:
             return build
         if build.number is not None and build.number < number:
             break
-    raise UserError(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
-
-
-async def _find_by_slug(context: RequestContext, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
-    """The build that is known by its slug alone, with its app. Raises UserError, ProviderError.
-
-    It is asked for in the apps that are near first: the channel's own, those that it follows, those that any channel
-    follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and not every
-    server has it (the seed documents name none). Nothing is asked of an app that the person may not see.
-    """
-    if (known := await context.services.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
-        app = await app_by_slug(context, known.build.app_slug)
-        return app, await context.bitrise.build(app.slug, build_slug)
-    misses = context.services.clients.bitrise.of(context.team, context.identity).misses
-    key = (limits.kind, context.channel, build_slug)
-    if not misses.has(key, context.now()):
-        found = await _look_for(context, build_slug, limits)
-        if isinstance(found, tuple):
-            return found
-        if found is not None:
-            raise found
-        if limits.requests != 0:
-            misses.add(key, context.now())
-    if (limit := await context.apps.limit()) is not None:
-        raise limit
     raise UserError(
-        "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
-        "or use the build's number: `/bitrise build APP #12`."
+        f"{app.title} has no build #{number}. `{app.provider.command} builds` lists the latest ones."
     )
 
 
-async def _look_for(
-    context: RequestContext, build_slug: str, limits: SearchLimits
-) -> tuple[App, Build] | ProviderError | None:
-    """The build with its app; where it is nowhere: what went wrong with an app that could not be asked, or None."""
-    visible = {app.slug: app for app in await context.apps.all()}
-    near = (await _apps_near(context, visible))[: limits.near]
-    found = await _ask_apps(context, near, build_slug, limits)
-    if isinstance(found, tuple):
-        return found
-    if (app_slug := await _search(context, build_slug, limits)) is not None:
-        app = visible.get(app_slug) or await app_by_slug(context, app_slug)
-        return app, await context.bitrise.build(app.slug, build_slug)
-    others = [app for app in visible.values() if app not in near]
-    elsewhere = await _ask_apps(context, others[: limits.others], build_slug, limits)
-    return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
+class _BuildSearch:
+    """Looks for a build that is known by its slug alone, and for its app.
 
-
-async def _apps_near(context: RequestContext, visible: Mapping[str, App]) -> Sequence[App]:
-    """The apps to look in first, nearest first, of those that the person may see."""
-    subscriptions = context.storage.subscriptions
-    default = await context.storage.channels.default_app(context.channel, Provider.BITRISE)
-    here = [
-        *([default] if default is not None else []),
-        *_followed(await subscriptions.of_channel(context.channel)),
-    ]
-    near: dict[str, App] = {}
-    for slug in dict.fromkeys(here):
-        with suppress(NotFound, Forbidden, NotConnected):
-            near[slug] = visible.get(slug) or await app_by_slug(context, slug)
-    for slug in _followed(await subscriptions.of_all_channels()):
-        if slug in visible:
-            near.setdefault(slug, visible[slug])
-    return list(near.values())[:MOST_APPS_ASKED]
-
-
-def _followed(subscriptions: Iterable[Subscription]) -> list[str]:
-    apps = (one.app for one in subscriptions)
-    return [app.slug for app in apps if app is not None and app.provider is Provider.BITRISE]
-
-
-async def _ask_apps(
-    context: RequestContext, apps: Sequence[App], build_slug: str, limits: SearchLimits
-) -> tuple[App, Build] | ProviderError | None:
-    """Ask some of the apps at a time for the build; returns the first that has it.
-
-    Where none has it: what went wrong with one that could not be asked, or None.
+    The provider is asked in the apps that are near first: the channel's own, those that it follows, those that any
+    channel follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and
+    not every server has it (the seed documents name none). Nothing is asked of an app that the person may not see.
     """
 
-    async def ask(app: App) -> Build | ProviderError:
+    def __init__(
+        self, context: RequestContext, provider: Provider, build_slug: str, limits: SearchLimits
+    ) -> None:
+        self._context = context
+        self._provider = provider
+        self._client = build_client(context, provider)
+        self._apps = context.apps_of(provider)
+        self._slug = build_slug
+        self._limits = limits
+
+    async def find(self) -> tuple[App, Build]:
+        """Return the build with its app. Raises UserError, ProviderError."""
+        context, limits = self._context, self._limits
+        recorded = await context.services.storage.watching.build(self._provider, self._slug)
+        if recorded is not None:
+            app = await self._apps.require(recorded.build.app_slug)
+            return app, await self._client.build(app.slug, self._slug)
+        misses = context.client_for(self._provider).misses
+        key = (limits.kind, context.channel, self._slug)
+        if not misses.has(key, context.now()):
+            found = await self._look_for()
+            if isinstance(found, tuple):
+                return found
+            if found is not None:
+                raise found
+            if limits.requests != 0:
+                misses.add(key, context.now())
+        if (limit := await self._apps.limit()) is not None:
+            raise limit
+        command = self._provider.command
+        raise UserError(
+            f"I can't tell which app that build belongs to. Name the app too: `{command} build APP LINK`, "
+            f"or use the build's number: `{command} build APP #12`."
+        )
+
+    async def _look_for(self) -> tuple[App, Build] | ProviderError | None:
+        """Return the build with its app; where it is nowhere: the error of an app that could not be asked, or None."""
+        visible = {app.slug: app for app in await self._apps.all()}
+        near = (await self._apps_near(visible))[: self._limits.near]
+        found = await self._ask_apps(near)
+        if isinstance(found, tuple):
+            return found
+        if (app_slug := await self._search_newest()) is not None:
+            app = visible.get(app_slug) or await self._apps.require(app_slug)
+            return app, await self._client.build(app.slug, self._slug)
+        others = [app for app in visible.values() if app not in near]
+        elsewhere = await self._ask_apps(others[: self._limits.others])
+        return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
+
+    async def _apps_near(self, visible: Mapping[str, App]) -> Sequence[App]:
+        """Return the apps to look in first, nearest first, of those that the person may see."""
+        storage, channel = self._context.storage, self._context.channel
+        default = await storage.channels.default_app(channel, self._provider)
+        here = [
+            *([default] if default is not None else []),
+            *self._subscribed_apps(await storage.subscriptions.of_channel(channel)),
+        ]
+        near: dict[str, App] = {}
+        for slug in dict.fromkeys(here):
+            with suppress(NotFound, Forbidden, NotConnected):
+                near[slug] = visible.get(slug) or await self._apps.require(slug)
+        for slug in self._subscribed_apps(await storage.subscriptions.of_all_channels()):
+            if slug in visible:
+                near.setdefault(slug, visible[slug])
+        return list(near.values())[:MOST_APPS_ASKED]
+
+    def _subscribed_apps(self, subscriptions: Iterable[Subscription]) -> list[str]:
+        apps = (one.app for one in subscriptions)
+        return [app.slug for app in apps if app is not None and app.provider is self._provider]
+
+    async def _ask_apps(self, apps: Sequence[App]) -> tuple[App, Build] | ProviderError | None:
+        """Ask some of the apps at a time for the build; returns the first that has it.
+
+        Where none has it: the error of one that could not be asked, or None.
+        """
+
+        async def ask(app: App) -> Build | ProviderError:
+            try:
+                return await self._client.build(app.slug, self._slug)
+            except ProviderError as error:
+                return error
+
+        problem: ProviderError | None = None
+        for start in range(0, len(apps), APPS_ASKED_AT_ONCE):
+            asked = apps[start : start + APPS_ASKED_AT_ONCE]
+            asked = asked[: self._limits.take(len(asked))]
+            for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
+                if isinstance(said, ProviderError):
+                    problem = problem if isinstance(said, NotFound | Forbidden) else said
+                elif said.slug == self._slug:
+                    return app, said
+        return problem
+
+    async def _search_newest(self) -> str | None:
+        """Return the app of the build among the newest of all apps; None where it is not there, or no such list is."""
+        pages = 0
+        if not self._limits.take(1):
+            return None
         try:
-            return await context.bitrise.build(app.slug, build_slug)
-        except ProviderError as error:
-            return error
-
-    problem: ProviderError | None = None
-    for start in range(0, len(apps), APPS_ASKED_AT_ONCE):
-        asked = apps[start : start + APPS_ASKED_AT_ONCE]
-        asked = asked[: limits.take(len(asked))]
-        for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
-            if isinstance(said, ProviderError):
-                problem = problem if isinstance(said, NotFound | Forbidden) else said
-            elif said.slug == build_slug:
-                return app, said
-    return problem
-
-
-async def _search(context: RequestContext, build_slug: str, limits: SearchLimits) -> str | None:
-    """The app of the build among the newest of all apps; None where it is not there, or there is no such list."""
-    pages = 0
-    if not limits.take(1):
+            async for page in self._client.all_builds().pages():
+                for build in page.items:
+                    if build.slug == self._slug:
+                        return build.app_slug
+                pages += 1
+                if pages == self._limits.pages or not self._limits.take(1):
+                    break
+        except (NotFound, Forbidden):
+            pass
         return None
-    try:
-        async for page in context.bitrise.all_builds().pages():
-            for build in page.items:
-                if build.slug == build_slug:
-                    return build.app_slug
-            pages += 1
-            if pages == limits.pages or not limits.take(1):
-                break
-    except (NotFound, Forbidden):
-        pass
-    return None

@@ -41,9 +41,9 @@ SayAgain = Callable[[], Awaitable[None]]
 
 
 class LateAnswers:
-    """Says each again until Slack takes it, or it is too old; `run` goes on until stopped, and then gives them up.
+    """Retries replies until Slack takes them or they are too old; `run` drops them when it is stopped.
 
-    An answer may be for one person alone, or hold what must not be kept: nothing of it is written down.
+    They are not stored: a reply may be for one person alone, or hold secrets.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class LateAnswers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: there is nobody left to answer."""
+        """Forget the workspace: the app was uninstalled from it."""
         for task, (workspace, _) in self._tasks.items():
             if workspace == team:
                 task.cancel()
 
     def later(self, team: str, person: str, again: SayAgain) -> bool:
-        """Say it again until Slack takes it; returns False where too many wait already."""
+        """Retry the reply until Slack takes it; returns False where too many wait already."""
         waiting = Counter(self._tasks.values())[team, person]
         if self._stopping.is_set() or len(self._tasks) >= MOST or waiting >= MOST_EACH:
             return False
@@ -101,7 +101,7 @@ class LateAnswers:
 
 
 def is_slacks_trouble(problem: BaseException) -> bool:
-    """Whether Slack could not be reached, or could not take it just now: it has certainly not been shown."""
+    """Whether Slack could not be reached or could not take a message, so that it certainly was not shown."""
     if not isinstance(problem, SlackCallFailed):
         return isinstance(problem, aiohttp.ClientConnectorError)
     if problem.reason in UNCLEAR and problem.method not in _SAYING:

@@ -1,4 +1,4 @@
-"""Opening forms within the three seconds that a trigger_id lives (Slack's rules, "Answering")."""
+"""Open forms within the three seconds that a trigger_id lives (Slack's rules, "Answering")."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 
 import structlog
 
+from domain.errors import NotConnected
 from domain.message import Block
+from domain.provider import Provider
 from messages import notices
 from services.request.context import RequestContext
+from services.request.finder import UserError
 from services.request.forms import words_of
 from services.slack.errors import SlackCallFailed
 
@@ -49,3 +52,23 @@ async def open_in_time(
         await context.redraw(view_id, view)
     except SlackCallFailed as error:
         log.info("form.gone", reason=error.reason)  # the person has closed it
+
+
+def check_can_open(context: RequestContext) -> None:
+    """Check that Slack lets the bot open a form here. Raises UserError."""
+    if not context.trigger_id:
+        raise UserError("Slack opens dialogs only from a command, a button or a shortcut.")
+
+
+async def check_may_act(context: RequestContext, provider: Provider, until: float) -> None:
+    """Check that the person may act at the provider, before they fill in a form, if that is known by `until`.
+
+    The submission is checked again. Raises NotConnected, or why their account does not work.
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            if not await context.may_act(provider):
+                # An account that is refused says why.
+                raise await context.apps_of(provider).limit() or NotConnected(provider=provider)
+    except TimeoutError:
+        log.info("form.account_not_known")

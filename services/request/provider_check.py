@@ -19,5 +19,5 @@ class ProviderNotConfigured(UserError):
 
 def check_set_up(provider: Provider, context: RequestContext) -> None:
     """Raises ProviderNotConfigured."""
-    if provider not in context.services.clients.set_up:
+    if provider not in context.services.clients.configured:
         raise ProviderNotConfigured(provider)

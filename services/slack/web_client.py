@@ -1,4 +1,4 @@
-"""The Web API client: over the shared session, at our own address; and who we are."""
+"""The client of Slack's Web API, over the shared HTTP session, and the bot's identity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.settings import Settings
 from domain.nul import remove_nul
 from services.slack.errors import (
     NO_ANSWER,
@@ -126,23 +126,24 @@ def _odd(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
     )
 
 
-def client_options(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
-    """What every client for Slack's Web API is made with.
+def client_options(base_url: str, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
+    """Return the options of every client for Slack's Web API.
 
     A patient one waits out Slack's 429s by itself. None repeats a call whose answer was lost: a message would be
     posted twice, so the SDK's default of one more try after a broken connection is off.
     """
     return {
-        "base_url": settings.slack_api_url,
+        "base_url": base_url,
         "session": session,
         "retry_handlers": [RateLimitWait()] if patient else [],
     }
 
 
-def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> SlackClient:
-    """A client with the one workspace's token, or with none where there are many."""
-    token = settings.slack_bot_token
-    options = client_options(settings, session, patient=patient)
+def web_client(
+    base_url: str, token: SecretStr | None, session: aiohttp.ClientSession, *, patient: bool
+) -> SlackClient:
+    """Make a client with the one workspace's token, or with none where there are many."""
+    options = client_options(base_url, session, patient=patient)
     return SlackClient(token=token.get_secret_value() if token else None, **options)
 
 

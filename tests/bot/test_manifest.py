@@ -11,11 +11,11 @@ import pytest
 from bot.app import utc_now
 from bot.manifest import bot_scopes, for_http, manifest
 from bot.providers_setup import SPECS
-from domain.commands.command_line import GRAMMARS
 from handlers import listeners
 from providers.bitrise.links import HOSTS
 from services.metrics import Metrics
 from services.request.request_tracker import RequestTracker
+from tests.support.commands import PARSERS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -115,7 +115,7 @@ def test_each_command_is_in_the_manifest_and_each_in_the_manifest_is_listened_to
 
 def test_each_grammar_has_its_command_in_the_manifest() -> None:
     commands = [one["command"] for one in manifest()["features"]["slash_commands"]]
-    assert commands == [grammar.provider.command for grammar in GRAMMARS]
+    assert commands == [grammar.provider.command for grammar in PARSERS]
 
 
 def test_each_shortcut_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(

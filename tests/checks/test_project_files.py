@@ -69,13 +69,13 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 
 def test_every_example_in_the_docs_can_be_typed() -> None:
-    from domain.commands.command_line import GRAMMARS, parse
+    from tests.support.commands import PARSERS, parse
 
     for page in ("README.md", "docs/user-guide.md", "docs/sandbox.md"):
-        for grammar in GRAMMARS:
+        for grammar in PARSERS:
             for typed in re.findall(rf"`{grammar.provider.command} ([^`]+)`", text(page)):
                 if not re.search(r"[A-Z]{3}|\[|…", typed):
-                    parse(typed, surface="slash", grammar=grammar)
+                    parse(typed, surface="slash", parser=grammar)
 
 
 def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts() -> None:

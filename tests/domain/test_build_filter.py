@@ -7,8 +7,8 @@ import pytest
 from domain.build import Build, BuildState
 from domain.build_author import STARTED_BY, NameDirectory, people_behind, person_here, slack_user
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.commands.command_line import parse
 from domain.commands.shared_commands import Subscribe
+from tests.support.commands import parse
 from tests.support.factories import make_build
 
 NAMES = NameDirectory(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})

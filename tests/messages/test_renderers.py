@@ -29,8 +29,8 @@ from domain.access_policy import (
 )
 from domain.audit_log import AuditEntry, Event, PersonalFields, link
 from domain.build import App
-from domain.commands.command_line import GRAMMARS
-from domain.commands.shared_commands import ListBuilds, TriggerBuild
+from domain.commands.shared_commands import ListBuilds
+from domain.commands.trigger_build import TriggerBuild
 from domain.log.build_diff import compare_builds
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
@@ -43,6 +43,7 @@ from messages import (
     apps,
     audit_log,
     build_card,
+    choose_app_form,
     home,
     notices,
     notification_reasons,
@@ -73,12 +74,10 @@ from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
 from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
-from providers.bitrise.command_grammar import BITRISE
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
-from providers.buildio.command_grammar import BUILDIO
 from tests.messages.test_slack_limits import (
     APPS,
     BUILDS,
@@ -93,6 +92,7 @@ from tests.messages.test_slack_limits import (
     USUAL,
 )
 from tests.providers.buildio import renderer_cases
+from tests.support.commands import BITRISE, BUILDIO, PARSERS
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.untrusted_text import (
@@ -406,7 +406,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
     ),
     "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, by=BY),
-    "choose_app_modal": st.builds(find_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT),
+    "choose_app_modal": st.builds(
+        choose_app_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
+    ),
     "compared": st.builds(
         lambda app, build, success, now, then: diff_messages.compared(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
@@ -454,7 +456,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.none()
         | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)])
         | UNTRUSTED_TEXT,
-        st.sampled_from(GRAMMARS),
+        st.sampled_from(PARSERS),
     ),
     "closed_home": st.builds(home.closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
     "home": st.builds(home.home, HOMES, now=NOW),

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from domain.build import App, Build, BuildState, RunKind
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest
-from domain.commands.command_line import GRAMMARS
 from domain.commands.parser import CommandParser
-from domain.commands.shared_commands import ListBuilds, TriggerBuild
+from domain.commands.shared_commands import ListBuilds
+from domain.commands.trigger_build import TriggerBuild
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.build_diff import compare_builds
 from domain.log.failure import Failure
@@ -28,6 +28,7 @@ from domain.provider import Provider
 from messages import apps as message_apps
 from messages import (
     build_card,
+    choose_app_form,
     home,
     notices,
     notification_reasons,
@@ -59,6 +60,7 @@ from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from tests.support.commands import PARSERS
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
 from tests.support.untrusted_text import (
@@ -349,7 +351,7 @@ def test_the_modals_that_ask(
     assert_view(trigger_form.not_started(said))
     sought = BuildSearch(app=app.slug, title=app.title, words=said)
     assert_view(find_form.find_modal(sought, origin=origin, problem=said))
-    assert_view(find_form.choose_app_modal(origin=origin, problem=said))
+    assert_view(choose_app_form.choose_app_modal(origin=origin, problem=said))
     assert_view(profile_form.settings_modal(ProfileForm(name=said, ends=True), origin=origin))
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
@@ -484,7 +486,7 @@ def test_a_problem(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("grammar", "topic"),
-    [(grammar, topic) for grammar in GRAMMARS for topic in (None, *(one.name for one in grammar.catalogue))],
+    [(grammar, topic) for grammar in PARSERS for topic in (None, *(one.name for one in grammar.catalogue))],
 )
 def test_help(grammar: CommandParser, topic: str | None) -> None:
     message = notices.help_message(topic, grammar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from bot.providers_setup import SPECS
 from sandbox.slack import payloads
 from tests.support.bot_harness import WorkspaceHarness
 
@@ -26,7 +27,6 @@ class _Registry:
 
 def registered() -> set[str]:
     """The listeners by kind and name, such as `view abort_modal`; patterns without what they have around."""
-    from bot.providers_setup import SPECS
     from handlers.listeners import register
 
     registry = _Registry()

@@ -14,7 +14,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.providers_setup import SPECS
-from domain.commands.command_line import GRAMMARS
 from handlers.external_users import open_surfaces, surfaces_of
 from sandbox.bitrise.members import BEN_TOKEN
 from sandbox.slack.users import Enterprise, User
@@ -24,6 +23,7 @@ from tests.security.listeners import payload_for, registered
 from tests.security.test_workspace_members import changes_at_bitrise
 from tests.services.features.test_access_rules import governed
 from tests.support.bot_harness import NO_SECONDS, SECRET_KEY, BotHarness, bot_harness, rewrite_state, state_in
+from tests.support.commands import PARSERS
 from tests.support.multi_workspace_harness import OffsetClock
 
 GRID = Enterprise("E0HOST", "Host Corp")
@@ -333,7 +333,7 @@ async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows
     """Whatever can be typed, at each provider, as a command, in a mention, and in a direct message."""
     async with shared_with(tmp_path, outsider) as town:
         before = await kept(town)
-        for grammar in GRAMMARS:
+        for grammar in PARSERS:
             word = "" if grammar.provider.command == "/bitrise" else "buildio "
             for entry in grammar.catalogue:
                 for example in (entry.example, *([entry.examples[-1]] if len(entry.examples) > 1 else [])):

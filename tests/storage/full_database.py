@@ -14,7 +14,7 @@ from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState, PipelineRef
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.message import Message
 from domain.message_state import CardState
 from domain.notifications.rule import NotificationRule

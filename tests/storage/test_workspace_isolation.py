@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from domain.access_policy import AllowRule, Principals
 from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.message import Message
 from domain.notification import Notification, Status
 from domain.notifications.rule import BuildEvent, NotificationRule, Result

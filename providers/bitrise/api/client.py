@@ -25,7 +25,7 @@ from providers.bitrise.api.models import (
 )
 from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.pipelines import PipelinesApi
-from providers.bitrise.api.requests import AbortRequest, BuildQuery, TriggeredBuild, TriggerRequest
+from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggeredBuild, TriggerRequest
 from providers.bitrise.api.trigger_response import started_by
 from providers.http.api_client import ApiClient
 from providers.http.field_parsing import content_of
@@ -61,7 +61,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         return read_one(AppItem, (await self._api.read(path_of("apps", slug))).body, of="app").as_app()
 
     def builds(
-        self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50
+        self, app_slug: str, query: BuildListParams | None = None, *, limit: int = 50
     ) -> PageIterator[Build]:
         """An app's builds, newest first unless the query sorts otherwise."""
         return PageIterator(
@@ -158,7 +158,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         return started_by(reply.body)
 
     async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> TriggeredBuild | None:
-        query = BuildQuery(status=0, after=asked_at - SKEW)
+        query = BuildListParams(status=0, after=asked_at - SKEW)
         async for page in self.builds(app_slug, query).pages():
             for build in page.items:
                 if build.params == params and build.state in (BuildState.ON_HOLD, BuildState.RUNNING):

@@ -19,6 +19,7 @@ from domain.errors import (
 )
 from domain.log.log_parser import ParsedLog, Step
 from domain.provider import Provider
+from domain.provider_client import LogTail
 from providers.bitrise.api.build_summary import steps_in, words_in
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.errors import NoLog
@@ -39,13 +40,6 @@ MOST_STEPS = 2 * 1024 * 1024
 MOST_WORDS = 256 * 1024
 # Where the archive can't be read, the chunks still show the end.
 UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
-
-
-class LogTail(FrozenModel):
-    """A log's end as text with the boxes round its steps, secrets taken out. `still_growing`: it is not archived."""
-
-    framed: str
-    still_growing: bool
 
 
 class ReadLog(FrozenModel):

@@ -12,7 +12,7 @@ from domain.build import FrozenModel
 from domain.build_author import STARTED_BY
 
 
-class BuildQuery(FrozenModel):
+class BuildListParams(FrozenModel):
     """Which builds of an app to list (API v0.1, "Filtering parameters for build list", and today's additions).
 
     `after` and `before` are on the trigger time and include it. `pull_request_id` works only with the event

@@ -1,4 +1,4 @@
-"""Of which build an artifact is: its page does not say, and Bitrise can't be asked."""
+"""An index of artifacts by build: an artifact's page does not name its build, and Bitrise has no endpoint for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUCCESS = 1
 
 
 class ArtifactIndex:
-    """Remembers the artifacts that were listed."""
+    """The builds of the artifacts that were listed."""
 
     def __init__(self, bitrise: BitriseClient) -> None:
         self._bitrise = bitrise
@@ -32,7 +32,7 @@ class ArtifactIndex:
             self._places.popitem(last=False)
 
     async def find(self, artifact: str) -> tuple[str, str] | None:
-        """The slugs of the artifact's app and build; None where it is of none of the latest builds."""
+        """Return the slugs of the artifact's app and build; None where it is of none of the latest builds."""
         if artifact not in self._places:
             await self._search(artifact)
         return self._places.get(artifact)

@@ -8,12 +8,13 @@ from messages.kit import action_ids
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
-from services.request.button_press import ButtonHandler, ButtonPress, found_build
+from providers.bitrise.builds.build_button import find_pressed_build
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
 async def _artifacts(press: ButtonPress) -> Reply:
-    return await commands.artifacts_of(*await found_build(press), press.context)
+    return await commands.artifacts_of(*await find_pressed_build(press), press.context)
 
 
 async def _artifact_link(press: ButtonPress) -> Reply:

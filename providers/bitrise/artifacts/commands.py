@@ -11,17 +11,20 @@ from pathlib import Path
 import segno
 
 from domain.build import App, Build
-from domain.commands.shared_commands import ListArtifacts
 from domain.message import Message
+from domain.provider import Provider
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
 from providers.bitrise.actions import SetPublicInstallPageAction
+from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import MOST_AT_ONCE, ArtifactLine
+from providers.bitrise.commands import ListArtifacts
+from providers.bitrise.state import state_of
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, app_by_slug, by_slugs, find_build
+from services.request.finder import UserError, app_by_slug, build_by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 
@@ -31,36 +34,38 @@ TITLE = "Artifacts"
 
 async def artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
     """A build's artifacts."""
-    return await artifacts_of(*await find_build(context, command.app, command.build), context)
+    return await artifacts_of(
+        *await find_build(context, command.app, command.build, Provider.BITRISE), context
+    )
 
 
 async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply:
     """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
-    async for page in context.bitrise.artifacts(app.slug, build.slug).pages():
+    async for page in reading_client(context).artifacts(app.slug, build.slug).pages():
         total = max(page.total or 0, len(lines) + len(page.items))
         lines += (
             ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in page.items
         )
         if len(lines) >= MOST_ARTIFACTS:
             break
-    context.services.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
+    state_of(context).artifact_index.note(app.slug, build.slug, (line.slug for line in lines))
     return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 
 async def one_artifact(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
     """One artifact of a build, with a button that fetches its link."""
-    one = await context.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    one = await reading_client(context).artifact(app.slug, build.slug, artifact_slug)
     line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
     return artifact_messages.artifacts(build, app, [line], total=1)
 
 
 async def artifact_link(about: ArtifactButton, context: RequestContext) -> Reply:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
-    await app_by_slug(context, about.app)
+    await app_by_slug(context, about.app, Provider.BITRISE)
     one = await _artifact(about, context)
-    said = artifact_messages.artifact_link(one, about, may_act=await context.may_act())
+    said = artifact_messages.artifact_link(one, about, may_act=await context.may_act(Provider.BITRISE))
     return Reply(said, Visibility.ONE_PERSON, title="Artifact")
 
 
@@ -68,7 +73,7 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], context: Req
     """Fresh links to several artifacts, for the person who asked. Raises UserError where none was picked."""
     if not picked:
         raise UserError("Pick some artifacts in the list beside the button first.")
-    app, build = await by_slugs(context, about.app, about.build)
+    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     wanted = [
         ArtifactButton.read({"app": about.app, "build": about.build, "artifact": slug})
         for slug in picked[:MOST_AT_ONCE]
@@ -79,7 +84,7 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], context: Req
 
 async def set_public(about: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
     """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
-    app, build = await by_slugs(context, about.app, about.build)
+    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     action = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
     return (await run.run_action(action, context)).answer
 
@@ -88,7 +93,7 @@ async def install_code(about: ArtifactButton, thread: str | None, context: Reque
     """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
     message that everybody sees, else for the person alone.
     """
-    app, build = await by_slugs(context, about.app, about.build)
+    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     one = await _artifact(about, context)
     if not one.install_page_url:
         raise UserError("It has no public install page any more.")
@@ -115,7 +120,7 @@ async def install_code(about: ArtifactButton, thread: str | None, context: Reque
 
 
 async def _artifact(about: ArtifactButton, context: RequestContext) -> ArtifactLinks:
-    return await context.own_bitrise.artifact(about.app, about.build, about.artifact)
+    return await own_client(context).artifact(about.app, about.build, about.artifact)
 
 
 def _png(address: str) -> bytes:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from domain.build import App
-from domain.commands.shared_commands import ListApprovals
 from domain.message import Message
 from domain.provider import Provider
 from messages.kit.button_values import RequestButton
 from providers.bitrise.action_execution import APPROVALS as TITLE
 from providers.bitrise.actions import DecideBuildRequestAction
+from providers.bitrise.api.access import own_client
 from providers.bitrise.build_requests import messages as build_request_messages
+from providers.bitrise.commands import ListBuildRequests
 from services.actions import run
 from services.actions.result import ActionResult
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 
 
-async def list_requests(command: ListApprovals, context: RequestContext) -> Reply:
+async def list_requests(command: ListBuildRequests, context: RequestContext) -> Reply:
     """The builds of an app that wait now."""
-    return Reply(await listed(await find_app(context, command.app), context), title=TITLE)
+    return Reply(await listed(await find_app(context, command.app, Provider.BITRISE), context), title=TITLE)
 
 
 async def listed(app: App, context: RequestContext) -> Message:
     """Those of this app that wait now. Raises ProviderError."""
-    return build_request_messages.request_list(await context.own_bitrise.build_requests(app.slug), app)
+    return build_request_messages.request_list(await own_client(context).build_requests(app.slug), app)
 
 
 async def decide(about: RequestButton, context: RequestContext, *, approved: bool) -> ActionResult:
@@ -31,7 +32,7 @@ async def decide(about: RequestButton, context: RequestContext, *, approved: boo
 
     Raises PermissionDenied, UserError where it waits no longer, ProviderError.
     """
-    app = await app_by_slug(context, about.app)
+    app = await app_by_slug(context, about.app, Provider.BITRISE)
     known = await context.services.storage.requests.find(Provider.BITRISE, about.request)
     return await run.run_action(
         DecideBuildRequestAction.on(about.request, app, known, approved=approved), context

@@ -1,4 +1,4 @@
-"""Builds that wait for approval: Bitrise has no list of all of them, so each app is asked in its turn."""
+"""The poller of builds that wait for approval: Bitrise has no list of all of them, so apps are asked in turn."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ LONGEST_PAUSE = 600.0
 
 
 class BuildRequestPoller:
-    """Asks public apps, since only they have pull requests from strangers, and owes channels what it finds.
+    """Polls public apps, since only they have pull requests from strangers, and notifies channels of what it finds.
 
-    Those that may be public are asked, too, but rarely while they have nothing to tell.
+    Apps that may be public are polled, too, but rarely while nothing waits there.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class BuildRequestPoller:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Ask round after round until stopped; no failure ends it."""
+        """Poll until stopped; no failure ends it."""
         while not self._stopping.is_set():
             try:
                 await self.ask_some()
@@ -80,7 +80,7 @@ class BuildRequestPoller:
                     await self._stopping.wait()
 
     async def ask_some(self) -> None:
-        """Ask the apps whose turn it is. Raises ProviderError."""
+        """Poll the apps whose turn it is. Raises ProviderError."""
         if self._revision != self._storage.subscriptions.revision:
             self._revision = self._storage.subscriptions.revision
             apps = await self._storage.watching.apps(Provider.BITRISE)
@@ -125,7 +125,7 @@ class BuildRequestPoller:
 
 
 def _concerns(subscription: Subscription, one: BuildRequest, names: NameDirectory) -> bool:
-    """Whether the subscription would want the build; what it asks of results is not known yet, and does not count."""
+    """Whether the subscription matches the build; its conditions on results are not known yet and do not count."""
     terms = subscription.terms
     if not subscription.scope.logs:
         return False  # its maker has no part in what developers see and decide

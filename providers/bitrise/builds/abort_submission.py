@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from domain.errors import ProviderError
 from domain.message import Message
+from domain.provider import Provider
 from messages.kit import action_ids
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import abort_form, commands
@@ -15,7 +16,7 @@ from providers.bitrise.builds.open_forms import AbortOrigin
 from providers.bitrise.pipelines import commands as pipeline_commands
 from services.features.builds import commands as build_commands
 from services.request.context import Reply, RequestContext, ViewContext
-from services.request.finder import app_by_slug, by_slugs
+from services.request.finder import app_by_slug, build_by_slugs
 from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import SubmissionFlow
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
@@ -45,9 +46,9 @@ def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | 
 
 async def _abort(origin: AbortOrigin, order: AbortRequest, context: RequestContext) -> Reply | None:
     if origin.button.pipeline:
-        app = await app_by_slug(context, origin.button.app)
+        app = await app_by_slug(context, origin.button.app, Provider.BITRISE)
         return await pipeline_commands.abort(app, origin.button.build, order, context)
-    app, build = await by_slugs(context, origin.button.app, origin.button.build)
+    app, build = await build_by_slugs(context, origin.button.app, origin.button.build, Provider.BITRISE)
     return await commands.abort_build(app, build, order, context)
 
 
@@ -69,10 +70,10 @@ async def _tell(said: Reply, origin: AbortOrigin, context: RequestContext) -> No
 
 async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
     if origin.button.pipeline:
-        app = await app_by_slug(context, origin.button.app)
+        app = await app_by_slug(context, origin.button.app, Provider.BITRISE)
         return await pipeline_commands.card(app, origin.button.build, context)
     return await build_commands.card(
-        *await by_slugs(context, origin.button.app, origin.button.build), context
+        *await build_by_slugs(context, origin.button.app, origin.button.build, Provider.BITRISE), context
     )
 
 

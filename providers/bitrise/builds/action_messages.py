@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.build import App, Build, BuildState
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block, Message
 from domain.message_state import RunNote
 from messages import build_text

@@ -6,23 +6,26 @@ from collections.abc import Mapping
 
 from domain.commands.command_line import parse
 from domain.commands.shared_commands import ListApps, ListBuilds
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
 from providers.bitrise.builds import commands, diff, open_forms
+from providers.bitrise.builds.build_button import find_pressed_build
+from providers.bitrise.command_parser import PARSER
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import ButtonHandler, ButtonPress, app_in, found_build
+from services.request.button_press import ButtonHandler, ButtonPress, app_in
 from services.request.context import Reply
 
 
 async def _show(press: ButtonPress) -> Reply:
-    return Reply(await build_commands.card(*await found_build(press), press.context), title="Build")
+    return Reply(await build_commands.card(*await find_pressed_build(press), press.context), title="Build")
 
 
 async def _refresh(press: ButtonPress) -> None:
-    app, build = await found_build(press)
+    app, build = await find_pressed_build(press)
     if build.ended or await notification_buttons.is_run(press.on, press.context):
         # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
         press.context.services.lookout.look_now(app.provider)
@@ -32,27 +35,29 @@ async def _refresh(press: ButtonPress) -> None:
 
 
 async def _compare(press: ButtonPress) -> Reply:
-    return await diff.compare(*await found_build(press), press.context)
+    return await diff.compare(*await find_pressed_build(press), press.context)
 
 
 async def _rebuild(press: ButtonPress) -> Reply | None:
-    return await commands.rebuild_build(*await found_build(press), press.context)
+    return await commands.rebuild_build(*await find_pressed_build(press), press.context)
 
 
 async def _older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
-    ask = parse(button.words, surface="slash")
-    if not isinstance(ask, ListBuilds):
+    command = parse(button.words, surface="slash", parser=PARSER)
+    if not isinstance(command, ListBuilds):
         raise InvalidButtonValue
-    return await build_commands.list_builds(ask, press.context, start=button.start)
+    return await build_commands.list_builds(command, press.context, Provider.BITRISE, start=button.start)
 
 
 async def _apps(press: ButtonPress) -> Reply:
-    return await app_commands.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.context)
+    return await app_commands.list_apps(
+        ListApps(page=AppsButton.decode(press.value).page), press.context, Provider.BITRISE
+    )
 
 
 async def _tell_me(press: ButtonPress) -> Reply:
-    return await profile_commands.tell_me(*await found_build(press), press.context)
+    return await profile_commands.tell_me(*await find_pressed_build(press), press.context)
 
 
 async def _abort(press: ButtonPress) -> None:

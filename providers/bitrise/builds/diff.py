@@ -9,9 +9,11 @@ from domain.build import App, Build, BuildState
 from domain.errors import ProviderError
 from domain.log.build_diff import compare_builds
 from domain.log.log_parser import Step
-from providers.bitrise.api.requests import BuildQuery
+from providers.bitrise.api.access import own_client, reading_client
+from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.builds import diff_messages
 from providers.bitrise.logs.log_limits import TooManyLogs
+from providers.bitrise.state import state_of
 from services.request.context import Reply, RequestContext
 from services.worker_processes.pool import WorkFailed
 
@@ -30,10 +32,10 @@ async def compare(app: App, build: Build, context: RequestContext) -> Reply:
 
 
 async def _last_success(build: Build, context: RequestContext) -> Build | None:
-    query = BuildQuery(
+    query = BuildListParams(
         status=_SUCCESS, branch=build.branch, workflow=build.workflow, before=build.triggered_at
     )
-    async for page in context.bitrise.builds(build.app_slug, query).pages():
+    async for page in reading_client(context).builds(build.app_slug, query).pages():
         # checked, since a server that does not know the filters would answer with any builds
         like = (build.workflow, build.branch, BuildState.SUCCEEDED)
         return next(
@@ -49,11 +51,11 @@ async def _last_success(build: Build, context: RequestContext) -> Build | None:
 
 async def _steps(app: App, build: Build, context: RequestContext) -> Sequence[Step]:
     """The build's steps; none where nobody can say."""
-    bitrise = context.own_bitrise  # a log holds what not everybody may see
+    bitrise = own_client(context)  # a log holds what not everybody may see
     try:
         if told := await bitrise.steps(app.slug, build.slug):
             return told
-        with context.services.read_logs.place(context.team, context.person):
+        with state_of(context).read_logs.place(context.team, context.person):
             return (await bitrise.read_log(app.slug, build.slug)).reading.steps
     except (ProviderError, TooManyLogs, WorkFailed):
         return ()

@@ -1,4 +1,4 @@
-"""The modals in which a build is looked for, and an app is chosen."""
+"""The form that finds builds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
+from messages.choose_app_form import APP
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
@@ -21,7 +22,6 @@ from messages.kit.views import (
     warning,
 )
 
-APP = "app"
 WORDS = "words"
 LONGEST_WORDS = 1000
 
@@ -69,22 +69,6 @@ def looking() -> Block:
     return modal(
         "Find a build",
         [section("⏳ Looking…")],
-    )
-
-
-def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """Which app is the channel's?"""
-    return modal(
-        "Choose an app",
-        [
-            *warning(problem),
-            section("Commands here that name no app will mean this one. The channel is told."),
-            field(APP, "App", searched(action_ids.PICK_APP, "Type a part of its name"), optional=False),
-        ],
-        callback_id=action_ids.CHOOSE_APP_MODAL,
-        private_metadata=origin.encode(),
-        submit="Choose",
-        close="Cancel",
     )
 
 

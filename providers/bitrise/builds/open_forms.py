@@ -1,10 +1,9 @@
-"""Opening the modals: quickly, since a trigger_id lives three seconds, and filled in with what is known."""
+"""Open the forms about builds within the three seconds that a trigger_id lives, filled in with what is known."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -12,25 +11,20 @@ import structlog
 from pydantic import StringConstraints, ValidationError
 
 from domain.build import App
-from domain.commands.shared_commands import TriggerBuild
-from domain.errors import NotConnected
+from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
 from domain.provider import Provider
 from domain.slack_ids import SlackId
-from messages import profile_form, subscription_form
 from messages.kit.button_values import BuildButton, InvalidButtonValue, LogButton
 from messages.kit.view_metadata import ViewMetadata
-from messages.profile_form import ProfileForm
-from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
+from providers.bitrise.api.access import visible_apps
 from providers.bitrise.builds import abort_form, find_form, trigger_form
 from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
 from providers.bitrise.logs import messages as log_messages
-from services.features.profile import commands
-from services.features.subscriptions.commands import of_this_caller
 from services.request.context import RequestContext
-from services.request.finder import UserError, channels_app, slug_of_channel
-from services.request.modals import open_in_time, opening_deadline
+from services.request.finder import channels_app
+from services.request.modals import check_can_open, check_may_act, open_in_time, opening_deadline
 from services.request.responder import PressedMessage
 
 log = structlog.get_logger()
@@ -66,7 +60,7 @@ async def open_abort(
 
     Raises NotConnected, SlackCallFailed.
     """
-    await _check_acts(context, Provider.BITRISE, opening_deadline())
+    await check_may_act(context, Provider.BITRISE, opening_deadline())
     origin = AbortOrigin(
         button=button,
         channel=context.channel,
@@ -84,15 +78,15 @@ async def open_start(context: RequestContext, app: App | None = None, *, words: 
     It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
     Raises NotConnected, UserError, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
     """
-    _check(context)
+    check_can_open(context)
     until = opening_deadline()
-    await _check_acts(context, Provider.BITRISE, until)
+    await check_may_act(context, Provider.BITRISE, until)
     if words is None:
         await context.show(await _start_form(context, app, until))
         return
 
     async def of_named() -> Block:
-        return await _start_form(context, await context.apps.find(words), None)
+        return await _start_form(context, await visible_apps(context).find(words), None)
 
     await open_in_time(of_named(), context, START_TITLE, until=until)
 
@@ -123,10 +117,10 @@ async def _start_form(context: RequestContext, app: App | None, until: float | N
 
 async def _app_to_start(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
     """The app that a build is most likely wanted of, as far as it is known, and its slug."""
-    if (app := app or await channels_app(context)) is not None:
+    if (app := app or await channels_app(context, Provider.BITRISE)) is not None:
         return app, app.slug
     slug = await context.storage.starts.last_app(context.person)
-    if slug is None and len(only := await context.apps.in_time()) == 1:
+    if slug is None and len(only := await visible_apps(context).in_time()) == 1:
         return only[0], only[0].slug
     return None, slug
 
@@ -136,7 +130,7 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
 
     Bitrise does not say which is the default branch (`default_branch` can be set and not read).
     """
-    clients = context.services.clients.bitrise
+    clients = context.services.clients.at(Provider.BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
             branches = await context.services.choices.branches(
@@ -148,94 +142,13 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
     return usual or (branches[0] if len(branches) == 1 else None)
 
 
-async def _check_acts(context: RequestContext, provider: Provider, until: float) -> None:
-    """Say before a form is filled in that nothing could come of it, where that is known in time. Raises NotConnected.
-
-    Whatever is submitted is judged again.
-    """
-    try:
-        async with asyncio.timeout_at(until):
-            if not await context.may_act(provider):
-                # Whoever has one that is refused is told so.
-                raise await context.apps_of(provider).limit() or NotConnected(provider=provider)
-    except TimeoutError:
-        log.info("form.account_not_known")
-
-
-def _check(context: RequestContext) -> None:
-    if not context.trigger_id:
-        raise UserError("Slack opens dialogs only from a command, a button or a shortcut.")
-
-
-async def open_subscription(number: int, context: RequestContext) -> None:
-    """Show a subscription as it is, to be changed. Raises UserError, FilterTooLong, SlackCallFailed."""
-    subscription = await of_this_caller(number, context)
-    app = subscription.app
-    origin = SubscriptionOrigin(
-        channel=context.channel,
-        app=app.slug if app else "",
-        provider=subscription.provider,
-        number=subscription.id,
-    )
-    await context.show(
-        subscription_form.subscription_modal(app, SubscriptionForm.of(subscription.terms), origin=origin)
-    )
-
-
-async def open_subscribe(
-    context: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
-) -> None:
-    """Ask what is to be told, where; apps are looked for at `provider` first. Raises UserError, SlackCallFailed.
-
-    `until` is the deadline, a time of the event loop, where part of the time has passed already.
-    """
-    _check(context)
-    await _check_acts(context, provider, until or opening_deadline())
-    origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
-    await context.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
-
-
-async def open_subscribe_for_some(context: RequestContext, provider: Provider) -> bool:
-    """Ask what is to be told, unless the channel means one app; returns whether it was asked.
-
-    Raises UserError, NotConnected, SlackCallFailed.
-    """
-    if await slug_of_channel(context, provider) is not None:
-        return False
-    until = opening_deadline()
-    only: Sequence[App] = ()
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(until):
-            only = await context.apps_of(provider).in_time()
-    if len(only) == 1:
-        return False
-    await open_subscribe(context, provider, until=until)
-    return True
-
-
 async def open_find(context: RequestContext) -> None:
     """Ask which build. Raises UserError, SlackCallFailed."""
-    _check(context)
+    check_can_open(context)
     await context.show(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
-
-
-async def open_choose_app(context: RequestContext, provider: Provider) -> None:
-    """Ask which of the provider's apps is the channel's. Raises UserError, SlackCallFailed."""
-    _check(context)
-    await _check_acts(context, provider, opening_deadline())
-    origin = ViewMetadata(channel=context.channel, provider=provider)
-    await context.show(find_form.choose_app_modal(origin=origin))
 
 
 async def open_search(about: LogButton, context: RequestContext) -> None:
     """Ask which word to look for in a log. Raises UserError, SlackCallFailed."""
-    _check(context)
+    check_can_open(context)
     await context.show(log_messages.search_modal(about))
-
-
-async def open_settings(context: RequestContext) -> None:
-    """Ask who the person is at Bitrise. Raises UserError, SlackCallFailed."""
-    _check(context)
-    person = await context.storage.people.find(context.person)
-    wishes = ProfileForm(name=person.name, mention=person.mention, ends=await commands.ends_told(context))
-    await context.show(profile_form.settings_modal(wishes, origin=ViewMetadata(channel=context.channel)))

@@ -1,21 +1,24 @@
-"""The modals that ask for little: which build, which app, and who somebody is."""
+"""The small forms: find a build, search a log, choose an app, set one's profile."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.commands.arguments import build_ref
 from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds, ShowProfile, UseApp
 from domain.message import Message
-from messages import notices, profile_form
+from domain.provider import Provider
+from messages import choose_app_form, notices, profile_form
+from messages.choose_app_form import APP
 from messages.kit import action_ids, views
 from messages.kit.button_values import LogButton
 from messages.kit.view_metadata import ViewMetadata
 from messages.profile_form import NAME
+from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.builds import find_form
-from providers.bitrise.builds.find_form import APP, WORDS, BuildSearch
+from providers.bitrise.builds.find_form import WORDS, BuildSearch
+from providers.bitrise.command_parser import PARSER
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import WORD
@@ -62,7 +65,7 @@ async def submit_settings(form: FormSubmission) -> None:
         refused=lambda problem: notices.notice("You at Bitrise", problem),
         field_of=lambda _: NAME,
     )
-    await form.see_through(profile_commands.me(command, form.context), flow)
+    await form.see_through(profile_commands.me(command, form.context, Provider.BITRISE), flow)
     form.context.services.home_changed(form.context.team, form.context.person)
 
 
@@ -92,7 +95,7 @@ def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
         waiting=notices.notice("Choose an app", "⏳ One moment…"),
         done=lambda _: notices.notice("Choose an app", "✅ Chosen; the channel was told."),
-        again=lambda problem: find_form.choose_app_modal(origin=origin, problem=problem),
+        again=lambda problem: choose_app_form.choose_app_modal(origin=origin, problem=problem),
         refused=lambda problem: notices.notice("Choose an app", problem),
         field_of=lambda _: APP,
     )
@@ -100,13 +103,19 @@ def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
 
 async def _found(sought: BuildSearch, context: RequestContext) -> Message:
     """The card of the one build that was named, or the list of those that fit."""
-    ref = build_ref(sought.words)
+    ref = parse_build_ref(sought.words)
     if ref is not None:
-        return await build_commands.card(*await find_build(context, sought.app, ref), context)
-    ask = parse(f"builds {sought.app or ''} {sought.words}", surface="slash")
-    if not isinstance(ask, ListBuilds) or (ask.app is not None and ask.app != sought.app):
-        raise CommandError("Here a number, a link or filters can be typed.", example="builds status:failed")
-    return (await build_commands.list_builds(ask, context)).message
+        return await build_commands.card(
+            *await find_build(context, sought.app, ref, Provider.BITRISE), context
+        )
+    command = parse(f"builds {sought.app or ''} {sought.words}", surface="slash", parser=PARSER)
+    if not isinstance(command, ListBuilds) or (command.app is not None and command.app != sought.app):
+        raise CommandError(
+            "Here a number, a link or filters can be typed.",
+            example="builds status:failed",
+            provider=Provider.BITRISE,
+        )
+    return (await build_commands.list_builds(command, context, Provider.BITRISE)).message
 
 
 def _needs_an_app(problem: BaseException) -> bool:

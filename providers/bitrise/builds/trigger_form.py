@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.build import App
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, plain_text, row, section

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.build import App
-from domain.commands.arguments import variable_in
-from domain.commands.shared_commands import TriggerBuild
+from domain.commands.arguments import parse_variable
+from domain.commands.trigger_build import TriggerBuild
 from domain.errors import RequestRejected
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.views import FilledIn
 from providers.bitrise.builds import commands, trigger_form
@@ -88,7 +89,7 @@ async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOr
 
 async def _start(form: StartForm, picked: App, context: RequestContext) -> Reply | None:
     order = order_of(form)
-    app = await app_by_slug(context, picked.slug)
+    app = await app_by_slug(context, picked.slug, Provider.BITRISE)
     return await commands.start(app, order, context)
 
 
@@ -98,7 +99,7 @@ def order_of(form: StartForm) -> TriggerBuild:
     for number, typed in form.variables.items():
         if not typed.strip():
             continue
-        if (variable := variable_in(typed)) is None:
+        if (variable := parse_variable(typed)) is None:
             raise FieldError(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
         variables.append(variable)
     if not form.names_something:

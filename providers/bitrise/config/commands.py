@@ -6,7 +6,9 @@ import tempfile
 from pathlib import Path
 
 from domain.build import App, Build
-from domain.commands.shared_commands import ShowYml
+from domain.provider import Provider
+from providers.bitrise.api.access import own_client, visible_apps
+from providers.bitrise.commands import ShowYml
 from providers.bitrise.config import messages as config_messages
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app, find_build
@@ -23,7 +25,7 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
     Raises what `find_build` does, and UserError where Slack does not take the file.
     """
     app, build = await _whose(command, context)
-    bitrise = context.own_bitrise
+    bitrise = own_client(context)
     text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
     verdict = await bitrise.validate_yml(app.slug, text)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,8 +48,12 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
 
 async def _whose(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
     if command.build is None:
-        return await find_app(context, command.app), None
+        return await find_app(context, command.app, Provider.BITRISE), None
     # A slug alone may be an app's as well as a build's.
-    if command.app is None and command.build.slug and (app := await context.apps.by_slug(command.build.slug)):
+    if (
+        command.app is None
+        and command.build.slug
+        and (app := await visible_apps(context).by_slug(command.build.slug))
+    ):
         return app, None
-    return await find_build(context, command.app, command.build)
+    return await find_build(context, command.app, command.build, Provider.BITRISE)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_to_you
+from providers.bitrise.api.access import own_client
 from providers.bitrise.builds import open_forms
+from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.logs import commands
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
-from services.request.button_press import ButtonHandler, ButtonPress, found_build
+from providers.bitrise.state import state_of
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, Visibility
-from services.request.finder import by_slugs
+from services.request.finder import build_by_slugs
 
 
 async def _log(press: ButtonPress) -> Reply:
     return await commands.log_of(
-        *await found_build(press), press.context, thread=press.on.ts if press.on else None
+        *await find_pressed_build(press), press.context, thread=press.on.ts if press.on else None
     )
 
 
 async def _log_step(press: ButtonPress) -> Reply:
     about = log_of_block(press.block)
-    app, build = await by_slugs(press.context, about.app, about.build)
+    app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
     if not press.value.isdecimal() or len(press.value) > 4:
         raise InvalidButtonValue
     return await commands.log_of(app, build, press.context, step=int(press.value), thread=about.thread)
@@ -40,13 +44,13 @@ async def _log_share(press: ButtonPress) -> Reply | None:
 
 async def _log_follow(press: ButtonPress) -> Reply:
     about = LogButton.decode(press.value)
-    app, build = await by_slugs(press.context, about.app, about.build)
+    app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
     if build.ended:
         return await commands.log_of(app, build, press.context)
     context = press.context
     channel = await context.direct_message_alone()
-    follower = LogFollower(context.own_bitrise, context.slack, app, build, team=context.team, channel=channel)
-    await context.services.following.begin(follower)
+    follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)
+    await state_of(context).log_followers.begin(follower)
     said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
     return Reply(said, Visibility.ONE_PERSON, title=commands.TITLE)
 

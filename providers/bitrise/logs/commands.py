@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from domain.build import App, Build, BuildState
-from domain.commands.shared_commands import ShowLog
 from domain.log.log_parser import Step
 from domain.message import Message
+from domain.provider import Provider
 from messages import notices
 from messages.kit.button_values import LogButton
+from providers.bitrise.api.access import own_client
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.api.logs import ReadLog
+from providers.bitrise.commands import ShowLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.state import state_of
 from services.actions.audit import audited
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, by_slugs, find_build
+from services.request.finder import UserError, build_by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_log
@@ -29,7 +32,7 @@ TITLE = "Log"
 
 async def log(command: ShowLog, context: RequestContext) -> Reply:
     """A build's steps, and the end of its log."""
-    return await log_of(*await find_build(context, command.app, command.build), context)
+    return await log_of(*await find_build(context, command.app, command.build, Provider.BITRISE), context)
 
 
 async def log_of(
@@ -39,8 +42,8 @@ async def log_of(
 
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
-    bitrise = context.own_bitrise
-    with context.services.read_logs.place(context.team, context.person):
+    bitrise = own_client(context)
+    with state_of(context).read_logs.place(context.team, context.person):
         try:
             read, told, ai_summary = await asyncio.gather(
                 bitrise.read_log(app.slug, build.slug, step=step),
@@ -66,9 +69,9 @@ async def log_of(
 
 async def search(about: LogButton, word: str, context: RequestContext) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
-    app, build = await by_slugs(context, about.app, about.build)
-    with context.services.read_logs.place(context.team, context.person):
-        read = await context.own_bitrise.read_log(app.slug, build.slug, word=word)
+    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
+    with state_of(context).read_logs.place(context.team, context.person):
+        read = await own_client(context).read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
     )
@@ -79,14 +82,14 @@ async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -
 
     Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
-    app, build = await by_slugs(context, about.app, about.build)
+    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     with (
-        context.services.whole_logs.place(context.team, context.person),
+        state_of(context).whole_logs.place(context.team, context.person),
         tempfile.TemporaryDirectory() as folder,
     ):
         path = Path(folder) / "log"
         try:
-            async with context.own_bitrise.raw_log(app.slug, build.slug) as chunks:
+            async with own_client(context).raw_log(app.slug, build.slug) as chunks:
                 await _write(path, redact_log(context.services.runner, chunks))
         except NoLog as error:
             raise UserError(
@@ -130,7 +133,7 @@ async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
 async def _ai_summary(build: Build, context: RequestContext) -> str | None:
     if build.state is not BuildState.FAILED:
         return None
-    return await context.own_bitrise.ai_summary(build.slug)
+    return await own_client(context).ai_summary(build.slug)
 
 
 async def _end(
@@ -145,5 +148,5 @@ async def _end(
     # The log has no boxes by which the step could be found, so its own log is asked for.
     end = None
     if (uuid := told[step - 1].uuid) is not None:
-        end = await context.own_bitrise.step_end(app.slug, build.slug, uuid)
+        end = await own_client(context).step_end(app.slug, build.slug, uuid)
     return end or "", told[step - 1].title

@@ -1,4 +1,4 @@
-"""Following a log as it is written: on demand, for one person, for a bounded time and within Slack's pace."""
+"""Following a log while it is written: for one person, for a limited time and at Slack's pace."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
+from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
 
@@ -32,12 +33,12 @@ SECONDS_EACH = 5.0
 NOT_SHOWN = (SlackCallFailed, TimeoutError)
 
 
-class CannotFollowLog(Exception):
-    """The log is not followed; the sentence says why."""
+class CannotFollowLog(UserError):
+    """The log is not followed; the message says why."""
 
 
 class LogFollowers:
-    """The logs that are being followed; `run` ends them all when it is stopped."""
+    """All logs that are followed now; `run` ends them when it is stopped."""
 
     def __init__(
         self,
@@ -56,12 +57,12 @@ class LogFollowers:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Wait until stopped, then end what is being followed, and say so."""
+        """Wait until stopped, then end all followed logs, and say so in their messages."""
         await self._stopping.wait()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: there is nobody left to show a log to."""
+        """Forget the workspace: the app was uninstalled from it."""
         for (workspace, *_), task in self._tasks.items():
             if workspace == team:
                 task.cancel()
@@ -141,7 +142,7 @@ class LogFollower:
         self._ts = str(posted["ts"])
 
     async def look(self) -> None:
-        """Show what has been written since; what fails is left to the next look, of which there are only so many."""
+        """Show what has been written since; what fails is left to the next update."""
         try:
             build = await self._bitrise.build(self._app.slug, self._build.slug)
             text = await _end_of(self._bitrise, self._app, build) or self._text
@@ -153,7 +154,7 @@ class LogFollower:
         self.done, self._build, self._text = build.ended, build, text
 
     async def stop(self) -> None:
-        """Say that it is followed no longer."""
+        """Say in the message that the log is followed no longer."""
         try:
             await self._show(self._build, self._text, until=None)
         except NOT_SHOWN as problem:
@@ -167,7 +168,7 @@ class LogFollower:
 
 
 async def _end_of(bitrise: BitriseClient, app: App, build: Build) -> str | None:
-    """The end of the log as it is now; None where there is none yet. Raises ProviderError."""
+    """Return the end of the log as it is now; None where there is none yet. Raises ProviderError."""
     try:
         read = await bitrise.read_log(app.slug, build.slug)
     except NoLog:

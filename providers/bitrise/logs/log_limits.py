@@ -1,6 +1,6 @@
-"""How many logs are worked through at once: for one person, in one workspace, and in all.
+"""Limits on how many logs are processed at once: for one person, in one workspace, and in total.
 
-A log takes a connection, a place on the disk and minutes of a worker's time, and whoever writes it decides how many.
+A log takes a connection, disk space and up to minutes of a worker's time.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from services.request.finder import UserError
 
-class TooManyLogs(Exception):
-    """No log more is begun now; the sentence says why, and when to try again."""
+
+class TooManyLogs(UserError):
+    """No further log is begun now; the message says why, and when to try again."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class LogLimit:
 
     @contextmanager
     def place(self, team: str, person: str) -> Iterator[None]:
-        """A place for one log, as long as it takes. Raises TooManyLogs."""
+        """Reserve a place for one log while it is processed. Raises TooManyLogs."""
         theirs = sum(1 for one in self._under_way if one == (team, person))
         in_workspace = sum(1 for workspace, _ in self._under_way if workspace == team)
         if theirs >= self.each:
@@ -47,10 +49,10 @@ class LogLimit:
 
 
 def whole_logs() -> LogLimit:
-    """The limit of whole logs that are handed over as files, of up to 256 MiB each."""
+    """Return the limit of whole logs that are sent as files, of up to 256 MiB each."""
     return LogLimit("preparing", each=1, in_workspace=4, in_all=8)
 
 
 def read_logs() -> LogLimit:
-    """The limit of logs that are read for their steps, their end or a word."""
+    """Return the limit of logs that are read for their steps, their end or a word."""
     return LogLimit("reading", each=3, in_workspace=8, in_all=24)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from domain.errors import ProviderError
+from domain.provider import Provider
 from domain.recipient import Recipient
 from messages import pipeline_card
 from messages.kit import action_ids
@@ -33,7 +34,7 @@ async def _pipeline(press: ButtonPress) -> Reply:
 
 async def _pipeline_refresh(press: ButtonPress) -> None:
     # Who presses must see the app: a subscription's message, too, says then what has come of it since.
-    await app_by_slug(press.context, PipelineButton.decode(press.value).app)
+    await app_by_slug(press.context, PipelineButton.decode(press.value).app, Provider.BITRISE)
     if await notification_buttons.refresh(press.on, press.context):
         return  # a subscription's message is kept up to date by what the watcher sees
     await press.say.instead((await _pipeline(press)).message)
@@ -74,7 +75,7 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
 async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
     """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
     try:
-        app = await app_by_slug(press.context, button.app)
+        app = await app_by_slug(press.context, button.app, Provider.BITRISE)
         await press.say.instead(await commands.listed(app, press.context))
     except (ProviderError, SlackCallFailed) as problem:
         log.info("approvals.list_stays", reason=type(problem).__name__)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from domain.build import App
-from domain.commands.shared_commands import ListPipelines, ShowPipeline
 from domain.message import Message
 from domain.pipeline import Pipeline
+from domain.provider import Provider
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
 from providers.bitrise.action_execution import PIPELINE as TITLE
 from providers.bitrise.actions import AbortPipelineAction, PipelineTarget, RebuildPipelineAction
+from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.commands import ListPipelines, ShowPipeline
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, app_by_slug, find_app
@@ -23,9 +25,9 @@ MOST = 10
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline's card."""
     app = (
-        await app_by_slug(context, command.app_slug)
+        await app_by_slug(context, command.app_slug, Provider.BITRISE)
         if command.app_slug
-        else await find_app(context, command.app)
+        else await find_app(context, command.app, Provider.BITRISE)
     )
     identity = command.pipeline_id or await _by_number(app, command.number or 0, context)
     return Reply(await card(app, identity, context), title=TITLE)
@@ -33,27 +35,27 @@ async def show(command: ShowPipeline, context: RequestContext) -> Reply:
 
 async def list_pipelines(command: ListPipelines, context: RequestContext) -> Reply:
     """The app's latest pipelines."""
-    app = await find_app(context, command.app)
-    ids = (await context.bitrise.pipelines(app.slug))[:MOST]
-    found = await asyncio.gather(*(context.bitrise.pipeline(app.slug, one) for one in ids))
+    app = await find_app(context, command.app, Provider.BITRISE)
+    ids = (await reading_client(context).pipelines(app.slug))[:MOST]
+    found = await asyncio.gather(*(reading_client(context).pipeline(app.slug, one) for one in ids))
     return Reply(pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)), title=TITLE)
 
 
 async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     """The card of a pipeline as it is now. Raises ProviderError."""
-    one = await context.bitrise.pipeline(app.slug, pipeline_id)
+    one = await reading_client(context).pipeline(app.slug, pipeline_id)
     return pipeline_card.pipeline_card(one, app, now=context.now_at(app.provider))
 
 
 async def found(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
     """The pipeline that a button names. Raises ProviderError."""
-    app = await app_by_slug(context, about.app)
-    return app, await context.bitrise.pipeline(app.slug, about.pipeline)
+    app = await app_by_slug(context, about.app, Provider.BITRISE)
+    return app, await reading_client(context).pipeline(app.slug, about.pipeline)
 
 
 async def abort(app: App, pipeline_id: str, order: AbortRequest, context: RequestContext) -> Reply | None:
     """Abort a pipeline. Raises PermissionDenied, UserError where it has ended, ProviderError."""
-    one = PipelineTarget.of(await context.bitrise.pipeline(app.slug, pipeline_id))
+    one = PipelineTarget.of(await reading_client(context).pipeline(app.slug, pipeline_id))
     return (await run.run_action(AbortPipelineAction(app=app, pipeline=one, order=order), context)).answer
 
 
@@ -65,7 +67,7 @@ async def rebuild(about: PipelineButton, context: RequestContext, *, failed_only
 
 
 async def _by_number(app: App, number: int, context: RequestContext) -> str:
-    for identity in await context.bitrise.pipelines(app.slug, number=number):
-        if (await context.bitrise.pipeline(app.slug, identity)).number == number:
+    for identity in await reading_client(context).pipelines(app.slug, number=number):
+        if (await reading_client(context).pipeline(app.slug, identity)).number == number:
             return identity
     raise UserError(f"{app.title} has no pipeline #{number}. `/bitrise pipelines` lists the latest ones.")

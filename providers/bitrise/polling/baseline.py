@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.build import Build
 from domain.poll_state import Baseline
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.requests import BuildQuery
+from providers.bitrise.api.requests import BuildListParams
 
 
 async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
@@ -20,7 +20,7 @@ async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
         builds.update((build.slug, build) for build in page.items)
         break
     newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
-    async for page in bitrise.builds(app_slug, BuildQuery(status=0)).pages():
+    async for page in bitrise.builds(app_slug, BuildListParams(status=0)).pages():
         if any(build.ended for build in page.items):
             break  # a server that does not filter would otherwise be read to its first build
         builds.update((build.slug, build) for build in page.items if build.slug not in builds)

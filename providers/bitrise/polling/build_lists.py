@@ -10,7 +10,7 @@ from domain.build import Build
 from domain.poll_state import PolledApp, PollState
 from domain.polling import CachedResponse
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.requests import BuildQuery
+from providers.bitrise.api.requests import BuildListParams
 
 # A build is registered before it is listed; one that turns up a little late is still found.
 OVERLAP = timedelta(minutes=2)
@@ -65,7 +65,7 @@ async def read_one_app(bitrise: BitriseClient, watched: PolledApp, last: CachedR
     since = watched.since - OVERLAP if watched.since else None
     first: CachedResponse | None = None
     builds: list[Build] = []
-    async for page in bitrise.builds(watched.app.slug, BuildQuery(after=since)).pages():
+    async for page in bitrise.builds(watched.app.slug, BuildListParams(after=since)).pages():
         if first is None:
             if page.body == last.body:
                 return ListRead(first=last)

@@ -7,6 +7,7 @@ from domain.commands.shared_commands import ListApps
 from domain.errors import Forbidden, NotFound, RequestRejected
 from domain.message import Message
 from domain.provider import Provider
+from providers.buildio.api.access import own_client, reading_client
 from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
 from providers.buildio.commands import ShowApp
@@ -22,7 +23,7 @@ async def list_apps(command: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
     team = await find_team(command.team, context) if command.team is not None else None
     visible = await context.apps_of(Provider.BUILDIO).slugs()
-    asked = await context.buildio.apps(team=team.id if team is not None else None)
+    asked = await reading_client(context).apps(team=team.id if team is not None else None)
     apps = sorted(
         (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
     )
@@ -45,9 +46,9 @@ async def show(command: ShowApp, context: RequestContext) -> Reply:
 
 async def card(app: App, context: RequestContext) -> Message:
     """The app's card. Raises ProviderError."""
-    shown = await context.buildio.app(app.slug)
+    shown = await reading_client(context).app(app.slug)
     try:
-        dynos = await context.buildio.dynos(app.slug)
+        dynos = await reading_client(context).dynos(app.slug)
     except (Forbidden, NotFound, RequestRejected):
         dynos = None  # the app can be seen, and its processes can't
     return messages.app_card(shown, dynos)
@@ -55,7 +56,7 @@ async def card(app: App, context: RequestContext) -> Message:
 
 async def find_team(words: str, context: RequestContext) -> Team:
     """The person's own team of that name or id. Raises UserError, ProviderError."""
-    teams = await context.own_buildio.teams()
+    teams = await own_client(context).teams()
     for one in teams:
         if words.casefold() in (one.id.casefold(), one.name.casefold()):
             return one

@@ -25,6 +25,7 @@ from providers.buildio.actions import (
     UnsetConfigAction,
     UnsetEnvironmentAction,
 )
+from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared import error_texts
@@ -85,7 +86,7 @@ class AppScope:
 
     async def read(self, context: RequestContext) -> dict[str, str]:
         """Raises ProviderError."""
-        return await context.own_buildio.config_vars(self.app.slug)
+        return await own_client(context).config_vars(self.app.slug)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Action:
         """Those that are not named stay as they are."""
@@ -119,7 +120,7 @@ class EnvironmentScope:
 
     async def read(self, context: RequestContext) -> dict[str, str]:
         """Raises ProviderError."""
-        return await context.own_buildio.environment(self.environment.id)
+        return await own_client(context).environment(self.environment.id)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Action:
         """Those that are not named stay as they are."""

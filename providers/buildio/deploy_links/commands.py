@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.build import App
+from domain.commands.shared_commands import Command
 from domain.errors import Forbidden, NotFound
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.deploy_buttons import OfferButton
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.actions import DeployAction
-from providers.buildio.commands import Link, ListTies, Unlink
+from providers.buildio.commands import CreateDeployLink, DeleteDeployLink, ListDeployLinks
 from providers.buildio.deploy_links import messages
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.commands import current_app, must_see
 from services.lookup.app_names import UnknownApp
 from services.lookup.app_names import find_app as app_named
+from services.provider_spec import CommandHandler
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, by_slugs, find_app
+from services.request.finder import UserError, build_by_slugs, find_app
 
 # All of them fit into one list.
 MOST_TIES = 30
 
 
-async def link(command: Link, context: RequestContext) -> Reply:
+async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
     """Tie an app of Build.io to one of Bitrise in the caller's channel; the person must see both.
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
     app = await current_app(await find_app(context, command.app, Provider.BUILDIO), context)
-    bitrise = await context.apps.find(command.bitrise)
+    bitrise = await context.apps_of(Provider.BITRISE).find(command.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     about |= {"branch": ",".join(command.branches)} if command.branches else {}
     async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=about):
@@ -49,7 +50,7 @@ async def link(command: Link, context: RequestContext) -> Reply:
     return Reply(messages.tied(tie, by=context.person), Visibility.CHANNEL)
 
 
-async def unlink(command: Unlink, context: RequestContext) -> Reply:
+async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
     """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
 
     Raises PermissionDenied, UserError, AmbiguousApp.
@@ -71,7 +72,7 @@ async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Repl
     return await _untie(found, context)
 
 
-async def list_ties(_ask: ListTies, context: RequestContext) -> Reply:
+async def list_ties(_command: ListDeployLinks, context: RequestContext) -> Reply:
     """What is tied in the caller's channel."""
     return Reply(messages.tie_list(await context.storage.ties.of_channel(context.channel)))
 
@@ -87,7 +88,7 @@ async def deploy(offer: OfferButton, context: RequestContext) -> Reply | None:
         raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
     if tie.bitrise.slug != offer.app:
         raise InvalidButtonValue
-    app, build = await by_slugs(context, offer.app, offer.build)
+    app, build = await build_by_slugs(context, offer.app, offer.build, Provider.BITRISE)
     if (why := tie.misfit(build)) is not None:
         raise UserError(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
     return (
@@ -118,7 +119,7 @@ async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
     return Reply(messages.untied(found, by=context.person), Visibility.CHANNEL)
 
 
-async def _meant(command: Unlink, context: RequestContext) -> list[DeployLink]:
+async def _meant(command: DeleteDeployLink, context: RequestContext) -> list[DeployLink]:
     """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
     ties = await context.storage.ties.of_channel(context.channel)
     app = await _app_meant(command.app, [one.app for one in ties], context)
@@ -143,13 +144,13 @@ async def _app_meant(words: str | None, tied: list[App], context: RequestContext
 
 def _tied(words: str, tied: Iterable[App]) -> App:
     try:
-        return app_named(words, list({one.slug: one for one in tied}.values()))
+        return app_named(words, list({one.slug: one for one in tied}.values()), provider=Provider.BUILDIO)
     except UnknownApp as unknown:
         raise UserError(f"{words} is not tied here. `/buildio link` shows what is.") from unknown
 
 
-ANSWERS: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
-    Link: link,
-    Unlink: unlink,
-    ListTies: list_ties,
+COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
+    CreateDeployLink: link,
+    DeleteDeployLink: unlink,
+    ListDeployLinks: list_ties,
 }

@@ -19,6 +19,7 @@ from providers.buildio.actions import (
     RemoveDomainAction,
     UpdateCertificateAction,
 )
+from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain
 from providers.buildio.commands import AddDomain, ClearDomains, ListDomains, RemoveDomain
 from providers.buildio.domains import forms
@@ -49,7 +50,7 @@ async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
 
 async def shown(app: App, context: RequestContext) -> Message:
     """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
-    domains = await context.buildio.domains(app.slug)
+    domains = await reading_client(context).domains(app.slug)
     asked = await asyncio.gather(*(_in_detail(app, one, context) for one in domains[:MOST_DETAILS]))
     return domain_messages.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
 
@@ -101,7 +102,7 @@ async def update_certificate(
 async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
     """Ask whether the domain that is named is to go. Raises UserError, ProviderError."""
     app = await _app(command.app, context)
-    there = await context.buildio.domains(app.slug)
+    there = await reading_client(context).domains(app.slug)
     for one in there:
         if one.hostname.casefold() == command.host.casefold():
             _check_own(one)
@@ -134,7 +135,7 @@ async def open_clear(app: App, context: RequestContext) -> None:
 
 async def clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
     """The question before all domains go. Raises UserError, ProviderError."""
-    domains = await context.buildio.domains(app.slug)
+    domains = await reading_client(context).domains(app.slug)
     if all(one.platform for one in domains):
         raise UserError(f"{app.title} has no domains of its own.")
     origin = ClearOrigin.showing(app, domains, channel=context.channel)
@@ -147,7 +148,7 @@ async def clear_typed(
     """Take all away where the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     for field, problem in form.problems(app.title).items():
         raise FieldError(field, problem)
-    domains = await context.buildio.domains(app.slug)
+    domains = await reading_client(context).domains(app.slug)
     if not origin.shows(domains):
         raise UserError("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
     names = tuple(one.hostname for one in domains if not one.platform)
@@ -159,7 +160,7 @@ async def _in_detail(app: App, one: Domain, context: RequestContext) -> Domain:
     if one.platform or one.ssl is not None:
         return one
     try:
-        return await context.buildio.domain(app.slug, one.id)
+        return await reading_client(context).domain(app.slug, one.id)
     except ProviderError as problem:
         log.info("domain.unknown", reason=type(problem).__name__)
         return one
@@ -173,7 +174,7 @@ async def _certificate_form(app: App, id: str, context: RequestContext) -> Block
 
 async def _own(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
     """The app's domain of this id, which can be changed. Raises UserError, ProviderError."""
-    for one in await context.buildio.domains(app.slug):
+    for one in await reading_client(context).domains(app.slug):
         if one.id == id:
             _check_own(one)
             return one

@@ -17,7 +17,7 @@ from messages.kit.mrkdwn import code
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import LONGEST_TEXT, FilledIn, field, modal, text_element, warning
 from providers.buildio.api.models import Domain
-from providers.buildio.shared.arguments import host as host_in
+from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import first, name_of
 from providers.buildio.shared.type_to_confirm import typed_name
 

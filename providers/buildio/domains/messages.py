@@ -10,7 +10,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, paragraphs, section
 from messages.kit.mrkdwn import code, escape, link, mention, plain, when
 from providers.buildio.api.models import Domain
-from providers.buildio.shared.arguments import host as host_in
+from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import buttons, facts, listed, name_of, press
 from providers.buildio.shared.button_values import DomainButton, of_app
 

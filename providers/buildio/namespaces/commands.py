@@ -7,6 +7,7 @@ from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from providers.buildio.actions import CreateNamespaceAction, DeleteNamespaceAction
+from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NamespaceForm
@@ -29,7 +30,7 @@ DELETE = "Delete a namespace"
 async def list_namespaces(_ask: ListNamespaces, context: RequestContext) -> Reply:
     """The namespaces that the person's own token sees. Raises ProviderError."""
     return Reply(
-        namespace_messages.namespace_list(await context.own_buildio.namespaces()), title="Namespaces"
+        namespace_messages.namespace_list(await own_client(context).namespaces()), title="Namespaces"
     )
 
 
@@ -40,7 +41,7 @@ async def show(command: ShowNamespace, context: RequestContext) -> Reply:
 
 async def find(words: str, context: RequestContext) -> Namespace:
     """The namespace of this name or id. Raises UserError, ProviderError."""
-    client = context.own_buildio
+    client = own_client(context)
     return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.build import App
+from providers.buildio.api.access import own_client
 from providers.buildio.api.client import BuildioClient
 from services.request.context import RequestContext
 
@@ -13,8 +14,8 @@ async def find_stage(app: App, context: RequestContext) -> str | None:
     The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
     their own. Raises ProviderError.
     """
-    stages_seen_by_bot = await _stages(app, context.services.clients.buildio.service)
-    stages = stages_seen_by_bot | await _stages(app, context.own_buildio)
+    stages_seen_by_bot = await _stages(app, context.services.clients.at(app.provider).service)
+    stages = stages_seen_by_bot | await _stages(app, own_client(context))
     return stages.pop() if stages_seen_by_bot and len(stages) == 1 else None
 
 

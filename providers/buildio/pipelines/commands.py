@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from providers.buildio.api.access import own_client
 from providers.buildio.commands import ListPipelines, ShowPipeline
 from providers.buildio.pipelines import messages
 from providers.buildio.shared.name_lookup import named
@@ -10,11 +11,11 @@ from services.request.context import Reply, RequestContext
 
 async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:
     """The pipelines that the person's own token sees. Raises ProviderError."""
-    return Reply(messages.pipeline_list(await context.own_buildio.pipelines()), title="Pipelines")
+    return Reply(messages.pipeline_list(await own_client(context).pipelines()), title="Pipelines")
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
-    client = context.own_buildio
+    client = own_client(context)
     one = await named(client.pipeline, client.pipelines, command.name, what="pipeline", lists="pipelines")
     return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")

@@ -6,6 +6,7 @@ import re
 
 from domain.errors import NotFound
 from domain.message import Block
+from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
 from providers.buildio.commands import ListEnvironments, SetEnvironment, ShowEnvironment, UnsetEnvironment
 from providers.buildio.config_vars import commands
@@ -64,7 +65,7 @@ async def _ask_for(words: str, known: list[str], context: RequestContext) -> Env
     """One that no pipeline names may be there all the same: of a pipeline's answer nothing is certain."""
     try:
         if _ID.fullmatch(words):
-            await context.own_buildio.environment(words)
+            await own_client(context).environment(words)
             return EnvironmentScope(Environment(id=words, name=words))
     except NotFound:
         pass
@@ -73,7 +74,7 @@ async def _ask_for(words: str, known: list[str], context: RequestContext) -> Env
 
 async def _all(context: RequestContext) -> list[tuple[str, Environment]]:
     """All of them, each with the name of its pipeline."""
-    client, found = context.own_buildio, []
+    client, found = own_client(context), []
     for pipeline in await client.pipelines():
         # Only the details name environments for certain (reference, "Pipelines").
         whole = pipeline if pipeline.environments else await client.pipeline(pipeline.id)

@@ -7,6 +7,7 @@ from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RestartAction
+from providers.buildio.api.access import reading_client
 from providers.buildio.commands import ListDynos, RestartDynos
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
@@ -27,7 +28,9 @@ async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
 
 async def shown(app: App, context: RequestContext) -> Message:
     """The processes of this app as they are now. Raises ProviderError."""
-    return messages.dyno_list(app, await context.buildio.dynos(app.slug), now=context.now_at(app.provider))
+    return messages.dyno_list(
+        app, await reading_client(context).dynos(app.slug), now=context.now_at(app.provider)
+    )
 
 
 async def restart(command: RestartDynos, context: RequestContext) -> Reply | None:
@@ -43,7 +46,7 @@ async def restart(command: RestartDynos, context: RequestContext) -> Reply | Non
 
 async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | None:
     """Restart this process. Raises UserError where there is none, PermissionDenied, ProviderError."""
-    names = [one.name for one in await context.buildio.dynos(app.slug)]
+    names = [one.name for one in await reading_client(context).dynos(app.slug)]
     if dyno not in names:
         raise UserError(error_texts.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
     return (await run.run_action(RestartAction(app=app, dyno=dyno), context)).answer
@@ -60,7 +63,7 @@ async def open_form(app: App, form: RestartForm, context: RequestContext) -> Non
 
 
 async def _form(app: App, form: RestartForm, context: RequestContext) -> Block:
-    dynos = await context.buildio.dynos(app.slug)
+    dynos = await reading_client(context).dynos(app.slug)
     origin = RestartOrigin(
         channel=context.channel, provider=Provider.BUILDIO, app=app.slug, title=plain(app.title, 100)
     )

@@ -11,6 +11,7 @@ from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RunCommandAction
+from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_form
@@ -50,7 +51,7 @@ async def open_form(app: App, command: RunCommand, context: RequestContext) -> N
 async def running(app: App, context: RequestContext) -> list[Dyno]:
     """The processes in which something can run. Raises UserError where there is none, ProviderError."""
     found = [
-        one for one in await context.own_buildio.dynos(app.slug) if one.up is not False and not one.crashed
+        one for one in await own_client(context).dynos(app.slug) if one.up is not False and not one.crashed
     ]
     if not found:
         raise UserError(error_texts.no_process())

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from domain.build import App
 from domain.commands.errors import CommandError
-from domain.commands.tokenizer import arguments
+from domain.commands.tokenizer import split_shell_words
 from domain.message import Block, Message
 from domain.provider import Provider
 from domain.redaction.redactor import redact
@@ -20,7 +20,7 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
-from providers.buildio.shared.arguments import LONGEST_COMMAND, array_of
+from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from providers.buildio.shared.blocks import buttons, name_of, press
 from providers.buildio.shared.button_values import RunButton, ShareButton, Title
 
@@ -49,7 +49,7 @@ class RunForm(RunCommand):
             return {TYPED: self.unread}
         if not self.command or not self.command[0].strip():
             return {TYPED: "Which command?"}
-        if len(array_of(self.command)) > LONGEST_COMMAND:
+        if len(format_array(self.command)) > LONGEST_COMMAND:
             return {
                 TYPED: f"It is longer than {LONGEST_COMMAND} characters. Put it into a script of the app, and run that."
             }
@@ -109,7 +109,7 @@ def read_run(values: Mapping[str, Any]) -> RunForm:
     dyno = filled.picked(DYNO) or filled.text(DYNO).strip() or None
     typed = filled.text(TYPED)
     try:
-        return RunForm(dyno=dyno, command=arguments(typed), typed=typed)
+        return RunForm(dyno=dyno, command=split_shell_words(typed), typed=typed)
     except CommandError as mistake:
         return RunForm(dyno=dyno, typed=typed, unread=mistake.problem)
 
@@ -192,7 +192,7 @@ def ran(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int 
 
 def array_blocks(command: Sequence[str]) -> list[Block]:
     """The array exactly as Build.io gets it, in as many blocks as it needs; longer ones than may run are cut."""
-    text = array_of(command)
+    text = format_array(command)
     shown = text[:LONGEST_COMMAND]
     cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
     return [*letter_by_letter(shown), *cut]

@@ -1,4 +1,4 @@
-"""Reading Build.io's single words: config keys, host names, processes, builds."""
+"""Parsing of single arguments of Build.io's commands: config keys, host names, processes, builds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from domain.commands.arguments import is_variable_name
 from domain.commands.shared_commands import BuildRef
 
-# A command is shown letter by letter to everybody who is to agree to it.
+# A command is shown in full to everybody who has to approve it.
 LONGEST_COMMAND = 1500
 LONGEST_KEY = 128
 LONGEST_HOST = 253
@@ -23,22 +23,22 @@ _ID = re.compile(r"(?=\D*\d)[\w-]{8,64}", re.ASCII)
 
 
 def is_key(text: str) -> bool:
-    """Whether a config var can be called this: it becomes a variable of the process's environment."""
+    """Return whether a config var can have this name: it becomes a variable of the process's environment."""
     return is_variable_name(text) and len(text) <= LONGEST_KEY
 
 
 def is_in_capitals(text: str) -> bool:
-    """Whether it is written as keys mostly are and apps are not."""
+    """Return whether it is written in capitals, as keys mostly are and apps are not."""
     return _IN_CAPITALS.fullmatch(text) is not None
 
 
 def is_dyno(text: str) -> bool:
-    """Whether it is written as a process is called: `web.1`."""
+    """Return whether it looks like the name of a process: `web.1`."""
     return _DYNO.fullmatch(text) is not None
 
 
-def host(text: str) -> str | None:
-    """The host name that the word means, which may be pasted as an address; None where it means none."""
+def parse_host(text: str) -> str | None:
+    """Return the host name in the text, which may be a pasted URL; None if there is none."""
     text = text.strip()
     if pasted := _PASTED.fullmatch(text):
         text = pasted[1]
@@ -46,13 +46,13 @@ def host(text: str) -> str | None:
     return text if len(text) <= LONGEST_HOST and _HOST.fullmatch(text) else None
 
 
-def build_ref(text: str) -> BuildRef | None:
-    """The deployment that the word names: `#12`, `v12`, or an id; None where it names none."""
+def parse_build_ref(text: str) -> BuildRef | None:
+    """Return the deployment that the word names (`#12`, `v12` or an ID); None if it names none."""
     if match := _NUMBER.fullmatch(text):
         return BuildRef(number=int(match[1]))
     return BuildRef(slug=text) if _ID.fullmatch(text) else None
 
 
-def array_of(command: Iterable[str]) -> str:
-    """The array as Build.io gets it, in plain letters: nothing in it hides, is cut, or ends a block of code."""
+def format_array(command: Iterable[str]) -> str:
+    """Format the array as Build.io receives it, in ASCII: nothing is hidden or cut, and no code block is closed."""
     return json.dumps(list(command)).replace("`", "\\u0060").replace("\x7f", "\\u007f")

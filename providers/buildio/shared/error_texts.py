@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from domain.commands.errors import typed
+from domain.commands.errors import redact_typed
 from providers.buildio.shared.blocks import COMMAND
 from services.lookup.app_names import total_words
 
@@ -21,7 +21,7 @@ def unknown_thing(what: str, words: str, names: Iterable[str], *, lists: str) ->
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     article = "an" if what[:1] in "aeiou" else "a"
     return (
-        f"I don't know {article} {what} called {typed(words, 80)}.{meant} `{COMMAND} {lists}` lists"
+        f"I don't know {article} {what} called {redact_typed(words, 80)}.{meant} `{COMMAND} {lists}` lists"
         f" {total_words(len(known))}."
     )
 

@@ -9,6 +9,7 @@ import structlog
 
 from domain.errors import ProviderError
 from messages.kit.view_metadata import ViewMetadata
+from providers.buildio.api.access import own_client
 from providers.buildio.apps import create_form
 from services.request.context import RequestContext
 
@@ -22,7 +23,7 @@ async def offer_teams(typed: str, _origin: ViewMetadata, context: RequestContext
     """The person's own teams, as far as they are known within a list's patience."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            found = await context.own_buildio.teams()
+            found = await own_client(context).teams()
     except (ProviderError, TimeoutError) as problem:
         log.info("teams.not_in_time", reason=type(problem).__name__)
         found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.commands.shared_commands import Disconnect
+from domain.commands.shared_commands import DisconnectAccount
 from messages import accounts as message_accounts
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, PolicyButton, ProposalButton
@@ -20,7 +20,9 @@ async def _connect(press: ButtonPress) -> None:
 
 
 async def _disconnect(press: ButtonPress) -> Reply:
-    return await commands.disconnect(Disconnect(), press.context, message_accounts.read_provider(press.value))
+    return await commands.disconnect(
+        DisconnectAccount(), press.context, message_accounts.read_provider(press.value)
+    )
 
 
 async def _wipe(press: ButtonPress) -> Reply:

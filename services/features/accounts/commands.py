@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from domain.commands.shared_commands import Connect, Disconnect, WhoAmI
+from domain.commands.shared_commands import ConnectAccount, DisconnectAccount, WhoAmI
 from domain.credentials import ProviderUser
 from domain.errors import Forbidden, InvalidToken
 from domain.fair_limiter import Requester
@@ -26,9 +26,7 @@ from storage.oauth_sessions import AuthorizedSession, is_code
 _TOKEN = re.compile(r"[!-~]{8,2000}")
 
 
-async def connect(
-    _ask: Connect, context: RequestContext, provider: Provider = Provider.BITRISE
-) -> Reply | None:
+async def connect(_command: ConnectAccount, context: RequestContext, provider: Provider) -> Reply | None:
     """Open the modal that asks for a token; a message can only offer a button that does. Raises PermissionDenied."""
     if not context.trigger_id:
         words = "Press this, and paste your token into the dialog."
@@ -91,9 +89,7 @@ async def link(token: SecretStr, context: RequestContext, provider: Provider) ->
     return owner.name
 
 
-async def disconnect(
-    _ask: Disconnect, context: RequestContext, provider: Provider = Provider.BITRISE
-) -> Reply:
+async def disconnect(_command: DisconnectAccount, context: RequestContext, provider: Provider) -> Reply:
     """Ask whether the person's token is to be wiped: what showed what they could see stops with it."""
     there = await context.storage.accounts.find(context.identity, provider)
     if there is None:
@@ -115,7 +111,7 @@ async def wipe(context: RequestContext, provider: Provider) -> Reply:
     return Reply(said, Visibility.ONE_PERSON, title=accounts.title_of(provider))
 
 
-async def who_am_i(_ask: WhoAmI, context: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider) -> Reply:
     """Who the person is at the provider, and with whose token they are answered."""
     account = await linked(context, provider)
     clients = context.services.clients.at(provider)
@@ -131,7 +127,7 @@ async def who_am_i(_ask: WhoAmI, context: RequestContext, provider: Provider = P
     return Reply(said, Visibility.ONE_PERSON, title=accounts.title_of(provider))
 
 
-async def linked(context: RequestContext, provider: Provider = Provider.BITRISE) -> ConnectedAccount | None:
+async def linked(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
     """The person's account at the provider as it may be shown."""
     account = await context.services.clients.at(provider).account_of(context.team, context.identity)
     return ConnectedAccount(name=account.name, works=account.works) if account is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from domain.commands.command_line import grammar_of
 from domain.commands.shared_commands import ListApps, UseApp
 from domain.message import Message
 from domain.provider import Provider
@@ -17,12 +16,12 @@ from services.slack.workspace_members import NotAMember
 PAGE = 20
 
 
-async def list_apps(command: ListApps, context: RequestContext) -> Reply:
-    """A page of the apps that the person may see."""
-    apps = sorted(await context.apps.all(), key=lambda app: app.title.casefold())
+async def list_apps(command: ListApps, context: RequestContext, provider: Provider) -> Reply:
+    """List a page of the provider's apps that the person may see."""
+    apps = sorted(await context.apps_of(provider).all(), key=lambda app: app.title.casefold())
     start = (command.page - 1) * PAGE
     said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=command.page, size=PAGE)
-    return Reply(await with_limit(said, context, Provider.BITRISE, empty=not apps))
+    return Reply(await with_limit(said, context, provider, empty=not apps))
 
 
 async def with_limit(said: Message, context: RequestContext, provider: Provider, *, empty: bool) -> Message:
@@ -41,7 +40,7 @@ async def with_limit(said: Message, context: RequestContext, provider: Provider,
 async def use_app(command: UseApp, context: RequestContext, provider: Provider) -> Reply:
     """Make an app the channel's default. Raises PermissionDenied, and UserError where none is named."""
     if command.app is None:
-        example = grammar_of(provider).entry_for("use")
+        example = context.services.registry.get(provider).parser.find_help("use")
         raise UserError(
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."

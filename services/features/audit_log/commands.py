@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.commands.shared_commands import ShowAudit
+from domain.commands.shared_commands import ShowAuditLog
 from domain.errors import ProviderError
 from domain.provider import Provider
 from messages import audit_log
@@ -14,7 +14,7 @@ TITLE = "Audit log"
 MOST_ENTRIES = 20
 
 
-async def show(command: ShowAudit, context: RequestContext, provider: Provider) -> Reply:
+async def show(command: ShowAuditLog, context: RequestContext, provider: Provider) -> Reply:
     """The newest entries of this channel; of the whole workspace for its admins.
 
     Raises PermissionDenied, NotAMember.
@@ -41,7 +41,7 @@ async def _titles(context: RequestContext) -> dict[str, str]:
     """What the apps are called, by their slugs, as far as that is known at once: the entries name slugs alone."""
     followed = await context.storage.subscriptions.of_all_channels()
     titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
-    for provider in context.services.clients.set_up:
+    for provider in context.services.clients.configured:
         try:
             apps = await context.apps_of(provider).in_time()
         except ProviderError:

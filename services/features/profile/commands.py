@@ -12,24 +12,26 @@ from domain.subscription import Subscription
 from messages import profile
 from messages.profile import MOST_BUILDS
 from services.features.subscriptions.commands import add, scope_of
+from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.finder import UserError, build_client
 from services.slack.errors import SlackCallFailed
 from storage.user_profiles import NameTaken, UserProfile
 
 PAGES_SEARCHED = 4
 
 
-async def mine(_ask: ListMyBuilds, context: RequestContext) -> Reply:
-    """The person's own builds among the latest of all apps, what runs first."""
+async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provider) -> Reply:
+    """List the person's own builds among the provider's latest of all apps, running ones first."""
     person = await _person(context)
     names = NameDirectory(
         context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
     )
-    visible = await context.apps.slugs()
+    apps = context.apps_of(provider)
+    visible = await apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0
-    async for page in context.bitrise.all_builds().pages():
+    async for page in build_client(context, provider).all_builds().pages():
         looked_at += len(page.items)
         found += (
             build
@@ -40,7 +42,7 @@ async def mine(_ask: ListMyBuilds, context: RequestContext) -> Reply:
         if pages == PAGES_SEARCHED:
             break
     found.sort(key=lambda build: build.ended)
-    shown = [(build, await _app_of(build, context)) for build in found[:MOST_BUILDS]]
+    shown = [(build, await _app_of(build, apps)) for build in found[:MOST_BUILDS]]
     ends = await ends_told(context)
     return Reply(
         profile.mine(shown, name=person.name, looked_at=looked_at, now=context.now(), ends=ends),
@@ -48,8 +50,11 @@ async def mine(_ask: ListMyBuilds, context: RequestContext) -> Reply:
     )
 
 
-async def me(command: ShowProfile, context: RequestContext) -> Reply:
-    """What the bot knows of the person and does for them; changed as they say."""
+async def me(command: ShowProfile, context: RequestContext, provider: Provider) -> Reply:
+    """Show what the bot knows of the person and does for them, changed as they say.
+
+    How builds end is told of those at `provider`.
+    """
     person = await _person(context)
     if command.name is not None or command.mention is not None:
         person = person.model_copy(
@@ -67,7 +72,7 @@ async def me(command: ShowProfile, context: RequestContext) -> Reply:
                 " by claiming their own."
             ) from taken
     if command.ends is not None:
-        await _tell_ends(context, wanted=command.ends)
+        await _tell_ends(context, provider, wanted=command.ends)
     ends = await ends_told(context)
     said = profile.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
     return Reply(said, Visibility.ONE_PERSON)
@@ -94,7 +99,7 @@ async def _person(context: RequestContext) -> UserProfile:
     return await context.storage.people.find(context.person)
 
 
-async def _tell_ends(context: RequestContext, *, wanted: bool) -> None:
+async def _tell_ends(context: RequestContext, provider: Provider, *, wanted: bool) -> None:
     subscriptions = context.storage.subscriptions
     if not wanted:
         for one in await _ends(context):
@@ -103,11 +108,11 @@ async def _tell_ends(context: RequestContext, *, wanted: bool) -> None:
     terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{context.person}",))))
     await subscriptions.add_for_every_app(
         channel=await context.direct_message(),
-        provider=Provider.BITRISE,
+        provider=provider,
         terms=terms,
         by=context.person,
         at=context.now(),
-        scope=await scope_of(context, Provider.BITRISE, None, personal=True),
+        scope=await scope_of(context, provider, None, personal=True),
     )
 
 
@@ -129,5 +134,5 @@ async def _is_there(subscription: Subscription, context: RequestContext) -> bool
     return await context.storage.subscriptions.find(subscription.id) is not None
 
 
-async def _app_of(build: Build, context: RequestContext) -> App:
-    return await context.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)
+async def _app_of(build: Build, apps: VisibleApps) -> App:
+    return await apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Mapping
 
 import structlog
 
-from domain.commands.shared_commands import Subscriptions
+from domain.commands.shared_commands import ListSubscriptions
 from messages.accounts import read_provider
 from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
-from providers.bitrise.builds import open_forms
+from services.features.apps.open_form import open_choose_app
+from services.features.profile.open_form import open_profile
 from services.features.subscriptions import commands, notification_buttons
+from services.features.subscriptions.open_form import open_subscribe, open_subscription
 from services.request.button_press import ButtonHandler, ButtonPress, app_in, numbers_in
 from services.request.context import Reply
 from services.slack.errors import SlackCallFailed
@@ -21,15 +23,15 @@ log = structlog.get_logger()
 
 async def _subscribe(press: ButtonPress) -> None:
     provider = AppButton.decode(press.value).provider
-    await open_forms.open_subscribe(press.context, provider, app_in(press))
+    await open_subscribe(press.context, provider, app_in(press))
 
 
 async def _choose_app(press: ButtonPress) -> None:
-    await open_forms.open_choose_app(press.context, read_provider(press.value))
+    await open_choose_app(press.context, read_provider(press.value))
 
 
 async def _settings(press: ButtonPress) -> None:
-    await open_forms.open_settings(press.context)
+    await open_profile(press.context)
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:
@@ -60,7 +62,7 @@ async def _refresh_list(press: ButtonPress) -> None:
         press.context.services.home_changed(press.context.team, press.context.person)
         return
     provider = press.context.services.clients.first
-    listed = await commands.list_subscriptions(Subscriptions(), press.context, provider)
+    listed = await commands.list_subscriptions(ListSubscriptions(), press.context, provider)
     try:
         await press.say.instead(listed.message)
     except SlackCallFailed as problem:
@@ -69,7 +71,7 @@ async def _refresh_list(press: ButtonPress) -> None:
 
 
 async def _edit(press: ButtonPress) -> None:
-    await open_forms.open_subscription(_id(press), press.context)
+    await open_subscription(_id(press), press.context)
 
 
 async def _claim(press: ButtonPress) -> None:

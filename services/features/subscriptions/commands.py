@@ -9,8 +9,8 @@ import structlog
 
 from domain.build import App
 from domain.build_filter import GlobPatterns
-from domain.commands.formatting import term_words
-from domain.commands.shared_commands import Subscribe, Subscriptions, Unsubscribe
+from domain.commands.formatting import format_rule
+from domain.commands.shared_commands import ListSubscriptions, Subscribe, Unsubscribe
 from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.message import Message
 from domain.notifications.rule import DeliveryStyle, NotificationRule
@@ -22,9 +22,9 @@ from messages.kit.button_values import InvalidButtonValue
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.actions.result import PermissionDenied
-from services.container import Services
 from services.features.subscriptions.explain import preview
 from services.features.subscriptions.scope import followed_around, own_scope
+from services.polling.pollers import Pollers
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
@@ -161,7 +161,7 @@ async def _baseline(app: App, context: RequestContext) -> Baseline:
 
 def _about(terms: NotificationRule) -> dict[str, str]:
     """The terms for the audit log."""
-    return {"terms": term_words(terms)} if terms != NotificationRule() else {}
+    return {"terms": format_rule(terms)} if terms != NotificationRule() else {}
 
 
 async def settled(command: Subscribe, context: RequestContext) -> NotificationRule:
@@ -334,18 +334,20 @@ async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
     )
 
 
-async def list_subscriptions(_ask: Subscriptions, context: RequestContext, provider: Provider) -> Reply:
+async def list_subscriptions(
+    _command: ListSubscriptions, context: RequestContext, provider: Provider
+) -> Reply:
     """What the channel is told of, whichever provider was asked for it."""
     found = await context.storage.subscriptions.of_channel(context.channel)
     rows = [row_of(one) for one in found]
-    blind = blind_at(dict.fromkeys(one.provider for one in found), context.services)
+    blind = blind_at(dict.fromkeys(one.provider for one in found), context.services.lookout)
     ties = await context.storage.ties.of_channel(context.channel)
     return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
 
 
-def blind_at(providers: Iterable[Provider], services: Services) -> list[ProviderUnavailable]:
-    """Those of the providers that can't be looked at."""
-    found = ((one, services.lookout.blindness(one)) for one in providers)
+def blind_at(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
+    """Return those of the providers that can't be polled now, and why."""
+    found = ((one, pollers.blindness(one)) for one in providers)
     return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from domain.build import App, Build
-from domain.commands.shared_commands import Why
+from domain.commands.shared_commands import ExplainNotification
 from domain.failure_streak import Streak, StreakState, advance, key_of
 from domain.message_state import RunNote
 from domain.notification import Status
@@ -29,7 +29,7 @@ _MOMENTS = {
 }
 
 
-async def why(command: Why, context: RequestContext, provider: Provider) -> Reply:
+async def why(command: ExplainNotification, context: RequestContext, provider: Provider) -> Reply:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
     app, build = await find_run(context, command.app, command.build, provider)
     storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)

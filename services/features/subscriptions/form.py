@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from domain.build import App
-from domain.commands.command_line import grammar_of, parse
+from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
+from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
-from domain.commands.tokenizer import tokens
+from domain.commands.tokenizer import tokenize
 from domain.errors import ProviderError
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
-from domain.provider import Provider
 from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FilledIn
@@ -26,8 +26,6 @@ from services.request.forms import SubmissionFlow
 from services.request.interactions import ViewAction, ViewActionHandler
 
 CHANNEL_TOLD = "🔔 Done; the channel was told."
-TYPED_EXAMPLE = "subscribe by:@me -by:bot"
-TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
 
 async def submit_subscription(form: FormSubmission) -> None:
@@ -50,21 +48,22 @@ async def select_app(action: ViewAction) -> None:
     )
 
 
-def asked_in(
-    values: dict[str, Any], before: NotificationRule, provider: Provider = Provider.BITRISE
+def read_subscribe_command(
+    values: dict[str, Any], before: NotificationRule, parser: CommandParser
 ) -> Subscribe:
-    """What was filled in over the terms from before. Raises CommandError, which names the wrong word.
+    """Return the subscription as it was filled in over the rule `before`. Raises CommandError, which names the word.
 
-    `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
+    `values` is the view's state as Slack sends it. What the form does not show stays as it was.
     """
+    provider = parser.provider
     filled = subscription_form.read_subscription(values)
-    example = TYPED_EXAMPLES.get(provider, TYPED_EXAMPLE)
+    example = parser.subscribe_example
     more = _without_old_times(filled, before)
     try:
         # With the style that was picked, where none was typed: what can be typed beside it depends on it.
-        styles = [one.text for one in tokens(more) if one.key == "style"]
-        words = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
-        typed = parse(words, surface="slash", grammar=grammar_of(provider))
+        styles = [one.text for one in tokenize(more) if one.key == "style"]
+        line = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
+        typed = parse(line, surface="slash", parser=parser)
     except CommandError as error:
         raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
@@ -103,8 +102,9 @@ def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> st
 
 async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
     subscription = await commands.of_this_caller(origin.number, context)
-    ask = asked_in(values, subscription.terms, subscription.provider)
-    terms = await commands.settled(ask, context)
+    parser = context.services.registry.get(subscription.provider).parser
+    command = read_subscribe_command(values, subscription.terms, parser)
+    terms = await commands.settled(command, context)
     changed = await commands.change(subscription, terms, context)
     return CHANNEL_TOLD if changed else "Nothing has changed."
 
@@ -112,11 +112,13 @@ async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: R
 async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
     picked = _picked(values)
     provider = picked.provider if picked is not None else origin.provider
-    ask = asked_in(values, NotificationRule(), provider)
+    command = read_subscribe_command(
+        values, NotificationRule(), context.services.registry.get(provider).parser
+    )
     app = await app_by_slug(context, picked.slug if picked is not None else "", provider)
     channel = FilledIn(values).conversation(CHANNEL) or await context.direct_message_alone()
     there = replace(context, channel=channel)
-    already = await commands.begin(app, await commands.settled(ask, there), there)
+    already = await commands.begin(app, await commands.settled(command, there), there)
     if already is not None:
         raise UserError(already.message.text)
     return CHANNEL_TOLD

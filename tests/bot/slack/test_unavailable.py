@@ -169,7 +169,11 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(reposito
             slack_api_url=f"{slack.url}/api/",
             bitrise_token="none",
         )  # type: ignore[call-arg, arg-type, unused-ignore]
-        one = SingleWorkspace(web_client(settings, session, patient=True), repositories, lambda: NOON)
+        one = SingleWorkspace(
+            web_client(settings.slack_api_url, settings.slack_bot_token, session, patient=True),
+            repositories,
+            lambda: NOON,
+        )
         given_up = asyncio.create_task(one.authorize(None, "T1"))
         waits = asyncio.create_task(one.authorize(None, "T1"))
         await asyncio.sleep(0)

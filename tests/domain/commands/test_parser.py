@@ -11,31 +11,28 @@ from hypothesis import strategies as st
 
 from domain.build import App, BuildState
 from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
-from domain.commands.command_line import GRAMMARS, parse
 from domain.commands.errors import CommandError
-from domain.commands.formatting import describe, list_words, words
+from domain.commands.formatting import describe_filter, format_filter, format_list_builds
 from domain.commands.shared_commands import (
-    AbortBuild,
     BuildRef,
     Command,
-    Help,
     ListApps,
-    ListArtifacts,
     ListBuilds,
-    Rebuild,
+    ListSubscriptions,
     ShowBuild,
-    ShowLog,
-    Status,
+    ShowHelp,
+    ShowStatus,
     Subscribe,
-    Subscriptions,
-    TriggerBuild,
     Unsubscribe,
     UseApp,
     WhoAmI,
 )
-from providers.bitrise.command_grammar import BITRISE
+from domain.commands.trigger_build import TriggerBuild
+from domain.provider import Provider
+from providers.bitrise.commands import AbortBuild, ListArtifacts, RebuildBuild, ShowLog
 from services.lookup.app_names import UnknownApp, find_app
 from tests.support.canary_secrets import CANARIES, leaked_kinds
+from tests.support.commands import BITRISE, PARSERS, parse
 from tests.support.factories import NOON
 
 N12 = BuildRef(number=12)
@@ -45,18 +42,18 @@ UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("", Help()),
-        ("  ", Help()),
-        ("help", Help()),
-        ("HELP Log", Help(topic="log")),
+        ("", ShowHelp()),
+        ("  ", ShowHelp()),
+        ("help", ShowHelp()),
+        ("HELP Log", ShowHelp(topic="log")),
         ("apps", ListApps()),
         ("apps page:3", ListApps(page=3)),
         ("use android", UseApp(app="android")),
         ('use "my app"', UseApp(app="my app")),
         ("use “my app”", UseApp(app="my app")),
         ("use 'my app'", UseApp(app="my app")),
-        ("status", Status()),
-        ("status bitrise-samples/android", Status(app="bitrise-samples/android")),
+        ("status", ShowStatus()),
+        ("status bitrise-samples/android", ShowStatus(app="bitrise-samples/android")),
         ("builds", ListBuilds()),
         ("build #12", ShowBuild(build=N12)),
         ("build 12", ShowBuild(build=N12)),
@@ -81,7 +78,7 @@ UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
         ("abort #12 13 tests fail", AbortBuild(build=N12, reason="13 tests fail")),
         ("abort 669403bffbe35909 #12", AbortBuild(app="669403bffbe35909", build=N12)),
         ("stop 12", AbortBuild(build=N12)),
-        ("rebuild android 12", Rebuild(app="android", build=N12)),
+        ("rebuild android 12", RebuildBuild(app="android", build=N12)),
         ("trigger branch:main", TriggerBuild(branch="main")),
         (
             'trigger android tag:v1 workflow:release message:"a b" env:A=1 env:B=',
@@ -96,7 +93,7 @@ UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
         ("subscribe", Subscribe()),
         ("unsubscribe 3", Unsubscribe(number=3)),
         ("unsubscribe android", Unsubscribe(app="android")),
-        ("subscriptions", Subscriptions()),
+        ("subscriptions", ListSubscriptions()),
         ("whoami", WhoAmI()),
     ],
 )
@@ -215,16 +212,16 @@ FILTERS = st.builds(
 
 def test_a_name_that_begins_like_an_address_is_still_a_name() -> None:
     ask = ListBuilds(filter=BuildFilter(branch=GlobPatterns(include=("//x",))))
-    assert list_words(ask) == 'builds branch:"//x"'
-    assert parse(list_words(ask), surface="slash") == ask
+    assert format_list_builds(ask) == 'builds branch:"//x"'
+    assert parse(format_list_builds(ask), surface="slash") == ask
 
 
 @given(FILTERS)
 def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter) -> None:
     ask = ListBuilds(app="a", filter=wanted)
-    assert parse(list_words(ask), surface="slash") == ask
-    assert describe(wanted)
-    assert words(wanted) == "" or wanted
+    assert parse(format_list_builds(ask), surface="slash") == ask
+    assert describe_filter(wanted)
+    assert format_filter(wanted) == "" or wanted
 
 
 @pytest.mark.parametrize("person", ["U0ANNA", "U_ANNA", "U_anna.b", "U0123-ABC", "W0:1A"])
@@ -233,20 +230,20 @@ def test_a_mention_names_a_person_whatever_their_id_looks_like(person: str) -> N
         ask = parse(f"builds by:{typed}", surface="slash")
         assert isinstance(ask, ListBuilds)
         assert ask.filter.by.include == (f"@{person}",)
-        assert parse(list_words(ask), surface="slash") == ask
-        assert f"<@{person}>" in describe(ask.filter)
+        assert parse(format_list_builds(ask), surface="slash") == ask
+        assert f"<@{person}>" in describe_filter(ask.filter)
 
 
 @pytest.mark.parametrize("place", [0, 5, 12, 30, 70])
 def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: int) -> None:
     words = f"{'x' * place} {CANARIES['GitHub token']}"
     for line in (f'"{words}', f'use "{words}', f"use '{words} and more"):
-        for grammar in GRAMMARS:
+        for grammar in PARSERS:
             with pytest.raises(CommandError) as caught:
-                parse(line, surface="slash", grammar=grammar)
+                parse(line, surface="slash", parser=grammar)
             assert leaked_kinds(str(caught.value)) == []
     with pytest.raises(UnknownApp) as unknown:
-        find_app(words, [])
+        find_app(words, [], provider=Provider.BITRISE)
     assert leaked_kinds(str(unknown.value)) == []
 
 
@@ -259,5 +256,5 @@ def test_a_variable_that_is_none_is_named_before_anything_else_is_missing() -> N
 def test_how_many_apps_a_list_has_is_said_in_words_that_fit(total: int, said: str) -> None:
     apps = [App(slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
     with pytest.raises(UnknownApp) as unknown:
-        find_app("nosuch", apps)
+        find_app("nosuch", apps, provider=Provider.BITRISE)
     assert str(unknown.value).endswith(said)

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.build import Build, BuildState
-from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
-from domain.commands.formatting import describe_terms, term_words
+from domain.commands.formatting import describe_rule, format_rule
 from domain.commands.shared_commands import Subscribe
 from domain.failure_streak import StreakPosition, StreakState
 from domain.notifications.evaluation import evaluate
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.notifications.scheduling import delivery_time
+from tests.support.commands import parse
 from tests.support.factories import NOON, make_build
 
 
@@ -148,7 +148,7 @@ def test_what_waits_is_due_at_the_hour_that_people_read(words: str, now: str, du
     ],
 )
 def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
-    assert describe_terms(make_rule(words), "Android") == sentence
+    assert describe_rule(make_rule(words), "Android") == sentence
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
     ],
 )
 def test_terms_are_typed_as_they_are_shown(words: str) -> None:
-    assert make_rule(term_words(make_rule(words))) == make_rule(words)
+    assert make_rule(format_rule(make_rule(words))) == make_rule(words)
 
 
 @pytest.mark.parametrize(

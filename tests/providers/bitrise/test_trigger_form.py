@@ -190,7 +190,7 @@ async def test_an_app_is_chosen_for_the_channel_from_a_list(harness: BotHarness)
 
 
 async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
-    from domain.commands.shared_commands import TriggerBuild
+    from domain.commands.trigger_build import TriggerBuild
     from tests.support.factories import NOON
 
     database = await Database.open(tmp_path / "x.db")

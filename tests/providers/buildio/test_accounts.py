@@ -127,7 +127,7 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionH
         context.channel, Provider.BUILDIO, shop.id, by=context.person, at=context.now()
     )
     assert (await find_app(context, None, Provider.BUILDIO)).title == "shop"
-    assert (await find_app(context, None)).title == "Sample Android"
+    assert (await find_app(context, None, Provider.BITRISE)).title == "Sample Android"
 
 
 async def test_without_a_token_of_the_bots_people_act_with_their_own(tmp_path: Path) -> None:

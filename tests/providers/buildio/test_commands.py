@@ -10,114 +10,113 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.commands.command_line import GRAMMARS, grammar_in, parse
 from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import (
     BuildRef,
     Command,
-    Help,
+    ExplainNotification,
     ListApps,
-    Status,
+    ShowHelp,
+    ShowStatus,
     Subscribe,
     Unsubscribe,
     WhoAmI,
-    Why,
 )
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
-from providers.bitrise.command_grammar import BITRISE
-from providers.buildio import command_grammar
+from providers.buildio import commands
 from providers.buildio.api.coverage import ENDPOINTS
-from providers.buildio.command_grammar import BUILDIO
+from providers.buildio.command_formatting import format_command
+from tests.support.commands import BITRISE, BUILDIO, PARSERS, parse, parser_in
 
 
 def read(text: str) -> Command:
-    return parse(text, surface="slash", grammar=BUILDIO)
+    return parse(text, surface="slash", parser=BUILDIO)
 
 
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("", Help()),
-        ("help Config SET", Help(topic="config set")),
-        ("help exec", Help(topic="run")),
+        ("", ShowHelp()),
+        ("help Config SET", ShowHelp(topic="config set")),
+        ("help exec", ShowHelp(topic="run")),
         ("apps", ListApps()),
         ("apps team:acme page:2", ListApps(team="acme", page=2)),
-        ("app", command_grammar.ShowApp()),
-        ("status shop", command_grammar.ShowApp(app="shop")),
-        ("create", command_grammar.CreateApp()),
+        ("app", commands.ShowApp()),
+        ("status shop", commands.ShowApp(app="shop")),
+        ("create", commands.CreateApp()),
         (
             "create shop team:acme region:us-east-1",
-            command_grammar.CreateApp(name="shop", team="acme", region="us-east-1"),
+            commands.CreateApp(name="shop", team="acme", region="us-east-1"),
         ),
-        ("deploy", command_grammar.Deploy()),
-        ("deploy shop", command_grammar.Deploy(app="shop")),
+        ("deploy", commands.Deploy()),
+        ("deploy shop", commands.Deploy(app="shop")),
         (
             'deploy shop branch:main message:"the fix"',
-            command_grammar.Deploy(app="shop", branch="main", message="the fix"),
+            commands.Deploy(app="shop", branch="main", message="the fix"),
         ),
-        ("release commit:1f3a9bc", command_grammar.Deploy(commit="1f3a9bc")),
-        ("ps shop", command_grammar.ListDynos(app="shop")),
-        ("restart", command_grammar.RestartDynos()),
-        ("restart shop", command_grammar.RestartDynos(app="shop")),
-        ("restart web.1", command_grammar.RestartDynos(dyno="web.1")),
-        ('restart "web.1"', command_grammar.RestartDynos(app="web.1")),
-        ("restart shop web.1", command_grammar.RestartDynos(app="shop", dyno="web.1")),
-        ("config", command_grammar.ListConfig()),
-        ("config shop", command_grammar.ListConfig(app="shop")),
-        ('config "get"', command_grammar.ListConfig(app="get")),
-        ("config get KEY", command_grammar.GetConfig(key="KEY")),
-        ("vars get shop KEY", command_grammar.GetConfig(app="shop", key="KEY")),
-        ("config set", command_grammar.SetConfig()),
-        ("config set shop KEY", command_grammar.SetConfig(app="shop", key="KEY")),
-        ("config set key", command_grammar.SetConfig(key="key")),
-        ("config unset A B A", command_grammar.UnsetConfig(keys=("A", "B"))),
-        ("config unset shop a b", command_grammar.UnsetConfig(app="shop", keys=("a", "b"))),
-        ('config unset "SHOP" A', command_grammar.UnsetConfig(app="SHOP", keys=("A",))),
-        ("domains shop", command_grammar.ListDomains(app="shop")),
-        ("domains add", command_grammar.AddDomain()),
-        ("domains add shop", command_grammar.AddDomain(app="shop")),
-        ("domains add WWW.Example.com.", command_grammar.AddDomain(host="www.example.com")),
+        ("release commit:1f3a9bc", commands.Deploy(commit="1f3a9bc")),
+        ("ps shop", commands.ListDynos(app="shop")),
+        ("restart", commands.RestartDynos()),
+        ("restart shop", commands.RestartDynos(app="shop")),
+        ("restart web.1", commands.RestartDynos(dyno="web.1")),
+        ('restart "web.1"', commands.RestartDynos(app="web.1")),
+        ("restart shop web.1", commands.RestartDynos(app="shop", dyno="web.1")),
+        ("config", commands.ListConfig()),
+        ("config shop", commands.ListConfig(app="shop")),
+        ('config "get"', commands.ListConfig(app="get")),
+        ("config get KEY", commands.GetConfig(key="KEY")),
+        ("vars get shop KEY", commands.GetConfig(app="shop", key="KEY")),
+        ("config set", commands.SetConfig()),
+        ("config set shop KEY", commands.SetConfig(app="shop", key="KEY")),
+        ("config set key", commands.SetConfig(key="key")),
+        ("config unset A B A", commands.UnsetConfig(keys=("A", "B"))),
+        ("config unset shop a b", commands.UnsetConfig(app="shop", keys=("a", "b"))),
+        ('config unset "SHOP" A', commands.UnsetConfig(app="SHOP", keys=("A",))),
+        ("domains shop", commands.ListDomains(app="shop")),
+        ("domains add", commands.AddDomain()),
+        ("domains add shop", commands.AddDomain(app="shop")),
+        ("domains add WWW.Example.com.", commands.AddDomain(host="www.example.com")),
         (
             "domains add shop https://www.example.com/",
-            command_grammar.AddDomain(app="shop", host="www.example.com"),
+            commands.AddDomain(app="shop", host="www.example.com"),
         ),
-        ("domains remove shop *.example.com", command_grammar.RemoveDomain(app="shop", host="*.example.com")),
-        ("domains clear shop", command_grammar.ClearDomains(app="shop")),
-        ("pipelines", command_grammar.ListPipelines()),
-        ("pipeline shop", command_grammar.ShowPipeline(name="shop")),
-        ("envs", command_grammar.ListEnvironments()),
-        ("env 17", command_grammar.ShowEnvironment(id="17")),
-        ("envs set 17 KEY", command_grammar.SetEnvironment(id="17", key="KEY")),
-        ("envs unset 17 A B", command_grammar.UnsetEnvironment(id="17", keys=("A", "B"))),
-        ("namespaces", command_grammar.ListNamespaces()),
-        ("namespace payments", command_grammar.ShowNamespace(name="payments")),
+        ("domains remove shop *.example.com", commands.RemoveDomain(app="shop", host="*.example.com")),
+        ("domains clear shop", commands.ClearDomains(app="shop")),
+        ("pipelines", commands.ListPipelines()),
+        ("pipeline shop", commands.ShowPipeline(name="shop")),
+        ("envs", commands.ListEnvironments()),
+        ("env 17", commands.ShowEnvironment(id="17")),
+        ("envs set 17 KEY", commands.SetEnvironment(id="17", key="KEY")),
+        ("envs unset 17 A B", commands.UnsetEnvironment(id="17", keys=("A", "B"))),
+        ("namespaces", commands.ListNamespaces()),
+        ("namespace payments", commands.ShowNamespace(name="payments")),
         (
             'namespaces create payments description:"All of it"',
-            command_grammar.CreateNamespace(name="payments", description="All of it"),
+            commands.CreateNamespace(name="payments", description="All of it"),
         ),
-        ("namespaces delete", command_grammar.DeleteNamespace()),
-        ("teams", command_grammar.ListTeams()),
-        ("team acme", command_grammar.ShowTeam(team="acme")),
-        ("login us-east-1", command_grammar.Login(region="us-east-1")),
+        ("namespaces delete", commands.DeleteNamespace()),
+        ("teams", commands.ListTeams()),
+        ("team acme", commands.ShowTeam(team="acme")),
+        ("login us-east-1", commands.Login(region="us-east-1")),
         (
             "link shop to bitrise:android branch:main",
-            command_grammar.Link(app="shop", bitrise="android", branches=("main",)),
+            commands.CreateDeployLink(app="shop", bitrise="android", branches=("main",)),
         ),
         (
             "link shop to bitrise:android branch:main,release/*",
-            command_grammar.Link(app="shop", bitrise="android", branches=("main", "release/*")),
+            commands.CreateDeployLink(app="shop", bitrise="android", branches=("main", "release/*")),
         ),
-        ("link", command_grammar.ListTies()),
-        ("tie to bitrise:android", command_grammar.Link(bitrise="android")),
-        ("unlink shop", command_grammar.Unlink(app="shop")),
+        ("link", commands.ListDeployLinks()),
+        ("tie to bitrise:android", commands.CreateDeployLink(bitrise="android")),
+        ("unlink shop", commands.DeleteDeployLink(app="shop")),
         ("unsubscribe 3", Unsubscribe(number=3)),
         ("whoami", WhoAmI()),
-        ("why v12", Why(build=BuildRef(number=12))),
-        ("why shop #12", Why(app="shop", build=BuildRef(number=12))),
+        ("why v12", ExplainNotification(build=BuildRef(number=12))),
+        ("why shop #12", ExplainNotification(app="shop", build=BuildRef(number=12))),
         (
             "why shop 8eb495d0-f653-4eed-910b-8d6b56cc0ec7",
-            Why(app="shop", build=BuildRef(slug="8eb495d0-f653-4eed-910b-8d6b56cc0ec7")),
+            ExplainNotification(app="shop", build=BuildRef(slug="8eb495d0-f653-4eed-910b-8d6b56cc0ec7")),
         ),
         (
             "subscribe shop branch:main workflow:web.* by:@me status:failed style:thread",
@@ -156,7 +155,7 @@ def test_a_line_becomes_its_command(text: str, command: Command) -> None:
 def test_what_stands_behind_the_dashes_becomes_an_array_word_for_word(typed: str, array: list[str]) -> None:
     for dashes in ("--", "—"):
         asked = read(f"run shop dyno:worker.1 {dashes} {typed}")
-        assert asked == command_grammar.RunCommand(app="shop", dyno="worker.1", command=tuple(array))
+        assert asked == commands.RunCommand(app="shop", dyno="worker.1", command=tuple(array))
 
 
 @pytest.mark.parametrize(
@@ -239,55 +238,55 @@ def test_a_value_where_a_key_should_stand_is_not_said_again(text: str) -> None:
 
 
 def test_no_token_is_said_again_whatever_is_wrong_with_its_quotes() -> None:
-    for grammar in GRAMMARS:
+    for grammar in PARSERS:
         with pytest.raises(CommandError) as caught:
-            parse('connect "hunter2', surface="slash", grammar=grammar)
+            parse('connect "hunter2', surface="slash", parser=grammar)
         assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=lambda one: one.provider)
+@pytest.mark.parametrize("grammar", PARSERS, ids=lambda one: one.provider)
 def test_every_command_has_a_reader_and_its_examples_are_right(grammar: CommandParser) -> None:
     names = [entry.name for entry in grammar.catalogue]
     assert len(names) == len(set(names))
-    assert set(names) == set(grammar.readers)
-    assert all(grammar.entry_for(meant) for meant in grammar.aliases.values())
+    assert set(names) == set(grammar.parse_functions)
+    assert all(grammar.find_help(meant) for meant in grammar.aliases.values())
     assert not set(grammar.aliases) & set(names)
     for entry in grammar.catalogue:
         for example in entry.examples:
-            parse(example, surface="slash", grammar=grammar)
+            parse(example, surface="slash", parser=grammar)
 
 
 @pytest.mark.parametrize(
     ("text", "grammar", "command"),
     [
-        ("<@U0BUILDBELL> buildio ps shop", BUILDIO, command_grammar.ListDynos(app="shop")),
-        ("<@U0BUILDBELL> /buildio ps shop", BUILDIO, command_grammar.ListDynos(app="shop")),
-        ("BuildIO ps shop", BUILDIO, command_grammar.ListDynos(app="shop")),
-        ("build.io ps shop", BUILDIO, command_grammar.ListDynos(app="shop")),
-        ("<@U0BUILDBELL> <http://build.io|build.io> ps shop", BUILDIO, command_grammar.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> buildio ps shop", BUILDIO, commands.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> /buildio ps shop", BUILDIO, commands.ListDynos(app="shop")),
+        ("BuildIO ps shop", BUILDIO, commands.ListDynos(app="shop")),
+        ("build.io ps shop", BUILDIO, commands.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> <http://build.io|build.io> ps shop", BUILDIO, commands.ListDynos(app="shop")),
         (
             "build.io domains add shop <http://www.example.com|www.example.com>",
             BUILDIO,
-            command_grammar.AddDomain(app="shop", host="www.example.com"),
+            commands.AddDomain(app="shop", host="www.example.com"),
         ),
-        ("<@U0BUILDBELL> bitrise status android", BITRISE, Status(app="android")),
-        ("status android", BITRISE, Status(app="android")),
+        ("<@U0BUILDBELL> bitrise status android", BITRISE, ShowStatus(app="android")),
+        ("status android", BITRISE, ShowStatus(app="android")),
         ("build #12", BITRISE, None),
-        ("buildio", BUILDIO, Help()),
+        ("buildio", BUILDIO, ShowHelp()),
     ],
 )
 def test_the_first_word_of_a_message_chooses_the_provider(
     text: str, grammar: CommandParser, command: Command | None
 ) -> None:
-    assert grammar_in(text) is grammar
+    assert parser_in(text) is grammar
     if command is not None:
-        assert parse(text, surface="message", grammar=grammar) == command
+        assert parse(text, surface="message", parser=grammar) == command
 
 
 def test_a_message_that_names_no_provider_means_the_one_given() -> None:
-    assert grammar_in("<@U0BUILDBELL> apps", BUILDIO) is BUILDIO
-    assert grammar_in("<@U0BUILDBELL> bitrise apps", BUILDIO) is BITRISE
-    assert grammar_in("bitrise-samples", BUILDIO) is BUILDIO
+    assert parser_in("<@U0BUILDBELL> apps", BUILDIO) is BUILDIO
+    assert parser_in("<@U0BUILDBELL> bitrise apps", BUILDIO) is BITRISE
+    assert parser_in("bitrise-samples", BUILDIO) is BUILDIO
 
 
 @given(st.text())
@@ -295,7 +294,7 @@ def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
     with suppress(CommandError):
         read(text)
     with suppress(CommandError):
-        parse(text, surface="message", grammar=grammar_in(text, BUILDIO))
+        parse(text, surface="message", parser=parser_in(text, BUILDIO))
 
 
 @given(
@@ -320,52 +319,52 @@ HOST = st.from_regex(r"(\*\.)?[a-z0-9]{1,5}\.[a-z]{1,5}", fullmatch=True)
 DYNO = st.from_regex(r"[a-z]{1,5}\.[0-9]{1,3}", fullmatch=True)
 ARRAY = st.lists(st.text(alphabet="abc -'\"\\$|*:=<é“’\n", max_size=10), min_size=1, max_size=4).map(tuple)
 COMMANDS = st.one_of(
-    st.builds(command_grammar.ShowApp, app=MAYBE),
-    st.builds(command_grammar.CreateApp, name=MAYBE, team=MAYBE, region=MAYBE),
-    st.builds(command_grammar.Deploy, app=MAYBE, branch=MAYBE, message=MAYBE),
-    st.builds(command_grammar.Deploy, app=MAYBE, commit=MAYBE),
-    st.builds(command_grammar.ListDynos, app=MAYBE),
-    st.builds(command_grammar.RestartDynos, app=NAME, dyno=MAYBE),
-    st.builds(command_grammar.RestartDynos, dyno=st.none() | DYNO),
-    st.builds(command_grammar.RunCommand, app=MAYBE, dyno=MAYBE, command=ARRAY),
-    st.builds(command_grammar.ListConfig, app=MAYBE.filter(lambda name: name is None or "=" not in name)),
-    st.builds(command_grammar.GetConfig, app=MAYBE, key=KEY),
-    st.builds(command_grammar.SetConfig, app=MAYBE, key=KEY),
-    st.builds(command_grammar.UnsetConfig, app=NAME, keys=KEYS),
+    st.builds(commands.ShowApp, app=MAYBE),
+    st.builds(commands.CreateApp, name=MAYBE, team=MAYBE, region=MAYBE),
+    st.builds(commands.Deploy, app=MAYBE, branch=MAYBE, message=MAYBE),
+    st.builds(commands.Deploy, app=MAYBE, commit=MAYBE),
+    st.builds(commands.ListDynos, app=MAYBE),
+    st.builds(commands.RestartDynos, app=NAME, dyno=MAYBE),
+    st.builds(commands.RestartDynos, dyno=st.none() | DYNO),
+    st.builds(commands.RunCommand, app=MAYBE, dyno=MAYBE, command=ARRAY),
+    st.builds(commands.ListConfig, app=MAYBE.filter(lambda name: name is None or "=" not in name)),
+    st.builds(commands.GetConfig, app=MAYBE, key=KEY),
+    st.builds(commands.SetConfig, app=MAYBE, key=KEY),
+    st.builds(commands.UnsetConfig, app=NAME, keys=KEYS),
     st.builds(
-        command_grammar.UnsetConfig,
+        commands.UnsetConfig,
         keys=st.lists(IN_CAPITALS, min_size=1, max_size=3, unique=True).map(tuple),
     ),
-    st.builds(command_grammar.ListDomains, app=MAYBE),
-    st.builds(command_grammar.AddDomain, app=MAYBE, host=st.none() | HOST),
-    st.builds(command_grammar.RemoveDomain, app=MAYBE, host=HOST),
-    st.builds(command_grammar.ClearDomains, app=MAYBE),
-    st.builds(command_grammar.ListPipelines),
-    st.builds(command_grammar.ShowPipeline, name=NAME),
-    st.builds(command_grammar.ListEnvironments),
-    st.builds(command_grammar.ShowEnvironment, id=NAME),
-    st.builds(command_grammar.SetEnvironment, id=NAME, key=st.none() | KEY),
-    st.builds(command_grammar.UnsetEnvironment, id=NAME, keys=KEYS),
-    st.builds(command_grammar.ListNamespaces),
-    st.builds(command_grammar.ShowNamespace, name=NAME),
-    st.builds(command_grammar.CreateNamespace, name=MAYBE, team=MAYBE, region=MAYBE, description=MAYBE),
-    st.builds(command_grammar.DeleteNamespace, name=MAYBE),
-    st.builds(command_grammar.ListTeams),
-    st.builds(command_grammar.ShowTeam, team=NAME),
-    st.builds(command_grammar.Login, region=NAME),
-    st.builds(command_grammar.ListTies),
-    st.builds(command_grammar.Link, app=MAYBE, bitrise=NAME, branches=st.just(()) | GLOBS),
-    st.builds(command_grammar.Unlink, app=MAYBE, bitrise=MAYBE),
+    st.builds(commands.ListDomains, app=MAYBE),
+    st.builds(commands.AddDomain, app=MAYBE, host=st.none() | HOST),
+    st.builds(commands.RemoveDomain, app=MAYBE, host=HOST),
+    st.builds(commands.ClearDomains, app=MAYBE),
+    st.builds(commands.ListPipelines),
+    st.builds(commands.ShowPipeline, name=NAME),
+    st.builds(commands.ListEnvironments),
+    st.builds(commands.ShowEnvironment, id=NAME),
+    st.builds(commands.SetEnvironment, id=NAME, key=st.none() | KEY),
+    st.builds(commands.UnsetEnvironment, id=NAME, keys=KEYS),
+    st.builds(commands.ListNamespaces),
+    st.builds(commands.ShowNamespace, name=NAME),
+    st.builds(commands.CreateNamespace, name=MAYBE, team=MAYBE, region=MAYBE, description=MAYBE),
+    st.builds(commands.DeleteNamespace, name=MAYBE),
+    st.builds(commands.ListTeams),
+    st.builds(commands.ShowTeam, team=NAME),
+    st.builds(commands.Login, region=NAME),
+    st.builds(commands.ListDeployLinks),
+    st.builds(commands.CreateDeployLink, app=MAYBE, bitrise=NAME, branches=st.just(()) | GLOBS),
+    st.builds(commands.DeleteDeployLink, app=MAYBE, bitrise=MAYBE),
 )
 
 
 @given(COMMANDS)
 def test_a_command_put_into_words_and_read_again_is_the_same(command: Command) -> None:
-    assert read(command_grammar.words(command)) == command
+    assert read(format_command(command)) == command
 
 
 def test_each_endpoint_of_the_reference_has_a_command() -> None:
     for endpoint in ENDPOINTS:
-        entry = BUILDIO.entry_for(endpoint.command)
+        entry = BUILDIO.find_help(endpoint.command)
         assert entry is not None, endpoint.asks
         assert entry.name == endpoint.command

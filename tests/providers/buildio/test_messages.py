@@ -52,7 +52,7 @@ from providers.buildio.processes import messages as processe_messages
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.shared import error_texts, type_to_confirm
-from providers.buildio.shared.arguments import array_of
+from providers.buildio.shared.arguments import format_array
 from providers.buildio.shared.button_values import ConfigVarsButton, DynoButton, RemoveVarsButton
 from providers.buildio.teams import messages as team_messages
 from tests.providers.buildio.renderer_cases import (
@@ -371,7 +371,7 @@ def test_the_array_that_is_shown_is_the_one_that_runs(command: list[str]) -> Non
     text = "".join(piece.removeprefix("```\n").removesuffix("\n```") for piece in pieces)
     for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         text = text.replace(entity, letter)
-    assert text == array_of(command)
+    assert text == format_array(command)
     assert json.loads(text) == command
     assert RunOrigin.read(view["private_metadata"]).command == tuple(command)
 

@@ -11,7 +11,7 @@ from unittest import mock
 import bot.app
 from domain.action import Action
 from domain.build import App
-from domain.commands.shared_commands import Connect, WhoAmI
+from domain.commands.shared_commands import ConnectAccount, WhoAmI
 from domain.provider import Provider
 from handlers import listeners
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
@@ -61,7 +61,7 @@ class ActionHarness:
     async def begin_to_connect(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""
         context = self.context(person)
-        answer = await commands.connect(Connect(), context, Provider.BUILDIO)
+        answer = await commands.connect(ConnectAccount(), context, Provider.BUILDIO)
         assert answer is not None
         await ChannelResponder(context)(answer)
         post = await self.town.wait_for_message("paste your token into the dialog", person=person)

@@ -30,6 +30,7 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import signed_text
 from storage.repositories import Repositories
+from tests.support.commands import parser_of_no_commands
 from tests.support.factories import NOON
 from tests.tiny.source import TINY
 
@@ -90,6 +91,7 @@ class TinyServices:
         self.tiny = Tiny()
         spec = ProviderSpec(
             provider=TINY,
+            parser=parser_of_no_commands(TINY),
             actions=[ActionSpec(RetryJob, self.tiny.retry, prepare=fetch_job_name)],
             find_stage=self.tiny.find_stage,
         )

@@ -10,9 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
-from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
-from domain.commands.formatting import term_words
+from domain.commands.formatting import format_rule
 from domain.commands.shared_commands import Subscribe
 from domain.notifications.rule import (
     DeliveryStyle,
@@ -26,7 +25,8 @@ from messages import subscription_form
 from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
-from services.features.subscriptions.form import asked_in
+from services.features.subscriptions.form import read_subscribe_command
+from tests.support.commands import BITRISE, parse
 from tests.support.factories import ANDROID
 
 
@@ -55,7 +55,7 @@ def test_saving_without_a_change_changes_nothing(words: str) -> None:
     assert isinstance(ask, Subscribe)
     view = shown(ask.terms)
     values = view_state(view["blocks"], {}, submitting=True)
-    assert asked_in(values, ask.terms).terms == ask.terms
+    assert read_subscribe_command(values, ask.terms, BITRISE).terms == ask.terms
 
 
 NAMES = st.lists(
@@ -97,12 +97,14 @@ def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: N
         assume(False)
     for wanted in (terms.filter.branch, terms.filter.workflow):
         assume(not set(wanted.include) & set(wanted.exclude))  # which the modal refuses
-    typed = parse(f"subscribe {term_words(terms)}", surface="slash")
+    typed = parse(f"subscribe {format_rule(terms)}", surface="slash")
     assert isinstance(typed, Subscribe)
     assert typed.terms == terms
     view = shown(terms)
     validate_view(view)
-    assert asked_in(view_state(view["blocks"], {}, submitting=True), terms).terms == terms
+    assert (
+        read_subscribe_command(view_state(view["blocks"], {}, submitting=True), terms, BITRISE).terms == terms
+    )
 
 
 def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
@@ -112,7 +114,7 @@ def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
     )
     view = shown(before)
     values = view_state(view["blocks"], {}, submitting=True)
-    assert asked_in(values, before).terms == before
+    assert read_subscribe_command(values, before, BITRISE).terms == before
 
 
 def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRule:
@@ -122,7 +124,7 @@ def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRul
     view = subscription_form.subscription_modal(
         ANDROID, filled, origin=SubscriptionOrigin(number=1, channel="C1")
     )
-    return asked_in(view_state(view["blocks"], {}, submitting=True), before).terms
+    return read_subscribe_command(view_state(view["blocks"], {}, submitting=True), before, BITRISE).terms
 
 
 def test_what_is_typed_counts_beside_what_is_picked() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domain.build import App
+from domain.provider import Provider
 from services.lookup.app_names import AmbiguousApp, UnknownApp, find_app
 
 ANDROID = App(
@@ -30,23 +31,23 @@ APPS = [ANDROID, IOS, SHOP, SHOP_ADMIN]
     ],
 )
 def test_an_app_is_named_in_many_ways(words: str, app: App) -> None:
-    assert find_app(words, APPS) is app
+    assert find_app(words, APPS, provider=Provider.BITRISE) is app
 
 
 def test_a_beginning_that_fits_several_names_them() -> None:
     with pytest.raises(AmbiguousApp, match=r"sample could be .*sample-apps-android-sdk22.*Sample iOS"):
-        find_app("sample", APPS)
+        find_app("sample", APPS, provider=Provider.BITRISE)
 
 
 def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     with pytest.raises(
         UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
     ):
-        find_app("smaple-ios", APPS)
+        find_app("smaple-ios", APPS, provider=Provider.BITRISE)
     with pytest.raises(UnknownApp, match=r"called zzz\. `/bitrise apps`"):
-        find_app("zzz", APPS)
+        find_app("zzz", APPS, provider=Provider.BITRISE)
 
 
 def test_nothing_is_no_app() -> None:
     with pytest.raises(UnknownApp):
-        find_app("  ", APPS)
+        find_app("  ", APPS, provider=Provider.BITRISE)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -30,6 +31,7 @@ from services.container import Services
 from services.jobs.access_checker import AccessChecker
 from services.provider_connection import ProviderConnection
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
+from services.request.context import context_outside
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import MemberDirectory, Membership
@@ -191,9 +193,11 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
         storage=sealing,
         slack=Slack,
         access_changed=lambda: None,
+        lookout=None,
+        outbox_changed=lambda: None,
         home_changed=lambda *_: noticed.set(),
     )
-    sight = AccessChecker(cast(Services, services), asyncio.Event(), every=timedelta(seconds=0.05))
+    sight = access_checker(services, every=timedelta(seconds=0.05))
     running = asyncio.create_task(sight.run())
     async with asyncio.timeout(60):
         await noticed.wait()
@@ -201,6 +205,19 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
     await running
     assert await sealing.of("T2").accounts.find(BEN, Provider.BITRISE) is None
     assert await sealing.of("T1").accounts.find(BEN, Provider.BITRISE) is not None
+
+
+def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
+    return AccessChecker(
+        services.clients,
+        services.storage,
+        services.lookout,
+        asyncio.Event(),
+        context_for=partial(context_outside, cast(Services, services)),
+        outbox_changed=services.outbox_changed,
+        clock=services.clock,
+        **options,
+    )
 
 
 class Visibility(RuleBasedStateMachine):
@@ -217,7 +234,9 @@ class Visibility(RuleBasedStateMachine):
         database = self.run(Database.open(Path(self.folder.name) / "b.db"))
         self.storage = make_repositories(database, SecretBox(["key-" * 10]))
         self.here = self.storage.of(TEAM)
-        self.clients = Clients(self._clients(Provider.BITRISE), self._clients(Provider.BUILDIO))
+        self.clients = Clients(
+            [self._clients(one) for one in (Provider.BITRISE, Provider.BUILDIO)], Everybody()
+        )
         blind = SimpleNamespace(blindness=lambda _: "away" if self.system.away else None)
         services = SimpleNamespace(
             clock=lambda: self.now,
@@ -226,7 +245,7 @@ class Visibility(RuleBasedStateMachine):
             lookout=blind,
             outbox_changed=lambda: None,
         )
-        self.sight = AccessChecker(cast(Services, services), asyncio.Event())
+        self.sight = access_checker(services)
         self.makers: dict[str, Maker] = {}
         for person in (BEN, DORA):
             self.makers[person] = Maker(yes_at=self.now)
@@ -358,7 +377,7 @@ class Visibility(RuleBasedStateMachine):
     @rule()
     def an_hour_goes_by_and_it_is_asked(self) -> None:
         self.now += HOUR + timedelta(minutes=1)
-        self.run(self.sight.look())
+        self.run(self.sight.check())
         for one in self.makers.values():
             self._judge(one)
 

@@ -19,7 +19,7 @@ from messages import build_card
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished
-from providers.bitrise.api.requests import AbortRequest, BuildQuery
+from providers.bitrise.api.requests import AbortRequest, BuildListParams
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.logs import messages as log_messages
@@ -99,7 +99,7 @@ async def test_me_and_apps(bitrise: BitriseClient, server: StubServer) -> None:
 
 
 async def test_the_list_of_builds(bitrise: BitriseClient) -> None:
-    async for page in bitrise.builds("669403bffbe35909", BuildQuery(branch="master"), limit=3).pages():
+    async for page in bitrise.builds("669403bffbe35909", BuildListParams(branch="master"), limit=3).pages():
         builds, total, next_ = page.items, page.total, page.next
         break
     assert (total, next_) == (19, "b5e4e86ff62ef8ec")

@@ -16,7 +16,7 @@ from domain.errors import Forbidden, InvalidToken, NotFound, ResponseLost, TooLa
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished, NoLog
-from providers.bitrise.api.requests import AbortRequest, BuildQuery, TriggerRequest
+from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggerRequest
 from providers.http import downloads
 from providers.http.transport import HttpTransport
 from sandbox.bitrise.members import TESTER_TOKEN, TOKEN
@@ -138,7 +138,7 @@ async def test_every_filter_is_understood(client_fixture: ClientFixture) -> None
     client_fixture.sandbox.start_build(client_fixture.android, workflow="deploy", params={"tag": "v1"})
 
     async def numbers(**wanted: object) -> list[int | None]:
-        query = BuildQuery(**wanted)
+        query = BuildListParams(**wanted)
         return [
             build.number async for build in client_fixture.bitrise.builds(client_fixture.android.slug, query)
         ]

@@ -17,7 +17,7 @@ from domain.log.log_text import readable
 from providers.bitrise.api.log_text import log_in
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
-from providers.bitrise.api.requests import AbortRequest, BuildQuery, EnvironmentVariable, TriggerRequest
+from providers.bitrise.api.requests import AbortRequest, BuildListParams, EnvironmentVariable, TriggerRequest
 from providers.bitrise.api.trigger_response import started_by
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -119,7 +119,7 @@ def test_no_log_breaks_the_reading_or_keeps_an_escape(text: str) -> None:
 def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:
     from tests.support.factories import NOON
 
-    query = BuildQuery(status=3, after=NOON, trigger_event_type="pull-request", pull_request_id=7)
+    query = BuildListParams(status=3, after=NOON, trigger_event_type="pull-request", pull_request_id=7)
     assert query.params() == {
         "status": "3",
         "after": str(int(NOON.timestamp())),

@@ -1,0 +1,84 @@
+"""What the bot asks of any provider's client about builds and their logs. Interfaces and parameters; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.build import Build, BuildState, FrozenModel
+from domain.build_filter import BuildTriggerEvent
+
+NO_STATES: frozenset[BuildState] = frozenset()
+
+
+class BuildQuery(FrozenModel):
+    """Which builds of an app to list; an empty part means every build.
+
+    A provider applies as much of it as it can, so the caller checks what comes. `after` and `before` are on the
+    trigger time and include it.
+    """
+
+    states: frozenset[BuildState] = NO_STATES
+    branch: str | None = None
+    workflow: str | None = None
+    events: frozenset[BuildTriggerEvent] = frozenset()
+    pull_request: int | None = None
+    number: int | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    running_first: bool = False
+
+
+class BuildPage(Protocol):
+    """One page of a list of builds."""
+
+    @property
+    def items(self) -> Sequence[Build]:
+        """The builds on the page. Raises ProviderError."""
+
+    @property
+    def next(self) -> str | None:
+        """Where the next page begins; None on the last one. Raises ProviderError."""
+
+
+class BuildList(Protocol):
+    """A list of builds, read page by page as far as the caller iterates."""
+
+    def pages(self, start: str | None = None) -> AsyncIterator[BuildPage]:
+        """Iterate over the pages, from the one that begins at `start`. Raises ProviderError."""
+
+    def __aiter__(self) -> AsyncIterator[Build]: ...
+
+
+class BuildClient(Protocol):
+    """Lists and reads a provider's builds under somebody's credentials. Every method raises ProviderError."""
+
+    def builds(self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50) -> BuildList:
+        """List an app's builds, newest first unless the query sorts otherwise."""
+
+    def all_builds(self, *, states: frozenset[BuildState] = NO_STATES, limit: int = 50) -> BuildList:
+        """List the builds of all apps that the credentials can see, newest first."""
+
+    async def build(self, app_slug: str, build_slug: str) -> Build:
+        """Return one build. Raises NotFound."""
+
+
+class LogTail(FrozenModel):
+    """The end of a build's log as text with the boxes around its steps, secrets redacted.
+
+    `still_growing`: the provider has not archived the log yet.
+    """
+
+    framed: str
+    still_growing: bool
+
+
+class LogClient(Protocol):
+    """Reads the logs of a provider's builds under somebody's credentials. Every method raises ProviderError."""
+
+    async def log_tail(self, app_slug: str, build_slug: str, *, most: int) -> LogTail:
+        """Return the last `most` bytes of a build's log. Raises NotFound where there is none."""
+
+    async def ai_summary(self, build_slug: str) -> str | None:
+        """Return the provider's own summary of why a build failed; None where it has none."""

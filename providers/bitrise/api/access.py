@@ -1,0 +1,28 @@
+"""Bitrise's client for whoever asks."""
+
+from __future__ import annotations
+
+from domain.provider import Provider
+from providers.bitrise.api.client import BitriseClient
+from services.request.app_visibility import VisibleApps
+from services.request.context import RequestContext
+
+
+def reading_client(context: RequestContext) -> BitriseClient:
+    """Return the client that reads with the person's token, or with the bot's where they have none.
+
+    It may read more than the person may see; what that is, `visible_apps` says.
+    """
+    client: BitriseClient = context.client_for(Provider.BITRISE).reading
+    return client
+
+
+def own_client(context: RequestContext) -> BitriseClient:
+    """Return the client with the person's own token, or with the bot's where the operator lets it act for people."""
+    client: BitriseClient = context.client_for(Provider.BITRISE).own
+    return client
+
+
+def visible_apps(context: RequestContext) -> VisibleApps:
+    """Return Bitrise's apps that the person may see where they ask."""
+    return context.apps_of(Provider.BITRISE)

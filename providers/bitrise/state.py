@@ -1,0 +1,48 @@
+"""What Bitrise's features keep in memory: logs that are followed, where artifacts are, limits of reading logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.provider import Provider
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.artifacts.artifact_index import ArtifactIndex
+from providers.bitrise.logs.follower import LogFollowers
+from providers.bitrise.logs.log_limits import read_logs, whole_logs
+from services.request.context import RequestContext
+
+
+class BitriseState:
+    """Made once, with the bot's own client; nothing of it survives a restart.
+
+    `whole_logs` limits how many logs are handed over as files at once, `read_logs` how many are read.
+    """
+
+    def __init__(
+        self, client: BitriseClient, *, clock: Callable[[], datetime], follow_seconds: float
+    ) -> None:
+        self.log_followers = LogFollowers(clock=clock, seconds_each=follow_seconds)
+        self.artifact_index = ArtifactIndex(client)
+        self.whole_logs = whole_logs()
+        self.read_logs = read_logs()
+
+    async def run(self) -> None:
+        """Wait until stopped, then end the logs that are followed."""
+        await self.log_followers.run()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self.log_followers.stop()
+
+    def forget(self, team: str) -> None:
+        """Forget the workspace: the app was uninstalled from it."""
+        self.log_followers.forget(team)
+
+
+def state_of(context: RequestContext) -> BitriseState:
+    """Return Bitrise's state in the bot that answers."""
+    state = context.services.clients.at(Provider.BITRISE).state
+    if not isinstance(state, BitriseState):
+        raise TypeError(f"Bitrise's state is {type(state).__name__}")
+    return state

@@ -1,0 +1,63 @@
+"""Open the form that makes or changes a subscription."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from domain.build import App
+from domain.provider import Provider
+from messages import subscription_form
+from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
+from services.features.subscriptions.commands import of_this_caller
+from services.request.context import RequestContext
+from services.request.finder import slug_of_channel
+from services.request.modals import check_can_open, check_may_act, opening_deadline
+
+
+async def open_subscription(number: int, context: RequestContext) -> None:
+    """Open the form of a subscription, filled in as it is. Raises UserError, FilterTooLong, SlackCallFailed."""
+    subscription = await of_this_caller(number, context)
+    app = subscription.app
+    origin = SubscriptionOrigin(
+        channel=context.channel,
+        app=app.slug if app else "",
+        provider=subscription.provider,
+        number=subscription.id,
+    )
+    await context.show(
+        subscription_form.subscription_modal(app, SubscriptionForm.of(subscription.terms), origin=origin)
+    )
+
+
+async def open_subscribe(
+    context: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
+) -> None:
+    """Open the form of a new subscription; its list of apps begins with those of `provider`.
+
+    `until` is the deadline, a time of the event loop, where part of the time has passed already.
+    Raises UserError, NotConnected, SlackCallFailed.
+    """
+    check_can_open(context)
+    await check_may_act(context, provider, until or opening_deadline())
+    origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
+    await context.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
+
+
+async def open_subscribe_unless_one_app(context: RequestContext, provider: Provider) -> bool:
+    """Open the form of a new subscription unless only one app can be meant; return whether it was opened.
+
+    Raises UserError, NotConnected, SlackCallFailed.
+    """
+    if await slug_of_channel(context, provider) is not None:
+        return False
+    until = opening_deadline()
+    only: Sequence[App] = ()
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            only = await context.apps_of(provider).in_time()
+    if len(only) == 1:
+        return False
+    await open_subscribe(context, provider, until=until)
+    return True

@@ -1,0 +1,36 @@
+"""Parsing as the bot does it, for tests in which Bitrise is meant where they say nothing else."""
+
+from __future__ import annotations
+
+from bot.providers_setup import SPECS
+from domain.commands import command_line
+from domain.commands.command_line import Surface
+from domain.commands.parser import CommandParser
+from domain.commands.shared_commands import Command
+from domain.provider import Provider
+from providers.bitrise import command_parser as bitrise_commands
+from providers.buildio import command_parser as buildio_commands
+
+BITRISE, BUILDIO = bitrise_commands.PARSER, buildio_commands.PARSER
+PARSERS = (BITRISE, BUILDIO)
+
+
+def parse(text: str, *, surface: Surface, parser: CommandParser = BITRISE) -> Command:
+    return command_line.parse(text, surface=surface, parser=parser)
+
+
+def parser_in(text: str, default: CommandParser = BITRISE) -> CommandParser:
+    return SPECS.find_addressed(text, default.provider).parser
+
+
+def parser_of_no_commands(provider: Provider) -> CommandParser:
+    return CommandParser(
+        provider=provider,
+        catalogue=(),
+        parse_functions={},
+        aliases={},
+        name_pattern=str(provider),
+        example="help",
+        parse_build_ref=lambda _: None,
+        subscribe_example="subscribe",
+    )
