@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.result import BenchmarkResult, scaled
-from bot.providers_setup import ACTIONS
+from bot.providers_setup import ACTIONS, SPECS
 from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import slack_session
 from domain.build import App, Build, BuildState
@@ -88,6 +88,7 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
                 counts=Metrics(),
                 clock=lambda: datetime.now(UTC),
                 new_key=lambda: secrets.token_hex(8),
+                presentation_of=SPECS.presentation_of,
                 limits=RateLimits(flood=10**6),
             )
             for number in range(at_first):

@@ -294,6 +294,7 @@ class Application:
                     storage,
                     lookout,
                     access_news,
+                    registry=SPECS,
                     context_for=partial(context_outside, services),
                     outbox_changed=relay.wake,
                     clock=self._clock,
@@ -504,6 +505,7 @@ class Application:
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
+            presentation_of=SPECS.presentation_of,
             provider_clocks=provider_clocks,
             limits=RateLimits(
                 backlog=self._settings.backlog_count,

@@ -9,7 +9,7 @@ from domain.message import Message
 from domain.message_state import RunNote
 from domain.pipeline import Pipeline
 from messages import pipeline_card
-from providers.bitrise.builds import action_messages
+from messages.started_run import add_starter, run_no_longer_updated
 
 
 class RunMessageRenderer:
@@ -17,9 +17,9 @@ class RunMessageRenderer:
 
     def render_unfollowed(self, note: RunNote, why: str) -> Message:
         """Say that the run is not followed to its end; `why` ends a sentence, `{by}` in it is whoever started it."""
-        return action_messages.run_unfollowed(note, why)
+        return run_no_longer_updated(note, why)
 
     def render_ended_pipeline(self, pipeline: Pipeline, app: App, note: RunNote, *, now: datetime) -> Message:
         """Show how a pipeline ended, with who started it."""
         card = pipeline_card.pipeline_card(pipeline, app, now=now)
-        return action_messages.with_starter(card, note)
+        return add_starter(card, note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from domain.access_policy import (
@@ -13,7 +14,6 @@ from domain.access_policy import (
     Permission,
     Principals,
     Verdict,
-    permissions_at,
 )
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
@@ -35,8 +35,9 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from messages.provider_presentation import ProviderPresentation
 
-KIND, ACTS, BUILDIO_ACTS, APP, CHANNEL = "kind", "acts", "buildio_acts", "app", "channel"
+KIND, ACTS, APP, CHANNEL = "kind", "acts", "app", "channel"
 PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
 BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
 # Stands among the actions for all of them.
@@ -76,9 +77,6 @@ _DOING = {
     Permission.LOGIN: "logging in to clusters",
     Permission.SUBSCRIBE: "changing subscriptions",
 }
-_AT_BITRISE = permissions_at(Provider.BITRISE)
-# Slack takes ten boxes in one field (Slack's rules, "Elements").
-_AT_BUILDIO = tuple(one for one in permissions_at(Provider.BUILDIO) if one not in _AT_BITRISE)
 _KINDS = {
     "allow": ("These people may, and nobody else", "The first rule that fits decides"),
     "protect": ("Needs a second person", "Whoever may do it needs somebody's agreement"),
@@ -88,6 +86,14 @@ _WHO = {
     "chosen": "The people and groups below",
     "nobody": "Nobody",
 }
+
+
+@dataclass(frozen=True)
+class RulePermissions:
+    """What can be allowed at one provider."""
+
+    presentation: ProviderPresentation
+    permissions: Sequence[Permission]
 
 
 class ShownRule(FrozenModel):
@@ -223,8 +229,22 @@ def _left_out(rules: Sequence[ShownRule]) -> list[Block]:
     return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
 
 
-def policy_modal(filled: FilledRule, *, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """The modal that adds a rule; its apps are those of the provider that `origin` names."""
+def permission_name(permission: Permission) -> str:
+    """Return what the permission lets people do, as it follows "may"."""
+    return _ACTS[permission]
+
+
+def policy_modal(
+    filled: FilledRule,
+    choices: Sequence[RulePermissions],
+    *,
+    origin: ViewMetadata,
+    problem: str | None = None,
+) -> Block:
+    """Render the form that adds a rule: its `choices` are those of all providers, in order.
+
+    Its apps are those of the provider that `origin` names.
+    """
     kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
     who = [option(text, value) for value, text in _WHO.items()]
     app = None
@@ -243,21 +263,7 @@ def policy_modal(filled: FilledRule, *, origin: ViewMetadata, problem: str | Non
                 optional=False,
                 dispatch=True,
             ),
-            field(
-                ACTS,
-                "About",
-                _checkboxes(
-                    [option("All actions", EVERYTHING), *_options(_AT_BITRISE)],
-                    (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
-                ),
-            ),
-            field(
-                BUILDIO_ACTS,
-                "About, at Build.io",
-                _checkboxes(_options(_AT_BUILDIO), filled.acts),
-                hint="Tick what the rule is about, here or above. Running commands and logging in are nobody's until a"
-                " rule names them; All actions does not.",
-            ),
+            *_permission_fields(filled, choices),
             field(
                 PROVIDERS,
                 "Where",
@@ -287,7 +293,7 @@ def policy_modal(filled: FilledRule, *, origin: ViewMetadata, problem: str | Non
                     [option(one, one) for one in filled.groups if pickable(one)],
                 ),
             ),
-            *(_of_second_person(filled) if filled.kind == "protect" else []),
+            *(_of_second_person(filled, choices) if filled.kind == "protect" else []),
         ],
         callback_id=action_ids.POLICY_MODAL,
         private_metadata=origin.encode(),
@@ -296,7 +302,8 @@ def policy_modal(filled: FilledRule, *, origin: ViewMetadata, problem: str | Non
     )
 
 
-def _of_second_person(filled: FilledRule) -> list[Block]:
+def _of_second_person(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
+    staged = [one.presentation.label for one in choices if one.presentation.has_pipeline_stages]
     return [
         header("Where a second person is needed"),
         field(
@@ -314,16 +321,47 @@ def _of_second_person(filled: FilledRule) -> list[Block]:
             STAGES,
             "Stages",
             text_element(" ".join(filled.stages), placeholder="production", most=300),
-            hint="Of pipelines at Build.io. None: every stage.",
+            hint=f"Of pipelines{' at ' if staged else ''}{' and '.join(staged)}. None: every stage.",
         ),
         field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
     ]
 
 
+def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
+    """Return a field for each provider, with the permissions that those before it do not have."""
+    first, *others = choices
+    known = list(first.permissions)
+    fields = [
+        field(
+            ACTS,
+            "About",
+            _checkboxes(
+                [option("All actions", EVERYTHING), *_options(known)],
+                (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
+            ),
+        )
+    ]
+    for one in others:
+        # Slack takes ten boxes in one field (Slack's rules, "Elements").
+        new = [permission for permission in one.permissions if permission not in known]
+        known += new
+        if new:
+            fields.append(
+                field(
+                    f"{one.presentation.provider}_{ACTS}",
+                    f"About, at {one.presentation.label}",
+                    _checkboxes(_options(new), filled.acts),
+                    hint=one.presentation.permissions_hint,
+                )
+            )
+    return fields
+
+
 def read_rule(values: Mapping[str, Any]) -> FilledRule:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
-    acts = (*filled.several(ACTS), *filled.several(BUILDIO_ACTS))
+    others = sorted(name for name in values if name.endswith(f"_{ACTS}"))
+    acts = tuple(action for name in (ACTS, *others) for action in filled.several(name))
     return FilledRule(
         kind=filled.picked(KIND) or "allow",
         everything=EVERYTHING in acts,
@@ -349,10 +387,10 @@ def group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
     return [option(handle, group) for handle, group in having[:100]]
 
 
-def rule_added(one: ShownRule) -> Message:
-    """To the channel: a new rule counts from now on."""
+def rule_added(one: ShownRule, command: str) -> Message:
+    """Tell the channel that a new rule counts from now on; `command` is the slash command that lists all of them."""
     text = f"📜 A new rule: {_sentence(one)}."
-    return Message(text, [section(text), context("`/bitrise policy` shows all of them.")])
+    return Message(text, [section(text), context(f"`{command} policy` shows all of them.")])
 
 
 def rule_removed(one: ShownRule) -> Message:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
 
 from domain.build import FrozenModel
 from domain.message import Block, Message
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, field, modal, text_element, warning
+from messages.provider_presentation import ProviderPresentation
 
 TOKEN = "token"  # noqa: S105 - the field's name
 LONGEST_TOKEN = 2000
@@ -29,48 +29,13 @@ class ConnectedAccount(FrozenModel):
     works: bool = True
 
 
-class _ConnectForm(FrozenModel):
-    """How a provider's token is asked for: what it is called, where it is made, and what comes of it."""
-
-    label: str
-    words: str
-    placeholder: str
-
-
-_OTHERWISE = _ConnectForm(
-    label="API token",
-    words="Make an API token of your own at {provider}, and paste it here.",
-    placeholder="Your token",
-)
-_ASKING: Mapping[Provider, _ConnectForm] = MappingProxyType(
-    {
-        Provider.BITRISE: _ConnectForm(
-            label="Personal access token",
-            words=(
-                "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
-                " I see and do with it what you may see and do there, and Bitrise shows your name with what you change."
-            ),
-            placeholder="bitpat_…",
-        ),
-        Provider.BUILDIO: _ConnectForm(
-            label="API token",
-            words=(
-                "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
-                " and do there, and what you change is done in your name."
-            ),
-            placeholder="Your token of Build.io",
-        ),
-    }
-)
-
-
 def title_of(provider: Provider) -> str:
     """What heads everything about one's account there."""
     return f"Your {provider.label} account"
 
 
 def connect_modal(
-    provider: Provider,
+    presentation: ProviderPresentation,
     *,
     origin: ViewMetadata,
     before: ConnectedAccount | None = None,
@@ -81,10 +46,9 @@ def connect_modal(
     known = (
         [section(f"Linked until now: {code(before.name)}. A new token takes its place.")] if before else []
     )
-    asking = _ASKING.get(provider, _OTHERWISE)
-    words = asking.words.replace("{provider}", provider.label)
+    provider, words = presentation.provider, presentation.fill_in(presentation.token_instructions)
     if sign_in is None:
-        ways, label, hint = [section(words)], asking.label, ""
+        ways, label, hint = [section(words)], presentation.token_label, ""
     else:
         page = link_button("Sign in…", sign_in, f"{action_ids.OPEN_LINK}_sign_in")
         ways = [
@@ -95,7 +59,7 @@ def connect_modal(
             ),
             section(f"Or without signing in: {words}"),
         ]
-        label, hint = f"Code, or {asking.label}", "The button is good for ten minutes. "
+        label, hint = f"Code, or {presentation.token_label}", "The button is good for ten minutes. "
     return modal(
         title_of(provider),
         [
@@ -105,7 +69,7 @@ def connect_modal(
             field(
                 TOKEN,
                 label,
-                text_element(None, placeholder=asking.placeholder, most=LONGEST_TOKEN),
+                text_element(None, placeholder=presentation.token_placeholder, most=LONGEST_TOKEN),
                 hint=f"{hint}It is checked at once and kept encrypted. It is never shown again, to nobody.",
                 optional=False,
             ),
@@ -212,7 +176,7 @@ def read_provider(value: str) -> Provider:
     try:
         return Provider.named(value)
     except ValueError:
-        return Provider.BITRISE
+        return UNNAMED_PROVIDER
 
 
 def connect_account_button(provider: Provider) -> Block:

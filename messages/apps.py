@@ -6,21 +6,24 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, paragraphs, plain_text, row, section
 from messages.kit.button_values import AppsButton
 from messages.kit.mrkdwn import code, escape, link, mention
 from messages.kit.views import found, option, pickable
+from messages.provider_presentation import ProviderPresentation
 
 
-def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Message:
-    """A page of the apps that the bot sees."""
+def app_list(
+    apps: Sequence[App], *, presentation: ProviderPresentation, total: int, page: int, size: int
+) -> Message:
+    """Render a page of a provider's apps."""
     if not apps:
         words = (
             "There is no such page."
             if total
-            else "The token sees no apps. Give its owner access to some at Bitrise."
+            else f"The token sees no apps. Give its owner access to some at {presentation.label}."
         )
         return Message(words, [section(words)])
     pages = -(-total // size)
@@ -35,10 +38,10 @@ def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Messag
         else None
     )
     title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
-    blocks = [section(title), *paragraphs([_line(app) for app in apps])]
+    blocks = [section(title), *paragraphs([_line(app, presentation) for app in apps])]
     if earlier or later:
         blocks.append(row(earlier, later))
-    blocks.append(context("`/bitrise use APP` makes one of them this channel's app."))
+    blocks.append(context(f"`{presentation.command} use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
 
 
@@ -67,8 +70,8 @@ def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
 
 
 def any_app_option(app: App) -> Block:
-    """The app, as it stands in a list of all providers' apps."""
-    at = "" if app.provider is Provider.BITRISE else f"{app.provider}/"
+    """Return the app's option in a list of all providers' apps."""
+    at = "" if app.provider is UNNAMED_PROVIDER else f"{app.provider}/"
     return option(app.title or app.slug, f"{at}{app.slug}", app.repository)
 
 
@@ -76,7 +79,7 @@ def read_any_app(value: str, title: str | None = None) -> App | None:
     """The app that was picked from a list of all providers' apps; None for a value that can't have been offered."""
     name, slash, slug = value.rpartition("/")
     try:
-        provider = Provider.named(name) if slash else Provider.BITRISE
+        provider = Provider.named(name) if slash else UNNAMED_PROVIDER
     except ValueError:
         return None
     return App(provider=provider, slug=slug, title=title or slug) if slug else None
@@ -97,8 +100,9 @@ def using_app(app: App, *, by: str) -> Message:
     )
 
 
-def _line(app: App) -> str:
+def _line(app: App, presentation: ProviderPresentation) -> str:
     repository = f" · {escape(app.repository)}" if app.repository else ""
-    disabled = " · _disabled at Bitrise_" if app.disabled else ""
-    page = f"https://app.bitrise.io/app/{app.slug}"
-    return f"*{link(page, app.title, 120)}*{repository} · {code(app.slug)}{disabled}"
+    disabled = f" · _disabled at {presentation.label}_" if app.disabled else ""
+    return (
+        f"*{link(presentation.app_url(app.slug), app.title, 120)}*{repository} · {code(app.slug)}{disabled}"
+    )

@@ -11,22 +11,29 @@ from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
-from messages.build_buttons import card_row, details_button
+from messages.build_buttons import card_row
 from messages.deploy_buttons import offer_row
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.button_values import AppButton, ListButton
 from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, when
+from messages.provider_presentation import ProviderPresentation
 
 ROWS_WITH_BUTTONS = 10
 
 
 def build_card(
-    build: Build, app: App, *, now: datetime, usual: timedelta | None = None, ties: Sequence[DeployLink] = ()
+    build: Build,
+    app: App,
+    *,
+    presentation: ProviderPresentation,
+    now: datetime,
+    usual: timedelta | None = None,
+    ties: Sequence[DeployLink] = (),
 ) -> Message:
-    """One build: what it is, how it stands, and what can be done with it.
+    """Render a build's card: the build, its state, and its buttons.
 
-    `usual`: how long builds like it take; `ties`: where this channel may want its builds deployed.
+    `presentation` is its provider's; `usual` is how long builds like it take; `ties` are the channel's deploy links.
     """
     so_far = build_text.so_far(build, now, usual)
     as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
@@ -36,7 +43,7 @@ def build_card(
         [
             section("\n".join(_about(build, app, now, usual))),
             *_small_print(build),
-            *card_row(build, app),
+            *card_row(build, app, presentation),
             *offer_row(build, app, ties),
         ],
     )
@@ -45,29 +52,32 @@ def build_card(
 def status(
     app: App,
     *,
+    presentation: ProviderPresentation,
     running: Sequence[Build],
     last_by_branch: Sequence[Build],
     now: datetime,
     usual: Mapping[str, timedelta] | None = None,
 ) -> Message:
-    """What runs now, and how each branch last ended. `usual` holds usual times by the build's slug."""
-    title = f"*{link(_page(app), app.title, 150)}*"
+    """Render what runs now, and each branch's last result. `usual` holds usual times by the build's slug."""
+    title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*"
     counts = f"{len(running)} running or waiting" if running else "nothing is running"
     blocks = [section(f"{title}: {counts}")]
     blocks += [
-        build_row(build, app, now=now, usual=(usual or {}).get(build.slug))
+        build_row(build, app, presentation=presentation, now=now, usual=(usual or {}).get(build.slug))
         for build in running[:ROWS_WITH_BUTTONS]
     ]
     if len(running) > ROWS_WITH_BUTTONS:
         blocks.append(
-            context(f"and {len(running) - ROWS_WITH_BUTTONS} more: `/bitrise builds status:running`")
+            context(
+                f"and {len(running) - ROWS_WITH_BUTTONS} more: `{app.provider.command} builds status:running`"
+            )
         )
     if last_by_branch:
         lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
         blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
     elif not running:
         blocks.append(context("It has no builds yet."))
-    blocks.append(_app_buttons(app))
+    blocks.append(_app_buttons(app, presentation))
     spoken = " ".join(build_text.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
     return Message(cut_markup(f"{escape(app.title)}: {counts}. {spoken}", 3500), blocks)
 
@@ -76,6 +86,7 @@ def build_list(
     app: App,
     builds: Sequence[Build],
     *,
+    presentation: ProviderPresentation,
     command: ListBuilds,
     next: str | None,  # noqa: A002 - the field's own word
     now: datetime,
@@ -86,7 +97,7 @@ def build_list(
         wanted += f" since {escape(command.since.text)}"
     if command.until:
         wanted += f" until {escape(command.until.text)}"
-    title = f"*{link(_page(app), app.title, 150)}*: {wanted}, newest first"
+    title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*: {wanted}, newest first"
     if not builds:
         more = "None among the builds that I read so far." if next else "There are none."
         return Message(
@@ -94,7 +105,7 @@ def build_list(
             [section(f"{title}\n{more}"), *_next(app, command, next)],
         )
     blocks = [section(title)]
-    blocks += [build_row(build, app, now=now) for build in builds]
+    blocks += [build_row(build, app, presentation=presentation, now=now) for build in builds]
     spoken = " ".join(build_text.in_a_sentence(build, app) for build in builds)
     return Message(
         cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
@@ -139,10 +150,17 @@ def build_line(build: Build, app: App) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
-    """One build in a line, with a button for its card, and how it stands or when it ended."""
+def build_row(
+    build: Build,
+    app: App,
+    *,
+    presentation: ProviderPresentation,
+    now: datetime,
+    usual: timedelta | None = None,
+) -> Block:
+    """Render a build in a line, with a button for its card, and its progress or when it ended."""
     more = _ended_at(build) or progress_line(build, now, usual)
-    return section(build_line(build, app) + more, details_button(build, app))
+    return section(build_line(build, app) + more, presentation.details_button(build, app))
 
 
 def progress_line(build: Build, now: datetime, usual: timedelta | None) -> str:
@@ -170,14 +188,10 @@ def _next(app: App, command: ListBuilds, start: str | None) -> list[Block]:
     return [row(button("Older builds", action_ids.BUILDS_NEXT, value))]
 
 
-def _app_buttons(app: App) -> Block:
+def _app_buttons(app: App, presentation: ProviderPresentation) -> Block:
     value = AppButton.of(app).encode()
     return row(
         button("Start a build…", action_ids.START_BUILD, value),
         button("Subscribe…", action_ids.SUBSCRIBE, value),
-        link_button("Open in Bitrise", _page(app), action_ids.OPEN_LINK),
+        link_button(f"Open in {presentation.label}", presentation.app_url(app.slug), action_ids.OPEN_LINK),
     )
-
-
-def _page(app: App) -> str:
-    return f"https://app.bitrise.io/app/{app.slug}"

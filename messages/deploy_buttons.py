@@ -56,27 +56,28 @@ def _button(build: Build, app: App, tie: DeployLink, number: str) -> Block | Non
         return None
     title = plain(tie.app.title, 40)
     return button(
-        f"Deploy to {title} on Build.io",
-        f"{action_ids.BUILDIO_OFFER}{number}",
+        f"Deploy to {title} on {tie.app.provider.label}",
+        f"{action_ids.DEPLOY_BUILD}{number}",
         value,
-        confirm=_question(build, app, f"{plain(tie.app.title, 100)} at Build.io"),
-        label=f"Deploy {build.label} to {title} on Build.io",
+        confirm=_question(build, app, f"{plain(tie.app.title, 100)} at {tie.app.provider.label}"),
+        label=f"Deploy {build.label} to {title} on {tie.app.provider.label}",
     )
 
 
 def _list(build: Build, app: App, fitting: Sequence[DeployLink]) -> list[Block]:
+    provider = fitting[0].app.provider.label
     try:
         BuildButton(app=build.app_slug, build=build.slug)
     except ValidationError:
         return []
     select: Block = {
         "type": "static_select",
-        "action_id": action_ids.BUILDIO_OFFER,
-        "placeholder": plain_text("Deploy on Build.io to…", 150),
+        "action_id": action_ids.DEPLOY_BUILD,
+        "placeholder": plain_text(f"Deploy on {provider} to…", 150),
         "options": [
             option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in fitting[:MOST_OPTIONS]
         ],
-        "confirm": _question(build, app, "the app at Build.io that you picked"),
+        "confirm": _question(build, app, f"the app at {provider} that you picked"),
     }
     return [row(select) | {"block_id": f"{_NAME} {build.app_slug} {build.slug}"}]
 

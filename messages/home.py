@@ -17,6 +17,7 @@ from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
 from messages.kit.views import MOST_BLOCKS, searched, warning
 from messages.profile_form import ProfileForm
+from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import (
     ProviderUnavailable,
     SubscriptionRow,
@@ -34,10 +35,6 @@ MOST_OF_MINE = 5
 MOST_SUBSCRIPTIONS = 15
 LONGEST_SENTENCE = 400
 Builds = Sequence[tuple[Build, App]]
-_LOOKS = {
-    Provider.BITRISE: "`/bitrise status` to see what runs",
-    Provider.BUILDIO: "`/buildio app` to see how an app stands",
-}
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,19 @@ class PlacedSubscription:
 class HomeContent:
     """What a person's Home shows.
 
-    `running` and `mine` are cut to what fits; `usual` holds usual times by slug. `whole`: the builds are those of all
-    apps, not only of those that somebody follows. `missing_…` are sentences about what could not be had; without
-    `ends_known` it is not known whether the person is sent how their builds end. `providers` are those that are set
-    up, and `elsewhere` has the person's accounts at those that are not Bitrise.
+    `providers` are those that are set up, in order; the first one is meant where only one can be named. `build_list`
+    is the one of them whose builds Home lists, if any: `account`, `service_acts` and `wishes` are about it.
+    `elsewhere` has the person's accounts at the others. `running` and `mine` are cut to what fits; `usual` holds usual
+    times by slug. `whole`: the builds are those of all apps, not only of those that somebody follows. `missing_…` are
+    sentences about what could not be loaded; without `ends_known` it is not known whether the person is notified when
+    their builds end.
     """
 
     wishes: ProfileForm
     account: ConnectedAccount | None
     service_acts: bool
+    providers: Sequence[ProviderPresentation]
+    build_list: ProviderPresentation | None
     running: Builds = ()
     running_count: int = 0
     mine: Builds = ()
@@ -71,7 +72,6 @@ class HomeContent:
     missing_subscriptions: Sequence[str] = ()
     missing_builds: str | None = None
     ends_known: bool = True
-    providers: Sequence[Provider] = (Provider.BITRISE,)
     elsewhere: Sequence[tuple[Provider, ConnectedAccount | None]] = ()
 
     @property
@@ -81,13 +81,8 @@ class HomeContent:
 
     @property
     def first(self) -> Provider:
-        """The provider that is spoken of where only one can be."""
-        return self.providers[0]
-
-    @property
-    def has_bitrise(self) -> bool:
-        """Whether there is anything of Bitrise to be shown."""
-        return Provider.BITRISE in self.providers
+        """The provider that is named where only one can be."""
+        return self.providers[0].provider
 
 
 def home(content: HomeContent, *, now: datetime) -> Block:
@@ -98,7 +93,10 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         button("Find a build…", action_ids.FIND_BUILD, "find"),
     ]
     blocks = [
-        row(*(builds if content.has_bitrise else ()), button("Subscribe…", action_ids.SUBSCRIBE, anything)),
+        row(
+            *(builds if content.build_list is not None else ()),
+            button("Subscribe…", action_ids.SUBSCRIBE, anything),
+        ),
         {
             "type": "actions",
             "block_id": SEARCH,
@@ -146,6 +144,7 @@ def _view(blocks: list[Block], now: datetime) -> Block:
 def _first_steps(content: HomeContent) -> list[Block]:
     if content.account or content.wishes.name or content.subscriptions:
         return []
+    first_commands = [one.first_command for one in content.providers if one.first_command]
     return [
         header("First steps"),
         section(
@@ -162,7 +161,7 @@ def _first_steps(content: HomeContent) -> list[Block]:
             ),
         ),
         section(
-            f"3. In any channel, type {' or '.join(_LOOKS[one] for one in content.providers if one in _LOOKS)}, or"
+            f"3. In any channel, type {' or '.join(first_commands)}, or"
             f" `{content.first.command} help` for the rest."
         ),
     ]
@@ -173,8 +172,9 @@ def _blind(content: HomeContent) -> list[Block]:
 
 
 def _builds(content: HomeContent, now: datetime) -> list[Block]:
-    """Those of Bitrise: the others' runs are told of, and listed nowhere."""
-    if not content.has_bitrise:
+    """Render what runs now, and the person's own builds, of the provider whose builds are listed."""
+    presentation = content.build_list
+    if presentation is None:
         return []
     return [
         header("Running now"),
@@ -185,7 +185,7 @@ def _builds(content: HomeContent, now: datetime) -> list[Block]:
             else []
         ),
         header("My last builds"),
-        *_mine(content, now),
+        *_mine(content, presentation, now),
     ]
 
 
@@ -210,18 +210,18 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
     return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
 
 
-def _mine(content: HomeContent, now: datetime) -> list[Block]:
+def _mine(content: HomeContent, presentation: ProviderPresentation, now: datetime) -> list[Block]:
     if content.mine:
         usual = content.usual
         return [
-            build_row(build, app, now=now, usual=usual.get(build.slug))
+            build_row(build, app, presentation=presentation, now=now, usual=usual.get(build.slug))
             for build, app in content.mine[:MOST_OF_MINE]
         ]
     if content.wishes.name:
         return [
             section(f"None of the latest builds is by {code(content.wishes.name)} or was started from Slack.")
         ]
-    return [section("I don't know which builds are yours: tell me your name at Bitrise below.")]
+    return [section(f"I don't know which builds are yours: tell me your name at {presentation.label} below.")]
 
 
 def _subscriptions(content: HomeContent) -> list[Block]:
@@ -236,22 +236,23 @@ def _subscriptions(content: HomeContent) -> list[Block]:
         text = f"{line_of(one, LONGEST_SENTENCE, named=several)}, {place}{standing(one)}"
         blocks += [section(text), manage(one)]
     left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
-    more = f"and {left} more: `{content.providers[0].command} subscriptions` lists those of a channel"
+    more = f"and {left} more: `{content.first.command} subscriptions` lists those of a channel"
     return [*blocks, *([context(more)] if left > 0 else [])]
 
 
 def _me(content: HomeContent) -> list[Block]:
-    if not content.has_bitrise:
+    if content.build_list is None:
         return []
+    provider = content.build_list.provider
     wishes = content.wishes
     lines = [
         f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
         _bell(wishes.mention, "mention you where your build fails"),
         *([_bell(wishes.ends, "send you how your builds end")] if content.ends_known else []),
     ]
-    settings = button("Change…", action_ids.SETTINGS, "me", label="Change who I am at Bitrise")
+    settings = button("Change…", action_ids.SETTINGS, "me", label=f"Change who I am at {provider.label}")
     return [
-        *_me_at(Provider.BITRISE, content.account, service_acts=content.service_acts),
+        *_me_at(provider, content.account, service_acts=content.service_acts),
         section("\n".join(lines), settings),
     ]
 

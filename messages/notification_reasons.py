@@ -13,6 +13,7 @@ from messages import build_text
 from messages.build_card import build_line
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import escape, mention, sentence
+from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import sentence_of
 
 MOST_LINES = 15
@@ -28,6 +29,7 @@ class Reason:
     number: int
     app: App | None
     terms: NotificationRule
+    presentation: ProviderPresentation
     told: bool
     said: str
 
@@ -59,15 +61,21 @@ def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = 
 
 def _line(one: Reason) -> str:
     bell = "🔔" if one.told else "🔕"
-    return f"{bell} {one.number}. {sentence_of(one.app, one.terms, LONGEST_TERMS)}:\n      {sentence(one.said, 400)}."
+    what = sentence_of(one.app, one.terms, one.presentation, LONGEST_TERMS)
+    return f"{bell} {one.number}. {what}:\n      {sentence(one.said, 400)}."
 
 
 def preview(
-    app: App, terms: NotificationRule, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]
+    app: App,
+    terms: NotificationRule,
+    presentation: ProviderPresentation,
+    *,
+    told: Sequence[Build],
+    silent: Sequence[tuple[Build, str]],
 ) -> Message:
-    """What the latest builds would have told under these terms."""
+    """Show which of the latest builds the channel would have been notified of."""
     looked_at = len(told) + len(silent)
-    head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms)}"
+    head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms, presentation)}"
     lines = [build_line(build, app) for build in told[:MOST_LINES]]
     if len(told) > MOST_LINES:
         lines.append(f"_and {len(told) - MOST_LINES} more_")

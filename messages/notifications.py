@@ -15,7 +15,7 @@ from domain.message_state import CardState
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import BuildEvent
 from messages import build_text
-from messages.build_buttons import open_button, series_row
+from messages.build_buttons import open_button, streak_row
 from messages.build_card import build_card, build_line
 from messages.deploy_buttons import offer_row
 from messages.kit.blocks import context, paragraphs, row, section
@@ -30,6 +30,7 @@ from messages.kit.mrkdwn import (
     mention,
     when,
 )
+from messages.provider_presentation import ProviderPresentation
 from messages.run_vocabulary import words_of
 
 FAILURE_TEXT = 1500
@@ -38,13 +39,15 @@ AI_SUMMARY = 900
 
 @dataclass(frozen=True)
 class NotificationContent:
-    """A moment of a build, with what is known around it.
+    """One moment of a build, with what is known about it.
 
-    `mention` are the Slack users that want to be mentioned; `ties` are the channel's, by which it may be deployed.
+    `presentation` is its provider's. `mention` are the Slack users that want to be mentioned; `ties` are the channel's
+    deploy links, which may be offered.
     """
 
     build: Build
     app: App
+    presentation: ProviderPresentation
     happening: str = BuildEvent.ENDED
     standing: StreakState | None = None
     failure: Failure | None = None
@@ -56,7 +59,9 @@ class NotificationContent:
 def told_build(telling: NotificationContent, *, now: datetime) -> Message:
     """One build: its card, and where it failed, why and since when."""
     build, app = telling.build, telling.app
-    card = build_card(build, app, now=now, usual=telling.usual, ties=telling.ties)
+    card = build_card(
+        build, app, presentation=telling.presentation, now=now, usual=telling.usual, ties=telling.ties
+    )
     first, *rest = card.blocks
     headline = _too_long(build, app, telling.happening)
     blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
@@ -87,7 +92,9 @@ def series_card(tellings: Sequence[NotificationContent], note: CardState, *, now
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
     text = f"{build_text.where_spoken(build, app)} {words.broken}: {times}. {_spoken(last)}"
-    buttons = series_row(build, app, claimed=bool(note.claimed_by), snoozed=note.is_snoozed(now))
+    buttons = streak_row(
+        build, app, last.presentation, claimed=bool(note.claimed_by), snoozed=note.is_snoozed(now)
+    )
     return Message(escape(text, 3000), [*blocks, *buttons])
 
 
@@ -155,7 +162,11 @@ def failure_blocks(telling: NotificationContent, *, history: bool = True) -> lis
         if failure.lines:
             words.append(block_of_code("\n".join(failure.lines), FAILURE_TEXT))
         blocks += [section("\n".join(words))] if words else []
-        blocks += [section(ai_summary(failure.summary, AI_SUMMARY))] if failure.summary else []
+        blocks += (
+            [section(ai_summary(failure.summary, AI_SUMMARY, provider=telling.build.provider))]
+            if failure.summary
+            else []
+        )
     return blocks + (_mentions(telling.mention) if _failed(telling) else [])
 
 
@@ -201,7 +212,7 @@ def _fixed(last: NotificationContent, red: BuildSummary, note: CardState) -> Mes
     if note.claimed_by:
         lines.append(f"{mention(note.claimed_by)} was on it")
     text = f"{build_text.where_spoken(build, app)} {mended}{took}."
-    page = open_button(build)
+    page = open_button(build, last.presentation)
     below = [*([row(page)] if page else []), *offer_row(build, app, last.ties)]
     return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 

@@ -21,7 +21,7 @@ MOST_MENTIONED = 10
 # In front of what goes on from the block before: without it the rest of a long value could pass for a name and a value.
 CONTINUED = "… "
 # What people write for people, in any language. Beside a title stands what can't be mistaken, the id.
-_PROSE = frozenset({"app", "artifact", "Bitrise app", "commit message", "description", "message", "reason"})
+_PROSE = frozenset({"app", "artifact", "commit message", "description", "message", "reason"})
 
 
 def proposal(
@@ -94,7 +94,7 @@ def _shown(name: str, value: str) -> str:
     key = name.removeprefix("variable ").removesuffix(" (expanded)")
     if redact(value) != value or redact(f"{key}={value}") != f"{key}={value}":
         return f"not shown, since it looks like a secret ({len(value)} characters)"
-    return literal(value, prose=name in _PROSE)
+    return literal(value, prose=name in _PROSE or name.endswith(" app"))
 
 
 def proposed(wants: str, *, channel: str, until: datetime) -> Message:

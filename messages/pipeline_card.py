@@ -16,25 +16,31 @@ from messages.kit.blocks import button, confirm, context, link_button, paragraph
 from messages.kit.button_values import BuildButton, PipelineButton
 from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
 from messages.notifications import NotificationContent, failure_blocks
-from providers.bitrise.api.requests import TriggeredBuild
+from messages.provider_presentation import ProviderPresentation
 
 MOST_STAGES = 12
 MOST_FAILURES = 2
 MOST_WORKFLOWS = 12
 
 
-def pipeline_card(one: Pipeline, app: App, *, now: datetime) -> Message:
-    """One pipeline's current attempt: how it stands, stage by stage, and what can be done with it."""
+def pipeline_card(
+    one: Pipeline, app: App, *, now: datetime, presentation: ProviderPresentation | None = None
+) -> Message:
+    """Render a pipeline's current attempt: its state, stage by stage, and its buttons.
+
+    Without the `presentation` of its provider, workflows do not link to their builds.
+    """
+    stages = _stages(one, presentation or ProviderPresentation(app.provider))
     return Message(
         in_a_sentence(one, app),
-        [section("\n".join(_about(one, app, now))), *_stages(one), _small_print(one), _buttons(one, app)],
+        [section("\n".join(_about(one, app, now))), *stages, _small_print(one), _buttons(one, app)],
     )
 
 
 def told_pipeline(one: Pipeline, tellings: Sequence[NotificationContent], *, now: datetime) -> Message:
     """The same for a subscription: with why workflows failed, as far as that is known."""
     app = tellings[-1].app
-    card = pipeline_card(one, app, now=now)
+    card = pipeline_card(one, app, now=now, presentation=tellings[-1].presentation)
     failed = [telling for telling in tellings if telling.build.state is BuildState.FAILED]
     why: list[Block] = []
     for telling in failed[:MOST_FAILURES]:
@@ -87,15 +93,17 @@ def pipeline_rebuilt(one: Pipeline, app: App, *, by: str, failed_only: bool) -> 
     return RunNote(by=by, symbol="▶️", said=said)
 
 
-def pipeline_run_row(app: App, identity: str, one: TriggeredBuild) -> list[Block]:
-    """What can be pressed below a pipeline that was just started."""
+def pipeline_run_row(
+    app: App, identity: str, *, name: str | None, number: int | None, url: str | None
+) -> list[Block]:
+    """Return the row of buttons below a pipeline that was just started."""
     pipeline = Pipeline(
         app_slug=app.slug,
         id=identity,
-        name=one.workflow or "pipeline",
-        number=one.number,
+        name=name or "pipeline",
+        number=number,
         state=BuildState.RUNNING,
-        url=one.url or "",
+        url=url or "",
     )
     return [_buttons(pipeline, app)]
 
@@ -148,10 +156,10 @@ def _source(one: Pipeline) -> str:
     return " · ".join([*parts, "pipeline " + code(one.name)])
 
 
-def _stages(one: Pipeline) -> list[Block]:
+def _stages(one: Pipeline, presentation: ProviderPresentation) -> list[Block]:
     lines = []
     for stage in one.stages[:MOST_STAGES]:
-        shown = " · ".join(_workflow(each) for each in stage.workflows[:MOST_WORKFLOWS])
+        shown = " · ".join(_workflow(each, presentation) for each in stage.workflows[:MOST_WORKFLOWS])
         more = len(stage.workflows) - MOST_WORKFLOWS
         lines.append(f"*{escape(stage.name, 60)}*  {shown}{f' and {more} more' if more > 0 else ''}")
     if len(one.stages) > MOST_STAGES:
@@ -159,8 +167,8 @@ def _stages(one: Pipeline) -> list[Block]:
     return paragraphs(lines, most_blocks=2)
 
 
-def _workflow(one: PipelineWorkflow) -> str:
-    page = f"https://app.bitrise.io/build/{one.build_slug}" if one.build_slug else None
+def _workflow(one: PipelineWorkflow, presentation: ProviderPresentation) -> str:
+    page = presentation.build_url(one.build_slug) if one.build_slug else None
     began = one.started_at is not None or one.state is not BuildState.ON_HOLD
     words = build_text.result_of(one.state) if began else "has not begun"
     took = ""
@@ -206,5 +214,5 @@ def _buttons(one: Pipeline, app: App) -> Block:
         if again
         else None,
         button("Rebuild all", action_ids.PIPELINE_REBUILD, value, confirm=whole) if one.ended else None,
-        link_button("Open in Bitrise", one.url, action_ids.OPEN_LINK),
+        link_button(f"Open in {app.provider.label}", one.url, action_ids.OPEN_LINK),
     )

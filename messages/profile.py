@@ -7,10 +7,12 @@ from datetime import datetime
 
 from domain.build import App, Build
 from domain.message import Message
+from domain.provider import Provider
 from messages.build_card import build_row
 from messages.build_text import in_a_sentence
 from messages.kit.blocks import context, section
 from messages.kit.mrkdwn import code, cut_markup, escape
+from messages.provider_presentation import ProviderPresentation
 
 MOST_BUILDS = 15
 
@@ -18,31 +20,39 @@ MOST_BUILDS = 15
 def mine(
     builds: Sequence[tuple[Build, App]],
     *,
+    presentation: ProviderPresentation,
     name: str | None,
     looked_at: int,
     now: datetime,
     ends: bool = False,
 ) -> Message:
     """Somebody's own builds, what runs first; `ends`: they are sent how those end already."""
-    known = (
-        f"started from Slack by you, or by {code(name)} at Bitrise" if name else "started from Slack by you"
+    known = "started from Slack by you"
+    if name:
+        known += f", or by {code(name)} at {presentation.label}"
+    command = presentation.command
+    hints = (
+        []
+        if name
+        else [f"`{command} me name:NAME` tells me the name that {presentation.label} shows with your builds."]
     )
-    hints = [] if name else ["`/bitrise me name:NAME` tells me the name that Bitrise shows with your builds."]
     if name and not ends:
-        hints.append("`/bitrise me ends:on` sends you how they end.")
+        hints.append(f"`{command} me ends:on` sends you how they end.")
     below = [context(*hints)] if hints else []
     if not builds:
         words = f"None of the last {looked_at} builds is yours ({known})."
         return Message(words, [section(words), *below])
     blocks = [section(f"*Your builds* among the last {looked_at}")]
-    blocks += [build_row(build, app, now=now) for build, app in builds[:MOST_BUILDS]]
+    blocks += [
+        build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MOST_BUILDS]
+    ]
     spoken = " ".join(in_a_sentence(build, app) for build, app in builds[:MOST_BUILDS])
     return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, *below])
 
 
-def me(*, name: str | None, email: str | None, mention: bool, ends: bool) -> Message:
+def me(*, provider: Provider, name: str | None, email: str | None, mention: bool, ends: bool) -> Message:
     """What is known of a person and done for them."""
-    whose = f"The builds of {code(name)} are yours" if name else "I don't know your name at Bitrise"
+    whose = f"The builds of {code(name)} are yours" if name else f"I don't know your name at {provider.label}"
     lines = [
         f"{whose}{f', and those of {code(email)}' if email else ''}; what you start here is yours anyway.",
         f"{'🔔' if mention else '🔕'} I {'mention you' if mention else 'do not mention you'} where your build fails.",
@@ -51,7 +61,10 @@ def me(*, name: str | None, email: str | None, mention: bool, ends: bool) -> Mes
     text = "\n".join(lines)
     return Message(
         text,
-        [section(text), context("`/bitrise me name:NAME mention:on ends:on` changes it; `off` ends it.")],
+        [
+            section(text),
+            context(f"`{provider.command} me name:NAME mention:on ends:on` changes it; `off` ends it."),
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""The modal in which a person says who they are at Bitrise, and what they want to be told."""
+"""The form in which people say who they are at a provider, and what they want to be notified of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.build import FrozenModel
 from domain.message import Block
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, field, modal, option, text_element
@@ -28,18 +29,23 @@ class ProfileForm(FrozenModel):
     ends: bool = False
 
 
-def settings_modal(wishes: ProfileForm, *, origin: ViewMetadata) -> Block:
-    """The modal, filled in with what is known."""
+def title_of(provider: Provider) -> str:
+    """Return the title of the form."""
+    return f"You at {provider.label}"
+
+
+def settings_modal(wishes: ProfileForm, provider: Provider, *, origin: ViewMetadata) -> Block:
+    """Render the form, filled in with what is known."""
     chosen = [_option(key) for key in _TOLD if getattr(wishes, key)]
     told: Block = {"type": "checkboxes", "options": [_option(key) for key in _TOLD]}
     return modal(
-        "You at Bitrise",
+        title_of(provider),
         [
             field(
                 NAME,
-                "Your name at Bitrise",
+                f"Your name at {provider.label}",
                 text_element(wishes.name, most=LONGEST_NAME, placeholder="octo"),
-                hint="The name that Bitrise shows with your builds; only one person here can have it.",
+                hint=f"The name that {provider.label} shows with your builds; only one person here can have it.",
             ),
             field(TOLD, "What I tell you", told | {"initial_options": chosen} if chosen else told),
         ],

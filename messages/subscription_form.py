@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from domain.build import App, FrozenModel
@@ -11,7 +10,6 @@ from domain.build_filter import GlobPatterns
 from domain.commands.formatting import format_rule
 from domain.message import Block
 from domain.notifications.rule import DeliveryStyle, InvalidNotificationRule, NotificationRule, Result
-from domain.provider import Provider
 from messages.apps import any_app_option
 from messages.kit import action_ids
 from messages.kit.blocks import plain_text, section
@@ -30,6 +28,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from messages.provider_presentation import ProviderPresentation
 
 APP = "app"
 CHANNEL = "channel"
@@ -57,26 +56,6 @@ _STYLES = {
     DeliveryStyle.THREAD: "One thread a branch or pull request",
     DeliveryStyle.DAILY: "One message a day",
     DeliveryStyle.WEEKLY: "One message a week",
-}
-
-
-@dataclass(frozen=True)
-class _Words:
-    """What differs from provider to provider: what a run and its workflow are, and what else can be typed."""
-
-    run: str = "run"
-    workflows: str = "Workflows"
-    every_workflow: str = "None picked: every workflow"
-    more: str = ""
-
-
-_WORDS = {
-    Provider.BITRISE: _Words(run="build", more="target:main tag:v* event:push "),
-    Provider.BUILDIO: _Words(
-        run="deployment or crash",
-        workflows="Deployments (deploy) and processes (web.1)",
-        every_workflow="None picked: all of them",
-    ),
 }
 
 
@@ -156,10 +135,18 @@ def _together(key: str, picked: GlobPatterns, typed: GlobPatterns) -> GlobPatter
 
 
 def subscription_modal(
-    app: App | None, filled: SubscriptionForm, *, origin: SubscriptionOrigin, problem: str | None = None
+    app: App | None,
+    filled: SubscriptionForm,
+    presentation: ProviderPresentation,
+    *,
+    origin: SubscriptionOrigin,
+    problem: str | None = None,
 ) -> Block:
-    """The modal, filled in: of a subscription that there is, or (number 0) of a new one, which also asks whose."""
-    new, words = origin.number == 0, _WORDS.get(origin.provider, _Words())
+    """Render the form of a subscription, or (number 0) of a new one, which also asks for the app and the channel.
+
+    `presentation` is that of the provider in `origin`.
+    """
+    new = origin.number == 0
     title = escape(app.title, 200) if app else "your own builds"
     blocks = [
         *warning(problem),
@@ -169,14 +156,20 @@ def subscription_modal(
         _picks(
             NOT_BRANCHES, "But not branches", action_ids.PICK_BRANCH, filled.not_branches, "None left out"
         ),
-        _picks(WORKFLOWS, words.workflows, action_ids.PICK_WORKFLOW, filled.workflows, words.every_workflow),
+        _picks(
+            WORKFLOWS,
+            presentation.workflows_label,
+            action_ids.PICK_WORKFLOW,
+            filled.workflows,
+            presentation.every_workflow,
+        ),
         field(
             STYLE,
             "How",
             {
                 "type": "static_select",
-                "options": [option(_style(one, words), one.value) for one in _STYLES],
-                "initial_option": option(_style(filled.style, words), filled.style.value),
+                "options": [option(_style(one, presentation), one.value) for one in _STYLES],
+                "initial_option": option(_style(filled.style, presentation), filled.style.value),
             },
             optional=False,
         ),
@@ -184,7 +177,7 @@ def subscription_modal(
             MORE,
             "Anything else, as you would type it",
             text_element(filled.more, most=LONGEST_MORE),
-            hint=f"by:@me -by:bot {words.more}on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
+            hint=f"by:@me -by:bot {presentation.filter_examples}on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
         ),
     ]
     return modal(
@@ -197,8 +190,8 @@ def subscription_modal(
     )
 
 
-def _style(style: DeliveryStyle, words: _Words) -> str:
-    return _STYLES[style].replace("{run}", words.run)
+def _style(style: DeliveryStyle, presentation: ProviderPresentation) -> str:
+    return _STYLES[style].replace("{run}", presentation.notified_run)
 
 
 def subscription_note(words: str) -> Block:

@@ -10,17 +10,15 @@ from domain.build import App
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.formatting import EVERY_END, describe_rule
 from domain.message import Block, Message
-from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.slack_ids import is_slack_id
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, paragraphs, row, section
 from messages.kit.mrkdwn import code, cut_markup, escape, mention, plain, when
-from providers.buildio.deploy_links.messages import ties_here
+from messages.provider_presentation import PresentationOf, ProviderPresentation
 
 MOST_ROWS = 15
-MOST_TIES = 5
 # So many numbers fit into a button.
 MOST_AT_ONCE = 100
 # Where somebody wants to be told nothing for a while.
@@ -38,25 +36,25 @@ _CURES = {
 }
 
 
-# What has a number that it can be asked for by.
-_RUNS = {Provider.BUILDIO: "deployment"}
-_ENDS = {Provider.BUILDIO: "every deployment's end and every dyno that goes down or is up again"}
-
-
 @dataclass(frozen=True)
 class SubscriptionRow:
-    """A subscription in a list; `stopped` is Slack's error where the channel could not be told any more.
+    """A subscription in a list; `stopped` is Slack's error if the channel can no longer be notified.
 
-    People know it by its `number` in their channel, buttons by its `id`.
+    `presentation` is its provider's. People know it by its `number` in their channel, buttons by its `id`.
     """
 
     number: int
     app: App | None
     terms: NotificationRule
     created_by: str
+    presentation: ProviderPresentation
     stopped: str | None = None
-    provider: Provider = Provider.BITRISE
     id: int = 0
+
+    @property
+    def provider(self) -> Provider:
+        """The provider that the subscription is about."""
+        return self.presentation.provider
 
 
 @dataclass(frozen=True)
@@ -68,10 +66,12 @@ class ProviderUnavailable:
     reason: str
 
 
-def subscribed(app: App, terms: NotificationRule, *, by: str, member: bool = True) -> Message:
-    """The channel will be told from now on; `member`: the bot is in it, so that no message can come twice."""
-    what = sentence_of(app, terms)
-    command, run = app.provider.command, _RUNS.get(app.provider, "build")
+def subscribed(
+    app: App, terms: NotificationRule, presentation: ProviderPresentation, *, by: str, member: bool = True
+) -> Message:
+    """Tell the channel that it is subscribed; `member`: the bot is in it, so that no message can come twice."""
+    what = sentence_of(app, terms, presentation)
+    command, run = presentation.command, presentation.run
     return Message(
         f"This channel is told of {what} from now on.",
         [
@@ -103,21 +103,37 @@ def _invite(*, member: bool) -> list[Block]:
     ]
 
 
-def changed(app: App | None, before: NotificationRule, after: NotificationRule, *, by: str) -> Message:
-    """A subscription has other terms."""
-    text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after)}"
-    return Message(text, [section(text), context(f"Before: {sentence_of(app, before)}")])
+def changed(
+    app: App | None,
+    before: NotificationRule,
+    after: NotificationRule,
+    presentation: ProviderPresentation,
+    *,
+    by: str,
+) -> Message:
+    """Tell the channel that a subscription was changed."""
+    text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after, presentation)}"
+    return Message(text, [section(text), context(f"Before: {sentence_of(app, before, presentation)}")])
 
 
-def resumed(app: App | None, terms: NotificationRule, *, by: str, member: bool = True) -> Message:
-    """A stopped subscription is told again; `member`: the bot is in the channel."""
-    text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms)}."
+def resumed(
+    app: App | None,
+    terms: NotificationRule,
+    presentation: ProviderPresentation,
+    *,
+    by: str,
+    member: bool = True,
+) -> Message:
+    """Tell the channel that a stopped subscription was resumed; `member`: the bot is in the channel."""
+    text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms, presentation)}."
     return Message(text, [section(text), *_invite(member=member)])
 
 
-def paused(app: App | None, terms: NotificationRule, *, by: str) -> Message:
-    """A subscription is told nothing for now."""
-    what = sentence_of(app, terms)
+def paused(
+    app: App | None, terms: NotificationRule, presentation: ProviderPresentation, *, by: str
+) -> Message:
+    """Tell the channel that a subscription was paused."""
+    what = sentence_of(app, terms, presentation)
     text = f"⏸️ {mention(by)} paused this: {what}."
     return Message(text, [section(text), context("What ends meanwhile is not told afterwards.")])
 
@@ -129,20 +145,26 @@ def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
     return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
 
 
-def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, NotificationRule]]) -> Message:
-    """To whoever made the subscriptions: their channel is told nothing any more, and what to do."""
+def stopped(
+    channel: str,
+    reason: str,
+    what: Sequence[tuple[App | None, NotificationRule]],
+    presentation_of: PresentationOf,
+) -> Message:
+    """Tell the creator of subscriptions that they have stopped because of their channel, and what to do."""
     place = f"<#{channel}>"
-    lines = [f"• {sentence_of(app, terms)}" for app, terms in what[:MOST_ROWS]]
+    lines = [
+        f"• {sentence_of(app, terms, presentation_of(app.provider) if app is not None else None)}"
+        for app, terms in what[:MOST_ROWS]
+    ]
     text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_cure(reason)}"
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
-def unseen(
-    rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider = Provider.BITRISE
-) -> Message:
-    """To the channel: subscriptions stop, since they showed what their maker could see."""
+def unseen(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider) -> Message:
+    """Tell the channel that subscriptions have stopped because their creator lost access."""
     if len(rows) == 1:
-        what = sentence_of(rows[0].app, rows[0].terms)
+        what = sentence_of(rows[0].app, rows[0].terms, rows[0].presentation)
         text = f"⚠️ This channel is not told any more of {what}: {escape(why, 300)}"
         lines: Sequence[str] = ()
     else:
@@ -172,25 +194,25 @@ def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
 
 
 def _listed(rows: Sequence[SubscriptionRow]) -> list[str]:
-    lines = [f"• {sentence_of(one.app, one.terms)}" for one in rows[:MOST_ROWS]]
+    lines = [f"• {sentence_of(one.app, one.terms, one.presentation)}" for one in rows[:MOST_ROWS]]
     more = len(rows) - MOST_ROWS
     return [*lines, *([f"and {more} more"] if more > 0 else [])]
 
 
 def subscriptions(
     rows: Sequence[SubscriptionRow],
-    provider: Provider = Provider.BITRISE,
+    provider: Provider,
     *,
     blind: Sequence[ProviderUnavailable] = (),
-    ties: Sequence[DeployLink] = (),
+    deploy_links: Sequence[Block] = (),
 ) -> Message:
-    """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked.
+    """List the channel's subscriptions, each with buttons that change and end it, and its `deploy_links` below.
 
-    `ties` are shown below.
+    `provider` is the one whose command was typed.
     """
     if not rows:
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
-        return Message(words, [section(words), *ties_here(ties[:MOST_TIES])])
+        return Message(words, [section(words), *deploy_links])
     blocks = [section("*This channel is told of*")]
     blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
     several = of_several(rows)
@@ -200,10 +222,8 @@ def subscriptions(
         blocks += [section(text + standing(one)), manage(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
-    blocks += ties_here(ties[:MOST_TIES])
-    if len(ties) > MOST_TIES:
-        blocks.append(context(f"and {len(ties) - MOST_TIES} more: `/buildio link`"))
-    spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
+    blocks += deploy_links
+    spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms, one.presentation)}" for one in rows)
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 
 
@@ -221,13 +241,18 @@ def of_several(rows: Iterable[SubscriptionRow]) -> bool:
 def line_of(one: SubscriptionRow, most: int, *, named: bool) -> str:
     """What a subscription tells, behind its number; its provider is `named` where there are others."""
     at = f"{one.provider.label}: " if named else ""
-    return f"{one.number}. {at}{sentence_of(one.app, one.terms, most)}"
+    return f"{one.number}. {at}{sentence_of(one.app, one.terms, one.presentation, most)}"
 
 
-def sentence_of(app: App | None, terms: NotificationRule, most: int = 1500) -> str:
-    """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
+def sentence_of(
+    app: App | None, terms: NotificationRule, presentation: ProviderPresentation | None, most: int = 1500
+) -> str:
+    """Describe a subscription in a sentence without its end, for mrkdwn; filters that are too long are left out.
+
+    `presentation` is that of the app's provider.
+    """
     title = f"*{_title(app)}*"
-    ends = _ENDS.get(app.provider, EVERY_END) if app is not None else EVERY_END
+    ends = presentation.every_end if app is not None and presentation is not None else EVERY_END
     said = describe_rule(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
     if len(said) <= most:
         return said

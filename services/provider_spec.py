@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,10 @@ from domain.build import App
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Command
 from domain.commands.tokenizer import line_from_message
-from domain.message import Message
+from domain.message import Block, Message
+from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
+from messages.provider_presentation import ProviderPresentation
 from services.actions.action_spec import ActionSpec
 from services.request.context import Reply, RequestContext
 from services.request.interactions import Interactions
@@ -29,6 +32,8 @@ class ProviderSpec:
     """
 
     provider: Provider
+    # How it appears in messages.
+    presentation: ProviderPresentation
     # What there is to be allowed there, in the order in which it is listed.
     permissions: tuple[Permission, ...] = (Permission.SUBSCRIBE,)
     # Its buttons, forms, lists, shortcuts, links and workflow functions.
@@ -53,6 +58,13 @@ class ProviderSpec:
     # The settings with the bot's own token, and those with which people sign in on the provider's page.
     token_setting: str = ""
     oauth_settings: str = ""
+    # Home lists its builds: what runs, and a user's own, which are known by their name there.
+    lists_builds: bool = False
+    # Its tokens, if they can be told from other words; and its forms that are made for secrets (callback ids).
+    token_pattern: re.Pattern[str] | None = None
+    secret_forms: frozenset[str] = frozenset()
+    # The deploy links of a channel to apps of this provider, as they are listed below its subscriptions.
+    list_deploy_links: Callable[[Sequence[DeployLink]], list[Block]] = lambda _links: []
 
 
 class ProviderRegistry:
@@ -66,8 +78,13 @@ class ProviderRegistry:
 
     @property
     def first(self) -> ProviderSpec:
-        """The provider that comes first."""
+        """The provider that is meant where none is named."""
         return next(iter(self))
+
+    def presentation_of(self, provider: Provider) -> ProviderPresentation:
+        """Return how the provider appears in messages; in general words if this bot does not have it."""
+        spec = self._specs.get(provider)
+        return spec.presentation if spec is not None else ProviderPresentation(provider)
 
     def get(self, provider: Provider) -> ProviderSpec:
         """Return what is known of the provider. Raises KeyError for one that this bot does not have."""

@@ -98,7 +98,7 @@ BUILDIO_PIPELINE_SHOW = "buildio_pipeline_show"
 BUILDIO_NAMESPACE_CREATE = "buildio_namespace_create"
 BUILDIO_NAMESPACE_DELETE = "buildio_namespace_delete"
 BUILDIO_UNTIE = "buildio_untie"
-BUILDIO_OFFER = "buildio_offer"
+DEPLOY_BUILD = "buildio_offer"
 BUILDIO_PICK_APP = "buildio_pick_app"
 BUILDIO_PICK_TEAM = "buildio_pick_team"
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, ValidationError
 
-from domain.build import App, Build, FrozenModel, RunKind
+from domain.build import App, Build, FrozenModel
 from domain.pipeline import Pipeline
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 from messages.kit.mrkdwn import plain, whole
 
 # What a button's value may be at most (Slack's rules, "Sizes").
@@ -26,7 +26,7 @@ class InvalidButtonValue(Exception):
         super().__init__("This button is from another version of me. Ask for the message again.")
 
 
-class _Value(FrozenModel):
+class ButtonValue(FrozenModel):
     """Something that fits into a button's value, or into a modal's private_metadata."""
 
     def encode(self) -> str:
@@ -52,7 +52,7 @@ class _Value(FrozenModel):
             raise InvalidButtonValue from error
 
 
-class OptionalButtonValue(_Value):
+class OptionalButtonValue(ButtonValue):
     """Something made of a provider's names, of which nobody promises the form: what does not fit gets no button."""
 
     @classmethod
@@ -65,7 +65,7 @@ class OptionalButtonValue(_Value):
         return value if len(value) <= LONGEST_VALUE else None
 
 
-class BuildButton(_Value):
+class BuildButton(ButtonValue):
     """Which build a button is about, with what a modal shows of it before anything is looked up.
 
     With `pipeline` it is a pipeline, and `build` its id: what is aborted is asked for in the same way.
@@ -85,37 +85,7 @@ class BuildButton(_Value):
         )
 
 
-class BuildioButton(_Value):
-    """Which app of Build.io's a button is about, and which of its dynos; `""`: all of them, or none in particular."""
-
-    app: Slug
-    title: str = ""
-    dyno: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.-]{0,64}\Z"))] = ""
-
-    @classmethod
-    def of(cls, build: Build, app: App) -> Self:
-        """The button of the app, or of the dyno that it tells of."""
-        dyno = build.workflow or "" if build.kind is RunKind.DYNO else ""
-        known = re.fullmatch(r"[\w.-]{1,64}", dyno)
-        return cls(app=build.app_slug, title=plain(app.title, 100), dyno=dyno if known else "")
-
-
-class RedeployButton(BuildioButton):
-    """Which app is to be deployed again, from the branch or the commit of the deployment that it tells of."""
-
-    branch: Annotated[str, StringConstraints(max_length=200)] = ""
-    commit: Annotated[str, StringConstraints(max_length=100)] = ""
-
-    @classmethod
-    def again(cls, build: Build, app: App) -> Self:
-        """What was deployed there: its branch, or where that is not known its commit."""
-        about = cls.of(build, app)
-        branch = build.branch if build.branch and len(build.branch) <= 200 else ""
-        commit = build.commit_hash if build.commit_hash and len(build.commit_hash) <= 100 else ""
-        return about.model_copy(update={"branch": branch, "commit": commit})
-
-
-class ArtifactButton(_Value):
+class ArtifactButton(ButtonValue):
     """Which artifact a button is about."""
 
     app: Slug
@@ -123,7 +93,7 @@ class ArtifactButton(_Value):
     artifact: Slug
 
 
-class LogButton(_Value):
+class LogButton(ButtonValue):
     """Which log a button is about, and the message in whose thread it belongs once it is shared."""
 
     app: Slug
@@ -131,14 +101,14 @@ class LogButton(_Value):
     thread: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}$"))] | None = None
 
 
-class ListButton(_Value):
+class ListButton(ButtonValue):
     """A list's next page: the command's words, and the build that the page begins with."""
 
     words: str
     start: Slug
 
 
-class PipelineButton(_Value):
+class PipelineButton(ButtonValue):
     """Which pipeline a button is about."""
 
     app: Slug
@@ -150,7 +120,7 @@ class PipelineButton(_Value):
         return cls(app=app.slug, pipeline=one.id)
 
 
-class RequestButton(_Value):
+class RequestButton(ButtonValue):
     """Which build that waits for approval a button is about."""
 
     app: Slug
@@ -160,7 +130,7 @@ class RequestButton(_Value):
 Hex = Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{32}$"))]
 
 
-class ProposalButton(_Value):
+class ProposalButton(ButtonValue):
     """Which proposal a button decides; it carries a right, so it is sealed."""
 
     id: Hex
@@ -170,7 +140,7 @@ class ProposalButton(_Value):
 class AppButton(OptionalButtonValue):
     """Which app of a provider a button is about; `""`: the person will say."""
 
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
     title: str = ""
 
@@ -182,14 +152,14 @@ class AppButton(OptionalButtonValue):
         return cls(provider=app.provider, app=app.slug, title=plain(app.title, 100))
 
 
-class AppsButton(_Value):
+class AppsButton(ButtonValue):
     """A page of the apps."""
 
     page: int
 
 
-class PolicyButton(_Value):
+class PolicyButton(ButtonValue):
     """Where a rule is asked for: the provider, and the app, if it is for one."""
 
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""

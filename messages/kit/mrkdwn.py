@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from domain.provider import Provider
 from domain.redaction.redactor import redact, redact_beginning
 from domain.slack_ids import is_slack_id
 
@@ -105,9 +106,9 @@ def beginning_of_code(text: str, most: int) -> str:
     return f"```\n{html.escape(inner, quote=False)}\n```"
 
 
-def ai_summary(words: str, most: int) -> str:
-    """What Bitrise's AI says of a failure, marked as such, at most `most` long."""
-    head = "*Bitrise's own summary, made by AI*"
+def ai_summary(words: str, most: int, *, provider: Provider) -> str:
+    """Return what the provider's AI says about a failure, marked as such, at most `most` long."""
+    head = f"*{provider.label}'s own summary, made by AI*"
     lines: list[str] = []
     room = most - len(head)
     for line in (one for one in words.split("\n") if one.strip()):

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, ValidationError
 
 from domain.build import FrozenModel
-from domain.provider import Provider
+from domain.provider import UNNAMED_PROVIDER, Provider
 from domain.slack_ids import MaybeSlackId
 
 
@@ -21,7 +21,7 @@ class ViewMetadata(FrozenModel):
 
     channel: MaybeSlackId = ""
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
-    provider: Provider = Provider.BITRISE
+    provider: Provider = UNNAMED_PROVIDER
 
     def encode(self) -> str:
         """As private_metadata."""

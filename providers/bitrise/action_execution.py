@@ -100,7 +100,9 @@ async def _followed(
         note = action_messages.start_note(app, one, by=context.person, command=command, like=like)
         if one.is_pipeline and one.build_slug:
             ref = PipelineRef(id=one.build_slug)
-            below = pipeline_card.pipeline_run_row(app, ref.id, one)
+            below = pipeline_card.pipeline_run_row(
+                app, ref.id, name=one.workflow, number=one.number, url=one.url
+            )
             answers.append(await follow_pipeline(app, ref, note, context, buttons=below))
         else:
             below = action_messages.run_row(app, one.build_slug, one) if one.build_slug else []
@@ -131,7 +133,9 @@ async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestConte
     note = pipeline_card.pipeline_rebuilt(one, action.app, by=context.person, failed_only=action.failed_only)
     ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
     new = TriggeredBuild(number=one.number, url=one.url, workflow=one.name)
-    below = pipeline_card.pipeline_run_row(action.app, one.id, new)
+    below = pipeline_card.pipeline_run_row(
+        action.app, one.id, name=new.workflow, number=new.number, url=new.url
+    )
     return ActionResult(await follow_pipeline(action.app, ref, note, context, buttons=below))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -21,6 +22,7 @@ from providers.bitrise.command_handlers import COMMAND_HANDLERS
 from providers.bitrise.command_parser import PARSER
 from providers.bitrise.commands import ListPipelines, ShowPipeline
 from providers.bitrise.interactions import INTERACTIONS
+from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.state import BitriseState
 from services.features.builds.commands import app_card
 from services.provider_connection import JobFactory, ProviderConnection
@@ -29,8 +31,14 @@ from services.provider_spec import ProviderSpec
 _FAILED = 2
 
 
+# Tokens are known by their beginning, and are long and random, other than the name of a branch.
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
+
 SPEC = ProviderSpec(
     provider=Provider.BITRISE,
+    presentation=PRESENTATION,
+    lists_builds=True,
+    token_pattern=_TOKEN,
     interactions=INTERACTIONS,
     app_card=app_card,
     permissions=(

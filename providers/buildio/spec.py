@@ -8,6 +8,7 @@ from domain.access_policy import Permission
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.provider import Provider
+from messages.kit import action_ids
 from providers.buildio.action_execution import ACTIONS
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
@@ -16,14 +17,27 @@ from providers.buildio.apps.commands import card
 from providers.buildio.command_handlers import COMMAND_HANDLERS
 from providers.buildio.command_parser import PARSER
 from providers.buildio.commands import ShowApp
+from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import WORKFLOW, deployment_slug
+from providers.buildio.presentation import PRESENTATION
 from services.provider_connection import ProviderConnection
 from services.provider_spec import ProviderSpec
 
 SPEC = ProviderSpec(
     provider=Provider.BUILDIO,
+    presentation=PRESENTATION,
+    # Its reference promises no beginning for its tokens, so that nothing else tells them from other words.
+    token_pattern=None,
+    secret_forms=frozenset(
+        {
+            action_ids.BUILDIO_VARS_MODAL,
+            action_ids.BUILDIO_DOMAIN_MODAL,
+            action_ids.BUILDIO_CERTIFICATE_MODAL,
+        }
+    ),
+    list_deploy_links=deploy_link_messages.list_below_subscriptions,
     interactions=INTERACTIONS,
     app_card=card,
     permissions=(

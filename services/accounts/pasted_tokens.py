@@ -24,20 +24,8 @@ from storage.encryption import DecryptionError
 
 log = structlog.get_logger()
 
-# Bitrise's tokens are known by their beginnings, and are long and random, other than the name of a branch; Build.io's
-# reference promises no beginning for its own.
-_BITRISE = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
 _WORD = re.compile(r"[!-~]{8,2000}")
 _AROUND = "\"'`<>()[]{},;:=|"
-# Forms that are made for secrets: they reach a provider, and are kept nowhere else.
-_MADE_FOR_SECRETS = frozenset(
-    {
-        action_ids.CONNECT_MODAL,
-        action_ids.BUILDIO_VARS_MODAL,
-        action_ids.BUILDIO_DOMAIN_MODAL,
-        action_ids.BUILDIO_CERTIFICATE_MODAL,
-    }
-)
 LONGEST_ERROR = 2000
 # Slack waits three seconds for what a form's submission is answered with.
 PATIENCE_SECONDS = 1.0
@@ -82,8 +70,9 @@ async def _belongs(context: RequestContext) -> bool:
 async def check_text(text: str, context: RequestContext) -> None:
     """Let only words through that hold no token of a provider's. Raises TypedToken."""
     text = line_from_message(text)
-    if _BITRISE.search(text):
-        raise PastedToken(Provider.BITRISE)
+    for spec in context.services.registry:
+        if spec.token_pattern is not None and spec.token_pattern.search(text):
+            raise PastedToken(spec.provider)
     words = [part for word in text.split() for part in _parts_of(word)]
     if not words:
         return
@@ -120,13 +109,17 @@ class FormGuard:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        # Forms that are made for secrets: they reach a provider, and are kept nowhere else.
+        self._made_for_secrets = frozenset({action_ids.CONNECT_MODAL}).union(
+            *(spec.secret_forms for spec in services.registry)
+        )
 
     async def check(
         self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
         """Go on with what holds no token."""
         view = body.get("view") or {}
-        if body.get("type") == "view_submission" and view.get("callback_id") not in _MADE_FOR_SECRETS:
+        if body.get("type") == "view_submission" and view.get("callback_id") not in self._made_for_secrets:
             context = RequestContext.in_body(body, self._services)
             errors: dict[str, str] = {}
             for block, text in _texts_in(view):

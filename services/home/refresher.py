@@ -239,7 +239,7 @@ class HomeRefresher:
     async def _content(self, opened: OpenHome) -> HomeContent:
         context = opened.context
         # The one whose builds are shown; of the others only the accounts are.
-        provider = self._recent_builds.provider
+        provider, registry = self._recent_builds.provider, context.services.registry
         snapshot = await self._recent_builds.read()
         where, found = await self._subscriptions(opened)
         direct = where.direct
@@ -270,7 +270,7 @@ class HomeRefresher:
             usual=await self._durations.of_each(running),
             subscriptions=[
                 PlacedSubscription(
-                    row=subscription_commands.row_of(one),
+                    row=subscription_commands.row_of(one, registry),
                     channel=None if one.channel == direct else one.channel,
                 )
                 for one in found
@@ -280,7 +280,10 @@ class HomeRefresher:
             missing_builds=_words(apps_problem),
             whole=snapshot.whole and (visible is None or await context.is_linked(provider)),
             blind=subscription_commands.blind_at(self._clients.configured, self._pollers),
-            providers=self._clients.configured or (self._clients.first,),
+            providers=[
+                registry.presentation_of(one) for one in self._clients.configured or (self._clients.first,)
+            ],
+            build_list=registry.presentation_of(provider) if provider in self._clients.configured else None,
             elsewhere=[
                 (one, await commands.linked(context, one))
                 for one in self._clients.configured

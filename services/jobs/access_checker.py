@@ -20,6 +20,7 @@ from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions.scope import followed_around, own_scope
 from services.polling.pollers import Pollers
+from services.provider_spec import ProviderRegistry
 from services.request.app_visibility import PATIENCE
 from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
@@ -57,6 +58,7 @@ class AccessChecker:
         pollers: Pollers,
         changed: asyncio.Event,
         *,
+        registry: ProviderRegistry,
         context_for: Callable[[str, str], RequestContext],
         outbox_changed: Callable[[], None],
         clock: Callable[[], datetime],
@@ -66,6 +68,7 @@ class AccessChecker:
         self._storage = storage
         self._pollers = pollers
         self._changed = changed
+        self._registry = registry
         self._context_for = context_for
         self._outbox_changed = outbox_changed
         self._clock = clock
@@ -238,7 +241,7 @@ class AccessChecker:
             together.setdefault((one.recipient, one.created_by, one.provider, why), []).append(one)
         self._stopped.clear()
         for (to, by, provider, why), ended in together.items():
-            rows = [subscription_commands.row_of(one) for one in ended]
+            rows = [subscription_commands.row_of(one, self._registry) for one in ended]
             message = message_subscriptions.unseen(rows, by=by, why=why, provider=provider)
             parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
             await self._storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)

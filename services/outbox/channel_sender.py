@@ -17,6 +17,7 @@ from domain.message_state import ThreadState
 from domain.notification import Notification
 from domain.provider import Provider
 from domain.recipient import Recipient
+from messages.provider_presentation import PresentationOf
 from services.outbox.delivery import (
     ChannelClosed,
     Delivered,
@@ -74,6 +75,7 @@ class ChannelSender:
         progress: Progress,
         news: Callable[[], asyncio.Event],
         provider_clocks: Mapping[Provider, Callable[[], datetime]],
+        presentation_of: PresentationOf,
     ) -> None:
         self._slack = slack
         self._storage = storage
@@ -83,6 +85,7 @@ class ChannelSender:
         self._limits = limits
         self._pause = pause
         self._provider_clocks = provider_clocks
+        self._presentation_of = presentation_of
         self._addresses = DirectMessages(slack)
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._paces: dict[Recipient, AsyncLimiter] = {}
@@ -329,7 +332,14 @@ class ChannelSender:
                 log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
                 return 0
             case ChannelClosed(reason):
-                await stop_subscriptions(self._storage, new.recipient, reason, self._clock(), self._counts)
+                await stop_subscriptions(
+                    self._storage,
+                    new.recipient,
+                    reason,
+                    self._clock(),
+                    self._counts,
+                    self._presentation_of,
+                )
                 return 0
 
     async def _settle(self, message: SlackMessage) -> float:
@@ -368,7 +378,14 @@ class ChannelSender:
     ) -> Message:
         # How long a build has run is told by its provider's clock; a card's snooze is by ours.
         clock = self._clock if kind is MessageKind.CARD else self._clock_at(carried[-1].build.provider)
-        return render(kind, carried, now=clock(), flood_limit=self._limits.flood, note=note)
+        return render(
+            kind,
+            carried,
+            now=clock(),
+            flood_limit=self._limits.flood,
+            presentation_of=self._presentation_of,
+            note=note,
+        )
 
     def _clock_at(self, provider: Provider) -> Callable[[], datetime]:
         return self._provider_clocks.get(provider, self._clock)

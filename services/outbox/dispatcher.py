@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.provider import Provider
 from domain.recipient import Recipient
+from messages.provider_presentation import PresentationOf
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.progress import Progress
@@ -34,6 +35,7 @@ class Dispatcher:
         counts: DeliveryMetrics,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
+        presentation_of: PresentationOf,
         limits: RateLimits = DEFAULT_LIMITS,
         is_current: Callable[[Provider], bool] = lambda _provider: True,
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
@@ -58,6 +60,7 @@ class Dispatcher:
             progress=self._progress,
             news=lambda: self._news,
             provider_clocks=provider_clocks,
+            presentation_of=presentation_of,
         )
         self._news = asyncio.Event()
         self._wake = asyncio.Event()

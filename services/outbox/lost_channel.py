@@ -11,6 +11,7 @@ from domain.audit_log import ERASED
 from domain.recipient import Recipient
 from domain.subscription import Subscription
 from messages import subscriptions as message_subscriptions
+from messages.provider_presentation import PresentationOf
 from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.message_key import MessageKey, MessageKind
 from storage.repositories import Repositories
@@ -19,7 +20,12 @@ log = structlog.get_logger()
 
 
 async def stop_subscriptions(
-    storage: Repositories, to: Recipient, reason: str, at: datetime, counts: DeliveryMetrics
+    storage: Repositories,
+    to: Recipient,
+    reason: str,
+    at: datetime,
+    counts: DeliveryMetrics,
+    presentation_of: PresentationOf,
 ) -> None:
     """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
     await storage.outbox.move_runs(to, "", reason)
@@ -32,7 +38,9 @@ async def stop_subscriptions(
     for maker, theirs in by_maker.items():
         if channel.startswith("D"):
             break  # a direct message that can't be told is no place to say so
-        message = message_subscriptions.stopped(channel, reason, [(one.app, one.terms) for one in theirs])
+        message = message_subscriptions.stopped(
+            channel, reason, [(one.app, one.terms) for one in theirs], presentation_of
+        )
         # Named after what it is about, so that a crash between this and the stopping owes it no second time.
         numbers = "-".join(str(one.id) for one in theirs)
         parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"

@@ -1,4 +1,4 @@
-"""From what a message carries to the message. Pure; no I/O."""
+"""Renders a message from the notifications that it carries. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from domain.notification import Notification, Status
 from domain.notifications.rule import BuildEvent, DeliveryStyle
 from messages import build_text, notifications, pipeline_card
 from messages.notifications import NotificationContent
-from providers.bitrise.builds import action_messages
+from messages.provider_presentation import PresentationOf
+from messages.started_run import add_starter
 from services.outbox.message_key import MessageKind, told_of
 
 
@@ -23,11 +24,12 @@ def render(
     *,
     now: datetime,
     flood_limit: int,
+    presentation_of: PresentationOf,
     note: str | None = None,
 ) -> Message:
-    """The message of this kind; `carried` is not empty and in order of ending."""
+    """Render the message of this kind; `carried` is not empty and in order of ending."""
     # Several moments of one build: the last one says it all.
-    tellings = [_telling(one) for one in {told_of(one): one for one in carried}.values()]
+    tellings = [_content(one, presentation_of) for one in {told_of(one): one for one in carried}.values()]
     match kind:
         case MessageKind.CARD:
             return notifications.series_card(tellings, CardState.read(note), now=now)
@@ -43,12 +45,12 @@ def render(
             return notifications.gathered(once, title=_why_gathered(carried))
         case MessageKind.PIPELINE if carried[-1].pipeline is not None:
             told = pipeline_card.told_pipeline(carried[-1].pipeline, tellings, now=now)
-            return action_messages.with_starter(told, RunNote.read(note))
+            return add_starter(told, RunNote.read(note))
         case MessageKind.BUILD | MessageKind.REPLY if _is_over(carried):
             return notifications.earlier_moment(tellings[-1], carried[-1].event)
         case MessageKind.BUILD | MessageKind.LIVE | MessageKind.REPLY:
             told = notifications.told_build(tellings[-1], now=now)
-            return action_messages.with_starter(told, RunNote.read(note))
+            return add_starter(told, RunNote.read(note))
         case _:
             if len(tellings) == 1:
                 return notifications.told_build(tellings[0], now=now)
@@ -57,12 +59,20 @@ def render(
             )
 
 
-def _telling(one: Notification) -> NotificationContent:
+def _content(one: Notification, presentation_of: PresentationOf) -> NotificationContent:
     # A moment that is over by now is told as what the build has become.
     happening = BuildEvent.ENDED if one.build.ended else one.event
     standing = _seen_from(one.team, one.standing) if one.standing is not None else None
     return NotificationContent(
-        one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties
+        one.build,
+        one.app,
+        presentation_of(one.build.provider),
+        happening,
+        standing,
+        one.failure,
+        one.usual,
+        one.mention,
+        one.ties,
     )
 
 

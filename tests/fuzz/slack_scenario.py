@@ -160,7 +160,7 @@ class ScenarioPlayer:
         for app in ("shop", "shop-staging"):
             await self._type(f"link {app} to bitrise:android", "/buildio")
         # Two are offered by buttons, three by a list.
-        await self.town.people.click("anna", await self._card_with_offers(), action_ids.BUILDIO_OFFER)
+        await self.town.people.click("anna", await self._card_with_offers(), action_ids.DEPLOY_BUILD)
         await self._type("link shop-pr-42 to bitrise:android", "/buildio")
         await self._card_with_offers()
         buildio.finish(buildio.shop)

@@ -19,6 +19,7 @@ from sandbox.slack.transcript import home_text
 from services.home.refresher import OpenHome
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.factories import NOON
+from tests.support.presentations import AT_BITRISE
 
 
 def words(harness: BotHarness, person: str = "U0ANNA") -> str:
@@ -220,15 +221,17 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
     ("content", "said"),
     [
         (
-            HomeContent(ProfileForm(), None, service_acts=False),
+            HomeContent(ProfileForm(), None, False, [AT_BITRISE], AT_BITRISE),
             "you see what your channels follow, and can change nothing",
         ),
         (
-            HomeContent(ProfileForm(), ConnectedAccount(name="octo"), service_acts=False),
+            HomeContent(ProfileForm(), ConnectedAccount(name="octo"), False, [AT_BITRISE], AT_BITRISE),
             "You are `octo` there.",
         ),
         (
-            HomeContent(ProfileForm(), ConnectedAccount(name="octo", works=False), service_acts=False),
+            HomeContent(
+                ProfileForm(), ConnectedAccount(name="octo", works=False), False, [AT_BITRISE], AT_BITRISE
+            ),
             "does not take your token any more",
         ),
         (
@@ -236,6 +239,8 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
                 ProfileForm(),
                 None,
                 service_acts=True,
+                providers=[AT_BITRISE],
+                build_list=AT_BITRISE,
                 blind=[ProviderUnavailable(Provider.BITRISE, NOON, "<gone>")],
             ),
             "I could not look at Bitrise since",

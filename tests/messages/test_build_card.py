@@ -15,6 +15,7 @@ from messages.kit.mrkdwn import clock_time, when
 from providers.bitrise.builds import abort_form
 from providers.bitrise.builds.abort_form import SUGGESTIONS
 from tests.support.factories import ANDROID, NOON, make_build
+from tests.support.presentations import AT_BITRISE
 
 
 @pytest.mark.parametrize(
@@ -60,20 +61,22 @@ def test_who_started_a_build(told: str | None, words: str | None) -> None:
 @pytest.mark.parametrize("state", list(BuildState))
 def test_a_result_is_told_in_words_beside_its_symbol(state: BuildState) -> None:
     build = make_build(1, state)
-    message = build_card.build_card(build, ANDROID, now=NOON)
+    message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON)
     assert build_text.result(build) in message.text
     assert build_text.result(build) in message.blocks[0]["text"]["text"]
 
 
 def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
     build = make_build(0, BuildState.RUNNING)
-    message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=5))
+    message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON + timedelta(minutes=5))
     assert "building for 3 min" in message.blocks[0]["text"]["text"]
 
 
 def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
     build, usual = make_build(0, BuildState.RUNNING), timedelta(minutes=7, seconds=10)
-    message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=4, seconds=30), usual=usual)
+    message = build_card.build_card(
+        build, ANDROID, presentation=AT_BITRISE, now=NOON + timedelta(minutes=4, seconds=30), usual=usual
+    )
     shown = message.blocks[0]["text"]["text"]
     assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
     as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
@@ -85,7 +88,11 @@ def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
 def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
     late = NOON + timedelta(minutes=31)
     message = build_card.build_card(
-        make_build(0, BuildState.RUNNING), ANDROID, now=late, usual=timedelta(minutes=10)
+        make_build(0, BuildState.RUNNING),
+        ANDROID,
+        presentation=AT_BITRISE,
+        now=late,
+        usual=timedelta(minutes=10),
     )
     assert "running for 30 min, longer than the usual 10 min" in message.text
 
@@ -97,18 +104,25 @@ def test_what_is_usual_is_the_median_of_successes_and_two_are_needed() -> None:
 
 
 def test_the_number_can_be_copied() -> None:
-    assert "`#7`" in str(build_card.build_card(make_build(7), ANDROID, now=NOON).blocks)
+    assert "`#7`" in str(
+        build_card.build_card(make_build(7), ANDROID, presentation=AT_BITRISE, now=NOON).blocks
+    )
 
 
 def test_an_ended_build_in_an_unknown_state_offers_no_abort() -> None:
     build = make_build(1, BuildState.UNKNOWN, finished_at=NOON)
-    assert "build_abort" not in str(build_card.build_card(build, ANDROID, now=NOON).blocks)
-    assert "ended in a way that I don't know" in build_card.build_card(build, ANDROID, now=NOON).text
+    assert "build_abort" not in str(
+        build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).blocks
+    )
+    assert (
+        "ended in a way that I don't know"
+        in build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).text
+    )
 
 
 def test_the_text_alone_says_everything_that_matters() -> None:
     build = make_build(19, BuildState.FAILED, commit_message="Fix login\n\nmore", pull_request=3)
-    text = build_card.build_card(build, ANDROID, now=NOON).text
+    text = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).text
     assert text == (
         "sample-apps-android-sdk22 #19 failed on main (primary). Fix login"
         " Took 1 min on hold, 1 min preparing, 4 min building."

@@ -24,6 +24,7 @@ from messages.kit.button_values import InvalidButtonValue
 from messages.notifications import NotificationContent
 from tests.providers.buildio.renderer_cases import TIES
 from tests.support.factories import ANDROID, IOS, NOON, make_build
+from tests.support.presentations import AT_BITRISE, AT_BUILDIO
 from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT, assert_message
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -75,7 +76,7 @@ def shown(message: Message) -> list[OfferButton]:
     found = []
     for block in message.blocks:
         for element in block.get("elements", ()) if block["type"] == "actions" else ():
-            if not element["action_id"].startswith(action_ids.BUILDIO_OFFER):
+            if not element["action_id"].startswith(action_ids.DEPLOY_BUILD):
                 continue
             assert "confirm" in element
             values = (
@@ -102,7 +103,7 @@ def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
             build.branch is not None and fnmatchcase(build.branch, glob) for glob in tie.branches
         )
 
-    card = build_card.build_card(build, ANDROID, now=NOON, ties=tied)
+    card = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON, ties=tied)
     assert_message(card)
     by_number = {tie.number: tie for tie in tied}
     pressed = [by_number[one.tie] for one in shown(card)]
@@ -125,17 +126,19 @@ def test_an_offer_of_anything_is_shown_as_it_is(
     build = make_successful_build(branch=branch, commit_hash=commit)
     here = [tie.model_copy(update={"bitrise": ANDROID, "branches": ()}) for tie in tied]
     app = ANDROID.model_copy(update={"title": title})
-    assert_message(build_card.build_card(build, app, now=NOON, ties=here))
+    assert_message(build_card.build_card(build, app, presentation=AT_BITRISE, now=NOON, ties=here))
 
 
 def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
     for number in (1, 2, 3, 5):
         tied = [make_deploy_link(at + 1, app) for at, app in enumerate(SHOPS[:number])]
-        card = build_card.build_card(make_successful_build(), ANDROID, now=NOON, ties=tied)
+        card = build_card.build_card(
+            make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, ties=tied
+        )
         [offer] = [
             block["elements"]
             for block in card.blocks
-            if block["type"] == "actions" and block["elements"][0]["action_id"] == action_ids.BUILDIO_OFFER
+            if block["type"] == "actions" and block["elements"][0]["action_id"] == action_ids.DEPLOY_BUILD
         ]
         kinds = [element["type"] for element in offer]
         assert kinds == (["button"] * number if number < 3 else ["static_select"])
@@ -143,7 +146,9 @@ def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
 
 
 def test_a_button_says_where_and_carries_names_alone() -> None:
-    card = build_card.build_card(make_successful_build(), ANDROID, now=NOON, ties=[make_deploy_link(4)])
+    card = build_card.build_card(
+        make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, ties=[make_deploy_link(4)]
+    )
     [button] = card.blocks[-1]["elements"]
     assert button["text"]["text"] == "Deploy to shop 0 on Build.io"
     assert "01234567" in button["confirm"]["text"]["text"]
@@ -153,14 +158,21 @@ def test_a_button_says_where_and_carries_names_alone() -> None:
 
 def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
     deployed = make_successful_build(provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT)
-    assert shown(build_card.build_card(deployed, SHOPS[0], now=NOON, ties=[make_deploy_link(1)])) == []
+    assert (
+        shown(
+            build_card.build_card(
+                deployed, SHOPS[0], presentation=AT_BUILDIO, now=NOON, ties=[make_deploy_link(1)]
+            )
+        )
+        == []
+    )
 
 
 def test_a_series_that_is_mended_offers_its_last_build() -> None:
     red = BuildSummary(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
     standing = StreakState(position=StreakPosition.FIXED, red=red, failures=1)
     telling = NotificationContent(
-        make_successful_build(), ANDROID, standing=standing, ties=[make_deploy_link(4)]
+        make_successful_build(), ANDROID, AT_BITRISE, standing=standing, ties=[make_deploy_link(4)]
     )
     mended = notifications.series_card([telling], CardState(), now=NOON)
     assert [one.tie for one in shown(mended)] == [4]
@@ -169,8 +181,13 @@ def test_a_series_that_is_mended_offers_its_last_build() -> None:
 @pytest.mark.parametrize("state", [BuildState.SUCCEEDED, BuildState.FAILED, BuildState.RUNNING])
 def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildState) -> None:
     one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
-    failed = NotificationContent(make_build(20, BuildState.FAILED), ANDROID, ties=[make_deploy_link(4)])
-    tellings = [NotificationContent(make_successful_build(), ANDROID, ties=[make_deploy_link(4)]), failed]
+    failed = NotificationContent(
+        make_build(20, BuildState.FAILED), ANDROID, AT_BITRISE, ties=[make_deploy_link(4)]
+    )
+    tellings = [
+        NotificationContent(make_successful_build(), ANDROID, AT_BITRISE, ties=[make_deploy_link(4)]),
+        failed,
+    ]
     told = pipeline_card.told_pipeline(one, tellings, now=NOON)
     assert_message(told)
     assert [one.tie for one in shown(told)] == ([4] if state is BuildState.SUCCEEDED else [])

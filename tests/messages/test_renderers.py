@@ -26,6 +26,7 @@ from domain.access_policy import (
     Principals,
     Verdict,
     judge,
+    permissions_at,
 )
 from domain.audit_log import AuditEntry, Event, PersonalFields, link
 from domain.build import App
@@ -52,10 +53,11 @@ from messages import (
     pipeline_card,
     profile,
     profile_form,
+    started_run,
     subscription_form,
     subscriptions,
 )
-from messages.access_rules import FilledRule, ShownRule
+from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
@@ -65,6 +67,7 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.notification_reasons import Reason
 from messages.pending_actions import details_of_proposal
 from messages.profile_form import ProfileForm
+from messages.provider_presentation import ProviderPresentation
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from providers.bitrise.api.models import ArtifactLinks
@@ -78,6 +81,7 @@ from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.buildio.deploy_links import messages as deploy_link_messages
 from tests.messages.test_slack_limits import (
     APPS,
     BUILDS,
@@ -95,6 +99,7 @@ from tests.providers.buildio import renderer_cases
 from tests.support.commands import BITRISE, BUILDIO, PARSERS
 from tests.support.examples import examples
 from tests.support.factories import NOON
+from tests.support.presentations import presentation_of
 from tests.support.untrusted_text import (
     OPTIONAL_UNTRUSTED_TEXT,
     UNTRUSTED_TEXT,
@@ -128,6 +133,8 @@ READERS = {
 BY = st.just("U0ASKER")
 TIES = st.lists(renderer_cases.TIES, max_size=7)
 PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
+PRESENTATION = PROVIDER.map(presentation_of)
+CHOICES = [RulePermissions(presentation_of(one), permissions_at(one)) for one in Provider.all()[:2]]
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
@@ -174,7 +181,7 @@ NOTES = st.builds(
 
 def _begun(note: RunNote) -> Message:
     """What is said of a run at first."""
-    return action_messages.run_begun(note, [])
+    return started_run.run_started(note, [])
 
 
 def _with_row(row: list[message.Block]) -> Message:
@@ -185,7 +192,7 @@ def _with_row(row: list[message.Block]) -> Message:
 ROWS = st.lists(
     st.builds(
         SubscriptionRow,
-        provider=PROVIDER,
+        presentation=PRESENTATION,
         number=COUNT,
         app=APPS,
         terms=TERMS,
@@ -230,7 +237,8 @@ HOMES = st.builds(
     ),
     whole=BOOL,
     blind=BLIND,
-    providers=st.lists(PROVIDER, min_size=1, max_size=2, unique=True),
+    providers=st.lists(PRESENTATION, min_size=1, max_size=2, unique=True),
+    build_list=st.none() | PRESENTATION,
     elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
 GLOBS = st.lists(UNTRUSTED_TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
@@ -297,17 +305,22 @@ RULE_FORMS = st.builds(
     minutes=st.just("60"),
 )
 REASONS = st.lists(
-    st.builds(Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=UNTRUSTED_TEXT), max_size=3
+    st.builds(
+        Reason, number=COUNT, app=APPS, terms=TERMS, presentation=PRESENTATION, told=BOOL, said=UNTRUSTED_TEXT
+    ),
+    max_size=3,
 )
 ORIGIN = st.just(ViewMetadata(channel="C1"))
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
-def _of_terms(app: App | None, terms: NotificationRule, problem: str | None) -> dict[str, Any] | None:
+def _of_terms(
+    app: App | None, terms: NotificationRule, presentation: ProviderPresentation, problem: str | None
+) -> dict[str, Any] | None:
     with suppress(FilterTooLong):
         origin = SubscriptionOrigin(channel="C1", number=1)
         return subscription_form.subscription_modal(
-            app, SubscriptionForm.of(terms), origin=origin, problem=problem
+            app, SubscriptionForm.of(terms), presentation, origin=origin, problem=problem
         )
     return None
 
@@ -328,7 +341,7 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "title_of": st.builds(accounts.title_of, PROVIDER),
+    "title_of": st.builds(accounts.title_of, PROVIDER) | st.builds(profile_form.title_of, PROVIDER),
     "abort_done": st.builds(abort_form.abort_done, BUTTONS),
     "abort_modal": st.builds(
         abort_form.abort_modal,
@@ -351,6 +364,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_list": st.builds(
         apps.app_list,
         st.lists(APPS, max_size=4),
+        presentation=PRESENTATION,
         total=COUNT,
         page=st.integers(1, 9),
         size=st.just(20),
@@ -377,11 +391,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         notices.below_each_other,
         st.lists(st.builds(apps.using_app, APPS, by=BY), min_size=1, max_size=3),
     ),
-    "build_card": st.builds(build_card.build_card, BUILDS, APPS, now=NOW, usual=USUAL, ties=TIES),
+    "build_card": st.builds(
+        build_card.build_card, BUILDS, APPS, presentation=PRESENTATION, now=NOW, usual=USUAL, ties=TIES
+    ),
     "build_list": st.builds(
         build_card.build_list,
         APPS,
         st.lists(BUILDS, max_size=3),
+        presentation=PRESENTATION,
         command=st.builds(ListBuilds, filter=FILTERS),
         next=st.none() | SLUG,
         now=NOW,
@@ -422,7 +439,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "connect_button": st.builds(accounts.connect_button, st.just("Link your account first."), PROVIDER),
     "connect_modal": st.builds(
         accounts.connect_modal,
-        PROVIDER,
+        PRESENTATION,
         origin=ORIGIN,
         before=LINKED,
         problem=OPTIONAL_UNTRUSTED_TEXT,
@@ -466,9 +483,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
     "looking": st.builds(find_form.looking),
     "me": st.builds(
-        profile.me, name=OPTIONAL_UNTRUSTED_TEXT, email=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL
+        profile.me,
+        provider=PROVIDER,
+        name=OPTIONAL_UNTRUSTED_TEXT,
+        email=OPTIONAL_UNTRUSTED_TEXT,
+        mention=BOOL,
+        ends=BOOL,
     ),
-    "mine": st.builds(profile.mine, PAIRS, name=OPTIONAL_UNTRUSTED_TEXT, looked_at=COUNT, now=NOW),
+    "mine": st.builds(
+        profile.mine, PAIRS, presentation=PRESENTATION, name=OPTIONAL_UNTRUSTED_TEXT, looked_at=COUNT, now=NOW
+    ),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
     "no_success": st.builds(diff_messages.no_success, BUILDS, APPS),
     "not_aborted": st.builds(abort_form.not_aborted, UNTRUSTED_TEXT.filter(str.strip)),
@@ -478,16 +502,25 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "options_for": st.builds(subscription_form.options_for, UNTRUSTED_TEXT | st.just(""), SEVERAL),
     "outage": st.builds(notifications.outage, st.lists(TELLINGS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
-    "paused": st.builds(subscriptions.paused, st.none() | APPS, TERMS, by=BY),
+    "paused": st.builds(subscriptions.paused, st.none() | APPS, TERMS, PRESENTATION, by=BY),
     "pipeline_aborted": st.builds(
         pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "pipeline_card": st.builds(pipeline_card.pipeline_card, PIPELINES, APPS, now=NOW),
+    "pipeline_card": st.builds(
+        pipeline_card.pipeline_card, PIPELINES, APPS, now=NOW, presentation=st.none() | PRESENTATION
+    ),
     "pipeline_list": st.builds(pipeline_card.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
     "pipeline_rebuilt": st.builds(
         pipeline_card.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL
     ).map(_begun),
-    "pipeline_run_row": st.builds(pipeline_card.pipeline_run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
+    "pipeline_run_row": st.builds(
+        pipeline_card.pipeline_run_row,
+        APPS,
+        SLUG,
+        name=OPTIONAL_UNTRUSTED_TEXT,
+        number=st.none() | COUNT,
+        url=ADDRESS,
+    ).map(_with_row),
     "policy": st.builds(
         _of_verdicts,
         VERDICTS_ON_ACTS,
@@ -500,12 +533,17 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         you=UNTRUSTED_TEXT.map("You: {}".format),
     ),
     "policy_modal": st.builds(
-        access_rules.policy_modal, RULE_FORMS, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
+        access_rules.policy_modal,
+        RULE_FORMS,
+        st.just(CHOICES),
+        origin=ORIGIN,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "preview": st.builds(
         notification_reasons.preview,
         APPS,
         TERMS,
+        PRESENTATION,
         told=st.lists(BUILDS, max_size=3),
         silent=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
     ),
@@ -553,17 +591,17 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "request_gone": st.builds(build_request_messages.request_gone, REQUESTS, APPS),
     "request_list": st.builds(build_request_messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
-    "resumed": st.builds(subscriptions.resumed, st.none() | APPS, TERMS, by=BY),
-    "run_begun": NOTES.map(_begun),
-    "run_unfollowed": st.builds(action_messages.run_unfollowed, NOTES, st.just("{by} has left")),
+    "resumed": st.builds(subscriptions.resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY),
+    "run_started": NOTES.map(_begun),
+    "run_no_longer_updated": st.builds(started_run.run_no_longer_updated, NOTES, st.just("{by} has left")),
     "run_row": st.builds(action_messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
     "did_not_start": st.builds(action_messages.did_not_start, APPS, STARTED),
     "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(action_messages.joined),
     "start_note": NOTES.map(_begun),
-    "with_starter": st.builds(
-        action_messages.with_starter, st.builds(notifications.told_build, TELLINGS, now=NOW), NOTES
+    "add_starter": st.builds(
+        started_run.add_starter, st.builds(notifications.told_build, TELLINGS, now=NOW), NOTES
     ),
-    "rule_added": st.builds(access_rules.rule_added, RULES),
+    "rule_added": st.builds(access_rules.rule_added, RULES, PROVIDER.map(lambda at: at.command)),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
     "search_modal": st.builds(
         log_messages.search_modal, LOG_BUTTONS, typed=UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
@@ -575,7 +613,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "settings_modal": st.builds(profile_form.settings_modal, WISHES, origin=ORIGIN),
+    "settings_modal": st.builds(profile_form.settings_modal, WISHES, PROVIDER, origin=ORIGIN),
     "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
     "start_done": st.builds(trigger_form.start_done, APPS),
     "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
@@ -583,21 +621,34 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "status": st.builds(
         build_card.status,
         APPS,
+        presentation=PRESENTATION,
         running=st.lists(BUILDS, max_size=3),
         last_by_branch=st.lists(BUILDS, max_size=3),
         now=NOW,
     ),
     "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
     "stopped": st.builds(
-        subscriptions.stopped, PEOPLE, UNTRUSTED_TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)
+        subscriptions.stopped,
+        PEOPLE,
+        UNTRUSTED_TEXT,
+        st.lists(st.tuples(APPS, TERMS), max_size=3),
+        st.just(presentation_of),
     ),
-    "subscribed": st.builds(subscriptions.subscribed, APPS, TERMS, by=BY),
+    "subscribed": st.builds(subscriptions.subscribed, APPS, TERMS, PRESENTATION, by=BY),
     "subscribed_already": st.builds(subscriptions.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
-    "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, OPTIONAL_UNTRUSTED_TEXT),
+    "subscription_modal": st.builds(
+        _of_terms, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
+    ),
     "subscription_note": st.builds(
         subscription_form.subscription_note, UNTRUSTED_TEXT.map("It is {}.".format)
     ),
-    "subscriptions": st.builds(subscriptions.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
+    "subscriptions": st.builds(
+        subscriptions.subscriptions,
+        ROWS,
+        PROVIDER,
+        blind=BLIND,
+        deploy_links=TIES.map(deploy_link_messages.list_below_subscriptions),
+    ),
     "earlier_moment": st.builds(notifications.earlier_moment, TELLINGS, st.sampled_from(BuildEvent)),
     "thread_head": st.builds(notifications.thread_head, TELLINGS),
     "told_build": st.builds(notifications.told_build, TELLINGS, now=NOW),
@@ -605,7 +656,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         pipeline_card.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
     "token_refused": st.builds(accounts.token_refused, UNTRUSTED_TEXT, PROVIDER),
-    "unseen": st.builds(subscriptions.unseen, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT),
+    "unseen": st.builds(
+        subscriptions.unseen, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT, provider=PROVIDER
+    ),
     "all_resumed": st.builds(subscriptions.all_resumed, ROWS, by=BY),
     "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
@@ -637,16 +690,16 @@ PIECES = {
     "buildio.array_blocks",
     "buildio.environment_row",
     "buildio.restart_all_button",
+    "buildio.list_below_subscriptions",
     "buildio.ties_here",
     "card_row",
     "connect_account_button",
     "buildio.typed_name",
-    "details_button",
     "failure_blocks",
     "manage",
     "offer_row",
     "open_button",
-    "series_row",
+    "streak_row",
 }
 
 

@@ -15,10 +15,11 @@ from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from messages import build_card, build_text, notifications, subscriptions
 from messages.kit import action_ids
-from messages.kit.button_values import BuildioButton
 from messages.notifications import NotificationContent
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
+from providers.buildio.shared.button_values import BuildioButton
 from tests.support.factories import ANDROID, NOON, make_build
+from tests.support.presentations import AT_BITRISE, AT_BUILDIO
 
 SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 
@@ -88,7 +89,7 @@ def test_a_deployment_has_one_time_and_a_dyno_that_is_up_again_was_down_for_one(
 
 
 def test_a_card_of_build_io_offers_what_build_io_can_do() -> None:
-    card = build_card.build_card(a_deployment(12, BuildState.FAILED), SHOP, now=NOON)
+    card = build_card.build_card(a_deployment(12, BuildState.FAILED), SHOP, presentation=AT_BUILDIO, now=NOON)
     assert {words: one["action_id"] for words, one in buttons(card).items()} == {
         "Processes": action_ids.BUILDIO_PS,
         "Restart…": action_ids.BUILDIO_RESTART,
@@ -100,20 +101,26 @@ def test_a_card_of_build_io_offers_what_build_io_can_do() -> None:
 
 
 def test_a_card_of_a_dyno_says_which_and_links_to_nothing_that_is_not_there() -> None:
-    pressed = buttons(build_card.build_card(a_dyno(BuildState.FAILED), SHOP, now=NOON))
+    pressed = buttons(
+        build_card.build_card(a_dyno(BuildState.FAILED), SHOP, presentation=AT_BUILDIO, now=NOON)
+    )
     assert "Open the app" not in pressed
     about = BuildioButton.decode(pressed["Restart…"]["value"])
     assert (about.app, about.title, about.dyno) == ("shop-id", "shop", "web.1")
 
 
 def test_a_dyno_whose_name_no_button_can_carry_has_buttons_of_its_app() -> None:
-    card = build_card.build_card(a_dyno(BuildState.FAILED, workflow="web 1|<x>"), SHOP, now=NOON)
+    card = build_card.build_card(
+        a_dyno(BuildState.FAILED, workflow="web 1|<x>"), SHOP, presentation=AT_BUILDIO, now=NOON
+    )
     assert BuildioButton.decode(buttons(card)["Restart…"]["value"]).dyno == ""
 
 
 def test_a_deployment_that_runs_is_measured_by_what_is_usual() -> None:
     running = a_deployment(12, BuildState.RUNNING)
-    card = build_card.build_card(running, SHOP, now=NOON + timedelta(minutes=16), usual=timedelta(minutes=7))
+    card = build_card.build_card(
+        running, SHOP, presentation=AT_BUILDIO, now=NOON + timedelta(minutes=16), usual=timedelta(minutes=7)
+    )
     assert "running for 3 of about 7 min" in shown(card)
     assert "Deploy again…" not in buttons(card)
 
@@ -122,7 +129,9 @@ def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
     failed = [a_deployment(number, BuildState.FAILED) for number in (2, 3)]
     builds = [a_deployment(1, BuildState.SUCCEEDED), *failed]
     card = notifications.series_card(
-        [NotificationContent(failed[-1], SHOP, standing=streak_state(*builds))], CardState(), now=NOON
+        [NotificationContent(failed[-1], SHOP, AT_BUILDIO, standing=streak_state(*builds))],
+        CardState(),
+        now=NOON,
     )
     assert "Deploying *shop* from `main` *is broken*" in shown(card)
     assert "2 deployments have failed in a row" in shown(card)
@@ -131,7 +140,9 @@ def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
     assert not {"Rebuild", "Log"} & buttons(card).keys()
     fixed = a_deployment(4, BuildState.SUCCEEDED)
     card = notifications.series_card(
-        [NotificationContent(fixed, SHOP, standing=streak_state(*builds, fixed))], CardState(), now=NOON
+        [NotificationContent(fixed, SHOP, AT_BUILDIO, standing=streak_state(*builds, fixed))],
+        CardState(),
+        now=NOON,
     )
     assert "is green again" in shown(card)
     assert "2 deployments failed before" in shown(card)
@@ -140,11 +151,11 @@ def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
 def test_a_dyno_that_is_down_is_a_card_that_says_so_until_it_is_up() -> None:
     down, up = a_dyno(BuildState.FAILED), a_dyno(BuildState.SUCCEEDED)
     card = notifications.series_card(
-        [NotificationContent(down, SHOP, standing=streak_state(down))], CardState(), now=NOON
+        [NotificationContent(down, SHOP, AT_BUILDIO, standing=streak_state(down))], CardState(), now=NOON
     )
     assert "*shop* `web.1` *is down*\nIt went down once since" in shown(card)
     card = notifications.series_card(
-        [NotificationContent(up, SHOP, standing=streak_state(down, up))], CardState(), now=NOON
+        [NotificationContent(up, SHOP, AT_BUILDIO, standing=streak_state(down, up))], CardState(), now=NOON
     )
     assert shown(card) == "🟢 *shop* `web.1` *is up again* after 8 min"
 
@@ -162,25 +173,29 @@ def test_what_is_gathered_is_counted_by_what_it_is() -> None:
 
 
 def test_a_thread_of_a_process_is_headed_by_it() -> None:
-    head = notifications.thread_head(NotificationContent(a_dyno(BuildState.FAILED), SHOP))
+    head = notifications.thread_head(NotificationContent(a_dyno(BuildState.FAILED), SHOP, AT_BUILDIO))
     assert head.text == "shop, process web.1: web.1 crashed"
     head = notifications.thread_head(
-        NotificationContent(a_deployment(3, BuildState.FAILED, branch=None), SHOP)
+        NotificationContent(a_deployment(3, BuildState.FAILED, branch=None), SHOP, AT_BUILDIO)
     )
     assert head.text == "shop, deployments: deployment v3 failed"
 
 
 def test_a_subscription_says_what_its_provider_tells_and_where_to_change_it() -> None:
-    told = subscriptions.subscribed(SHOP, NotificationRule(), by="U1")
+    told = subscriptions.subscribed(SHOP, NotificationRule(), AT_BUILDIO, by="U1")
     assert "every deployment's end and every dyno that goes down or is up again in *shop*" in told.text
     assert "`/buildio subscriptions`" in shown(told)
     assert "/bitrise" not in shown(told)
-    assert "`/bitrise why #N`" in shown(subscriptions.subscribed(ANDROID, NotificationRule(), by="U1"))
+    assert "`/bitrise why #N`" in shown(
+        subscriptions.subscribed(ANDROID, NotificationRule(), AT_BITRISE, by="U1")
+    )
 
 
 def test_who_can_not_be_looked_at_is_named() -> None:
-    row = SubscriptionRow(number=1, app=SHOP, terms=NotificationRule(), created_by="U1")
+    row = SubscriptionRow(
+        number=1, app=SHOP, terms=NotificationRule(), created_by="U1", presentation=AT_BUILDIO
+    )
     said = subscriptions.subscriptions(
-        [row], blind=[ProviderUnavailable(Provider.BUILDIO, None, "no answer.")]
+        [row], Provider.BITRISE, blind=[ProviderUnavailable(Provider.BUILDIO, None, "no answer.")]
     )
     assert "I could not look at Build.io" in shown(said)

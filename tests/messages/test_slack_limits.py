@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,7 @@ from messages import (
     pipeline_card,
     profile,
     profile_form,
+    started_run,
     subscription_form,
     subscriptions,
 )
@@ -63,6 +65,7 @@ from providers.bitrise.logs.messages import LogView
 from tests.support.commands import PARSERS
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
+from tests.support.presentations import AT_BITRISE, AT_BUILDIO, presentation_of
 from tests.support.untrusted_text import (
     OPTIONAL_UNTRUSTED_TEXT,
     UNTRUSTED_TEXT,
@@ -154,8 +157,14 @@ STANDINGS = st.builds(
     red=st.none() | MARKS,
     failures=st.integers(0, 99),
 )
+
+
+def _content(build: Build, app: App, *more: Any) -> NotificationContent:
+    return NotificationContent(build, app, presentation_of(build.provider), *more)
+
+
 TELLINGS = st.builds(
-    NotificationContent,
+    _content,
     RUNS,
     APPS,
     st.sampled_from([one.value for one in BuildEvent]),
@@ -175,13 +184,15 @@ TELLINGS = st.builds(
 
 @given(RUNS, APPS, USUAL)
 def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
-    assert_message(build_card.build_card(build, app, now=NOON, usual=usual))
+    assert_message(
+        build_card.build_card(build, app, presentation=presentation_of(build.provider), now=NOON, usual=usual)
+    )
 
 
 @large
 @given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
-    tellings = [NotificationContent(build, app) for build, app in builds]
+    tellings = [_content(build, app) for build, app in builds]
     message = notifications.gathered(tellings, title="They ended")
     assert_message(message)
     shown = json.dumps(message.blocks)
@@ -191,19 +202,23 @@ def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
 @large
 @given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
 def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
-    assert_message(build_card.status(app, running=running, last_by_branch=last, now=NOON))
+    assert_message(
+        build_card.status(app, presentation=AT_BITRISE, running=running, last_by_branch=last, now=NOON)
+    )
 
 
 @large
 @given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
 def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
     ask = ListBuilds(filter=wanted)
-    assert_message(build_card.build_list(app, builds, command=ask, next=start, now=NOON))
+    assert_message(
+        build_card.build_list(app, builds, presentation=AT_BITRISE, command=ask, next=start, now=NOON)
+    )
 
 
 @given(st.lists(APPS, max_size=20))
 def test_apps(apps: list[App]) -> None:
-    assert_message(message_apps.app_list(apps, total=50, page=2, size=20))
+    assert_message(message_apps.app_list(apps, presentation=AT_BITRISE, total=50, page=2, size=20))
 
 
 LINES = st.lists(
@@ -266,9 +281,9 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
     )
     for one in started:
         note = action_messages.start_note(app, one, by="U0ASKER", like=(build, app))
-        begun = action_messages.run_begun(note, action_messages.run_row(app, "a-build", one))
+        begun = started_run.run_started(note, action_messages.run_row(app, "a-build", one))
         assert_message(begun)
-        assert_message(action_messages.with_starter(begun, note))
+        assert_message(started_run.add_starter(begun, note))
         ask = TriggerBuild(branch="main", commit="0d5b3c")
         said = action_messages.start_note(app, one, by="U0ASKER", command=ask).said
         assert "on branch `main` at commit `0d5b3c`" in said
@@ -280,12 +295,17 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
 def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
     rows = [
         SubscriptionRow(
-            number=n, app=app, terms=NotificationRule(filter=wanted), created_by="U0ASKER", stopped=stopped
+            number=n,
+            app=app,
+            terms=NotificationRule(filter=wanted),
+            created_by="U0ASKER",
+            presentation=AT_BITRISE,
+            stopped=stopped,
         )
         for n in range(45)
     ]
-    assert_message(subscriptions.subscriptions(rows))
-    assert_message(subscriptions.subscribed(app, NotificationRule(filter=wanted), by="U0ASKER"))
+    assert_message(subscriptions.subscriptions(rows, Provider.BITRISE))
+    assert_message(subscriptions.subscribed(app, NotificationRule(filter=wanted), AT_BITRISE, by="U0ASKER"))
     assert_message(subscriptions.unsubscribed(app, 2, by="U0ASKER"))
     assert_message(message_apps.using_app(app, by="U0ASKER"))
 
@@ -312,20 +332,29 @@ def test_what_is_told_of_many(tellings: list[NotificationContent]) -> None:
 def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
     terms = NotificationRule(filter=wanted)
     reasons = [
-        Reason(number=number, app=app, terms=terms, told=False, said=f"because {said}") for number in range(9)
+        Reason(
+            number=number, app=app, terms=terms, presentation=AT_BITRISE, told=False, said=f"because {said}"
+        )
+        for number in range(9)
     ]
     assert_message(notification_reasons.why(build, app, reasons))
     assert_message(
-        notification_reasons.preview(app, terms, told=[build] * 30, silent=[(build, f"x {said}")] * 9)
+        notification_reasons.preview(
+            app, terms, AT_BITRISE, told=[build] * 30, silent=[(build, f"x {said}")] * 9
+        )
     )
-    assert_message(subscriptions.changed(app, terms, terms, by="U0ASKER"))
-    assert_message(subscriptions.stopped("C1", "is_archived", [(app, terms)] * 20))
-    assert_message(profile.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
+    assert_message(subscriptions.changed(app, terms, terms, AT_BITRISE, by="U0ASKER"))
+    assert_message(subscriptions.stopped("C1", "is_archived", [(app, terms)] * 20, presentation_of))
+    assert_message(
+        profile.mine([(build, app)] * 30, presentation=AT_BITRISE, name=said, looked_at=200, now=NOON)
+    )
     with suppress(FilterTooLong):
         filled = SubscriptionForm.of(terms)
         for number in (0, 1):
             origin = SubscriptionOrigin(channel="C1", number=number)
-            assert_view(subscription_form.subscription_modal(app, filled, origin=origin, problem=said))
+            assert_view(
+                subscription_form.subscription_modal(app, filled, AT_BITRISE, origin=origin, problem=said)
+            )
 
 
 @given(
@@ -352,7 +381,9 @@ def test_the_modals_that_ask(
     sought = BuildSearch(app=app.slug, title=app.title, words=said)
     assert_view(find_form.find_modal(sought, origin=origin, problem=said))
     assert_view(choose_app_form.choose_app_modal(origin=origin, problem=said))
-    assert_view(profile_form.settings_modal(ProfileForm(name=said, ends=True), origin=origin))
+    assert_view(
+        profile_form.settings_modal(ProfileForm(name=said, ends=True), Provider.BITRISE, origin=origin)
+    )
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
 
@@ -369,7 +400,7 @@ def test_a_home(
     builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
 ) -> None:
     rows = [
-        SubscriptionRow(n, app, NotificationRule(filter=one), "U0ASKER", said)
+        SubscriptionRow(n, app, NotificationRule(filter=one), "U0ASKER", AT_BITRISE, said)
         for n, one in enumerate(filters)
     ]
     content = HomeContent(
@@ -382,7 +413,8 @@ def test_a_home(
         usual={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
         blind=[ProviderUnavailable(Provider.BUILDIO, NOON, said)],
-        providers=[Provider.BITRISE, Provider.BUILDIO],
+        providers=[AT_BITRISE, AT_BUILDIO],
+        build_list=AT_BITRISE,
         elsewhere=[(Provider.BUILDIO, ConnectedAccount(name=said))],
     )
     view = home.home(content, now=NOON)
@@ -432,13 +464,13 @@ PIPELINES = st.builds(
 @large
 @given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
 def test_a_pipeline(one: Pipeline, app: App, tellings: list[NotificationContent], said: str | None) -> None:
-    assert_message(pipeline_card.pipeline_card(one, app, now=NOON))
+    assert_message(pipeline_card.pipeline_card(one, app, now=NOON, presentation=AT_BITRISE))
     assert_message(pipeline_card.told_pipeline(one, tellings, now=NOON))
     assert_message(pipeline_card.pipeline_list([one] * 10, app, now=NOON))
     assert_message(pipeline_card.pipeline_aborted(one, app, by="U0ASKER", reason=said))
     note = pipeline_card.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True)
     told = pipeline_card.told_pipeline(one, tellings, now=NOON)
-    assert_message(action_messages.with_starter(told, note))
+    assert_message(started_run.add_starter(told, note))
 
 
 REQUESTS = st.builds(

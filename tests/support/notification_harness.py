@@ -19,6 +19,7 @@ from services.polling.poll import Poll, PollOutcome
 from services.slack.web_client import SlackClient
 from storage.repositories import Repositories
 from tests.support.factories import make_recipient
+from tests.support.presentations import presentation_of
 from tests.support.repositories import make_poll_recorder
 
 CHANNEL = "C0BUILDS"
@@ -44,6 +45,7 @@ class NotificationHarness:
             counts=Metrics(),
             clock=clock,
             new_key=lambda: f"parcel-{next(keys)}",
+            presentation_of=presentation_of,
         )
         self.restart()
 

@@ -10,9 +10,10 @@ from domain.message import Block, Message
 from domain.message_state import RunNote
 from messages import build_text
 from messages.build_buttons import card_row
-from messages.kit.blocks import context, section
+from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
+from providers.bitrise.presentation import PRESENTATION
 
 # Of one message (Slack's rules, "Sizes").
 MOST_BLOCKS = 50
@@ -63,7 +64,7 @@ def run_row(app: App, slug: str, one: TriggeredBuild) -> list[Block]:
     build = Build(
         app_slug=app.slug, slug=slug, number=one.number, state=BuildState.RUNNING, url=one.url or ""
     )
-    return card_row(build, app)
+    return card_row(build, app, PRESENTATION)
 
 
 def joined(said: Sequence[Message]) -> Message:
@@ -83,26 +84,3 @@ def did_not_start(app: App, refused: Sequence[TriggeredBuild]) -> Message:
         f"Bitrise did not start {len(refused)} of the builds of {escape(app.title, 100)}.",
         [section("\n".join(lines))],
     )
-
-
-def run_begun(note: RunNote, buttons: Sequence[Block]) -> Message:
-    """Something was just started: what is known before it was seen to run. `buttons` are rows of them."""
-    said = f"{mention(note.by)} {note.said}"
-    return Message(said, [section(f"{note.symbol} {said}".strip()), *buttons])
-
-
-def run_unfollowed(note: RunNote, why: str) -> Message:
-    """What was started is not followed to its end: `why` ends a sentence; `{by}` in it becomes who started it."""
-    said = f"{mention(note.by)} {note.said}" if note.by else ""
-    over = f"This message is no longer updated: {why.replace('{by}', mention(note.by) if note.by else 'anybody')}."
-    blocks = [section(f"{note.symbol} {said}".strip())] if said else []
-    return Message(cut_markup(f"{said}. {over}" if said else over, 3500), [*blocks, section(f"⚠️ {over}")])
-
-
-def with_starter(message: Message, note: RunNote) -> Message:
-    """The message about a run with who started it above it; as it is where nobody here did."""
-    if not note.by:
-        return message
-    said = f"{mention(note.by)} {note.said}"
-    head = context(f"{note.symbol} {said}".strip())
-    return Message(cut_markup(f"{said}. {message.text}", 3500), [head, *message.blocks])

@@ -59,10 +59,10 @@ async def submit_settings(form: FormSubmission) -> None:
     origin, wishes = ViewMetadata.read(form.metadata), profile_form.read_wishes(form.values)
     command = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
     flow: SubmissionFlow[Reply] = SubmissionFlow(
-        waiting=notices.notice("You at Bitrise", "⏳ One moment…"),
-        done=lambda _: notices.notice("You at Bitrise", "✅ Saved."),
-        again=lambda _: profile_form.settings_modal(wishes, origin=origin),
-        refused=lambda problem: notices.notice("You at Bitrise", problem),
+        waiting=notices.notice(profile_form.title_of(Provider.BITRISE), "⏳ One moment…"),
+        done=lambda _: notices.notice(profile_form.title_of(Provider.BITRISE), "✅ Saved."),
+        again=lambda _: profile_form.settings_modal(wishes, Provider.BITRISE, origin=origin),
+        refused=lambda problem: notices.notice(profile_form.title_of(Provider.BITRISE), problem),
         field_of=lambda _: NAME,
     )
     await form.see_through(profile_commands.me(command, form.context, Provider.BITRISE), flow)

@@ -10,6 +10,7 @@ from typing import Any
 from domain.build import App, Build
 from domain.log.log_parser import MOST_COUNTED, ParsedLog, Step, StepResult
 from domain.message import Block, Message
+from domain.provider import Provider
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import (
@@ -209,7 +210,7 @@ def _steps(view: LogView, *, ended: bool) -> list[Block]:
 def _ai(view: LogView) -> list[Block]:
     if not view.ai_summary:
         return []
-    return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY))]
+    return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY, provider=Provider.BITRISE))]
 
 
 def _end(view: LogView) -> list[Block]:

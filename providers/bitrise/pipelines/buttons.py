@@ -15,6 +15,7 @@ from messages.kit.button_values import PipelineButton, RequestButton
 from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.build_requests import commands
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.presentation import PRESENTATION
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
@@ -28,7 +29,10 @@ log = structlog.get_logger()
 async def _pipeline(press: ButtonPress) -> Reply:
     app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.context)
     return Reply(
-        pipeline_card.pipeline_card(one, app, now=press.context.now_at(app.provider)), title=PIPELINE
+        pipeline_card.pipeline_card(
+            one, app, now=press.context.now_at(app.provider), presentation=PRESENTATION
+        ),
+        title=PIPELINE,
     )
 
 

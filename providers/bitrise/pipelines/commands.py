@@ -15,6 +15,7 @@ from providers.bitrise.actions import AbortPipelineAction, PipelineTarget, Rebui
 from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.commands import ListPipelines, ShowPipeline
+from providers.bitrise.presentation import PRESENTATION
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, app_by_slug, find_app
@@ -38,13 +39,16 @@ async def list_pipelines(command: ListPipelines, context: RequestContext) -> Rep
     app = await find_app(context, command.app, Provider.BITRISE)
     ids = (await reading_client(context).pipelines(app.slug))[:MOST]
     found = await asyncio.gather(*(reading_client(context).pipeline(app.slug, one) for one in ids))
-    return Reply(pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)), title=TITLE)
+    return Reply(
+        pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)),
+        title=TITLE,
+    )
 
 
 async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     """The card of a pipeline as it is now. Raises ProviderError."""
     one = await reading_client(context).pipeline(app.slug, pipeline_id)
-    return pipeline_card.pipeline_card(one, app, now=context.now_at(app.provider))
+    return pipeline_card.pipeline_card(one, app, now=context.now_at(app.provider), presentation=PRESENTATION)
 
 
 async def found(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:

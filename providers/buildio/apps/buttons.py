@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from domain.build import App
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.button_values import BuildioButton, InvalidButtonValue, RedeployButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
-from providers.buildio.shared.button_values import OptionalAppButton
+from providers.buildio.shared.button_values import BuildioButton, OptionalAppButton, RedeployButton
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply

@@ -20,6 +20,6 @@ async def _untie(press: ButtonPress) -> Reply:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_OFFER: _deploy,
+    action_ids.DEPLOY_BUILD: _deploy,
     action_ids.BUILDIO_UNTIE: _untie,
 }

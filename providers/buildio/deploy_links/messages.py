@@ -16,6 +16,7 @@ from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.shared.blocks import COMMAND, listed, name_of
 
+MOST_BELOW_SUBSCRIPTIONS = 5
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
@@ -53,6 +54,13 @@ def tie_list(ties: Sequence[DeployLink]) -> Message:
         return Message(text, [section(text), context(HOW)])
     spoken = "; ".join(_words(one) for one in ties)
     return Message(cut_markup(f"Tied here: {spoken}", 3000), [*ties_here(ties), context(HOW)])
+
+
+def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
+    """List a channel's deploy links below its subscriptions."""
+    more = len(links) - MOST_BELOW_SUBSCRIPTIONS
+    rest = [context(f"and {more} more: `{COMMAND} link`")] if more > 0 else []
+    return [*ties_here(links[:MOST_BELOW_SUBSCRIPTIONS]), *rest]
 
 
 def ties_here(ties: Sequence[DeployLink]) -> list[Block]:

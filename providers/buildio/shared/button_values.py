@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from domain.build import App
+from domain.build import App, Build, RunKind
 from domain.slack_ids import SlackId
-from messages.kit.button_values import Hex, OptionalButtonValue, Slug
+from messages.kit.button_values import ButtonValue, Hex, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
 from providers.buildio.api.models import BuildioApp
 
@@ -26,6 +26,36 @@ class BuildioAppButton(OptionalButtonValue):
 
     app: Slug
     title: Title = ""
+
+
+class BuildioButton(ButtonValue):
+    """The app that a button below a build is about, and the dyno; `""`: all of them, or none in particular."""
+
+    app: Slug
+    title: str = ""
+    dyno: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.-]{0,64}\Z"))] = ""
+
+    @classmethod
+    def of(cls, build: Build, app: App) -> Self:
+        """Return the button of the app, or of the dyno that the build is about."""
+        dyno = build.workflow or "" if build.kind is RunKind.DYNO else ""
+        known = re.fullmatch(r"[\w.-]{1,64}", dyno)
+        return cls(app=build.app_slug, title=plain(app.title, 100), dyno=dyno if known else "")
+
+
+class RedeployButton(BuildioButton):
+    """The app to be deployed again, from the branch or the commit of the deployment that the message is about."""
+
+    branch: Annotated[str, StringConstraints(max_length=200)] = ""
+    commit: Annotated[str, StringConstraints(max_length=100)] = ""
+
+    @classmethod
+    def again(cls, build: Build, app: App) -> Self:
+        """Return what was deployed: its branch, or, if that is unknown, its commit."""
+        about = cls.of(build, app)
+        branch = build.branch if build.branch and len(build.branch) <= 200 else ""
+        commit = build.commit_hash if build.commit_hash and len(build.commit_hash) <= 100 else ""
+        return about.model_copy(update={"branch": branch, "commit": commit})
 
 
 class BuildioAppListButton(OptionalButtonValue):

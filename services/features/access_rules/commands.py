@@ -25,7 +25,7 @@ from domain.message import Block
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import access_rules
-from messages.access_rules import FilledRule, ShownRule
+from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import audited
 from services.actions.permissions import authorize
@@ -48,6 +48,11 @@ class RuleProblem(UserError):
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
         self.field = field
+
+
+def choices(context: RequestContext) -> list[RulePermissions]:
+    """Return what a rule can be about, at each provider."""
+    return [RulePermissions(spec.presentation, spec.permissions) for spec in context.services.registry]
 
 
 async def show(command: ListAccessRules, context: RequestContext, provider: Provider) -> Reply:
@@ -86,7 +91,7 @@ async def redraw(
     view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
 ) -> None:
     """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
-    await context.redraw(str(view["id"]), access_rules.policy_modal(filled, origin=origin))
+    await context.redraw(str(view["id"]), access_rules.policy_modal(filled, choices(context), origin=origin))
 
 
 async def open_modal(context: RequestContext, provider: Provider, slug: str = "") -> None:
@@ -100,7 +105,7 @@ async def open_modal(context: RequestContext, provider: Provider, slug: str = ""
         app = await context.apps_of(provider).require(slug) if slug else None
         filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
         return access_rules.policy_modal(
-            filled, origin=ViewMetadata(channel=context.channel, provider=provider)
+            filled, choices(context), origin=ViewMetadata(channel=context.channel, provider=provider)
         )
 
     await open_in_time(form(), context, "Add a rule")
@@ -118,7 +123,8 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
     shown = await _shown(rule, context, provider)
     async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
         await context.storage.policies.add(rule, by=context.person, at=context.now())
-    return Reply(access_rules.rule_added(shown), Visibility.CHANNEL, title=TITLE)
+    command = context.services.registry.first.provider.command
+    return Reply(access_rules.rule_added(shown, command), Visibility.CHANNEL, title=TITLE)
 
 
 async def remove(number: int, context: RequestContext) -> Reply:

@@ -26,7 +26,7 @@ async def submit_rule(form: FormSubmission) -> None:
     """Add the rule, and tell the channel."""
     origin, filled = ViewMetadata.read(form.metadata), access_rules.read_rule(form.values)
     added = access_rule_commands.add(filled, form.context, origin.provider)
-    said = await form.see_through(added, _ruling(filled, origin))
+    said = await form.see_through(added, _ruling(filled, origin, form.context))
     if said is not None:
         await _announce(said, form.context)
 
@@ -46,13 +46,15 @@ async def _announce(said: Reply, context: RequestContext) -> None:
         await ChannelResponder(replace(context, channel=""))(said)
 
 
-def _ruling(filled: FilledRule, origin: ViewMetadata) -> SubmissionFlow[Reply]:
+def _ruling(filled: FilledRule, origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
         waiting=notices.notice(access_rule_commands.TITLE, "⏳ One moment…"),
         done=lambda _: notices.notice(
             access_rule_commands.TITLE, "✅ The rule counts from now on; the channel was told."
         ),
-        again=lambda problem: access_rules.policy_modal(filled, origin=origin, problem=problem),
+        again=lambda problem: access_rules.policy_modal(
+            filled, access_rule_commands.choices(context), origin=origin, problem=problem
+        ),
         refused=lambda problem: notices.notice(access_rule_commands.TITLE, problem),
         field_of=lambda problem: (
             problem.field if isinstance(problem, access_rule_commands.RuleProblem) else KIND

@@ -39,7 +39,7 @@ async def open_modal(context: RequestContext, provider: Provider) -> None:
     """Ask for a token of the person's own. Raises PermissionDenied, SlackCallFailed."""
     check_key(context)
     view = accounts.connect_modal(
-        provider,
+        context.services.registry.presentation_of(provider),
         origin=ViewMetadata(channel=context.channel),
         before=await linked(context, provider),
         sign_in=await _sign_in_page(context, provider),
@@ -83,7 +83,7 @@ async def link(token: SecretStr, context: RequestContext, provider: Provider) ->
             name=owner.name,
             at=context.now(),
         )
-    if provider is Provider.BITRISE:
+    if context.services.registry.get(provider).lists_builds:
         await context.storage.people.is_called(context.person, owner.name)
     _changed(context)
     return owner.name

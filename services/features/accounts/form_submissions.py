@@ -10,6 +10,7 @@ from messages.accounts import TOKEN
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from services.features.accounts import commands
+from services.request.context import RequestContext
 from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import FollowUp, SubmissionFlow
 
@@ -18,17 +19,21 @@ async def submit_token(form: FormSubmission) -> None:
     """Connect the account whose token was pasted."""
     origin = ViewMetadata.read(form.metadata)
     token = message_accounts.read_token(form.values)
-    await form.see_through(commands.link(token, form.context, origin.provider), _linking(origin))
+    await form.see_through(
+        commands.link(token, form.context, origin.provider), _linking(origin, form.context)
+    )
 
 
-def _linking(origin: ViewMetadata) -> SubmissionFlow[str]:
+def _linking(origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[str]:
     provider = origin.provider
     title = message_accounts.title_of(provider)
     return SubmissionFlow(
         waiting=notices.notice(title, f"⏳ Asking {provider.label} whose token this is…"),
         done=lambda name: notices.notice(title, message_accounts.connected(name, provider)),
         # Without what was pasted: it is put into no view.
-        again=lambda problem: message_accounts.connect_modal(provider, origin=origin, problem=problem),
+        again=lambda problem: message_accounts.connect_modal(
+            context.services.registry.presentation_of(provider), origin=origin, problem=problem
+        ),
         refused=lambda problem: notices.notice(title, problem),
         field_of=lambda _: TOKEN,
         then=FollowUp.REPLACED,

@@ -20,7 +20,14 @@ async def list_apps(command: ListApps, context: RequestContext, provider: Provid
     """List a page of the provider's apps that the person may see."""
     apps = sorted(await context.apps_of(provider).all(), key=lambda app: app.title.casefold())
     start = (command.page - 1) * PAGE
-    said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=command.page, size=PAGE)
+    provider = Provider.BITRISE
+    said = message_apps.app_list(
+        apps[start : start + PAGE],
+        presentation=context.services.registry.presentation_of(provider),
+        total=len(apps),
+        page=command.page,
+        size=PAGE,
+    )
     return Reply(await with_limit(said, context, provider, empty=not apps))
 
 

@@ -44,6 +44,7 @@ async def app_card(app: App, context: RequestContext) -> Message:
     usual = await context.services.usual_times.of_each(running[:ROWS_WITH_BUTTONS])
     return build_card.status(
         app,
+        presentation=context.services.registry.presentation_of(app.provider),
         running=running,
         last_by_branch=list(last.values()),
         now=context.now_at(app.provider),
@@ -60,7 +61,14 @@ async def card(app: App, build: Build, context: RequestContext) -> Message:
     """Render the build's card, with its progress while it runs, and what this channel may deploy it to."""
     usual = await context.services.usual_times.of(build)
     ties = await context.storage.ties.of_app(context.channel, app.slug) if context.channel else []
-    return build_card.build_card(build, app, now=context.now_at(app.provider), usual=usual, ties=ties)
+    return build_card.build_card(
+        build,
+        app,
+        presentation=context.services.registry.presentation_of(app.provider),
+        now=context.now_at(app.provider),
+        usual=usual,
+        ties=ties,
+    )
 
 
 async def list_builds(
@@ -82,7 +90,11 @@ async def list_builds(
         pages, next_ = pages + 1, page.next
         if len(found) * 2 >= PAGE or pages == MOST_PAGES:
             break
-    return Reply(build_card.build_list(app, found, command=command, next=next_, now=now))
+    presentation = context.services.registry.presentation_of(app.provider)
+    listed = build_card.build_list(
+        app, found, presentation=presentation, command=command, next=next_, now=now
+    )
+    return Reply(listed)
 
 
 def query_of(wanted: BuildFilter, *, after: datetime | None, before: datetime | None) -> BuildQuery:

@@ -17,7 +17,7 @@ from domain.message_state import RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.subscription import AccessSource, Scope
-from providers.bitrise.builds import action_messages
+from messages.started_run import run_started
 from services.features.subscriptions.scope import own_scope
 from services.outbox.message_key import MessageKey, build_run, pipeline_run
 from services.request.context import Reply, RequestContext, Visibility
@@ -95,7 +95,7 @@ async def _begin_following(
         terms=NotificationRule(filter=build_filter, style=DeliveryStyle.LIVE, once=True, run=True),
         key=secrets.token_hex(8),
         subject=str(message_key),
-        content=action_messages.run_begun(note, buttons).encode(),
+        content=run_started(note, buttons).encode(),
         note=note.encode(),
         thread_ts=context.thread if here else None,
     )
@@ -113,7 +113,7 @@ async def _begin_following(
 
 
 def _answer(note: RunNote, context: RequestContext, buttons: Sequence[Block]) -> Reply | None:
-    return Reply(action_messages.run_begun(note, buttons), Visibility.CHANNEL) if context.person else None
+    return Reply(run_started(note, buttons), Visibility.CHANNEL) if context.person else None
 
 
 async def _can_write(context: RequestContext) -> bool:

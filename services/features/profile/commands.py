@@ -45,7 +45,14 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
     shown = [(build, await _app_of(build, apps)) for build in found[:MOST_BUILDS]]
     ends = await ends_told(context)
     return Reply(
-        profile.mine(shown, name=person.name, looked_at=looked_at, now=context.now(), ends=ends),
+        profile.mine(
+            shown,
+            presentation=context.services.registry.presentation_of(Provider.BITRISE),
+            name=person.name,
+            looked_at=looked_at,
+            now=context.now(),
+            ends=ends,
+        ),
         Visibility.ONE_PERSON,
     )
 
@@ -74,7 +81,9 @@ async def me(command: ShowProfile, context: RequestContext, provider: Provider) 
     if command.ends is not None:
         await _tell_ends(context, provider, wanted=command.ends)
     ends = await ends_told(context)
-    said = profile.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
+    said = profile.me(
+        provider=Provider.BITRISE, name=person.name, email=person.email, mention=person.mention, ends=ends
+    )
     return Reply(said, Visibility.ONE_PERSON)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.provider import Provider
 from messages import profile_form
 from messages.kit.view_metadata import ViewMetadata
 from messages.profile_form import ProfileForm
@@ -10,9 +11,11 @@ from services.request.context import RequestContext
 from services.request.modals import check_can_open
 
 
-async def open_profile(context: RequestContext) -> None:
-    """Open the form of the person's profile, filled in as it is. Raises UserError, SlackCallFailed."""
+async def open_profile(context: RequestContext, provider: Provider) -> None:
+    """Open the form of the person's profile at the provider, filled in as it is. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     profile = await context.storage.people.find(context.person)
     form = ProfileForm(name=profile.name, mention=profile.mention, ends=await commands.ends_told(context))
-    await context.show(profile_form.settings_modal(form, origin=ViewMetadata(channel=context.channel)))
+    await context.show(
+        profile_form.settings_modal(form, provider, origin=ViewMetadata(channel=context.channel))
+    )

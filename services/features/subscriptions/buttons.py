@@ -31,7 +31,10 @@ async def _choose_app(press: ButtonPress) -> None:
 
 
 async def _settings(press: ButtonPress) -> None:
-    await open_profile(press.context)
+    registry = press.context.services.registry
+    # Users are known by their name where Home lists their builds.
+    spec = next((spec for spec in registry if spec.lists_builds), registry.first)
+    await open_profile(press.context, spec.provider)
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:

@@ -19,12 +19,14 @@ from domain.provider import Provider
 from domain.subscription import Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from messages.kit.button_values import InvalidButtonValue
+from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.actions.result import PermissionDenied
 from services.features.subscriptions.explain import preview
 from services.features.subscriptions.scope import followed_around, own_scope
 from services.polling.pollers import Pollers
+from services.provider_spec import ProviderRegistry
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
@@ -63,12 +65,15 @@ async def begin(app: App, terms: NotificationRule, context: RequestContext) -> R
     app = await current_app(app, context)
     async with permitted_and_audited(context, "subscribe", app.provider, app, about=_about(terms)):
         if (there := await _running_like(app, terms, context)) is not None:
-            return Reply(message_subscriptions.subscribed_already(row_of(there)))
+            return Reply(message_subscriptions.subscribed_already(row_of(there, context.services.registry)))
         subscription = await add(app, terms, context, channel=context.channel)
         try:
             member = await enter_channel(context)
             await _post(
-                context, message_subscriptions.subscribed(app, terms, by=context.person, member=member)
+                context,
+                message_subscriptions.subscribed(
+                    app, terms, _presentation(subscription, context), by=context.person, member=member
+                ),
             )
         except BaseException:
             await context.storage.subscriptions.remove(subscription)
@@ -194,7 +199,9 @@ async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | 
     if not resumed:
         raise problem or _no_such(context.services.clients.first)
     if len(ids) > 1:
-        said = message_subscriptions.all_resumed([row_of(one) for one in resumed], by=context.person)
+        said = message_subscriptions.all_resumed(
+            [row_of(one, context.services.registry) for one in resumed], by=context.person
+        )
         await _post(replace(context, channel=resumed[0].channel), said)
     if problem is not None:
         raise problem
@@ -217,7 +224,13 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
         if said:
             await _post(
                 there,
-                message_subscriptions.resumed(app, subscription.terms, by=context.person, member=member),
+                message_subscriptions.resumed(
+                    app,
+                    subscription.terms,
+                    _presentation(subscription, context),
+                    by=context.person,
+                    member=member,
+                ),
             )
         await context.storage.subscriptions.resume(
             subscription, by=context.person, at=context.now(), scope=scope
@@ -238,7 +251,13 @@ async def change(subscription: Subscription, terms: NotificationRule, context: R
     app = await _judged(subscription, context)
     async with permitted_and_audited(there, "change_subscription", subscription.provider, app, about=about):
         await context.storage.subscriptions.change(subscription, terms)
-        said = message_subscriptions.changed(subscription.app, subscription.terms, terms, by=context.person)
+        said = message_subscriptions.changed(
+            subscription.app,
+            subscription.terms,
+            terms,
+            _presentation(subscription, context),
+            by=context.person,
+        )
         await _post(there, said)
     return True
 
@@ -255,7 +274,12 @@ async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
         there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
         await context.storage.subscriptions.pause(subscription, context.now())
-        said = message_subscriptions.paused(subscription.app, subscription.terms, by=context.person)
+        said = message_subscriptions.paused(
+            subscription.app,
+            subscription.terms,
+            _presentation(subscription, context),
+            by=context.person,
+        )
         await _post(there, said)
     return None
 
@@ -302,7 +326,10 @@ async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: P
         judged = await _judged(ended[0], context)
         await check_subscribe_permission(context, "unsubscribe", provider, judged, about=about)
         return Reply(
-            message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Visibility.ONE_PERSON
+            message_subscriptions.unsubscribe_question(
+                [row_of(one, context.services.registry) for one in ended]
+            ),
+            Visibility.ONE_PERSON,
         )
     return await _end(ended, context)
 
@@ -339,10 +366,15 @@ async def list_subscriptions(
 ) -> Reply:
     """What the channel is told of, whichever provider was asked for it."""
     found = await context.storage.subscriptions.of_channel(context.channel)
-    rows = [row_of(one) for one in found]
+    rows = [row_of(one, context.services.registry) for one in found]
     blind = blind_at(dict.fromkeys(one.provider for one in found), context.services.lookout)
     ties = await context.storage.ties.of_channel(context.channel)
-    return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
+    links = [block for spec in context.services.registry for block in spec.list_deploy_links(ties)]
+    return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, deploy_links=links))
+
+
+def _presentation(subscription: Subscription, context: RequestContext) -> ProviderPresentation:
+    return context.services.registry.presentation_of(subscription.provider)
 
 
 def blind_at(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
@@ -351,12 +383,12 @@ def blind_at(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUn
     return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 
-def row_of(one: Subscription) -> SubscriptionRow:
+def row_of(one: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
     """The subscription as it is listed."""
     return SubscriptionRow(
         number=one.number,
         id=one.id,
-        provider=one.provider,
+        presentation=registry.presentation_of(one.provider),
         app=one.app,
         terms=one.terms,
         created_by=one.created_by,

@@ -53,6 +53,7 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
                 number=one.number,
                 app=one.app,
                 terms=one.terms,
+                presentation=context.services.registry.presentation_of(one.provider),
                 told=status == Status.TOLD or bool(earlier),
                 said="; ".join([*earlier, ended]),
             )
@@ -110,4 +111,5 @@ async def preview(app: App, terms: NotificationRule, context: RequestContext) ->
             told.append(build)
         else:
             silent.append((build, verdict.why))
-    return Reply(notification_reasons.preview(app, terms, told=told[::-1], silent=silent))
+    presentation = context.services.registry.presentation_of(app.provider)
+    return Reply(notification_reasons.preview(app, terms, presentation, told=told[::-1], silent=silent))

@@ -32,7 +32,7 @@ async def submit_subscription(form: FormSubmission) -> None:
     """Make the subscription, or change it."""
     origin, context = SubscriptionOrigin.read(form.metadata), form.context
     changed = _change(origin, form.values, context) if origin.number else _make(origin, form.values, context)
-    await form.see_through(changed, _course(origin, form.values))
+    await form.see_through(changed, _course(origin, form.values, context))
     context.services.home_changed(context.team, context.person)
 
 
@@ -44,7 +44,13 @@ async def select_app(action: ViewAction) -> None:
     origin = origin.model_copy(update=about)
     filled = subscription_form.read_subscription(action.state)
     await action.context.redraw(
-        action.view_id, subscription_form.subscription_modal(picked, filled, origin=origin)
+        action.view_id,
+        subscription_form.subscription_modal(
+            picked,
+            filled,
+            action.context.services.registry.presentation_of(origin.provider),
+            origin=origin,
+        ),
     )
 
 
@@ -124,7 +130,9 @@ async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: Req
     return CHANNEL_TOLD
 
 
-def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> SubmissionFlow[str]:
+def _course(
+    origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext
+) -> SubmissionFlow[str]:
     filled, picked = subscription_form.read_subscription(values), _picked(values)
     if picked is not None:
         origin = origin.model_copy(update={"provider": picked.provider})
@@ -132,7 +140,11 @@ def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> SubmissionFlo
         waiting=subscription_form.subscription_note(f"⏳ Asking {origin.provider.label}…"),
         done=subscription_form.subscription_note,
         again=lambda problem: subscription_form.subscription_modal(
-            picked, filled, origin=origin, problem=problem
+            picked,
+            filled,
+            context.services.registry.presentation_of(origin.provider),
+            origin=origin,
+            problem=problem,
         ),
         refused=subscription_form.subscription_note,
         field_of=lambda problem: _field_of(problem, origin),

@@ -27,7 +27,12 @@ async def open_subscription(number: int, context: RequestContext) -> None:
         number=subscription.id,
     )
     await context.show(
-        subscription_form.subscription_modal(app, SubscriptionForm.of(subscription.terms), origin=origin)
+        subscription_form.subscription_modal(
+            app,
+            SubscriptionForm.of(subscription.terms),
+            context.services.registry.presentation_of(subscription.provider),
+            origin=origin,
+        )
     )
 
 
@@ -42,7 +47,10 @@ async def open_subscribe(
     check_can_open(context)
     await check_may_act(context, provider, until or opening_deadline())
     origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
-    await context.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
+    presentation = context.services.registry.presentation_of(provider)
+    await context.show(
+        subscription_form.subscription_modal(app, SubscriptionForm(), presentation, origin=origin)
+    )
 
 
 async def open_subscribe_unless_one_app(context: RequestContext, provider: Provider) -> bool:

@@ -12,10 +12,9 @@ from domain.message import Message
 from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
-from messages import notices
+from messages import notices, started_run
 from messages.kit.mrkdwn import whole
 from messages.kit.view_metadata import ViewMetadata
-from providers.bitrise.builds import action_messages
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import (
     BuildioApp,
@@ -73,7 +72,7 @@ WHOLE = UNTRUSTED_TEXT.map(lambda text: whole(text)[:90])
 
 def _begun(note: RunNote) -> Message:
     """What is said of a run at first."""
-    return action_messages.run_begun(note, [])
+    return started_run.run_started(note, [])
 
 
 APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=UNTRUSTED_TEXT)

@@ -16,6 +16,7 @@ from domain.action import Action, app_details
 from domain.build import App
 from domain.message import Message
 from messages.kit.button_values import ProposalButton
+from messages.provider_presentation import ProviderPresentation
 from services.actions.action_spec import ActionSpec
 from services.actions.registry import ActionRegistry, UnknownAction
 from services.actions.result import ActionResult
@@ -91,6 +92,7 @@ class TinyServices:
         self.tiny = Tiny()
         spec = ProviderSpec(
             provider=TINY,
+            presentation=ProviderPresentation(TINY),
             parser=parser_of_no_commands(TINY),
             actions=[ActionSpec(RetryJob, self.tiny.retry, prepare=fetch_job_name)],
             find_stage=self.tiny.find_stage,

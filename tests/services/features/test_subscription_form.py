@@ -28,11 +28,14 @@ from sandbox.slack.validation import validate_view
 from services.features.subscriptions.form import read_subscribe_command
 from tests.support.commands import BITRISE, parse
 from tests.support.factories import ANDROID
+from tests.support.presentations import AT_BITRISE
 
 
 def shown(terms: NotificationRule) -> dict[str, Any]:
     origin = SubscriptionOrigin(number=1, channel="C1")
-    return subscription_form.subscription_modal(ANDROID, SubscriptionForm.of(terms), origin=origin)
+    return subscription_form.subscription_modal(
+        ANDROID, SubscriptionForm.of(terms), AT_BITRISE, origin=origin
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRul
     filled = SubscriptionForm.of(before)
     filled = filled.model_copy(update={"more": f"{filled.more} {more}", **picked})
     view = subscription_form.subscription_modal(
-        ANDROID, filled, origin=SubscriptionOrigin(number=1, channel="C1")
+        ANDROID, filled, AT_BITRISE, origin=SubscriptionOrigin(number=1, channel="C1")
     )
     return read_subscribe_command(view_state(view["blocks"], {}, submitting=True), before, BITRISE).terms
 

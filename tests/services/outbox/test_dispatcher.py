@@ -37,6 +37,7 @@ from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
 from storage.workspace_subscriptions import StartedRun
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.presentations import presentation_of
 from tests.support.repositories import make_poll_recorder
 
 
@@ -63,6 +64,7 @@ class DispatcherHarness:
             clock=lambda: self.now,
             limits=RateLimits(flood=flood_limit, settling=0.3, rolling=0.01),
             new_key=lambda: f"parcel-{next(self.keys)}",
+            presentation_of=presentation_of,
             is_current=is_current,
             provider_clocks={Provider.BITRISE: lambda: self.now + bitrise_ahead},
         )
@@ -203,7 +205,7 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(
     due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
     await dispatcher_harness.storage.outbox.begin(due, a_message("from-before"), NOON)
     client = SlackClient(token=BOT_TOKEN, base_url=dispatcher_harness.slack.api_url)
-    message = render(MessageKind.BUILD, due, now=NOON, flood_limit=60)
+    message = render(MessageKind.BUILD, due, now=NOON, flood_limit=60, presentation_of=presentation_of)
     metadata = {"event_type": "buildbell_parcel", "event_payload": {"parcel": "from-before"}}
     await client.chat_postMessage(
         channel="C0BUILDS", text=message.text, blocks=message.blocks, metadata=metadata

@@ -16,6 +16,7 @@ from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
 from storage.slack_messages import MessageStatus, SlackMessage
 from tests.support.factories import ANDROID, NOON, make_build
+from tests.support.presentations import presentation_of
 
 NUMBERS = itertools.count(1)
 NOW = NOON + timedelta(minutes=30)
@@ -240,7 +241,9 @@ def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -
     ]
     planned = plan(waiting, plan_context())
     assert planned.carried == waiting[:3]
-    message = render(planned.subject.kind, planned.carried, now=NOW, flood_limit=60)
+    message = render(
+        planned.subject.kind, planned.carried, now=NOW, flood_limit=60, presentation_of=presentation_of
+    )
     assert message.text.startswith("The day's builds: 2 builds")
     assert message.text.count("#1 succeeded") == 1
     many = [make_notification(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]

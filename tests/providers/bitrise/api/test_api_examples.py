@@ -28,6 +28,7 @@ from providers.http.transport import HttpTransport
 from sandbox.slack.transcript import message_text
 from sandbox.slack.validation import validate_blocks
 from sandbox.slack.workspace import Post
+from tests.support.presentations import AT_BITRISE
 from tests.support.stub_server import ReceivedRequest, StubServer, stub_server
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "bitrise"
@@ -111,7 +112,7 @@ async def test_the_list_of_builds(bitrise: BitriseClient) -> None:
     assert spans == [83, 66, 86]
     assert newest.pull_request is None
     assert (pull_request.pull_request, pull_request.target_branch) == (3, "master")
-    said = rendered_text(build_card.build_card(pull_request, ANDROID, now=NOW))
+    said = rendered_text(build_card.build_card(pull_request, ANDROID, presentation=AT_BITRISE, now=NOW))
     assert "sample-apps-android-sdk22 #17 succeeded" in said
     assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in said
     assert "b170936b Create dev.txt" in said
@@ -125,7 +126,7 @@ def _times(build: Build) -> list[timedelta | None]:
 async def test_one_aborted_build(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
     assert build.state is BuildState.ABORTED
-    said = rendered_text(build_card.build_card(build, ANDROID, now=NOW))
+    said = rendered_text(build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOW))
     assert "sample-apps-android-sdk22 #10 was aborted" in said
     assert "Aborted by api-demo: This is an example abort build" in said
     assert "0 s on hold · 0 s preparing · 15 s building" in said
