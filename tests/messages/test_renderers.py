@@ -422,7 +422,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "buildable_options": st.builds(
         trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
     ),
-    "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, by=BY),
+    "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY),
     "choose_app_modal": st.builds(
         choose_app_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
     ),
