@@ -19,8 +19,8 @@ from bot.providers_setup import ACTIONS, SPECS
 from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import slack_session
 from domain.build import App, Build, BuildState
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
@@ -70,7 +70,9 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
-        recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
+        recorder = PollRecorder(
+            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+        )
         for number in range(channels):
             await storage.of("T1").subscriptions.add(
                 channel=f"C0LOAD{number}",

@@ -20,8 +20,8 @@ from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.credentials import FixedToken
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from providers.bitrise.api.client import BitriseClient
@@ -82,7 +82,9 @@ async def _measure(
             bitrise = BitriseClient(
                 http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
             )
-            recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
+            recorder = PollRecorder(
+                database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+            )
             clock = partial(datetime.now, UTC)
             look = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
             for _ in range(5):

@@ -16,7 +16,7 @@ from bench.result import BenchmarkResult, scaled
 from bench.threaded_server import serve_responses
 from domain.ansi import plain_text
 from domain.log.log_parser import LogParser
-from domain.log.log_text import Redactor, readable
+from domain.log.log_text import Redactor, strip_control_codes
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
 from sandbox.bitrise.log_text import render_log
@@ -63,7 +63,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
             fetching = await _seconds(downloads, address, lambda _: None)
             _forget_peak()
             before = _peak_mb()
-            reader = LogParser(clean=plain_text, shown=readable, word="assertionerror")
+            reader = LogParser(clean=plain_text, shown=strip_control_codes, word="assertionerror")
             reading = await _seconds(downloads, address, reader.feed)
             found = reader.finish()
             redactor = Redactor()

@@ -21,8 +21,8 @@ from bench.result import BenchmarkResult, scaled
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
@@ -88,7 +88,9 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
                 at=BEGAN,
                 baseline=Baseline(at=BEGAN + timedelta(hours=1)),
             )
-        recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
+        recorder = PollRecorder(
+            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+        )
         for body in bodies:
             began = time.perf_counter()
             items, _ = read_many(BuildItem, body)

@@ -10,8 +10,8 @@ from bench.result import BenchmarkResult, scaled
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App, Build, BuildState
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
@@ -32,7 +32,9 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
         path = Path(folder) / "b.db"
         database = await Database.open(path)
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
-        recorder = PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
+        recorder = PollRecorder(
+            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+        )
         for number in range(APPS):
             await storage.of("T1").subscriptions.add(
                 channel=f"C{number}",

@@ -29,9 +29,9 @@ from bot.providers_setup import (
     SPECS,
     asking_parts,
     check_service_token,
-    clients_of,
     failure_analyzers,
-    lookout_of,
+    make_clients,
+    make_pollers,
     service_probes,
     sign_in_pages,
 )
@@ -52,7 +52,7 @@ from services.accounts.provider_clients import Clients
 from services.actions.expiry import PendingActionExpiry
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
-from services.container import Services, Uninstallation
+from services.container import ChangeEvents, Services, Uninstallation
 from services.home.build_cache import RecentBuildsCache
 from services.home.refresher import HomeEvents, HomeRefresher
 from services.jobs.access_checker import EVERY as SIGHT_EVERY
@@ -69,7 +69,7 @@ from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
 from services.polling.pollers import Pollers
 from services.request.context import context_outside, workspace_of
-from services.request.late_replies import LateAnswers
+from services.request.late_replies import LateReplies
 from services.request.request_tracker import RequestTracker
 from services.slack.response_urls import SlackUrls
 from services.slack.web_client import (
@@ -193,7 +193,7 @@ class Application:
 
             relay = self._relay(hasty, storage, is_current, {one: http.clock for one, http in https.items()})
             open_things.push_async_callback(self.workers.close)
-            clients = clients_of(
+            clients = make_clients(
                 self._settings,
                 https,
                 storage,
@@ -213,9 +213,9 @@ class Application:
             news, step_news = HomeEvents(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, *(one.wake for one in analyzers.values()), news.changed, step_news.set)
-            lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
-            listening = RequestTracker(self.metrics, storage.deliveries, self._clock)
-            vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateAnswers()
+            lookout = make_pollers(self._settings, clients, storage, found=found, clock=self._clock)
+            listening = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
+            vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateReplies()
             groups, choices = UserGroups(patient, clock=self._clock), OptionCache(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
             forgetful: list[WorkspaceCache] = [
@@ -244,28 +244,32 @@ class Application:
                 storage=storage,
                 slack=patient,
                 session=session,
-                slack_addresses=SlackUrls(self._settings.slack_api_url),
-                lookout=lookout,
-                outbox_changed=relay.wake,
-                home_changed=news.changed_by,
-                steps_changed=step_news.set,
-                proposals_changed=proposal_news.set,
-                access_changed=access_news.set,
-                passing_changed=file_news.set,
-                departed=departed,
-                vanishing=vanishing,
-                late_answers=late_answers,
-                overview=RecentBuildsCache(first.provider, first.service_builds, storage, clock=self._clock),
-                choices=choices,
-                usual_times=DurationEstimates(
+                response_urls=SlackUrls(self._settings.slack_api_url),
+                pollers=lookout,
+                events=ChangeEvents(
+                    outbox_changed=relay.wake,
+                    home_changed=news.changed_by,
+                    workflow_steps_changed=step_news.set,
+                    pending_actions_changed=proposal_news.set,
+                    access_changed=access_news.set,
+                    temporary_files_changed=file_news.set,
+                ),
+                handle_uninstallation=departed,
+                message_expiry=vanishing,
+                late_replies=late_answers,
+                recent_builds=RecentBuildsCache(
+                    first.provider, first.service_builds, storage, clock=self._clock
+                ),
+                option_cache=choices,
+                duration_estimates=DurationEstimates(
                     lambda provider: clients.at(provider).service_builds, storage, clock=self._clock
                 ),
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
             homes = HomeRefresher(
-                services.overview,
-                services.usual_times,
+                services.recent_builds,
+                services.duration_estimates,
                 clients,
                 lookout,
                 news,
@@ -523,7 +527,7 @@ class Application:
         return Webhook(
             secret,
             self._settings.bitrise_webhook_secret,
-            look_now=partial(lookout.look_now, Provider.BITRISE),
+            poll_now=partial(lookout.poll_now, Provider.BITRISE),
         )
 
     def _slack_app(self, slack: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
@@ -579,7 +583,7 @@ class Application:
             return reached and self._tokens_checked and not self._stopping.is_set(), {
                 "slack": reached,
                 "sockets": sockets,
-                **{f"{name}_failures": one.failures for name, one in lookout.watchers.items()},
+                **{f"{name}_failures": one.failures for name, one in lookout.pollers.items()},
                 **(
                     {"audit_anchor": anchor.state, "audit_anchor_waiting": await anchor.waiting()}
                     if anchor is not None
@@ -599,10 +603,10 @@ class Application:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
             self.metrics.audit_anchor_waiting.set(await anchor.waiting() if anchor is not None else 0)
             self.metrics.subscriptions.set(await storage.subscriptions.count())
-            for provider, watcher in lookout.watchers.items():
+            for provider, watcher in lookout.pollers.items():
                 last = watcher.last_success.timestamp() if watcher.last_success else 0
                 self.metrics.looked(
-                    provider, failures=watcher.failures, circuit_open=watcher.broken, last=last
+                    provider, failures=watcher.failures, circuit_open=watcher.is_circuit_open, last=last
                 )
             self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
             return self.metrics.page()

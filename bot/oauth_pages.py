@@ -65,14 +65,14 @@ class OAuthPages:
     async def _begin(self, request: web.Request) -> web.Response:
         """Lead to the provider's page; the state stays good until they come back."""
         state = _word(request, "state")
-        sign_in = await self._sign_ins.begun(state, self._provider, self._clock())
+        sign_in = await self._sign_ins.find_begun(state, self._provider, self._clock())
         if sign_in is None:
             return self._page(*self._again(), status=400)
         to = self._door.authorize(state, sign_in.verifier)
         return web.Response(status=302, headers={**HEADERS, "Location": to})
 
     async def _come_back(self, request: web.Request) -> web.Response:
-        sign_in = await self._sign_ins.come_back(_word(request, "state"), self._provider, self._clock())
+        sign_in = await self._sign_ins.take_begun(_word(request, "state"), self._provider, self._clock())
         if sign_in is None:
             return self._page(*self._again(), status=400)
         label = escape(self._provider.label)
@@ -103,7 +103,7 @@ class OAuthPages:
                 status=400,
             )
         allowed = AuthorizedSession(tokens, owner)
-        brings = await self._sign_ins.allow(sign_in, self._provider, allowed, self._clock())
+        brings = await self._sign_ins.store_authorized(sign_in, self._provider, allowed, self._clock())
         log.info("sign_in.allowed", team=sign_in.team, person=sign_in.person, provider=self._provider)
         return self._page(
             f"You are {escape(owner.name)} at {label}",

@@ -14,8 +14,8 @@ from bot.oauth_pages import OAuthPages, begin_at, comes_back_to
 from bot.settings import Settings
 from domain.credentials import Credentials
 from domain.errors import InvalidToken
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from domain.polling import BuildSource
 from domain.provider import Provider
 from providers.bitrise import spec as bitrise_spec
@@ -54,7 +54,7 @@ ACTIONS = ActionRegistry(action for spec in SPECS for action in spec.actions)
 FEWEST_APPS = 10
 
 
-def clients_of(
+def make_clients(
     settings: Settings,
     https: HttpOf,
     storage: Repositories,
@@ -70,9 +70,9 @@ def clients_of(
     SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves.
     """
     bitrise = ProviderConfig(settings.bitrise_token, acts=settings.service_token_acts)
-    door = buildio_door(settings, https[Provider.BUILDIO], clock)
+    door = buildio_oauth(settings, https[Provider.BUILDIO], clock)
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
-    buildio = ProviderConfig(settings.buildio_token, sign_in=page)
+    buildio = ProviderConfig(settings.buildio_token, sign_in_url=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
 
     def bitrise_jobs(client: BitriseClient, found: Callable[[], None]) -> Mapping[str, BackgroundJob]:
@@ -134,21 +134,23 @@ def service_probes(clients: Clients) -> Mapping[str, Callable[[], Awaitable[None
     probes: dict[str, Callable[[], Awaitable[None]]] = {}
     for spec in SPECS:
         one = clients.at(spec.provider)
-        if one.service_reads:
+        if one.has_service_token:
             probes[spec.token_setting] = one.service.probe
-        if one.door is not None:
-            probes[spec.oauth_settings] = one.door.check
+        if one.oauth is not None:
+            probes[spec.oauth_settings] = one.oauth.check
     return probes
 
 
 def sign_in_pages(clients: Clients, storage: Repositories, *, clock: Clock) -> Iterator[OAuthPages]:
     """The pages on which people sign in, of each provider that has one."""
     for one in clients.all:
-        if one.door is not None:
-            yield OAuthPages(one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=clock)
+        if one.oauth is not None:
+            yield OAuthPages(
+                one.provider, one.oauth, storage.oauth_sessions, owner_of=one.owner_of, clock=clock
+            )
 
 
-def buildio_door(settings: Settings, http: HttpTransport, clock: Clock) -> BuildioOAuth | None:
+def buildio_oauth(settings: Settings, http: HttpTransport, clock: Clock) -> BuildioOAuth | None:
     """The page on which people sign in at Build.io, where the settings have an application for it."""
     if settings.buildio_client_id is None or settings.buildio_client_secret is None:
         return None
@@ -201,7 +203,7 @@ def _bitrise(
     return make
 
 
-def lookout_of(
+def make_pollers(
     settings: Settings, clients: Clients, storage: Repositories, *, found: Callable[[], None], clock: Clock
 ) -> Pollers:
     """What watches each provider for which there is a token."""
@@ -211,7 +213,9 @@ def lookout_of(
         look = Poll(
             reader,
             storage,
-            PollRecorder(storage.database, compare=compare, match=match, run_messages=storage.run_messages),
+            PollRecorder(
+                storage.database, compare=find_changes, match=match_changes, run_messages=storage.run_messages
+            ),
             token=_fingerprint(reader.provider, url, token),
             clock=clock,
             provider_clock=provider_clock,
@@ -266,7 +270,7 @@ def asking_parts(
 ) -> Mapping[str, BackgroundJob]:
     """Return the parts that ask providers with the tokens that the start checks, by name."""
     parts: dict[str, BackgroundJob] = {"lookout": pollers}
-    for provider in pollers.watchers:
+    for provider in pollers.pollers:
         parts |= clients.at(provider).make_jobs(found)
         if provider in analyzers:
             parts[f"failures of {provider}"] = analyzers[provider]

@@ -76,7 +76,7 @@ def is_bot(name: str) -> bool:
     return _BOTS.search(name.casefold()) is not None
 
 
-def wrote(person: str, build: Build, names: NameDirectory) -> bool:
+def is_author(person: str, build: Build, names: NameDirectory) -> bool:
     """Whether the build is this Slack user's."""
     known = names.of(person)
     return any(author.casefold() in known for author in authors(build))
@@ -85,7 +85,7 @@ def wrote(person: str, build: Build, names: NameDirectory) -> bool:
 def people_behind(build: Build, names: NameDirectory) -> list[str]:
     """The Slack users of the workspace whose build it is."""
     told = {person for author in authors(build) if (person := person_here(author, names.team)) is not None}
-    return sorted(told | {person for person in names.known if wrote(person, build, names)})
+    return sorted(told | {person for person in names.known if is_author(person, build, names)})
 
 
 def person_here(author: str, team: str) -> str | None:
@@ -100,7 +100,7 @@ def person_here(author: str, team: str) -> str | None:
     return next((one for one in told if is_slack_id(one, "UW")), None)
 
 
-def whose(params: Mapping[str, object]) -> dict[str, object]:
+def author_fields(params: Mapping[str, object]) -> dict[str, object]:
     """Of what a build was started with, only what says whose it is."""
     author = params.get("pull_request_author")
     user = _slack_user(params)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from domain.build import Build, BuildState, FrozenModel
-from domain.build_author import NameDirectory, authors, is_bot, wrote
+from domain.build_author import NameDirectory, authors, is_author, is_bot
 
 NOBODY = NameDirectory()
 
@@ -135,7 +135,7 @@ def event_of(build: Build) -> BuildTriggerEvent:
 
 def _is_by(wanted: Sequence[str], build: Build, names: NameDirectory) -> bool:
     return any(
-        wrote(one[1:], build, names)
+        is_author(one[1:], build, names)
         if one.startswith("@")
         else any(
             is_bot(author) if one.casefold() == "bot" else fnmatchcase(author.casefold(), one.casefold())

@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from domain.build import Build, FrozenModel
-from domain.build_author import whose
+from domain.build_author import author_fields
 from domain.build_request import BuildRequest
 from domain.pipeline import Pipeline
-from domain.redaction.prefilter import signs_of_secrets
+from domain.redaction.prefilter import find_candidates
 from domain.redaction.redactor import beginning, redact
 
 # Nobody is shown more of a text, and all that is kept waits while it is looked through.
@@ -28,7 +28,9 @@ def sanitized_builds(builds: Iterable[Build]) -> list[Build]:
     as fast as one by one.
     """
     kept = [
-        build.model_copy(update={"params": whose(build.params)}) if build.params is not None else build
+        build.model_copy(update={"params": author_fields(build.params)})
+        if build.params is not None
+        else build
         for build in builds
     ]
     suspect, cleaned = _suspect_fields(kept), dict[str, str]()
@@ -56,7 +58,7 @@ def _suspect_fields(models: Sequence[FrozenModel]) -> list[str]:
         values = [value for row in rows if (value := row[name]) and not isinstance(value, _NO_TEXT)]
         if values and not (
             all(isinstance(value, str) and len(value) <= LONGEST_KEPT for value in values)
-            and not signs_of_secrets("\n".join(values).encode("utf-8", "replace"))
+            and not find_candidates("\n".join(values).encode("utf-8", "replace"))
         ):
             suspect.append(name)
     return suspect

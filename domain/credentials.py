@@ -21,7 +21,7 @@ class Tokens(FrozenModel):
     expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()
 
-    def for_sealing(self) -> str:
+    def to_json_with_secrets(self) -> str:
         """All of it as JSON, in clear: for what seals it, and for nobody else."""
         refresh = self.refresh_token.get_secret_value() if self.refresh_token is not None else None
         content = {
@@ -33,7 +33,7 @@ class Tokens(FrozenModel):
         return json.dumps(content)
 
     @classmethod
-    def unsealed(cls, content: str) -> Self:
+    def from_json(cls, content: str) -> Self:
         """What `for_sealing` wrote."""
         return cls.model_validate_json(content)
 

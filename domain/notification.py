@@ -30,7 +30,7 @@ class NewNotification(FrozenModel):
     held_for: str | None = None
 
 
-class Status(StrEnum):
+class NotificationStatus(StrEnum):
     """How far a notification has come. SENDING: it was handed to Slack, and no answer is known."""
 
     OWED = "owed"
@@ -56,7 +56,7 @@ class Notification(FrozenModel):
     build: Build
     app: App
     created_at: datetime
-    status: Status
+    status: NotificationStatus
     terms: NotificationRule = NotificationRule()
     standing: StreakState | None = None
     failure: Failure | None = None

@@ -12,7 +12,7 @@ from messages.kit.action_ids import OPEN_LINK, PICK_APP
 from services.container import Services
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import RequestContext
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, ViewAction, ViewActionHandler
 from services.request.request_tracker import RequestTracker, wait_for_place
 
@@ -60,7 +60,7 @@ def _listen(
         await ack()
         async with tracker.answering(action_id):
             press = ButtonPress.in_body(body, action, services, form=form)
-            await say_or_explain(handler(press), press.say)
+            await reply_or_explain(handler(press), press.say)
 
 
 def _listen_in_view(

@@ -12,7 +12,7 @@ from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.provider_spec import ProviderRegistry
 from services.request.context import RequestContext, workspace_of
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
 
@@ -37,4 +37,4 @@ def _listen(app: AsyncApp, parser: CommandParser, services: Services, tracker: R
                 trigger_id=command.get("trigger_id") or "",
             )
             asked = parse_and_dispatch(command.get("text") or "", context, surface="slash", parser=parser)
-            await say_or_explain(asked, ResponseUrlResponder(context, command.get("response_url")))
+            await reply_or_explain(asked, ResponseUrlResponder(context, command.get("response_url")))

@@ -14,7 +14,7 @@ from slack_bolt.response import BoltResponse
 from messages import notices
 from services.container import Services
 from services.request.context import workspace_of
-from services.request.error_messages import MISTAKES, refusal_of
+from services.request.error_messages import USER_ERRORS, refusal_of
 from services.request.view_signature import sign_view, state_of
 
 log = structlog.get_logger()
@@ -65,7 +65,10 @@ def register(app: AsyncApp, services: Services) -> None:
         """A form of before an update, or one that was changed: what was typed stays in it, to be copied."""
         log.warning("view.not_ours", callback_id=str(view.get("callback_id"))[:60])
         fields = (one.get("block_id") for one in view.get("blocks") or () if one.get("type") == "input")
-        answer: dict[str, Any] = {"response_action": "update", "view": notices.notice("Buildbell", OLD_FORM)}
+        answer: dict[str, Any] = {
+            "response_action": "update",
+            "view": notices.notice_modal("Buildbell", OLD_FORM),
+        }
         if field := next(fields, None):
             answer = {"response_action": "errors", "errors": {field: OLD_FORM}}
         return BoltResponse(status=200, body=answer)
@@ -73,7 +76,7 @@ def register(app: AsyncApp, services: Services) -> None:
     @app.error
     async def failed(error: Exception, response: BoltResponse | None) -> BoltResponse | None:
         status = 400
-        if isinstance(error, MISTAKES):
+        if isinstance(error, USER_ERRORS):
             log.info("slack.not_understood", reason=type(error).__name__)
         elif (refusal := refusal_of(error)) is not None:
             log.warning("answer.not_said", reason=refusal)

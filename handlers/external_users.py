@@ -104,7 +104,7 @@ class ExternalUserGate:
         log.info("outsider.refused", team=workspace_of(body), what=sorted(surfaces_of(body))[:5])
         match body.get("type"):
             case "view_submission":
-                view = notices.notice(TITLE, str(problem))
+                view = notices.notice_modal(TITLE, str(problem))
                 return BoltResponse(status=200, body={"response_action": "update", "view": view})
             case "block_suggestion":
                 return BoltResponse(status=200, body={"options": []})
@@ -121,7 +121,7 @@ class ExternalUserGate:
     async def _say(self, say: Responder, problem: NotAMember) -> None:
         async with self._tracker.answering("refusal"):
             try:
-                await say(Reply(notices.problem(str(problem)), title=TITLE))
+                await say(Reply(notices.error_message(str(problem)), title=TITLE))
             except (SlackCallFailed, TimeoutError) as error:
                 log.info("outsider.not_told", reason=type(error).__name__)
 
@@ -158,6 +158,6 @@ def _person_in(body: Mapping[str, Any]) -> str:
 
 
 def _way_to(context: RequestContext, body: Mapping[str, Any]) -> Responder:
-    if context.pane is not None or body.get("type") != "block_actions":
+    if context.view is not None or body.get("type") != "block_actions":
         return ViewResponder(context)
     return ResponseUrlResponder(context, body.get("response_url"), PressedMessage.in_body(body))

@@ -28,7 +28,9 @@ def _listen(
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
         async with tracker.answering(callback_id):
             team = workspace_of(body)
-            if not await services.storage.steps.begin(team, execution, callback_id, services.clock()):
+            if not await services.storage.workflow_steps.begin(
+                team, execution, callback_id, services.clock()
+            ):
                 return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
             person = str(inputs.get("person") or "")
             context = RequestContext(
@@ -38,7 +40,7 @@ def _listen(
                 channel="",
                 name=None if person else "a Slack workflow",
                 # Whoever made the workflow has filled it in: Slack does not say who has started it.
-                vouched=False,
+                is_verified=False,
             )
             try:
                 await wait_for_place()
@@ -47,5 +49,5 @@ def _listen(
             except Exception as problem:  # noqa: BLE001 - the workflow's maker is shown everything that goes wrong
                 outcome = Outcome(error=words_of(problem))
             if outcome is not None:
-                await services.storage.steps.conclude(team, execution, outcome)
-            services.steps_changed()
+                await services.storage.workflow_steps.conclude(team, execution, outcome)
+            services.events.workflow_steps_changed()

@@ -38,12 +38,12 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
     async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
             async with tracker.answering("tokens_revoked"):
-                await services.departed(_departure(body, certain=False))
+                await services.handle_uninstallation(_departure(body, certain=False))
 
     @app.event("app_uninstalled")
     async def uninstalled(body: dict[str, Any]) -> None:
         async with tracker.answering("app_uninstalled"):
-            await services.departed(_departure(body, certain=True))
+            await services.handle_uninstallation(_departure(body, certain=True))
 
 
 def is_departure(body: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from slack_bolt.app.async_app import AsyncApp
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.request.context import RequestContext, workspace_of
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ChannelResponder
 
@@ -50,4 +50,4 @@ async def _answer(
         parser = services.registry.find_addressed(text, services.clients.first).parser
         asked = parse_and_dispatch(text, context, surface="message", parser=parser)
         direct = event.get("channel_type") == "im"
-        await say_or_explain(asked, ChannelResponder(context, thread, direct=direct))
+        await reply_or_explain(asked, ChannelResponder(context, thread, direct=direct))

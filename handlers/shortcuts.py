@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from services.container import Services
 from services.request.context import RequestContext
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, Shortcut
 from services.request.request_tracker import RequestTracker
 from services.request.view_responder import ViewResponder
@@ -30,4 +30,6 @@ def _listen(
         context = RequestContext.in_body(body, services)
         async with tracker.answering(callback_id):
             reply = shortcut.run(body.get("message") or {}, context)
-            await say_or_explain(reply, ViewResponder(context, waits=not shortcut.opens_form), changes=False)
+            await reply_or_explain(
+                reply, ViewResponder(context, waits=not shortcut.opens_form), changes=False
+            )

@@ -24,14 +24,14 @@ from messages.kit.button_values import PolicyButton
 from messages.kit.mrkdwn import code, cut_markup, escape
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    FilledIn,
+    FormValues,
     app_option,
     field,
+    is_pickable,
     modal,
+    multi_search_select,
     option,
-    pickable,
-    searched,
-    searched_several,
+    search_select,
     text_element,
     warning,
 )
@@ -124,7 +124,7 @@ class FilledRule(FrozenModel):
     minutes: str = str(DEFAULT_MINUTES)
 
 
-def policy(
+def access_rule_list(
     app: App | None,
     provider: Provider,
     verdicts: Mapping[Permission, Verdict],
@@ -146,8 +146,8 @@ def policy(
     ]
     if operators:
         blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
-        blocks += paragraphs([_line(one) for one in operators[:MOST_RULES]], most_blocks=4)
-        blocks += _left_out(operators)
+        blocks += paragraphs([_rule_line(one) for one in operators[:MOST_RULES]], most_blocks=4)
+        blocks += _count_left_out(operators)
     if admins:
         blocks += [section("*Rules of this workspace*")]
         for one in admins[:MOST_RULES]:
@@ -158,8 +158,8 @@ def policy(
             away = button(
                 "Remove", action_ids.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
             )
-            blocks.append(section(_line(one), away if is_admin else None))
-        blocks += _left_out(admins)
+            blocks.append(section(_rule_line(one), away if is_admin else None))
+        blocks += _count_left_out(admins)
     if not operators and not admins:
         blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
     if is_admin:
@@ -172,8 +172,8 @@ def policy(
 
 def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     """Who may, and who must agree to it, as markup; `names` say who is who."""
-    said = [_who_may(verdict, names)]
-    clauses = [_second_person(one, names) for one in dict.fromkeys(verdict.protections)]
+    said = [_describe_principals(verdict, names)]
+    clauses = [_describe_approval(one, names) for one in dict.fromkeys(verdict.protections)]
     said += clauses[:MOST_CLAUSES]
     if len(clauses) > MOST_CLAUSES:
         said.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
@@ -181,7 +181,7 @@ def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     return "; ".join(said)
 
 
-def _who_may(verdict: Verdict, names: Mapping[Principals, str]) -> str:
+def _describe_principals(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     narrow = [who for who in dict.fromkeys(one.who for one in verdict.requirements) if not who.everyone]
     if verdict.off or any(who.nobody for who in narrow):
         return "nobody"
@@ -195,8 +195,8 @@ def _who_may(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     return f"only who is in each of {' '.join(each)}{more}"
 
 
-def _second_person(rule: ApprovalRule, names: Mapping[Principals, str]) -> str:
-    what = _protected(rule)
+def _describe_approval(rule: ApprovalRule, names: Mapping[Principals, str]) -> str:
+    what = _describe_scope(rule)
     agreeing = escape(names[rule.who], 500)
     return f"needs a second person ({agreeing}) within {rule.minutes} minutes{what and f', if{what}'}"
 
@@ -224,7 +224,7 @@ def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> 
     return said
 
 
-def _left_out(rules: Sequence[ShownRule]) -> list[Block]:
+def _count_left_out(rules: Sequence[ShownRule]) -> list[Block]:
     left = len(rules) - MOST_RULES
     return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
 
@@ -234,7 +234,7 @@ def permission_name(permission: Permission) -> str:
     return _ACTS[permission]
 
 
-def policy_modal(
+def access_rule_modal(
     filled: FilledRule,
     choices: Sequence[RulePermissions],
     *,
@@ -270,7 +270,9 @@ def policy_modal(
                 _checkboxes([option(one.label, one) for one in Provider.all()], filled.providers),
                 hint="Nothing ticked: everywhere.",
             ),
-            field(APP, f"App of {origin.provider.label}", searched(action_ids.PICK_APP, "Every app", app)),
+            field(
+                APP, f"App of {origin.provider.label}", search_select(action_ids.PICK_APP, "Every app", app)
+            ),
             field(
                 CHANNEL,
                 "Channel",
@@ -287,13 +289,13 @@ def policy_modal(
             field(
                 GROUPS,
                 "User groups",
-                searched_several(
+                multi_search_select(
                     action_ids.PICK_GROUPS,
                     "No group",
-                    [option(one, one) for one in filled.groups if pickable(one)],
+                    [option(one, one) for one in filled.groups if is_pickable(one)],
                 ),
             ),
-            *(_of_second_person(filled, choices) if filled.kind == "protect" else []),
+            *(_approval_fields(filled, choices) if filled.kind == "protect" else []),
         ],
         callback_id=action_ids.POLICY_MODAL,
         private_metadata=origin.encode(),
@@ -302,7 +304,7 @@ def policy_modal(
     )
 
 
-def _of_second_person(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
+def _approval_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
     staged = [one.presentation.label for one in choices if one.presentation.has_pipeline_stages]
     return [
         header("Where a second person is needed"),
@@ -336,7 +338,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
             ACTS,
             "About",
             _checkboxes(
-                [option("All actions", EVERYTHING), *_options(known)],
+                [option("All actions", EVERYTHING), *_permission_options(known)],
                 (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
             ),
         )
@@ -350,7 +352,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
                 field(
                     f"{one.presentation.provider}_{ACTS}",
                     f"About, at {one.presentation.label}",
-                    _checkboxes(_options(new), filled.acts),
+                    _checkboxes(_permission_options(new), filled.acts),
                     hint=one.presentation.permissions_hint,
                 )
             )
@@ -359,7 +361,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
 
 def read_rule(values: Mapping[str, Any]) -> FilledRule:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     others = sorted(name for name in values if name.endswith(f"_{ACTS}"))
     acts = tuple(action for name in (ACTS, *others) for action in filled.several(name))
     return FilledRule(
@@ -373,67 +375,69 @@ def read_rule(values: Mapping[str, Any]) -> FilledRule:
         who=filled.picked(WHO) or "",
         people=tuple(filled.users(PEOPLE)),
         groups=tuple(filled.several(GROUPS)),
-        branches=_words(filled.text(BRANCHES)),
-        workflows=_words(filled.text(WORKFLOWS)),
-        stages=_words(filled.text(STAGES)),
+        branches=_split_words(filled.text(BRANCHES)),
+        workflows=_split_words(filled.text(WORKFLOWS)),
+        stages=_split_words(filled.text(STAGES)),
         minutes=filled.text(MINUTES).strip() or str(DEFAULT_MINUTES),
     )
 
 
-def group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
+def user_group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
     """What the list of user groups offers for what was typed."""
     wanted = typed.strip().casefold().removeprefix("@")
     having = sorted((handle, group) for group, handle in handles.items() if wanted in handle.casefold())
     return [option(handle, group) for handle, group in having[:100]]
 
 
-def rule_added(one: ShownRule, command: str) -> Message:
+def rule_added(shown: ShownRule, command: str) -> Message:
     """Tell the channel that a new rule counts from now on; `command` is the slash command that lists all of them."""
-    text = f"📜 A new rule: {_sentence(one)}."
+    text = f"📜 A new rule: {_describe_rule(shown)}."
     return Message(text, [section(text), context(f"`{command} policy` shows all of them.")])
 
 
-def rule_removed(one: ShownRule) -> Message:
+def rule_removed(shown: ShownRule) -> Message:
     """To the channel: a rule counts no longer."""
-    text = f"📜 This rule counts no longer: {_sentence(one)}."
+    text = f"📜 This rule counts no longer: {_describe_rule(shown)}."
     return Message(text, [section(text)])
 
 
-def _line(one: ShownRule) -> str:
+def _rule_line(one: ShownRule) -> str:
     number = f"{one.number}. " if one.number is not None else "• "
-    return number + _sentence(one)
+    return number + _describe_rule(one)
 
 
-def _sentence(one: ShownRule) -> str:
+def _describe_rule(one: ShownRule) -> str:
     rule = one.rule
-    title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
+    title = f" in {escape(one.app, 100)}" if one.app else _describe_globs(" in", rule.apps)
     at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
     where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
     where += _and_more(rule.channels)
     if isinstance(rule, AllowRule):
-        acts = _acts(rule, _ACTS, "do anything")
+        acts = _describe_permissions(rule, _ACTS, "do anything")
         return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
-    what = _protected(rule)
-    acts = _acts(rule, _DOING, "doing anything")
+    what = _describe_scope(rule)
+    acts = _describe_permissions(rule, _DOING, "doing anything")
     acts = acts[:1].upper() + acts[1:]
     return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
 
 
-def _acts(rule: AllowRule | ApprovalRule, names: Mapping[Permission, str], everything: str) -> str:
+def _describe_permissions(
+    rule: AllowRule | ApprovalRule, names: Mapping[Permission, str], everything: str
+) -> str:
     if not rule.permissions:
         return everything
     return ", ".join(name for action, name in names.items() if action in rule.permissions)
 
 
-def _protected(rule: ApprovalRule) -> str:
+def _describe_scope(rule: ApprovalRule) -> str:
     return (
-        _globs(" of branch", rule.branches)
-        + _globs(" with workflow", rule.workflows)
-        + _globs(" in stage", rule.stages)
+        _describe_globs(" of branch", rule.branches)
+        + _describe_globs(" with workflow", rule.workflows)
+        + _describe_globs(" in stage", rule.stages)
     )
 
 
-def _globs(words: str, globs: Sequence[str]) -> str:
+def _describe_globs(words: str, globs: Sequence[str]) -> str:
     if not globs:
         return ""
     return f"{words} {' or '.join(code(one, 200) for one in globs[:MOST_NAMED])}{_and_more(globs)}"
@@ -444,11 +448,11 @@ def _and_more(things: Sequence[str]) -> str:
     return f" or {left} more" if left > 0 else ""
 
 
-def _words(typed: str) -> tuple[str, ...]:
+def _split_words(typed: str) -> tuple[str, ...]:
     return tuple(typed.replace(",", " ").split())
 
 
-def _options(permissions: Iterable[Permission]) -> list[Block]:
+def _permission_options(permissions: Iterable[Permission]) -> list[Block]:
     return [option(_ACTS[one][:1].upper() + _ACTS[one][1:], one.value) for one in permissions]
 
 

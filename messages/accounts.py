@@ -14,7 +14,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FilledIn, field, modal, text_element, warning
+from messages.kit.views import FormValues, field, modal, text_element, warning
 from messages.provider_presentation import ProviderPresentation
 
 TOKEN = "token"  # noqa: S105 - the field's name
@@ -29,7 +29,7 @@ class ConnectedAccount(FrozenModel):
     works: bool = True
 
 
-def title_of(provider: Provider) -> str:
+def account_title(provider: Provider) -> str:
     """What heads everything about one's account there."""
     return f"Your {provider.label} account"
 
@@ -38,13 +38,13 @@ def connect_modal(
     presentation: ProviderPresentation,
     *,
     origin: ViewMetadata,
-    before: ConnectedAccount | None = None,
+    current: ConnectedAccount | None = None,
     problem: str | None = None,
     sign_in: str | None = None,
 ) -> Block:
     """The modal that asks for a token of the person's own; `sign_in` is the page on which they can do without one."""
     known = (
-        [section(f"Linked until now: {code(before.name)}. A new token takes its place.")] if before else []
+        [section(f"Linked until now: {code(current.name)}. A new token takes its place.")] if current else []
     )
     provider, words = presentation.provider, presentation.fill_in(presentation.token_instructions)
     if sign_in is None:
@@ -61,7 +61,7 @@ def connect_modal(
         ]
         label, hint = f"Code, or {presentation.token_label}", "The button is good for ten minutes. "
     return modal(
-        title_of(provider),
+        account_title(provider),
         [
             *warning(problem),
             *known,
@@ -83,31 +83,31 @@ def connect_modal(
 
 def read_token(values: Mapping[str, Any]) -> SecretStr:
     """What was pasted. `values` is the view's state as Slack sends it."""
-    return SecretStr(FilledIn(values).text(TOKEN).strip())
+    return SecretStr(FormValues(values).text(TOKEN).strip())
 
 
-def connected(name: str, provider: Provider) -> str:
+def account_connected(name: str, provider: Provider) -> str:
     """The account was linked, as a sentence."""
     return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
 
 
-def disconnect_question(name: str, provider: Provider, stops: Mapping[str, int]) -> Message:
+def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, int]) -> Message:
     """Before a token is wiped: what stops with it, by channel, and the button for it."""
     text = f"Disconnect {code(name)} from {provider.label}? The bot deletes your token at once."
     lines = [
         f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
         f" {count} subscription{'s' if count > 1 else ''}"
-        for channel, count in list(stops.items())[:MOST_CHANNELS]
+        for channel, count in list(stopping.items())[:MOST_CHANNELS]
     ]
-    if (left := len(stops) - MOST_CHANNELS) > 0:
+    if (left := len(stopping) - MOST_CHANNELS) > 0:
         lines.append(f"and {left} more channels")
-    stopping = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
+    warning = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
     note = context(f"At {provider.label} the token stays valid until you revoke it there.")
     wipe = button("Disconnect", action_ids.WIPE_TOKEN, provider, style="danger")
-    return Message(text, [section(text), *stopping, row(wipe), note])
+    return Message(text, [section(text), *warning, row(wipe), note])
 
 
-def disconnected(name: str | None, provider: Provider) -> Message:
+def account_disconnected(name: str | None, provider: Provider) -> Message:
     """The account is linked no longer."""
     text = (
         f"🔓 I have wiped your token: you are not linked to {code(name)} any more. Subscriptions that showed what you"
@@ -131,7 +131,7 @@ def token_refused(name: str, provider: Provider) -> Message:
 
 
 def whoami(
-    person: str,
+    user: str,
     account: ConnectedAccount | None,
     provider: Provider,
     *,
@@ -142,7 +142,7 @@ def whoami(
 ) -> Message:
     """Who the person is at the provider, and with whose token they are answered, if the bot has one of its own."""
     at = provider.label
-    who = f"You are {mention(person)}"
+    who = f"You are {mention(user)}"
     own = f"the bot's own token ({escape(service)})" if service else "the bot's own token"
     if account is not None and account.works:
         text = f"{who}, at {at} {code(account.name)}. I see and do there what you may, with your own token."
@@ -166,7 +166,7 @@ def whoami(
     return Message(text, [section(text), buttons])
 
 
-def connect_button(words: str, provider: Provider) -> Message:
+def connect_prompt(words: str, provider: Provider) -> Message:
     """The button that opens the modal, where the modal itself can't be opened."""
     return Message(words, [section(words), row(_connect("Link my account…", provider))])
 

@@ -11,7 +11,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, context, paragraphs, plain_text, row, section
 from messages.kit.button_values import AppsButton
 from messages.kit.mrkdwn import code, escape, link, mention
-from messages.kit.views import found, option, pickable
+from messages.kit.views import is_pickable, matching_names, option
 from messages.provider_presentation import ProviderPresentation
 
 
@@ -47,14 +47,15 @@ def app_list(
 
 def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
     """What a list of one provider's apps offers for what was typed: those with that in their title or repository."""
-    return [option(app.title or app.slug, app.slug, app.repository) for app in _found(typed, apps)]
+    return [option(app.title or app.slug, app.slug, app.repository) for app in _matching_apps(typed, apps)]
 
 
 def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
     """What a list of all providers' apps offers, as Slack wants it: by provider, where there are apps of several."""
     groups = {
         provider: [
-            any_app_option(app) for app in _found(typed, [one for one in apps if one.provider is provider])
+            any_app_option(app)
+            for app in _matching_apps(typed, [one for one in apps if one.provider is provider])
         ]
         for provider in dict.fromkeys(app.provider for app in apps)
     }
@@ -85,13 +86,13 @@ def read_any_app(value: str, title: str | None = None) -> App | None:
     return App(provider=provider, slug=slug, title=title or slug) if slug else None
 
 
-def _found(typed: str, apps: Sequence[App]) -> list[App]:
+def _matching_apps(typed: str, apps: Sequence[App]) -> list[App]:
     named = {f"{app.title} {app.repository or ''} {app.slug}": app for app in apps}
-    offered = [named[name] for name in found(typed, sorted(named, key=str.casefold))]
-    return [app for app in offered if pickable(app.slug)]
+    offered = [named[name] for name in matching_names(typed, sorted(named, key=str.casefold))]
+    return [app for app in offered if is_pickable(app.slug)]
 
 
-def using_app(app: App, *, by: str) -> Message:
+def app_chosen(app: App, *, by: str) -> Message:
     """The channel's app was chosen."""
     words = "is this channel's app now: commands that name none mean it"
     return Message(

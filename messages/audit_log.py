@@ -76,7 +76,7 @@ LONGEST_ANSWER = 300
 _BRACES = re.compile(r"\{(\w+)\}")
 
 
-def audit(
+def audit_list(
     links: Sequence[AuditRecord], *, where: str, places: bool, apps: Mapping[str, str] = MappingProxyType({})
 ) -> Message:
     """The newest entries, newest first; `where` is text, and with `places` each says in which channel it was.
@@ -87,13 +87,13 @@ def audit(
     if not links:
         text = f"Nothing was written down {where} yet."
         return Message(text, [section(text)])
-    lines = [_line(one, places=places, apps=apps) for one in links if not _came_to_an_end(one, links)]
+    lines = [_line(one, places=places, apps=apps) for one in links if not _has_ended(one, links)]
     head = f"*What was done and refused {where}*, newest first"
     note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
     return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
 
 
-def _came_to_an_end(one: AuditRecord, links: Sequence[AuditRecord]) -> bool:
+def _has_ended(one: AuditRecord, links: Sequence[AuditRecord]) -> bool:
     """Whether it is the beginning of something whose end is shown, too."""
     begun = one.entry
     ends = (Event.DONE, Event.FAILED)

@@ -12,11 +12,11 @@ from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
 from messages.build_buttons import card_row
-from messages.deploy_buttons import offer_row
+from messages.deploy_buttons import deploy_row
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.button_values import AppButton, ListButton
-from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, when
+from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, format_duration, link, when
 from messages.provider_presentation import ProviderPresentation
 
 ROWS_WITH_BUTTONS = 10
@@ -28,42 +28,48 @@ def build_card(
     *,
     presentation: ProviderPresentation,
     now: datetime,
-    usual: timedelta | None = None,
-    ties: Sequence[DeployLink] = (),
+    usual_duration: timedelta | None = None,
+    deploy_links: Sequence[DeployLink] = (),
 ) -> Message:
     """Render a build's card: the build, its state, and its buttons.
 
     `presentation` is its provider's; `usual` is how long builds like it take; `ties` are the channel's deploy links.
     """
-    so_far = build_text.so_far(build, now, usual)
+    so_far = build_text.elapsed_text(build, now, usual_duration)
     as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
-    spoken = build_text.in_a_sentence(build, app) + as_of
+    spoken = build_text.plain_summary(build, app) + as_of
     return Message(
         spoken,
         [
-            section("\n".join(_about(build, app, now, usual))),
+            section("\n".join(_describe_build(build, app, now, usual_duration))),
             *_small_print(build),
             *card_row(build, app, presentation),
-            *offer_row(build, app, ties),
+            *deploy_row(build, app, deploy_links),
         ],
     )
 
 
-def status(
+def app_status(
     app: App,
     *,
     presentation: ProviderPresentation,
     running: Sequence[Build],
     last_by_branch: Sequence[Build],
     now: datetime,
-    usual: Mapping[str, timedelta] | None = None,
+    usual_durations: Mapping[str, timedelta] | None = None,
 ) -> Message:
     """Render what runs now, and each branch's last result. `usual` holds usual times by the build's slug."""
     title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*"
     counts = f"{len(running)} running or waiting" if running else "nothing is running"
     blocks = [section(f"{title}: {counts}")]
     blocks += [
-        build_row(build, app, presentation=presentation, now=now, usual=(usual or {}).get(build.slug))
+        build_row(
+            build,
+            app,
+            presentation=presentation,
+            now=now,
+            usual_duration=(usual_durations or {}).get(build.slug),
+        )
         for build in running[:ROWS_WITH_BUTTONS]
     ]
     if len(running) > ROWS_WITH_BUTTONS:
@@ -78,7 +84,7 @@ def status(
     elif not running:
         blocks.append(context("It has no builds yet."))
     blocks.append(_app_buttons(app, presentation))
-    spoken = " ".join(build_text.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
+    spoken = " ".join(build_text.plain_summary(build, app) for build in [*running, *last_by_branch][:5])
     return Message(cut_markup(f"{escape(app.title)}: {counts}. {spoken}", 3500), blocks)
 
 
@@ -102,38 +108,40 @@ def build_list(
         more = "None among the builds that I read so far." if next else "There are none."
         return Message(
             f"{escape(app.title)}: {wanted}. {more}",
-            [section(f"{title}\n{more}"), *_next(app, command, next)],
+            [section(f"{title}\n{more}"), *_next_page_row(app, command, next)],
         )
     blocks = [section(title)]
     blocks += [build_row(build, app, presentation=presentation, now=now) for build in builds]
-    spoken = " ".join(build_text.in_a_sentence(build, app) for build in builds)
+    spoken = " ".join(build_text.plain_summary(build, app) for build in builds)
     return Message(
         cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
-        [*blocks, *_next(app, command, next)],
+        [*blocks, *_next_page_row(app, command, next)],
     )
 
 
-def _about(build: Build, app: App, now: datetime, usual: timedelta | None) -> list[str]:
-    lines = [f"{build_text.symbol(build)} {build_text.name(build, app)} *{build_text.result(build)}*"]
-    if since := build_text.since(build):
+def _describe_build(build: Build, app: App, now: datetime, usual: timedelta | None) -> list[str]:
+    lines = [
+        f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} *{build_text.result_text(build)}*"
+    ]
+    if since := build_text.since_text(build):
         lines[0] += f" {since}"
-    if progress := build_text.progress(build, now, usual):
+    if progress := build_text.progress_text(build, now, usual):
         lines.append(progress)
-    if source := build_text.source(build):
+    if source := build_text.source_text(build):
         lines.append(source)
-    if commit := build_text.commit(build):
+    if commit := build_text.commit_text(build):
         lines.append(commit)
-    if (stopped := build_text.abort(build)) is not None:
+    if (stopped := build_text.abort_text(build)) is not None:
         lines.append(escape(stopped, 700))
     return lines
 
 
 def _small_print(build: Build) -> list[Block]:
     texts = [code(build.label)] if build.label else []  # as it can be copied into a command
-    if spent := build_text.times(build):
+    if spent := build_text.duration_texts(build):
         texts.append("⏱️ " + " · ".join(spent))
     began = "Noticed" if build.kind is RunKind.DYNO else "Started"
-    started = f"{began} by {escape(by)}" if (by := build_text.starter(build.triggered_by)) else began
+    started = f"{began} by {escape(by)}" if (by := build_text.starter_text(build.triggered_by)) else began
     if build.triggered_at:
         started += f" {when(build.triggered_at)}"
     if started != began:
@@ -144,8 +152,8 @@ def _small_print(build: Build) -> list[Block]:
 def build_line(build: Build, app: App) -> str:
     """One build in a line: its name, result and source."""
     parts = [
-        f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}",
-        build_text.source(build),
+        f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
+        build_text.source_text(build),
     ]
     return " · ".join(part for part in parts if part)
 
@@ -156,16 +164,16 @@ def build_row(
     *,
     presentation: ProviderPresentation,
     now: datetime,
-    usual: timedelta | None = None,
+    usual_duration: timedelta | None = None,
 ) -> Block:
     """Render a build in a line, with a button for its card, and its progress or when it ended."""
-    more = _ended_at(build) or progress_line(build, now, usual)
+    more = _ended_at(build) or progress_line(build, now, usual_duration)
     return section(build_line(build, app) + more, presentation.details_button(build, app))
 
 
-def progress_line(build: Build, now: datetime, usual: timedelta | None) -> str:
+def progress_line(build: Build, now: datetime, usual_duration: timedelta | None) -> str:
     """How far a build that runs has come, on a line of its own; empty for one that has ended."""
-    progress = build_text.progress(build, now, usual)
+    progress = build_text.progress_text(build, now, usual_duration)
     return f"\n{progress}" if progress else ""
 
 
@@ -174,11 +182,11 @@ def _ended_at(build: Build) -> str:
         return ""
     spent = ""
     if build.triggered_at and build.kind is not RunKind.DYNO:
-        spent = f", took {lasted(build.finished_at - build.triggered_at)}"
+        spent = f", took {format_duration(build.finished_at - build.triggered_at)}"
     return f" · {when(build.finished_at)}{spent}"
 
 
-def _next(app: App, command: ListBuilds, start: str | None) -> list[Block]:
+def _next_page_row(app: App, command: ListBuilds, start: str | None) -> list[Block]:
     if start is None:
         return []
     words = format_list_builds(command.model_copy(update={"app": app.slug}))

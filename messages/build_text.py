@@ -10,49 +10,49 @@ from domain import build_author
 from domain.abort_reason import MANUAL, OTHER, phrase, read_abort
 from domain.build import App, Build, BuildState, RunKind, time_building, time_on_hold, time_preparing
 from domain.redaction.redactor import redact_beginning
-from messages.kit.mrkdwn import clock_time, code, escape, lasted, link, plain, when
-from messages.run_vocabulary import UNKNOWN_OPEN, state_words, words_of
+from messages.kit.mrkdwn import clock_time, code, escape, format_duration, link, plain, when
+from messages.run_vocabulary import UNKNOWN_OPEN, describe_state, vocabulary_of
 
 BAR_CELLS = 10
 MUCH_LONGER = 1.2
 
 
-def symbol(build: Build) -> str:
+def build_symbol(build: Build) -> str:
     """The result's symbol."""
-    return state_words(build)[0]
+    return describe_state(build)[0]
 
 
-def symbol_of(state: BuildState) -> str:
+def state_symbol(state: BuildState) -> str:
     """The symbol of a state by itself."""
-    return words_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
+    return vocabulary_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
 
 
-def result_of(state: BuildState) -> str:
+def state_text(state: BuildState) -> str:
     """A state by itself, in words that follow a name."""
-    return words_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
+    return vocabulary_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
 
 
-def result(build: Build) -> str:
+def result_text(build: Build) -> str:
     """The result in words that follow the build's name, for mrkdwn."""
-    return escape(result_spoken(build))
+    return escape(plain_result(build))
 
 
-def result_spoken(build: Build) -> str:
+def plain_result(build: Build) -> str:
     """The same without markup."""
-    return plain(state_words(build)[1], 150)
+    return plain(describe_state(build)[1], 150)
 
 
-def called(build: Build) -> str:
+def build_name(build: Build) -> str:
     """What it is called within its app, without markup: `#19`, `deployment v12`, `web.1`."""
     return f"deployment {build.label}".rstrip() if build.kind is RunKind.DEPLOYMENT else build.label
 
 
-def name(build: Build, app: App) -> str:
+def build_link(build: Build, app: App) -> str:
     """The build's name, leading to its page."""
-    return f"*{link(build.url, f'{app.title} {called(build)}', 150)}*"
+    return f"*{link(build.url, f'{app.title} {build_name(build)}', 150)}*"
 
 
-def where(build: Build, app: App) -> str:
+def streak_name(build: Build, app: App) -> str:
     """The series that a build belongs to: an app with its branch and workflow, or one process of it."""
     title = f"*{escape(app.title, 150)}*"
     match build.kind:
@@ -65,7 +65,7 @@ def where(build: Build, app: App) -> str:
             return f"{title} on {code(build.branch or build.tag or 'tags')}{workflow}"
 
 
-def where_spoken(build: Build, app: App) -> str:
+def plain_streak_name(build: Build, app: App) -> str:
     """The same for a screen reader, without markup."""
     title = plain(app.title, 150)
     match build.kind:
@@ -77,30 +77,32 @@ def where_spoken(build: Build, app: App) -> str:
             return f"{title} on {build.branch or build.tag or 'tags'}"
 
 
-def sorts(builds: Iterable[Build]) -> str:
+def run_kinds(builds: Iterable[Build]) -> str:
     """What they are: "builds", "deployments and dynos"."""
     kinds = {build.kind for build in builds}
-    return " and ".join(words_of(kind).many for kind in RunKind if kind in kinds)
+    return " and ".join(vocabulary_of(kind).plural for kind in RunKind if kind in kinds)
 
 
-def counted(builds: Sequence[Build]) -> str:
+def count_runs(builds: Sequence[Build]) -> str:
     """How many there are of each kind: "one build", "3 deployments and 2 dynos"."""
     counts = Counter(build.kind for build in builds)
     parts = [
-        f"{counts[kind]} {words_of(kind).many}" if counts[kind] != 1 else f"one {words_of(kind).one}"
+        f"{counts[kind]} {vocabulary_of(kind).plural}"
+        if counts[kind] != 1
+        else f"one {vocabulary_of(kind).singular}"
         for kind in RunKind
         if counts[kind]
     ]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
 
 
-def failed_before(build: Build, count: int) -> str:
+def count_failures(build: Build, count: int) -> str:
     """How many have failed in a series: "3 builds failed"."""
-    words = words_of(build.kind)
-    return f"{count} {words.many} failed" if count != 1 else f"one {words.one} failed"
+    words = vocabulary_of(build.kind)
+    return f"{count} {words.plural} failed" if count != 1 else f"one {words.singular} failed"
 
 
-def source(build: Build) -> str:
+def source_text(build: Build) -> str:
     """Branch or tag, workflow and pull request."""
     parts = [code(text) for text in (build.tag and f"tag {build.tag}", build.branch) if text]
     if build.pull_request is not None:
@@ -116,7 +118,7 @@ def short_hash(commit_hash: str) -> str:
     return redact_beginning(commit_hash, 8)[:8]
 
 
-def commit(build: Build) -> str | None:
+def commit_text(build: Build) -> str | None:
     """The commit's hash, linked, and its message's first line; None where nothing is known of one."""
     first_line = (build.commit_message or "").strip().split("\n", 1)[0]
     parts = []
@@ -127,17 +129,17 @@ def commit(build: Build) -> str | None:
     return " ".join(parts) or None
 
 
-def starter(told: str | None) -> str | None:
+def starter_text(triggered_by: str | None) -> str | None:
     """Who or what started something, from what Bitrise says of it; None where it does not say."""
-    if told is None:
+    if triggered_by is None:
         return None
-    if (named := build_author.starter(told)) is not None:
+    if (named := build_author.starter(triggered_by)) is not None:
         how, who = named
         return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
-    return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(told, told)
+    return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(triggered_by, triggered_by)
 
 
-def abort(build: Build) -> str | None:
+def abort_text(build: Build) -> str | None:
     """Who aborted the build, why, and what kind of reason that is, without markup; None where nobody did."""
     if not build.state.aborted and not build.abort_reason:
         return None
@@ -150,7 +152,7 @@ def abort(build: Build) -> str | None:
     return f"{said} [{phrase(kind)}]"
 
 
-def times(build: Build) -> list[str]:
+def duration_texts(build: Build) -> list[str]:
     """The three times of a build, told apart as the documents define them (Bitrise API v0.1, "Build times").
 
     Others have one time: how long a deployment took, or how long a process was down.
@@ -159,81 +161,80 @@ def times(build: Build) -> list[str]:
         down = "down" if build.kind is RunKind.DYNO else "in all"
         spent = build.finished_at - build.triggered_at if build.finished_at and build.triggered_at else None
         known = spent is not None and (build.kind is not RunKind.DYNO or build.state is BuildState.SUCCEEDED)
-        return [f"{lasted(spent)} {down}"] if known and spent is not None else []
+        return [f"{format_duration(spent)} {down}"] if known and spent is not None else []
     spans: list[tuple[str, timedelta | None]] = [
         ("on hold", time_on_hold(build)),
         ("preparing", time_preparing(build)),
         ("building", time_building(build)),
     ]
-    return [f"{lasted(span)} {what}" for what, span in spans if span is not None]
+    return [f"{format_duration(span)} {what}" for what, span in spans if span is not None]
 
 
-def since(build: Build) -> str | None:
+def since_text(build: Build) -> str | None:
     """Since when a build that has not ended is where it is, which stays true however old a message is."""
     at = build.started_at or build.triggered_at
     return f"since {when(at)}" if at is not None and not build.ended else None
 
 
-def progress(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+def progress_text(build: Build, now: datetime, usual_duration: timedelta | None = None) -> str | None:
     """How far a build has come that has not ended, and when that was so; None for one that has.
 
     A message says it for as long as nobody edits it, so it names its moment.
     """
-    spent = so_far(build, now, usual)
+    spent = elapsed_text(build, now, usual_duration)
     if spent is None:
         return None
-    cells = bar(build, now, usual)
+    cells = progress_bar(build, now, usual_duration)
     return f"{f'{cells} ' if cells else ''}{spent}, as of {clock_time(now)}"
 
 
-def so_far(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+def elapsed_text(build: Build, now: datetime, usual_duration: timedelta | None = None) -> str | None:
     """How far a build has come that has not ended, measured by the `usual` time; None for one that has."""
     begun = build.prepared_at or build.started_at or build.triggered_at
     if build.ended or begun is None:
         return None
-    if usual and build.started_at:
-        return f"running for {_measured(max(now - build.started_at, timedelta(0)), usual)}"
-    if usual:
-        return (
-            f"waiting for {lasted(max(now - begun, timedelta(0)))}; it usually runs for about {_about(usual)}"
-        )
-    words = words_of(build.kind)
+    if usual_duration and build.started_at:
+        return f"running for {_elapsed_of_usual(max(now - build.started_at, timedelta(0)), usual_duration)}"
+    if usual_duration:
+        waiting = format_duration(max(now - begun, timedelta(0)))
+        return f"waiting for {waiting}; it usually runs for about {_rounded_duration(usual_duration)}"
+    words = vocabulary_of(build.kind)
     doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
-    return f"{doing} for {lasted(max(now - begun, timedelta(0)))}"
+    return f"{doing} for {format_duration(max(now - begun, timedelta(0)))}"
 
 
-def bar(build: Build, now: datetime, usual: timedelta | None) -> str | None:
+def progress_bar(build: Build, now: datetime, usual_duration: timedelta | None) -> str | None:
     """The same as a bar, for the eye alone; full only where the usual time is over."""
-    if not usual or build.ended or build.started_at is None:
+    if not usual_duration or build.ended or build.started_at is None:
         return None
-    share = max(now - build.started_at, timedelta(0)) / usual
+    share = max(now - build.started_at, timedelta(0)) / usual_duration
     full = min(int(share * BAR_CELLS), BAR_CELLS)
     return "▰" * full + "▱" * (BAR_CELLS - full)
 
 
-def _measured(spent: timedelta, usual: timedelta) -> str:
+def _elapsed_of_usual(spent: timedelta, usual: timedelta) -> str:
     if spent > usual * MUCH_LONGER:
-        return f"{lasted(spent)}, longer than the usual {_about(usual)}"
+        return f"{format_duration(spent)}, longer than the usual {_rounded_duration(usual)}"
     if usual < timedelta(minutes=1):
         return f"{round(spent.total_seconds())} of about {round(usual.total_seconds())} s"
-    return f"{int(spent.total_seconds() // 60)} of about {_about(usual)}"
+    return f"{int(spent.total_seconds() // 60)} of about {_rounded_duration(usual)}"
 
 
-def _about(usual: timedelta) -> str:
+def _rounded_duration(usual: timedelta) -> str:
     """A usual time as people say it: `7 min`, `1 h 10 min`."""
     seconds = usual.total_seconds()
-    return lasted(
+    return format_duration(
         timedelta(minutes=round(seconds / 60)) if seconds >= 60 else timedelta(seconds=round(seconds))
     )
 
 
-def in_a_sentence(build: Build, app: App) -> str:
+def plain_summary(build: Build, app: App) -> str:
     """The build for a screen reader or a notification: everything that matters, without markup."""
     on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
     workflow = f" ({build.workflow})" if build.workflow and build.kind is RunKind.BUILD else ""
-    first = f"{app.title} {called(build)} {result_spoken(build)}{on}{workflow}."
-    stopped = abort(build) if build.ended else None
+    first = f"{app.title} {build_name(build)} {plain_result(build)}{on}{workflow}."
+    stopped = abort_text(build) if build.ended else None
     subject = (build.commit_message or "").strip().split("\n", 1)[0]
-    spent = ", ".join(times(build)) if build.ended else ""
+    spent = ", ".join(duration_texts(build)) if build.ended else ""
     rest = [stopped or "", plain(subject, 150), f"Took {spent}." if spent else ""]
     return escape(" ".join(part for part in [first, *rest] if part), 900)

@@ -6,7 +6,7 @@ from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import field, modal, searched, warning
+from messages.kit.views import field, modal, search_select, warning
 
 # The block of the field.
 APP = "app"
@@ -19,7 +19,7 @@ def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Blo
         [
             *warning(problem),
             section("Commands here that name no app will mean this one. The channel is told."),
-            field(APP, "App", searched(action_ids.PICK_APP, "Type a part of its name"), optional=False),
+            field(APP, "App", search_select(action_ids.PICK_APP, "Type a part of its name"), optional=False),
         ],
         callback_id=action_ids.CHOOSE_APP_MODAL,
         private_metadata=origin.encode(),

@@ -23,7 +23,7 @@ MOST_BUTTONS = 2
 _NAME = "offer"
 
 
-class OfferButton(OptionalButtonValue):
+class DeployButton(OptionalButtonValue):
     """Which build a button deploys, and by which of the channel's ties: names alone, to be looked up again."""
 
     app: Slug
@@ -31,41 +31,41 @@ class OfferButton(OptionalButtonValue):
     tie: Annotated[int, Field(ge=1, le=10**15)]
 
 
-def offer_row(build: Build, app: App, ties: Sequence[DeployLink]) -> list[Block]:
+def deploy_row(build: Build, app: App, links: Sequence[DeployLink]) -> list[Block]:
     """A button for each app that the build can be deployed to, or a list of them; nothing where there are none."""
-    fitting = links_offered(ties, build)
+    fitting = links_offered(links, build)
     if len(fitting) > MOST_BUTTONS:
-        return _list(build, app, fitting)
-    buttons = [_button(build, app, tie, "_next" if at else "") for at, tie in enumerate(fitting)]
+        return _deploy_select(build, app, fitting)
+    buttons = [_deploy_button(build, app, tie, "_next" if at else "") for at, tie in enumerate(fitting)]
     return [row(*buttons)] if any(buttons) else []
 
 
-def read_offer(value: str, block_id: str) -> OfferButton:
+def read_deploy_button(value: str, block_id: str) -> DeployButton:
     """What was pressed, or picked from the list in this block. Raises InvalidButtonValue."""
     if not block_id.startswith(f"{_NAME} "):
-        return OfferButton.decode(value)
+        return DeployButton.decode(value)
     parts = block_id.split(" ")
     if len(parts) != 3 or re.fullmatch(r"\d{1,15}", value, re.ASCII) is None:
         raise InvalidButtonValue
-    return OfferButton.read({"app": parts[1], "build": parts[2], "tie": value})
+    return DeployButton.read({"app": parts[1], "build": parts[2], "tie": value})
 
 
-def _button(build: Build, app: App, tie: DeployLink, number: str) -> Block | None:
-    value = OfferButton.fitting(app=build.app_slug, build=build.slug, tie=tie.number)
+def _deploy_button(build: Build, app: App, link: DeployLink, number: str) -> Block | None:
+    value = DeployButton.fitting(app=build.app_slug, build=build.slug, tie=link.number)
     if value is None:
         return None
-    title = plain(tie.app.title, 40)
+    title = plain(link.app.title, 40)
     return button(
-        f"Deploy to {title} on {tie.app.provider.label}",
+        f"Deploy to {title} on {link.app.provider.label}",
         f"{action_ids.DEPLOY_BUILD}{number}",
         value,
-        confirm=_question(build, app, f"{plain(tie.app.title, 100)} at {tie.app.provider.label}"),
-        label=f"Deploy {build.label} to {title} on {tie.app.provider.label}",
+        confirm=_deploy_question(build, app, f"{plain(link.app.title, 100)} at {link.app.provider.label}"),
+        label=f"Deploy {build.label} to {title} on {link.app.provider.label}",
     )
 
 
-def _list(build: Build, app: App, fitting: Sequence[DeployLink]) -> list[Block]:
-    provider = fitting[0].app.provider.label
+def _deploy_select(build: Build, app: App, links: Sequence[DeployLink]) -> list[Block]:
+    provider = links[0].app.provider.label
     try:
         BuildButton(app=build.app_slug, build=build.slug)
     except ValidationError:
@@ -75,14 +75,14 @@ def _list(build: Build, app: App, fitting: Sequence[DeployLink]) -> list[Block]:
         "action_id": action_ids.DEPLOY_BUILD,
         "placeholder": plain_text(f"Deploy on {provider} to…", 150),
         "options": [
-            option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in fitting[:MOST_OPTIONS]
+            option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links[:MOST_OPTIONS]
         ],
-        "confirm": _question(build, app, f"the app at {provider} that you picked"),
+        "confirm": _deploy_question(build, app, f"the app at {provider} that you picked"),
     }
     return [row(select) | {"block_id": f"{_NAME} {build.app_slug} {build.slug}"}]
 
 
-def _question(build: Build, app: App, where: str) -> Block:
+def _deploy_question(build: Build, app: App, where: str) -> Block:
     commit = plain(build_text.short_hash(build.commit_hash or ""), 20)
     branch = f" of {plain(build.branch, 60)}" if build.branch else ""
     return confirm(

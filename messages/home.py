@@ -15,17 +15,17 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, context, header, row, section
 from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
-from messages.kit.views import MOST_BLOCKS, searched, warning
+from messages.kit.views import MOST_BLOCKS, search_select, warning
 from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import (
     ProviderUnavailable,
     SubscriptionRow,
-    blind_at,
-    line_of,
-    manage,
-    of_several,
-    standing,
+    describe_row,
+    has_several_providers,
+    outage_text,
+    stopped_text,
+    subscription_buttons,
 )
 
 HOME = "home"
@@ -57,7 +57,7 @@ class HomeContent:
     their builds end.
     """
 
-    wishes: ProfileForm
+    profile: ProfileForm
     account: ConnectedAccount | None
     service_acts: bool
     providers: Sequence[ProviderPresentation]
@@ -65,14 +65,14 @@ class HomeContent:
     running: Builds = ()
     running_count: int = 0
     mine: Builds = ()
-    usual: Mapping[str, timedelta] = field(default_factory=dict)
+    usual_durations: Mapping[str, timedelta] = field(default_factory=dict)
     subscriptions: Sequence[PlacedSubscription] = ()
-    whole: bool = True
-    blind: Sequence[ProviderUnavailable] = ()
+    covers_all_apps: bool = True
+    outages: Sequence[ProviderUnavailable] = ()
     missing_subscriptions: Sequence[str] = ()
     missing_builds: str | None = None
     ends_known: bool = True
-    elsewhere: Sequence[tuple[Provider, ConnectedAccount | None]] = ()
+    other_accounts: Sequence[tuple[Provider, ConnectedAccount | None]] = ()
 
     @property
     def may_act(self) -> bool:
@@ -80,14 +80,14 @@ class HomeContent:
         return self.service_acts or (self.account is not None and self.account.works)
 
     @property
-    def first(self) -> Provider:
+    def default_provider(self) -> Provider:
         """The provider that is named where only one can be."""
         return self.providers[0].provider
 
 
-def home(content: HomeContent, *, now: datetime) -> Block:
+def render_home(content: HomeContent, *, now: datetime) -> Block:
     """The view. Its last block alone says when it was drawn, so that two can be compared without it."""
-    anything = AppButton(provider=content.first).encode()
+    anything = AppButton(provider=content.default_provider).encode()
     builds = [
         button("Start a build…", action_ids.START_BUILD, AppButton().encode(), style="primary"),
         button("Find a build…", action_ids.FIND_BUILD, "find"),
@@ -100,15 +100,19 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         {
             "type": "actions",
             "block_id": SEARCH,
-            "elements": [searched(action_ids.PICK_APP, "Search for any app")],
+            "elements": [search_select(action_ids.PICK_APP, "Search for any app")],
         },
         *_first_steps(content),
-        *_blind(content),
+        *_outages(content),
         *_builds(content, now),
         header("Subscriptions of my channels"),
         *_subscriptions(content),
-        *_me(content),
-        *(block for provider, account in content.elsewhere for block in _me_at(provider, account)),
+        *_profile(content),
+        *(
+            block
+            for provider, account in content.other_accounts
+            for block in _account_section(provider, account)
+        ),
     ]
     return _view(blocks, now)
 
@@ -131,7 +135,7 @@ def _missing_cause(problem: str, what: str) -> str:
     return f"Slack can't {what} right now."
 
 
-def closed_home(problem: str, *, now: datetime) -> Block:
+def render_closed_home(problem: str, *, now: datetime) -> Block:
     """The view of somebody who may not see what is on it; the sentence says why."""
     return _view(warning(problem), now)
 
@@ -142,33 +146,34 @@ def _view(blocks: list[Block], now: datetime) -> Block:
 
 
 def _first_steps(content: HomeContent) -> list[Block]:
-    if content.account or content.wishes.name or content.subscriptions:
+    if content.account or content.profile.name or content.subscriptions:
         return []
     first_commands = [one.first_command for one in content.providers if one.first_command]
     return [
         header("First steps"),
         section(
-            f"1. Link your account at {content.first.label}: I show you what you may see there, and act as you.",
-            button("Link my account…", action_ids.CONNECT, content.first, style="primary"),
+            f"1. Link your account at {content.default_provider.label}: I show you what you may see there,"
+            " and act as you.",
+            button("Link my account…", action_ids.CONNECT, content.default_provider, style="primary"),
         ),
         section(
             "2. Let a channel, or you alone, be told when builds end.",
             button(
                 "Subscribe…",
                 action_ids.SUBSCRIBE,
-                AppButton(provider=content.first).encode(),
+                AppButton(provider=content.default_provider).encode(),
                 label="Subscribe, a first step",
             ),
         ),
         section(
             f"3. In any channel, type {' or '.join(first_commands)}, or"
-            f" `{content.first.command} help` for the rest."
+            f" `{content.default_provider.command} help` for the rest."
         ),
     ]
 
 
-def _blind(content: HomeContent) -> list[Block]:
-    return [section(f"{blind_at(one)} What stands here may be old.") for one in content.blind]
+def _outages(content: HomeContent) -> list[Block]:
+    return [section(f"{outage_text(one)} What stands here may be old.") for one in content.outages]
 
 
 def _builds(content: HomeContent, now: datetime) -> list[Block]:
@@ -185,20 +190,22 @@ def _builds(content: HomeContent, now: datetime) -> list[Block]:
             else []
         ),
         header("My last builds"),
-        *_mine(content, presentation, now),
+        *_own_builds(content, presentation, now),
     ]
 
 
 def _running(content: HomeContent, now: datetime) -> list[Block]:
     if not content.running:
-        where = "" if content.whole else " in the apps that somebody here follows"
+        where = "" if content.covers_all_apps else " in the apps that somebody here follows"
         return [section(f"Nothing is running{where}.")]
     blocks: list[Block] = []
     for build, app in content.running[:MOST_RUNNING]:
         value = BuildButton.of(build, app).encode()
         label = f"{app.title} {build.label}"
         blocks += [
-            section(build_line(build, app) + progress_line(build, now, content.usual.get(build.slug))),
+            section(
+                build_line(build, app) + progress_line(build, now, content.usual_durations.get(build.slug))
+            ),
             row(
                 button("Details", action_ids.BUILD_SHOW, value, label=f"Details of {label}"),
                 button("Abort", action_ids.BUILD_ABORT, value, style="danger", label=f"Abort {label}")
@@ -210,16 +217,18 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
     return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
 
 
-def _mine(content: HomeContent, presentation: ProviderPresentation, now: datetime) -> list[Block]:
+def _own_builds(content: HomeContent, presentation: ProviderPresentation, now: datetime) -> list[Block]:
     if content.mine:
-        usual = content.usual
+        usual = content.usual_durations
         return [
-            build_row(build, app, presentation=presentation, now=now, usual=usual.get(build.slug))
+            build_row(build, app, presentation=presentation, now=now, usual_duration=usual.get(build.slug))
             for build, app in content.mine[:MOST_OF_MINE]
         ]
-    if content.wishes.name:
+    if content.profile.name:
         return [
-            section(f"None of the latest builds is by {code(content.wishes.name)} or was started from Slack.")
+            section(
+                f"None of the latest builds is by {code(content.profile.name)} or was started from Slack."
+            )
         ]
     return [section(f"I don't know which builds are yours: tell me your name at {presentation.label} below.")]
 
@@ -229,46 +238,46 @@ def _subscriptions(content: HomeContent) -> list[Block]:
     if not content.subscriptions:
         return missing or [section("There are none. *Subscribe…* above makes one.")]
     blocks: list[Block] = missing
-    several = of_several(placed.row for placed in content.subscriptions)
+    several = has_several_providers(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
         one = placed.row
         place = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
-        text = f"{line_of(one, LONGEST_SENTENCE, named=several)}, {place}{standing(one)}"
-        blocks += [section(text), manage(one)]
+        text = f"{describe_row(one, LONGEST_SENTENCE, with_provider=several)}, {place}{stopped_text(one)}"
+        blocks += [section(text), subscription_buttons(one)]
     left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
-    more = f"and {left} more: `{content.first.command} subscriptions` lists those of a channel"
+    more = f"and {left} more: `{content.default_provider.command} subscriptions` lists those of a channel"
     return [*blocks, *([context(more)] if left > 0 else [])]
 
 
-def _me(content: HomeContent) -> list[Block]:
+def _profile(content: HomeContent) -> list[Block]:
     if content.build_list is None:
         return []
     provider = content.build_list.provider
-    wishes = content.wishes
+    wishes = content.profile
     lines = [
         f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
-        _bell(wishes.mention, "mention you where your build fails"),
-        *([_bell(wishes.ends, "send you how your builds end")] if content.ends_known else []),
+        _notification_setting(wishes.mention, "mention you where your build fails"),
+        *([_notification_setting(wishes.ends, "send you how your builds end")] if content.ends_known else []),
     ]
     settings = button("Change…", action_ids.SETTINGS, "me", label=f"Change who I am at {provider.label}")
     return [
-        *_me_at(provider, content.account, service_acts=content.service_acts),
+        *_account_section(provider, content.account, service_acts=content.service_acts),
         section("\n".join(lines), settings),
     ]
 
 
-def _me_at(
+def _account_section(
     provider: Provider, account: ConnectedAccount | None, *, service_acts: bool = False
 ) -> list[Block]:
     words = "Change…" if account is not None and account.works else "Link my account…"
     connect = button(words, action_ids.CONNECT, provider, label=f"Link your account at {provider.label}")
     return [
         header(f"Me at {provider.label}"),
-        section(_account(provider, account, service_acts=service_acts), connect),
+        section(_describe_account(provider, account, service_acts=service_acts), connect),
     ]
 
 
-def _account(provider: Provider, account: ConnectedAccount | None, *, service_acts: bool) -> str:
+def _describe_account(provider: Provider, account: ConnectedAccount | None, *, service_acts: bool) -> str:
     if account is None:
         return (
             "You have not linked an account. I act for you with the bot's own token."
@@ -281,5 +290,5 @@ def _account(provider: Provider, account: ConnectedAccount | None, *, service_ac
     return f"You are {name} there, but {provider.label} does not take your token any more."
 
 
-def _bell(rings: bool, what: str) -> str:
+def _notification_setting(rings: bool, what: str) -> str:
     return f"🔔 I {what}." if rings else f"🔕 I do not {what}."

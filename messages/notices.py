@@ -16,7 +16,9 @@ from messages.kit.mrkdwn import cut_markup, escape, sentence
 from messages.kit.views import modal
 
 
-def problem(words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None) -> Message:
+def error_message(
+    words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None
+) -> Message:
     """What was wrong and what to do, with the button that does it: link an account there, or add a rule."""
     safe = sentence(words, 2900)
     blocks = [section(f"⚠️ {safe}")]
@@ -27,22 +29,22 @@ def problem(words: str, *, connect: Provider | None = None, rule: PolicyButton |
     return Message(safe, blocks)
 
 
-def with_connect_button(message: Message, words: str, provider: Provider) -> Message:
+def add_connect_button(message: Message, words: str, provider: Provider) -> Message:
     """The message with why there is no more in it, and the button by which an account is linked."""
     return Message(message.text, [*message.blocks, section(words), row(connect_account_button(provider))])
 
 
-def sent_to_you(words: str) -> Message:
+def sent_as_direct_message(words: str) -> Message:
     """Something came as a direct message."""
     return Message(words, [section(f"📨 {words}")])
 
 
-def one_moment() -> Message:
+def in_progress() -> Message:
     """What was asked for is under way."""
     return Message("One moment…", [section("⏳ One moment…")])
 
 
-def notice(title: str, words: str) -> Block:
+def notice_modal(title: str, words: str) -> Block:
     """A modal with a sentence of our own, or what went wrong."""
     return modal(
         title,
@@ -50,13 +52,13 @@ def notice(title: str, words: str) -> Block:
     )
 
 
-def below_each_other(messages: Sequence[Message]) -> Message:
+def join_messages(messages: Sequence[Message]) -> Message:
     """Several messages as one."""
     blocks = [block for message in messages for block in (*message.blocks, {"type": "divider"})]
     return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:-1])
 
 
-def form_button(words: str, label: str, action_id: str, value: str) -> Message:
+def open_form_prompt(words: str, label: str, action_id: str, value: str) -> Message:
     """A button that opens a form, where the form itself can't be opened: Slack lets only presses do that."""
     return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 

@@ -14,7 +14,7 @@ from messages.build_card import build_line
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import escape, mention, sentence
 from messages.provider_presentation import ProviderPresentation
-from messages.subscriptions import sentence_of
+from messages.subscriptions import describe_subscription
 
 MOST_LINES = 15
 MOST_REASONS = 6
@@ -23,23 +23,25 @@ LONGEST_TERMS = 400
 
 
 @dataclass(frozen=True)
-class Reason:
+class NotificationReason:
     """What one subscription made of a build; `said` is a sentence without its end."""
 
     number: int
     app: App | None
     terms: NotificationRule
     presentation: ProviderPresentation
-    told: bool
-    said: str
+    notified: bool
+    text: str
 
 
-def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = "") -> Message:
+def notification_reasons(
+    build: Build, app: App, reasons: Sequence[NotificationReason], *, started_by: str = ""
+) -> Message:
     """Which of the channel's subscriptions told a build, and what kept the others silent.
 
     `started_by` has started it in the channel, where a message follows it.
     """
-    head = f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}"
+    head = f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}"
     started = f"{mention(started_by)} started it here, so a message in this channel follows it to its end."
     if not reasons and started_by:
         return Message(
@@ -50,8 +52,8 @@ def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = 
         cure = f"`{app.provider.command} subscribe` makes one."
         nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
         return Message(nobody, [section(f"{head}\n{nobody}")])
-    lines = [_line(one) for one in reasons]
-    spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
+    lines = [_reason_line(one) for one in reasons]
+    spoken = " ".join(f"{one.number}: {one.text}." for one in reasons)
     if started_by:
         lines.insert(0, f"🔔 {started}")
     return Message(
@@ -59,29 +61,32 @@ def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = 
     )
 
 
-def _line(one: Reason) -> str:
-    bell = "🔔" if one.told else "🔕"
-    what = sentence_of(one.app, one.terms, one.presentation, LONGEST_TERMS)
-    return f"{bell} {one.number}. {what}:\n      {sentence(one.said, 400)}."
+def _reason_line(one: NotificationReason) -> str:
+    bell = "🔔" if one.notified else "🔕"
+    what = describe_subscription(one.app, one.terms, one.presentation, LONGEST_TERMS)
+    return f"{bell} {one.number}. {what}:\n      {sentence(one.text, 400)}."
 
 
-def preview(
+def subscription_preview(
     app: App,
     terms: NotificationRule,
     presentation: ProviderPresentation,
     *,
-    told: Sequence[Build],
-    silent: Sequence[tuple[Build, str]],
+    notified: Sequence[Build],
+    not_notified: Sequence[tuple[Build, str]],
 ) -> Message:
     """Show which of the latest builds the channel would have been notified of."""
-    looked_at = len(told) + len(silent)
-    head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms, presentation)}"
-    lines = [build_line(build, app) for build in told[:MOST_LINES]]
-    if len(told) > MOST_LINES:
-        lines.append(f"_and {len(told) - MOST_LINES} more_")
-    reasons = Counter(reason for _, reason in silent).most_common(MOST_REASONS)
+    looked_at = len(notified) + len(not_notified)
+    head = (
+        f"*{len(notified)} of the last {looked_at} builds would have been told*\n"
+        f"{describe_subscription(app, terms, presentation)}"
+    )
+    lines = [build_line(build, app) for build in notified[:MOST_LINES]]
+    if len(notified) > MOST_LINES:
+        lines.append(f"_and {len(notified) - MOST_LINES} more_")
+    reasons = Counter(reason for _, reason in not_notified).most_common(MOST_REASONS)
     quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
     blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
     note = "Nothing was subscribed. The oldest of these builds count as the first of their series."
-    spoken = f"{len(told)} of the last {looked_at} builds of {escape(app.title)} would have been told."
+    spoken = f"{len(notified)} of the last {looked_at} builds of {escape(app.title)} would have been told."
     return Message(spoken, [*blocks, context(note)])

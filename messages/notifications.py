@@ -17,7 +17,7 @@ from domain.notifications.rule import BuildEvent
 from messages import build_text
 from messages.build_buttons import open_button, streak_row
 from messages.build_card import build_card, build_line
-from messages.deploy_buttons import offer_row
+from messages.deploy_buttons import deploy_row
 from messages.kit.blocks import context, paragraphs, row, section
 from messages.kit.mrkdwn import (
     ai_summary,
@@ -25,13 +25,13 @@ from messages.kit.mrkdwn import (
     code,
     cut_markup,
     escape,
-    lasted,
+    format_duration,
     link,
     mention,
     when,
 )
 from messages.provider_presentation import ProviderPresentation
-from messages.run_vocabulary import words_of
+from messages.run_vocabulary import vocabulary_of
 
 FAILURE_TEXT = 1500
 AI_SUMMARY = 900
@@ -48,59 +48,68 @@ class NotificationContent:
     build: Build
     app: App
     presentation: ProviderPresentation
-    happening: str = BuildEvent.ENDED
-    standing: StreakState | None = None
+    event: str = BuildEvent.ENDED
+    streak: StreakState | None = None
     failure: Failure | None = None
-    usual: timedelta | None = None
-    mention: Sequence[str] = ()
-    ties: Sequence[DeployLink] = ()
+    usual_duration: timedelta | None = None
+    mentioned: Sequence[str] = ()
+    deploy_links: Sequence[DeployLink] = ()
 
 
-def told_build(telling: NotificationContent, *, now: datetime) -> Message:
+def build_notification(content: NotificationContent, *, now: datetime) -> Message:
     """One build: its card, and where it failed, why and since when."""
-    build, app = telling.build, telling.app
+    build, app = content.build, content.app
     card = build_card(
-        build, app, presentation=telling.presentation, now=now, usual=telling.usual, ties=telling.ties
+        build,
+        app,
+        presentation=content.presentation,
+        now=now,
+        usual_duration=content.usual_duration,
+        deploy_links=content.deploy_links,
     )
     first, *rest = card.blocks
-    headline = _too_long(build, app, telling.happening)
-    blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
-    spoken = " ".join(part for part in (headline, card.text, _spoken(telling)) if part)
+    headline = _too_long_headline(build, app, content.event)
+    blocks = [*([section(headline)] if headline else []), first, *failure_blocks(content), *rest]
+    spoken = " ".join(part for part in (headline, card.text, _plain_failure(content)) if part)
     return Message(cut_markup(spoken, 3500), blocks)
 
 
-def earlier_moment(telling: NotificationContent, happening: str) -> Message:
+def outdated_notification(content: NotificationContent, event: str) -> Message:
     """What was told of a build before it ended, once it has: how it ended is shown in full elsewhere."""
-    build, app = telling.build, telling.app
-    lines = [_too_long(build, app, happening), build_line(build, app)]
-    return Message(build_text.in_a_sentence(build, app), [section("\n".join(line for line in lines if line))])
+    build, app = content.build, content.app
+    lines = [_too_long_headline(build, app, event), build_line(build, app)]
+    return Message(build_text.plain_summary(build, app), [section("\n".join(line for line in lines if line))])
 
 
-def series_card(tellings: Sequence[NotificationContent], note: CardState, *, now: datetime) -> Message:
+def streak_card(contents: Sequence[NotificationContent], state: CardState, *, now: datetime) -> Message:
     """A broken series, as it stands after the last of its builds: red until one passes."""
-    last = tellings[-1]
-    build, app, standing = last.build, last.app, last.standing
+    last = contents[-1]
+    build, app, standing = last.build, last.app, last.streak
     if standing is None or standing.red is None:
-        return told_build(last, now=now)
+        return build_notification(last, now=now)
     if standing.position is StreakPosition.FIXED:
-        return _fixed(last, standing.red, note)
-    words = words_of(build.kind)
-    times = words.again.format(count=standing.failures) if standing.failures > 1 else words.once
-    lines = [f"🔴 {build_text.where(build, app)} *{words.broken}*", *_broke(build, standing)]
+        return _fixed_card(last, standing.red, state)
+    words = vocabulary_of(build.kind)
+    times = (
+        words.failed_repeatedly.format(count=standing.failures)
+        if standing.failures > 1
+        else words.failed_once
+    )
+    lines = [f"🔴 {build_text.streak_name(build, app)} *{words.broken}*", *_broken_by(build, standing)]
     since = f" since {when(standing.red.at)}" if standing.red.at else ""
-    the_last = f"; the last is {build_text.name(build, app)}" if build.kind is not RunKind.DYNO else ""
+    the_last = f"; the last is {build_text.build_link(build, app)}" if build.kind is not RunKind.DYNO else ""
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
-    blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
-    text = f"{build_text.where_spoken(build, app)} {words.broken}: {times}. {_spoken(last)}"
+    blocks = [section("\n".join(lines)), *failure_blocks(last, with_history=False), *_card_state(state, now)]
+    text = f"{build_text.plain_streak_name(build, app)} {words.broken}: {times}. {_plain_failure(last)}"
     buttons = streak_row(
-        build, app, last.presentation, claimed=bool(note.claimed_by), snoozed=note.is_snoozed(now)
+        build, app, last.presentation, claimed=bool(state.claimed_by), snoozed=state.is_snoozed(now)
     )
     return Message(escape(text, 3000), [*blocks, *buttons])
 
 
-def thread_head(telling: NotificationContent) -> Message:
+def thread_head(content: NotificationContent) -> Message:
     """What stands above a thread: the branch or pull request, and how it stands now."""
-    build, app = telling.build, telling.app
+    build, app = content.build, content.app
     if build.pull_request is not None:
         topic = link(build.pull_request_url, f"pull request #{build.pull_request}")
         spoken = f"pull request #{build.pull_request}"
@@ -113,49 +122,51 @@ def thread_head(telling: NotificationContent) -> Message:
         topic = f"process {code(build.workflow or '')}" if dyno else "deployments"
     text = f"🧵 *{escape(app.title, 150)}*: {topic}\n{build_line(build, app)}"
     return Message(
-        escape(f"{app.title}, {spoken}: {build_text.called(build)} {build_text.result_spoken(build)}", 1000),
+        escape(
+            f"{app.title}, {spoken}: {build_text.build_name(build)} {build_text.plain_result(build)}", 1000
+        ),
         [section(text)],
     )
 
 
-def gathered(tellings: Sequence[NotificationContent], *, title: str) -> Message:
+def build_digest(contents: Sequence[NotificationContent], *, title: str) -> Message:
     """Several builds in one message; nothing is left out."""
-    counts = Counter(build_text.symbol(one.build) for one in tellings)
+    counts = Counter(build_text.build_symbol(one.build) for one in contents)
     sums = " · ".join(f"{symbol} {count}" for symbol, count in counts.most_common())
-    lines = [f"{build_line(one.build, one.app)}{_why(one)}" for one in tellings]
-    spoken = " ".join(build_text.in_a_sentence(one.build, one.app) for one in tellings)
-    mentioned = sorted({person for one in tellings for person in one.mention if _failed(one)})
+    lines = [f"{build_line(one.build, one.app)}{_failure_line(one)}" for one in contents]
+    spoken = " ".join(build_text.plain_summary(one.build, one.app) for one in contents)
+    mentioned = sorted({person for one in contents for person in one.mentioned if _has_failed(one)})
     blocks = [section(f"*{title}*\n{sums}"), *paragraphs(lines, most_blocks=len(lines))]
     return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 
-def outage(tellings: Sequence[NotificationContent]) -> Message:
+def outage_digest(contents: Sequence[NotificationContent]) -> Message:
     """Many apps that fail at the same time."""
-    apps = len({one.app.slug for one in tellings})
+    apps = len({one.app.slug for one in contents})
     more = f"{apps} more apps" if apps > 1 else "one more app"
-    return gathered(
-        tellings, title=f"🔥 Looks like an outage: {more} failed within minutes of others; I gather them here"
+    return build_digest(
+        contents, title=f"🔥 Looks like an outage: {more} failed within minutes of others; I gather them here"
     )
 
 
-def flood(tellings: Sequence[NotificationContent], *, limit: int) -> Message:
+def flood_digest(contents: Sequence[NotificationContent], *, limit: int) -> Message:
     """More than a channel can read."""
-    sorts = build_text.sorts(one.build for one in tellings)
+    sorts = build_text.run_kinds(one.build for one in contents)
     words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
-    return gathered(tellings, title=words)
+    return build_digest(contents, title=words)
 
 
-def _failed(telling: NotificationContent) -> bool:
-    return telling.happening == BuildEvent.ENDED and telling.build.state is BuildState.FAILED
+def _has_failed(content: NotificationContent) -> bool:
+    return content.event == BuildEvent.ENDED and content.build.state is BuildState.FAILED
 
 
-def failure_blocks(telling: NotificationContent, *, history: bool = True) -> list[Block]:
+def failure_blocks(content: NotificationContent, *, with_history: bool = True) -> list[Block]:
     """Where a build failed and why, with its series' history where that is wanted; empty where nothing is known."""
     blocks: list[Block] = []
-    standing, failure = telling.standing, telling.failure
-    if history and standing is not None and (lines := _history(telling.build, standing)):
+    standing, failure = content.streak, content.failure
+    if with_history and standing is not None and (lines := _streak_history(content.build, standing)):
         blocks.append(context("\n".join(lines)))
-    if _failed(telling) and failure is not None:
+    if _has_failed(content) and failure is not None:
         words = [f"*Failed in* {code(failure.step)}"] if failure.step else []
         if failure.exit_code is not None and words:
             words[0] += f" (exit code {failure.exit_code})"
@@ -163,61 +174,65 @@ def failure_blocks(telling: NotificationContent, *, history: bool = True) -> lis
             words.append(block_of_code("\n".join(failure.lines), FAILURE_TEXT))
         blocks += [section("\n".join(words))] if words else []
         blocks += (
-            [section(ai_summary(failure.summary, AI_SUMMARY, provider=telling.build.provider))]
+            [section(ai_summary(failure.summary, AI_SUMMARY, provider=content.build.provider))]
             if failure.summary
             else []
         )
-    return blocks + (_mentions(telling.mention) if _failed(telling) else [])
+    return blocks + (_mentions(content.mentioned) if _has_failed(content) else [])
 
 
-def _history(build: Build, standing: StreakState) -> list[str]:
+def _streak_history(build: Build, streak: StreakState) -> list[str]:
     if build.kind is RunKind.DYNO:
         # What it is said of is the process itself, whenever it went down.
-        again = standing.position is StreakPosition.STILL_FAILING
-        return [words_of(build.kind).again.format(count=standing.failures).capitalize()] if again else []
-    match standing.position:
+        again = streak.position is StreakPosition.STILL_FAILING
+        return (
+            [vocabulary_of(build.kind).failed_repeatedly.format(count=streak.failures).capitalize()]
+            if again
+            else []
+        )
+    match streak.position:
         case StreakPosition.BROKEN:
             # It is this build itself, whose commit stands above.
-            this = words_of(build.kind).one
-            green = _number(standing.green)
-            return [f"Broke with this {this}, was green at {green}"] if standing.green else []
+            this = vocabulary_of(build.kind).singular
+            green = _number(streak.green)
+            return [f"Broke with this {this}, was green at {green}"] if streak.green else []
         case StreakPosition.STILL_FAILING:
-            broke = f"Broke with {_mark(standing.red)}" if standing.red else ""
-            return [f"Failure {standing.failures} in a row. {broke}".strip()]
+            broke = f"Broke with {_describe_mark(streak.red)}" if streak.red else ""
+            return [f"Failure {streak.failures} in a row. {broke}".strip()]
         case StreakPosition.FIXED:
-            broken_by = f", which {_mark(standing.red)} broke" if standing.red else ""
+            broken_by = f", which {_describe_mark(streak.red)} broke" if streak.red else ""
             return [
-                f"Fixes the series{broken_by}; {build_text.failed_before(build, standing.failures)} before"
+                f"Fixes the series{broken_by}; {build_text.count_failures(build, streak.failures)} before"
             ]
         case _:
             return []
 
 
-def _broke(build: Build, standing: StreakState) -> list[str]:
+def _broken_by(build: Build, streak: StreakState) -> list[str]:
     if build.kind is RunKind.DYNO:
         return []
-    green = f", was green at {_number(standing.green)}" if standing.green else ""
-    return [f"Broke with {_mark(standing.red)}{green}"]
+    green = f", was green at {_number(streak.green)}" if streak.green else ""
+    return [f"Broke with {_describe_mark(streak.red)}{green}"]
 
 
-def _fixed(last: NotificationContent, red: BuildSummary, note: CardState) -> Message:
-    build, app, standing = last.build, last.app, last.standing
-    mended = words_of(build.kind).mended
-    took = f" after {lasted(build.finished_at - red.at)}" if build.finished_at and red.at else ""
-    lines = [f"🟢 {build_text.where(build, app)} *{mended}*{took}"]
+def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) -> Message:
+    build, app, standing = last.build, last.app, last.streak
+    mended = vocabulary_of(build.kind).fixed
+    took = f" after {format_duration(build.finished_at - red.at)}" if build.finished_at and red.at else ""
+    lines = [f"🟢 {build_text.streak_name(build, app)} *{mended}*{took}"]
     if build.kind is not RunKind.DYNO:
-        before = build_text.failed_before(build, standing.failures if standing else 0)
-        lines.append(f"Fixed by {_mark(BuildSummary.of(build))}; {before} before")
-    lines += _broke(build, standing) if standing else []
-    if note.claimed_by:
-        lines.append(f"{mention(note.claimed_by)} was on it")
-    text = f"{build_text.where_spoken(build, app)} {mended}{took}."
+        before = build_text.count_failures(build, standing.failures if standing else 0)
+        lines.append(f"Fixed by {_describe_mark(BuildSummary.of(build))}; {before} before")
+    lines += _broken_by(build, standing) if standing else []
+    if state.claimed_by:
+        lines.append(f"{mention(state.claimed_by)} was on it")
+    text = f"{build_text.plain_streak_name(build, app)} {mended}{took}."
     page = open_button(build, last.presentation)
-    below = [*([row(page)] if page else []), *offer_row(build, app, last.ties)]
+    below = [*([row(page)] if page else []), *deploy_row(build, app, last.deploy_links)]
     return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 
 
-def _mark(mark: BuildSummary | None) -> str:
+def _describe_mark(mark: BuildSummary | None) -> str:
     """The build at which a series turned: number, commit, first words, and by whom."""
     if mark is None:
         return "a build"
@@ -237,14 +252,14 @@ def _number(mark: BuildSummary | None) -> str:
     return link(mark.url, mark.label or (f"#{mark.number}" if mark.number is not None else mark.slug))
 
 
-def _note(note: CardState, now: datetime) -> list[Block]:
+def _card_state(state: CardState, now: datetime) -> list[Block]:
     words = []
-    if note.claimed_by:
-        words.append(f"🙋 {mention(note.claimed_by)} is on it")
-    if note.snoozed_until is not None and note.is_snoozed(now):
-        by = f" by {mention(note.snoozed_by)}" if note.snoozed_by else ""
+    if state.claimed_by:
+        words.append(f"🙋 {mention(state.claimed_by)} is on it")
+    if state.snoozed_until is not None and state.is_snoozed(now):
+        by = f" by {mention(state.snoozed_by)}" if state.snoozed_by else ""
         words.append(
-            f"💤 Snoozed until {when(note.snoozed_until)}{by}. More failures don't update this card before then; a"
+            f"💤 Snoozed until {when(state.snoozed_until)}{by}. More failures don't update this card before then; a"
             " fix does."
         )
     return [context(*words)] if words else []
@@ -254,27 +269,29 @@ def _mentions(people: Sequence[str]) -> list[Block]:
     return [context(f"👋 {' '.join(mention(one) for one in people)}")] if people else []
 
 
-def _too_long(build: Build, app: App, happening: str) -> str:
-    if happening == BuildEvent.ON_HOLD_TOO_LONG:
+def _too_long_headline(build: Build, app: App, event: str) -> str:
+    if event == BuildEvent.ON_HOLD_TOO_LONG:
         doing = "has been on hold" if build.state is BuildState.ON_HOLD else "was on hold"
-        return f"⏳ {build_text.name(build, app)} {doing} for long"
-    if happening == BuildEvent.RUNNING_TOO_LONG:
-        return f"🐢 {build_text.name(build, app)} {'ran' if build.ended else 'has been running'} for long"
+        return f"⏳ {build_text.build_link(build, app)} {doing} for long"
+    if event == BuildEvent.RUNNING_TOO_LONG:
+        return (
+            f"🐢 {build_text.build_link(build, app)} {'ran' if build.ended else 'has been running'} for long"
+        )
     return ""
 
 
-def _spoken(telling: NotificationContent) -> str:
-    if not _failed(telling) or telling.failure is None:
+def _plain_failure(content: NotificationContent) -> str:
+    if not _has_failed(content) or content.failure is None:
         return ""
-    failure = telling.failure
+    failure = content.failure
     step = f"Failed in {failure.step}. " if failure.step else ""
     return escape(step + (failure.lines[-1] if failure.lines else ""), 400)
 
 
-def _why(telling: NotificationContent) -> str:
-    stopped = build_text.abort(telling.build)
+def _failure_line(content: NotificationContent) -> str:
+    stopped = build_text.abort_text(content.build)
     if stopped and ":" in stopped:
         return f"\n      {escape(stopped, 300)}"
-    if _failed(telling) and telling.failure is not None and telling.failure.step:
-        return f"\n      in {code(telling.failure.step)}"
+    if _has_failed(content) and content.failure is not None and content.failure.step:
+        return f"\n      in {code(content.failure.step)}"
     return ""

@@ -24,7 +24,7 @@ CONTINUED = "… "
 _PROSE = frozenset({"app", "artifact", "commit message", "description", "message", "reason"})
 
 
-def proposal(
+def approval_request(
     wants: str,
     *,
     by: str,
@@ -79,7 +79,7 @@ def _mentions(notified: Sequence[Principals], by: str) -> str:
     return " ".join(found[:MOST_MENTIONED])
 
 
-def details_of_proposal(details: Sequence[tuple[str, str]]) -> str | None:
+def approval_details(details: Sequence[tuple[str, str]]) -> str | None:
     """Return what will be done, a line for each name and value; None where it is too long to be shown whole.
 
     What looks like a secret is not shown, which is said.
@@ -97,14 +97,14 @@ def _shown(name: str, value: str) -> str:
     return literal(value, prose=name in _PROSE or name.endswith(" app"))
 
 
-def proposed(wants: str, *, channel: str, until: datetime) -> Message:
+def approval_requested(wants: str, *, channel: str, until: datetime) -> Message:
     """To whoever asked: somebody else must agree first."""
     where = f"I asked in <#{channel}>" if channel.startswith(("C", "G")) else "I asked in a direct message"
     text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. {where}; it runs out {when(until)}."
     return Message(text, [section(text)])
 
 
-def proposal_decided(
+def approval_decided(
     wants: str, *, by: str, decided_by: str, agreed: bool, reason: str | None = None, themselves: bool = False
 ) -> Message:
     """Somebody has agreed, or declined; `reason` is what was given for it. `themselves`: in whose name it is."""
@@ -118,7 +118,7 @@ def proposal_decided(
     return Message(text, [section(f"{mark} {text}")])
 
 
-def proposal_declined(wants: str, *, decided_by: str, channel: str, reason: str | None = None) -> Message:
+def approval_declined(wants: str, *, decided_by: str, channel: str, reason: str | None = None) -> Message:
     """To whoever asked: it was declined."""
     where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
     text = (
@@ -127,7 +127,7 @@ def proposal_declined(wants: str, *, decided_by: str, channel: str, reason: str 
     return Message(text, [section(f"🚫 {text}")])
 
 
-def proposal_ran_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
+def approval_timed_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
     """To whoever asked: nobody has decided in time."""
     where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
     text = f"Your request{where} to {escape(wants, LONGEST)}{_because(reason)} has expired: nobody approved it in time."
@@ -138,7 +138,7 @@ def _because(reason: str | None) -> str:
     return f" (reason: {escape(redact(reason), 300)})" if reason else ""
 
 
-def proposal_failed(
+def approved_action_failed(
     wants: str, *, by: str, decided_by: str, problem: str, themselves: bool = False
 ) -> Message:
     """It was agreed to, and then it could not be done."""
@@ -150,7 +150,7 @@ def proposal_failed(
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def proposal_cut_off(wants: str, *, by: str, at: str) -> Message:
+def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
     """It was agreed to, and the bot was stopped before it knew what came of it; `at` is the provider's name."""
     text = (
         f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
@@ -159,7 +159,9 @@ def proposal_cut_off(wants: str, *, by: str, at: str) -> Message:
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def proposal_expired(wants: str, *, by: str, reason: str | None = None, themselves: bool = False) -> Message:
+def approval_request_expired(
+    wants: str, *, by: str, reason: str | None = None, themselves: bool = False
+) -> Message:
     """Nobody has agreed in time."""
     asked = (
         f"a workflow wanted, in the name of {mention(by)}, to" if themselves else f"{mention(by)} wanted to"
@@ -168,7 +170,7 @@ def proposal_expired(wants: str, *, by: str, reason: str | None = None, themselv
     return Message(text, [section(f"⌛ {text}")])
 
 
-def proposal_unreadable(*, was_agreed: bool) -> Message:
+def approval_request_unreadable(*, was_agreed: bool) -> Message:
     """What was asked for can't be read any more: it was changed in the database, or its key is gone."""
     text = "I can't read any more what this was about. " + (
         "It was agreed to, and I was stopped in the midst of it: look whether it was done."

@@ -10,11 +10,21 @@ from domain.message import Block, Message
 from domain.message_state import RunNote
 from domain.pipeline import Pipeline, PipelineWorkflow
 from messages import build_text
-from messages.deploy_buttons import offer_row
+from messages.deploy_buttons import deploy_row
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, link_button, paragraphs, row, section
 from messages.kit.button_values import BuildButton, PipelineButton
-from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
+from messages.kit.mrkdwn import (
+    clock_time,
+    code,
+    cut_markup,
+    escape,
+    format_duration,
+    link,
+    mention,
+    plain,
+    when,
+)
 from messages.notifications import NotificationContent, failure_blocks
 from messages.provider_presentation import ProviderPresentation
 
@@ -24,38 +34,45 @@ MOST_WORKFLOWS = 12
 
 
 def pipeline_card(
-    one: Pipeline, app: App, *, now: datetime, presentation: ProviderPresentation | None = None
+    pipeline: Pipeline, app: App, *, now: datetime, presentation: ProviderPresentation | None = None
 ) -> Message:
     """Render a pipeline's current attempt: its state, stage by stage, and its buttons.
 
     Without the `presentation` of its provider, workflows do not link to their builds.
     """
-    stages = _stages(one, presentation or ProviderPresentation(app.provider))
+    stages = _stages(pipeline, presentation or ProviderPresentation(app.provider))
     return Message(
-        in_a_sentence(one, app),
-        [section("\n".join(_about(one, app, now))), *stages, _small_print(one), _buttons(one, app)],
+        plain_summary(pipeline, app),
+        [
+            section("\n".join(_describe_pipeline(pipeline, app, now))),
+            *stages,
+            _small_print(pipeline),
+            _buttons(pipeline, app),
+        ],
     )
 
 
-def told_pipeline(one: Pipeline, tellings: Sequence[NotificationContent], *, now: datetime) -> Message:
+def pipeline_notification(
+    pipeline: Pipeline, contents: Sequence[NotificationContent], *, now: datetime
+) -> Message:
     """The same for a subscription: with why workflows failed, as far as that is known."""
-    app = tellings[-1].app
-    card = pipeline_card(one, app, now=now, presentation=tellings[-1].presentation)
-    failed = [telling for telling in tellings if telling.build.state is BuildState.FAILED]
+    app = contents[-1].app
+    card = pipeline_card(pipeline, app, now=now, presentation=contents[-1].presentation)
+    failed = [telling for telling in contents if telling.build.state is BuildState.FAILED]
     why: list[Block] = []
     for telling in failed[:MOST_FAILURES]:
         name = telling.build.workflow or telling.build.label
-        found = failure_blocks(telling, history=False)
+        found = failure_blocks(telling, with_history=False)
         why += [context(f"*{code(name)}*"), *found] if found else []
     head, *rest = card.blocks
-    return Message(card.text, [head, *rest[:-2], *why, *rest[-2:], *_offers(one, tellings)])
+    return Message(card.text, [head, *rest[:-2], *why, *rest[-2:], *_deploy_row(pipeline, contents)])
 
 
-def _offers(one: Pipeline, tellings: Sequence[NotificationContent]) -> list[Block]:
+def _deploy_row(pipeline: Pipeline, contents: Sequence[NotificationContent]) -> list[Block]:
     """What a pipeline that succeeded as a whole can be deployed to: by one of its builds, which have one commit."""
-    if one.state is not BuildState.SUCCEEDED:
+    if pipeline.state is not BuildState.SUCCEEDED:
         return []
-    rows = (offer_row(telling.build, telling.app, telling.ties) for telling in reversed(tellings))
+    rows = (deploy_row(telling.build, telling.app, telling.deploy_links) for telling in reversed(contents))
     return next((row for row in rows if row), [])
 
 
@@ -75,21 +92,21 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
         blocks.append(
             section("\n".join([_headline(one, app), *_progress(one, now), _source(one)]).strip(), details)
         )
-    spoken = " ".join(in_a_sentence(one, app) for one in pipelines)
+    spoken = " ".join(plain_summary(one, app) for one in pipelines)
     return Message(cut_markup(f"Pipelines of {escape(app.title)}. {spoken}", 3500), blocks)
 
 
-def pipeline_aborted(one: Pipeline, app: App, *, by: str, reason: str | None) -> Message:
+def pipeline_aborted(pipeline: Pipeline, app: App, *, by: str, reason: str | None) -> Message:
     """Somebody stopped it."""
     why = f": {escape(reason, 500)}" if reason else ", without giving a reason."
-    text = f"{mention(by)} aborted {escape(app.title)} {escape(one.name)} {one.label}{why}"
-    return Message(text, [section(f"🛑 {mention(by)} aborted {_name(one, app)}{why}")])
+    text = f"{mention(by)} aborted {escape(app.title)} {escape(pipeline.name)} {pipeline.label}{why}"
+    return Message(text, [section(f"🛑 {mention(by)} aborted {_pipeline_link(pipeline, app)}{why}")])
 
 
-def pipeline_rebuilt(one: Pipeline, app: App, *, by: str, failed_only: bool) -> RunNote:
+def pipeline_rebuilt(pipeline: Pipeline, app: App, *, by: str, failed_only: bool) -> RunNote:
     """A new attempt was started."""
     what = "what had not succeeded of" if failed_only else "all of"
-    said = f"started {what} {_name(one, app)} again: attempt {one.attempt + 1}"
+    said = f"started {what} {_pipeline_link(pipeline, app)} again: attempt {pipeline.attempt + 1}"
     return RunNote(by=by, symbol="▶️", said=said)
 
 
@@ -108,111 +125,121 @@ def pipeline_run_row(
     return [_buttons(pipeline, app)]
 
 
-def in_a_sentence(one: Pipeline, app: App) -> str:
+def plain_summary(pipeline: Pipeline, app: App) -> str:
     """The pipeline for a screen reader or a notification, without markup."""
-    where = f" on {one.branch}" if one.branch else f" for tag {one.tag}" if one.tag else ""
-    attempt = f", attempt {one.attempt}" if one.attempt > 1 else ""
-    ended = [f"{each.name} {build_text.result_of(each.state)}" for each in one.workflows]
-    text = f"{app.title} {one.name} {one.label} {build_text.result_of(one.state)}{where}{attempt}. "
+    where = (
+        f" on {pipeline.branch}" if pipeline.branch else f" for tag {pipeline.tag}" if pipeline.tag else ""
+    )
+    attempt = f", attempt {pipeline.attempt}" if pipeline.attempt > 1 else ""
+    ended = [f"{each.name} {build_text.state_text(each.state)}" for each in pipeline.workflows]
+    text = f"{app.title} {pipeline.name} {pipeline.label} {build_text.state_text(pipeline.state)}{where}{attempt}. "
     return escape(text + ", ".join(ended[:MOST_WORKFLOWS]) + ".", 900)
 
 
-def _about(one: Pipeline, app: App, now: datetime) -> list[str]:
-    lines = [_headline(one, app), *_progress(one, now), _source(one)]
-    subject = (one.commit_message or "").strip().split("\n", 1)[0]
-    commit = " ".join(part for part in (escape(one.commit_hash or "", 8), escape(subject, 250)) if part)
-    stopped = f"Aborted: {escape(one.abort_reason, 500)}" if one.abort_reason else ""
+def _describe_pipeline(pipeline: Pipeline, app: App, now: datetime) -> list[str]:
+    lines = [_headline(pipeline, app), *_progress(pipeline, now), _source(pipeline)]
+    subject = (pipeline.commit_message or "").strip().split("\n", 1)[0]
+    commit = " ".join(part for part in (escape(pipeline.commit_hash or "", 8), escape(subject, 250)) if part)
+    stopped = f"Aborted: {escape(pipeline.abort_reason, 500)}" if pipeline.abort_reason else ""
     return [line for line in [*lines, commit, stopped] if line]
 
 
-def _headline(one: Pipeline, app: App) -> str:
-    attempt = f", attempt {one.attempt}" if one.attempt > 1 else ""
-    headline = (
-        f"{build_text.symbol_of(one.state)} {_name(one, app)} *{build_text.result_of(one.state)}*{attempt}"
-    )
-    done = sum(each.state.ended for each in one.workflows)
-    if not one.ended and one.workflows:
-        headline += f"{f' since {when(one.began)}' if one.began else ''}, {done} of {len(one.workflows)} workflows done"
+def _headline(pipeline: Pipeline, app: App) -> str:
+    attempt = f", attempt {pipeline.attempt}" if pipeline.attempt > 1 else ""
+    symbol, state = build_text.state_symbol(pipeline.state), build_text.state_text(pipeline.state)
+    headline = f"{symbol} {_pipeline_link(pipeline, app)} *{state}*{attempt}"
+    done = sum(each.state.ended for each in pipeline.workflows)
+    if not pipeline.ended and pipeline.workflows:
+        since = f" since {when(pipeline.began)}" if pipeline.began else ""
+        headline += f"{since}, {done} of {len(pipeline.workflows)} workflows done"
     return headline
 
 
-def _progress(one: Pipeline, now: datetime) -> list[str]:
+def _progress(pipeline: Pipeline, now: datetime) -> list[str]:
     """How long it has been going on, and when that was so; nothing for one that has ended."""
-    began = one.began
-    if one.ended or began is None:
+    began = pipeline.began
+    if pipeline.ended or began is None:
         return []
-    doing = "waiting" if one.started_at is None else "running"
-    return [f"{doing} for {lasted(max(now - began, timedelta(0)))}, as of {clock_time(now)}"]
+    doing = "waiting" if pipeline.started_at is None else "running"
+    return [f"{doing} for {format_duration(max(now - began, timedelta(0)))}, as of {clock_time(now)}"]
 
 
-def _name(one: Pipeline, app: App) -> str:
-    return f"*{link(one.url, f'{app.title} {one.name} {one.label}', 150)}*"
+def _pipeline_link(pipeline: Pipeline, app: App) -> str:
+    return f"*{link(pipeline.url, f'{app.title} {pipeline.name} {pipeline.label}', 150)}*"
 
 
-def _source(one: Pipeline) -> str:
-    parts = [code(text) for text in (one.tag and f"tag {one.tag}", one.branch) if text]
-    if one.pull_request is not None:
-        parts.append(f"pull request #{one.pull_request}")
-    return " · ".join([*parts, "pipeline " + code(one.name)])
+def _source(pipeline: Pipeline) -> str:
+    parts = [code(text) for text in (pipeline.tag and f"tag {pipeline.tag}", pipeline.branch) if text]
+    if pipeline.pull_request is not None:
+        parts.append(f"pull request #{pipeline.pull_request}")
+    return " · ".join([*parts, "pipeline " + code(pipeline.name)])
 
 
-def _stages(one: Pipeline, presentation: ProviderPresentation) -> list[Block]:
+def _stages(pipeline: Pipeline, presentation: ProviderPresentation) -> list[Block]:
     lines = []
-    for stage in one.stages[:MOST_STAGES]:
+    for stage in pipeline.stages[:MOST_STAGES]:
         shown = " · ".join(_workflow(each, presentation) for each in stage.workflows[:MOST_WORKFLOWS])
         more = len(stage.workflows) - MOST_WORKFLOWS
         lines.append(f"*{escape(stage.name, 60)}*  {shown}{f' and {more} more' if more > 0 else ''}")
-    if len(one.stages) > MOST_STAGES:
-        lines.append(f"_and {len(one.stages) - MOST_STAGES} more stages_")
+    if len(pipeline.stages) > MOST_STAGES:
+        lines.append(f"_and {len(pipeline.stages) - MOST_STAGES} more stages_")
     return paragraphs(lines, most_blocks=2)
 
 
-def _workflow(one: PipelineWorkflow, presentation: ProviderPresentation) -> str:
-    page = presentation.build_url(one.build_slug) if one.build_slug else None
-    began = one.started_at is not None or one.state is not BuildState.ON_HOLD
-    words = build_text.result_of(one.state) if began else "has not begun"
+def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) -> str:
+    page = presentation.build_url(workflow.build_slug) if workflow.build_slug else None
+    began = workflow.started_at is not None or workflow.state is not BuildState.ON_HOLD
+    words = build_text.state_text(workflow.state) if began else "has not begun"
     took = ""
-    if one.started_at and one.finished_at:
-        took = f" in {lasted(max(one.finished_at - one.started_at, timedelta(0)))}"
-    problem = f" ({escape(one.problem, 100)})" if one.problem else ""
-    return f"{build_text.symbol_of(one.state)} {link(page, one.name, 60)} {words}{took}{problem}"
+    if workflow.started_at and workflow.finished_at:
+        took = f" in {format_duration(max(workflow.finished_at - workflow.started_at, timedelta(0)))}"
+    problem = f" ({escape(workflow.problem, 100)})" if workflow.problem else ""
+    return f"{build_text.state_symbol(workflow.state)} {link(page, workflow.name, 60)} {words}{took}{problem}"
 
 
-def _small_print(one: Pipeline) -> Block:
-    texts = [code(one.label)]
-    if one.started_at and one.finished_at:
-        texts.append(f"⏱️ {lasted(max(one.finished_at - one.started_at, timedelta(0)))} in all")
-    started = f"Started by {escape(by, 100)}" if (by := build_text.starter(one.triggered_by)) else "Started"
-    if one.triggered_at:
-        texts.append(f"{started} {when(one.triggered_at)}")
+def _small_print(pipeline: Pipeline) -> Block:
+    texts = [code(pipeline.label)]
+    if pipeline.started_at and pipeline.finished_at:
+        texts.append(
+            f"⏱️ {format_duration(max(pipeline.finished_at - pipeline.started_at, timedelta(0)))} in all"
+        )
+    started = (
+        f"Started by {escape(by, 100)}"
+        if (by := build_text.starter_text(pipeline.triggered_by))
+        else "Started"
+    )
+    if pipeline.triggered_at:
+        texts.append(f"{started} {when(pipeline.triggered_at)}")
     return context(*texts)
 
 
-def _buttons(one: Pipeline, app: App) -> Block:
-    value = PipelineButton.of(one, app).encode()
-    title = plain(f"{app.title} {one.name}", 100)
+def _buttons(pipeline: Pipeline, app: App) -> Block:
+    value = PipelineButton.of(pipeline, app).encode()
+    title = plain(f"{app.title} {pipeline.name}", 100)
     whole = confirm(
-        "Start all of it again?", f"A new attempt of {title} {one.label} runs all workflows.", "Start it"
+        "Start all of it again?", f"A new attempt of {title} {pipeline.label} runs all workflows.", "Start it"
     )
     partly = confirm(
         "Start it again in part?",
-        f"A new attempt of {title} {one.label} runs what did not succeed, and what comes after.",
+        f"A new attempt of {title} {pipeline.label} runs what did not succeed, and what comes after.",
         "Start it",
     )
     aborting = BuildButton(
-        app=one.app_slug,
-        build=one.id,
-        label=one.label,
-        title=plain(f"{app.title} {one.name}", 100),
+        app=pipeline.app_slug,
+        build=pipeline.id,
+        label=pipeline.label,
+        title=plain(f"{app.title} {pipeline.name}", 100),
         pipeline=True,
     )
-    again = one.ended and one.state is not BuildState.SUCCEEDED
+    again = pipeline.ended and pipeline.state is not BuildState.SUCCEEDED
     return row(
         button("Refresh", action_ids.PIPELINE_REFRESH, value),
-        None if one.ended else button("Abort", action_ids.BUILD_ABORT, aborting.encode(), style="danger"),
+        None
+        if pipeline.ended
+        else button("Abort", action_ids.BUILD_ABORT, aborting.encode(), style="danger"),
         button("Rebuild failed", action_ids.PIPELINE_REBUILD_FAILED, value, confirm=partly)
         if again
         else None,
-        button("Rebuild all", action_ids.PIPELINE_REBUILD, value, confirm=whole) if one.ended else None,
-        link_button(f"Open in {app.provider.label}", one.url, action_ids.OPEN_LINK),
+        button("Rebuild all", action_ids.PIPELINE_REBUILD, value, confirm=whole) if pipeline.ended else None,
+        link_button(f"Open in {app.provider.label}", pipeline.url, action_ids.OPEN_LINK),
     )

@@ -9,7 +9,7 @@ from domain.build import App, Build
 from domain.message import Message
 from domain.provider import Provider
 from messages.build_card import build_row
-from messages.build_text import in_a_sentence
+from messages.build_text import plain_summary
 from messages.kit.blocks import context, section
 from messages.kit.mrkdwn import code, cut_markup, escape
 from messages.provider_presentation import ProviderPresentation
@@ -17,7 +17,7 @@ from messages.provider_presentation import ProviderPresentation
 MOST_BUILDS = 15
 
 
-def mine(
+def own_builds(
     builds: Sequence[tuple[Build, App]],
     *,
     presentation: ProviderPresentation,
@@ -46,11 +46,13 @@ def mine(
     blocks += [
         build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MOST_BUILDS]
     ]
-    spoken = " ".join(in_a_sentence(build, app) for build, app in builds[:MOST_BUILDS])
+    spoken = " ".join(plain_summary(build, app) for build, app in builds[:MOST_BUILDS])
     return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, *below])
 
 
-def me(*, provider: Provider, name: str | None, email: str | None, mention: bool, ends: bool) -> Message:
+def profile_card(
+    *, provider: Provider, name: str | None, email: str | None, mention: bool, ends: bool
+) -> Message:
     """What is known of a person and done for them."""
     whose = f"The builds of {code(name)} are yours" if name else f"I don't know your name at {provider.label}"
     lines = [
@@ -68,7 +70,7 @@ def me(*, provider: Provider, name: str | None, email: str | None, mention: bool
     )
 
 
-def will_tell(build: Build, app: App) -> Message:
+def end_notification_set(build: Build, app: App) -> Message:
     """Somebody waits for a build's end."""
     text = f"🔔 I'll send you a direct message when {escape(app.title)} {build.label} ends."
     return Message(text, [section(text)])

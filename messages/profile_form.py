@@ -10,7 +10,7 @@ from domain.message import Block
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FilledIn, field, modal, option, text_element
+from messages.kit.views import FormValues, field, modal, option, text_element
 
 NAME = "name"
 TOLD = "told"
@@ -29,22 +29,22 @@ class ProfileForm(FrozenModel):
     ends: bool = False
 
 
-def title_of(provider: Provider) -> str:
+def profile_title(provider: Provider) -> str:
     """Return the title of the form."""
     return f"You at {provider.label}"
 
 
-def settings_modal(wishes: ProfileForm, provider: Provider, *, origin: ViewMetadata) -> Block:
+def profile_modal(filled: ProfileForm, provider: Provider, *, origin: ViewMetadata) -> Block:
     """Render the form, filled in with what is known."""
-    chosen = [_option(key) for key in _TOLD if getattr(wishes, key)]
+    chosen = [_option(key) for key in _TOLD if getattr(filled, key)]
     told: Block = {"type": "checkboxes", "options": [_option(key) for key in _TOLD]}
     return modal(
-        title_of(provider),
+        profile_title(provider),
         [
             field(
                 NAME,
                 f"Your name at {provider.label}",
-                text_element(wishes.name, most=LONGEST_NAME, placeholder="octo"),
+                text_element(filled.name, most=LONGEST_NAME, placeholder="octo"),
                 hint=f"The name that {provider.label} shows with your builds; only one person here can have it.",
             ),
             field(TOLD, "What I tell you", told | {"initial_options": chosen} if chosen else told),
@@ -56,9 +56,9 @@ def settings_modal(wishes: ProfileForm, provider: Provider, *, origin: ViewMetad
     )
 
 
-def read_wishes(values: Mapping[str, Any]) -> ProfileForm:
+def read_profile(values: Mapping[str, Any]) -> ProfileForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     chosen = filled.several(TOLD)
     name = filled.text(NAME).strip().removeprefix("@")
     return ProfileForm(name=name or None, **{key: key in chosen for key in _TOLD})

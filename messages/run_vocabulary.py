@@ -28,13 +28,13 @@ class RunVocabulary:
     `again` how often it has failed. `waiting` and `preparing` say what goes on before the run itself.
     """
 
-    one: str = "build"
-    many: str = "builds"
+    singular: str = "build"
+    plural: str = "builds"
     results: Mapping[BuildState, tuple[str, str]] = field(default_factory=lambda: _RESULTS)
     broken: str = "is broken"
-    mended: str = "is green again"
-    once: str = "one build has failed"
-    again: str = "{count} builds have failed in a row"
+    fixed: str = "is green again"
+    failed_once: str = "one build has failed"
+    failed_repeatedly: str = "{count} builds have failed in a row"
     waiting: str = "waiting"
     preparing: str = "preparing"
 
@@ -42,35 +42,35 @@ class RunVocabulary:
 _WORDS: Mapping[RunKind, RunVocabulary] = {
     RunKind.BUILD: RunVocabulary(),
     RunKind.DEPLOYMENT: RunVocabulary(
-        one="deployment",
-        many="deployments",
+        singular="deployment",
+        plural="deployments",
         results=_RESULTS
         | {BuildState.ON_HOLD: ("⏸️", "is waiting"), BuildState.ABORTED: ("🛑", "was canceled")},
-        once="one deployment has failed",
-        again="{count} deployments have failed in a row",
+        failed_once="one deployment has failed",
+        failed_repeatedly="{count} deployments have failed in a row",
         preparing="running",
     ),
     RunKind.DYNO: RunVocabulary(
-        one="dyno",
-        many="dynos",
+        singular="dyno",
+        plural="dynos",
         results=_RESULTS
         | {BuildState.SUCCEEDED: ("✅", "is up again"), BuildState.FAILED: ("💥", "crashed")},
         broken="is down",
-        mended="is up again",
-        once="it went down once",
-        again="it went down {count} times in a row",
+        fixed="is up again",
+        failed_once="it went down once",
+        failed_repeatedly="it went down {count} times in a row",
     ),
 }
 
 
-def words_of(kind: RunKind) -> RunVocabulary:
+def vocabulary_of(kind: RunKind) -> RunVocabulary:
     """The words of a kind."""
     return _WORDS[kind]
 
 
-def state_words(build: Build) -> tuple[str, str]:
+def describe_state(build: Build) -> tuple[str, str]:
     """The symbol and the words of how it stands; what its reader says of it comes before the words of the state."""
-    symbol, words = words_of(build.kind).results.get(build.state) or (
+    symbol, words = vocabulary_of(build.kind).results.get(build.state) or (
         UNKNOWN_ENDED if build.ended else UNKNOWN_OPEN
     )
     return symbol, build.said or words

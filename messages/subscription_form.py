@@ -16,15 +16,15 @@ from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import escape
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    FilledIn,
+    FormValues,
     app_option,
     field,
-    found,
+    is_pickable,
+    matching_names,
     modal,
+    multi_search_select,
     option,
-    pickable,
-    searched,
-    searched_several,
+    search_select,
     text_element,
     warning,
 )
@@ -87,9 +87,9 @@ class SubscriptionForm(FrozenModel):
     def of(cls, terms: NotificationRule) -> SubscriptionForm:
         """What asks for these terms. Raises FilterTooLong."""
         wanted = terms.filter
-        more = _typed_rest(terms)
+        more = _terms_without_field(terms)
         picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
-        if len(more) > LONGEST_MORE or not all(one.strip() and pickable(one) for one in picked):
+        if len(more) > LONGEST_MORE or not all(one.strip() and is_pickable(one) for one in picked):
             raise FilterTooLong
         return cls(
             branches=wanted.branch.include,
@@ -101,13 +101,13 @@ class SubscriptionForm(FrozenModel):
             more=more,
         )
 
-    def onto(self, typed: NotificationRule) -> NotificationRule:
+    def merge_into(self, typed: NotificationRule) -> NotificationRule:
         """The terms that were typed in `more`, together with what was picked. Raises InvalidNotificationRule."""
         picked_branches = GlobPatterns(include=self.branches, exclude=self.not_branches)
         wanted = typed.filter.model_copy(
             update={
-                "branch": _together("branch", picked_branches, typed.filter.branch),
-                "workflow": _together(
+                "branch": _merge_patterns("branch", picked_branches, typed.filter.branch),
+                "workflow": _merge_patterns(
                     "workflow", GlobPatterns(include=self.workflows), typed.filter.workflow
                 ),
             }
@@ -120,7 +120,7 @@ class SubscriptionForm(FrozenModel):
         return typed.model_copy(update=picked)
 
 
-def _together(key: str, picked: GlobPatterns, typed: GlobPatterns) -> GlobPatterns:
+def _merge_patterns(key: str, picked: GlobPatterns, typed: GlobPatterns) -> GlobPatterns:
     """Both what was picked and what was typed.
 
     Raises InvalidNotificationRule where one takes what the other leaves out.
@@ -150,13 +150,15 @@ def subscription_modal(
     title = escape(app.title, 200) if app else "your own builds"
     blocks = [
         *warning(problem),
-        *(_whose(app, origin) if new else [section(f"What is told of *{title}*")]),
-        _results(filled),
-        _picks(BRANCHES, "Branches", action_ids.PICK_BRANCH, filled.branches, "None picked: every branch"),
-        _picks(
+        *(_app_and_channel_fields(app, origin) if new else [section(f"What is told of *{title}*")]),
+        _results_field(filled),
+        _names_field(
+            BRANCHES, "Branches", action_ids.PICK_BRANCH, filled.branches, "None picked: every branch"
+        ),
+        _names_field(
             NOT_BRANCHES, "But not branches", action_ids.PICK_BRANCH, filled.not_branches, "None left out"
         ),
-        _picks(
+        _names_field(
             WORKFLOWS,
             presentation.workflows_label,
             action_ids.PICK_WORKFLOW,
@@ -168,8 +170,8 @@ def subscription_modal(
             "How",
             {
                 "type": "static_select",
-                "options": [option(_style(one, presentation), one.value) for one in _STYLES],
-                "initial_option": option(_style(filled.style, presentation), filled.style.value),
+                "options": [option(_style_label(one, presentation), one.value) for one in _STYLES],
+                "initial_option": option(_style_label(filled.style, presentation), filled.style.value),
             },
             optional=False,
         ),
@@ -190,11 +192,11 @@ def subscription_modal(
     )
 
 
-def _style(style: DeliveryStyle, presentation: ProviderPresentation) -> str:
+def _style_label(style: DeliveryStyle, presentation: ProviderPresentation) -> str:
     return _STYLES[style].replace("{run}", presentation.notified_run)
 
 
-def subscription_note(words: str) -> Block:
+def subscription_notice(words: str) -> Block:
     """How far it has come, or why it can't be done."""
     return modal(
         "Subscription",
@@ -204,7 +206,7 @@ def subscription_note(words: str) -> Block:
 
 def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     results, style = filled.several(RESULTS), filled.picked(STYLE)
     return SubscriptionForm(
         branches=tuple(filled.several(BRANCHES)),
@@ -217,14 +219,14 @@ def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
     )
 
 
-def options_for(typed: str, names: Iterable[str]) -> list[Block]:
+def name_options(typed: str, names: Iterable[str]) -> list[Block]:
     """What a list offers for what was typed: the names with that in them, and what was typed itself as a pattern."""
     wanted = typed.strip()
-    offered = dict.fromkeys([*found(typed, names, most=99), *([wanted] if wanted else [])])
-    return [option(name, name) for name in offered if pickable(name) and "," not in name]
+    offered = dict.fromkeys([*matching_names(typed, names, most=99), *([wanted] if wanted else [])])
+    return [option(name, name) for name in offered if is_pickable(name) and "," not in name]
 
 
-def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
+def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
     chosen = any_app_option(app) if app_option(app) is not None and app is not None else None
     channel: Block = {
         "type": "conversations_select",
@@ -237,7 +239,7 @@ def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
         field(
             APP,
             "App",
-            searched(action_ids.PICK_APP, "Type a part of its name", chosen),
+            search_select(action_ids.PICK_APP, "Type a part of its name", chosen),
             optional=False,
             dispatch=True,
         ),
@@ -245,7 +247,7 @@ def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
     ]
 
 
-def _typed_rest(terms: NotificationRule) -> str:
+def _terms_without_field(terms: NotificationRule) -> str:
     """The terms that have no field of their own, as they would be typed."""
     wanted = terms.filter
     rest = wanted.model_copy(
@@ -255,17 +257,17 @@ def _typed_rest(terms: NotificationRule) -> str:
         update={"filter": rest, "results": frozenset(), "started": False, "style": DeliveryStyle.EACH}
     )
     words = format_rule(plain)
-    return f"{words} {digest_words(terms)}".strip()
+    return f"{words} {digest_terms(terms)}".strip()
 
 
-def digest_words(terms: NotificationRule) -> str:
+def digest_terms(terms: NotificationRule) -> str:
     """When a digest comes, as it would be typed; empty for a subscription that has none."""
     digest = {DeliveryStyle.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
     digest[DeliveryStyle.WEEKLY] = f"{digest[DeliveryStyle.DAILY]} on:{terms.on.name[:3].lower()}"
     return digest.get(terms.style, "")
 
 
-def _results(filled: SubscriptionForm) -> Block:
+def _results_field(filled: SubscriptionForm) -> Block:
     options = {one.value: option(words, one.value) for one, words in _RESULTS.items()}
     options[STARTED] = option("Every start", STARTED)
     chosen = [options[one.value] for one in _RESULTS if one in filled.results]
@@ -279,10 +281,10 @@ def _results(filled: SubscriptionForm) -> Block:
     )
 
 
-def _picks(name: str, label: str, action_id: str, chosen: Sequence[str], placeholder: str) -> Block:
+def _names_field(name: str, label: str, action_id: str, chosen: Sequence[str], placeholder: str) -> Block:
     return field(
         name,
         label,
-        searched_several(action_id, placeholder, [option(one, one) for one in chosen if pickable(one)]),
+        multi_search_select(action_id, placeholder, [option(one, one) for one in chosen if is_pickable(one)]),
         hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )

@@ -27,7 +27,7 @@ PAUSED = "paused"
 MOST_IN_A_LIST = 9000
 MOST_IN_A_ROW = 2500
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
-_CURES = {
+_REMEDIES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
     "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
     "unseen": "Whoever made it can't see the app any more, or has unlinked their account. Press *Tell again* if you"
@@ -66,17 +66,17 @@ class ProviderUnavailable:
     reason: str
 
 
-def subscribed(
+def subscription_added(
     app: App, terms: NotificationRule, presentation: ProviderPresentation, *, by: str, member: bool = True
 ) -> Message:
     """Tell the channel that it is subscribed; `member`: the bot is in it, so that no message can come twice."""
-    what = sentence_of(app, terms, presentation)
+    what = describe_subscription(app, terms, presentation)
     command, run = presentation.command, presentation.run
     return Message(
         f"This channel is told of {what} from now on.",
         [
             section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
-            *_invite(member=member),
+            *_invite_note(member=member),
             context(
                 f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
                 f" says why a {run} was told or not."
@@ -85,13 +85,13 @@ def subscribed(
     )
 
 
-def subscribed_already(one: SubscriptionRow) -> Message:
+def subscription_exists(row: SubscriptionRow) -> Message:
     """To whoever subscribes to the same again."""
-    text = f"🔔 This channel already has this subscription: {line_of(one, MOST_IN_A_ROW, named=False)}."
+    text = f"🔔 This channel already has this subscription: {describe_row(row, MOST_IN_A_ROW, with_provider=False)}."
     return Message(text, [section(text)])
 
 
-def _invite(*, member: bool) -> list[Block]:
+def _invite_note(*, member: bool) -> list[Block]:
     """What it means that the bot is not in a channel; nothing where it is."""
     if member:
         return []
@@ -103,7 +103,7 @@ def _invite(*, member: bool) -> list[Block]:
     ]
 
 
-def changed(
+def subscription_changed(
     app: App | None,
     before: NotificationRule,
     after: NotificationRule,
@@ -112,11 +112,13 @@ def changed(
     by: str,
 ) -> Message:
     """Tell the channel that a subscription was changed."""
-    text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after, presentation)}"
-    return Message(text, [section(text), context(f"Before: {sentence_of(app, before, presentation)}")])
+    text = f"🔔 {mention(by)} changed a subscription: now {describe_subscription(app, after, presentation)}"
+    return Message(
+        text, [section(text), context(f"Before: {describe_subscription(app, before, presentation)}")]
+    )
 
 
-def resumed(
+def subscription_resumed(
     app: App | None,
     terms: NotificationRule,
     presentation: ProviderPresentation,
@@ -125,27 +127,27 @@ def resumed(
     member: bool = True,
 ) -> Message:
     """Tell the channel that a stopped subscription was resumed; `member`: the bot is in the channel."""
-    text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms, presentation)}."
-    return Message(text, [section(text), *_invite(member=member)])
+    text = f"🔔 {mention(by)} let this channel be told again of {describe_subscription(app, terms, presentation)}."
+    return Message(text, [section(text), *_invite_note(member=member)])
 
 
-def paused(
+def subscription_paused(
     app: App | None, terms: NotificationRule, presentation: ProviderPresentation, *, by: str
 ) -> Message:
     """Tell the channel that a subscription was paused."""
-    what = sentence_of(app, terms, presentation)
+    what = describe_subscription(app, terms, presentation)
     text = f"⏸️ {mention(by)} paused this: {what}."
     return Message(text, [section(text), context("What ends meanwhile is not told afterwards.")])
 
 
-def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
+def subscription_ended(app: App | None, number: int, *, by: str) -> Message:
     """Subscriptions were ended."""
     how_many = f"{number} subscriptions" if number > 1 else "the subscription"
     text = f"🔕 {mention(by)} ended {how_many} to *{_title(app)}* in this channel."
     return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
 
 
-def stopped(
+def subscriptions_stopped(
     channel: str,
     reason: str,
     what: Sequence[tuple[App | None, NotificationRule]],
@@ -154,22 +156,22 @@ def stopped(
     """Tell the creator of subscriptions that they have stopped because of their channel, and what to do."""
     place = f"<#{channel}>"
     lines = [
-        f"• {sentence_of(app, terms, presentation_of(app.provider) if app is not None else None)}"
+        f"• {describe_subscription(app, terms, presentation_of(app.provider) if app is not None else None)}"
         for app, terms in what[:MOST_ROWS]
     ]
-    text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_cure(reason)}"
+    text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_remedy(reason)}"
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
-def unseen(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider) -> Message:
+def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider) -> Message:
     """Tell the channel that subscriptions have stopped because their creator lost access."""
     if len(rows) == 1:
-        what = sentence_of(rows[0].app, rows[0].terms, rows[0].presentation)
+        what = describe_subscription(rows[0].app, rows[0].terms, rows[0].presentation)
         text = f"⚠️ This channel is not told any more of {what}: {escape(why, 300)}"
         lines: Sequence[str] = ()
     else:
         text = f"⚠️ {len(rows)} subscriptions of this channel have stopped: {escape(why, 300)}"
-        lines = _listed(rows)
+        lines = _list_rows(rows)
     cure = (
         f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
         f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
@@ -179,10 +181,10 @@ def unseen(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Prov
     return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
 
 
-def all_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
+def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
     """Several stopped subscriptions are told again."""
     text = f"🔔 {mention(by)} resumed {len(rows)} subscriptions of this channel."
-    return Message(text, [section(text), *paragraphs(_listed(rows))])
+    return Message(text, [section(text), *paragraphs(_list_rows(rows))])
 
 
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
@@ -190,20 +192,20 @@ def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
     text = f"End {len(rows)} subscriptions of this channel?"
     ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
     end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
-    return Message(text, [section(text), *paragraphs(_listed(rows)), row(end)])
+    return Message(text, [section(text), *paragraphs(_list_rows(rows)), row(end)])
 
 
-def _listed(rows: Sequence[SubscriptionRow]) -> list[str]:
-    lines = [f"• {sentence_of(one.app, one.terms, one.presentation)}" for one in rows[:MOST_ROWS]]
+def _list_rows(rows: Sequence[SubscriptionRow]) -> list[str]:
+    lines = [f"• {describe_subscription(one.app, one.terms, one.presentation)}" for one in rows[:MOST_ROWS]]
     more = len(rows) - MOST_ROWS
     return [*lines, *([f"and {more} more"] if more > 0 else [])]
 
 
-def subscriptions(
+def subscription_list(
     rows: Sequence[SubscriptionRow],
     provider: Provider,
     *,
-    blind: Sequence[ProviderUnavailable] = (),
+    outages: Sequence[ProviderUnavailable] = (),
     deploy_links: Sequence[Block] = (),
 ) -> Message:
     """List the channel's subscriptions, each with buttons that change and end it, and its `deploy_links` below.
@@ -214,37 +216,41 @@ def subscriptions(
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
         return Message(words, [section(words), *deploy_links])
     blocks = [section("*This channel is told of*")]
-    blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
-    several = of_several(rows)
+    blocks += [section(f"{outage_text(one)} What happens meanwhile is told afterwards.") for one in outages]
+    several = has_several_providers(rows)
     most = min(MOST_IN_A_ROW, MOST_IN_A_LIST // len(rows[:MOST_ROWS]))
     for one in rows[:MOST_ROWS]:
-        text = f"{line_of(one, most, named=several)}, since {mention(one.created_by)} asked"
-        blocks += [section(text + standing(one)), manage(one)]
+        text = f"{describe_row(one, most, with_provider=several)}, since {mention(one.created_by)} asked"
+        blocks += [section(text + stopped_text(one)), subscription_buttons(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
     blocks += deploy_links
-    spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms, one.presentation)}" for one in rows)
+    spoken = "; ".join(
+        f"{one.number}: {describe_subscription(one.app, one.terms, one.presentation)}" for one in rows
+    )
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 
 
-def blind_at(one: ProviderUnavailable) -> str:
+def outage_text(outage: ProviderUnavailable) -> str:
     """Why nothing is told of a provider now."""
-    since = f" since {when(one.since)}" if one.since else ""
-    return f"⚠️ I could not look at {one.provider.label}{since}, so nothing is told: {escape(one.reason)}"
+    since = f" since {when(outage.since)}" if outage.since else ""
+    return (
+        f"⚠️ I could not look at {outage.provider.label}{since}, so nothing is told: {escape(outage.reason)}"
+    )
 
 
-def of_several(rows: Iterable[SubscriptionRow]) -> bool:
+def has_several_providers(rows: Iterable[SubscriptionRow]) -> bool:
     """Whether they are about several providers, so that each is to be named."""
     return len({one.provider for one in rows}) > 1
 
 
-def line_of(one: SubscriptionRow, most: int, *, named: bool) -> str:
+def describe_row(row: SubscriptionRow, most: int, *, with_provider: bool) -> str:
     """What a subscription tells, behind its number; its provider is `named` where there are others."""
-    at = f"{one.provider.label}: " if named else ""
-    return f"{one.number}. {at}{sentence_of(one.app, one.terms, one.presentation, most)}"
+    at = f"{row.provider.label}: " if with_provider else ""
+    return f"{row.number}. {at}{describe_subscription(row.app, row.terms, row.presentation, most)}"
 
 
-def sentence_of(
+def describe_subscription(
     app: App | None, terms: NotificationRule, presentation: ProviderPresentation | None, most: int = 1500
 ) -> str:
     """Describe a subscription in a sentence without its end, for mrkdwn; filters that are too long are left out.
@@ -253,7 +259,7 @@ def sentence_of(
     """
     title = f"*{_title(app)}*"
     ends = presentation.every_end if app is not None and presentation is not None else EVERY_END
-    said = describe_rule(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
+    said = describe_rule(terms.model_copy(update={"filter": _escape_filter(terms.filter)}), title, ends=ends)
     if len(said) <= most:
         return said
     return describe_rule(
@@ -263,20 +269,20 @@ def sentence_of(
     )
 
 
-def _safe(wanted: BuildFilter) -> BuildFilter:
+def _escape_filter(wanted: BuildFilter) -> BuildFilter:
     """The filter with every word that comes from outside escaped, so that what is said of it can be shown."""
     return wanted.model_copy(
         update={
             name: GlobPatterns(
-                include=tuple(_shown(one) for one in getattr(wanted, name).include),
-                exclude=tuple(_shown(one) for one in getattr(wanted, name).exclude),
+                include=tuple(_escape_name(one) for one in getattr(wanted, name).include),
+                exclude=tuple(_escape_name(one) for one in getattr(wanted, name).exclude),
             )
             for name in ("branch", "target", "tag", "workflow", "by", "aborted")
         }
     )
 
 
-def _shown(name: str) -> str:
+def _escape_name(name: str) -> str:
     """A name as a word of code, where the asterisk of a glob is no markup; people and bots are words of our own."""
     return name if name == "bot" or (name[:1] == "@" and is_slack_id(name[1:], "UW")) else code(name)
 
@@ -285,7 +291,7 @@ def _title(app: App | None) -> str:
     return escape(app.title, 100) if app else "every app that somebody here follows"
 
 
-def manage(one: SubscriptionRow) -> Block:
+def subscription_buttons(one: SubscriptionRow) -> Block:
     """The buttons that change a subscription."""
     value, number = str(one.id), str(one.number)
     title = plain(one.app.title, 80) if one.app else "your own builds"
@@ -300,14 +306,14 @@ def manage(one: SubscriptionRow) -> Block:
     )
 
 
-def standing(one: SubscriptionRow) -> str:
+def stopped_text(row: SubscriptionRow) -> str:
     """Why it is told nothing, on a line of its own; empty where it is told."""
-    if one.stopped is None:
+    if row.stopped is None:
         return ""
-    return "\n⏸️ Paused." if one.stopped == PAUSED else f"\n⚠️ Stopped: {_cure(one.stopped)}"
+    return "\n⏸️ Paused." if row.stopped == PAUSED else f"\n⚠️ Stopped: {_remedy(row.stopped)}"
 
 
-def _cure(reason: str) -> str:
-    return _CURES.get(
+def _remedy(reason: str) -> str:
+    return _REMEDIES.get(
         reason, f"Slack does not let me post here ({escape(reason)}). Press *Tell again* once it does."
     )

@@ -18,7 +18,7 @@ from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
 from services.polling.pollers import Pollers
-from services.request.late_replies import LateAnswers
+from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
 from storage.repositories import Repositories
@@ -41,10 +41,25 @@ class Uninstallation:
 
 
 @dataclass(frozen=True)
+class ChangeEvents:
+    """What to call after a change, so that the background job concerned looks at it at once.
+
+    `home_changed` takes the workspace and the person who has done something.
+    """
+
+    outbox_changed: Callable[[], None]
+    home_changed: Callable[[str, str], None]
+    workflow_steps_changed: Callable[[], None]
+    pending_actions_changed: Callable[[], None]
+    access_changed: Callable[[], None]
+    temporary_files_changed: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Services:
     """Everything that answering a person may need; made once, by the assembly.
 
-    `slack` gives the client of a workspace; `home_changed` takes a workspace and a person.
+    `slack` gives the client of a workspace.
     """
 
     registry: ProviderRegistry
@@ -55,18 +70,13 @@ class Services:
     storage: Repositories
     slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession
-    slack_addresses: SlackUrls
-    lookout: Pollers
-    outbox_changed: Callable[[], None]
-    home_changed: Callable[[str, str], None]
-    steps_changed: Callable[[], None]
-    proposals_changed: Callable[[], None]
-    access_changed: Callable[[], None]
-    passing_changed: Callable[[], None]
-    departed: Callable[[Uninstallation], Awaitable[None]]
-    choices: OptionCache
-    usual_times: DurationEstimates
-    overview: RecentBuildsCache
-    vanishing: MessageExpiry
-    late_answers: LateAnswers
+    response_urls: SlackUrls
+    pollers: Pollers
+    events: ChangeEvents
+    handle_uninstallation: Callable[[Uninstallation], Awaitable[None]]
+    option_cache: OptionCache
+    duration_estimates: DurationEstimates
+    recent_builds: RecentBuildsCache
+    message_expiry: MessageExpiry
+    late_replies: LateReplies
     clock: Callable[[], datetime]

@@ -67,15 +67,15 @@ class Metrics:
         self.circuit_open.labels(provider).set(circuit_open)
         self.last_look.labels(provider).set(last)
 
-    def told(self, notifications: int) -> None:
+    def count_delivered(self, notifications: int) -> None:
         """Slack has taken a message that carries so many notifications."""
         self._told.inc(notifications)
 
-    def dropped(self, notifications: int) -> None:
+    def count_dropped(self, notifications: int) -> None:
         """So many notifications were given up."""
         self._dropped.inc(notifications)
 
-    def doubted(self, outcome: str) -> None:
+    def count_unknown_outcome(self, outcome: str) -> None:
         """A lost answer was settled: found, missing or unreadable."""
         self._doubts.labels(outcome).inc()
 

@@ -60,7 +60,7 @@ class ProviderConnection(Generic[Client]):
     """
 
     provider: Provider
-    make: Callable[[Credentials], Client]
+    make_client: Callable[[Credentials], Client]
     apps: Callable[[Client], Awaitable[Sequence[App]]]
     app: Callable[[Client, str], Awaitable[App]]
     owner: Callable[[Client], Awaitable[ProviderUser | None]]
@@ -68,7 +68,7 @@ class ProviderConnection(Generic[Client]):
     branches: Sequence[Names[Client]] = ()
     workflows: Sequence[Names[Client]] = ()
     pipelines: Sequence[Names[Client]] = ()
-    door: OAuthFlow | None = None
+    oauth: OAuthFlow | None = None
     builds: Callable[[Client], BuildClient] | None = None
     logs: Callable[[Client], LogClient] | None = None
     make_state: Callable[[Client], ProviderState] | None = None

@@ -10,7 +10,7 @@ from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
 
-class SetRule(FrozenModel):
+class StoredAccessRule(FrozenModel):
     """A rule as it was set: its number, by whom and when."""
 
     number: int
@@ -19,19 +19,19 @@ class SetRule(FrozenModel):
     set_at: datetime
 
 
-class Policies:
+class AccessRules:
     """One workspace's rules, in the order in which they are asked."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
-    async def all(self) -> list[SetRule]:
+    async def all(self) -> list[StoredAccessRule]:
         """All rules."""
         query = "SELECT id, body, set_by, set_at FROM policies WHERE team_id = ? ORDER BY id"
         return await self._database.read(
             lambda db: [
-                SetRule(number=number, rule=rule_from(body), set_by=by, set_at=from_text(at))
+                StoredAccessRule(number=number, rule=rule_from(body), set_by=by, set_at=from_text(at))
                 for number, body, by, at in db.execute(query, [self._team])
             ]
         )

@@ -88,7 +88,7 @@ class Accounts:
             provider=provider,
             provider_user=provider_user,
             name=name,
-            sealed=self._seal(token, user, provider),
+            sealed=self._encrypt(token, user, provider),
             connected_at=at,
             renewable=isinstance(token, Tokens),
         )
@@ -123,15 +123,15 @@ class Accounts:
         content = self._vault.decrypt(
             account.sealed, *associated_data(self._team, account.user, account.provider)
         )
-        return Tokens.unsealed(content) if account.renewable else Tokens(access_token=SecretStr(content))
+        return Tokens.from_json(content) if account.renewable else Tokens(access_token=SecretStr(content))
 
-    async def renewed(self, before: Account, tokens: Tokens) -> bool:
+    async def store_renewed_tokens(self, before: Account, tokens: Tokens) -> bool:
         """Keep what the account's token was renewed to; not where it is another one, or gone, meanwhile.
 
         Returns whether it is kept. Raises EncryptionKeyMissing.
         """
         place = [self._team, before.user, before.provider]
-        sealed = self._seal(tokens, before.user, before.provider)
+        sealed = self._encrypt(tokens, before.user, before.provider)
         query = (
             "UPDATE accounts SET sealed = ?, renewable = 1"
             " WHERE team_id = ? AND user_id = ? AND provider = ? AND sealed = ?"
@@ -140,10 +140,10 @@ class Accounts:
             await self._database.write(lambda db: db.execute(query, [sealed, *place, before.sealed]).rowcount)
         )
 
-    def _seal(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
+    def _encrypt(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
         if self._vault is None:
             raise EncryptionKeyMissing
-        content = token.for_sealing() if isinstance(token, Tokens) else token.get_secret_value()
+        content = token.to_json_with_secrets() if isinstance(token, Tokens) else token.get_secret_value()
         return self._vault.encrypt(content, *associated_data(self._team, user, provider))
 
     async def disconnect(self, user: str, provider: Provider | None = None, *, at: datetime) -> list[Account]:
@@ -166,7 +166,7 @@ class Accounts:
 
         return await self._database.erase(work, tables=("accounts", "sign_ins"))
 
-    async def refused(self, account: Account, message: str, at: datetime) -> bool:
+    async def mark_token_refused(self, account: Account, message: str, at: datetime) -> bool:
         """The provider does not take this token any more: ask its owner for another, once; returns whether it was news.
 
         `message` is what they are asked, whole.
@@ -186,7 +186,7 @@ class Accounts:
 
         return await self._database.write(work)
 
-    async def accepted(self, account: Account) -> bool:
+    async def mark_token_accepted(self, account: Account) -> bool:
         """Note that the provider takes the token after all; returns whether it was refused before.
 
         What the person's subscriptions show is compared anew at once.

@@ -40,7 +40,7 @@ def still_stand(
     return good, outdated
 
 
-def keep_snapshot(db: sqlite_utils.Database, provider: Provider, app_slug: str, body: str) -> None:
+def store_snapshot(db: sqlite_utils.Database, provider: Provider, app_slug: str, body: str) -> None:
     """Remember how an app stands now."""
     db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", [provider, app_slug, body])
 
@@ -50,7 +50,7 @@ def forget_snapshot(db: sqlite_utils.Database, app: App) -> None:
     db.execute("DELETE FROM snapshots WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
 
 
-def note_restart(
+def record_restart(
     db: sqlite_utils.Database, provider: Provider, app_slug: str, dyno: str, at: datetime
 ) -> None:
     """Remember that a restart was asked for; those of long ago are forgotten."""

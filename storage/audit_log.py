@@ -40,7 +40,7 @@ class Verdict(FrozenModel):
     sealed: bool
 
 
-class Audit:
+class AuditLog:
     """One workspace's chain. With a key both its ends are sealed, so that nobody else can write another one."""
 
     def __init__(self, database: WorkspaceDatabase, team: str, vault: SecretBox | None) -> None:

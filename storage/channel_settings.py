@@ -9,14 +9,16 @@ from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text
 
 
-class Channels:
+class ChannelSettings:
     """Default apps by channel."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
-    async def use(self, channel: str, provider: Provider, app_slug: str, *, by: str, at: datetime) -> None:
+    async def set_default_app(
+        self, channel: str, provider: Provider, app_slug: str, *, by: str, at: datetime
+    ) -> None:
         """Make the app the channel's default."""
         row = [self._team, channel, provider, app_slug, by, to_text(at)]
         await self._database.write(

@@ -44,7 +44,7 @@ class FailureAnalyses:
             provider=provider, app_slug=app_slug, build_slug=build_slug, due=from_text(due), tries=tries
         )
 
-    async def later(self, unread: PendingAnalysis, at: datetime) -> None:
+    async def postpone(self, unread: PendingAnalysis, at: datetime) -> None:
         """Read the log again at that time."""
         await self._database.write(
             lambda db: db.execute(
@@ -54,7 +54,7 @@ class FailureAnalyses:
             )
         )
 
-    async def concluded(self, unread: PendingAnalysis, failure: Failure | None) -> None:
+    async def conclude(self, unread: PendingAnalysis, failure: Failure | None) -> None:
         """The log was read, or never will be; messages that told of the failure are completed by what was found."""
 
         def work(db: sqlite_utils.Database) -> None:
@@ -68,13 +68,15 @@ class FailureAnalyses:
         await self._database.write(work)
 
 
-def note_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str, failure: Failure) -> None:
+def store_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str, failure: Failure) -> None:
     """Keep what is known at once of why a build failed; for use inside a transaction."""
     query = "UPDATE builds SET failure = ? WHERE provider = ? AND build_slug = ?"
     db.execute(query, [failure.model_dump_json(), provider, build_slug])
 
 
-def read_soon(db: sqlite_utils.Database, provider: Provider, build_slugs: list[str], at: datetime) -> None:
+def schedule_analyses(
+    db: sqlite_utils.Database, provider: Provider, build_slugs: list[str], at: datetime
+) -> None:
     """Have the logs of these failed builds read; for use inside a transaction."""
     db.conn.executemany(
         "UPDATE builds SET failure_due = ? WHERE provider = ? AND build_slug = ?",

@@ -12,7 +12,7 @@ from domain.failure_streak import Streak, StreakState, advance, key_of
 _Key = tuple[str, str, str, str]
 
 
-def advance_series(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, StreakState]:
+def advance_streaks(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, StreakState]:
     """Carry the builds' series on by these ends, in this order; returns each build's place by its slug."""
     in_order = [(_key(build), build) for build in builds]
     before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in in_order)}

@@ -64,7 +64,7 @@ class Installations(AsyncInstallationStore):
         """Keep an installation, in the place of an older one."""
         await self._save(bot, by="", name=bot.team_name or bot.enterprise_name)
 
-    async def exchanged(self, before: Bot, after: Bot) -> bool:
+    async def store_rotated_token(self, before: Bot, after: Bot) -> bool:
         """Keep a token that another was exchanged for; not where the app was taken out, or installed anew, meanwhile.
 
         Returns whether it is kept.
@@ -75,7 +75,7 @@ class Installations(AsyncInstallationStore):
             there = self._in_row(db.execute(f"{_SELECT} WHERE {_AT}", place).fetchone())
             if there is None or there.bot_refresh_token != before.bot_refresh_token:
                 return False
-            db.execute(f"UPDATE installations SET sealed = ? WHERE {_AT}", [self._seal(after), *place])
+            db.execute(f"UPDATE installations SET sealed = ? WHERE {_AT}", [self._encrypt(after), *place])
             return True
 
         return await self._database.write(work)
@@ -157,7 +157,7 @@ class Installations(AsyncInstallationStore):
 
     async def _save(self, bot: Bot, *, by: str, name: str | None) -> None:
         place = _place(bot)
-        row = [*place, name, by, to_text(self._clock()), self._seal(bot)]
+        row = [*place, name, by, to_text(self._clock()), self._encrypt(bot)]
 
         def work(db: sqlite_utils.Database) -> None:
             if place[1]:
@@ -177,9 +177,9 @@ class Installations(AsyncInstallationStore):
         return self._in_row(row)
 
     def _in_row(self, row: Any) -> Bot | None:
-        return _open(self._vault, row) if row is not None else None
+        return _decrypt(self._vault, row) if row is not None else None
 
-    def _seal(self, bot: Bot) -> str:
+    def _encrypt(self, bot: Bot) -> str:
         content = bot.to_dict_for_copying() | {
             "bot_token_expires_at": bot.bot_token_expires_at,
             "installed_at": bot.installed_at,
@@ -187,7 +187,7 @@ class Installations(AsyncInstallationStore):
         return self._vault.encrypt(json.dumps(content), "slack", *_place(bot))
 
 
-class KeptInstallation(FrozenModel):
+class StoredInstallation(FrozenModel):
     """An installation as it stands in a file. `token` is None where the key does not open it; `ends_at`: its end."""
 
     organisation: str
@@ -197,7 +197,7 @@ class KeptInstallation(FrozenModel):
     ends_at: datetime | None = None
 
 
-def kept_installations(path: Path, vault: SecretBox) -> list[KeptInstallation]:
+def stored_installations(path: Path, vault: SecretBox) -> list[StoredInstallation]:
     """What stands in a file, which a running bot may have open; nothing is changed. Raises sqlite3.DatabaseError."""
     if not path.exists():
         return []
@@ -210,14 +210,14 @@ def kept_installations(path: Path, vault: SecretBox) -> list[KeptInstallation]:
     return [_kept(row, vault) for row in rows]
 
 
-def _kept(row: Any, vault: SecretBox) -> KeptInstallation:
+def _kept(row: Any, vault: SecretBox) -> StoredInstallation:
     enterprise, team, _, name = row
     try:
-        bot = _open(vault, row)
+        bot = _decrypt(vault, row)
     except DecryptionError:
-        return KeptInstallation(organisation=enterprise, team=team, name=name, token=None)
+        return StoredInstallation(organisation=enterprise, team=team, name=name, token=None)
     ends = bot.bot_token_expires_at
-    return KeptInstallation(
+    return StoredInstallation(
         organisation=enterprise,
         team=team,
         name=name,
@@ -280,7 +280,7 @@ def _place(bot: Bot) -> tuple[str, str]:
     return bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or ""
 
 
-def _open(vault: SecretBox, row: Any) -> Bot:
+def _decrypt(vault: SecretBox, row: Any) -> Bot:
     """The installation in a row. Raises DecryptionError."""
     return Bot(**json.loads(vault.decrypt(row[2], "slack", row[0], row[1])))
 

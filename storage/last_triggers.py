@@ -17,7 +17,7 @@ class LastTriggers:
         self._database = database
         self._team = team
 
-    async def remember(self, person: str, app_slug: str, ask: TriggerBuild, *, at: datetime) -> None:
+    async def store(self, person: str, app_slug: str, ask: TriggerBuild, *, at: datetime) -> None:
         """Keep the order; of a variable that may hold a secret only the name, since nothing here is encrypted."""
         safe = tuple(
             (key, value if redact(f"{key}={value}") == f"{key}={value}" else "")

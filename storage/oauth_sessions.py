@@ -61,28 +61,28 @@ class OAuthSessions:
             raise EncryptionKeyMissing
         # A verifier is 43 to 128 letters of those that addresses may have (RFC 7636, 4.1).
         state, verifier = new_state(self._vault, _SIGN_IN, now + LIVES), secrets.token_urlsafe(48)
-        await self._keep(state, team, person, provider, _BEGUN, verifier, now)
+        await self._store(state, team, person, provider, _BEGUN, verifier, now)
         return state
 
-    async def begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
+    async def find_begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """The one of this state, while it waits for somebody to come back; None where there is none."""
         if self._vault is None or not is_issued(self._vault, _SIGN_IN, state, now):
             return None  # anybody may ask, so the database is not asked about what is none of ours
         query = f"SELECT {_FIELDS} FROM sign_ins WHERE {_AT}"
-        given = _given(state, provider, _BEGUN, now)
+        given = _arguments(state, provider, _BEGUN, now)
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
-        return self._sign_in(row, state)
+        return self._read_session(row, state)
 
-    async def come_back(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
+    async def take_begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """Take the one of this state, which is good no more; None where it was taken, or never was."""
-        if await self.begun(state, provider, now) is None:
+        if await self.find_begun(state, provider, now) is None:
             return None
         query = f"DELETE FROM sign_ins WHERE {_AT} RETURNING {_FIELDS}"
-        given = _given(state, provider, _BEGUN, now)
+        given = _arguments(state, provider, _BEGUN, now)
         row = await self._database.write(lambda db: db.execute(query, given).fetchone())
-        return self._sign_in(row, state)
+        return self._read_session(row, state)
 
-    async def allow(
+    async def store_authorized(
         self, sign_in: OAuthSession, provider: Provider, allowed: AuthorizedSession, now: datetime
     ) -> str:
         """Keep what was allowed, for the one who began; returns the code for it.
@@ -93,25 +93,25 @@ class OAuthSessions:
         code = "-".join(groups)
         tokens = allowed.tokens if isinstance(allowed.tokens, Tokens) else Tokens(access_token=allowed.tokens)
         owner = allowed.owner.model_dump(mode="json")
-        content = json.dumps({"tokens": tokens.for_sealing(), "owner": owner})
-        await self._keep(code, sign_in.team, sign_in.person, provider, _ALLOWED, content, now)
+        content = json.dumps({"tokens": tokens.to_json_with_secrets(), "owner": owner})
+        await self._store(code, sign_in.team, sign_in.person, provider, _ALLOWED, content, now)
         return code
 
-    async def take(
+    async def take_authorized(
         self, code: str, team: str, person: str, provider: Provider, now: datetime
     ) -> AuthorizedSession | None:
         """What was allowed, for the one who began it and brings the code; None for anybody and anything else."""
         code = code.strip().upper()
         query = f"DELETE FROM sign_ins WHERE {_AT} AND team_id = ? AND user_id = ? RETURNING sealed"
-        given = [*_given(code, provider, _ALLOWED, now), team, person]
+        given = [*_arguments(code, provider, _ALLOWED, now), team, person]
         row = await self._database.write(lambda db: db.execute(query, given).fetchone())
-        content = self._open(row[0], code) if row is not None else None
+        content = self._decrypt(row[0], code) if row is not None else None
         if content is None:
             return None
         read = json.loads(content)
-        return AuthorizedSession(Tokens.unsealed(read["tokens"]), ProviderUser.model_validate(read["owner"]))
+        return AuthorizedSession(Tokens.from_json(read["tokens"]), ProviderUser.model_validate(read["owner"]))
 
-    async def _keep(
+    async def _store(
         self, word: str, team: str, person: str, provider: Provider, state: str, content: str, now: datetime
     ) -> None:
         if self._vault is None:
@@ -126,14 +126,14 @@ class OAuthSessions:
 
         await self._database.of(team).write(work)
 
-    def _sign_in(self, row: tuple[str, str, str] | None, state: str) -> OAuthSession | None:
+    def _read_session(self, row: tuple[str, str, str] | None, state: str) -> OAuthSession | None:
         if row is None:
             return None
         team, person, sealed = row
-        verifier = self._open(sealed, state)
+        verifier = self._decrypt(sealed, state)
         return OAuthSession(team, person, verifier) if verifier is not None else None
 
-    def _open(self, sealed: str, word: str) -> str | None:
+    def _decrypt(self, sealed: str, word: str) -> str | None:
         """What was sealed; None where the key has changed meanwhile: they sign in anew."""
         if self._vault is None:
             return None
@@ -153,5 +153,5 @@ def is_code(text: str) -> bool:
     return len(parts) == _GROUPS and all(len(part) == _GROUP and set(part) <= set(_LETTERS) for part in parts)
 
 
-def _given(word: str, provider: Provider, state: str, now: datetime) -> list[str]:
+def _arguments(word: str, provider: Provider, state: str, now: datetime) -> list[str]:
     return [fingerprint_of(word), provider, state, to_text(now) or ""]

@@ -14,7 +14,7 @@ from domain.duration_estimate import MOST_SUCCESSES, usual_time
 from domain.failure_streak import StreakState
 from domain.log.failure import Failure
 from domain.message_state import MessageState
-from domain.notification import NewNotification, Notification, Status
+from domain.notification import NewNotification, Notification, NotificationStatus
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
@@ -24,9 +24,9 @@ from storage.deploy_links import deploy_links_of
 from storage.pipelines import pipeline_of
 from storage.slack_messages import NewMessage
 from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
-from storage.subscriptions import end_those_told_once
+from storage.subscriptions import end_one_time_subscriptions
 from storage.timestamps import from_text, to_text
-from storage.user_profiles import KnownUser, everybody
+from storage.user_profiles import WorkspacePeople, everybody
 from storage.watched_builds import successes_like
 
 
@@ -61,7 +61,7 @@ class Outbox:
         arguments = [to.team, to.channel, to_text(now)]
         return await self._database.read(lambda db: _notifications(db, where, arguments, limit))
 
-    async def carried(self, parcel: str) -> list[Notification]:
+    async def in_message(self, parcel: str) -> list[Notification]:
         """All that one Slack message carries, in order of ending."""
         return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel], -1))
 
@@ -122,7 +122,7 @@ class Outbox:
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            if not _still_owed(db, carried, message) or is_followed_meanwhile(db, message):
+            if not _is_still_pending(db, carried, message) or is_followed_meanwhile(db, message):
                 return False
             db.execute(
                 "INSERT INTO messages (parcel, team_id, channel_id, subject, status, thread, sent_at, content, note)"
@@ -139,7 +139,7 @@ class Outbox:
                     note,
                 ],
             )
-            _send(db, carried, message.parcel, at)
+            _mark_sending(db, carried, message.parcel, at)
             if any(one.broke and one.failure is None for one in carried):
                 # It may have been found out since the content was made, when there was no message to mark yet.
                 db.execute(_STALE_IF_FOUND_OUT, [message.parcel, message.parcel])
@@ -158,11 +158,11 @@ class Outbox:
                 "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note), content = NULL WHERE parcel = ?",
                 [note, parcel],
             )
-            _send(db, carried, parcel, at)
+            _mark_sending(db, carried, parcel, at)
 
         await self._database.write(work)
 
-    async def told(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
+    async def mark_delivered(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
         """Slack has the message; `ts` is its name there. Returns how many notifications it newly told.
 
         `stale` and `stale_excerpts` are the message's counts from before its content was read: what has changed since
@@ -179,16 +179,16 @@ class Outbox:
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
                 [parcel],
             ).rowcount
-            end_those_told_once(db, parcel)
+            end_one_time_subscriptions(db, parcel)
             return newly
 
         return await self._database.write(work)
 
-    async def not_told(self, parcel: str, error: str) -> None:
+    async def mark_not_delivered(self, parcel: str, error: str) -> None:
         """Slack certainly does not have the new message: what it carried is owed again."""
 
         def work(db: sqlite_utils.Database) -> None:
-            _owe_again(db, parcel, error)
+            _requeue(db, parcel, error)
             db.execute(
                 "UPDATE messages SET status = 'owed' WHERE parcel = ? AND content IS NOT NULL", [parcel]
             )
@@ -196,16 +196,16 @@ class Outbox:
 
         await self._database.write(work)
 
-    async def gone(self, parcel: str, error: str) -> None:
+    async def mark_deleted(self, parcel: str, error: str) -> None:
         """Somebody has taken the message out of Slack: what was about to join it is owed again."""
 
         def work(db: sqlite_utils.Database) -> None:
-            _owe_again(db, parcel, error)
+            _requeue(db, parcel, error)
             db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
 
         await self._database.write(work)
 
-    async def refused(self, parcel: str, error: str) -> int:
+    async def mark_refused(self, parcel: str, error: str) -> int:
         """Slack will not take the message in any form; returns how many notifications are given up with it."""
 
         def work(db: sqlite_utils.Database) -> int:
@@ -214,12 +214,12 @@ class Outbox:
                 "UPDATE notifications SET status = 'dropped', error = ? WHERE parcel = ? AND status = 'sending'",
                 [error, parcel],
             ).rowcount
-            end_those_told_once(db, parcel)
+            end_one_time_subscriptions(db, parcel)
             return dropped
 
         return await self._database.write(work)
 
-    async def note_of_run(self, carried: Sequence[Notification]) -> str | None:
+    async def run_note(self, carried: Sequence[Notification]) -> str | None:
         """What is kept with the message that follows a run, for another one: that one is gone, or can't be edited."""
         run = next((one for one in carried if one.terms.run), None)
         if run is None:
@@ -240,10 +240,10 @@ class Outbox:
 
         def work(db: sqlite_utils.Database) -> bool:
             carried = "SELECT DISTINCT subscription_id FROM notifications WHERE parcel = ?"
-            about = {run_in(parcel), *(number for (number,) in db.execute(carried, [parcel]))}
+            about = {run_of_parcel(parcel), *(number for (number,) in db.execute(carried, [parcel]))}
             if not about & set(move_runs_to_starters(db, to)):
                 return False
-            _owe_again(db, parcel, error)
+            _requeue(db, parcel, error)
             db.execute("DELETE FROM messages WHERE parcel = ? AND content IS NULL", [parcel])
             return True
 
@@ -288,7 +288,7 @@ def run_parcel(number: int, key: str) -> str:
     return f"run-{number}-{key}"
 
 
-def run_in(parcel: str) -> int | None:
+def run_of_parcel(parcel: str) -> int | None:
     """The subscription that follows a run in this message; None for any other message."""
     name, _, rest = parcel.partition("-")
     number = rest.partition("-")[0]
@@ -324,7 +324,9 @@ def enqueue(db: sqlite_utils.Database, owed: Sequence[NewNotification], at: date
     ).rowcount
 
 
-def _still_owed(db: sqlite_utils.Database, carried: Sequence[Notification], message: NewMessage) -> bool:
+def _is_still_pending(
+    db: sqlite_utils.Database, carried: Sequence[Notification], message: NewMessage
+) -> bool:
     """Whether there is still a reason for the message; for use inside a transaction."""
     here = [message.team, message.channel]
     where = "team_id = ? AND channel_id = ? AND status = 'owed'"
@@ -337,7 +339,9 @@ def _still_owed(db: sqlite_utils.Database, carried: Sequence[Notification], mess
     return all(db.execute(f"{query} AND id = ?", [*here, one.id]).fetchone() is not None for one in carried)
 
 
-def _send(db: sqlite_utils.Database, carried: Sequence[Notification], parcel: str, at: datetime) -> None:
+def _mark_sending(
+    db: sqlite_utils.Database, carried: Sequence[Notification], parcel: str, at: datetime
+) -> None:
     # A message carries nothing but what its own channel is owed.
     db.conn.executemany(
         "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1"
@@ -346,7 +350,7 @@ def _send(db: sqlite_utils.Database, carried: Sequence[Notification], parcel: st
     )
 
 
-def _owe_again(db: sqlite_utils.Database, parcel: str, error: str) -> None:
+def _requeue(db: sqlite_utils.Database, parcel: str, error: str) -> None:
     # What was on its way when the subscription's maker lost the app is owed no more, as all else of it.
     db.execute(
         "UPDATE notifications SET status = 'dropped', parcel = NULL, error = 'unseen'"
@@ -382,7 +386,7 @@ _SELECT = """
 def _notifications(
     db: sqlite_utils.Database, where: str, arguments: Sequence[Any], limit: int
 ) -> list[Notification]:
-    known: dict[str, KnownUser] = {}
+    known: dict[str, WorkspacePeople] = {}
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
@@ -401,7 +405,7 @@ def _notifications(
                 build=build,
                 app=App.model_validate_json(app) if app else _unwatched(build, note),
                 created_at=from_text(created_at),
-                status=Status(status),
+                status=NotificationStatus(status),
                 terms=NotificationRule.model_validate_json(terms) if terms else NotificationRule(),
                 standing=StreakState.model_validate_json(standing) if standing else None,
                 # What a log says is for those who may read logs, and still may.

@@ -49,7 +49,7 @@ class PendingActions:
 
     async def begin(self, proposal: PendingAction, message: Message, entry: AuditEntry) -> None:
         """Keep it, write it down, and ask in its channel. Raises EncryptionKeyMissing, WorkspaceGone."""
-        sealed = self._the_vault().encrypt(_content(proposal), "proposal", proposal.team, proposal.id)
+        sealed = self._require_vault().encrypt(_content(proposal), "proposal", proposal.team, proposal.id)
         row = [
             proposal.id,
             proposal.team,
@@ -79,7 +79,7 @@ class PendingActions:
         """One of a workspace's proposals that nobody has decided yet. Raises EncryptionKeyMissing, DecryptionError."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ? AND state = 'open'"
         row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
-        return self._proposal(row) if row is not None else None
+        return self._decrypt_row(row) if row is not None else None
 
     async def conclude(
         self,
@@ -122,13 +122,13 @@ class PendingActions:
         )
         await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
-    async def cut_off(self, before: datetime) -> list[PendingAction | UnreadableAction]:
+    async def interrupted(self, before: datetime) -> list[PendingAction | UnreadableAction]:
         """Those that were agreed to before then, and in whose midst a process was stopped."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
         rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
-        return [self._any(row) for row in rows]
+        return [self._read_row(row) for row in rows]
 
-    async def say(self, proposal: PendingAction, message: Message) -> None:
+    async def change_message(self, proposal: PendingAction, message: Message) -> None:
         """Let its message say something else."""
         subject = pending_action_subject(proposal.id)
         await self._database.write(
@@ -156,22 +156,22 @@ class PendingActions:
             f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
         )
         rows = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchall())
-        return [self._any(row) for row in rows]
+        return [self._read_row(row) for row in rows]
 
-    async def next_end(self) -> datetime | None:
+    async def next_expiry(self) -> datetime | None:
         """When the next one runs out."""
         query = "SELECT MIN(expires_at) FROM proposals WHERE state = 'open'"
         [at] = await self._database.read(lambda db: db.execute(query).fetchone())
         return from_text(at)
 
-    def _the_vault(self) -> SecretBox:
+    def _require_vault(self) -> SecretBox:
         if self._vault is None:
             raise EncryptionKeyMissing
         return self._vault
 
-    def _any(self, row: Any) -> PendingAction | UnreadableAction:
+    def _read_row(self, row: Any) -> PendingAction | UnreadableAction:
         try:
-            return self._proposal(row)
+            return self._decrypt_row(row)
         except (EncryptionKeyMissing, DecryptionError, ValueError) as problem:
             # A ValueError's own words hold what was sealed.
             reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
@@ -179,10 +179,10 @@ class PendingActions:
             log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
             return UnreadableAction(team=team, id=identity, execution=execution)
 
-    def _proposal(self, row: Any) -> PendingAction:
+    def _decrypt_row(self, row: Any) -> PendingAction:
         """What the row holds. Raises DecryptionError where what is sealed does not say the same."""
         identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
-        content = self._the_vault().decrypt(sealed, "proposal", team, identity)
+        content = self._require_vault().decrypt(sealed, "proposal", team, identity)
         made = json.loads(content)
         bound = isinstance(made["act"], dict)  # before, the act alone was sealed, whose `act` is its name
         proposal = PendingAction(

@@ -77,9 +77,9 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
         ).rowcount
         if not changed:
             continue
-        _let_change(db, one.ref)
+        _refresh_messages(db, one.ref)
         if one.ended:
-            _let_go(db, one.ref)
+            _release_notifications(db, one.ref)
         # An attempt that was overtaken before its end was seen will not be seen to end any more.
         _end(db, one.provider, one.id, "attempt < ?", [one.attempt])
 
@@ -98,10 +98,10 @@ def _end(
     attempts = db.execute(f"SELECT attempt FROM pipelines WHERE {open_ones}", given).fetchall()
     db.execute(f"UPDATE pipelines SET ended = 1 WHERE {open_ones}", given)
     for (attempt,) in attempts:
-        _let_go(db, PipelineRef(id=identity, attempt=attempt))
+        _release_notifications(db, PipelineRef(id=identity, attempt=attempt))
 
 
-def _let_change(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+def _refresh_messages(db: sqlite_utils.Database, ref: PipelineRef) -> None:
     """Have the messages about it brought up to date."""
     about = f" {ref.id} {ref.attempt}"
     db.execute(
@@ -111,7 +111,7 @@ def _let_change(db: sqlite_utils.Database, ref: PipelineRef) -> None:
     )
 
 
-def _let_go(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+def _release_notifications(db: sqlite_utils.Database, ref: PipelineRef) -> None:
     """What has waited for its end is due."""
     db.execute(
         "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'",

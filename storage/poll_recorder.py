@@ -17,11 +17,11 @@ from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
 from domain.run_messages import RunMessages
 from domain.subscription import Subscription
-from storage.app_snapshots import keep_snapshot, still_stand
+from storage.app_snapshots import still_stand, store_snapshot
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
-from storage.failure_analyses import note_failure, read_soon
-from storage.failure_streaks import advance_series
+from storage.failure_analyses import schedule_analyses, store_failure
+from storage.failure_streaks import advance_streaks
 from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.slack_messages import refresh_earlier_moments
@@ -66,7 +66,7 @@ class PollRecorder:
         """
         return await self._database.write(lambda db: self._record(db, sighting, at))
 
-    async def owe(self, owed: Sequence[NewNotification], *, at: datetime) -> None:
+    async def enqueue(self, owed: Sequence[NewNotification], *, at: datetime) -> None:
         """Owe what time alone has brought about."""
         await self._database.write(lambda db: enqueue(db, owed, at))
 
@@ -88,7 +88,7 @@ class PollRecorder:
             ]
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
-            standings = advance_series(db, [change.build for change in changes if change.build.ended])
+            standings = advance_streaks(db, [change.build for change in changes if change.build.ended])
             save_builds(db, [change.build for change in changes], standings)
             apps = sorted({change.build.app_slug for change in changes})
             subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
@@ -101,16 +101,16 @@ class PollRecorder:
             failed = [change.build for change in changes if change.build.state is BuildState.FAILED]
             for build in failed:
                 if build.problem:
-                    note_failure(db, build.provider, build.slug, failure_from_text(build.problem))
+                    store_failure(db, build.provider, build.slug, failure_from_text(build.problem))
             if sighting.logs:
-                read_soon(db, sighting.provider, [one.slug for one in failed if one.slug in told], at)
+                schedule_analyses(db, sighting.provider, [one.slug for one in failed if one.slug in told], at)
         for snapshot in snapshots:
-            keep_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
+            store_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
         # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
         save_pipelines(db, sighting.pipelines)
         end_runs_without_builds(db, sighting.pipelines, at, self._run_messages)
         forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
-        _remember_look(db, sighting)
+        _store_poll_state(db, sighting)
         return changes
 
 
@@ -119,7 +119,7 @@ def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Sn
     for one in snapshots:
         if one.was is None:
             builds = sanitized_builds(one.begins)
-            save_builds(db, builds, advance_series(db, [build for build in builds if build.ended]))
+            save_builds(db, builds, advance_streaks(db, [build for build in builds if build.ended]))
             # What the snapshot does not show is new, whenever the provider's clock says that it began.
             db.execute(
                 "UPDATE watched_apps SET baseline_at = NULL WHERE provider = ? AND app_slug = ?",
@@ -137,7 +137,7 @@ def _baselines(db: sqlite_utils.Database, sighting: PollSnapshot) -> dict[str, d
     return {slug: from_text(at) for slug, at in by_slugs(db, query, sighting.provider, slugs)}
 
 
-def _remember_look(db: sqlite_utils.Database, sighting: PollSnapshot) -> None:
+def _store_poll_state(db: sqlite_utils.Database, sighting: PollSnapshot) -> None:
     provider = sighting.provider
     db.conn.executemany(
         "UPDATE watched_apps SET joined = 1 WHERE provider = ? AND app_slug = ?",

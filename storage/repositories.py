@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from domain.action import Action
 from domain.run_messages import RunMessages
-from storage.access_rules import Policies
+from storage.access_rules import AccessRules
 from storage.accounts import Accounts
-from storage.audit_log import Audit, begin_if_new
+from storage.audit_log import AuditLog, begin_if_new
 from storage.build_requests import BuildRequests
-from storage.channel_settings import Channels
+from storage.channel_settings import ChannelSettings
 from storage.database import Database
 from storage.deploy_links import DeployLinks
 from storage.encryption import SHORTEST_KEY, SecretBox
@@ -21,14 +21,14 @@ from storage.last_triggers import LastTriggers
 from storage.oauth_sessions import OAuthSessions
 from storage.outbox import Outbox
 from storage.pending_actions import PendingActions
-from storage.slack_deliveries import Deliveries
-from storage.slack_messages import Messages
+from storage.slack_deliveries import SlackDeliveries
+from storage.slack_messages import SlackMessages
 from storage.started_runs import unfollow_forgotten_runs
 from storage.subscriptions import Subscriptions
-from storage.temporary_files import PassingFiles, forget_file, next_file, passed_files
+from storage.temporary_files import TemporaryFiles, expired_files, forget_file, next_file_expiry
 from storage.timestamps import to_text
 from storage.user_profiles import UserProfiles
-from storage.watched_builds import Watching
+from storage.watched_builds import WatchedBuilds
 from storage.workflow_steps import WorkflowSteps
 from storage.workspace_removal import WITH_TOKENS, known_teams, wipe_workspace
 from storage.workspace_subscriptions import WorkspaceSubscriptions
@@ -44,16 +44,16 @@ class WorkspaceRepositories:
         database, vault = storage.database.of(team), storage.vault
         self.team = team
         self.accounts = Accounts(database, team, vault)
-        self.audit = Audit(database, team, vault)
-        self.channels = Channels(database, team)
-        self.passing_files = PassingFiles(database, team)
-        self.people = UserProfiles(database, team)
-        self.policies = Policies(database, team)
-        self.starts = LastTriggers(database, team)
+        self.audit_log = AuditLog(database, team, vault)
+        self.channel_settings = ChannelSettings(database, team)
+        self.temporary_files = TemporaryFiles(database, team)
+        self.user_profiles = UserProfiles(database, team)
+        self.access_rules = AccessRules(database, team)
+        self.last_triggers = LastTriggers(database, team)
         self.subscriptions = WorkspaceSubscriptions(
             database, team, storage.subscriptions, storage.run_messages
         )
-        self.ties = DeployLinks(database, team)
+        self.deploy_links = DeployLinks(database, team)
 
 
 class Repositories:
@@ -78,15 +78,15 @@ class Repositories:
         # What only has to be known again as ours: without a key, for as long as this process lives.
         self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)
-        self.watching = Watching(database)
+        self.watched_builds = WatchedBuilds(database)
         self.outbox = Outbox(database)
-        self.messages = Messages(database)
-        self.failures = FailureAnalyses(database)
-        self.requests = BuildRequests(database)
-        self.proposals = PendingActions(database, vault, read_action)
-        self.sign_ins = OAuthSessions(database, vault)
-        self.steps = WorkflowSteps(database)
-        self.deliveries = Deliveries(database)
+        self.slack_messages = SlackMessages(database)
+        self.failure_analyses = FailureAnalyses(database)
+        self.build_requests = BuildRequests(database)
+        self.pending_actions = PendingActions(database, vault, read_action)
+        self.oauth_sessions = OAuthSessions(database, vault)
+        self.workflow_steps = WorkflowSteps(database)
+        self.slack_deliveries = SlackDeliveries(database)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
         """People with accounts, of all workspaces, of whom was not asked since then whether they are still there."""
@@ -97,21 +97,21 @@ class Repositories:
         given = [to_text(before), most]
         return await self.database.read(lambda db: [(team, user) for team, user in db.execute(query, given)])
 
-    async def account_checked(self, team: str, person: str, at: datetime) -> None:
+    async def mark_account_checked(self, team: str, person: str, at: datetime) -> None:
         """The person is still there."""
         query = "UPDATE accounts SET checked_at = ? WHERE team_id = ? AND user_id = ?"
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
 
-    async def all_passed_files(self, now: datetime) -> list[tuple[str, str]]:
+    async def expired_files(self, now: datetime) -> list[tuple[str, str]]:
         """The files of all workspaces, each with its workspace, whose time has run out."""
-        return await self.database.read(lambda db: passed_files(db, now))
+        return await self.database.read(lambda db: expired_files(db, now))
 
-    async def next_file_passes(self) -> datetime | None:
+    async def next_file_expiry(self) -> datetime | None:
         """When the next one's time runs out."""
-        return await self.database.read(next_file)
+        return await self.database.read(next_file_expiry)
 
-    async def file_gone(self, team: str, file: str) -> None:
+    async def forget_file(self, team: str, file: str) -> None:
         """The file is not there any more."""
         await self.database.write(lambda db: forget_file(db, team, file))
 
@@ -119,7 +119,7 @@ class Repositories:
         """Follow no run any longer that was started too long ago; its message says so. Returns how many."""
         ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now, self.run_messages))
         if ended:
-            self.subscriptions.changed()
+            self.subscriptions.mark_changed()
         return ended
 
     async def teams(self) -> list[str]:
@@ -132,7 +132,7 @@ class Repositories:
         await self.database.erase(
             lambda db: wipe_workspace(db, team, self.database, self.vault, now), tables=WITH_TOKENS
         )
-        self.subscriptions.changed()
+        self.subscriptions.mark_changed()
 
     def of(self, team: str) -> WorkspaceRepositories:
         """One workspace's part of it."""

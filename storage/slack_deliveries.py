@@ -10,7 +10,7 @@ from storage.database import Database
 from storage.timestamps import to_text
 
 
-class Deliveries:
+class SlackDeliveries:
     """Fingerprints, each until its end: of each workspace by itself, so that busy ones push nobody's out."""
 
     def __init__(self, database: Database) -> None:

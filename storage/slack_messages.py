@@ -83,7 +83,7 @@ class RunningMessage(FrozenModel):
     sent_at: datetime
 
 
-class Messages:
+class SlackMessages:
     """All of them, for as long as they may still change."""
 
     def __init__(self, database: Database) -> None:
@@ -94,7 +94,7 @@ class Messages:
         where = f"{_TO} AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
         return await self._find(where, [to.team, to.channel])
 
-    async def about(self, to: Recipient, subjects: Sequence[str]) -> dict[str, SlackMessage]:
+    async def newest_about(self, to: Recipient, subjects: Sequence[str]) -> dict[str, SlackMessage]:
         """The newest message about each subject that they have in Slack."""
         marks = ", ".join("?" * len(subjects))
         where = f"{_TO} AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
@@ -109,12 +109,12 @@ class Messages:
         found = await self._find("parcel = ?", [parcel])
         return found[0] if found else None
 
-    async def at(self, to: Recipient, ts: str) -> SlackMessage | None:
+    async def find_by_ts(self, to: Recipient, ts: str) -> SlackMessage | None:
         """The message that Slack knows by this name."""
         found = await self._find(f"{_TO} AND ts = ?", [to.team, to.channel, ts])
         return found[0] if found else None
 
-    async def is_there(self, to: Recipient, subject: str) -> bool:
+    async def exists(self, to: Recipient, subject: str) -> bool:
         """Whether they have, or are about to get, a message about this subject."""
         found = await self._find(
             f"{_TO} AND subject = ? AND status <> 'gone'", [to.team, to.channel, subject]
@@ -127,7 +127,7 @@ class Messages:
         [ts] = await self._database.read(lambda db: db.execute(query, [to.team, to.channel]).fetchone())
         return ts or None
 
-    async def owe(self, parcel: str, to: Recipient, subject: str, content: str, at: datetime) -> None:
+    async def enqueue(self, parcel: str, to: Recipient, subject: str, content: str, at: datetime) -> None:
         """Owe somebody a whole message; one about the same subject that was owed before is enough.
 
         Nobody is owed anything in a workspace that has taken the app out.
@@ -187,7 +187,7 @@ def enqueue_message(
     )
 
 
-def keep_app(db: sqlite_utils.Database, app: App) -> None:
+def store_app_with_messages(db: sqlite_utils.Database, app: App) -> None:
     """Keep the app with all messages that tell of its builds, which may still change; for use inside a transaction."""
     db.execute(
         "UPDATE messages SET note = json_set(IFNULL(note, '{}'), '$.app', json(?))"

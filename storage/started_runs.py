@@ -65,7 +65,7 @@ def unfollow(db: sqlite_utils.Database, run: Subscription, why: str, run_message
 
     `why` is the end of a sentence; `{by}` in it becomes whoever started the run.
     """
-    _drop_owed(db, run)
+    _drop_pending(db, run)
     # Whatever may join the message later: it shows no log by this person's access.
     db.execute("UPDATE notifications SET sees_logs = 0 WHERE subscription_id = ?", [run.id])
     shown = db.execute(
@@ -120,7 +120,7 @@ def move_runs_to_starters(db: sqlite_utils.Database, to: Recipient) -> list[int]
 def end_runs_in(db: sqlite_utils.Database, to: Recipient) -> None:
     """End what follows runs for somebody who can't be sent anything; for use inside a transaction."""
     for run in _runs_in(db, to):
-        _drop_owed(db, run)
+        _drop_pending(db, run)
         end_subscription(db, run)
 
 
@@ -130,7 +130,7 @@ def _runs_in(db: sqlite_utils.Database, to: Recipient) -> list[Subscription]:
     )
 
 
-def _drop_owed(db: sqlite_utils.Database, run: Subscription) -> None:
+def _drop_pending(db: sqlite_utils.Database, run: Subscription) -> None:
     db.execute(
         "UPDATE notifications SET status = 'dropped', error = 'unfollowed'"
         " WHERE subscription_id = ? AND status = 'owed'",

@@ -16,7 +16,7 @@ from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.subscription import AccessSource, Scope, Subscription
 from storage.database import Database
-from storage.slack_messages import keep_app
+from storage.slack_messages import store_app_with_messages
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import names_of
 from storage.watched_builds import end_watching
@@ -35,7 +35,7 @@ class Subscriptions:
         self._database = database
         self.revision = 0
 
-    def changed(self) -> None:
+    def mark_changed(self) -> None:
         """Say that the set of watched apps may have changed."""
         self.revision += 1
 
@@ -69,7 +69,7 @@ class Subscriptions:
         )
         return await self._find(where, [*providers, *acting, to_text(before), most])
 
-    async def confirmed(
+    async def mark_confirmed(
         self, subscription: Subscription, at: datetime, scope: Scope, *, account: datetime
     ) -> bool:
         """The provider has just said what its maker sees, for their account of that time.
@@ -79,12 +79,12 @@ class Subscriptions:
         seen_as, apps, logs = scope_row(scope)
         query = (
             "UPDATE subscriptions SET checked_at = ?, confirmed_at = ?, unseen_at = NULL, unsure_since = NULL,"
-            f" seen_as = ?, apps = ?, sees_logs = ? WHERE {_SAME} AND IFNULL(stopped_reason, '') <> 'unseen'"
+            f" seen_as = ?, apps = ?, sees_logs = ? WHERE {_SAME_MAKER} AND IFNULL(stopped_reason, '') <> 'unseen'"
         )
-        row = [to_text(at), to_text(at), seen_as, apps, logs, *_same(subscription, account)]
+        row = [to_text(at), to_text(at), seen_as, apps, logs, *_same_maker(subscription, account)]
         return bool(await self._database.write(lambda db: db.execute(query, row).rowcount))
 
-    async def checked(
+    async def mark_checked(
         self,
         subscription: Subscription,
         at: datetime,
@@ -96,9 +96,9 @@ class Subscriptions:
         """What its maker sees was asked for, and nothing certain is known; where it is still theirs."""
         query = (
             "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
-            f" WHERE {_SAME}"
+            f" WHERE {_SAME_MAKER}"
         )
-        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), *_same(subscription, account)]
+        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), *_same_maker(subscription, account)]
         await self._database.write(lambda db: db.execute(query, row))
 
     async def names(self, teams: Iterable[str]) -> dict[str, NameDirectory]:
@@ -127,26 +127,26 @@ def subscriptions_of_apps(
 
 
 # A subscription whose maker is still the same person with the same account.
-_SAME = (
+_SAME_MAKER = (
     "team_id = ? AND id = ? AND created_by = ? AND IFNULL((SELECT connected_at FROM accounts"
     " WHERE accounts.team_id = subscriptions.team_id AND accounts.user_id = subscriptions.created_by"
     " AND accounts.provider = subscriptions.provider), '') = ?"
 )
 
 
-def _same(subscription: Subscription, account: datetime | None) -> list[Any]:
+def _same_maker(subscription: Subscription, account: datetime | None) -> list[Any]:
     return [subscription.team, subscription.id, subscription.created_by, to_text(account) or ""]
 
 
-def lose_access(
+def mark_access_lost(
     db: sqlite_utils.Database, subscription: Subscription, account: datetime | None, at: datetime
 ) -> bool:
     """Note that the maker, with their account of that time, sees it no more; for use inside a transaction.
 
     Returns False, and changes nothing, where it is another one's, or their account another one, meanwhile.
     """
-    query = f"UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = ? WHERE {_SAME}"
-    row = [to_text(at), to_text(at), *_same(subscription, account)]
+    query = f"UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = ? WHERE {_SAME_MAKER}"
+    row = [to_text(at), to_text(at), *_same_maker(subscription, account)]
     return bool(db.execute(query, row).rowcount)
 
 
@@ -191,11 +191,11 @@ def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> N
         "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
     ).fetchone()
     if left is None:
-        keep_app(db, app)
+        store_app_with_messages(db, app)
         end_watching(db, app)
 
 
-def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
+def end_one_time_subscriptions(db: sqlite_utils.Database, parcel: str) -> None:
     """End the subscriptions that asked for what this message told, and for nothing more; inside a transaction."""
     asked = (
         "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ?)"

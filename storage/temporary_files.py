@@ -10,7 +10,7 @@ from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
 
-class PassingFiles:
+class TemporaryFiles:
     """One workspace's."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
@@ -25,13 +25,13 @@ class PassingFiles:
         )
 
 
-def passed_files(db: sqlite_utils.Database, now: datetime) -> list[tuple[str, str]]:
+def expired_files(db: sqlite_utils.Database, now: datetime) -> list[tuple[str, str]]:
     """Those of all workspaces whose time has run out; for use where a database is at hand."""
     query = "SELECT team_id, file_id FROM passing_files WHERE delete_at <= ? ORDER BY delete_at"
     return [(team, file) for team, file in db.execute(query, [to_text(now)])]
 
 
-def next_file(db: sqlite_utils.Database) -> datetime | None:
+def next_file_expiry(db: sqlite_utils.Database) -> datetime | None:
     """When the next one's time runs out; for use where a database is at hand."""
     [at] = db.execute("SELECT MIN(delete_at) FROM passing_files").fetchone()
     return from_text(at)

@@ -29,7 +29,7 @@ class UserProfile(FrozenModel):
     mention: bool = False
 
 
-class KnownUser(FrozenModel):
+class WorkspacePeople(FrozenModel):
     """Everybody in a workspace, for matching: names by Slack id, and who wants to be mentioned."""
 
     names: NameDirectory
@@ -51,11 +51,11 @@ class UserProfiles:
             return UserProfile(user=user)
         return UserProfile(user=user, name=row[0], email=row[1], mention=bool(row[2]))
 
-    async def known(self) -> KnownUser:
+    async def known(self) -> WorkspacePeople:
         """Everybody."""
         return await self._database.read(lambda db: everybody(db, self._team))
 
-    async def is_called(self, user: str, name: str) -> None:
+    async def claim_name(self, user: str, name: str) -> None:
         """The provider itself says that this is the person's name: whoever else has claimed it gives it up."""
 
         def work(db: sqlite_utils.Database) -> None:
@@ -95,11 +95,11 @@ class UserProfiles:
         await self._database.write(work)
 
 
-def everybody(db: sqlite_utils.Database, team: str) -> KnownUser:
+def everybody(db: sqlite_utils.Database, team: str) -> WorkspacePeople:
     """Everybody in a workspace; for use where a database is at hand."""
     query = "SELECT user_id, name, email, mention FROM people WHERE team_id = ?"
     rows = db.execute(query, [team]).fetchall()
-    return KnownUser(
+    return WorkspacePeople(
         names=NameDirectory(
             team, {user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows}
         ),

@@ -15,9 +15,9 @@ import sqlite_utils
 from domain.build import App
 from domain.build_request import BuildRequest
 from domain.poll_state import Baseline
-from storage.app_snapshots import forget_snapshot, keep_snapshot
+from storage.app_snapshots import forget_snapshot, store_snapshot
 from storage.build_requests import remember_request
-from storage.failure_streaks import advance_series
+from storage.failure_streaks import advance_streaks
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
 from storage.watched_builds import known_states, save_builds
@@ -44,7 +44,7 @@ def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: date
     What has ended by then is told to nobody, what is open is followed to its end. Returns how many notifications were
     dropped.
     """
-    dropped = _drop_what_is_owed(db)
+    dropped = _drop_pending(db)
     db.execute("DELETE FROM builds WHERE ended = 0")
     for app in watched_apps(db):
         baseline = beginning.builds.get(app.slug, Baseline(at=at))
@@ -54,18 +54,18 @@ def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: date
         )
         forget_snapshot(db, app)
         if baseline.snapshot is not None:
-            keep_snapshot(db, app.provider, app.slug, baseline.snapshot)
+            store_snapshot(db, app.provider, app.slug, baseline.snapshot)
         known = known_states(db, app.provider, [one.slug for one in baseline.builds])
         new = [one for one in baseline.builds if one.slug not in known]
         ended = sorted((one for one in new if one.ended), key=lambda one: one.number or 0)
-        save_builds(db, new, advance_series(db, ended))
+        save_builds(db, new, advance_streaks(db, ended))
     for request in beginning.requests:
         remember_request(db, request, at)
     _end_those_that_waited_for_one_build(db)
     return dropped
 
 
-def _drop_what_is_owed(db: sqlite_utils.Database) -> int:
+def _drop_pending(db: sqlite_utils.Database) -> int:
     dropped = db.execute(
         "UPDATE notifications SET status = 'dropped', error = ? WHERE status IN ('owed', 'sending')", [WHY]
     ).rowcount

@@ -12,9 +12,9 @@ from domain.build_sanitizer import sanitized_builds
 from domain.failure_streak import StreakState
 from domain.poll_state import Baseline, OpenBuild, PolledApp, PollState
 from domain.provider import Provider
-from storage.app_snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
+from storage.app_snapshots import forget_snapshot, record_restart, restarts, snapshots, store_snapshot
 from storage.database import Database
-from storage.failure_streaks import advance_series
+from storage.failure_streaks import advance_streaks
 from storage.pipelines import followed_pipelines, open_pipelines
 from storage.timestamps import from_text, to_text
 
@@ -22,14 +22,14 @@ from storage.timestamps import from_text, to_text
 _PARAMETERS = 900
 
 
-class SeenBuild(FrozenModel):
+class RecordedBuild(FrozenModel):
     """A build as the watcher last saw it, and its place in its series once it has ended."""
 
     build: Build
     standing: StreakState | None = None
 
 
-class Watching:
+class WatchedBuilds:
     """Reads what the watcher needs."""
 
     def __init__(self, database: Database) -> None:
@@ -41,14 +41,14 @@ class Watching:
         """What the next look with the token needs to know; `apps` are taken as known where they are given."""
         return await self._database.read(lambda db: _state(db, token, provider, apps))
 
-    async def build(self, provider: Provider, slug: str) -> SeenBuild | None:
+    async def build(self, provider: Provider, slug: str) -> RecordedBuild | None:
         """A build as the watcher last saw it; None where it never did, or long ago."""
         query = "SELECT body, standing FROM builds WHERE provider = ? AND build_slug = ? AND body <> ''"
         row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
         if row is None:
             return None
         standing = StreakState.model_validate_json(row[1]) if row[1] else None
-        return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
+        return RecordedBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
     async def apps(self, provider: Provider) -> list[App]:
         """Every app that is watched."""
@@ -88,7 +88,7 @@ class Watching:
 
     async def restart_asked(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
         """Note, before the provider is asked, that a process is about to be restarted; `""`: all of the app's."""
-        await self._database.write(lambda db: note_restart(db, provider, app_slug, dyno, at))
+        await self._database.write(lambda db: record_restart(db, provider, app_slug, dyno, at))
 
     async def open_builds(self, provider: Provider) -> list[Build]:
         """The builds that had not ended at the last look."""
@@ -108,9 +108,9 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
         # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
         builds = sanitized_builds(baseline.builds)
         ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
-        save_builds(db, builds, advance_series(db, ended))
+        save_builds(db, builds, advance_streaks(db, ended))
         if baseline.snapshot is not None:
-            keep_snapshot(db, app.provider, app.slug, baseline.snapshot)
+            store_snapshot(db, app.provider, app.slug, baseline.snapshot)
 
 
 def end_watching(db: sqlite_utils.Database, app: App) -> None:

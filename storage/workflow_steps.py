@@ -59,7 +59,7 @@ class WorkflowSteps:
         row = [outcome.model_dump_json(), team, execution]
         await self._database.write(lambda db: db.execute(query, row))
 
-    async def end(self, team: str, execution: str) -> None:
+    async def mark_reported(self, team: str, execution: str) -> None:
         """Slack knows what came of the step."""
         query = "UPDATE workflow_steps SET ended = 1 WHERE team_id = ? AND execution = ?"
         await self._database.write(lambda db: db.execute(query, [team, execution]))
@@ -79,7 +79,7 @@ class WorkflowSteps:
             ]
         )
 
-    async def owed(self) -> list[tuple[str, str, Outcome]]:
+    async def unreported(self) -> list[tuple[str, str, Outcome]]:
         """What Slack does not know yet, the oldest first: workspace, step and outcome."""
         owed = "ended = 0 AND outcome IS NOT NULL"
         query = f"SELECT team_id, execution, outcome FROM workflow_steps WHERE {owed} ORDER BY begun_at"
@@ -90,7 +90,7 @@ class WorkflowSteps:
             ]
         )
 
-    async def cut_off(self, before: datetime) -> list[tuple[str, str]]:
+    async def interrupted(self, before: datetime) -> list[tuple[str, str]]:
         """Steps begun before then that came to nothing and wait for nothing: a process was stopped in their midst.
 
         Each is a workspace and a step.

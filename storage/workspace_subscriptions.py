@@ -24,7 +24,7 @@ from storage.subscriptions import (
     EVERY_APP,
     Subscriptions,
     end_subscription,
-    lose_access,
+    mark_access_lost,
     scope_row,
     select_subscriptions,
 )
@@ -136,7 +136,7 @@ class WorkspaceSubscriptions:
 
     async def _added(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
         identity = await self._database.write(work)
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
         [subscription] = await self._find("subscriptions.id = ?", [identity])
         return subscription
 
@@ -185,7 +185,7 @@ class WorkspaceSubscriptions:
             )
 
         await self._database.write(work)
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
 
     def _insert(
         self,
@@ -209,7 +209,7 @@ class WorkspaceSubscriptions:
             row,
         )
         identity = int(cursor.lastrowid or 0)
-        self._stand_in_sight(db, identity, scope, at)
+        self._mark_confirmed(db, identity, scope, at)
         return identity
 
     async def change(self, subscription: Subscription, terms: NotificationRule) -> None:
@@ -220,35 +220,35 @@ class WorkspaceSubscriptions:
                 [_words(terms), subscription.id, self._team],
             )
         )
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
 
     async def pause(self, subscription: Subscription, at: datetime) -> None:
         """Tell the subscription nothing from now on; what it is still owed, and that is not due yet, is dropped."""
 
         def work(db: sqlite_utils.Database) -> None:
             self._stop(db, [subscription.id], StopReason.PAUSED, at)
-            self._drop_owed(db, subscription, "paused")
+            self._drop_pending(db, subscription, "paused")
 
         await self._database.write(work)
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
 
     async def resume(
         self, subscription: Subscription, *, by: str, at: datetime, scope: Scope = EVERYTHING
     ) -> None:
         """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
         await self._database.write(lambda db: self._resume(db, subscription.id, by, scope, at))
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
 
     async def remove(self, subscription: Subscription) -> None:
         """Remove a subscription and what it is still owed."""
 
         def work(db: sqlite_utils.Database) -> None:
-            self._drop_owed(db, subscription, "unsubscribed")
+            self._drop_pending(db, subscription, "unsubscribed")
             for there in select_subscriptions(db, f"{_OURS} AND id = ?", [self._team, subscription.id]):
                 end_subscription(db, there)
 
         await self._database.write(work)
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
 
     async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
         """Stop the channel's subscriptions, which can't be told any more; returns those that were running."""
@@ -257,7 +257,9 @@ class WorkspaceSubscriptions:
         await self._database.write(lambda db: self._stop(db, numbers, reason, at))
         return running
 
-    async def lose(self, subscription: Subscription, at: datetime, *, account: datetime | None) -> bool:
+    async def stop_without_access(
+        self, subscription: Subscription, at: datetime, *, account: datetime | None
+    ) -> bool:
         """Its maker, with their account of that time, sees it no more: show it no more, and tell it nothing.
 
         What it is owed is dropped. What follows a run ends, and its message says so. Returns whether it was running.
@@ -265,16 +267,16 @@ class WorkspaceSubscriptions:
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            if subscription.team != self._team or not lose_access(db, subscription, account, at):
+            if subscription.team != self._team or not mark_access_lost(db, subscription, account, at):
                 return False
             if subscription.terms.run:
                 unfollow(db, subscription, NOT_SEEN, self._run_messages)
                 return True
-            self._drop_owed(db, subscription, StopReason.UNSEEN)
+            self._drop_pending(db, subscription, StopReason.UNSEEN)
             return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))
 
         stopped = await self._database.write(work)
-        self._everybodys.changed()
+        self._everybodys.mark_changed()
         return stopped
 
     async def find(self, identity: int) -> Subscription | None:
@@ -322,9 +324,9 @@ class WorkspaceSubscriptions:
             f" WHERE {_OURS} AND id = ?",
             [by, *scope_row(scope), self._team, number],
         )
-        self._stand_in_sight(db, number, scope, at)
+        self._mark_confirmed(db, number, scope, at)
 
-    def _stand_in_sight(self, db: sqlite_utils.Database, number: int, scope: Scope, at: datetime) -> None:
+    def _mark_confirmed(self, db: sqlite_utils.Database, number: int, scope: Scope, at: datetime) -> None:
         """Note that its maker sees it, as was just asked; not where their account has gone since it was asked."""
         asked = to_text(at) if scope.seen_as is AccessSource.OWN else None
         db.execute(
@@ -335,7 +337,7 @@ class WorkspaceSubscriptions:
             [asked, asked, asked, self._team, number],
         )
 
-    def _drop_owed(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
+    def _drop_pending(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
         db.execute(
             "UPDATE notifications SET status = 'dropped', error = ?"
             f" WHERE {_OURS} AND subscription_id = ? AND status = 'owed'",

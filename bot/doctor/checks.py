@@ -20,7 +20,7 @@ from bot.doctor.finding import Finding, clock, missing_scopes
 from bot.doctor.settings_checks import Looked
 from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
-from bot.providers_setup import buildio_door
+from bot.providers_setup import buildio_oauth
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
 from domain.credentials import FixedToken
@@ -76,7 +76,7 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
             async for finding in _buildio(buildio):
                 yield finding
         if can_use("buildio_api_url", "buildio_client_id", "buildio_client_secret", "public_url"):
-            door = buildio_door(settings, http, lambda: datetime.now(UTC))
+            door = buildio_oauth(settings, http, lambda: datetime.now(UTC))
             if door is not None:
                 yield await _sign_in(door)
 

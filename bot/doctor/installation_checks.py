@@ -15,7 +15,7 @@ from bot.settings import Settings, is_loopback
 from bot.slack.installation_flow import CALLBACK, INSTALL
 from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
-from storage.installations import KeptInstallation, kept_installations
+from storage.installations import StoredInstallation, stored_installations
 
 # So many are asked; it is a look, and no census.
 MOST_ASKED = 50
@@ -86,7 +86,7 @@ async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIter
     if vault is None:
         return
     try:
-        found = kept_installations(Path(settings.database_path), vault)
+        found = stored_installations(Path(settings.database_path), vault)
     except sqlite3.DatabaseError:
         return  # the database's own finding says it
     more = f"; the first {MOST_ASKED} are asked" if len(found) > MOST_ASKED else ""
@@ -108,11 +108,11 @@ async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIter
             yield clock(who.answered_at)
 
 
-def _name_of(one: KeptInstallation) -> str:
+def _name_of(one: StoredInstallation) -> str:
     return f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
 
 
-async def _installation(slack: AsyncWebClient, one: KeptInstallation) -> tuple[Finding, BotIdentity | None]:
+async def _installation(slack: AsyncWebClient, one: StoredInstallation) -> tuple[Finding, BotIdentity | None]:
     what = _name_of(one)
     if one.token is None:
         cure = "set BUILDBELL_SECRET_KEY to the key that it was sealed with, or install the app there again"

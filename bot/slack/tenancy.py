@@ -205,7 +205,7 @@ class MultiWorkspace:
         teams = await self._installations.wipe(enterprise, team)
         for one in teams:
             self._met.pop(one, None)
-        self._storage.subscriptions.changed()
+        self._storage.subscriptions.mark_changed()
         log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(teams))
         return teams
 

@@ -97,7 +97,7 @@ class BotTokens:
     async def _exchange(self, place: Place, bot: Bot) -> None:
         try:
             fresh = await self._ask(bot)
-            kept = await self._installations.exchanged(bot, fresh)
+            kept = await self._installations.store_rotated_token(bot, fresh)
         except TokenRotationFailed as problem:
             pause = self._exchanges.failed(place)
             log.error(

@@ -23,7 +23,7 @@ from domain.commands.shared_commands import (
     UseApp,
     WhoAmI,
 )
-from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
+from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
 from domain.provider import Provider
 
 ALIASES = {"subs": "subscriptions", "?": "help", "logout": "disconnect", "rules": "policy"}
@@ -142,7 +142,7 @@ def make_subscribe_parser(filter_keys: Sequence[str]) -> ParseFunction:
         rule_options = {key: options[key] for key in notification_arguments.KEYS if key in options}
         rule = rule.model_copy(update=notification_arguments.parse_rule(rule_options))
         try:
-            check(rule)
+            validate_rule(rule)
         except InvalidNotificationRule as problem:
             arguments.fail(str(problem))
         return Subscribe(app=app, terms=rule, preview=preview, zone_given="zone" in options)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
 
 from domain.ansi import plain_text
-from domain.redaction.prefilter import lines_to_clean, lines_to_look_at
+from domain.redaction.prefilter import candidate_lines, lines_to_clean
 from domain.redaction.private_keys import REDACTED, lines_of_a_cut_key
 from domain.redaction.redactor import StreamRedactor, redact, without_first_word
 
@@ -32,7 +32,7 @@ MOST_TRIES = 16
 _WORD = bytes(range(0x21, 0x7F))
 
 
-def readable(text: str) -> str:
+def strip_control_codes(text: str) -> str:
     """The log as text: no colours, frames or overwritten progress lines, no secrets, no blank lines in a row."""
     lines = [_unframed(line.rstrip()) for line in plain_text(text).split("\n")]
     shown = [line for before, line in pairwise(["", *lines]) if line or before]
@@ -49,7 +49,7 @@ def _unframed(line: str) -> str:
 
 def log_text(lines: Sequence[bytes]) -> str:
     """Lines of a log as a person wants them, secrets taken out."""
-    return readable(b"\n".join(lines).decode("utf-8", "replace"))
+    return strip_control_codes(b"\n".join(lines).decode("utf-8", "replace"))
 
 
 class LineCutter:
@@ -134,7 +134,7 @@ class Redactor:
         lines = _plain(lines) if self._terminal else lines
         shown: list[bytes] = []
         at = 0
-        for start in [*lines_to_look_at(lines), len(lines)]:
+        for start in [*candidate_lines(lines), len(lines)]:
             while at < start and self._redaction.waiting:
                 at = self._one(lines, at, shown)
             if at <= start:

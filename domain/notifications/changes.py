@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.build import Build, BuildChange, BuildState
 
 
-def compare(
+def find_changes(
     builds: Sequence[Build], known: Mapping[str, BuildState], baselines: Mapping[str, datetime | None]
 ) -> list[BuildChange]:
     """The builds that are new or have another state than the known one, each once, as it was seen last.

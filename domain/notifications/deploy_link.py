@@ -22,7 +22,7 @@ class DeployLink(FrozenModel):
     set_by: str
     set_at: datetime
 
-    def misfit(self, build: Build) -> str | None:
+    def mismatch(self, build: Build) -> str | None:
         """Why the build can't be deployed by this link, in words that follow "since"; None where it can."""
         if (build.provider, build.app_slug) != (self.bitrise.provider, self.bitrise.slug):
             return f"it is no build of {self.bitrise.title}"
@@ -39,7 +39,7 @@ def links_offered(links: Iterable[DeployLink], build: Build) -> tuple[DeployLink
         return ()
     by_app: dict[str, DeployLink] = {}
     for link in links:
-        if link.misfit(build) is None:
+        if link.mismatch(build) is None:
             by_app.setdefault(link.app.slug, link)
     return tuple(by_app.values())
 

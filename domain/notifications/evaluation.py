@@ -55,7 +55,7 @@ def evaluate(
     if (mismatch := wanted.mismatch(build, names)) is not None:
         return Evaluation(told=False, why=mismatch)
     if happening is BuildEvent.ENDED:
-        return _decide_end(terms, build, standing)
+        return _evaluate_end(terms, build, standing)
     asked = {
         BuildEvent.STARTED: terms.started or terms.style is DeliveryStyle.LIVE,
         BuildEvent.PROGRESSED: terms.style is DeliveryStyle.LIVE,
@@ -65,7 +65,7 @@ def evaluate(
     return Evaluation(told=asked, why="that is asked for" if asked else "that moment is not asked for")
 
 
-def _decide_end(terms: NotificationRule, build: Build, standing: StreakState | None) -> Evaluation:
+def _evaluate_end(terms: NotificationRule, build: Build, standing: StreakState | None) -> Evaluation:
     position = standing.position if standing else StreakPosition.NOT_COUNTED
     if terms.style is DeliveryStyle.CARD:
         return Evaluation(told=position in _CARD_POSITIONS, why=_IN_WORDS[position])

@@ -20,7 +20,7 @@ from domain.subscription import Subscription
 LONGEST_HOLD = timedelta(days=1)
 
 
-def match(
+def match_changes(
     changes: Sequence[BuildChange],
     standings: Mapping[str, StreakState],
     subscriptions: Sequence[Subscription],
@@ -34,9 +34,9 @@ def match(
     """
     covering = _by_app({change.build.app_slug for change in changes}, subscriptions)
     return [
-        _owed(subscription, change.build, happening, now)
+        _new_notification(subscription, change.build, happening, now)
         for change in changes
-        if (happening := happening_of(change)) is not None
+        if (happening := event_of_change(change)) is not None
         for subscription in covering[change.build.app_slug]
         if evaluate(
             subscription.terms,
@@ -48,7 +48,7 @@ def match(
     ]
 
 
-def overdue(
+def find_overdue(
     builds: Sequence[Build],
     subscriptions: Sequence[Subscription],
     names: Mapping[str, NameDirectory],
@@ -56,7 +56,7 @@ def overdue(
 ) -> list[NewNotification]:
     """What it makes owed that builds have been on hold, or have run, for too long by now."""
     return [
-        _owed(subscription, build, happening, now)
+        _new_notification(subscription, build, happening, now)
         for build in builds
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
@@ -65,7 +65,7 @@ def overdue(
     ]
 
 
-def happening_of(change: BuildChange) -> BuildEvent | None:
+def event_of_change(change: BuildChange) -> BuildEvent | None:
     """What the change is to those who are told; None for one that nobody can ask for."""
     build = change.build
     if build.ended:
@@ -101,7 +101,9 @@ def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool
     return since is not None and most is not None and now - since > most
 
 
-def _owed(subscription: Subscription, build: Build, happening: BuildEvent, now: datetime) -> NewNotification:
+def _new_notification(
+    subscription: Subscription, build: Build, happening: BuildEvent, now: datetime
+) -> NewNotification:
     return NewNotification(
         subscription_id=subscription.id,
         team=subscription.team,
@@ -109,11 +111,13 @@ def _owed(subscription: Subscription, build: Build, happening: BuildEvent, now: 
         provider=build.provider,
         build_slug=build.slug,
         event=happening,
-        **_when(subscription.terms, build, happening, now),
+        **_due_fields(subscription.terms, build, happening, now),
     )
 
 
-def _when(terms: NotificationRule, build: Build, happening: BuildEvent, now: datetime) -> dict[str, Any]:
+def _due_fields(
+    terms: NotificationRule, build: Build, happening: BuildEvent, now: datetime
+) -> dict[str, Any]:
     """When it is due: what went well in a pipeline waits for the pipeline's end, which says it all at once."""
     due, pipeline = delivery_time(terms, now), build.pipeline
     waits = (

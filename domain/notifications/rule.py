@@ -94,7 +94,7 @@ class InvalidNotificationRule(Exception):
     """The terms contradict each other."""
 
 
-def check(terms: NotificationRule) -> NotificationRule:
+def validate_rule(terms: NotificationRule) -> NotificationRule:
     """The terms as they are. Raises InvalidNotificationRule, which says what can't be had together."""
     moments = terms.started or terms.on_hold_over or terms.running_over
     if terms.style is DeliveryStyle.CARD and (terms.results or moments):

@@ -61,7 +61,7 @@ _CSI = b"\xc2\x9b"
 _RUN_ENDS = re.compile(rb"[^x]|\Z")
 
 
-def signs_of_secrets(text: bytes) -> bool:
+def find_candidates(text: bytes) -> bool:
     """Whether something in the text could belong to a secret; where not, `redact` would find nothing in it."""
     lowered = text.lower()
     # Of a short text one search for all the words at once is several times as fast, of a long one it is slower.
@@ -75,7 +75,7 @@ def signs_of_secrets(text: bytes) -> bool:
     return next(_long_runs(text, text.translate(_RUNS)), None) is not None
 
 
-def lines_to_look_at(lines: bytes) -> list[int]:
+def candidate_lines(lines: bytes) -> list[int]:
     """Where the lines begin in which there are signs of secrets, in order."""
     found = set()
     lowered, runs = lines.lower(), lines.translate(_RUNS)

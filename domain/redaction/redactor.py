@@ -8,7 +8,7 @@ from domain.redaction.entropy import without_random
 from domain.redaction.false_positives import is_ordinary
 from domain.redaction.headers import without_arguments, without_headers
 from domain.redaction.named_secrets import ANNOUNCED, BLOCK, TOLD, without_named
-from domain.redaction.prefilter import signs_of_secrets
+from domain.redaction.prefilter import find_candidates
 from domain.redaction.private_keys import REDACTED, PrivateKeys, lines_of_a_cut_key
 from domain.redaction.token_patterns import without_shapes
 from domain.redaction.urls import without_credentials
@@ -22,7 +22,7 @@ _LOOKED_AT = 256
 
 def redact(text: str) -> str:
     """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
-    if not signs_of_secrets(text.encode("utf-8", "replace")):
+    if not find_candidates(text.encode("utf-8", "replace")):
         return text
     lines, redaction = text.split("\n"), StreamRedactor()
     if cut := lines_of_a_cut_key(lines):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from domain.redaction.prefilter import signs_of_secrets
+from domain.redaction.prefilter import find_candidates
 from domain.redaction.private_keys import REDACTED
 
 _SHAPES = re.compile(
@@ -92,7 +92,7 @@ def without_shapes(line: str) -> str:
 
 def _unless_made_of_words(found: re.Match[str]) -> str:
     # gho_00000000000000000000 and npm_put_your_token_here_please_do stand in documents.
-    return REDACTED if signs_of_secrets(found[0].encode("utf-8", "replace")) else found[0]
+    return REDACTED if find_candidates(found[0].encode("utf-8", "replace")) else found[0]
 
 
 def without_hooks(line: str) -> str:

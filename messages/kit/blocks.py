@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from domain.message import Block
 from domain.redaction.redactor import redact_beginning
-from messages.kit.mrkdwn import address, block_of_code, cut, cut_markup, seen
+from messages.kit.mrkdwn import address, block_of_code, cut, cut_markup, visible_text
 
 MOST_BLOCKS = 50
 SECTION_TEXT = 3000
@@ -29,7 +29,11 @@ def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
 
 def plain_text(text: str, most: int) -> Block:
     """Text without markup."""
-    return {"type": "plain_text", "text": cut(seen(redact_beginning(text, most)), most), "emoji": True}
+    return {
+        "type": "plain_text",
+        "text": cut(visible_text(redact_beginning(text, most)), most),
+        "emoji": True,
+    }
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
@@ -74,7 +78,7 @@ def button(
     optional = {
         "style": style,
         "confirm": confirm,
-        "accessibility_label": cut(seen(redact_beginning(label, BUTTON_TEXT)), BUTTON_TEXT)
+        "accessibility_label": cut(visible_text(redact_beginning(label, BUTTON_TEXT)), BUTTON_TEXT)
         if label
         else None,
     }

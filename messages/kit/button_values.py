@@ -12,7 +12,7 @@ from pydantic import StringConstraints, ValidationError
 from domain.build import App, Build, FrozenModel
 from domain.pipeline import Pipeline
 from domain.provider import UNNAMED_PROVIDER, Provider
-from messages.kit.mrkdwn import plain, whole
+from messages.kit.mrkdwn import plain, replace_surrogates
 
 # What a button's value may be at most (Slack's rules, "Sizes").
 LONGEST_VALUE = 2000
@@ -33,7 +33,7 @@ class ButtonValue(FrozenModel):
         """As text."""
         # A half of a character, as JSON may hold it, has no bytes: pydantic would break on it.
         content = self.model_dump(exclude_none=True)
-        return whole(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+        return replace_surrogates(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def decode(cls, value: str) -> Self:

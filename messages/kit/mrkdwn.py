@@ -35,10 +35,10 @@ LONGEST_LINK = 2000
 
 def plain(text: str, most: int) -> str:
     """Text from outside in one line, for places without markup; no secret that somebody has written into it."""
-    return cut(" ".join(seen(redact_beginning(text, most), instead=" ").split()), most)
+    return cut(" ".join(visible_text(redact_beginning(text, most), instead=" ").split()), most)
 
 
-def seen(text: str, *, instead: str = "") -> str:
+def visible_text(text: str, *, instead: str = "") -> str:
     """Text from outside as it seems to be: without what hides, turns it round or towers over other lines."""
     return _TOWER.sub(r"\1", _UNSEEN.sub(instead, text))
 
@@ -50,16 +50,18 @@ def literal(text: str, *, prose: bool = False) -> str:
     Of `prose` the letters of all languages stay; in a name a letter of another alphabet is written as its number,
     since it may look like one of ours.
     """
-    plain_enough = text.isprintable() and (prose or text.isascii()) and seen(text) == text
+    plain_enough = text.isprintable() and (prose or text.isascii()) and visible_text(text) == text
     plain_enough = plain_enough and not _BLANKS.search(text)
     if plain_enough and text == text.strip() and text and "`" not in text and not text.startswith('"'):
         return text
     quoted = json.dumps(text, ensure_ascii=not prose).replace("`", "\\u0060")
     quoted = _BLANKS.sub(lambda found: "\\u0020" * len(found[0]), quoted)
-    return "".join(one if one.isprintable() and seen(one) == one else f"\\u{ord(one):04x}" for one in quoted)
+    return "".join(
+        one if one.isprintable() and visible_text(one) == one else f"\\u{ord(one):04x}" for one in quoted
+    )
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Text in which each character is a whole one: what people typed comes back, but JSON's halves have no bytes."""
     return _HALF.sub("\ufffd", text)
 
@@ -89,7 +91,7 @@ def sentence(text: str, most: int) -> str:
 
 def block_of_code(text: str, most: int) -> str:
     """Lines from outside as a block of code, at most `most` long with its fences; the end is kept, not the start."""
-    inner = seen(text.replace("\t", "    ")).replace("```", "'''")
+    inner = visible_text(text.replace("\t", "    ")).replace("```", "'''")
     escaped = html.escape(inner, quote=False)
     room = most - len("```\n\n```")
     if len(escaped) > room:
@@ -99,7 +101,7 @@ def block_of_code(text: str, most: int) -> str:
 
 def beginning_of_code(text: str, most: int) -> str:
     """Text from outside as a block of code, at most `most` long with its fences; the beginning is kept, and marked."""
-    inner = seen(text).replace("```", "'''")
+    inner = visible_text(text).replace("```", "'''")
     room = most - len("```\n\n```")
     if len(html.escape(inner, quote=False)) > room:
         inner = inner[: _how_many_fit(inner, room - 1)] + "…"
@@ -165,7 +167,7 @@ def clock_time(at: datetime) -> str:
     return f"<!date^{int(at.timestamp())}^{{time_secs}}|{at.astimezone(UTC):%H:%M:%S} UTC>"
 
 
-def lasted(span: timedelta) -> str:
+def format_duration(span: timedelta) -> str:
     """A span in words: `6 min 3 s`; the two largest units."""
     seconds = round(span.total_seconds())
     parts = [

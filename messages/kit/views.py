@@ -9,7 +9,7 @@ from domain.build import App
 from domain.message import Block, Message
 from domain.redaction.redactor import redact
 from messages.kit.blocks import plain_text, section
-from messages.kit.mrkdwn import cut, escape, seen, whole
+from messages.kit.mrkdwn import cut, escape, replace_surrogates, visible_text
 
 # Slack takes longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75
@@ -85,10 +85,10 @@ def text_element(
         element["multiline"] = True
     if placeholder:
         element["placeholder"] = plain_text(placeholder, 150)
-    return element | {"initial_value": whole(value[:most])} if value else element
+    return element | {"initial_value": replace_surrogates(value[:most])} if value else element
 
 
-def searched(action_id: str, placeholder: str, chosen: Block | None = None) -> Block:
+def search_select(action_id: str, placeholder: str, chosen: Block | None = None) -> Block:
     """One of many, found by typing."""
     element: Block = {
         "type": "external_select",
@@ -99,20 +99,23 @@ def searched(action_id: str, placeholder: str, chosen: Block | None = None) -> B
     return element | {"initial_option": chosen} if chosen else element
 
 
-def searched_several(action_id: str, placeholder: str, chosen: Sequence[Block] = ()) -> Block:
+def multi_search_select(action_id: str, placeholder: str, chosen: Sequence[Block] = ()) -> Block:
     """Several of many, found by typing."""
-    element = searched(action_id, placeholder) | {"type": "multi_external_select"}
+    element = search_select(action_id, placeholder) | {"type": "multi_external_select"}
     return element | {"initial_options": list(chosen)} if chosen else element
 
 
 def option(text: str, value: str, description: str | None = None) -> Block:
     """Something to pick."""
-    made: Block = {"text": plain_text(text if seen(text).strip() else "…", LONGEST_OPTION), "value": value}
-    about = seen(description or "").strip()
+    made: Block = {
+        "text": plain_text(text if visible_text(text).strip() else "…", LONGEST_OPTION),
+        "value": value,
+    }
+    about = visible_text(description or "").strip()
     return made | {"description": plain_text(about, LONGEST_OPTION)} if about else made
 
 
-def found(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list[str]:
+def matching_names(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list[str]:
     """The names with what was typed in them: those that begin with it first, else in their own order."""
     wanted = typed.strip().casefold()
     having = [name for name in names if wanted in name.casefold()]
@@ -121,20 +124,20 @@ def found(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list
     return having[:most]
 
 
-def pickable(name: str) -> bool:
+def is_pickable(name: str) -> bool:
     """Whether a name can be offered as an option as it is."""
-    readable = bool(seen(name).strip()) and whole(name) == name
+    readable = bool(visible_text(name).strip()) and replace_surrogates(name) == name
     return readable and len(name) <= LONGEST_OPTION and redact(name) == name
 
 
 def app_option(app: App | None) -> Block | None:
     """The app as it was picked; None where none was, or it can't be offered."""
-    if app is None or not pickable(app.title) or not pickable(app.slug):
+    if app is None or not is_pickable(app.title) or not is_pickable(app.slug):
         return None
     return option(app.title, app.slug)
 
 
-class FilledIn:
+class FormValues:
     """What was filled in: a view's or message's state, as Slack sends it; whatever is not there is empty.
 
     A field is known by its block alone: each of ours has one element.
@@ -145,12 +148,12 @@ class FilledIn:
 
     def text(self, name: str) -> str:
         """What was typed."""
-        return whole(str(self._element(name).get("value") or ""))
+        return replace_surrogates(str(self._element(name).get("value") or ""))
 
     def picked(self, name: str) -> str | None:
         """The value of the option that was picked; one that can't have been offered is none."""
         value = str((self._element(name).get("selected_option") or {}).get("value") or "")
-        return value if pickable(value) else None
+        return value if is_pickable(value) else None
 
     def picked_words(self, name: str) -> str | None:
         """The words of the option that was picked."""
@@ -160,7 +163,7 @@ class FilledIn:
     def several(self, name: str) -> list[str]:
         """The values of the options that were picked."""
         picked = [str(one.get("value") or "") for one in self._element(name).get("selected_options") or []]
-        return [value for value in picked if pickable(value)]
+        return [value for value in picked if is_pickable(value)]
 
     def conversation(self, name: str) -> str | None:
         """The channel that was picked."""

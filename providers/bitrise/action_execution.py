@@ -49,7 +49,7 @@ PIPELINE = "Pipeline"
 async def _abort(action: AbortBuildAction, context: RequestContext) -> ActionResult:
     build = await own_client(context).build(action.app.slug, action.build.slug)
     await own_client(context).abort(action.app.slug, build.slug, await _in_their_name(action.order, context))
-    said = action_messages.aborted(build, action.app, by=context.person, order=action.order)
+    said = action_messages.build_aborted(build, action.app, by=context.person, order=action.order)
     facts = {
         "app": redact(action.app.title),
         "build": build.slug,
@@ -61,14 +61,14 @@ async def _abort(action: AbortBuildAction, context: RequestContext) -> ActionRes
 
 async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionResult:
     params = action.trigger_params(
-        message=f"Started from Slack by {await context.signature()}",
+        message=f"Started from Slack by {await context.display_name()}",
         started_by=slack_user(context.person, context.team) if context.person else None,
     )
     started = await own_client(context).trigger(action.app.slug, params)
     if action.remember:
         kept = action.ask.model_copy(update={"app": action.app.title})
         try:
-            await context.storage.starts.remember(context.person, action.app.slug, kept, at=context.now())
+            await context.storage.last_triggers.store(context.person, action.app.slug, kept, at=context.now())
         except Exception:
             # It has been started all the same, and its form will only not be filled in the next time.
             log.exception("start.not_remembered", app=action.app.slug)
@@ -109,8 +109,8 @@ async def _followed(
             answers.append(await follow_build(app, one.build_slug, note, context, buttons=below))
     said = [one.message for one in answers if one is not None]
     if (refused := [one for one in started if not one.ok]) and context.person:
-        said.append(action_messages.did_not_start(app, refused))
-    return Reply(action_messages.joined(said), Visibility.CHANNEL) if said else None
+        said.append(action_messages.builds_not_started(app, refused))
+    return Reply(action_messages.join_messages(said), Visibility.CHANNEL) if said else None
 
 
 async def _abort_pipeline(action: AbortPipelineAction, context: RequestContext) -> ActionResult:
@@ -128,7 +128,7 @@ async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestConte
     if not one.ended:
         raise UserError(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
     # Its beginning says that nobody pushed: a display name could say anything (providers/bitrise/actions.py, `pushed`).
-    by = None if await context.is_linked(Provider.BITRISE) else f"Slack: {await context.signature()}"
+    by = None if await context.is_linked(Provider.BITRISE) else f"Slack: {await context.display_name()}"
     await own_client(context).rebuild_pipeline(action.app.slug, one.id, failed_only=action.failed_only, by=by)
     note = pipeline_card.pipeline_rebuilt(one, action.app, by=context.person, failed_only=action.failed_only)
     ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
@@ -153,7 +153,7 @@ async def _set_public_page(action: SetPublicInstallPageAction, context: RequestC
 
 
 async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> ActionResult:
-    requests, approved = context.services.storage.requests, action.approved
+    requests, approved = context.services.storage.build_requests, action.approved
     try:
         one = await own_client(context).decide_request(action.app.slug, action.request, approved=approved)
     except NotFound as error:
@@ -162,7 +162,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
             action.request,
             lambda gone: build_request_messages.request_gone(gone, action.app),
         )
-        context.services.outbox_changed()
+        context.services.events.outbox_changed()
         raise UserError(
             "This build does not wait any more: somebody else has decided, or it has gone."
         ) from error
@@ -178,7 +178,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
             known, action.app, approved=approved, by=context.person
         ),
     )
-    context.services.outbox_changed()
+    context.services.events.outbox_changed()
     return ActionResult(Reply(said, Visibility.CHANNEL, title=APPROVALS))
 
 
@@ -197,7 +197,7 @@ async def _in_their_name(order: AbortRequest, context: RequestContext) -> AbortR
     """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
     if await context.is_linked(Provider.BITRISE):
         return order
-    return order.model_copy(update={"reason": signed(order.reason, await context.signature())})
+    return order.model_copy(update={"reason": signed(order.reason, await context.display_name())})
 
 
 def signed(reason: str | None, name: str) -> str:

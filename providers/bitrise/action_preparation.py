@@ -1,4 +1,4 @@
-"""Preparation of Bitrise's actions: what only Bitrise knows is read with the requester's account before judging."""
+"""Preparation of Bitrise's actions: what only Bitrise knows is read with the requester's account, before judging."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
         return None
     app = await visible_apps(context).find(command.app) if command.app is not None else None
     return Reply(
-        notices.form_button(
+        notices.open_form_prompt(
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
         )
     )

@@ -13,30 +13,30 @@ from services.features.builds import commands
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, find_build
 from services.request.interactions import Shortcut
-from services.request.provider_check import check_set_up
+from services.request.provider_check import check_configured
 
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 
 async def _start(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     await open_forms.open_start(context)
 
 
 async def _find(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     await open_forms.open_find(context)
 
 
 async def _about(message: Mapping[str, Any], context: RequestContext) -> Reply:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     refs = mentioned_builds(message)
     if not refs:
         raise UserError("This message has no link to a Bitrise build, and no number such as #123.")
     cards = [
         await commands.card(*await find_build(context, None, ref, Provider.BITRISE), context) for ref in refs
     ]
-    return Reply(notices.below_each_other(cards), title="About this build")
+    return Reply(notices.join_messages(cards), title="About this build")
 
 
 SHORTCUTS: Mapping[str, Shortcut] = {

@@ -28,10 +28,10 @@ KEY_HEADER = "X-Buildbell-Secret"
 class Webhook:
     """Takes the calls. `signing` is the secret that Bitrise signs with, None where it was given none."""
 
-    def __init__(self, secret: SecretStr, signing: SecretStr | None, *, look_now: Callable[[], None]) -> None:
+    def __init__(self, secret: SecretStr, signing: SecretStr | None, *, poll_now: Callable[[], None]) -> None:
         self._secret = secret
         self._signing = signing
-        self._look_now = look_now
+        self._look_now = poll_now
 
     async def take(self, request: web.Request) -> web.Response:
         """Look now, if the call knows the secret and its signature fits."""

@@ -22,7 +22,7 @@ from services.jobs.workflow_steps import outputs_of
 from services.request.context import RequestContext
 from services.request.finder import UserError, find_app, find_build
 from services.request.interactions import FunctionHandler
-from services.request.provider_check import check_set_up
+from services.request.provider_check import check_configured
 from storage.workflow_steps import WaitingStep
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
@@ -35,7 +35,7 @@ Outputs = Mapping[str, Any]
 
 
 async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     ask = TriggerBuild(
         branch=_text(inputs, "branch"),
         tag=_text(inputs, "tag"),
@@ -56,7 +56,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     app, build = await _build(inputs, context)
     if build.ended:
         return outputs_of(app, build)
@@ -66,12 +66,12 @@ async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outp
     wait = WaitingStep(
         team=context.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until
     )
-    await context.services.storage.steps.wait(wait)
+    await context.services.storage.workflow_steps.wait(wait)
     return None
 
 
 async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_set_up(Provider.BITRISE, context)
+    check_configured(Provider.BITRISE, context)
     await _check_somebody_acts(context)
     app, build = await _build(inputs, context)
     order = AbortRequest(reason=_text(inputs, "reason"))

@@ -76,7 +76,7 @@ async def _deploy(action: DeployAction, context: RequestContext) -> ActionResult
         note = messages.deployed_build(action.app, action.built, started, action.commitish, by=context.person)
     else:
         asked = Asked(branch=action.branch, commit=action.commitish, message=action.description)
-        note = form.deployment_asked(action.app, asked, started, by=context.person)
+        note = form.deployment_requested(action.app, asked, started, by=context.person)
     slug = deployment_slug(action.app.slug, started.id) if started.id is not None else None
     answer = await follow_build(action.app, slug, note, context, buttons=form.deployment_row(action.app))
     facts = {"app": redact(action.app.title), "build": started.id or "", "url": started.url or ""}
@@ -87,7 +87,7 @@ async def _expect_restart(
     action: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
 ) -> None:
     """Let the watcher know, before it happens, that what goes down now has not crashed."""
-    await context.services.storage.watching.restart_asked(
+    await context.services.storage.watched_builds.restart_asked(
         action.provider, action.app.slug, dyno, context.now()
     )
 
@@ -98,7 +98,7 @@ async def _restart(action: RestartAction, context: RequestContext) -> ActionResu
         await own_client(context).restart_all(action.app.slug)
     else:
         await own_client(context).restart(action.app.slug, action.dyno)
-    return _told(processe_messages.restarted(action.app, action.dyno, by=context.person))
+    return _told(processe_messages.dynos_restarted(action.app, action.dyno, by=context.person))
 
 
 async def _run(action: RunCommandAction, context: RequestContext) -> ActionResult:
@@ -115,9 +115,11 @@ async def _run(action: RunCommandAction, context: RequestContext) -> ActionResul
     shown = result.model_copy(update={"output": await _without_values(result, action, context)})
     shares = context.channel if context.channel and not context.channel.startswith("D") else None
     await _say_alone(
-        run_form.executed(action.app, action.dyno, action.command, shown, channel=shares), context, action
+        run_form.command_result(action.app, action.dyno, action.command, shown, channel=shares),
+        context,
+        action,
     )
-    said = run_form.ran(
+    said = run_form.command_run(
         action.app, action.dyno, action.command, by=context.person, exit_code=result.exit_code
     )
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")

@@ -76,7 +76,7 @@ def buildio_connection(
         reads_logs=_reads_logs,
         branches=(_branches,),
         workflows=(_deployments, _processes),
-        door=door,
+        oauth=door,
     )
 
 

@@ -62,7 +62,7 @@ async def check_command_text(text: str, context: RequestContext) -> None:
 
 async def _belongs(context: RequestContext) -> bool:
     try:
-        return await context.belongs()
+        return await context.is_member()
     except MembershipUnknown:
         return False
 

@@ -30,10 +30,10 @@ from storage.encryption import DecryptionError
 from storage.repositories import Repositories
 
 # However many people there are, so many clients and lists of apps are kept of each provider.
-MOST_KEPT = 100
+MAX_USER_CLIENTS = 100
 
 Client = TypeVar("Client")
-Read = Callable[[str], Awaitable[Sequence[str]]]
+ReadNames = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ProviderConfig:
 
     token: SecretStr | None
     acts: bool = False
-    sign_in: str | None = None
+    sign_in_url: str | None = None
 
 
 class ProviderClients(Generic[Client]):
@@ -75,7 +75,7 @@ class ProviderClients(Generic[Client]):
     def __init__(
         self,
         connection: ProviderConnection[Client],
-        settled: ProviderConfig,
+        config: ProviderConfig,
         storage: Repositories,
         *,
         members: MemberDirectory,
@@ -86,72 +86,74 @@ class ProviderClients(Generic[Client]):
     ) -> None:
         self.members = members
         self.provider = connection.provider
-        self.service_acts = settled.acts
-        self.sign_in = settled.sign_in
-        self.door = connection.door
+        self.service_acts = config.acts
+        self.sign_in_url = config.sign_in_url
+        self.oauth = connection.oauth
         self._connection = connection
         self._storage = storage
-        self._service_token = settled.token
+        self._service_token = config.token
         self.clock = clock
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
-        self.renewing = TokenRefresher(connection.door, storage, verifier=verifier, asked=asked, clock=clock)
-        self.service = connection.make(ServiceToken(settled.token, connection.provider))
+        self.token_refresher = TokenRefresher(
+            connection.oauth, storage, verifier=verifier, asked=asked, clock=clock
+        )
+        self.service = connection.make_client(ServiceToken(config.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
         self.service_builds = self._builds(self.service)
         self.service_logs: LogClient | None = (
             connection.logs(self.service) if connection.logs is not None else None
         )
         self.state = connection.make_state(self.service) if connection.make_state is not None else None
-        self._kept: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
+        self._user_clients: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
 
-    def of(self, team: str, person: str) -> UserClient[Client]:
+    def for_person(self, team: str, person: str) -> UserClient[Client]:
         """Return the clients under which this person is answered; `""` is a workflow, which has no account."""
         key = (team, person)
-        if key not in self._kept:
-            reading = self._connection.make(self._credentials(team, person, strict=False))
-            own = self._connection.make(self._credentials(team, person, strict=True))
-            self._kept[key] = UserClient(
+        if key not in self._user_clients:
+            reading = self._connection.make_client(self._credentials(team, person, strict=False))
+            own = self._connection.make_client(self._credentials(team, person, strict=True))
+            self._user_clients[key] = UserClient(
                 reading,
                 own,
                 AppCatalog(self._connection, own, clock=self.clock),
                 self._builds(reading),
             )
-        self._kept.move_to_end(key)
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        self._user_clients.move_to_end(key)
+        while len(self._user_clients) > MAX_USER_CLIENTS:
+            self._user_clients.popitem(last=False)
+        return self._user_clients[key]
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
-        for key in [one for one in self._kept if one[0] == team]:
-            del self._kept[key]
+        for key in [one for one in self._user_clients if one[0] == team]:
+            del self._user_clients[key]
 
     def forget_person(self, team: str, person: str) -> None:
         """Forget what was read with the person's account, since it is another one from now on."""
-        self._kept.pop((team, person), None)
+        self._user_clients.pop((team, person), None)
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Return the owner of a token that was just pasted; None where it is no person's. Raises ProviderError."""
-        return await self._connection.owner(self._connection.make(FixedToken(token, requester)))
+        return await self._connection.owner(self._connection.make_client(FixedToken(token, requester)))
 
-    def branches(self, team: str, person: str) -> list[Read]:
+    def branches(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's branches as this person."""
-        return self._as_them(self._connection.branches, team, person)
+        return self._readers_for(self._connection.branches, team, person)
 
-    def workflows(self, team: str, person: str) -> list[Read]:
+    def workflows(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's workflows as this person."""
-        return self._as_them(self._connection.workflows, team, person)
+        return self._readers_for(self._connection.workflows, team, person)
 
-    def pipelines(self, team: str, person: str) -> list[Read]:
+    def pipelines(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's pipelines as this person."""
-        return self._as_them(self._connection.pipelines, team, person)
+        return self._readers_for(self._connection.pipelines, team, person)
 
-    def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
-        return [partial(way, self.of(team, person).reading) for way in ways]
+    def _readers_for(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[ReadNames]:
+        return [partial(way, self.for_person(team, person).reading) for way in ways]
 
     @property
-    def service_reads(self) -> bool:
+    def has_service_token(self) -> bool:
         """Whether the bot has a token of its own there."""
         return self._service_token is not None
 
@@ -180,10 +182,10 @@ class ProviderClients(Generic[Client]):
         if account is None or account.works:
             return account
         with suppress(DecryptionError):
-            return await self.renewing.current(account)
+            return await self.token_refresher.current(account)
         return account
 
-    async def serves(self, team: str, person: str) -> bool:
+    async def acts_for(self, team: str, person: str) -> bool:
         """Whether the bot's own token acts for them: the operator allows it, for full members only.
 
         `""` is a workflow, for which the access rules decide. Raises MembershipUnknown.
@@ -208,7 +210,7 @@ class ProviderClients(Generic[Client]):
             members=self.members,
             service_acts=self.service_acts,
             strict=strict,
-            renewing=self.renewing,
+            renewing=self.token_refresher,
         )
 
 
@@ -231,7 +233,7 @@ class Clients:
     @property
     def configured(self) -> tuple[Provider, ...]:
         """The providers for which the operator has configured a token."""
-        return tuple(provider for provider, one in self._all.items() if one.service_reads)
+        return tuple(provider for provider, one in self._all.items() if one.has_service_token)
 
     @property
     def first(self) -> Provider:
@@ -247,7 +249,7 @@ class Clients:
     async def close(self) -> None:
         """Wait until tokens that are being refreshed are stored."""
         for one in self._all.values():
-            await one.renewing.close()
+            await one.token_refresher.close()
 
     def forget_person(self, team: str, person: str) -> None:
         """Forget what was read with the person's accounts, since they are others from now on."""

@@ -93,7 +93,7 @@ class TokenRefresher:
         try:
             if await self.verify(token, account, at_once=True) is not Verdict.ACCEPTED:
                 return
-            if await self._storage.of(account.team).accounts.accepted(account):
+            if await self._storage.of(account.team).accounts.mark_token_accepted(account):
                 log.info("account.accepted_again", team=account.team, person=account.user)
             self._asked_again.pop((account.team, account.user), None)
         except Exception:
@@ -118,7 +118,7 @@ class TokenRefresher:
         """The account's token is good no more: its owner is asked for another one, once."""
         message = message_accounts.token_refused(account.name, account.provider)
         accounts = self._storage.of(account.team).accounts
-        if await accounts.refused(account, message.encode(), self._clock()):
+        if await accounts.mark_token_refused(account, message.encode(), self._clock()):
             log.info("account.refused", team=account.team, person=account.user)
             self._asked()
 
@@ -176,7 +176,7 @@ class TokenRefresher:
         if there is None or there.sealed != account.sealed:
             return  # it was renewed since it was read: what it was renewed with works no second time
         try:
-            kept = await accounts.renewed(account, await self._ask(accounts.tokens(account)))
+            kept = await accounts.store_renewed_tokens(account, await self._ask(accounts.tokens(account)))
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
                 self._exchanges.succeeded(key)

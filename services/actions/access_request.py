@@ -35,6 +35,6 @@ async def build_access_request(action: Action, context: RequestContext, channel:
 
 
 async def _depends_on_stage(access_request: AccessRequest, context: RequestContext) -> bool:
-    workspace_rules = [stored.rule for stored in await context.storage.policies.all()]
+    workspace_rules = [stored.rule for stored in await context.storage.access_rules.all()]
     rules = [*context.services.authorizer.operator_rules(context.team), *workspace_rules]
     return any(rule.stages for rule in required_approvals(rules, access_request))

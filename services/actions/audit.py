@@ -46,7 +46,7 @@ def entry_for(
 
 async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
     """Append an entry to the workspace's chain, and log its hash: the bot's log is stored elsewhere."""
-    record = await context.storage.audit.append(entry, context.now())
+    record = await context.storage.audit_log.append(entry, context.now())
     log.info(
         f"audit.{entry.event}",
         act=entry.act,

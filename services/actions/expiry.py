@@ -61,7 +61,7 @@ class PendingActionExpiry:
                 all_ended = await self.end_expired()
             except Exception:
                 log.exception("proposals.broken")
-            next_end = await self._storage.proposals.next_end() if all_ended else None
+            next_end = await self._storage.pending_actions.next_expiry() if all_ended else None
             seconds = (next_end - self._clock()).total_seconds() if next_end else LONGEST_SLEEP
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
@@ -69,25 +69,29 @@ class PendingActionExpiry:
 
     async def _end_interrupted(self) -> None:
         """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
-        repository = self._storage.proposals
-        for pending in await repository.cut_off(self._began):
+        repository = self._storage.pending_actions
+        for pending in await repository.interrupted(self._began):
             if isinstance(pending, UnreadableAction):
-                await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=True))
+                await self._end_unreadable(
+                    pending, pending_actions.approval_request_unreadable(was_agreed=True)
+                )
                 continue
-            message = pending_actions.proposal_cut_off(
+            message = pending_actions.approved_action_interrupted(
                 pending.act.summary(), by=pending.asked_by, at=pending.act.provider.label
             )
-            await repository.say(pending, message)
+            await repository.change_message(pending, message)
             await repository.finish(pending)
             self._outbox_changed()
 
     async def end_expired(self) -> bool:
         """End what has expired by now; return whether all of it could be ended."""
         all_ended = True
-        for pending in await self._storage.proposals.expired(self._clock()):
+        for pending in await self._storage.pending_actions.expired(self._clock()):
             try:
                 if isinstance(pending, UnreadableAction):
-                    await self._end_unreadable(pending, pending_actions.proposal_unreadable(was_agreed=False))
+                    await self._end_unreadable(
+                        pending, pending_actions.approval_request_unreadable(was_agreed=False)
+                    )
                 else:
                     await self._end(pending)
             except Exception:
@@ -98,10 +102,10 @@ class PendingActionExpiry:
 
     async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
         """End an action that can't be decrypted, so that a workflow that waits for it goes on."""
-        await self._storage.proposals.end_unreadable(unreadable, message)
+        await self._storage.pending_actions.end_unreadable(unreadable, message)
         self._outbox_changed()
         if unreadable.execution is not None:
-            await self._storage.steps.conclude(
+            await self._storage.workflow_steps.conclude(
                 unreadable.team, unreadable.execution, Outcome(error=message.text)
             )
             self._steps_changed()
@@ -110,19 +114,19 @@ class PendingActionExpiry:
         now = self._clock()
         summary, reason = pending.act.summary(), pending.act.reason()
         themselves = pending.deciders.themselves
-        message = pending_actions.proposal_expired(
+        message = pending_actions.approval_request_expired(
             summary, by=pending.asked_by, reason=reason, themselves=themselves
         )
         to_requester = None
         if not themselves:
-            to_requester = pending_actions.proposal_ran_out(summary, channel=pending.channel, reason=reason)
+            to_requester = pending_actions.approval_timed_out(summary, channel=pending.channel, reason=reason)
         entry = entry_for(Event.EXPIRED, pending.act, person=pending.asked_by, channel=pending.channel)
-        if not await self._storage.proposals.conclude(
+        if not await self._storage.pending_actions.conclude(
             pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):
             return
         self._outbox_changed()
         if pending.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
-            await self._storage.steps.conclude(pending.team, pending.execution, outcome)
+            await self._storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
             self._steps_changed()

@@ -18,7 +18,7 @@ from services.request.context import RequestContext
 
 def build_requester(context: RequestContext) -> Requester:
     """Return the user of the context, as the policy sees them."""
-    return Requester(team=context.team, id=context.person, vouched=context.vouched)
+    return Requester(team=context.team, id=context.person, vouched=context.is_verified)
 
 
 async def authorize(access_request: AccessRequest, context: RequestContext) -> Decision:

@@ -17,7 +17,7 @@ from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import pending_actions
 from messages.kit.button_values import ProposalButton
-from messages.pending_actions import details_of_proposal
+from messages.pending_actions import approval_details
 from services.actions.access_request import build_access_request
 from services.actions.audit import build_audit_entry, write_audit_entry
 from services.actions.execution import execute
@@ -25,7 +25,7 @@ from services.actions.permissions import authorize, build_permission_denied, bui
 from services.actions.preparation import prepare, with_current_app
 from services.actions.result import ActionResult, PermissionDenied
 from services.authorization.authorizer import Decision
-from services.request.app_visibility import is_seen
+from services.request.app_visibility import is_visible_to_creator
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
 from services.slack.workspace_members import NotAMember
@@ -118,7 +118,7 @@ async def execute_now(
         context,
         build_audit_entry(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by),
     )
-    context.services.lookout.look_now(action.provider)
+    context.services.pollers.poll_now(action.provider)
     return result
 
 
@@ -137,7 +137,7 @@ async def decide_pending_action(
     event = Event.AGREED if agreed else Event.DECLINED
     summary = pending.act.summary()
     reason, themselves = pending.act.reason(), pending.deciders.themselves
-    message = pending_actions.proposal_decided(
+    message = pending_actions.approval_decided(
         summary,
         by=pending.asked_by,
         decided_by=context.person,
@@ -147,15 +147,15 @@ async def decide_pending_action(
     )
     to_requester = None
     if not agreed and not themselves:
-        to_requester = pending_actions.proposal_declined(
+        to_requester = pending_actions.approval_declined(
             summary, decided_by=context.person, channel=pending.channel, reason=reason
         )
     entry = build_audit_entry(event, pending.act, requester, agreed_by=context.person)
-    if not await context.services.storage.proposals.conclude(
+    if not await context.services.storage.pending_actions.conclude(
         pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
         raise UserError("Somebody else has just decided this.")
-    context.services.outbox_changed()
+    context.services.events.outbox_changed()
     if not agreed:
         await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
         return None
@@ -174,12 +174,12 @@ async def _execute_agreed(
         else:
             result = await _execute_approved(action, requester, agreed_by=context.person)
     except Exception as error:
-        await context.services.storage.proposals.finish(pending)
+        await context.services.storage.pending_actions.finish(pending)
         reason = redact(str(error))
         await _announce_failure(pending, context, reason)
         await _conclude_step(pending, context, Outcome(error=reason or "It did not work."))
         raise
-    await context.services.storage.proposals.finish(pending)
+    await context.services.storage.pending_actions.finish(pending)
     if not result.is_pending:
         await _conclude_step(pending, context, Outcome(outputs=result.outputs))
     return result.answer
@@ -221,12 +221,12 @@ async def _refusal_for_others(decision: Decision, requester: RequestContext, pro
 async def _request_approval(
     action: Action, context: RequestContext, decision: Decision, execution: str | None
 ) -> ActionResult:
-    details = details_of_proposal(action.full_details())
+    details = approval_details(action.full_details())
     if details is None:
         raise UserError(TOO_LONG)
     channel = context.person if decision.needs_confirmation else await _approval_channel(action.app, context)
     now = context.now()
-    repository = context.services.storage.proposals
+    repository = context.services.storage.pending_actions
     pending = repository.new(
         action,
         team=context.team,
@@ -243,7 +243,7 @@ async def _request_approval(
     groups = context.services.authorizer.groups
     names = [await groups.describe(context.team, who) for who in decision.approvers]
     button = ProposalButton(id=pending.id, seal=vault.sign(signed_text(context.team, pending.id)))
-    message = pending_actions.proposal(
+    message = pending_actions.approval_request(
         action.summary(),
         by=context.person,
         who=names,
@@ -255,9 +255,9 @@ async def _request_approval(
     )
     requester = replace(context, channel=channel)
     await repository.begin(pending, message, build_audit_entry(Event.PROPOSED, action, requester))
-    context.services.outbox_changed()
-    context.services.proposals_changed()
-    reply = pending_actions.proposed(action.summary(), channel=channel, until=pending.expires_at)
+    context.services.events.outbox_changed()
+    context.services.events.pending_actions_changed()
+    reply = pending_actions.approval_requested(action.summary(), channel=channel, until=pending.expires_at)
     return ActionResult(Reply(reply, Visibility.ONE_PERSON), is_pending=True)
 
 
@@ -274,7 +274,7 @@ async def _approval_channel(app: App | None, context: RequestContext) -> str:
         if (
             is_shared
             and not subscription.terms.run
-            and is_seen(subscription, context.services.clients.at(subscription.provider))
+            and is_visible_to_creator(subscription, context.services.clients.at(subscription.provider))
         ):
             return subscription.channel
     raise PermissionDenied(NO_CHANNEL)
@@ -285,7 +285,7 @@ async def _find_open(button: ProposalButton, context: RequestContext) -> Pending
     if vault is None or not vault.is_signed(signed_text(context.team, button.id), button.seal):
         raise UserError("This button is not one of mine, or is too old. Ask for it again.")
     try:
-        pending = await context.services.storage.proposals.find_open(context.team, button.id)
+        pending = await context.services.storage.pending_actions.find_open(context.team, button.id)
     except DecryptionError as error:
         raise UserError("I can't read any more what this was about. Ask for it again.") from error
     if pending is not None and not pending.bound:
@@ -359,18 +359,18 @@ def _requester_context(pending: PendingAction, context: RequestContext) -> Reque
 
 
 async def _announce_failure(pending: PendingAction, context: RequestContext, reason: str) -> None:
-    message = pending_actions.proposal_failed(
+    message = pending_actions.approved_action_failed(
         pending.act.summary(),
         by=pending.asked_by,
         decided_by=context.person,
         problem=reason,
         themselves=pending.deciders.themselves,
     )
-    await context.services.storage.proposals.say(pending, message)
-    context.services.outbox_changed()
+    await context.services.storage.pending_actions.change_message(pending, message)
+    context.services.events.outbox_changed()
 
 
 async def _conclude_step(pending: PendingAction, context: RequestContext, outcome: Outcome) -> None:
     if pending.execution is not None:
-        await context.services.storage.steps.conclude(pending.team, pending.execution, outcome)
-        context.services.steps_changed()
+        await context.services.storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
+        context.services.events.workflow_steps_changed()

@@ -118,7 +118,7 @@ class Authorizer:
 
         `authorize` enforces it and the command `policy` shows it: there is no other way from rules to an answer.
         """
-        workspace_rules = [stored.rule for stored in await self._storage.of(team).policies.all()]
+        workspace_rules = [stored.rule for stored in await self._storage.of(team).access_rules.all()]
         operators = self.operator_rules(team)
         return [
             judge(operators, workspace_rules, access_request.model_copy(update={"workspace": team}))
@@ -170,7 +170,7 @@ class Authorizer:
             if account is not None:
                 return None if account.works else f"{_fill_in(provider, BROKEN)}."
         try:
-            if await self._clients.at(provider).serves(requester.team, requester.id):
+            if await self._clients.at(provider).acts_for(requester.team, requester.id):
                 return None
         except MembershipUnknown as error:
             return str(error)

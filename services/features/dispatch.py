@@ -35,7 +35,7 @@ from services.features.subscriptions import explain
 from services.features.subscriptions.open_form import open_subscribe_unless_one_app
 from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
-from services.request.provider_check import check_set_up
+from services.request.provider_check import check_configured
 
 SharedCommandHandler = Callable[[Any, RequestContext, Provider], Awaitable[Reply | None]]
 
@@ -99,7 +99,7 @@ async def dispatch(command: Command, context: RequestContext, provider: Provider
     if not isinstance(command, (*_OPEN_TO_EXTERNAL_USERS, *spec.commands_open_to_external_users)):
         await context.check_belongs()
     if not isinstance(command, _USABLE_WITHOUT_A_TOKEN):
-        check_set_up(provider, context)
+        check_configured(provider, context)
     if (shared_handler := _SHARED_HANDLERS.get(type(command))) is not None:
         return await shared_handler(command, context, provider)
     return await spec.command_handlers[type(command)](command, context)

@@ -8,7 +8,7 @@ from messages import apps as message_apps
 from messages.home import HOME
 from messages.kit.button_values import InvalidButtonValue
 from services.request.context import Reply, RequestContext
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.finder import app_by_slug
 from services.request.interactions import ViewAction, ViewActionHandler
 from services.request.view_responder import ViewResponder
@@ -16,7 +16,7 @@ from services.request.view_responder import ViewResponder
 
 async def show_app(action: ViewAction) -> None:
     """Show the app that was picked."""
-    await say_or_explain(_app_card(action.value, action.context), ViewResponder(action.context))
+    await reply_or_explain(_app_card(action.value, action.context), ViewResponder(action.context))
 
 
 async def _app_card(value: str, context: RequestContext) -> Reply:

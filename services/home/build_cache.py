@@ -76,7 +76,7 @@ class RecentBuildsCache:
             return await self._recorded()
 
     async def _recorded(self) -> RecentBuilds:
-        watching = self._storage.watching
+        watching = self._storage.watched_builds
         return RecentBuilds(
             await watching.open_builds(self.provider),
             await watching.latest(self.provider, LATEST),

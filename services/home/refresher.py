@@ -14,7 +14,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from domain.build import App, Build
-from domain.build_author import NameDirectory, wrote
+from domain.build_author import NameDirectory, is_author
 from domain.errors import NotConnected, ProviderError
 from domain.message import Block
 from domain.provider import Provider
@@ -29,7 +29,7 @@ from services.home.build_cache import RecentBuildsCache
 from services.lookup.duration_estimates import DurationEstimates
 from services.polling.pollers import Pollers
 from services.request import user_channels
-from services.request.app_visibility import FRESH_TO_SHOW, followed_in
+from services.request.app_visibility import FRESH_TO_SHOW, subscribed_apps
 from services.request.context import RequestContext
 from services.request.user_channels import Places
 from services.slack.errors import SlackCallFailed
@@ -214,7 +214,7 @@ class HomeRefresher:
         except MembershipUnknown as problem:
             if opened.shown:
                 return  # what they saw a moment ago stays until Slack says who they are
-            view = home.closed_home(str(problem), now=self._clock())
+            view = home.render_closed_home(str(problem), now=self._clock())
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
@@ -229,12 +229,12 @@ class HomeRefresher:
         except MembershipUnknown:
             raise
         except NotAMember as problem:
-            return home.closed_home(str(problem), now=self._clock())
+            return home.render_closed_home(str(problem), now=self._clock())
         content = await self._content(opened)
         # What runs gets further, and what could not be had may be had then.
         missing = content.missing_subscriptions or content.missing_builds
         opened.running = bool(content.running or missing)
-        return home.home(content, now=self._clock())
+        return home.render_home(content, now=self._clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:
         context = opened.context
@@ -244,19 +244,19 @@ class HomeRefresher:
         where, found = await self._subscriptions(opened)
         direct = where.direct
         visible, apps_problem = await self._visible(context, provider, found)
-        person = await context.storage.people.find(context.person)
+        person = await context.storage.user_profiles.find(context.person)
         known = NameDirectory(
             context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
         )
         mine = [
             build
             for build in snapshot.latest
-            if _seen(build, visible) and wrote(context.person, build, known)
+            if _seen(build, visible) and is_author(context.person, build, known)
         ]
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[:MOST_RUNNING]
         return HomeContent(
-            wishes=ProfileForm(
+            profile=ProfileForm(
                 name=person.name,
                 mention=person.mention,
                 ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
@@ -267,7 +267,7 @@ class HomeRefresher:
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
-            usual=await self._durations.of_each(running),
+            usual_durations=await self._durations.of_each(running),
             subscriptions=[
                 PlacedSubscription(
                     row=subscription_commands.row_of(one, registry),
@@ -278,13 +278,13 @@ class HomeRefresher:
             ],
             missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
             missing_builds=_words(apps_problem),
-            whole=snapshot.whole and (visible is None or await context.is_linked(provider)),
-            blind=subscription_commands.blind_at(self._clients.configured, self._pollers),
+            covers_all_apps=snapshot.whole and (visible is None or await context.is_linked(provider)),
+            outages=subscription_commands.unavailable_providers(self._clients.configured, self._pollers),
             providers=[
                 registry.presentation_of(one) for one in self._clients.configured or (self._clients.first,)
             ],
             build_list=registry.presentation_of(provider) if provider in self._clients.configured else None,
-            elsewhere=[
+            other_accounts=[
                 (one, await commands.linked(context, one))
                 for one in self._clients.configured
                 if one is not provider
@@ -297,12 +297,12 @@ class HomeRefresher:
         """Return the apps whose builds the person may see here, and why some are missing; None: all apps."""
         missing = None
         try:
-            own = await context.apps_of(provider).slugs(fresh=FRESH_TO_SHOW)
+            own = await context.visible_apps(provider).slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
             own, missing = frozenset(), problem
         # Without an account they see what their channels are told of.
-        visible = own if own is None else own | followed_in(found, self._clients.at(provider))
+        visible = own if own is None else own | subscribed_apps(found, self._clients.at(provider))
         return visible, missing
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:

@@ -129,7 +129,7 @@ class AccessChecker:
                     await self._ask(one, now, account)
                 except ProviderError as problem:
                     log.info("sight.later", provider=one.provider, reason=str(problem))
-                    if self._pollers.blindness(one.provider) is not None:
+                    if self._pollers.outage(one.provider) is not None:
                         away.add(one.provider)  # nobody is answered there
                     else:
                         await self._doubt(self._since_it_answers(one, now), now, account, SILENT)
@@ -143,7 +143,7 @@ class AccessChecker:
             else:
                 await self._stop(one, now, account, GONE)
             return
-        own = self._clients.at(one.provider).of(one.team, one.created_by).apps
+        own = self._clients.at(one.provider).for_person(one.team, one.created_by).apps
         try:
             scope = await own_scope(own, one.app)
         except (NotFound, Forbidden):
@@ -159,7 +159,7 @@ class AccessChecker:
             await self._doubt(one, now, account, REFUSED)
         else:
             # From now on it shows what they see, also if the bot's token acted for all when it was made.
-            await self._storage.subscriptions.confirmed(one, now, scope, account=account.connected_at)
+            await self._storage.subscriptions.mark_confirmed(one, now, scope, account=account.connected_at)
 
     async def _ask_for_bots(self, one: Subscription, now: datetime, account: Account | None) -> None:
         """One that shows the bot's own access, made by somebody without an account.
@@ -197,7 +197,7 @@ class AccessChecker:
     ) -> None:
         since = account.connected_at if account is not None else None
         subscriptions = self._storage.subscriptions
-        await subscriptions.checked(one, now, scope, account=since, unsure_since=unsure_since)
+        await subscriptions.mark_checked(one, now, scope, account=since, unsure_since=unsure_since)
 
     async def _doubt(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
         """Nobody can say what its maker sees: that is given some time."""
@@ -216,7 +216,7 @@ class AccessChecker:
         """Its maker sees it no more: show it no more, and stop it where it runs, which its channel is told."""
         storage, why = self._storage, why.replace("{provider}", one.provider.label)
         since = account.connected_at if account is not None else None
-        if not await storage.of(one.team).subscriptions.lose(one, now, account=since):
+        if not await storage.of(one.team).subscriptions.stop_without_access(one, now, account=since):
             return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
         if one.terms.run:
             self._outbox_changed()  # nobody has subscribed to anything: its message says so
@@ -230,7 +230,7 @@ class AccessChecker:
             about={"subscription": str(one.number)},
             answer=why,
         )
-        await storage.of(one.team).audit.append(entry, now)
+        await storage.of(one.team).audit_log.append(entry, now)
         self._stopped.append((one, why))
         log.info("subscription.unseen", team=one.team, channel=one.channel, number=one.id)
 
@@ -242,9 +242,9 @@ class AccessChecker:
         self._stopped.clear()
         for (to, by, provider, why), ended in together.items():
             rows = [subscription_commands.row_of(one, self._registry) for one in ended]
-            message = message_subscriptions.unseen(rows, by=by, why=why, provider=provider)
+            message = message_subscriptions.access_lost(rows, by=by, why=why, provider=provider)
             parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
-            await self._storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
+            await self._storage.slack_messages.enqueue(parcel, to, "notice unseen", message.encode(), now)
             self._outbox_changed()
 
     async def _check_leavers(self) -> None:
@@ -262,10 +262,10 @@ class AccessChecker:
                     # A workspace whose Slack does not answer must not keep the others' people from being asked about.
                     log.info("sight.person_unknown", team=team, reason=error.reason)
                     silent.add(team)
-                    await self._storage.account_checked(team, person, now)
+                    await self._storage.mark_account_checked(team, person, now)
                     continue
                 user = {"deleted": True}
             if user.get("deleted"):
                 await commands.leave(context)
             else:
-                await self._storage.account_checked(team, person, now)
+                await self._storage.mark_account_checked(team, person, now)

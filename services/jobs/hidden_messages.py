@@ -16,7 +16,7 @@ MOST_TRIES = 4
 AGAIN_SECONDS = 5.0
 
 # Hides a message; returns whether Slack has done so.
-TakeAway = Callable[[], Awaitable[bool]]
+HideMessage = Callable[[], Awaitable[bool]]
 
 
 class MessageExpiry:
@@ -46,7 +46,7 @@ class MessageExpiry:
             if workspace == team:
                 task.cancel()
 
-    async def after_a_while(self, team: str, take_away: TakeAway) -> None:
+    async def hide_later(self, team: str, take_away: HideMessage) -> None:
         """Hide a message when its time is over; at once where the bot is about to stop."""
         task = asyncio.create_task(self._later(take_away), name="vanish")
         self._tasks[task] = team
@@ -54,7 +54,7 @@ class MessageExpiry:
         if self._stopping.is_set():
             await asyncio.wait({task})
 
-    async def _later(self, take_away: TakeAway) -> None:
+    async def _later(self, take_away: HideMessage) -> None:
         await self._rest(self._seconds)
         for number in range(1, MOST_TRIES + 1):
             try:

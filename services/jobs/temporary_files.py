@@ -60,9 +60,9 @@ class TemporaryFileCleanup:
     async def delete_expired(self) -> bool:
         """Delete what has expired by now; returns whether Slack has deleted all of it."""
         all_gone = True
-        for team, file in await self._storage.all_passed_files(self._clock()):
+        for team, file in await self._storage.expired_files(self._clock()):
             if await self._delete(team, file):
-                await self._storage.file_gone(team, file)
+                await self._storage.forget_file(team, file)
             else:
                 all_gone = False
         return all_gone
@@ -78,5 +78,5 @@ class TemporaryFileCleanup:
         return True
 
     async def _until_next(self) -> float:
-        at = await self._storage.next_file_passes()
+        at = await self._storage.next_file_expiry()
         return (at - self._clock()).total_seconds() if at is not None else LONGEST_SLEEP

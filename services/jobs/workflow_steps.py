@@ -76,7 +76,7 @@ class WorkflowStepCompletion:
         await self._fail_interrupted()
         while not self._stopping:
             self._news.clear()
-            waits = await self._storage.steps.waiting()
+            waits = await self._storage.workflow_steps.waiting()
             for wait in waits[:AT_ONCE]:
                 await self._check(wait)
             delivered = await self._deliver()
@@ -87,10 +87,10 @@ class WorkflowStepCompletion:
 
     async def _fail_interrupted(self) -> None:
         """Fail the steps that an earlier process was stopped in: whether they did anything, nobody knows."""
-        for team, execution in await self._storage.steps.cut_off(self._began):
+        for team, execution in await self._storage.workflow_steps.interrupted(self._began):
             label = self._clients.provider.label
             words = f"I was stopped in the middle of this step. Look in {label} whether it was done."
-            await self._storage.steps.conclude(team, execution, Outcome(error=words))
+            await self._storage.workflow_steps.conclude(team, execution, Outcome(error=words))
 
     async def _check(self, wait: WaitingStep) -> None:
         try:
@@ -102,7 +102,7 @@ class WorkflowStepCompletion:
             log.exception("wait.broken", execution=wait.execution)
         else:
             if outcome is not None:
-                await self._storage.steps.conclude(wait.team, wait.execution, outcome)
+                await self._storage.workflow_steps.conclude(wait.team, wait.execution, outcome)
 
     async def _outcome(self, wait: WaitingStep) -> Outcome | None:
         try:
@@ -126,7 +126,7 @@ class WorkflowStepCompletion:
         return VisibleApps(self._clients, self._storage.of(wait.team), "", None)
 
     async def _build(self, wait: WaitingStep) -> Build:
-        recorded = await self._storage.watching.build(self._clients.provider, wait.build_slug)
+        recorded = await self._storage.watched_builds.build(self._clients.provider, wait.build_slug)
         if recorded is not None and recorded.build.ended:
             return recorded.build
         return await self._builds.build(wait.app_slug, wait.build_slug)
@@ -134,7 +134,7 @@ class WorkflowStepCompletion:
     async def _deliver(self) -> bool:
         """Report outcomes that Slack does not know yet; returns whether it has taken all of them."""
         delivered = True
-        for team, execution, outcome in await self._storage.steps.owed():
+        for team, execution, outcome in await self._storage.workflow_steps.unreported():
             try:
                 await self._report(team, execution, outcome)
             except SlackCallFailed as error:
@@ -145,9 +145,9 @@ class WorkflowStepCompletion:
                     continue
                 # Somebody has ended the workflow, or Slack has given it up: nobody waits for this any more.
                 log.info("step.gone", execution=execution, reason=reason)
-                await self._storage.steps.end(team, execution)
+                await self._storage.workflow_steps.mark_reported(team, execution)
             else:
-                await self._storage.steps.end(team, execution)
+                await self._storage.workflow_steps.mark_reported(team, execution)
         return delivered
 
     async def _report(self, team: str, execution: str, outcome: Outcome) -> None:

@@ -47,7 +47,7 @@ class DurationEstimates:
         """Return the usual time on a worker of builds like this one; None for one that has ended, or if unknown."""
         if build.ended:
             return None
-        recorded = await self._storage.watching.successes_like(build, MOST_SUCCESSES)
+        recorded = await self._storage.watched_builds.successes_like(build, MOST_SUCCESSES)
         if (known := usual_time(recorded)) is not None:
             return known
         key = (build.provider, build.app_slug, build.workflow, build.branch)

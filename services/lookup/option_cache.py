@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from domain.errors import ProviderError
-from services.accounts.provider_clients import ProviderClients, Read
+from services.accounts.provider_clients import ProviderClients, ReadNames
 
 log = structlog.get_logger()
 
@@ -53,7 +53,12 @@ class OptionCache:
         return await self._names("pipelines", at, app_slug, whose, at.pipelines(*whose))
 
     async def _names(
-        self, what: str, at: ProviderClients[Any], app_slug: str, whose: tuple[str, str], ways: Sequence[Read]
+        self,
+        what: str,
+        at: ProviderClients[Any],
+        app_slug: str,
+        whose: tuple[str, str],
+        ways: Sequence[ReadNames],
     ) -> Sequence[str]:
         """Return the names of all ways of asking, each once."""
         found = await asyncio.gather(
@@ -64,7 +69,7 @@ class OptionCache:
         )
         return list(dict.fromkeys(name for names in found for name in names))
 
-    async def _read(self, key: tuple[str, ...], read: Read) -> Sequence[str]:
+    async def _read(self, key: tuple[str, ...], read: ReadNames) -> Sequence[str]:
         now = self._clock()
         if key in self._kept and now - self._kept[key][0] < FRESH:
             return self._kept[key][1]

@@ -35,9 +35,9 @@ from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.direct_messages import DirectMessages
 from services.outbox.edit_pace import EditPace, Urgency
 from services.outbox.lost_channel import stop_subscriptions
-from services.outbox.message_key import MessageKind, kind_of, told_of
-from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, plan, subjects_needed
-from services.outbox.progress import Progress
+from services.outbox.message_key import MessageKind, line_key, read_kind
+from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
+from services.outbox.progress import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
@@ -72,7 +72,7 @@ class ChannelSender:
         new_key: Callable[[], str],
         limits: RateLimits,
         pause: Callable[[float], Awaitable[None]],
-        progress: Progress,
+        progress: ProgressEdits,
         news: Callable[[], asyncio.Event],
         provider_clocks: Mapping[Provider, Callable[[], datetime]],
         presentation_of: PresentationOf,
@@ -102,42 +102,42 @@ class ChannelSender:
         self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
         self._updates.pop(team, None)
 
-    async def next(self, to: Recipient) -> float | None:
+    async def send_next(self, to: Recipient) -> float | None:
         """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
         news = self._news()
-        unfinished = await self._storage.messages.unfinished(to)
+        unfinished = await self._storage.slack_messages.unfinished(to)
         for message in unfinished:
             if message.status is MessageStatus.SENDING:
-                return await self._settle(message)
+                return await self._reconcile(message)
             if message.status is MessageStatus.OWED and message.content is not None:
                 return await self._post(
                     NewMessage(**message.model_dump()), (), Message.decode(message.content)
                 )
         due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
         if due:
-            return await self._carry_out(to, plan(due, await self._facts(to, due)))
+            return await self._execute(to, plan(due, await self._plan_context(to, due)))
         for one in unfinished:
             if one.stale > one.stale_excerpts:
                 return await self._refresh(one)
         for one in unfinished:
             if one.stale:
-                turn = await self._turn(to.team, Urgency.EXCERPT, one.sent_at, news)
+                turn = await self._wait_for_turn(to.team, Urgency.EXCERPT, one.sent_at, news)
                 return await self._refresh(one, permitted=True) if turn else 0
         if (running := self._progress.next_of(to)) is not None:
-            return await self._show_progress(to, *running, news)
+            return await self._edit_progress(to, *running, news)
         return None
 
-    async def _show_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
+    async def _edit_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
         """Edit a message that shows something which runs; where that can't be done now, it is left to the next time."""
-        if not await self._turn(to.team, Urgency.PROGRESS, last, news):
+        if not await self._wait_for_turn(to.team, Urgency.PROGRESS, last, news):
             return 0
-        there = await self._storage.messages.find(parcel)
+        there = await self._storage.slack_messages.find(parcel)
         if there is None or there.status is not MessageStatus.TOLD:
             self._progress.note_edit(parcel)
             return 0
         return await self._refresh(there, permitted=True)
 
-    async def _turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
+    async def _wait_for_turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
         """Wait for an edit's turn; False where there may be something better to do before it has come."""
         turn = asyncio.create_task(self._updates[team].acquire(urgency, since=since.timestamp()))
         called = asyncio.create_task(news.wait())
@@ -150,27 +150,27 @@ class ChannelSender:
                 turn.cancel()
             await asyncio.gather(turn, called, return_exceptions=True)
 
-    async def _facts(self, to: Recipient, due: Sequence[Notification]) -> PlanContext:
+    async def _plan_context(self, to: Recipient, due: Sequence[Notification]) -> PlanContext:
         now, outbox = self._clock(), self._storage.outbox
-        there = await self._storage.messages.about(to, subjects_needed(due))
+        there = await self._storage.slack_messages.newest_about(to, keys_needed(due))
         rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
         return PlanContext(
             now=now,
             limits=self._limits,
             there=there,
             carrying={
-                parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
+                parcel: len({line_key(one) for one in await outbox.in_message(parcel)}) for parcel in rolling
             },
             posted=await outbox.posted_since(to, now - FLOOD_WINDOW),
             failing=frozenset(await outbox.failing_apps(to, now - OUTAGE_WINDOW) if due[0].broke else ()),
         )
 
-    async def _carry_out(self, to: Recipient, planned: Plan) -> float:
+    async def _execute(self, to: Recipient, planned: Plan) -> float:
         if planned.until is not None:
             await self._storage.outbox.defer(planned.carried, planned.until)
             return 0
         if planned.into is not None:
-            return await self._join(planned.into, planned)
+            return await self._add_to_message(planned.into, planned)
         thread = planned.thread
         new = NewMessage(
             parcel=self._new_key(),
@@ -179,7 +179,7 @@ class ChannelSender:
             subject=str(planned.subject),
             thread=thread.parcel if thread else None,
         )
-        note = self._thread_note(planned) or await self._storage.outbox.note_of_run(planned.carried)
+        note = self._thread_note(planned) or await self._storage.outbox.run_note(planned.carried)
         message = self._render(planned.subject.kind, planned.carried or [*_about(planned)], note)
         pause = await self._post(
             new,
@@ -190,7 +190,7 @@ class ChannelSender:
             note=note,
         )
         if thread is not None and planned.subject.kind in (MessageKind.REPLY, MessageKind.PIPELINE):
-            await self._refresh_head(thread, planned.carried[-1])
+            await self._refresh_thread_head(thread, planned.carried[-1])
         return pause
 
     async def _post(
@@ -204,7 +204,7 @@ class ChannelSender:
         note: str | None = None,
     ) -> float:
         """Post one new message; returns the seconds to wait before the next try."""
-        channel = await self._addresses.of(new.recipient)
+        channel = await self._addresses.channel_for(new.recipient)
         if isinstance(channel, RetryLater):
             return channel.seconds
         if isinstance(channel, ChannelClosed):
@@ -222,12 +222,12 @@ class ChannelSender:
                 outcome = await post(slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel)
         if isinstance(outcome, MessageGone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
-            await self._storage.outbox.gone(thread.parcel, outcome.reason)
-            await self._storage.outbox.not_told(new.parcel, outcome.reason)
+            await self._storage.outbox.mark_deleted(thread.parcel, outcome.reason)
+            await self._storage.outbox.mark_not_delivered(new.parcel, outcome.reason)
             return 0
-        return await self._conclude(new, outcome)
+        return await self._record_outcome(new, outcome)
 
-    async def _join(self, into: SlackMessage, planned: Plan) -> float:
+    async def _add_to_message(self, into: SlackMessage, planned: Plan) -> float:
         """Change a message that is there, so that it tells of more."""
         kind = planned.subject.kind
         if kind in _ROLLING:
@@ -246,53 +246,53 @@ class ChannelSender:
         """
         self._progress.note_edit(parcel.parcel)
         # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
-        there = await self._storage.messages.find(parcel.parcel) or parcel
+        there = await self._storage.slack_messages.find(parcel.parcel) or parcel
         if there.content is not None and there.ts is not None:
-            return await self._change(there, Message.decode(there.content), permitted=permitted)
-        kind, outbox = kind_of(there.subject), self._storage.outbox
-        read = outbox.last_reply if kind is MessageKind.THREAD else outbox.carried
+            return await self._edit(there, Message.decode(there.content), permitted=permitted)
+        kind, outbox = read_kind(there.subject), self._storage.outbox
+        read = outbox.last_reply if kind is MessageKind.THREAD else outbox.in_message
         carried = [about] if about is not None else await read(there.parcel)
         # What told of an app that its channel may not see any more stays as it is; one that gathers what several
         # subscriptions are told goes on for the others.
         if there.ts is None or all(one.access_lost for one in carried):
-            await outbox.told(
+            await outbox.mark_delivered(
                 there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
             )
             return 0
-        return await self._change(there, self._render(kind, carried, there.note), permitted=permitted)
+        return await self._edit(there, self._render(kind, carried, there.note), permitted=permitted)
 
-    async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
+    async def _refresh_thread_head(self, head: SlackMessage, newest: Notification) -> None:
         """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
         if ThreadState.read(head.note).build != newest.build.slug:
-            await self._storage.messages.refresh(head.parcel)
+            await self._storage.slack_messages.refresh(head.parcel)
 
     def _thread_note(self, planned: Plan) -> str | None:
         if planned.about is None:
             return None
         return ThreadState(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
-    async def _change(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
+    async def _edit(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
         if not permitted:
             await self._updates[there.team].acquire(Urgency.STATE)
         async with self._places:
             outcome = await update(
-                self._slack(there.team), await self._known_address(there), there.ts or "", message
+                self._slack(there.team), await self._channel_of(there), there.ts or "", message
             )
         match outcome:
             case Delivered(_):
-                newly = await self._storage.outbox.told(
+                newly = await self._storage.outbox.mark_delivered(
                     there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
                 )
                 if newly:
                     # What has joined it may run.
                     self._progress.message_posted()
-                self._counts.told(newly)
+                self._counts.count_delivered(newly)
                 return 0
             case MessageGone(reason) | Refused(reason) | ChannelClosed(reason):
                 # What was about to join it is posted anew, which also shows whether the channel is closed; what it
                 # told before was told.
                 log.info("relay.message_gone", channel=there.channel, reason=reason)
-                await self._storage.outbox.gone(there.parcel, reason)
+                await self._storage.outbox.mark_deleted(there.parcel, reason)
                 return 0
             case NotInChannel(reason):
                 return _not_let_in(reason)
@@ -305,15 +305,15 @@ class ChannelSender:
             case OutcomeUnknown(_):
                 return SHORT_PAUSE
 
-    async def _conclude(self, new: NewMessage, outcome: Outcome) -> float:
+    async def _record_outcome(self, new: NewMessage, outcome: Outcome) -> float:
         outbox = self._storage.outbox
         match outcome:
             case Delivered(ts):
                 self._progress.message_posted()
-                self._counts.told(await outbox.told(new.parcel, ts))
+                self._counts.count_delivered(await outbox.mark_delivered(new.parcel, ts))
                 return 0
             case RetryLater(seconds, reason):
-                await outbox.not_told(new.parcel, reason)
+                await outbox.mark_not_delivered(new.parcel, reason)
                 log.info("relay.later", channel=new.channel, seconds=seconds, reason=reason)
                 return seconds
             case OutcomeUnknown(reason):
@@ -321,11 +321,11 @@ class ChannelSender:
                 self._sent[new.parcel] = time.monotonic()
                 return SHORT_PAUSE
             case NotInChannel(reason):
-                await outbox.not_told(new.parcel, reason)
+                await outbox.mark_not_delivered(new.parcel, reason)
                 return _not_let_in(reason)
             case Refused(reason) | MessageGone(reason):
-                dropped = await outbox.refused(new.parcel, reason)
-                self._counts.dropped(dropped)
+                dropped = await outbox.mark_refused(new.parcel, reason)
+                self._counts.count_dropped(dropped)
                 # What heads a thread carries nothing; it would be tried anew at once, and for ever.
                 return 0 if dropped or new.content else LONG_PAUSE
             case ChannelClosed(reason) if await outbox.move_runs(new.recipient, new.parcel, reason):
@@ -342,35 +342,37 @@ class ChannelSender:
                 )
                 return 0
 
-    async def _settle(self, message: SlackMessage) -> float:
+    async def _reconcile(self, message: SlackMessage) -> float:
         """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
         # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
         sent = self._sent.pop(message.parcel, self._started)
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
-        parent = await self._storage.messages.find(message.thread) if message.thread else None
+        parent = await self._storage.slack_messages.find(message.thread) if message.thread else None
         place = Destination(
-            await self._known_address(message), parent.thread_head if parent else message.thread_ts
+            await self._channel_of(message), parent.thread_head if parent else message.thread_ts
         )
-        after = await self._storage.messages.newest_ts(message.recipient)
+        after = await self._storage.slack_messages.newest_ts(message.recipient)
         match await find_posted(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):
-                self._counts.doubted("found")
+                self._counts.count_unknown_outcome("found")
                 self._progress.message_posted()
-                self._counts.told(await self._storage.outbox.told(message.parcel, ts))
+                self._counts.count_delivered(await self._storage.outbox.mark_delivered(message.parcel, ts))
             case Missing():
-                self._counts.doubted("missing")
-                await self._storage.outbox.not_told(message.parcel, "not in the channel after a lost answer")
+                self._counts.count_unknown_outcome("missing")
+                await self._storage.outbox.mark_not_delivered(
+                    message.parcel, "not in the channel after a lost answer"
+                )
             case Unreadable(reason):
-                self._counts.doubted("unreadable")
+                self._counts.count_unknown_outcome("unreadable")
                 log.warning("relay.told_again", channel=message.channel, reason=reason)
-                await self._storage.outbox.not_told(message.parcel, f"can't be read back: {reason}")
+                await self._storage.outbox.mark_not_delivered(message.parcel, f"can't be read back: {reason}")
             case RetryLater(seconds, reason):
                 log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
                 return seconds
         return 0
 
-    async def _known_address(self, message: SlackMessage) -> str:
-        address = await self._addresses.of(message.recipient)
+    async def _channel_of(self, message: SlackMessage) -> str:
+        address = await self._addresses.channel_for(message.recipient)
         return address if isinstance(address, str) else message.channel
 
     def _render(

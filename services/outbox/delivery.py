@@ -89,7 +89,7 @@ class Destination:
 
 async def post(slack: AsyncWebClient, place: Destination, message: Message, *, parcel: str) -> Outcome:
     """Post the message once. `parcel` travels in its metadata, so that it can be found again after a lost answer."""
-    return await _ask(
+    return await _call(
         slack.chat_postMessage(
             channel=place.channel,
             thread_ts=place.thread,
@@ -105,11 +105,11 @@ async def post(slack: AsyncWebClient, place: Destination, message: Message, *, p
 
 async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message) -> Outcome:
     """Change a message of ours; to repeat it does no harm, so a lost answer is no doubt but a reason to ask again."""
-    outcome = await _ask(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
+    outcome = await _call(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
     return RetryLater(seconds=1, reason=outcome.reason) if isinstance(outcome, OutcomeUnknown) else outcome
 
 
-async def _ask(call: Awaitable[AsyncSlackResponse]) -> Outcome:
+async def _call(call: Awaitable[AsyncSlackResponse]) -> Outcome:
     try:
         answer = await call
     except SlackCallFailed as error:

@@ -8,11 +8,11 @@ from typing import Protocol
 class DeliveryMetrics(Protocol):
     """Somebody who counts."""
 
-    def told(self, notifications: int) -> None:
+    def count_delivered(self, notifications: int) -> None:
         """Slack has taken a message that newly carries so many notifications."""
 
-    def doubted(self, outcome: str) -> None:
+    def count_unknown_outcome(self, outcome: str) -> None:
         """A lost answer was settled: found, missing, or unreadable (then told again rather than never)."""
 
-    def dropped(self, notifications: int) -> None:
+    def count_dropped(self, notifications: int) -> None:
         """So many notifications were given up, because their channel can't be told."""

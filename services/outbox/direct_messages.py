@@ -22,7 +22,7 @@ class DirectMessages:
         """The app is gone from the workspace."""
         self._opened = {to: channel for to, channel in self._opened.items() if to.team != team}
 
-    async def of(self, to: Recipient) -> str | RetryLater | ChannelClosed:
+    async def channel_for(self, to: Recipient) -> str | RetryLater | ChannelClosed:
         """The channel to post in for a channel's or a person's id."""
         if not to.channel.startswith(("U", "W")):
             return to.channel

@@ -15,7 +15,7 @@ from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.delivery_metrics import DeliveryMetrics
-from services.outbox.progress import Progress
+from services.outbox.progress import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from storage.repositories import Repositories
 
@@ -42,7 +42,7 @@ class Dispatcher:
     ) -> None:
         self._storage = storage
         self._clock = clock
-        self._progress = Progress(
+        self._progress = ProgressEdits(
             storage,
             clock=clock,
             every=limits.progress,
@@ -92,11 +92,11 @@ class Dispatcher:
         """Deliver until stopped, whatever was left from before first."""
         while not self._stopping.is_set():
             self._wake.clear()
-            self._snooze_ends = await self._storage.messages.end_snoozes(self._clock())
+            self._snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
             owed = await self._storage.outbox.recipients(self._clock())
             for to in dict.fromkeys([*owed, *await self._progress.recipients()]):
                 if to not in self._under_way:
-                    self._under_way[to] = asyncio.create_task(self._see_to(to))
+                    self._under_way[to] = asyncio.create_task(self._deliver_and_log(to))
             await self._wait_for_work()
         await asyncio.gather(*self._under_way.values())
 
@@ -113,7 +113,7 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    async def _see_to(self, to: Recipient) -> None:
+    async def _deliver_and_log(self, to: Recipient) -> None:
         try:
             await self.deliver(to)
         except Exception:
@@ -127,7 +127,7 @@ class Dispatcher:
     async def deliver(self, to: Recipient) -> None:
         """Deliver all that one recipient is owed; safe to begin again at any point."""
         attempts = 0
-        while not self._stopping.is_set() and (pause := await self._courier.next(to)) is not None:
+        while not self._stopping.is_set() and (pause := await self._courier.send_next(to)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))

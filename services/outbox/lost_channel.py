@@ -38,17 +38,17 @@ async def stop_subscriptions(
     for maker, theirs in by_maker.items():
         if channel.startswith("D"):
             break  # a direct message that can't be told is no place to say so
-        message = message_subscriptions.stopped(
+        message = message_subscriptions.subscriptions_stopped(
             channel, reason, [(one.app, one.terms) for one in theirs], presentation_of
         )
         # Named after what it is about, so that a crash between this and the stopping owes it no second time.
         numbers = "-".join(str(one.id) for one in theirs)
         parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"
         maker_to = Recipient(team=to.team, channel=maker)
-        await storage.messages.owe(
+        await storage.slack_messages.enqueue(
             parcel, maker_to, str(MessageKey(kind=MessageKind.NOTICE)), message.encode(), at
         )
     stopped = await subscriptions.stop(channel, reason, at)
     dropped = await storage.outbox.drop(to, reason)
-    counts.dropped(dropped)
+    counts.count_dropped(dropped)
     log.warning("relay.channel_closed", channel=channel, reason=reason, stopped=len(stopped), dropped=dropped)

@@ -47,39 +47,42 @@ class MessageKey(FrozenModel):
         return cls(kind=MessageKind(kind), key=key)
 
 
-def kind_of(subject: str) -> MessageKind | None:
+def read_kind(subject: str) -> MessageKind | None:
     """The kind of a subject that was kept; None for one of another version of the bot."""
     name = subject.split(" ", 1)[0]
     return MessageKind(name) if name in set(MessageKind) else None
 
 
-def told_of(notification: Notification) -> tuple[int, str]:
+def line_key(notification: Notification) -> tuple[int, str]:
     """What makes one line among many: a build, as one subscription is told of it."""
     return notification.subscription_id, notification.build.slug
 
 
-def build_run(build_slug: str) -> MessageKey:
+def build_run_key(build_slug: str) -> MessageKey:
     """The message that follows a build, or a deployment, which somebody has started here."""
     return MessageKey(kind=MessageKind.LIVE, key=f"{RUN} {build_slug}")
 
 
-def pipeline_run(attempt: str) -> MessageKey:
+def pipeline_run_key(attempt: str) -> MessageKey:
     """The message that follows an attempt of a pipeline which somebody has started here."""
     return MessageKey(kind=MessageKind.PIPELINE, key=f"{RUN} {attempt}")
 
 
-def runs_of(notification: Notification) -> list[MessageKey]:
+def run_keys(notification: Notification) -> list[MessageKey]:
     """The messages that follow what the notification tells of, where somebody has started it here."""
     ref = notification.pipeline
-    return [build_run(notification.build.slug), *([pipeline_run(ref.ref.key)] if ref is not None else [])]
+    return [
+        build_run_key(notification.build.slug),
+        *([pipeline_run_key(ref.ref.key)] if ref is not None else []),
+    ]
 
 
-def subject_of(notification: Notification) -> MessageKey:
+def message_key(notification: Notification) -> MessageKey:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build
     terms, ref = notification.terms, notification.pipeline
     if terms.run:
-        return runs_of(notification)[-1] if terms.filter.attempts else build_run(build.slug)
+        return run_keys(notification)[-1] if terms.filter.attempts else build_run_key(build.slug)
     # Who waits for one build is told of that one.
     if ref is not None and terms.style in _ONE_A_PIPELINE and not terms.filter.builds:
         return MessageKey(kind=MessageKind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
@@ -101,7 +104,7 @@ def subject_of(notification: Notification) -> MessageKey:
 _ONE_A_PIPELINE = (DeliveryStyle.EACH, DeliveryStyle.LIVE, DeliveryStyle.THREAD)
 
 
-def thread_of(notification: Notification) -> MessageKey:
+def thread_key(notification: Notification) -> MessageKey:
     """The message that a reply belongs under: the pull request's, the branch's, the tags' or the process's."""
     build = notification.build
     without_branch = "tags" if build.kind is Sort.BUILD else build.workflow

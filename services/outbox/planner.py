@@ -11,7 +11,7 @@ from domain.failure_streak import StreakPosition
 from domain.message_state import CardState, ThreadState
 from domain.notification import Notification
 from domain.notifications.rule import BuildEvent, DeliveryStyle
-from services.outbox.message_key import MessageKey, MessageKind, runs_of, subject_of, thread_of, told_of
+from services.outbox.message_key import MessageKey, MessageKind, line_key, message_key, run_keys, thread_key
 from services.outbox.rate_limits import RateLimits
 from storage.slack_messages import SlackMessage
 
@@ -65,27 +65,27 @@ class Plan:
     about: Notification | None = None
 
 
-def subjects_needed(due: Sequence[Notification]) -> list[str]:
+def keys_needed(due: Sequence[Notification]) -> list[str]:
     """The subjects of which a plan for these must know whether a message is there."""
     head = due[0]
-    subjects = [subject_of(head), thread_of(head)]
+    subjects = [message_key(head), thread_key(head)]
     subjects += [
         MessageKey(kind=kind) for kind in (MessageKind.BACKLOG, MessageKind.OUTAGE, MessageKind.FLOOD)
     ]
     subjects += [
-        subject_of(one) for one in due if one.terms.style is DeliveryStyle.LIVE or one.pipeline is not None
+        message_key(one) for one in due if one.terms.style is DeliveryStyle.LIVE or one.pipeline is not None
     ]
-    subjects += [run for one in due if one.terms.style in _BESIDE_A_RUN for run in runs_of(one)]
+    subjects += [run for one in due if one.terms.style in _BESIDE_A_RUN for run in run_keys(one)]
     return list(dict.fromkeys(str(one) for one in subjects))
 
 
 def plan(due: Sequence[Notification], facts: PlanContext) -> Plan:
     """The channel's next message. `due` is not empty and in order of ending."""
     head = due[0]
-    if (into_run := _into_run(due, facts)) is not None:
+    if (into_run := _edit_run(due, facts)) is not None:
         return into_run
     if head.due_at is not None and head.terms.style is not DeliveryStyle.CARD:
-        return _gathered(due)
+        return _digest(due)
     plain = [one for one in due if _is_plain(one, facts)]
     if plain and plain[0] is head:
         if (outage := _outage(plain, facts)) is not None:
@@ -93,13 +93,13 @@ def plan(due: Sequence[Notification], facts: PlanContext) -> Plan:
         if (backlog := _backlog(plain, facts)) is not None:
             return backlog
     if (run := _run_of(head, facts)) is not None:
-        return _below_run(run, due, facts)
+        return _reply_to_run(run, due, facts)
     if facts.posted >= facts.limits.flood and _is_new(head, facts):
         return _rolling(MessageKind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
     if head.terms.style is DeliveryStyle.THREAD:
         return _reply(due, facts)
-    subject = subject_of(head)
-    same = [one for one in due if subject_of(one) == subject]
+    subject = message_key(head)
+    same = [one for one in due if message_key(one) == subject]
     into = facts.there.get(str(subject)) if subject.kind in _JOINED else None
     if into is not None and subject.kind is MessageKind.CARD and (until := _snoozed(same, into, facts.now)):
         return Plan(subject, same, until=until)
@@ -120,7 +120,7 @@ def _is_new(one: Notification, facts: PlanContext) -> bool:
         return False
     if _run_of(one, facts) is not None:
         return False
-    subject = subject_of(one)
+    subject = message_key(one)
     return subject.kind not in (MessageKind.LIVE, MessageKind.PIPELINE) or str(subject) not in facts.there
 
 
@@ -128,12 +128,12 @@ def _run_of(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message in the channel that follows what this tells of, since somebody has started it here."""
     if one.terms.run or one.due_at is not None or one.terms.style not in _BESIDE_A_RUN:
         return None
-    return next((run for subject in runs_of(one) if (run := facts.there.get(str(subject)))), None)
+    return next((run for subject in run_keys(one) if (run := facts.there.get(str(subject)))), None)
 
 
-def _into_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
+def _edit_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
     """What the message of a run takes in: before all else, so that it never says less than what is posted below it."""
-    runs = [_edited_run(one, facts) for one in due]
+    runs = [_run_to_edit(one, facts) for one in due]
     first = next((run for run in runs if run is not None), None)
     if first is None:
         return None
@@ -141,27 +141,27 @@ def _into_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
     return Plan(MessageKey.read(first.subject), into, into=first)
 
 
-def _edited_run(one: Notification, facts: PlanContext) -> SlackMessage | None:
+def _run_to_edit(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message of a run that is edited to tell of this: it is its own, or the channel would be told by edits too."""
     if one.terms.run:
-        return facts.there.get(str(subject_of(one)))
-    return _run_of(one, facts) if _is_said_by_edits(one) else None
+        return facts.there.get(str(message_key(one)))
+    return _run_of(one, facts) if _is_shown_by_edits(one) else None
 
 
-def _below_run(run: SlackMessage, due: Sequence[Notification], facts: PlanContext) -> Plan:
+def _reply_to_run(run: SlackMessage, due: Sequence[Notification], facts: PlanContext) -> Plan:
     """What people are to be notified of, which no edit does: an answer to the run's message that the channel sees."""
-    subject = subject_of(due[0])
-    same = [one for one in due if subject_of(one) == subject and not _is_said_by_edits(one)]
+    subject = message_key(due[0])
+    same = [one for one in due if message_key(one) == subject and not _is_shown_by_edits(one)]
     if subject.kind in _JOINED and (there := facts.there.get(str(subject))) is not None:
         return Plan(subject, same, into=there)
     return Plan(subject, same, thread=run, broadcast=True)
 
 
-def _is_said_by_edits(one: Notification) -> bool:
+def _is_shown_by_edits(one: Notification) -> bool:
     return one.terms.style is DeliveryStyle.LIVE or one.event == BuildEvent.STARTED
 
 
-def _gathered(due: Sequence[Notification]) -> Plan:
+def _digest(due: Sequence[Notification]) -> Plan:
     """What waited for the same reason, whichever subscriptions of the channel it is for: one message for all of it."""
     head = due[0]
     same = [
@@ -169,7 +169,7 @@ def _gathered(due: Sequence[Notification]) -> Plan:
         for one in due
         if one.due_at is not None
         and one.terms.style is not DeliveryStyle.CARD
-        and _awaited(one) == _awaited(head)
+        and _waits_for(one) == _waits_for(head)
     ]
     key = f"{head.subscription_id} {min(one.due_at for one in same if one.due_at):%Y-%m-%dT%H:%M}"
     first = list(dict.fromkeys(one.build.slug for one in same))[:DIGEST_SIZE]
@@ -178,7 +178,7 @@ def _gathered(due: Sequence[Notification]) -> Plan:
     )
 
 
-def _awaited(one: Notification) -> object:
+def _waits_for(one: Notification) -> object:
     """What it waited for: its digest, or the end of the quiet hours."""
     terms = one.terms
     return terms.style if terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY) else terms.quiet
@@ -214,11 +214,13 @@ def _rolling(
 
 def _of_first_builds(gathered: Sequence[Notification], most: int) -> Sequence[Notification]:
     """What is owed of the first so many builds; all moments of one build go together, since they are one line."""
-    return _all_of(list(dict.fromkeys(told_of(one) for one in gathered))[:most], gathered)
+    return _of_builds(list(dict.fromkeys(line_key(one) for one in gathered))[:most], gathered)
 
 
-def _all_of(builds: Container[tuple[int, str]], gathered: Sequence[Notification]) -> Sequence[Notification]:
-    return [one for one in gathered if told_of(one) in builds]
+def _of_builds(
+    builds: Container[tuple[int, str]], gathered: Sequence[Notification]
+) -> Sequence[Notification]:
+    return [one for one in gathered if line_key(one) in builds]
 
 
 def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
@@ -228,10 +230,10 @@ def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
     if begun is not None and facts.now - begun.sent_at <= ONE_BACKLOG:
         # Up to the first that is younger, so that none is told before one that ended earlier; but of a build that was
         # owed then, everything.
-        waited = {told_of(one) for one in takewhile(lambda one: one.created_at <= begun.sent_at, plain)}
+        waited = {line_key(one) for one in takewhile(lambda one: one.created_at <= begun.sent_at, plain)}
         if waited:
             more = MessageKey(kind=MessageKind.BACKLOG, key="more")
-            return Plan(more, _of_first_builds(_all_of(waited, plain), DIGEST_SIZE), thread=begun)
+            return Plan(more, _of_first_builds(_of_builds(waited, plain), DIGEST_SIZE), thread=begun)
     many = len(plain) > facts.limits.backlog
     old = len(plain) > 1 and facts.now - plain[0].created_at > facts.limits.backlog_age
     return Plan(subject, _of_first_builds(plain, DIGEST_SIZE)) if many or old else None
@@ -239,14 +241,14 @@ def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
 
 def _reply(due: Sequence[Notification], facts: PlanContext) -> Plan:
     head = due[0]
-    subject, topic = subject_of(head), thread_of(head)
+    subject, topic = message_key(head), thread_key(head)
     parent = facts.there.get(str(topic))
     if parent is None or facts.now - parent.sent_at > THREADS_LIVE:
         return Plan(topic, (), about=head)
     if facts.now - ThreadState.read(parent.note).shown_at > THREADS_CHECKED:
         # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
         return Plan(topic, (), into=parent, about=head)
-    same = [one for one in due if subject_of(one) == subject]
+    same = [one for one in due if message_key(one) == subject]
     if subject.kind is MessageKind.PIPELINE and (there := facts.there.get(str(subject))) is not None:
         return Plan(subject, same, into=there)
     return Plan(subject, same, thread=parent, broadcast=head.terms.broadcast)

@@ -14,7 +14,7 @@ from storage.slack_messages import RunningMessage
 FEWER_AFTER = 480
 
 
-class Progress:
+class ProgressEdits:
     """Knows which messages show something that runs, and when each was edited last.
 
     It is a cache: the storage is asked anew several times an interval, for as long as something runs. `every` is in
@@ -81,7 +81,7 @@ class Progress:
         # A clock that was set back must not put this off.
         if self._check_at is None or now < self._check_at <= now + self._every:
             return
-        running = await self._storage.messages.running()
+        running = await self._storage.slack_messages.running()
         self._running = {one.parcel: one for one in running}
         self._edited = {parcel: at for parcel, at in self._edited.items() if parcel in self._running}
         self._check_at = now + self._every / 5 if running else None

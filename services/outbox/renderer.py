@@ -9,13 +9,13 @@ from domain.build_author import person_here
 from domain.failure_streak import BuildSummary, StreakState
 from domain.message import Message
 from domain.message_state import CardState, RunNote
-from domain.notification import Notification, Status
+from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import BuildEvent, DeliveryStyle
 from messages import build_text, notifications, pipeline_card
 from messages.notifications import NotificationContent
 from messages.provider_presentation import PresentationOf
 from messages.started_run import add_starter
-from services.outbox.message_key import MessageKind, told_of
+from services.outbox.message_key import MessageKind, line_key
 
 
 def render(
@@ -29,32 +29,32 @@ def render(
 ) -> Message:
     """Render the message of this kind; `carried` is not empty and in order of ending."""
     # Several moments of one build: the last one says it all.
-    tellings = [_content(one, presentation_of) for one in {told_of(one): one for one in carried}.values()]
+    tellings = [_content(one, presentation_of) for one in {line_key(one): one for one in carried}.values()]
     match kind:
         case MessageKind.CARD:
-            return notifications.series_card(tellings, CardState.read(note), now=now)
+            return notifications.streak_card(tellings, CardState.read(note), now=now)
         case MessageKind.THREAD:
             return notifications.thread_head(tellings[-1])
         case MessageKind.OUTAGE:
-            return notifications.outage(tellings)
+            return notifications.outage_digest(tellings)
         case MessageKind.FLOOD:
-            return notifications.flood(tellings, limit=flood_limit)
+            return notifications.flood_digest(tellings, limit=flood_limit)
         case MessageKind.GATHERED:
             # Two subscriptions may be about the same build.
             once = list({one.build.slug: one for one in tellings}.values())
-            return notifications.gathered(once, title=_why_gathered(carried))
+            return notifications.build_digest(once, title=_why_gathered(carried))
         case MessageKind.PIPELINE if carried[-1].pipeline is not None:
-            told = pipeline_card.told_pipeline(carried[-1].pipeline, tellings, now=now)
+            told = pipeline_card.pipeline_notification(carried[-1].pipeline, tellings, now=now)
             return add_starter(told, RunNote.read(note))
         case MessageKind.BUILD | MessageKind.REPLY if _is_over(carried):
-            return notifications.earlier_moment(tellings[-1], carried[-1].event)
+            return notifications.outdated_notification(tellings[-1], carried[-1].event)
         case MessageKind.BUILD | MessageKind.LIVE | MessageKind.REPLY:
-            told = notifications.told_build(tellings[-1], now=now)
+            told = notifications.build_notification(tellings[-1], now=now)
             return add_starter(told, RunNote.read(note))
         case _:
             if len(tellings) == 1:
-                return notifications.told_build(tellings[0], now=now)
-            return notifications.gathered(
+                return notifications.build_notification(tellings[0], now=now)
+            return notifications.build_digest(
                 tellings, title=f"{_builds(carried)} ended while I could not tell you"
             )
 
@@ -79,7 +79,8 @@ def _content(one: Notification, presentation_of: PresentationOf) -> Notification
 def _is_over(carried: Sequence[Notification]) -> bool:
     """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
     return all(
-        one.build.ended and one.event != BuildEvent.ENDED and one.status is Status.TOLD for one in carried
+        one.build.ended and one.event != BuildEvent.ENDED and one.status is NotificationStatus.TOLD
+        for one in carried
     )
 
 
@@ -110,8 +111,8 @@ def _why_gathered(carried: Sequence[Notification]) -> str:
 
 
 def _sorts(carried: Sequence[Notification]) -> str:
-    return build_text.sorts(one.build for one in carried)
+    return build_text.run_kinds(one.build for one in carried)
 
 
 def _builds(carried: Sequence[Notification]) -> str:
-    return build_text.counted(list({one.build.slug: one.build for one in carried}.values()))
+    return build_text.count_runs(list({one.build.slug: one.build for one in carried}.values()))

@@ -60,7 +60,7 @@ class FailureAnalyzer:
         """Analyze until stopped; no failure ends it."""
         while not self._stopping:
             self._wake.clear()
-            unread = await self._storage.failures.next(self._provider)
+            unread = await self._storage.failure_analyses.next(self._provider)
             wait = (unread.due - self._clock()).total_seconds() if unread else LONGEST_SLEEP
             if unread is not None and wait <= 0:
                 await self._analyze(unread)
@@ -77,7 +77,7 @@ class FailureAnalyzer:
         except Exception:
             # A log that breaks the reading must not keep the others from being read.
             log.exception("investigate.broken", build=unread.build_slug)
-            await self._storage.failures.concluded(unread, None)
+            await self._storage.failure_analyses.conclude(unread, None)
 
     async def analyze(self, unread: PendingAnalysis) -> None:
         """Read the build's log, or decide to do so later."""
@@ -87,7 +87,7 @@ class FailureAnalyzer:
             failure = await self._runner.run(find_failure, tail.framed)
         except Forbidden as reason:
             log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
-            await self._storage.failures.concluded(unread, None)
+            await self._storage.failure_analyses.conclude(unread, None)
         except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
             await self._retry_or_give_up(unread, last_try=last_try)
@@ -96,7 +96,7 @@ class FailureAnalyzer:
                 await self._retry_or_give_up(unread, last_try=False)
                 return
             failure = failure.model_copy(update={"summary": await self._summary(unread)})
-            await self._storage.failures.concluded(unread, failure)
+            await self._storage.failure_analyses.conclude(unread, failure)
             self._found()
 
     async def _summary(self, unread: PendingAnalysis) -> str | None:
@@ -108,6 +108,8 @@ class FailureAnalyzer:
 
     async def _retry_or_give_up(self, unread: PendingAnalysis, *, last_try: bool) -> None:
         if last_try:
-            await self._storage.failures.concluded(unread, None)
+            await self._storage.failure_analyses.conclude(unread, None)
         else:
-            await self._storage.failures.later(unread, self._clock() + FIRST_PAUSE * 2**unread.tries)
+            await self._storage.failure_analyses.postpone(
+                unread, self._clock() + FIRST_PAUSE * 2**unread.tries
+            )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.build import BuildChange, BuildState
-from domain.notifications.matching import overdue
+from domain.notifications.matching import find_overdue
 from domain.poll_state import PolledApp, PollSnapshot, PollState
 from domain.polling import BuildSource, CachedResponse, PollInput, PollResult
 from domain.subscription import Subscription
@@ -85,7 +85,7 @@ class Poll:
         changes = await self._record(state, gathered)
         if gathered.failure is not None:
             raise gathered.failure
-        reminded = await self._remind()
+        reminded = await self._enqueue_overdue()
         after = await self._current_state()
         followed = {one.id for one in after.followed} & {one.id for one in after.pipelines}
         running = gathered.waiting or bool(after.open_builds or followed)
@@ -97,7 +97,7 @@ class Poll:
             # What is watched is read anew only where it may have changed: it can be ten thousand apps.
             known = self._apps if self._revision == self._storage.subscriptions.revision else None
             self._revision = self._storage.subscriptions.revision
-            self._state = await self._storage.watching.state(self._token, self._provider, known)
+            self._state = await self._storage.watched_builds.state(self._token, self._provider, known)
             if known is None:
                 self._limits = await self._storage.subscriptions.with_limits(self._provider)
                 self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
@@ -105,7 +105,7 @@ class Poll:
         return self._state
 
     async def _states(self, slugs: Sequence[str]) -> Mapping[str, BuildState]:
-        return await self._storage.watching.states(self._provider, slugs)
+        return await self._storage.watched_builds.states(self._provider, slugs)
 
     def _whose_turn(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
         """As many apps as one look may ask for, each in its turn; what is not read now is read by a later look."""
@@ -118,20 +118,20 @@ class Poll:
             self._turn = chosen[-1]
         return [*before, *chosen]
 
-    async def _remind(self) -> bool:
+    async def _enqueue_overdue(self) -> bool:
         """Owe what time alone has brought about: builds that are on hold, or run, for too long."""
         if not self._limits:
             return False
         storage, now = self._storage, self._clock()
-        builds = await storage.watching.open_builds(self._provider)
+        builds = await storage.watched_builds.open_builds(self._provider)
         names = await storage.subscriptions.names(one.team for one in self._limits)
         owed = {
             (one.subscription_id, one.build_slug, one.event): one
-            for one in overdue(builds, self._limits, names, self._provider_clock())
+            for one in find_overdue(builds, self._limits, names, self._provider_clock())
         }
         new = [one for key, one in owed.items() if key not in self._reminded]
         if new:
-            await self._recorder.owe(new, at=now)
+            await self._recorder.enqueue(new, at=now)
         self._reminded = set(owed)
         return bool(new)
 
@@ -153,7 +153,7 @@ class Poll:
             snapshots=tuple(gathered.snapshots),
             logs=self._reader.logs,
         )
-        if _says_nothing_new(sighting, state):
+        if _is_unchanged(sighting, state):
             return ()
         changes = await self._recorder.record(sighting, at=self._clock())
         # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
@@ -164,7 +164,7 @@ class Poll:
         return changes
 
 
-def _says_nothing_new(sighting: PollSnapshot, state: PollState) -> bool:
+def _is_unchanged(sighting: PollSnapshot, state: PollState) -> bool:
     found = (sighting.builds, sighting.joined, sighting.missed, sighting.forgotten)
     return (
         not any((*found, sighting.pipelines, sighting.pipelines_gone, sighting.snapshots))

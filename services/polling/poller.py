@@ -17,8 +17,8 @@ log = structlog.get_logger()
 
 LONGEST_PAUSE = timedelta(minutes=5)
 # After so many failures in a row the provider is not looked at but only probed, until a probe succeeds.
-BREAKS_AFTER = 5
-BLIND_AFTER = 3
+CIRCUIT_OPENS_AFTER = 5
+OUTAGE_AFTER = 3
 # However often somebody asks for a look, or a webhook calls.
 SHORTEST_PAUSE = 0.2
 
@@ -69,18 +69,18 @@ class Poller:
         self._reason = ""
 
     @property
-    def blindness(self) -> Outage | None:
+    def outage(self) -> Outage | None:
         """Why nothing can be seen at the moment; None while looks succeed, or have failed only just now."""
-        if self.failures < BLIND_AFTER:
+        if self.failures < OUTAGE_AFTER:
             return None
         return Outage(self.last_success, self._reason)
 
     @property
-    def broken(self) -> bool:
+    def is_circuit_open(self) -> bool:
         """Whether the circuit is open: the provider failed so often that it is only probed."""
-        return self.failures >= BREAKS_AFTER
+        return self.failures >= CIRCUIT_OPENS_AFTER
 
-    def look_now(self) -> None:
+    def poll_now(self) -> None:
         """Look as soon as the provider allows, instead of at the next interval's end."""
         self._now_please.set()
 
@@ -88,10 +88,10 @@ class Poller:
         """Look until stopped; a look that fails is tried again later, and no failure ends the watching."""
         while not self._stopping.is_set():
             self._now_please.clear()
-            pause = await self._look_once()
+            pause = await self._poll_once()
             try:
                 async with asyncio.timeout(pause):
-                    await self._wait_for_a_reason()
+                    await self._wait_for_request()
             except TimeoutError:
                 continue
 
@@ -101,10 +101,10 @@ class Poller:
         self._not_before = None
         self._now_please.set()
 
-    async def _look_once(self) -> float:
+    async def _poll_once(self) -> float:
         """Look; returns the seconds to wait before the next look."""
         try:
-            if self.broken and self._probe is not None:
+            if self.is_circuit_open and self._probe is not None:
                 # One small request, asked once: a provider that is down is not helped by more.
                 await self._probe()
                 log.info("watch.recovered", failures=self.failures)
@@ -139,7 +139,7 @@ class Poller:
             self._found()
         return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
 
-    async def _wait_for_a_reason(self) -> None:
+    async def _wait_for_request(self) -> None:
         """Return when somebody asked for a look and the provider has not forbidden it, or `run` is to end."""
         try:
             async with asyncio.timeout(SHORTEST_PAUSE):

@@ -25,7 +25,7 @@ class Pollers:
             self._watchers[reader.provider] = watcher
 
     @property
-    def watchers(self) -> Mapping[Provider, Poller]:
+    def pollers(self) -> Mapping[Provider, Poller]:
         """Each provider's poller."""
         return self._watchers
 
@@ -36,21 +36,21 @@ class Pollers:
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None
 
-    def look_now(self, provider: Provider) -> None:
+    def poll_now(self, provider: Provider) -> None:
         """Poll a provider as soon as it allows; nothing happens for one that is not polled."""
         if provider in self._watchers:
-            self._watchers[provider].look_now()
+            self._watchers[provider].poll_now()
 
     def is_current(self, provider: Provider) -> bool:
         """Whether the last poll of the provider succeeded, so that what runs there is known."""
         watcher = self._watchers.get(provider)
         return watcher is not None and watcher.last_success is not None and not watcher.failures
 
-    def blindness(self, provider: Provider) -> Outage | None:
+    def outage(self, provider: Provider) -> Outage | None:
         """Return why the provider can't be polled at the moment; None where it can."""
         if provider not in self._watchers:
             return Outage(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
-        return self._watchers[provider].blindness
+        return self._watchers[provider].outage
 
     async def baseline(self, app: App) -> Baseline:
         """Return the builds of an app whose polling begins. Raises ProviderError."""

@@ -130,14 +130,14 @@ class VisibleApps:
     async def _directory(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
         """Return the catalog that they are shown, and the slugs that they may see of it; None: all of them."""
         if await self._clients.is_linked(self._storage.team, self._person):
-            return self._clients.of(self._storage.team, self._person).apps, None
-        if await self._clients.serves(self._storage.team, self._person):
+            return self._clients.for_person(self._storage.team, self._person).apps, None
+        if await self._clients.acts_for(self._storage.team, self._person):
             return self._clients.service_apps, None
         if self._channel is None:
             followed = await self._storage.subscriptions.of_all_channels()
         else:
             followed = await self._storage.subscriptions.of_channel(self._channel)
-        return self._clients.service_apps, followed_in(followed, self._clients)
+        return self._clients.service_apps, subscribed_apps(followed, self._clients)
 
     async def _sees_little(self) -> NotConnected:
         """Return why they see only the apps that the channel subscribes to."""
@@ -158,16 +158,16 @@ class LimitedVisibility(NotConnected):
     sentence = SEES_LITTLE
 
 
-def followed_in(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
+def subscribed_apps(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
     """Return the apps that everybody in the channel may see, since the creators of the subscriptions see them now."""
     return frozenset(
         one.app.slug
         for one in subscriptions
-        if one.app is not None and one.app.provider is at.provider and is_seen(one, at)
+        if one.app is not None and one.app.provider is at.provider and is_visible_to_creator(one, at)
     )
 
 
-def is_seen(one: Subscription, at: ProviderClients[Any]) -> bool:
+def is_visible_to_creator(one: Subscription, at: ProviderClients[Any]) -> bool:
     """Whether the subscription's creator is known to see what it shows.
 
     One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.

@@ -17,7 +17,7 @@ async def find_run(
     """Return the run that is meant, with its app. Raises UserError, and what `find_build` does."""
     if context.builds_at(provider) is not None:
         return await find_build(context, app_words, ref, provider)
-    app = await context.apps_of(provider).still(await find_app(context, app_words, provider))
+    app = await context.visible_apps(provider).still(await find_app(context, app_words, provider))
     build = await _recorded(context, app, ref)
     if build is None:
         raise UserError(
@@ -31,15 +31,15 @@ async def latest_of(app: App, context: RequestContext, most: int) -> Sequence[Bu
     """Return the app's latest runs, newest first. Raises ProviderError."""
     client = context.builds_at(app.provider)
     if client is None:
-        await context.apps_of(app.provider).still(app)
-        return await context.services.storage.watching.latest_of(app, most)
+        await context.visible_apps(app.provider).still(app)
+        return await context.services.storage.watched_builds.latest_of(app, most)
     async for page in client.builds(app.slug, limit=most).pages():
         return page.items
     return ()
 
 
 async def _recorded(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
-    watching = context.services.storage.watching
+    watching = context.services.storage.watched_builds
     if ref.number is not None:
         return await watching.numbered(app, ref.number)
     run_slug = context.services.registry.get(app.provider).run_slug

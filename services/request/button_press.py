@@ -42,7 +42,7 @@ class ButtonPress:
             PressedMessage.in_body(body),
             body.get("response_url"),
         )
-        to_pane = context.pane is not None
+        to_pane = context.view is not None
         say: ReplacingResponder = (
             ViewResponder(context, waits=not form) if to_pane else ResponseUrlResponder(context, url, on)
         )

@@ -64,8 +64,8 @@ class RequestContext:
     channel: str
     name: str | None = None
     trigger_id: str = ""
-    pane: ViewContext | None = None
-    vouched: bool = True
+    view: ViewContext | None = None
+    is_verified: bool = True
     thread: str | None = None
 
     @classmethod
@@ -83,7 +83,7 @@ class RequestContext:
             or container.get("channel_id")
             or ViewMetadata.read(view.get("private_metadata")).channel,
             trigger_id=body.get("trigger_id") or "",
-            pane=ViewContext.in_body(body),
+            view=ViewContext.in_body(body),
         )
 
     @property
@@ -98,7 +98,7 @@ class RequestContext:
 
     def client_for(self, provider: Provider) -> UserClient[Any]:
         """Return the clients under which the person is answered; each provider's `api/access.py` has them typed."""
-        return self.services.clients.at(provider).of(self.team, self.identity)
+        return self.services.clients.at(provider).for_person(self.team, self.identity)
 
     def builds_at(self, provider: Provider) -> BuildClient | None:
         """Return what lists and reads the provider's builds for them; None where the provider lists none.
@@ -107,9 +107,9 @@ class RequestContext:
         """
         return self.client_for(provider).builds
 
-    def apps_of(self, provider: Provider) -> VisibleApps:
+    def visible_apps(self, provider: Provider) -> VisibleApps:
         """Return the provider's apps that they may see here."""
-        channel = self.channel if self.vouched else None
+        channel = self.channel if self.is_verified else None
         return VisibleApps(self.services.clients.at(provider), self.storage, self.identity, channel)
 
     def own_apps(self, provider: Provider) -> AppCatalog[Any]:
@@ -119,12 +119,12 @@ class RequestContext:
     @property
     def identity(self) -> str:
         """The person whose accounts count; nobody (`""`) where Slack does not identify them."""
-        return self.person if self.vouched else ""
+        return self.person if self.is_verified else ""
 
     async def may_act(self, provider: Provider) -> bool:
         """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
         clients = self.services.clients.at(provider)
-        return await self.is_linked(provider) or await clients.serves(self.team, self.identity)
+        return await self.is_linked(provider) or await clients.acts_for(self.team, self.identity)
 
     async def is_linked(self, provider: Provider) -> bool:
         """Whether they have an account of their own at the provider that works."""
@@ -134,17 +134,17 @@ class RequestContext:
         """Return the current time."""
         return self.services.clock()
 
-    def now_at(self, provider: Provider) -> datetime:
+    def provider_now(self, provider: Provider) -> datetime:
         """Return the time at the provider, to compare its own times with."""
         return self.services.clients.at(provider).provider_clock()
 
     async def show(self, view: Mapping[str, Any]) -> str:
         """Open a modal, on top of the one they are in; returns its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)
-        if self.pane is None or self.pane.home:
+        if self.view is None or self.view.home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
-        elif self.pane.full:
-            answer = await slack.views_update(view_id=self.pane.id, view=view)
+        elif self.view.full:
+            answer = await slack.views_update(view_id=self.view.id, view=view)
         else:
             answer = await slack.views_push(trigger_id=self.trigger_id, view=view)
         return str(answer["view"]["id"])
@@ -159,7 +159,7 @@ class RequestContext:
     def _signed(self, view: Mapping[str, Any]) -> dict[str, Any]:
         return sign_view(view, self.services.storage.signing, team=self.team, person=self.person)
 
-    async def signature(self) -> str:
+    async def display_name(self) -> str:
         """Return the person's name, for a provider that knows only the owner of the bot's token."""
         if self.name:
             return self.name
@@ -167,7 +167,7 @@ class RequestContext:
         profile = user.get("profile") or {}
         return str(profile.get("display_name") or user.get("real_name") or user.get("name") or self.person)
 
-    async def zone(self) -> str:
+    async def timezone(self) -> str:
         """Return the person's time zone by its IANA name; UTC where Slack does not say."""
         zone = str((await self._user()).get("tz") or "UTC")
         return zone if zone in available_timezones() else "UTC"
@@ -176,7 +176,7 @@ class RequestContext:
         """Return the person's e-mail address; None where Slack does not say."""
         return ((await self._user()).get("profile") or {}).get("email")
 
-    async def belongs(self) -> bool:
+    async def is_member(self) -> bool:
         """Whether the person is of the workspace or its organisation, now; guests are. Raises MembershipUnknown."""
         return await self.services.clients.members.belongs(self.team, self.person)
 
@@ -197,7 +197,7 @@ class RequestContext:
 
     async def is_admin(self) -> bool:
         """Whether the person is an admin or an owner of the workspace, and Slack says so."""
-        if not self.vouched or not await self.is_full_member():
+        if not self.is_verified or not await self.is_full_member():
             return False
         user = await self._user()
         return any(user.get(name) for name in _ADMINS) and not user.get("deleted")

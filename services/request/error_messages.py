@@ -24,7 +24,7 @@ from services.actions.result import PermissionDenied
 from services.lookup.app_names import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
 from services.request.finder import UserError
-from services.request.late_replies import is_slacks_trouble
+from services.request.late_replies import is_slack_outage
 from services.request.request_tracker import Repeated, take_up, wait_for_place
 from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
@@ -34,7 +34,7 @@ from storage.database import WorkspaceGone
 
 log = structlog.get_logger()
 
-MISTAKES = (
+USER_ERRORS = (
     CommandError,
     UnknownApp,
     AmbiguousApp,
@@ -88,11 +88,11 @@ _REFUSALS = {
 def in_words(error: Exception) -> Message:
     """Render the error as a message: what was wrong, what would work, and the button that does it."""
     if isinstance(error, PermissionDenied):
-        return notices.problem(sentence_for(error), connect=error.connect, rule=error.rule)
-    return notices.problem(sentence_for(error), connect=connect_at(error))
+        return notices.error_message(sentence_for(error), connect=error.connect, rule=error.rule)
+    return notices.error_message(sentence_for(error), connect=provider_to_connect(error))
 
 
-def connect_at(error: Exception) -> Provider | None:
+def provider_to_connect(error: Exception) -> Provider | None:
     """Return the provider at which the person has to link an account, where that is what is missing."""
     if isinstance(error, PermissionDenied):
         return error.connect
@@ -102,16 +102,16 @@ def connect_at(error: Exception) -> Provider | None:
     return error.provider if is_missing and isinstance(error, NotConnected) else None
 
 
-def answer_to(error: Exception) -> Reply:
+def reply_to_error(error: Exception) -> Reply:
     """Return the reply to the error; how to link an account, or add a rule, is shown to one person alone."""
-    alone = connect_at(error) is not None or isinstance(error, PastedToken)
+    alone = provider_to_connect(error) is not None or isinstance(error, PastedToken)
     alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
     return Reply(in_words(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
 
 
 def sentence_for(error: BaseException) -> str:
     """Return the error as a sentence without Slack markup, for places that take plain text."""
-    if isinstance(error, (*MISTAKES, ProviderError)):
+    if isinstance(error, (*USER_ERRORS, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
     if isinstance(error, ChainBroken):
@@ -137,7 +137,7 @@ def refusal_of(error: BaseException) -> str | None:
     return error.reason if isinstance(error, SlackCallFailed) and error.reason in _REFUSALS else None
 
 
-async def say_or_explain(
+async def reply_or_explain(
     asked: Coroutine[Any, Any, Reply | None], say: Responder, *, changes: bool = True
 ) -> None:
     """Send the reply, or a message about the error; nothing where the reply was a message of its own.
@@ -152,7 +152,7 @@ async def say_or_explain(
         return
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
         asked.close()
-        await _say(answer_to(error), say)
+        await _say(reply_to_error(error), say)
         return
     asking = asyncio.create_task(asked)
     try:
@@ -163,7 +163,7 @@ async def say_or_explain(
     try:
         said = await asking
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
-        said = answer_to(error)
+        said = reply_to_error(error)
     if said is not None:
         await _say(said, say)
 
@@ -174,9 +174,9 @@ async def _say(said: Reply, say: Responder) -> None:
         await say(said)
     except SlackCallFailed as problem:
         # A dialog is gone by the time that Slack is back.
-        if not isinstance(say, ChannelResponder | ResponseUrlResponder) or not is_slacks_trouble(problem):
+        if not isinstance(say, ChannelResponder | ResponseUrlResponder) or not is_slack_outage(problem):
             raise
         context = say.context
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
-        if not context.services.late_answers.later(context.team, context.person, lambda: say(said)):
+        if not context.services.late_replies.retry(context.team, context.person, lambda: say(said)):
             raise

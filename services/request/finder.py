@@ -73,10 +73,10 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
     The app is always one that the person may see now, under its present title; stored data only tells which one could
     be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
     """
-    apps = context.apps_of(provider)
+    apps = context.visible_apps(provider)
     if words is not None:
         return await apps.find(words)
-    if (slug := await slug_of_channel(context, provider)) is not None:
+    if (slug := await find_channel_app_slug(context, provider)) is not None:
         try:
             return await apps.require(slug)
         except (NotFound, Forbidden) as error:
@@ -94,19 +94,19 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
     )
 
 
-async def channels_app(context: RequestContext, provider: Provider) -> App | None:
+async def find_channel_app(context: RequestContext, provider: Provider) -> App | None:
     """Return the app that a command in this channel means where it names none; None where the person can see none.
 
     Only apps that are listed in time count, since forms are opened with it.
     """
-    if (slug := await slug_of_channel(context, provider)) is None:
+    if (slug := await find_channel_app_slug(context, provider)) is None:
         return None
-    return next((app for app in await context.apps_of(provider).in_time() if app.slug == slug), None)
+    return next((app for app in await context.visible_apps(provider).in_time() if app.slug == slug), None)
 
 
-async def slug_of_channel(context: RequestContext, provider: Provider) -> str | None:
+async def find_channel_app_slug(context: RequestContext, provider: Provider) -> str | None:
     """Return the slug of the channel's default app, or else of the only one that it subscribes to."""
-    default = await context.storage.channels.default_app(context.channel, provider)
+    default = await context.storage.channel_settings.default_app(context.channel, provider)
     if default is not None:
         return default
     subscriptions = await context.storage.subscriptions.of_channel(context.channel)
@@ -140,7 +140,7 @@ async def find_build(
 
 async def app_by_slug(context: RequestContext, slug: str, provider: Provider) -> App:
     """Return the app that a button or list names. Raises ProviderError, also where the person may not see it."""
-    return await context.apps_of(provider).require(slug)
+    return await context.visible_apps(provider).require(slug)
 
 
 async def build_by_slugs(
@@ -186,14 +186,14 @@ class _BuildSearch:
         self._context = context
         self._provider = provider
         self._client = build_client(context, provider)
-        self._apps = context.apps_of(provider)
+        self._apps = context.visible_apps(provider)
         self._slug = build_slug
         self._limits = limits
 
     async def find(self) -> tuple[App, Build]:
         """Return the build with its app. Raises UserError, ProviderError."""
         context, limits = self._context, self._limits
-        recorded = await context.services.storage.watching.build(self._provider, self._slug)
+        recorded = await context.services.storage.watched_builds.build(self._provider, self._slug)
         if recorded is not None:
             app = await self._apps.require(recorded.build.app_slug)
             return app, await self._client.build(app.slug, self._slug)
@@ -232,7 +232,7 @@ class _BuildSearch:
     async def _apps_near(self, visible: Mapping[str, App]) -> Sequence[App]:
         """Return the apps to look in first, nearest first, of those that the person may see."""
         storage, channel = self._context.storage, self._context.channel
-        default = await storage.channels.default_app(channel, self._provider)
+        default = await storage.channel_settings.default_app(channel, self._provider)
         here = [
             *([default] if default is not None else []),
             *self._subscribed_apps(await storage.subscriptions.of_channel(channel)),

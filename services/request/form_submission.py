@@ -75,11 +75,11 @@ def course_of(
 ) -> SubmissionFlow[Reply | None]:
     """How a form goes that can always be submitted again; `field` is where problems stand that name none."""
     return SubmissionFlow(
-        waiting=notices.notice(title, f"⏳ {waiting}"),
+        waiting=notices.notice_modal(title, f"⏳ {waiting}"),
         done=lambda said: (
             views.shown_in_modal(title, said.message)
             if said is not None
-            else notices.notice(title, "✅ Done. The message about it follows it to its end.")
+            else notices.notice_modal(title, "✅ Done. The message about it follows it to its end.")
         ),
         again=again,
         # What was typed can be mended: it stays there, whoever refused it.

@@ -129,7 +129,7 @@ async def _answer_late(
 
 async def _say_alone(title: str, problem: BaseException, context: RequestContext) -> None:
     """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
-    said = Reply(notices.problem(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
+    said = Reply(notices.error_message(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
     try:
         await ChannelResponder(replace(context, channel=""))(said)
     except SlackCallFailed as error:

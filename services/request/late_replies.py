@@ -37,10 +37,10 @@ _TROUBLE = frozenset(
 # What shows an answer; whatever else is asked before that may be asked again.
 _SAYING = frozenset({"chat.postMessage", "chat.postEphemeral"})
 
-SayAgain = Callable[[], Awaitable[None]]
+SendReply = Callable[[], Awaitable[None]]
 
 
-class LateAnswers:
+class LateReplies:
     """Retries replies until Slack takes them or they are too old; `run` drops them when it is stopped.
 
     They are not stored: a reply may be for one person alone, or hold secrets.
@@ -71,17 +71,17 @@ class LateAnswers:
             if workspace == team:
                 task.cancel()
 
-    def later(self, team: str, person: str, again: SayAgain) -> bool:
+    def retry(self, team: str, person: str, send: SendReply) -> bool:
         """Retry the reply until Slack takes it; returns False where too many wait already."""
         waiting = Counter(self._tasks.values())[team, person]
         if self._stopping.is_set() or len(self._tasks) >= MOST or waiting >= MOST_EACH:
             return False
-        task = asyncio.create_task(self._again(again), name="late answer")
+        task = asyncio.create_task(self._again(send), name="late answer")
         self._tasks[task] = (team, person)
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return True
 
-    async def _again(self, again: SayAgain) -> None:
+    async def _again(self, again: SendReply) -> None:
         pause = self._first_pause
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lasts):
@@ -91,7 +91,7 @@ class LateAnswers:
                     try:
                         await again()
                     except Exception as problem:  # noqa: BLE001 - it ends with what is no trouble of Slack's
-                        if not is_slacks_trouble(problem):
+                        if not is_slack_outage(problem):
                             log.warning("answer.given_up", reason=type(problem).__name__)
                             return
                     else:
@@ -100,7 +100,7 @@ class LateAnswers:
         log.warning("answer.given_up", reason="too old")
 
 
-def is_slacks_trouble(problem: BaseException) -> bool:
+def is_slack_outage(problem: BaseException) -> bool:
     """Whether Slack could not be reached or could not take a message, so that it certainly was not shown."""
     if not isinstance(problem, SlackCallFailed):
         return isinstance(problem, aiohttp.ClientConnectorError)

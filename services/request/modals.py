@@ -43,11 +43,11 @@ async def open_in_time(
         await context.show(task.result())
         return
     try:
-        view_id = await context.show(notices.notice(title, "⏳ One moment…"))
+        view_id = await context.show(notices.notice_modal(title, "⏳ One moment…"))
     finally:
         await asyncio.wait({task})
         problem = task.exception()
-    view = notices.notice(title, words_of(problem)) if problem is not None else task.result()
+    view = notices.notice_modal(title, words_of(problem)) if problem is not None else task.result()
     try:
         await context.redraw(view_id, view)
     except SlackCallFailed as error:
@@ -69,6 +69,6 @@ async def check_may_act(context: RequestContext, provider: Provider, until: floa
         async with asyncio.timeout_at(until):
             if not await context.may_act(provider):
                 # An account that is refused says why.
-                raise await context.apps_of(provider).limit() or NotConnected(provider=provider)
+                raise await context.visible_apps(provider).limit() or NotConnected(provider=provider)
     except TimeoutError:
         log.info("form.account_not_known")

@@ -17,7 +17,7 @@ class ProviderNotConfigured(UserError):
         )
 
 
-def check_set_up(provider: Provider, context: RequestContext) -> None:
+def check_configured(provider: Provider, context: RequestContext) -> None:
     """Raises ProviderNotConfigured."""
     if provider not in context.services.clients.configured:
         raise ProviderNotConfigured(provider)

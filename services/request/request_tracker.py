@@ -19,7 +19,7 @@ from domain.fair_limiter import FairLimiter, NoPlace, Quota, Requester
 from services.metrics import Metrics
 from services.request.context import workspace_of
 from services.slack.acknowledgement import acknowledged
-from storage.slack_deliveries import Deliveries
+from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ _DELIVERED: ContextVar[Delivery] = ContextVar("delivered", default=NOBODYS)
 class RequestTracker:
     """Knows what was asked already and what is still being answered."""
 
-    def __init__(self, metrics: Metrics, deliveries: Deliveries, clock: Callable[[], datetime]) -> None:
+    def __init__(self, metrics: Metrics, deliveries: SlackDeliveries, clock: Callable[[], datetime]) -> None:
         self._metrics = metrics
         self._clock = clock
         self._seen = _Seen()

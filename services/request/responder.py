@@ -143,9 +143,9 @@ class ResponseUrlResponder:
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         if self.url is None:
             return False
-        if not self.context.services.slack_addresses.takes_answers(self.url):
+        if not self.context.services.response_urls.takes_answers(self.url):
             # Whoever has an address to which answers go may write there: it is no more shown than a token.
-            log.warning("answer.not_slacks", **self.context.services.slack_addresses.foreign(self.url))
+            log.warning("answer.not_slacks", **self.context.services.response_urls.foreign(self.url))
             return False
         client = AsyncWebhookClient(
             self.url,

@@ -44,7 +44,7 @@ class ViewResponder:
             return  # what is asked opens a modal itself
         await asyncio.wait({asked}, timeout=PATIENCE_SECONDS)
         if not asked.done():
-            await self._put(notices.one_moment(), "Buildbell")
+            await self._put(notices.in_progress(), "Buildbell")
 
     async def __call__(self, answer: Reply) -> None:
         """Say it. Raises SlackCallFailed."""
@@ -54,9 +54,9 @@ class ViewResponder:
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
-        pane = self.context.pane
+        pane = self.context.view
         if pane is None or pane.home:
-            self.context.services.home_changed(self.context.team, self.context.person)
+            self.context.services.events.home_changed(self.context.team, self.context.person)
             return
         await self._change(pane.id, message, "Buildbell")
 

@@ -49,8 +49,8 @@ async def share_file(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(place["upload_url"])
-    if not context.services.slack_addresses.takes_files(upload_url):
-        log.warning("upload.not_slacks", **context.services.slack_addresses.foreign(upload_url))
+    if not context.services.response_urls.takes_files(upload_url):
+        log.warning("upload.not_slacks", **context.services.response_urls.foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
         async with context.services.session.post(
@@ -66,8 +66,8 @@ async def share_file(
         raise SlackCallFailed("file upload", NO_ANSWER, detail=type(error).__name__) from None
     if until is not None:
         # Before anybody sees it: a crash between the two must not leave it there.
-        await context.storage.passing_files.note(str(place["file_id"]), context.person, until)
-        context.services.passing_changed()
+        await context.storage.temporary_files.note(str(place["file_id"]), context.person, until)
+        context.services.events.temporary_files_changed()
     await slack.files_completeUploadExternal(
         files=[{"id": place["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,

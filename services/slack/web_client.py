@@ -157,7 +157,7 @@ def explain(error: SlackCallFailed) -> str:
 
 
 @contextmanager
-def judging(whose: str) -> Iterator[None]:
+def token_errors(whose: str) -> Iterator[None]:
     """Say what an answer of Slack's means for a token; `whose` is what the token is called.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
@@ -175,7 +175,7 @@ async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> Bot
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
-    with judging(whose):
+    with token_errors(whose):
         answer = await client.auth_test()
         headers = {name.lower(): str(value) for name, value in answer.headers.items()}
         scopes = headers.get("x-oauth-scopes", "").split(",")
@@ -195,7 +195,7 @@ async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, 
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
-    with judging("SLACK_CLIENT_ID with SLACK_CLIENT_SECRET"):
+    with token_errors("SLACK_CLIENT_ID with SLACK_CLIENT_SECRET"):
         try:
             await client.oauth_v2_access(
                 client_id=client_id, client_secret=client_secret, code="none", redirect_uri=redirect_uri
@@ -211,6 +211,6 @@ async def open_connection(client: AsyncWebClient, app_token: str) -> str:
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
-    with judging("SLACK_APP_TOKEN"):
+    with token_errors("SLACK_APP_TOKEN"):
         answer = await client.apps_connections_open(app_token=app_token)
         return str(answer["url"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from domain.ansi import plain_text
 from domain.log.log_parser import LogParser, ParsedLog
-from domain.log.log_text import Redactor, last_lines, log_text, readable
+from domain.log.log_text import Redactor, last_lines, log_text, strip_control_codes
 from domain.redaction.redactor import redact
 
 if TYPE_CHECKING:  # a worker imports this module, and should begin at once
@@ -35,7 +35,7 @@ async def read_in_pieces(
     runner: Runner, chunks: AsyncIterator[bytes], *, step: int | None = None, word: str | None = None
 ) -> tuple[ParsedLog, str]:
     """What was asked for of a log, and the text of its end, secrets taken out. Raises WorkFailed."""
-    reader = LogParser(clean=plain_text, shown=readable, step=step, word=word)
+    reader = LogParser(clean=plain_text, shown=strip_control_codes, step=step, word=word)
     async for piece in pieces_of(chunks):
         reader = await runner.run(_read_piece, reader, piece)
     return await runner.run(_finish, reader)
@@ -71,7 +71,7 @@ def step_log_end(content: bytes) -> str | None:
         log = "".join(str(one.get("message") or "") for one in messages).encode("utf-8", "replace")
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    reader = LogParser(clean=plain_text, shown=readable)
+    reader = LogParser(clean=plain_text, shown=strip_control_codes)
     reader.feed(log)
     return log_text(reader.finish().end) or None
 

@@ -14,7 +14,7 @@ from domain.build_sanitizer import LONGEST_KEPT, sanitized_builds
 from domain.failure_streak import StreakState
 from domain.redaction.redactor import redact
 from storage.database import Database
-from storage.failure_streaks import advance_series
+from storage.failure_streaks import advance_streaks
 from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
 from tests.support.factories import ANDROID, IOS, make_build
 
@@ -76,10 +76,10 @@ async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Pa
 
     drawn_ends = [(drawn.choice(states), drawn.choice(["main", "release"])) for _ in range(60)]
     database = await Database.open(tmp_path / "buildbell.db")
-    together = await database.write(lambda db: advance_series(db, ends(ANDROID)))
+    together = await database.write(lambda db: advance_streaks(db, ends(ANDROID)))
     one_by_one: dict[str, StreakState] = {}
     for build in ends(IOS):
-        one_by_one |= await database.write(lambda db, build=build: advance_series(db, [build]))  # type: ignore[misc]
+        one_by_one |= await database.write(lambda db, build=build: advance_streaks(db, [build]))  # type: ignore[misc]
     assert together == one_by_one
     rows = await database.read(
         lambda db: db.execute("SELECT app_slug, branch, body FROM series ORDER BY branch").fetchall()

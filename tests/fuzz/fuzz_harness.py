@@ -114,9 +114,9 @@ class FuzzHarness:
 
     async def look(self) -> None:
         """Let the watchers look once more, from beginning to end, whatever comes of it. Raises TimeoutError."""
-        before = {one: _looks(one) for one in self.lookout.watchers.values()}
-        for provider in self.lookout.watchers:
-            self.lookout.look_now(provider)
+        before = {one: _looks(one) for one in self.lookout.pollers.values()}
+        for provider in self.lookout.pollers:
+            self.lookout.poll_now(provider)
         await self.town.wait_until(lambda: all(_looks(one) != seen for one, seen in before.items()))
 
     def twist_answers(self, twist: ResponseRewriter) -> None:

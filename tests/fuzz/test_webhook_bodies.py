@@ -190,7 +190,7 @@ def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp
         asked: list[Poller] = []
         with (
             patch(
-                "services.polling.poller.Poller.look_now", lambda watcher, asked=asked: asked.append(watcher)
+                "services.polling.poller.Poller.poll_now", lambda watcher, asked=asked: asked.append(watcher)
             ),
             asyncio.Runner() as runner,
             # Nothing but calls makes it look.

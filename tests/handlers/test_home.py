@@ -241,14 +241,14 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
                 service_acts=True,
                 providers=[AT_BITRISE],
                 build_list=AT_BITRISE,
-                blind=[ProviderUnavailable(Provider.BITRISE, NOON, "<gone>")],
+                outages=[ProviderUnavailable(Provider.BITRISE, NOON, "<gone>")],
             ),
             "I could not look at Bitrise since",
         ),
     ],
 )
 def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
-    assert said in home_text(message_home.home(content, now=NOON), {})
+    assert said in home_text(message_home.render_home(content, now=NOON), {})
 
 
 async def test_a_home_on_which_nothing_changed_is_not_published_again(harness: BotHarness) -> None:

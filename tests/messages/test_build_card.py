@@ -40,7 +40,7 @@ def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
 
 
 def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
-    assert build_text.abort(make_build(1, BuildState.FAILED)) is None
+    assert build_text.abort_text(make_build(1, BuildState.FAILED)) is None
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
     ],
 )
 def test_who_started_a_build(told: str | None, words: str | None) -> None:
-    assert build_text.starter(told) == words
+    assert build_text.starter_text(told) == words
 
 
 @pytest.mark.parametrize("state", list(BuildState))
 def test_a_result_is_told_in_words_beside_its_symbol(state: BuildState) -> None:
     build = make_build(1, state)
     message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON)
-    assert build_text.result(build) in message.text
-    assert build_text.result(build) in message.blocks[0]["text"]["text"]
+    assert build_text.result_text(build) in message.text
+    assert build_text.result_text(build) in message.blocks[0]["text"]["text"]
 
 
 def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
@@ -75,7 +75,11 @@ def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
 def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
     build, usual = make_build(0, BuildState.RUNNING), timedelta(minutes=7, seconds=10)
     message = build_card.build_card(
-        build, ANDROID, presentation=AT_BITRISE, now=NOON + timedelta(minutes=4, seconds=30), usual=usual
+        build,
+        ANDROID,
+        presentation=AT_BITRISE,
+        now=NOON + timedelta(minutes=4, seconds=30),
+        usual_duration=usual,
     )
     shown = message.blocks[0]["text"]["text"]
     assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
@@ -92,7 +96,7 @@ def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
         ANDROID,
         presentation=AT_BITRISE,
         now=late,
-        usual=timedelta(minutes=10),
+        usual_duration=timedelta(minutes=10),
     )
     assert "running for 30 min, longer than the usual 10 min" in message.text
 

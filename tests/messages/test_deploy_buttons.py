@@ -18,7 +18,7 @@ from domain.notifications.deploy_link import DeployLink, links_offered
 from domain.pipeline import Pipeline
 from domain.provider import Provider
 from messages import build_card, notifications, pipeline_card
-from messages.deploy_buttons import OfferButton, read_offer
+from messages.deploy_buttons import DeployButton, read_deploy_button
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
 from messages.notifications import NotificationContent
@@ -71,7 +71,7 @@ def make_successful_build(**more: Any) -> Build:
     return make_build(19, BuildState.SUCCEEDED, **({"commit_hash": COMMIT} | more))
 
 
-def shown(message: Message) -> list[OfferButton]:
+def shown(message: Message) -> list[DeployButton]:
     """What can be pressed or picked to deploy, as it would come back."""
     found = []
     for block in message.blocks:
@@ -82,7 +82,7 @@ def shown(message: Message) -> list[OfferButton]:
             values = (
                 [element["value"]] if "value" in element else [one["value"] for one in element["options"]]
             )
-            found += [read_offer(value, block.get("block_id", "")) for value in values]
+            found += [read_deploy_button(value, block.get("block_id", "")) for value in values]
     return found
 
 
@@ -103,7 +103,7 @@ def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
             build.branch is not None and fnmatchcase(build.branch, glob) for glob in tie.branches
         )
 
-    card = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON, ties=tied)
+    card = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=tied)
     assert_message(card)
     by_number = {tie.number: tie for tie in tied}
     pressed = [by_number[one.tie] for one in shown(card)]
@@ -116,7 +116,7 @@ def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
 @given(builds, ties)
 def test_a_tie_says_why_exactly_where_it_does_not_offer(build: Build, tied: Sequence[DeployLink]) -> None:
     for tie in tied:
-        assert (tie.misfit(build) is None) is (links_offered([tie], build) == (tie,))
+        assert (tie.mismatch(build) is None) is (links_offered([tie], build) == (tie,))
 
 
 @given(st.lists(TIES, max_size=7), OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
@@ -126,14 +126,14 @@ def test_an_offer_of_anything_is_shown_as_it_is(
     build = make_successful_build(branch=branch, commit_hash=commit)
     here = [tie.model_copy(update={"bitrise": ANDROID, "branches": ()}) for tie in tied]
     app = ANDROID.model_copy(update={"title": title})
-    assert_message(build_card.build_card(build, app, presentation=AT_BITRISE, now=NOON, ties=here))
+    assert_message(build_card.build_card(build, app, presentation=AT_BITRISE, now=NOON, deploy_links=here))
 
 
 def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
     for number in (1, 2, 3, 5):
         tied = [make_deploy_link(at + 1, app) for at, app in enumerate(SHOPS[:number])]
         card = build_card.build_card(
-            make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, ties=tied
+            make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=tied
         )
         [offer] = [
             block["elements"]
@@ -147,7 +147,11 @@ def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
 
 def test_a_button_says_where_and_carries_names_alone() -> None:
     card = build_card.build_card(
-        make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, ties=[make_deploy_link(4)]
+        make_successful_build(),
+        ANDROID,
+        presentation=AT_BITRISE,
+        now=NOON,
+        deploy_links=[make_deploy_link(4)],
     )
     [button] = card.blocks[-1]["elements"]
     assert button["text"]["text"] == "Deploy to shop 0 on Build.io"
@@ -161,7 +165,7 @@ def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
     assert (
         shown(
             build_card.build_card(
-                deployed, SHOPS[0], presentation=AT_BUILDIO, now=NOON, ties=[make_deploy_link(1)]
+                deployed, SHOPS[0], presentation=AT_BUILDIO, now=NOON, deploy_links=[make_deploy_link(1)]
             )
         )
         == []
@@ -172,9 +176,9 @@ def test_a_series_that_is_mended_offers_its_last_build() -> None:
     red = BuildSummary(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
     standing = StreakState(position=StreakPosition.FIXED, red=red, failures=1)
     telling = NotificationContent(
-        make_successful_build(), ANDROID, AT_BITRISE, standing=standing, ties=[make_deploy_link(4)]
+        make_successful_build(), ANDROID, AT_BITRISE, streak=standing, deploy_links=[make_deploy_link(4)]
     )
-    mended = notifications.series_card([telling], CardState(), now=NOON)
+    mended = notifications.streak_card([telling], CardState(), now=NOON)
     assert [one.tie for one in shown(mended)] == [4]
 
 
@@ -182,13 +186,13 @@ def test_a_series_that_is_mended_offers_its_last_build() -> None:
 def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildState) -> None:
     one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
     failed = NotificationContent(
-        make_build(20, BuildState.FAILED), ANDROID, AT_BITRISE, ties=[make_deploy_link(4)]
+        make_build(20, BuildState.FAILED), ANDROID, AT_BITRISE, deploy_links=[make_deploy_link(4)]
     )
     tellings = [
-        NotificationContent(make_successful_build(), ANDROID, AT_BITRISE, ties=[make_deploy_link(4)]),
+        NotificationContent(make_successful_build(), ANDROID, AT_BITRISE, deploy_links=[make_deploy_link(4)]),
         failed,
     ]
-    told = pipeline_card.told_pipeline(one, tellings, now=NOON)
+    told = pipeline_card.pipeline_notification(one, tellings, now=NOON)
     assert_message(told)
     assert [one.tie for one in shown(told)] == ([4] if state is BuildState.SUCCEEDED else [])
 
@@ -211,4 +215,4 @@ def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildSt
 )
 def test_what_nobody_offered_is_no_button(value: str, block: str) -> None:
     with pytest.raises(InvalidButtonValue):
-        read_offer(value, block)
+        read_deploy_button(value, block)

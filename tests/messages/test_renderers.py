@@ -62,10 +62,10 @@ from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
-from messages.kit.mrkdwn import whole
+from messages.kit.mrkdwn import replace_surrogates
 from messages.kit.view_metadata import ViewMetadata
-from messages.notification_reasons import Reason
-from messages.pending_actions import details_of_proposal
+from messages.notification_reasons import NotificationReason
+from messages.pending_actions import approval_details
 from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
@@ -202,7 +202,7 @@ ROWS = st.lists(
     max_size=3,
 )
 BLIND = st.lists(st.builds(ProviderUnavailable, PROVIDER, TIME, UNTRUSTED_TEXT), max_size=2)
-SAID = st.builds(notices.problem, UNTRUSTED_TEXT)
+SAID = st.builds(notices.error_message, UNTRUSTED_TEXT)
 LINKED = st.none() | st.builds(ConnectedAccount, name=UNTRUSTED_TEXT, works=BOOL)
 WISHES = st.builds(ProfileForm, name=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL)
 FORMS = st.builds(
@@ -241,7 +241,9 @@ HOMES = st.builds(
     build_list=st.none() | PRESENTATION,
     elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
-GLOBS = st.lists(UNTRUSTED_TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
+GLOBS = st.lists(
+    UNTRUSTED_TEXT.map(replace_surrogates).filter(lambda text: 0 < len(text) <= 200), max_size=3
+).map(tuple)
 RULES = st.builds(
     ShownRule,
     rule=st.builds(AllowRule, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
@@ -257,16 +259,18 @@ LINKS_OF_THE_LOG = st.lists(
         st.builds(
             AuditEntry,
             event=st.sampled_from(Event),
-            act=UNTRUSTED_TEXT.map(whole),
+            act=UNTRUSTED_TEXT.map(replace_surrogates),
             personal=st.builds(
                 PersonalFields,
                 person=BY,
                 agreed_by=st.none() | BY,
-                reason=st.none() | UNTRUSTED_TEXT.map(whole),
+                reason=st.none() | UNTRUSTED_TEXT.map(replace_surrogates),
             ),
             channel=PEOPLE,
-            about=st.dictionaries(st.sampled_from(["label", "branch", "name"]), UNTRUSTED_TEXT.map(whole)),
-            answer=UNTRUSTED_TEXT.map(whole),
+            about=st.dictionaries(
+                st.sampled_from(["label", "branch", "name"]), UNTRUSTED_TEXT.map(replace_surrogates)
+            ),
+            answer=UNTRUSTED_TEXT.map(replace_surrogates),
         ),
     ),
     max_size=3,
@@ -297,7 +301,7 @@ RULE_FORMS = st.builds(
     app_title=OPTIONAL_UNTRUSTED_TEXT,
     channel=st.none() | PEOPLE,
     people=st.just(("U0ASKER",)),
-    groups=GLOBS.map(lambda globs: tuple(one for one in globs if views.pickable(one))),
+    groups=GLOBS.map(lambda globs: tuple(one for one in globs if views.is_pickable(one))),
     branches=GLOBS,
     workflows=GLOBS,
     stages=GLOBS,
@@ -306,7 +310,13 @@ RULE_FORMS = st.builds(
 )
 REASONS = st.lists(
     st.builds(
-        Reason, number=COUNT, app=APPS, terms=TERMS, presentation=PRESENTATION, told=BOOL, said=UNTRUSTED_TEXT
+        NotificationReason,
+        number=COUNT,
+        app=APPS,
+        terms=TERMS,
+        presentation=PRESENTATION,
+        told=BOOL,
+        said=UNTRUSTED_TEXT,
     ),
     max_size=3,
 )
@@ -336,12 +346,12 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
         for one in verdicts.values()
         for who in (*one.agreeing, *(it.who for it in one.requirements))
     }
-    return access_rules.policy(more.pop("app"), more.pop("provider"), verdicts, named, **more)
+    return access_rules.access_rule_list(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "title_of": st.builds(accounts.title_of, PROVIDER) | st.builds(profile_form.title_of, PROVIDER),
+    "title_of": st.builds(accounts.account_title, PROVIDER) | st.builds(profile_form.profile_title, PROVIDER),
     "abort_done": st.builds(abort_form.abort_done, BUTTONS),
     "abort_modal": st.builds(
         abort_form.abort_modal,
@@ -351,13 +361,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "aborted": st.builds(
-        action_messages.aborted,
+        action_messages.build_aborted,
         BUILDS,
         APPS,
         by=BY,
         order=st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT, with_success=BOOL),
     ),
-    "aborting": st.builds(abort_form.aborting, BUTTONS),
+    "aborting": st.builds(abort_form.abort_in_progress, BUTTONS),
     "any_app_options": st.builds(
         apps.any_app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)
     ).map(lambda made: made.get("option_groups") or made["options"]),
@@ -380,16 +390,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "artifacts": st.builds(
         artifact_messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT
     ),
-    "audit": st.builds(audit_log.audit, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
+    "audit": st.builds(audit_log.audit_list, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
     "with_connect_button": st.builds(
-        notices.with_connect_button,
-        st.just(notices.problem("Nothing is here.")),
+        notices.add_connect_button,
+        st.just(notices.error_message("Nothing is here.")),
         st.just("Type `/bitrise connect` to link your account."),
         PROVIDER,
     ),
     "below_each_other": st.builds(
-        notices.below_each_other,
-        st.lists(st.builds(apps.using_app, APPS, by=BY), min_size=1, max_size=3),
+        notices.join_messages,
+        st.lists(st.builds(apps.app_chosen, APPS, by=BY), min_size=1, max_size=3),
     ),
     "build_card": st.builds(
         build_card.build_card, BUILDS, APPS, presentation=PRESENTATION, now=NOW, usual=USUAL, ties=TIES
@@ -422,12 +432,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "buildable_options": st.builds(
         trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
     ),
-    "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY),
+    "changed": st.builds(
+        subscriptions.subscription_changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY
+    ),
     "choose_app_modal": st.builds(
         choose_app_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
     ),
     "compared": st.builds(
-        lambda app, build, success, now, then: diff_messages.compared(
+        lambda app, build, success, now, then: diff_messages.build_comparison(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
         ),
         APPS,
@@ -436,7 +448,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
-    "connect_button": st.builds(accounts.connect_button, st.just("Link your account first."), PROVIDER),
+    "connect_button": st.builds(accounts.connect_prompt, st.just("Link your account first."), PROVIDER),
     "connect_modal": st.builds(
         accounts.connect_modal,
         PRESENTATION,
@@ -446,27 +458,29 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         sign_in=SIGN_IN,
     ),
     # It is a sentence, as errors are: whoever shows it escapes it.
-    "connected": st.builds(accounts.connected, UNTRUSTED_TEXT, PROVIDER).map(
-        lambda said: notices.notice("Linked", said)
+    "connected": st.builds(accounts.account_connected, UNTRUSTED_TEXT, PROVIDER).map(
+        lambda said: notices.notice_modal("Linked", said)
     ),
-    "disconnected": st.builds(accounts.disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
+    "disconnected": st.builds(accounts.account_disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
     "find_modal": st.builds(
         find_form.find_modal,
         st.builds(BuildSearch, app=st.none() | SLUG, title=OPTIONAL_UNTRUSTED_TEXT, words=UNTRUSTED_TEXT),
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "flood": st.builds(notifications.flood, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
-    "following": st.builds(log_messages.following, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL),
+    "flood": st.builds(notifications.flood_digest, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
+    "following": st.builds(log_messages.followed_log, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL),
     "form_button": st.builds(
-        notices.form_button, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
+        notices.open_form_prompt, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
     "found_builds": st.builds(find_form.found_builds, SAID, origin=ORIGIN),
     "gathered": st.builds(
-        notifications.gathered, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
+        notifications.build_digest, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
     ),
     "group_options": st.builds(
-        access_rules.group_options, st.just(""), st.dictionaries(st.just("S1"), UNTRUSTED_TEXT, max_size=1)
+        access_rules.user_group_options,
+        st.just(""),
+        st.dictionaries(st.just("S1"), UNTRUSTED_TEXT, max_size=1),
     ),
     "help_message": st.builds(
         notices.help_message,
@@ -475,15 +489,15 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         | UNTRUSTED_TEXT,
         st.sampled_from(PARSERS),
     ),
-    "closed_home": st.builds(home.closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
-    "home": st.builds(home.home, HOMES, now=NOW),
+    "closed_home": st.builds(home.render_closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
+    "home": st.builds(home.render_home, HOMES, now=NOW),
     "log_hits": st.builds(
         log_messages.log_hits, BUILDS, APPS, UNTRUSTED_TEXT, READINGS, complete=BOOL, still_growing=BOOL
     ),
     "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
-    "looking": st.builds(find_form.looking),
+    "looking": st.builds(find_form.search_in_progress),
     "me": st.builds(
-        profile.me,
+        profile.profile_card,
         provider=PROVIDER,
         name=OPTIONAL_UNTRUSTED_TEXT,
         email=OPTIONAL_UNTRUSTED_TEXT,
@@ -491,18 +505,23 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         ends=BOOL,
     ),
     "mine": st.builds(
-        profile.mine, PAIRS, presentation=PRESENTATION, name=OPTIONAL_UNTRUSTED_TEXT, looked_at=COUNT, now=NOW
+        profile.own_builds,
+        PAIRS,
+        presentation=PRESENTATION,
+        name=OPTIONAL_UNTRUSTED_TEXT,
+        looked_at=COUNT,
+        now=NOW,
     ),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
-    "no_success": st.builds(diff_messages.no_success, BUILDS, APPS),
-    "not_aborted": st.builds(abort_form.not_aborted, UNTRUSTED_TEXT.filter(str.strip)),
-    "not_started": st.builds(trigger_form.not_started, UNTRUSTED_TEXT.filter(str.strip)),
-    "notice": st.builds(notices.notice, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)),
-    "one_moment": st.builds(notices.one_moment),
-    "options_for": st.builds(subscription_form.options_for, UNTRUSTED_TEXT | st.just(""), SEVERAL),
-    "outage": st.builds(notifications.outage, st.lists(TELLINGS, min_size=1, max_size=3)),
+    "no_success": st.builds(diff_messages.no_successful_build, BUILDS, APPS),
+    "not_aborted": st.builds(abort_form.abort_failed, UNTRUSTED_TEXT.filter(str.strip)),
+    "not_started": st.builds(trigger_form.trigger_failed, UNTRUSTED_TEXT.filter(str.strip)),
+    "notice": st.builds(notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)),
+    "one_moment": st.builds(notices.in_progress),
+    "options_for": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), SEVERAL),
+    "outage": st.builds(notifications.outage_digest, st.lists(TELLINGS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
-    "paused": st.builds(subscriptions.paused, st.none() | APPS, TERMS, PRESENTATION, by=BY),
+    "paused": st.builds(subscriptions.subscription_paused, st.none() | APPS, TERMS, PRESENTATION, by=BY),
     "pipeline_aborted": st.builds(
         pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
@@ -533,14 +552,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         you=UNTRUSTED_TEXT.map("You: {}".format),
     ),
     "policy_modal": st.builds(
-        access_rules.policy_modal,
+        access_rules.access_rule_modal,
         RULE_FORMS,
         st.just(CHOICES),
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "preview": st.builds(
-        notification_reasons.preview,
+        notification_reasons.subscription_preview,
         APPS,
         TERMS,
         PRESENTATION,
@@ -548,10 +567,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         silent=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
     ),
     "problem": st.builds(
-        notices.problem, UNTRUSTED_TEXT.map("I don't know {}. `/bitrise help` lists them.".format)
+        notices.error_message, UNTRUSTED_TEXT.map("I don't know {}. `/bitrise help` lists them.".format)
     ),
     "proposal": st.builds(
-        pending_actions.proposal,
+        pending_actions.approval_request,
         UNTRUSTED_TEXT,
         by=BY,
         who=SEVERAL,
@@ -559,31 +578,34 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         value=st.just(ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
         details=st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=4)
-        .map(details_of_proposal)
+        .map(approval_details)
         .filter(lambda made: made is not None),
     ),
     "proposal_cut_off": st.builds(
-        pending_actions.proposal_cut_off, UNTRUSTED_TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
+        pending_actions.approved_action_interrupted,
+        UNTRUSTED_TEXT,
+        by=BY,
+        at=PROVIDER.map(lambda at: at.label),
     ),
     "proposal_decided": st.builds(
-        pending_actions.proposal_decided, UNTRUSTED_TEXT, by=BY, decided_by=BY, agreed=BOOL
+        pending_actions.approval_decided, UNTRUSTED_TEXT, by=BY, decided_by=BY, agreed=BOOL
     ),
     "proposal_declined": st.builds(
-        pending_actions.proposal_declined,
+        pending_actions.approval_declined,
         UNTRUSTED_TEXT,
         decided_by=BY,
         channel=PEOPLE,
         reason=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "proposal_ran_out": st.builds(
-        pending_actions.proposal_ran_out, UNTRUSTED_TEXT, channel=PEOPLE, reason=OPTIONAL_UNTRUSTED_TEXT
+        pending_actions.approval_timed_out, UNTRUSTED_TEXT, channel=PEOPLE, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "proposal_expired": st.builds(pending_actions.proposal_expired, UNTRUSTED_TEXT, by=BY),
+    "proposal_expired": st.builds(pending_actions.approval_request_expired, UNTRUSTED_TEXT, by=BY),
     "proposal_failed": st.builds(
-        pending_actions.proposal_failed, UNTRUSTED_TEXT, by=BY, decided_by=BY, problem=UNTRUSTED_TEXT
+        pending_actions.approved_action_failed, UNTRUSTED_TEXT, by=BY, decided_by=BY, problem=UNTRUSTED_TEXT
     ),
-    "proposal_unreadable": st.builds(pending_actions.proposal_unreadable, was_agreed=BOOL),
-    "proposed": st.builds(pending_actions.proposed, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW),
+    "proposal_unreadable": st.builds(pending_actions.approval_request_unreadable, was_agreed=BOOL),
+    "proposed": st.builds(pending_actions.approval_requested, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW),
     "qr_comment": st.builds(artifact_messages.qr_comment, LINKS, BUILDS, APPS),
     "request_card": st.builds(build_request_messages.request_card, REQUESTS, APPS),
     "request_decided": st.builds(
@@ -591,35 +613,35 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "request_gone": st.builds(build_request_messages.request_gone, REQUESTS, APPS),
     "request_list": st.builds(build_request_messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
-    "resumed": st.builds(subscriptions.resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY),
+    "resumed": st.builds(subscriptions.subscription_resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY),
     "run_started": NOTES.map(_begun),
     "run_no_longer_updated": st.builds(started_run.run_no_longer_updated, NOTES, st.just("{by} has left")),
     "run_row": st.builds(action_messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
-    "did_not_start": st.builds(action_messages.did_not_start, APPS, STARTED),
-    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(action_messages.joined),
+    "did_not_start": st.builds(action_messages.builds_not_started, APPS, STARTED),
+    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(action_messages.join_messages),
     "start_note": NOTES.map(_begun),
     "add_starter": st.builds(
-        started_run.add_starter, st.builds(notifications.told_build, TELLINGS, now=NOW), NOTES
+        started_run.add_starter, st.builds(notifications.build_notification, TELLINGS, now=NOW), NOTES
     ),
     "rule_added": st.builds(access_rules.rule_added, RULES, PROVIDER.map(lambda at: at.command)),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
     "search_modal": st.builds(
         log_messages.search_modal, LOG_BUTTONS, typed=UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "sent_to_you": st.builds(notices.sent_to_you, st.just("The log is in our direct messages.")),
+    "sent_to_you": st.builds(notices.sent_as_direct_message, st.just("The log is in our direct messages.")),
     "series_card": st.builds(
-        notifications.series_card,
+        notifications.streak_card,
         st.lists(TELLINGS, min_size=1, max_size=3),
         st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "settings_modal": st.builds(profile_form.settings_modal, WISHES, PROVIDER, origin=ORIGIN),
+    "settings_modal": st.builds(profile_form.profile_modal, WISHES, PROVIDER, origin=ORIGIN),
     "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
     "start_done": st.builds(trigger_form.start_done, APPS),
     "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
-    "starting": st.builds(trigger_form.starting, APPS),
+    "starting": st.builds(trigger_form.trigger_in_progress, APPS),
     "status": st.builds(
-        build_card.status,
+        build_card.app_status,
         APPS,
         presentation=PRESENTATION,
         running=st.lists(BUILDS, max_size=3),
@@ -628,44 +650,44 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
     "stopped": st.builds(
-        subscriptions.stopped,
+        subscriptions.subscriptions_stopped,
         PEOPLE,
         UNTRUSTED_TEXT,
         st.lists(st.tuples(APPS, TERMS), max_size=3),
         st.just(presentation_of),
     ),
-    "subscribed": st.builds(subscriptions.subscribed, APPS, TERMS, PRESENTATION, by=BY),
-    "subscribed_already": st.builds(subscriptions.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
+    "subscribed": st.builds(subscriptions.subscription_added, APPS, TERMS, PRESENTATION, by=BY),
+    "subscribed_already": st.builds(subscriptions.subscription_exists, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(
         _of_terms, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
     ),
     "subscription_note": st.builds(
-        subscription_form.subscription_note, UNTRUSTED_TEXT.map("It is {}.".format)
+        subscription_form.subscription_notice, UNTRUSTED_TEXT.map("It is {}.".format)
     ),
     "subscriptions": st.builds(
-        subscriptions.subscriptions,
+        subscriptions.subscription_list,
         ROWS,
         PROVIDER,
         blind=BLIND,
         deploy_links=TIES.map(deploy_link_messages.list_below_subscriptions),
     ),
-    "earlier_moment": st.builds(notifications.earlier_moment, TELLINGS, st.sampled_from(BuildEvent)),
+    "earlier_moment": st.builds(notifications.outdated_notification, TELLINGS, st.sampled_from(BuildEvent)),
     "thread_head": st.builds(notifications.thread_head, TELLINGS),
-    "told_build": st.builds(notifications.told_build, TELLINGS, now=NOW),
+    "told_build": st.builds(notifications.build_notification, TELLINGS, now=NOW),
     "told_pipeline": st.builds(
-        pipeline_card.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
+        pipeline_card.pipeline_notification, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
     "token_refused": st.builds(accounts.token_refused, UNTRUSTED_TEXT, PROVIDER),
     "unseen": st.builds(
-        subscriptions.unseen, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT, provider=PROVIDER
+        subscriptions.access_lost, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT, provider=PROVIDER
     ),
-    "all_resumed": st.builds(subscriptions.all_resumed, ROWS, by=BY),
+    "all_resumed": st.builds(subscriptions.subscriptions_resumed, ROWS, by=BY),
     "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
         accounts.disconnect_question, UNTRUSTED_TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
     ),
-    "unsubscribed": st.builds(subscriptions.unsubscribed, st.none() | APPS, COUNT, by=BY),
-    "using_app": st.builds(apps.using_app, APPS, by=BY),
+    "unsubscribed": st.builds(subscriptions.subscription_ended, st.none() | APPS, COUNT, by=BY),
+    "using_app": st.builds(apps.app_chosen, APPS, by=BY),
     "whoami": st.builds(
         accounts.whoami,
         BY,
@@ -676,10 +698,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         service_reads=BOOL,
         can_link=BOOL,
     ),
-    "why": st.builds(notification_reasons.why, BUILDS, APPS, REASONS, started_by=st.just("") | BY),
-    "will_tell": st.builds(profile.will_tell, BUILDS, APPS),
+    "why": st.builds(
+        notification_reasons.notification_reasons, BUILDS, APPS, REASONS, started_by=st.just("") | BY
+    ),
+    "will_tell": st.builds(profile.end_notification_set, BUILDS, APPS),
     "yml_comment": st.builds(config_messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
-    "yml_shown": st.builds(config_messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
+    "yml_shown": st.builds(config_messages.yml_message, APPS, st.none() | BUILDS, VERDICTS),
 } | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
 
 

@@ -79,13 +79,13 @@ def buttons(message: Message) -> dict[str, dict[str, Any]]:
     ],
 )
 def test_each_is_spoken_of_in_its_own_words(build: Build, says: str) -> None:
-    assert build_text.in_a_sentence(build, SHOP).startswith(says)
+    assert build_text.plain_summary(build, SHOP).startswith(says)
 
 
 def test_a_deployment_has_one_time_and_a_dyno_that_is_up_again_was_down_for_one() -> None:
-    assert build_text.times(a_deployment(1, BuildState.SUCCEEDED)) == ["6 min in all"]
-    assert build_text.times(a_dyno(BuildState.SUCCEEDED)) == ["6 min down"]
-    assert build_text.times(a_dyno(BuildState.FAILED)) == []
+    assert build_text.duration_texts(a_deployment(1, BuildState.SUCCEEDED)) == ["6 min in all"]
+    assert build_text.duration_texts(a_dyno(BuildState.SUCCEEDED)) == ["6 min down"]
+    assert build_text.duration_texts(a_dyno(BuildState.FAILED)) == []
 
 
 def test_a_card_of_build_io_offers_what_build_io_can_do() -> None:
@@ -119,7 +119,11 @@ def test_a_dyno_whose_name_no_button_can_carry_has_buttons_of_its_app() -> None:
 def test_a_deployment_that_runs_is_measured_by_what_is_usual() -> None:
     running = a_deployment(12, BuildState.RUNNING)
     card = build_card.build_card(
-        running, SHOP, presentation=AT_BUILDIO, now=NOON + timedelta(minutes=16), usual=timedelta(minutes=7)
+        running,
+        SHOP,
+        presentation=AT_BUILDIO,
+        now=NOON + timedelta(minutes=16),
+        usual_duration=timedelta(minutes=7),
     )
     assert "running for 3 of about 7 min" in shown(card)
     assert "Deploy again…" not in buttons(card)
@@ -128,8 +132,8 @@ def test_a_deployment_that_runs_is_measured_by_what_is_usual() -> None:
 def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
     failed = [a_deployment(number, BuildState.FAILED) for number in (2, 3)]
     builds = [a_deployment(1, BuildState.SUCCEEDED), *failed]
-    card = notifications.series_card(
-        [NotificationContent(failed[-1], SHOP, AT_BUILDIO, standing=streak_state(*builds))],
+    card = notifications.streak_card(
+        [NotificationContent(failed[-1], SHOP, AT_BUILDIO, streak=streak_state(*builds))],
         CardState(),
         now=NOON,
     )
@@ -139,8 +143,8 @@ def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
     assert {"I'm on it", "Snooze 4 hours", "Deploy again…"} <= buttons(card).keys()
     assert not {"Rebuild", "Log"} & buttons(card).keys()
     fixed = a_deployment(4, BuildState.SUCCEEDED)
-    card = notifications.series_card(
-        [NotificationContent(fixed, SHOP, AT_BUILDIO, standing=streak_state(*builds, fixed))],
+    card = notifications.streak_card(
+        [NotificationContent(fixed, SHOP, AT_BUILDIO, streak=streak_state(*builds, fixed))],
         CardState(),
         now=NOON,
     )
@@ -150,12 +154,12 @@ def test_a_series_of_deployments_is_a_card_from_broken_to_mended() -> None:
 
 def test_a_dyno_that_is_down_is_a_card_that_says_so_until_it_is_up() -> None:
     down, up = a_dyno(BuildState.FAILED), a_dyno(BuildState.SUCCEEDED)
-    card = notifications.series_card(
-        [NotificationContent(down, SHOP, AT_BUILDIO, standing=streak_state(down))], CardState(), now=NOON
+    card = notifications.streak_card(
+        [NotificationContent(down, SHOP, AT_BUILDIO, streak=streak_state(down))], CardState(), now=NOON
     )
     assert "*shop* `web.1` *is down*\nIt went down once since" in shown(card)
-    card = notifications.series_card(
-        [NotificationContent(up, SHOP, AT_BUILDIO, standing=streak_state(down, up))], CardState(), now=NOON
+    card = notifications.streak_card(
+        [NotificationContent(up, SHOP, AT_BUILDIO, streak=streak_state(down, up))], CardState(), now=NOON
     )
     assert shown(card) == "🟢 *shop* `web.1` *is up again* after 8 min"
 
@@ -167,9 +171,9 @@ def test_what_is_gathered_is_counted_by_what_it_is() -> None:
         a_deployment(2, BuildState.FAILED),
         a_dyno(BuildState.FAILED),
     ]
-    assert build_text.counted(builds) == "one build, 2 deployments and one dyno"
-    assert build_text.counted(builds[:1]) == "one build"
-    assert build_text.sorts(builds[1:]) == "deployments and dynos"
+    assert build_text.count_runs(builds) == "one build, 2 deployments and one dyno"
+    assert build_text.count_runs(builds[:1]) == "one build"
+    assert build_text.run_kinds(builds[1:]) == "deployments and dynos"
 
 
 def test_a_thread_of_a_process_is_headed_by_it() -> None:
@@ -182,12 +186,12 @@ def test_a_thread_of_a_process_is_headed_by_it() -> None:
 
 
 def test_a_subscription_says_what_its_provider_tells_and_where_to_change_it() -> None:
-    told = subscriptions.subscribed(SHOP, NotificationRule(), AT_BUILDIO, by="U1")
+    told = subscriptions.subscription_added(SHOP, NotificationRule(), AT_BUILDIO, by="U1")
     assert "every deployment's end and every dyno that goes down or is up again in *shop*" in told.text
     assert "`/buildio subscriptions`" in shown(told)
     assert "/bitrise" not in shown(told)
     assert "`/bitrise why #N`" in shown(
-        subscriptions.subscribed(ANDROID, NotificationRule(), AT_BITRISE, by="U1")
+        subscriptions.subscription_added(ANDROID, NotificationRule(), AT_BITRISE, by="U1")
     )
 
 
@@ -195,7 +199,7 @@ def test_who_can_not_be_looked_at_is_named() -> None:
     row = SubscriptionRow(
         number=1, app=SHOP, terms=NotificationRule(), created_by="U1", presentation=AT_BUILDIO
     )
-    said = subscriptions.subscriptions(
-        [row], Provider.BITRISE, blind=[ProviderUnavailable(Provider.BUILDIO, None, "no answer.")]
+    said = subscriptions.subscription_list(
+        [row], Provider.BITRISE, outages=[ProviderUnavailable(Provider.BUILDIO, None, "no answer.")]
     )
     assert "I could not look at Build.io" in shown(said)

@@ -44,8 +44,8 @@ from messages import (
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton
-from messages.kit.mrkdwn import block_of_code, cut_markup, escape, lasted, link, plain, size, when
-from messages.notification_reasons import Reason
+from messages.kit.mrkdwn import block_of_code, cut_markup, escape, format_duration, link, plain, size, when
+from messages.notification_reasons import NotificationReason
 from messages.notifications import NotificationContent
 from messages.profile_form import ProfileForm
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
@@ -185,7 +185,9 @@ TELLINGS = st.builds(
 @given(RUNS, APPS, USUAL)
 def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
     assert_message(
-        build_card.build_card(build, app, presentation=presentation_of(build.provider), now=NOON, usual=usual)
+        build_card.build_card(
+            build, app, presentation=presentation_of(build.provider), now=NOON, usual_duration=usual
+        )
     )
 
 
@@ -193,7 +195,7 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
 @given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
     tellings = [_content(build, app) for build, app in builds]
-    message = notifications.gathered(tellings, title="They ended")
+    message = notifications.build_digest(tellings, title="They ended")
     assert_message(message)
     shown = json.dumps(message.blocks)
     assert all(build.slug in shown for build, _ in builds)
@@ -203,7 +205,7 @@ def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
 @given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
 def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
     assert_message(
-        build_card.status(app, presentation=AT_BITRISE, running=running, last_by_branch=last, now=NOON)
+        build_card.app_status(app, presentation=AT_BITRISE, running=running, last_by_branch=last, now=NOON)
     )
 
 
@@ -262,7 +264,7 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     assert_message(
         log_messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing)
     )
-    assert_message(log_messages.following(build, app, text, until=NOON, ended=growing))
+    assert_message(log_messages.followed_log(build, app, text, until=NOON, ended=growing))
     about = LogButton(app=build.app_slug, build=build.slug)
     assert_view(log_messages.search_modal(about, typed=text, problem=text))
 
@@ -277,7 +279,9 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
 )
 def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[TriggeredBuild]) -> None:
     assert_message(
-        action_messages.aborted(build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True))
+        action_messages.build_aborted(
+            build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True)
+        )
     )
     for one in started:
         note = action_messages.start_note(app, one, by="U0ASKER", like=(build, app))
@@ -287,7 +291,7 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
         ask = TriggerBuild(branch="main", commit="0d5b3c")
         said = action_messages.start_note(app, one, by="U0ASKER", command=ask).said
         assert "on branch `main` at commit `0d5b3c`" in said
-    assert_message(action_messages.did_not_start(app, started))
+    assert_message(action_messages.builds_not_started(app, started))
 
 
 @large
@@ -304,10 +308,12 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
         )
         for n in range(45)
     ]
-    assert_message(subscriptions.subscriptions(rows, Provider.BITRISE))
-    assert_message(subscriptions.subscribed(app, NotificationRule(filter=wanted), AT_BITRISE, by="U0ASKER"))
-    assert_message(subscriptions.unsubscribed(app, 2, by="U0ASKER"))
-    assert_message(message_apps.using_app(app, by="U0ASKER"))
+    assert_message(subscriptions.subscription_list(rows, Provider.BITRISE))
+    assert_message(
+        subscriptions.subscription_added(app, NotificationRule(filter=wanted), AT_BITRISE, by="U0ASKER")
+    )
+    assert_message(subscriptions.subscription_ended(app, 2, by="U0ASKER"))
+    assert_message(message_apps.app_chosen(app, by="U0ASKER"))
 
 
 @large
@@ -315,16 +321,16 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
 def test_what_is_told_of_one_build_a_series_and_a_thread(
     telling: NotificationContent, note: CardState
 ) -> None:
-    assert_message(notifications.told_build(telling, now=NOON))
-    assert_message(notifications.series_card([telling], note, now=NOON))
+    assert_message(notifications.build_notification(telling, now=NOON))
+    assert_message(notifications.streak_card([telling], note, now=NOON))
     assert_message(notifications.thread_head(telling))
 
 
 @large
 @given(st.lists(TELLINGS, min_size=1, max_size=20))
 def test_what_is_told_of_many(tellings: list[NotificationContent]) -> None:
-    assert_message(notifications.outage(tellings))
-    assert_message(notifications.flood(tellings, limit=60))
+    assert_message(notifications.outage_digest(tellings))
+    assert_message(notifications.flood_digest(tellings, limit=60))
 
 
 @large
@@ -332,21 +338,28 @@ def test_what_is_told_of_many(tellings: list[NotificationContent]) -> None:
 def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
     terms = NotificationRule(filter=wanted)
     reasons = [
-        Reason(
-            number=number, app=app, terms=terms, presentation=AT_BITRISE, told=False, said=f"because {said}"
+        NotificationReason(
+            number=number,
+            app=app,
+            terms=terms,
+            presentation=AT_BITRISE,
+            notified=False,
+            text=f"because {said}",
         )
         for number in range(9)
     ]
-    assert_message(notification_reasons.why(build, app, reasons))
+    assert_message(notification_reasons.notification_reasons(build, app, reasons))
     assert_message(
-        notification_reasons.preview(
-            app, terms, AT_BITRISE, told=[build] * 30, silent=[(build, f"x {said}")] * 9
+        notification_reasons.subscription_preview(
+            app, terms, AT_BITRISE, notified=[build] * 30, not_notified=[(build, f"x {said}")] * 9
         )
     )
-    assert_message(subscriptions.changed(app, terms, terms, AT_BITRISE, by="U0ASKER"))
-    assert_message(subscriptions.stopped("C1", "is_archived", [(app, terms)] * 20, presentation_of))
+    assert_message(subscriptions.subscription_changed(app, terms, terms, AT_BITRISE, by="U0ASKER"))
     assert_message(
-        profile.mine([(build, app)] * 30, presentation=AT_BITRISE, name=said, looked_at=200, now=NOON)
+        subscriptions.subscriptions_stopped("C1", "is_archived", [(app, terms)] * 20, presentation_of)
+    )
+    assert_message(
+        profile.own_builds([(build, app)] * 30, presentation=AT_BITRISE, name=said, looked_at=200, now=NOON)
     )
     with suppress(FilterTooLong):
         filled = SubscriptionForm.of(terms)
@@ -376,13 +389,13 @@ def test_the_modals_that_ask(
     form = StartForm.of(ask.model_copy(update={"environments": tuple(variables)}))
     origin = StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
     assert_view(trigger_form.start_modal(form, app, origin=origin, problem=said))
-    assert_view(trigger_form.starting(app))
-    assert_view(trigger_form.not_started(said))
+    assert_view(trigger_form.trigger_in_progress(app))
+    assert_view(trigger_form.trigger_failed(said))
     sought = BuildSearch(app=app.slug, title=app.title, words=said)
     assert_view(find_form.find_modal(sought, origin=origin, problem=said))
     assert_view(choose_app_form.choose_app_modal(origin=origin, problem=said))
     assert_view(
-        profile_form.settings_modal(ProfileForm(name=said, ends=True), Provider.BITRISE, origin=origin)
+        profile_form.profile_modal(ProfileForm(name=said, ends=True), Provider.BITRISE, origin=origin)
     )
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
@@ -404,20 +417,20 @@ def test_a_home(
         for n, one in enumerate(filters)
     ]
     content = HomeContent(
-        wishes=ProfileForm(name=name, ends=True),
+        profile=ProfileForm(name=name, ends=True),
         account=ConnectedAccount(name=said, works=False),
         service_acts=True,
         running=builds,
         running_count=40,
         mine=builds,
-        usual={build.slug: timedelta(minutes=5) for build, _ in builds},
+        usual_durations={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        blind=[ProviderUnavailable(Provider.BUILDIO, NOON, said)],
+        outages=[ProviderUnavailable(Provider.BUILDIO, NOON, said)],
         providers=[AT_BITRISE, AT_BUILDIO],
         build_list=AT_BITRISE,
-        elsewhere=[(Provider.BUILDIO, ConnectedAccount(name=said))],
+        other_accounts=[(Provider.BUILDIO, ConnectedAccount(name=said))],
     )
-    view = home.home(content, now=NOON)
+    view = home.render_home(content, now=NOON)
     assert_view(view, home=True)
 
 
@@ -465,11 +478,11 @@ PIPELINES = st.builds(
 @given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
 def test_a_pipeline(one: Pipeline, app: App, tellings: list[NotificationContent], said: str | None) -> None:
     assert_message(pipeline_card.pipeline_card(one, app, now=NOON, presentation=AT_BITRISE))
-    assert_message(pipeline_card.told_pipeline(one, tellings, now=NOON))
+    assert_message(pipeline_card.pipeline_notification(one, tellings, now=NOON))
     assert_message(pipeline_card.pipeline_list([one] * 10, app, now=NOON))
     assert_message(pipeline_card.pipeline_aborted(one, app, by="U0ASKER", reason=said))
     note = pipeline_card.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True)
-    told = pipeline_card.told_pipeline(one, tellings, now=NOON)
+    told = pipeline_card.pipeline_notification(one, tellings, now=NOON)
     assert_message(started_run.add_starter(told, note))
 
 
@@ -504,16 +517,16 @@ def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None
     ]
     now = [step.model_copy(update={"result": StepResult.FAILED, "error": said}) for step in then[:20]]
     found = compare_builds(app, build, success, steps=now, success_steps=then)
-    assert_message(diff_messages.compared(app, found))
-    assert_message(diff_messages.no_success(build, app))
+    assert_message(diff_messages.build_comparison(app, found))
+    assert_message(diff_messages.no_successful_build(build, app))
     verdict = YmlValidation(errors=(said,) * 20, warnings=(said,))
-    assert_message(config_messages.yml_shown(app, build, verdict))
+    assert_message(config_messages.yml_message(app, build, verdict))
     assert_message(Message(config_messages.yml_comment(app, None, None)))
 
 
 @given(UNTRUSTED_TEXT)
 def test_a_problem(words: str) -> None:
-    assert_message(notices.problem(f"I don't know {words}. `/bitrise help` lists them."))
+    assert_message(notices.error_message(f"I don't know {words}. `/bitrise help` lists them."))
 
 
 @pytest.mark.parametrize(
@@ -536,9 +549,9 @@ def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: st
     metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
     order = AbortRequest(reason=reason, with_success=True)
     assert_view(abort_form.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
-    assert_view(abort_form.aborting(button))
+    assert_view(abort_form.abort_in_progress(button))
     assert_view(abort_form.abort_done(button))
-    assert_view(abort_form.not_aborted(problem or "x"))
+    assert_view(abort_form.abort_failed(problem or "x"))
 
 
 @given(UNTRUSTED_TEXT, st.integers(20, 500))
@@ -602,7 +615,7 @@ def test_markup_is_not_cut_in_half(text: str, most: int, shown: str) -> None:
     [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")],
 )
 def test_spans_in_words(seconds: float, words: str) -> None:
-    assert lasted(timedelta(seconds=seconds)) == words
+    assert format_duration(timedelta(seconds=seconds)) == words
 
 
 def test_sizes_and_times_in_words() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.ansi import plain_text
 from domain.log.log_parser import LogParser
-from domain.log.log_text import Redactor, log_text, readable
+from domain.log.log_text import Redactor, log_text, strip_control_codes
 from domain.redaction.redactor import redact
 from services.worker_processes.log_tasks import (
     IN_PLACE,
@@ -61,7 +61,7 @@ async def test_a_log_is_redacted_in_the_workers_as_it_would_be_here(workers: Wor
 
 
 async def test_a_log_is_read_in_the_workers_as_it_would_be_here(workers: Workers) -> None:
-    reader = LogParser(clean=plain_text, shown=readable, word="token")
+    reader = LogParser(clean=plain_text, shown=strip_control_codes, word="token")
     reader.feed(LOG)
     expected = reader.finish()
     reading, end = await read_in_pieces(workers, chunks(LOG, 5000), word="token")

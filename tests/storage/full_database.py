@@ -72,17 +72,21 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
         await here.accounts.connect(
             person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
-        await repositories.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
-        await repositories.deliveries.take(
+        await repositories.oauth_sessions.begin(team, person, Provider.BUILDIO, NOON)
+        await repositories.slack_deliveries.take(
             team, f"of-{person[2:].lower()}", now=NOON, until=NOON + timedelta(hours=1)
         )
-        await here.passing_files.note(f"F0{person}", person, NOON)
-        await here.people.save(UserProfile(user=person, name=name, email=f"{name}@example.com", mention=True))
-        await here.starts.remember(person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON)
-    await here.channels.use("C1", Provider.BITRISE, ANDROID.slug, by=ANNA, at=NOON)
+        await here.temporary_files.note(f"F0{person}", person, NOON)
+        await here.user_profiles.save(
+            UserProfile(user=person, name=name, email=f"{name}@example.com", mention=True)
+        )
+        await here.last_triggers.store(
+            person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON
+        )
+    await here.channel_settings.set_default_app("C1", Provider.BITRISE, ANDROID.slug, by=ANNA, at=NOON)
     for channel, by in (("C1", ANNA), ("C2", BEN), ("D0ANNA", ANNA)):
-        await here.ties.add(channel, SHOP, ANDROID, ("main",), by=by, at=NOON)
-    await here.policies.add(AllowRule(who=Principals(people=(ANNA, BEN))), by=ANNA, at=NOON)
+        await here.deploy_links.add(channel, SHOP, ANDROID, ("main",), by=by, at=NOON)
+    await here.access_rules.add(AllowRule(who=Principals(people=(ANNA, BEN))), by=ANNA, at=NOON)
     by_anna = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{ANNA}", "anna-at-bitrise"))))
     for channel, by, terms in (
         ("C1", ANNA, NotificationRule()),
@@ -102,7 +106,7 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
         act = TriggerBuildAction(
             app=ANDROID, ask=TriggerBuild(app="android", branch="main", message="because")
         )
-        proposal = repositories.proposals.new(
+        proposal = repositories.pending_actions.new(
             act,
             team=team,
             channel="C1",
@@ -120,15 +124,17 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
             channel="D0ANNA" if person == ANNA else "C1",
             about={"label": f"#{number}", "name": f"{person}-name"},
         )
-        await repositories.proposals.begin(proposal, Message(f"<@{person}> asks", [{"value": seal}]), entry)
-    await repositories.messages.owe(
+        await repositories.pending_actions.begin(
+            proposal, Message(f"<@{person}> asks", [{"value": seal}]), entry
+        )
+    await repositories.slack_messages.enqueue(
         f"to-anna-{team}", make_recipient(ANNA, team), "notice", Message("to you").encode(), NOON
     )
-    await repositories.messages.owe(
+    await repositories.slack_messages.enqueue(
         f"of-anna-{team}", make_recipient("C1", team), "notice x", Message(f"<@{ANNA}> did").encode(), NOON
     )
-    await repositories.steps.begin(team, f"Fx{team}", "start", NOON)
-    await repositories.steps.wait(
+    await repositories.workflow_steps.begin(team, f"Fx{team}", "start", NOON)
+    await repositories.workflow_steps.wait(
         WaitingStep(team=team, execution=f"Fx{team}", app_slug="a", build_slug="b", until=NOON)
     )
 
@@ -157,7 +163,7 @@ async def _of_everybody(repositories: Repositories) -> None:
         at=NOON,
     )
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
-    await repositories.requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
+    await repositories.build_requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
     owed = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
     card = NewMessage(parcel="card", team=TEAM, channel="C1", subject="card 1 x")
     note = CardState(claimed_by=ANNA, snoozed_by=ANNA).encode()

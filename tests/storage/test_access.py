@@ -51,8 +51,8 @@ async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothin
     assert one.confirmed_at == NOON
     assert one.unseen_at is None
     await sealing.of("T1").accounts.disconnect(BEN, at=LATER)
-    assert not await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
-    await sealing.subscriptions.checked(one, LATER, OWN, account=NOON)
+    assert not await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=NOON)
+    await sealing.subscriptions.mark_checked(one, LATER, OWN, account=NOON)
     [there] = await due(sealing)
     assert (there.unseen_at, there.checked_at) == (LATER, None)
 
@@ -63,10 +63,10 @@ async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it
     await link(sealing)
     one = await subscribe(sealing)
     before = NOON - timedelta(days=1)
-    assert not await sealing.subscriptions.confirmed(one, LATER, OWN, account=before)
-    assert not await sealing.of("T1").subscriptions.lose(one, LATER, account=before)
+    assert not await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=before)
+    assert not await sealing.of("T1").subscriptions.stop_without_access(one, LATER, account=before)
     assert [(each.stopped, each.unseen_at) for each in await due(sealing)] == [(None, None)]
-    assert await sealing.of("T1").subscriptions.lose(one, LATER, account=NOON)
+    assert await sealing.of("T1").subscriptions.stop_without_access(one, LATER, account=NOON)
     assert await due(sealing) == []
 
 
@@ -80,7 +80,7 @@ async def test_one_that_is_made_while_its_makers_account_goes_shows_nothing(seal
 async def test_another_account_has_it_asked_anew(sealing: Repositories) -> None:
     await link(sealing)
     one = await subscribe(sealing)
-    assert await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
+    assert await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=NOON)
     assert await due(sealing) == []
     await link(sealing)
     assert [(each.id, each.unseen_at) for each in await due(sealing)] == [(one.id, None)]

@@ -49,7 +49,7 @@ def seen(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = (
 
 
 async def snapshot(repositories: Repositories) -> str | None:
-    return (await repositories.watching.state("t", Provider.BUILDIO)).snapshots.get(SHOP.slug)
+    return (await repositories.watched_builds.state("t", Provider.BUILDIO)).snapshots.get(SHOP.slug)
 
 
 async def owed(repositories: Repositories) -> list[Notification]:
@@ -123,7 +123,7 @@ async def test_what_the_provider_says_of_a_failure_stands_where_a_log_would_and_
     assert told.failure is not None
     assert told.failure.lines[0] == "Release failed"
     assert "hunter2secret" not in str(told)
-    assert await repositories.failures.next(Provider.BUILDIO) is None
+    assert await repositories.failure_analyses.next(Provider.BUILDIO) is None
 
 
 async def test_every_app_is_every_app_of_one_provider(repositories: Repositories) -> None:
@@ -142,7 +142,7 @@ async def test_every_app_is_every_app_of_one_provider(repositories: Repositories
 async def test_a_restart_that_was_asked_for_is_known_to_the_next_look_and_forgotten_in_time(
     repositories: Repositories,
 ) -> None:
-    watching = repositories.watching
+    watching = repositories.watched_builds
     await watching.restart_asked(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
     [asked] = (await watching.state("t", Provider.BUILDIO)).restarts
     assert (asked.app_slug, asked.dyno, asked.at) == (SHOP.slug, "web.1", NOON)

@@ -78,7 +78,7 @@ class Place:
             entry = AuditEntry(
                 event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
             )
-            await storage.of(team).audit.append(entry, NOON + timedelta(days=days, minutes=number))
+            await storage.of(team).audit_log.append(entry, NOON + timedelta(days=days, minutes=number))
         if carrying:
             await writer.carry()
         await database.close()
@@ -496,7 +496,7 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
     with structlog.testing.capture_logs() as logged:
         for _ in range(3):
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
-            await storage.of(ONE).audit.append(entry, NOON)
+            await storage.of(ONE).audit_log.append(entry, NOON)
             await writer.carry()
     assert [(one["event"], one["waiting"]) for one in logged] == [("audit.anchor_not_written", 1)]
     assert (await writer.waiting(), writer.state) == (3, "No such file or directory")
@@ -676,7 +676,7 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             await writer.check()
             await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
-            await make_repositories(database, secret_box()).of(ONE).audit.append(entry, NOON)
+            await make_repositories(database, secret_box()).of(ONE).audit_log.append(entry, NOON)
             await writer.carry()
             await database.close()
             async with asyncio.timeout(30):

@@ -434,8 +434,8 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
         == 1
     )
 
-    assert await repositories.requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
-    open_now = await repositories.watching.state("t", Provider.BITRISE)
+    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
+    open_now = await repositories.watched_builds.state("t", Provider.BITRISE)
     assert set(open_now.open_builds) == {make_build(3).slug, make_build(4).slug}
     assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{make_build(3).slug}]
     late_ios = make_build(7, app=IOS)

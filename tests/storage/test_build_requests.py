@@ -15,7 +15,7 @@ ONE = BuildRequest(app_slug="a1", slug="r1", pull_request=7)
 async def test_each_is_asked_about_once_and_its_messages_say_in_the_end_what_came_of_it(
     repositories: Repositories,
 ) -> None:
-    requests = repositories.requests
+    requests = repositories.build_requests
     for channel in ("C1", "C2"):
         await subscribe(repositories, channel=channel)
     assert await requests.begin(ONE, [make_recipient("C1"), make_recipient("C2")], Message("waits"), NOON)
@@ -23,14 +23,14 @@ async def test_each_is_asked_about_once_and_its_messages_say_in_the_end_what_cam
         ONE, [make_recipient("C1"), make_recipient("C3")], Message("waits again"), NOON
     )
     assert await requests.open(Provider.BITRISE, "a1") == [ONE]
-    assert [one.content for one in await repositories.messages.unfinished(make_recipient("C1"))] == [
+    assert [one.content for one in await repositories.slack_messages.unfinished(make_recipient("C1"))] == [
         Message("waits").encode()
     ]
-    assert await repositories.messages.unfinished(make_recipient("C3")) == []
+    assert await repositories.slack_messages.unfinished(make_recipient("C3")) == []
     assert await requests.end(Provider.BITRISE, "r1", lambda one: Message(f"#{one.pull_request} is over"))
     assert not await requests.end(Provider.BITRISE, "r1", lambda _: Message("twice"))
     assert not await requests.begin(ONE, [make_recipient("C1")], Message("from the dead"), NOON)
     assert await requests.open(Provider.BITRISE, "a1") == []
     for channel in ("C1", "C2"):
-        [message] = await repositories.messages.unfinished(make_recipient(channel))
+        [message] = await repositories.slack_messages.unfinished(make_recipient(channel))
         assert message.content == Message("#7 is over").encode()

@@ -17,7 +17,7 @@ STAGING = App(provider=Provider.BUILDIO, slug="staging-id", title="shop-staging"
 
 
 async def test_a_tie_comes_back_as_it_was_made(repositories: Repositories) -> None:
-    ties = repositories.of("T1").ties
+    ties = repositories.of("T1").deploy_links
     made = await ties.add("C1", SHOP, ANDROID, ["release/*", "main"], by="U1", at=NOON)
     assert (made.app, made.bitrise) == (SHOP, App(slug=ANDROID.slug, title=ANDROID.title))
     assert (set(made.branches), made.set_by, made.set_at) == ({"main", "release/*"}, "U1", NOON)
@@ -28,7 +28,7 @@ async def test_a_tie_comes_back_as_it_was_made(repositories: Repositories) -> No
 
 
 async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(repositories: Repositories) -> None:
-    ties = repositories.of("T1").ties
+    ties = repositories.of("T1").deploy_links
     first = await ties.add("C1", SHOP, ANDROID, ["main", "dev"], by="U1", at=NOON)
     renamed = SHOP.model_copy(update={"title": "shop-eu"})
     again = await ties.add("C1", renamed, ANDROID, ["dev", "main"], by="U2", at=NOON)
@@ -38,7 +38,7 @@ async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(reposit
 
 
 async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(repositories: Repositories) -> None:
-    ties = repositories.of("T1").ties
+    ties = repositories.of("T1").deploy_links
     first = await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     assert await ties.remove("C1", [first.number]) == 1
     assert await ties.remove("C1", [first.number]) == 0
@@ -56,7 +56,7 @@ async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_rea
         make_build(1, commit_hash="c" * 40),
         make_build(2, BuildState.FAILED, commit_hash="d" * 40),
     )
-    here, elsewhere = repositories.of("T1").ties, repositories.of("T2").ties
+    here, elsewhere = repositories.of("T1").deploy_links, repositories.of("T2").deploy_links
     tie = await here.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     await here.add("C2", STAGING, ANDROID, [], by="U1", at=NOON)
     await here.add("C1", STAGING, IOS, [], by="U1", at=NOON)
@@ -69,7 +69,7 @@ async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_rea
 async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(
     repositories: Repositories,
 ) -> None:
-    ties = repositories.of("T1").ties
+    ties = repositories.of("T1").deploy_links
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     await repositories.wipe("T1")
     assert await ties.of_channel("C1") == []
@@ -79,7 +79,7 @@ async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(
 
 
 async def test_ties_are_kept_however_old_they_are(repositories: Repositories) -> None:
-    ties = repositories.of("T1").ties
+    ties = repositories.of("T1").deploy_links
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     assert await prune(repositories.database, before=NOON.replace(year=2036)) == 0
     assert len(await ties.of_channel("C1")) == 1

@@ -58,7 +58,7 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
     assert account is not None
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
     assert (await Installations(database, secret_box(NEW), lambda: NOON).of_workspace(TEAM)) is not None
-    expired = await storage.proposals.expired(NOON.replace(year=2100))
+    expired = await storage.pending_actions.expired(NOON.replace(year=2100))
     assert [type(one) for one in expired] == [PendingAction] * 4
     for team in (TEAM, "T2"):
         chain = await database.read(partial(verify_chain, team=team, vault=secret_box(NEW), expected=None))
@@ -73,10 +73,12 @@ async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_the
     database = await Database.open(path)
     storage = make_repositories(database, secret_box(NEW, OLD))
     before = {
-        one.parcel: one.content or "" for one in await storage.messages.unfinished(make_recipient("C1"))
+        one.parcel: one.content or "" for one in await storage.slack_messages.unfinished(make_recipient("C1"))
     }
     await database.write(lambda db: rotate_key(db, secret_box(NEW, OLD)))
-    after = {one.parcel: one.content or "" for one in await storage.messages.unfinished(make_recipient("C1"))}
+    after = {
+        one.parcel: one.content or "" for one in await storage.slack_messages.unfinished(make_recipient("C1"))
+    }
     await database.close()
     asked = [parcel for parcel in before if before[parcel] != after[parcel]]
     assert len(asked) == 2

@@ -87,10 +87,10 @@ async def check(path: Path, builds: int = 3) -> None:
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
     assert await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
-    [doubt] = await storage.messages.unfinished(make_recipient("C1"))
+    [doubt] = await storage.slack_messages.unfinished(make_recipient("C1"))
     assert (doubt.parcel, doubt.status) == ("from-before", MessageStatus.SENDING)
     assert len(await storage.outbox.due(make_recipient("C1"), 10_000, NOON)) == builds - 1
-    assert len(await storage.outbox.carried("from-before")) == 1
+    assert len(await storage.outbox.in_message("from-before")) == 1
     await database.close()
 
 
@@ -125,10 +125,10 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     db.table("workflow_steps").insert(step | {"outcome": '{"error":"gone"}'})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    [(team, execution, outcome)] = await make_repositories(database).steps.owed()
+    [(team, execution, outcome)] = await make_repositories(database).workflow_steps.unreported()
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
-    assert not await make_repositories(database).steps.begin("T1", "Fx1", "wait", NOON)
-    assert await make_repositories(database).steps.begin("T2", "Fx1", "wait", NOON)
+    assert not await make_repositories(database).workflow_steps.begin("T1", "Fx1", "wait", NOON)
+    assert await make_repositories(database).workflow_steps.begin("T2", "Fx1", "wait", NOON)
     await database.close()
 
 
@@ -145,7 +145,7 @@ async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path
     assert {one.build.kind for one in await storage.outbox.due(make_recipient("C1"), 10, NOON)} == {
         RunKind.BUILD
     }
-    assert (await storage.watching.state("t", Provider.BUILDIO)).snapshots == {}
+    assert (await storage.watched_builds.state("t", Provider.BUILDIO)).snapshots == {}
     await database.close()
 
 
@@ -174,7 +174,7 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     db.close()
     database = await Database.open(tmp_path / "b.db")
     here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
-    rules = [one.rule for one in await here.policies.all()]
+    rules = [one.rule for one in await here.access_rules.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
     deploying = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
     assert all(rule.match(deploying) is not Match.NO for rule in (rules[0], rules[2]))

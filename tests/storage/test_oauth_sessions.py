@@ -40,9 +40,9 @@ class OAuthSessionFixture:
 
     async def code(self) -> str:
         state = await self.sign_ins.begin("T1", "U1", AT, NOON)
-        sign_in = await self.sign_ins.come_back(state, AT, NOON)
+        sign_in = await self.sign_ins.take_begun(state, AT, NOON)
         assert sign_in is not None
-        return await self.sign_ins.allow(sign_in, AT, ALLOWED, NOON)
+        return await self.sign_ins.store_authorized(sign_in, AT, ALLOWED, NOON)
 
 
 @pytest.fixture
@@ -54,27 +54,27 @@ async def scene(tmp_path: Path) -> AsyncIterator[OAuthSessionFixture]:
 
 async def test_a_state_says_who_began_and_is_taken_once(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    begun = await scene.sign_ins.begun(state, AT, NOON)
+    begun = await scene.sign_ins.find_begun(state, AT, NOON)
     assert begun is not None
     assert (begun.team, begun.person, len(begun.verifier)) == ("T1", "U1", 64)
-    assert await scene.sign_ins.come_back(state, AT, NOON) == begun
-    assert await scene.sign_ins.come_back(state, AT, NOON) is None
-    assert await scene.sign_ins.begun(state, AT, NOON) is None
+    assert await scene.sign_ins.take_begun(state, AT, NOON) == begun
+    assert await scene.sign_ins.take_begun(state, AT, NOON) is None
+    assert await scene.sign_ins.find_begun(state, AT, NOON) is None
 
 
 async def test_of_two_who_come_at_once_one_is_taken(scene: OAuthSessionFixture) -> None:
     import asyncio
 
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    came = await asyncio.gather(*(scene.sign_ins.come_back(state, AT, NOON) for _ in range(8)))
+    came = await asyncio.gather(*(scene.sign_ins.take_begun(state, AT, NOON) for _ in range(8)))
     assert len([one for one in came if one is not None]) == 1
 
 
 async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await scene.sign_ins.come_back(state, Provider.BITRISE, NOON) is None
-    assert await scene.sign_ins.come_back(state, AT, NOON + LIVES + timedelta(seconds=1)) is None
-    assert await scene.sign_ins.come_back(state, AT, NOON + LIVES) is not None
+    assert await scene.sign_ins.take_begun(state, Provider.BITRISE, NOON) is None
+    assert await scene.sign_ins.take_begun(state, AT, NOON + LIVES + timedelta(seconds=1)) is None
+    assert await scene.sign_ins.take_begun(state, AT, NOON + LIVES) is not None
 
 
 @pytest.mark.parametrize(
@@ -90,22 +90,22 @@ async def test_a_code_is_good_for_whoever_began_and_nobody_else(
     scene: OAuthSessionFixture, team: str, person: str, provider: Provider, late: timedelta
 ) -> None:
     code = await scene.code()
-    assert await scene.sign_ins.take(code, team, person, provider, NOON + late) is None
-    allowed = await scene.sign_ins.take(f" {code.lower()} ", "T1", "U1", AT, NOON)
+    assert await scene.sign_ins.take_authorized(code, team, person, provider, NOON + late) is None
+    allowed = await scene.sign_ins.take_authorized(f" {code.lower()} ", "T1", "U1", AT, NOON)
     assert allowed == ALLOWED
-    assert await scene.sign_ins.take(code, "T1", "U1", AT, NOON) is None
+    assert await scene.sign_ins.take_authorized(code, "T1", "U1", AT, NOON) is None
 
 
 async def test_a_state_is_no_code_and_a_code_no_state(scene: OAuthSessionFixture) -> None:
     code = await scene.code()
-    assert await scene.sign_ins.come_back(code, AT, NOON) is None
+    assert await scene.sign_ins.take_begun(code, AT, NOON) is None
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await scene.sign_ins.take(state, "T1", "U1", AT, NOON) is None
+    assert await scene.sign_ins.take_authorized(state, "T1", "U1", AT, NOON) is None
 
 
 async def test_nothing_of_it_can_be_read_in_the_file(scene: OAuthSessionFixture) -> None:
     state, code = await scene.sign_ins.begin("T1", "U1", AT, NOON), await scene.code()
-    begun = await scene.sign_ins.begun(state, AT, NOON)
+    begun = await scene.sign_ins.find_begun(state, AT, NOON)
     assert begun is not None
     kept = b"".join(one.read_bytes() for one in scene.path.iterdir())
     for word in (state, code, CANARY, begun.verifier):
@@ -114,7 +114,7 @@ async def test_nothing_of_it_can_be_read_in_the_file(scene: OAuthSessionFixture)
 
 async def test_under_another_key_or_none_it_is_begun_anew(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await OAuthSessions(scene.database, SecretBox(["other-" * 10])).begun(state, AT, NOON) is None
+    assert await OAuthSessions(scene.database, SecretBox(["other-" * 10])).find_begun(state, AT, NOON) is None
     with pytest.raises(EncryptionKeyMissing):
         await OAuthSessions(scene.database, None).begin("T1", "U1", AT, NOON)
 
@@ -125,8 +125,8 @@ async def test_a_state_that_was_never_issued_is_refused_before_the_database_is_a
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     asking_none = OAuthSessions(NoDatabase(), SecretBox([KEY]))  # type: ignore[arg-type]
     for made_up in ("", "x" * 4000, state[:-1], state + "0", state.replace("-", "_"), "0" + state[1:]):
-        assert await asking_none.begun(made_up, AT, NOON) is None
-        assert await asking_none.come_back(made_up, AT, NOON) is None
+        assert await asking_none.find_begun(made_up, AT, NOON) is None
+        assert await asking_none.take_begun(made_up, AT, NOON) is None
 
 
 class NoDatabase:
@@ -138,7 +138,7 @@ async def test_where_the_app_is_gone_nothing_is_kept(scene: OAuthSessionFixture)
     with pytest.raises(WorkspaceGone):
         await scene.sign_ins.begin("T1", "U1", AT, NOON)
     with pytest.raises(WorkspaceGone):
-        await scene.sign_ins.allow(OAuthSession("T1", "U1", "v"), AT, ALLOWED, NOON)
+        await scene.sign_ins.store_authorized(OAuthSession("T1", "U1", "v"), AT, ALLOWED, NOON)
 
 
 @given(st.text(max_size=40))

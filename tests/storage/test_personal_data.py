@@ -138,23 +138,23 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     assert (first.created_by, second.created_by) == ("(erased)", BEN)
     assert second.terms.filter.by.include == ("@(erased)", "(erased)")
     assert await here.subscriptions.of_channel("D0ANNA") == []
-    assert await here.channels.default_app("C1", Provider.BITRISE) is not None
-    ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.ties.of_channel(channel)]
+    assert await here.channel_settings.default_app("C1", Provider.BITRISE) is not None
+    ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.deploy_links.of_channel(channel)]
     assert [tie.set_by for tie in ties] == ["(erased)", BEN]
-    [rule] = await here.policies.all()
+    [rule] = await here.access_rules.all()
     aborting = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
     assert who_may([rule.rule], aborting)[0].who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None
     account = await here.accounts.find(BEN, Provider.BITRISE)
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == TOKEN
-    card = await storage.messages.find("card")
+    card = await storage.slack_messages.find("card")
     assert card is not None
     assert json.loads(card.note or "") == {"claimed_by": "(erased)", "snoozed_by": "(erased)"}
-    assert {one.triggered_by for one in await storage.watching.open_builds(Provider.BITRISE)} == {
+    assert {one.triggered_by for one in await storage.watched_builds.open_builds(Provider.BITRISE)} == {
         "manual-(erased)"
     }
-    assert len(await storage.watching.latest(Provider.BITRISE, 10)) == 3
+    assert len(await storage.watched_builds.latest(Provider.BITRISE, 10)) == 3
     await database.close()
     assert {table: len(found) for table, found in (await export(path, BEN))["tables"].items()} == {
         table: len(found) for table, found in ben["tables"].items()
@@ -166,7 +166,9 @@ async def test_what_an_erased_person_had_asked_for_is_withdrawn_where_it_was_ask
     database = await Database.open(path)
     said = [
         one.content or ""
-        for one in await make_repositories(database, secret_box()).messages.unfinished(make_recipient("C1"))
+        for one in await make_repositories(database, secret_box()).slack_messages.unfinished(
+            make_recipient("C1")
+        )
     ]
     await database.close()
     assert len([one for one in said if "This was withdrawn" in one]) == 1

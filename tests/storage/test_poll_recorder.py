@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.build import Build, BuildState
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.notification import Notification, Status
+from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
@@ -93,7 +93,7 @@ async def test_a_list_that_lags_behind_does_not_bring_a_build_back(repositories:
     await repositories.outbox.begin(
         [told], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
     )
-    await repositories.outbox.told("p1", "1.0")
+    await repositories.outbox.mark_delivered("p1", "1.0")
     await record_poll(repositories, make_build(1, BuildState.RUNNING))
     await record_poll(repositories, make_build(1))
     assert await owed(repositories) == []
@@ -134,12 +134,14 @@ async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(repositor
     new = NewMessage(parcel="p1", team="T1", channel="C1", subject="backlog")
     await repositories.outbox.begin(await owed(repositories), new, NOON)
     assert await owed(repositories) == []
-    assert [one.status for one in await repositories.messages.unfinished(make_recipient("C1"))] == [
+    assert [one.status for one in await repositories.slack_messages.unfinished(make_recipient("C1"))] == [
         MessageStatus.SENDING
     ]
-    assert [one.status for one in await repositories.outbox.carried("p1")] == [Status.SENDING] * 2
-    await repositories.outbox.not_told("p1", "not there")
-    assert {one.status for one in await owed(repositories)} == {Status.OWED}
+    assert [one.status for one in await repositories.outbox.in_message("p1")] == [
+        NotificationStatus.SENDING
+    ] * 2
+    await repositories.outbox.mark_not_delivered("p1", "not there")
+    assert {one.status for one in await owed(repositories)} == {NotificationStatus.OWED}
 
 
 async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:
@@ -147,7 +149,7 @@ async def test_open_builds_are_followed_until_they_end(repositories: Repositorie
     await record_poll(
         repositories, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
     )
-    state = await repositories.watching.state(TOKEN, Provider.BITRISE)
+    state = await repositories.watched_builds.state(TOKEN, Provider.BITRISE)
     assert {one.slug: one.state for one in state.open_builds.values()} == {
         make_build(1).slug: BuildState.ON_HOLD,
         make_build(2).slug: BuildState.RUNNING,

@@ -211,7 +211,7 @@ async def _many_people(database: Database) -> dict[str, str]:
         account = await here.accounts.connect(
             person, Provider.BITRISE, token, provider_user=name, name=name, at=NOON
         )
-        await here.people.save(UserProfile(user=person, name=name, email=f"{name}@example.com"))
+        await here.user_profiles.save(UserProfile(user=person, name=name, email=f"{name}@example.com"))
         sealed[person] = account.sealed[:60]  # the rest may stand on another page
     return sealed
 

@@ -28,14 +28,14 @@ async def test_told_builds_are_forgotten_but_for_what_statistics_need(repositori
     await repositories.outbox.begin(
         await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
     )
-    await repositories.outbox.told("p", "1.0")
+    await repositories.outbox.mark_delivered("p", "1.0")
     assert await prune(repositories.database, before=NOON + timedelta(days=1)) == 3
     [[number, state, branch, body]] = await repositories.database.read(
         lambda db: list(db.execute("SELECT number, state, branch, body FROM builds WHERE ended = 1"))
     )
     assert (number, state, branch, body) == (1, "failed", "main", "")
-    assert await repositories.watching.build(make_build(1).provider, make_build(1).slug) is None
-    assert len(await repositories.watching.open_builds(ANDROID.provider)) == 1
+    assert await repositories.watched_builds.build(make_build(1).provider, make_build(1).slug) is None
+    assert len(await repositories.watched_builds.open_builds(ANDROID.provider)) == 1
     await record_poll(repositories, make_build(1, BuildState.FAILED))
     assert await owed(repositories) == []
 
@@ -53,7 +53,7 @@ async def test_nothing_young_is_touched(repositories: Repositories) -> None:
     await repositories.outbox.begin(
         await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
     )
-    await repositories.outbox.told("p", "1.0")
+    await repositories.outbox.mark_delivered("p", "1.0")
     assert await prune(repositories.database, before=NOON) == 0
 
 
@@ -95,10 +95,10 @@ async def test_builds_that_wait_for_approval_are_forgotten_with_the_last_who_wat
 ) -> None:
     subscription = await subscribe(repositories)
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
-    await repositories.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
+    await repositories.build_requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
     await repositories.of("T1").subscriptions.remove(subscription)
-    assert await repositories.requests.open(Provider.BITRISE, ANDROID.slug) == []
-    assert await repositories.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
+    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == []
+    assert await repositories.build_requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
 
 
 def test_the_docs_say_of_every_table_how_long_it_is_kept() -> None:

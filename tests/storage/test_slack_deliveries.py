@@ -10,7 +10,7 @@ import pytest
 
 from storage.database import Database, WorkspaceGone
 from storage.repositories import Repositories
-from storage.slack_deliveries import Deliveries
+from storage.slack_deliveries import SlackDeliveries
 from tests.support.factories import NOON
 
 LATER = NOON + timedelta(minutes=10)
@@ -19,7 +19,7 @@ LATER = NOON + timedelta(minutes=10)
 async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_path: Path) -> None:
     for first in (True, False):
         database = await Database.open(tmp_path / "b.db")
-        deliveries = Deliveries(database)
+        deliveries = SlackDeliveries(database)
         taken = await asyncio.gather(
             *(deliveries.take("T1", "one", now=NOON, until=LATER) for _ in range(5)),
             deliveries.take("T2", "one", now=NOON, until=LATER),
@@ -30,7 +30,7 @@ async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_
 
 
 async def test_what_is_over_is_forgotten_and_no_sooner(repositories: Repositories) -> None:
-    deliveries = repositories.deliveries
+    deliveries = repositories.slack_deliveries
     assert await deliveries.take("T1", "one", now=NOON, until=LATER)
     assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
     after = LATER + timedelta(seconds=1)
@@ -42,8 +42,8 @@ async def test_what_is_over_is_forgotten_and_no_sooner(repositories: Repositorie
 
 
 async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(repositories: Repositories) -> None:
-    assert await repositories.deliveries.take("T1", "one", now=NOON, until=LATER)
+    assert await repositories.slack_deliveries.take("T1", "one", now=NOON, until=LATER)
     await repositories.wipe("T1")
     with pytest.raises(WorkspaceGone):
-        await repositories.deliveries.take("T1", "two", now=NOON, until=LATER)
+        await repositories.slack_deliveries.take("T1", "two", now=NOON, until=LATER)
     assert await repositories.database.read(lambda db: list(db.execute("SELECT * FROM deliveries"))) == []

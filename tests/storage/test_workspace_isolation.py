@@ -23,7 +23,7 @@ from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Message
-from domain.notification import Notification, Status
+from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import BuildEvent, NotificationRule, Result
 from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.poll_state import Baseline, PollSnapshot
@@ -227,12 +227,16 @@ class IsolationStateMachine(RuleBasedStateMachine):
 
     @rule(team=teams, channel=channels, app=apps)
     def use(self, team: str, channel: str, app: App) -> None:
-        self.run(self.storage.of(team).channels.use(channel, BITRISE, app.slug, by="U1", at=self.now()))
+        self.run(
+            self.storage.of(team).channel_settings.set_default_app(
+                channel, BITRISE, app.slug, by="U1", at=self.now()
+            )
+        )
         self.alone[team].default_apps[channel] = app.slug
 
     @rule(team=teams, channel=channels, app=apps, branch=st.sampled_from(["main", "release/*"]))
     def tie(self, team: str, channel: str, app: App, branch: str) -> None:
-        ties = self.storage.of(team).ties
+        ties = self.storage.of(team).deploy_links
         tie = self.run(ties.add(channel, SHOP, app, [branch], by="U1", at=self.now()))
         others = [alone.ties for other, alone in self.alone.items() if other != team]
         assert not any(tie.number in theirs for theirs in others)
@@ -243,16 +247,16 @@ class IsolationStateMachine(RuleBasedStateMachine):
         known = [number for alone in self.alone.values() for number in alone.ties]
         number = known[pick % len(known)] if known else 1
         here = self.alone[team].ties.get(number) == channel
-        found = self.run(self.storage.of(team).ties.find(channel, number))
+        found = self.run(self.storage.of(team).deploy_links.find(channel, number))
         assert (found is not None) is here
-        assert self.run(self.storage.of(team).ties.remove(channel, [number])) == here
+        assert self.run(self.storage.of(team).deploy_links.remove(channel, [number])) == here
         if here:
             del self.alone[team].ties[number]
 
     @rule(team=teams, person=people, name=st.sampled_from(["octo", "hubot", None]))
     def claim(self, team: str, person: str, name: str | None) -> None:
         alone = self.alone[team]
-        saving = self.storage.of(team).people.save(UserProfile(user=person, name=name))
+        saving = self.storage.of(team).user_profiles.save(UserProfile(user=person, name=name))
         others = {user: theirs for user, theirs in alone.names.items() if user != person}
         if name is not None and name in others.values():
             with pytest.raises(NameTaken) as taken:
@@ -265,7 +269,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
     @rule(team=teams, person=people, name=st.sampled_from(["octo", "hubot"]))
     def is_called(self, team: str, person: str, name: str) -> None:
         names = self.alone[team].names
-        self.run(self.storage.of(team).people.is_called(person, name))
+        self.run(self.storage.of(team).user_profiles.claim_name(person, name))
         for user, theirs in names.items():
             if user != person and theirs == name:
                 names[user] = None
@@ -288,7 +292,9 @@ class IsolationStateMachine(RuleBasedStateMachine):
         if (account := self.one_of(self.accounts, team, pick)) is None:
             return
         alone, at = self.alone[team], self.now()
-        news = self.run(self.storage.of(team).accounts.refused(account, Message("again").encode(), at))
+        news = self.run(
+            self.storage.of(team).accounts.mark_token_refused(account, Message("again").encode(), at)
+        )
         token, works = alone.tokens.get(account.user, ("", False))
         is_this_one = bool(token) and self.token_of(team, account) == token
         assert news is (is_this_one and works)
@@ -308,13 +314,13 @@ class IsolationStateMachine(RuleBasedStateMachine):
     @rule(team=teams, person=people, app=apps, branch=st.sampled_from(["main", "develop"]))
     def start(self, team: str, person: str, app: App, branch: str) -> None:
         ask = TriggerBuild(branch=branch)
-        self.run(self.storage.of(team).starts.remember(person, app.slug, ask, at=self.now()))
+        self.run(self.storage.of(team).last_triggers.store(person, app.slug, ask, at=self.now()))
         self.alone[team].starts[person, app.slug] = branch
 
     @rule(team=teams, person=people)
     def add_rule(self, team: str, person: str) -> None:
         number = self.run(
-            self.storage.of(team).policies.add(
+            self.storage.of(team).access_rules.add(
                 AllowRule(who=Principals(people=(f"{person}X",))), by=person, at=self.now()
             )
         )
@@ -325,7 +331,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def remove_rule(self, team: str, pick: int) -> None:
         known = [number for alone in self.alone.values() for number in alone.rules]
         number = known[pick % len(known)] if known else 1
-        removed = self.run(self.storage.of(team).policies.remove(number))
+        removed = self.run(self.storage.of(team).access_rules.remove(number))
         assert removed is (number in self.alone[team].rules)
         if removed:
             self.alone[team].rules.remove(number)
@@ -333,7 +339,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
     @rule(team=teams, channel=channels, person=people)
     def propose(self, team: str, channel: str, person: str) -> None:
         at = self.now()
-        proposal = self.storage.proposals.new(
+        proposal = self.storage.pending_actions.new(
             AbortBuildAction(app=ANDROID, build=BuildTarget(slug="b1", label="#1"), order=AbortRequest()),
             team=team,
             channel=channel,
@@ -342,7 +348,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
             asked_at=at,
             expires_at=at + timedelta(hours=1),
         )
-        self.run(self.storage.proposals.begin(proposal, Message("May I?"), entry("proposed")))
+        self.run(self.storage.pending_actions.begin(proposal, Message("May I?"), entry("proposed")))
         self.proposals[team].append(proposal)
         self.alone[team].proposals[proposal.id] = PendingActionState.OPEN
         self.alone[team].acts.append("proposed")
@@ -355,7 +361,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
             return
         alone = self.alone[team]
         decided = self.run(
-            self.storage.proposals.conclude(
+            self.storage.pending_actions.conclude(
                 proposal, state, Message("Decided"), entry("decided"), by="U2", at=self.now()
             )
         )
@@ -366,13 +372,13 @@ class IsolationStateMachine(RuleBasedStateMachine):
 
     @rule(team=teams, act=st.sampled_from(["abort", "trigger"]))
     def note(self, team: str, act: str) -> None:
-        self.run(self.storage.of(team).audit.append(entry(act), self.now()))
+        self.run(self.storage.of(team).audit_log.append(entry(act), self.now()))
         self.alone[team].acts.append(act)
 
     @rule(team=teams, execution=st.sampled_from(["Fx1", "Fx2"]))
     def step(self, team: str, execution: str) -> None:
         steps = self.alone[team].steps
-        new = self.run(self.storage.steps.begin(team, execution, "wait", self.now()))
+        new = self.run(self.storage.workflow_steps.begin(team, execution, "wait", self.now()))
         assert new is (execution not in steps)
         steps.setdefault(execution, None)
 
@@ -380,11 +386,11 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def end_step(self, team: str, execution: str, over: bool) -> None:
         steps = self.alone[team].steps
         if over:
-            self.run(self.storage.steps.end(team, execution))
+            self.run(self.storage.workflow_steps.mark_reported(team, execution))
             if execution in steps:
                 steps[execution] = "ended"
         else:
-            self.run(self.storage.steps.conclude(team, execution, Outcome(error=team)))
+            self.run(self.storage.workflow_steps.conclude(team, execution, Outcome(error=team)))
             if steps.get(execution, "") is None:
                 steps[execution] = "owed"
 
@@ -413,7 +419,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
         # Slack's names for messages are the same everywhere.
         ts = f"{1 + sum(1 for place, _ in alone.told if place == channel)}.0"
         assert self.run(self.storage.outbox.begin(due, a_message(parcel, to), self.now()))
-        assert self.run(self.storage.outbox.told(parcel, ts)) == len(due)
+        assert self.run(self.storage.outbox.mark_delivered(parcel, ts)) == len(due)
         alone.told[channel, ts] = (parcel, list(alone.owed[channel]))
         alone.owed[channel].clear()
         for number in {one.subscription_id for one in due}:
@@ -424,18 +430,24 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def refresh(self, team: str, channel: str, pick: int) -> None:
         alone, to = self.alone[team], Recipient(team=team, channel=channel)
         ts = f"{1 + pick % 3}.0"
-        there = self.run(self.storage.messages.at(to, ts))
+        there = self.run(self.storage.slack_messages.find_by_ts(to, ts))
         if there is not None:
-            self.run(self.storage.messages.refresh(there.parcel))
+            self.run(self.storage.slack_messages.refresh(there.parcel))
             alone.stale.add(there.parcel)
 
     @rule(team=teams)
     def leave(self, team: str) -> None:
         self.run(self.storage.wipe(team))
         with pytest.raises(WorkspaceGone):
-            self.run(self.storage.of(team).channels.use("C1", BITRISE, "a", by="U1", at=self.now()))
+            self.run(
+                self.storage.of(team).channel_settings.set_default_app(
+                    "C1", BITRISE, "a", by="U1", at=self.now()
+                )
+            )
         self.run(
-            self.storage.messages.owe("late", Recipient(team=team, channel="C1"), "notice", "{}", self.now())
+            self.storage.slack_messages.enqueue(
+                "late", Recipient(team=team, channel="C1"), "notice", "{}", self.now()
+            )
         )
         self.database.returned(team)
         self.alone[team] = SingleWorkspaceModel()
@@ -460,21 +472,21 @@ class IsolationStateMachine(RuleBasedStateMachine):
         self.run(mine.change(one, NotificationRule(started=True)))
         self.run(mine.pause(one, at))
         self.run(mine.resume(one, by="U2", at=at))
-        assert self.run(mine.lose(one, at, account=None)) is False
+        assert self.run(mine.stop_without_access(one, at, account=None)) is False
         self.run(mine.remove(one))
         stolen = one.model_copy(update={"team": team})
-        assert self.run(mine.lose(stolen, at, account=None)) is False
-        self.run(self.storage.subscriptions.checked(stolen, at, Scope(apps=frozenset())))
-        assert self.run(self.storage.subscriptions.confirmed(stolen, at, Scope(), account=at)) is False
+        assert self.run(mine.stop_without_access(stolen, at, account=None)) is False
+        self.run(self.storage.subscriptions.mark_checked(stolen, at, Scope(apps=frozenset())))
+        assert self.run(self.storage.subscriptions.mark_confirmed(stolen, at, Scope(), account=at)) is False
 
     def reach_for_an_account(self, team: str, account: Account) -> None:
         mine = self.storage.of(team).accounts
         with pytest.raises(DecryptionError):
             mine.token(account)
-        assert self.run(mine.refused(account, Message("again").encode(), self.now())) is False
+        assert self.run(mine.mark_token_refused(account, Message("again").encode(), self.now())) is False
 
     def reach_for_a_proposal(self, team: str, proposal: PendingAction) -> None:
-        proposals = self.storage.proposals
+        proposals = self.storage.pending_actions
         assert self.run(proposals.find_open(team, proposal.id)) is None
         mine = proposal.model_copy(update={"team": team})
         said, at = Message("Mine"), self.now()
@@ -483,7 +495,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
         )
         assert self.run(concluding) is False
         self.run(proposals.finish(mine))
-        self.run(proposals.say(mine, said))
+        self.run(proposals.change_message(mine, said))
 
     def carry_what_is_anothers(self, team: str, other: str, channel: str) -> None:
         theirs = self.run(self.storage.outbox.due(Recipient(team=other, channel=channel), 100, self.now()))
@@ -519,31 +531,37 @@ class IsolationStateMachine(RuleBasedStateMachine):
                 )
                 for one in found
             } == {number: one for number, one in alone.wanted.items() if one.channel == channel}
-            assert await mine.channels.default_app(channel, BITRISE) == alone.default_apps.get(channel)
+            assert await mine.channel_settings.default_app(channel, BITRISE) == alone.default_apps.get(
+                channel
+            )
             tied = {number for number, place in alone.ties.items() if place == channel}
-            assert {one.number for one in await mine.ties.of_channel(channel)} == tied
+            assert {one.number for one in await mine.deploy_links.of_channel(channel)} == tied
             due = await self.storage.outbox.due(here, 1000, NOON + timedelta(days=800))
             assert {tie.number for one in due for tie in one.ties} <= tied
             assert [told(one) for one in due] == alone.owed[channel]
             await self.compare_told(here, alone)
-        assert (await mine.people.known()).names.team == team
+        assert (await mine.user_profiles.known()).names.team == team
         for person in PEOPLE:
-            assert (await mine.people.find(person)).name == alone.names.get(person)
+            assert (await mine.user_profiles.find(person)).name == alone.names.get(person)
             account = await mine.accounts.find(person, BITRISE)
             opened = (mine.accounts.token(account).get_secret_value(), account.works) if account else None
             assert opened == alone.tokens.get(person)
             for app in APPS:
-                last = await mine.starts.last(person, app.slug)
+                last = await mine.last_triggers.last(person, app.slug)
                 assert (last.branch if last else None) == alone.starts.get((person, app.slug))
-            asked = await self.storage.messages.unfinished(Recipient(team=team, channel=person))
+            asked = await self.storage.slack_messages.unfinished(Recipient(team=team, channel=person))
             assert len(asked) <= alone.asked_anew
-        assert [one.number for one in await mine.policies.all()] == alone.rules
+        assert [one.number for one in await mine.access_rules.all()] == alone.rules
         for identity, state in alone.proposals.items():
             assert await self.state_of(team, identity) == state
-        written = await mine.audit.latest(1000)
+        written = await mine.audit_log.latest(1000)
         assert [json.loads(one.body)["act"] for one in reversed(written)] == alone.acts
-        assert (await mine.audit.verify()).entries == len(alone.acts)
-        owed = {execution for place, execution, _ in await self.storage.steps.owed() if place == team}
+        assert (await mine.audit_log.verify()).entries == len(alone.acts)
+        owed = {
+            execution
+            for place, execution, _ in await self.storage.workflow_steps.unreported()
+            if place == team
+        }
         assert owed == {execution for execution, state in alone.steps.items() if state == "owed"}
 
     async def state_of(self, team: str, proposal: str) -> str:
@@ -555,13 +573,13 @@ class IsolationStateMachine(RuleBasedStateMachine):
         for (channel, ts), (parcel, carried) in alone.told.items():
             if channel != here.channel:
                 continue
-            there = await self.storage.messages.at(here, ts)
+            there = await self.storage.slack_messages.find_by_ts(here, ts)
             assert there is not None
             assert (there.parcel, there.team, bool(there.stale)) == (parcel, here.team, parcel in alone.stale)
-            assert [told(one) for one in await self.storage.outbox.carried(parcel)] == carried
+            assert [told(one) for one in await self.storage.outbox.in_message(parcel)] == carried
             for number, slug in carried:
                 known = await self.storage.outbox.of_build(here, BITRISE, slug)
-                assert (number, BuildEvent.ENDED, Status.TOLD) in known
+                assert (number, BuildEvent.ENDED, NotificationStatus.TOLD) in known
 
 
 def told(one: Notification) -> tuple[int, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
-from domain.notifications.changes import compare
-from domain.notifications.matching import match
+from domain.notifications.changes import find_changes
+from domain.notifications.matching import match_changes
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.poll_recorder import Match, PollRecorder
@@ -17,6 +17,6 @@ def make_repositories(database: Database, vault: SecretBox | None = None) -> Rep
     return Repositories(database, vault, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
 
 
-def make_poll_recorder(database: Database, match: Match = match) -> PollRecorder:
+def make_poll_recorder(database: Database, match: Match = match_changes) -> PollRecorder:
     """What records polls in a database, with the bot's own rules and messages."""
-    return PollRecorder(database, compare=compare, match=match, run_messages=RunMessageRenderer())
+    return PollRecorder(database, compare=find_changes, match=match, run_messages=RunMessageRenderer())

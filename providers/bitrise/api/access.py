@@ -25,4 +25,4 @@ def own_client(context: RequestContext) -> BitriseClient:
 
 def visible_apps(context: RequestContext) -> VisibleApps:
     """Return Bitrise's apps that the person may see where they ask."""
-    return context.apps_of(Provider.BITRISE)
+    return context.visible_apps(Provider.BITRISE)

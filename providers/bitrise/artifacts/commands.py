@@ -116,7 +116,9 @@ async def install_code(about: ArtifactButton, thread: str | None, context: Reque
             raise UserError(file_upload.why_not(error)) from error
     if thread and context.channel:
         return None
-    return Reply(notices.sent_to_you("The QR code is in our direct messages."), Visibility.ONE_PERSON)
+    return Reply(
+        notices.sent_as_direct_message("The QR code is in our direct messages."), Visibility.ONE_PERSON
+    )
 
 
 async def _artifact(about: ArtifactButton, context: RequestContext) -> ArtifactLinks:

@@ -13,7 +13,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, link_button, plain_text, row, section
 from messages.kit.button_values import ArtifactButton, BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape, link, mention, plain, size
-from messages.kit.views import FilledIn, option, pickable
+from messages.kit.views import FormValues, is_pickable, option
 from providers.bitrise.api.models import ArtifactLinks
 
 MINUTES = "ten minutes"
@@ -45,7 +45,7 @@ class ArtifactLine:
 
 def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: int) -> Message:
     """A build's artifacts by type, each with a button that fetches its link, and a list to fetch several."""
-    name = build_text.name(build, app)
+    name = build_text.build_link(build, app)
     spoken = f"{app.title} {build.label}"
     if not lines:
         more = "It left no artifacts behind." if build.ended else "It has no artifacts yet; it has not ended."
@@ -103,7 +103,9 @@ def artifact_link(one: ArtifactLinks, about: ArtifactButton, *, may_act: bool) -
 def artifact_links(build: Build, app: App, links: Sequence[ArtifactLinks]) -> Message:
     """Fresh links to several artifacts, for one person."""
     blocks = [
-        section(f"Links to {len(links)} artifacts of {build_text.name(build, app)}; each lives {MINUTES}")
+        section(
+            f"Links to {len(links)} artifacts of {build_text.build_link(build, app)}; each lives {MINUTES}"
+        )
     ]
     for place, one in enumerate(links):
         found = link_button("Download", one.download_url, f"{action_ids.OPEN_LINK}_{place}")
@@ -119,7 +121,7 @@ def page_changed(one: ArtifactLinks, build: Build, app: App, *, by: str) -> Mess
     """An install page was made public or private."""
     page = f": {link(one.install_page_url, 'open it')}" if one.public_page and one.install_page_url else ""
     what = "public" if one.public_page else "private"
-    name = build_text.name(build, app)
+    name = build_text.build_link(build, app)
     text = f"{'🌐' if one.public_page else '🔒'} {mention(by)} made the install page of {escape(one.title, 200)} {what}"
     return Message(f"{text}.", [section(f"{text} ({name}){page}")])
 
@@ -127,12 +129,12 @@ def page_changed(one: ArtifactLinks, build: Build, app: App, *, by: str) -> Mess
 def qr_comment(one: ArtifactLinks, build: Build, app: App) -> str:
     """What stands above a QR code; the address too, for those who can't scan."""
     page = link(one.install_page_url, "open the install page")
-    return f"Scan to install *{escape(one.title, 200)}* of {build_text.name(build, app)}, or {page}."
+    return f"Scan to install *{escape(one.title, 200)}* of {build_text.build_link(build, app)}, or {page}."
 
 
 def read_picked(values: Mapping[str, Any], block_id: str) -> list[str]:
     """The slugs of the artifacts that were picked. `values` is the message's state as Slack sends it."""
-    return FilledIn(values).several(block_id)
+    return FormValues(values).several(block_id)
 
 
 def artifacts_of_block(block_id: str) -> BuildButton:
@@ -147,7 +149,7 @@ def _several(build: Build, lines: Sequence[ArtifactLine]) -> Block:
     options = [
         option(line.title, line.slug)
         for line in lines[:MOST_TO_PICK]
-        if pickable(line.title) and pickable(line.slug)
+        if is_pickable(line.title) and is_pickable(line.slug)
     ]
     picks: Block = {
         "type": "multi_static_select",

@@ -33,7 +33,7 @@ async def decide(about: RequestButton, context: RequestContext, *, approved: boo
     Raises PermissionDenied, UserError where it waits no longer, ProviderError.
     """
     app = await app_by_slug(context, about.app, Provider.BITRISE)
-    known = await context.services.storage.requests.find(Provider.BITRISE, about.request)
+    known = await context.services.storage.build_requests.find(Provider.BITRISE, about.request)
     return await run.run_action(
         DecideBuildRequestAction.on(about.request, app, known, approved=approved), context
     )

@@ -66,7 +66,7 @@ class BuildRequestPoller:
         """Poll until stopped; no failure ends it."""
         while not self._stopping.is_set():
             try:
-                await self.ask_some()
+                await self.poll_some()
                 self._failures = 0
             except ProviderError as failure:
                 self._failures += 1
@@ -79,11 +79,11 @@ class BuildRequestPoller:
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
 
-    async def ask_some(self) -> None:
+    async def poll_some(self) -> None:
         """Poll the apps whose turn it is. Raises ProviderError."""
         if self._revision != self._storage.subscriptions.revision:
             self._revision = self._storage.subscriptions.revision
-            apps = await self._storage.watching.apps(Provider.BITRISE)
+            apps = await self._storage.watched_builds.apps(Provider.BITRISE)
             self._apps = [app for app in apps if app.public is not False]
         now = self._clock()
         due = [app for app in self._apps if self._not_before.get(app.slug, now) <= now]
@@ -101,7 +101,7 @@ class BuildRequestPoller:
             await self._compare(app, waiting)
 
     async def _compare(self, app: App, waiting: Sequence[BuildRequest]) -> None:
-        requests, now = self._storage.requests, self._clock()
+        requests, now = self._storage.build_requests, self._clock()
         news = False
         known = {one.slug for one in await requests.open(Provider.BITRISE, app.slug)}
         for one in waiting:

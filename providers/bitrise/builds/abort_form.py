@@ -11,7 +11,7 @@ from messages.kit.action_ids import ABORT_MODAL
 from messages.kit.blocks import plain_text, section
 from messages.kit.button_values import BuildButton
 from messages.kit.mrkdwn import escape
-from messages.kit.views import FilledIn, field, modal, option, text_element, warning
+from messages.kit.views import FormValues, field, modal, option, text_element, warning
 from providers.bitrise.api.requests import AbortRequest
 
 SUGGESTION = "suggestion"
@@ -81,7 +81,7 @@ def abort_modal(
     )
 
 
-def aborting(build: BuildButton) -> Block:
+def abort_in_progress(build: BuildButton) -> Block:
     """Bitrise takes its time; the person sees that it is under way."""
     return _modal([section(f"⏳ Aborting *{escape(f'{build.title} {build.label}', 200)}*…")])
 
@@ -93,14 +93,14 @@ def abort_done(build: BuildButton) -> Block:
     )
 
 
-def not_aborted(problem: str) -> Block:
+def abort_failed(problem: str) -> Block:
     """It was not done, and to ask again would not help."""
     return _modal([section(f"⚠️ {escape(problem, 2000)}")])
 
 
 def read_abort(values: Mapping[str, Any]) -> AbortRequest:
     """What was filled in: a suggestion, own words, or both. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     suggestion, words = filled.picked(SUGGESTION), " ".join(filled.text(REASON).split())
     reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, words) if part)
     chosen = filled.several(OPTIONS)

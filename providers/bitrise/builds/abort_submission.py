@@ -34,12 +34,12 @@ async def submit_abort(form: FormSubmission) -> None:
 
 def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
     return SubmissionFlow(
-        waiting=abort_form.aborting(origin.button),
+        waiting=abort_form.abort_in_progress(origin.button),
         done=lambda _: abort_form.abort_done(origin.button),
         again=lambda problem: abort_form.abort_modal(
             origin.button, private_metadata=origin.encode(), order=order, problem=problem
         ),
-        refused=abort_form.not_aborted,
+        refused=abort_form.abort_failed,
         field_of=lambda _: REASON,
     )
 
@@ -80,7 +80,7 @@ async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
 def _in_pane(context: RequestContext, origin: AbortOrigin) -> RequestContext:
     """The caller as they were before the abort modal was opened."""
     pane = ViewContext(origin.view, home=False, full=False) if origin.view is not None else None
-    return replace(context, pane=pane)
+    return replace(context, view=pane)
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.ABORT_MODAL: submit_abort}

@@ -19,7 +19,7 @@ from providers.bitrise.presentation import PRESENTATION
 MOST_BLOCKS = 50
 
 
-def aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
+def build_aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
     """A build was aborted: by whom, why, and with which options."""
     why = f": {escape(order.reason, 500)}" if order.reason else ", without giving a reason."
     options = [
@@ -34,7 +34,7 @@ def aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
     extra = f"\n_{'; '.join(options)}_" if options else ""
     return Message(
         f"{mention(by)} aborted {escape(app.title)} {build.label}{why}",
-        [section(f"🛑 {mention(by)} aborted {build_text.name(build, app)}{why}{extra}")],
+        [section(f"🛑 {mention(by)} aborted {build_text.build_link(build, app)}{why}{extra}")],
     )
 
 
@@ -54,7 +54,7 @@ def start_note(
     of = "".join(f" {where} {code(name)}" for where, field in _OF if (name := getattr(command, field, None)))
     workflow = f" with {code(one.workflow)}" if one.workflow else ""
     label = f"{app.title} #{one.number}" if one.number is not None else app.title
-    again = f", as {build_text.name(*like)} was" if like is not None else ""
+    again = f", as {build_text.build_link(*like)} was" if like is not None else ""
     note = " (the answer was lost; I found the build running)" if one.found_after_lost_answer else ""
     return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{of}{again}{note}")
 
@@ -67,13 +67,13 @@ def run_row(app: App, slug: str, one: TriggeredBuild) -> list[Block]:
     return card_row(build, app, PRESENTATION)
 
 
-def joined(said: Sequence[Message]) -> Message:
+def join_messages(said: Sequence[Message]) -> Message:
     """Several messages as one."""
     blocks = [block for one in said for block in one.blocks]
     return Message(cut_markup(" ".join(one.text for one in said), 3500), blocks[:MOST_BLOCKS])
 
 
-def did_not_start(app: App, refused: Sequence[TriggeredBuild]) -> Message:
+def builds_not_started(app: App, refused: Sequence[TriggeredBuild]) -> Message:
     """Bitrise did not start some of the builds that were asked for."""
     lines = [
         f"⚠️ Bitrise did not start a build{f' with {code(one.workflow)}' if one.workflow else ''}:"

@@ -28,7 +28,7 @@ async def _refresh(press: ButtonPress) -> None:
     app, build = await find_pressed_build(press)
     if build.ended or await notification_buttons.is_run(press.on, press.context):
         # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
-        press.context.services.lookout.look_now(app.provider)
+        press.context.services.pollers.poll_now(app.provider)
         if await notification_buttons.refresh(press.on, press.context):
             return
     await press.say.instead(await build_commands.card(app, build, press.context))

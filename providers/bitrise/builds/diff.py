@@ -25,10 +25,10 @@ async def compare(app: App, build: Build, context: RequestContext) -> Reply:
     """What is otherwise in this build than in the last success before it."""
     success = await _last_success(build, context)
     if success is None:
-        return Reply(diff_messages.no_success(build, app), title=TITLE)
+        return Reply(diff_messages.no_successful_build(build, app), title=TITLE)
     now, then = await asyncio.gather(_steps(app, build, context), _steps(app, success, context))
     found = compare_builds(app, build, success, steps=now, success_steps=then)
-    return Reply(diff_messages.compared(app, found), title=TITLE)
+    return Reply(diff_messages.build_comparison(app, found), title=TITLE)
 
 
 async def _last_success(build: Build, context: RequestContext) -> Build | None:

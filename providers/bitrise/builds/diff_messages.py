@@ -11,32 +11,32 @@ from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.button_values import BuildButton
-from messages.kit.mrkdwn import code, escape, lasted, when
+from messages.kit.mrkdwn import code, escape, format_duration, when
 from providers.bitrise.logs.messages import step_line
 
 MOST_STEPS = 15
 MOST_PARAMS = 15
 
 
-def no_success(build: Build, app: App) -> Message:
+def no_successful_build(build: Build, app: App) -> Message:
     """There is nothing to compare it with."""
     where = f" on {code(build.branch)}" if build.branch else ""
-    name = build_text.name(build, app)
+    name = build_text.build_link(build, app)
     text = f"{name}: no build of its workflow{where} has succeeded before it, as far as I can see."
     return Message(
         escape(f"{app.title} {build.label}: none like it has succeeded before it."), [section(text)]
     )
 
 
-def compared(app: App, found: BuildDiff) -> Message:
+def build_comparison(app: App, found: BuildDiff) -> Message:
     """What is otherwise than in the last success."""
     build, success = found.build, found.success
     ended = f" {when(success.finished_at)}" if success.finished_at else ""
     lines = [
-        f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}",
-        f"✅ The last success like it was {build_text.name(success, app)}{ended}",
+        f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
+        f"✅ The last success like it was {build_text.build_link(success, app)}{ended}",
     ]
-    if commit := build_text.commit(success):
+    if commit := build_text.commit_text(success):
         lines.append(f"      {commit}")
     if build.commit_hash and build.commit_hash == success.commit_hash:
         lines.append("Both built the same commit, so what broke it is not in the code.")
@@ -63,7 +63,9 @@ def _facts(found: BuildDiff) -> list[str]:
     facts = []
     slower = found.slower_by
     if slower is not None and abs(slower) >= timedelta(seconds=1):
-        facts.append(f"It took {lasted(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}")
+        facts.append(
+            f"It took {format_duration(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}"
+        )
     if found.params:
         names = ", ".join(code(name) for name in found.params[:MOST_PARAMS])
         facts.append(f"It was started with other {names}")
@@ -76,7 +78,7 @@ def _step(change: StepChange) -> str:
     if change.then is None:
         return f"➕ {step_line(change.now)}; it was not there before"
     before = f"; before, it was {code(change.then.title)}" if change.then.title != change.title else ""
-    took = f", before {lasted(change.then.took)}" if change.then.took is not None else ""
+    took = f", before {format_duration(change.then.took)}" if change.then.took is not None else ""
     return f"{step_line(change.now)}{took}{before}"
 
 

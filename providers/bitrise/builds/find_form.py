@@ -12,11 +12,11 @@ from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    FilledIn,
+    FormValues,
     app_option,
     field,
     modal,
-    searched,
+    search_select,
     shown_in_modal,
     text_element,
     warning,
@@ -43,7 +43,7 @@ def find_modal(sought: BuildSearch, *, origin: ViewMetadata, problem: str | None
             field(
                 APP,
                 "App",
-                searched(action_ids.PICK_APP, "None picked: the channel's own", _option(sought)),
+                search_select(action_ids.PICK_APP, "None picked: the channel's own", _option(sought)),
             ),
             field(
                 WORDS,
@@ -64,7 +64,7 @@ def found_builds(message: Message, *, origin: ViewMetadata) -> Block:
     return shown_in_modal("Find a build", message, private_metadata=origin.encode())
 
 
-def looking() -> Block:
+def search_in_progress() -> Block:
     """Bitrise takes its time."""
     return modal(
         "Find a build",
@@ -72,9 +72,9 @@ def looking() -> Block:
     )
 
 
-def read_sought(values: Mapping[str, Any]) -> BuildSearch:
+def read_search(values: Mapping[str, Any]) -> BuildSearch:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return BuildSearch(
         app=filled.picked(APP), title=filled.picked_words(APP), words=" ".join(filled.text(WORDS).split())
     )
@@ -86,5 +86,5 @@ def _option(sought: BuildSearch) -> Block | None:
 
 def picked_app(values: Mapping[str, Any]) -> App | None:
     """The app that was picked."""
-    sought = read_sought(values)
+    sought = read_search(values)
     return App(slug=sought.app, title=sought.title or sought.app) if sought.app else None

@@ -23,7 +23,7 @@ from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
 from providers.bitrise.logs import messages as log_messages
 from services.request.context import RequestContext
-from services.request.finder import channels_app
+from services.request.finder import find_channel_app
 from services.request.modals import check_can_open, check_may_act, open_in_time, opening_deadline
 from services.request.responder import PressedMessage
 
@@ -67,7 +67,7 @@ async def open_abort(
         ts=pressed.ts if pressed else None,
         unfurled=pressed.unfurled if pressed else None,
         response_url=response_url,
-        view=context.pane.id if context.pane is not None and not context.pane.home else None,
+        view=context.view.id if context.view is not None and not context.view.home else None,
     )
     await context.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
 
@@ -93,7 +93,7 @@ async def open_start(context: RequestContext, app: App | None = None, *, words: 
 
 async def _start_form(context: RequestContext, app: App | None, until: float | None) -> Block:
     """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
-    starts = context.storage.starts
+    starts = context.storage.last_triggers
     slug = None
     try:
         async with asyncio.timeout_at(until):
@@ -117,9 +117,9 @@ async def _start_form(context: RequestContext, app: App | None, until: float | N
 
 async def _app_to_start(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
     """The app that a build is most likely wanted of, as far as it is known, and its slug."""
-    if (app := app or await channels_app(context, Provider.BITRISE)) is not None:
+    if (app := app or await find_channel_app(context, Provider.BITRISE)) is not None:
         return app, app.slug
-    slug = await context.storage.starts.last_app(context.person)
+    slug = await context.storage.last_triggers.last_app(context.person)
     if slug is None and len(only := await visible_apps(context).in_time()) == 1:
         return only[0], only[0].slug
     return None, slug
@@ -133,7 +133,7 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
     clients = context.services.clients.at(Provider.BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
-            branches = await context.services.choices.branches(
+            branches = await context.services.option_cache.branches(
                 clients, app.slug, whose=(context.team, context.identity)
             )
     except TimeoutError:

@@ -18,7 +18,7 @@ async def offer_build_targets(typed: str, origin: ViewMetadata, context: Request
     """Offer the app's workflows and pipelines."""
     if not await can_see(origin, context):
         return {"options": []}
-    choices, clients = context.services.choices, context.services.clients.at(origin.provider)
+    choices, clients = context.services.option_cache, context.services.clients.at(origin.provider)
     workflows, pipelines = await asyncio.gather(
         choices.workflows(clients, origin.app, whose=whose(context)),
         choices.pipelines(clients, origin.app, whose=whose(context)),

@@ -34,7 +34,7 @@ from services.request.responder import ChannelResponder
 
 async def submit_find(form: FormSubmission) -> None:
     """Show the build that was named, or those that fit."""
-    sought = find_form.read_sought(form.values)
+    sought = find_form.read_search(form.values)
     await form.see_through(_found(sought, form.context), _finding(sought, ViewMetadata.read(form.metadata)))
 
 
@@ -47,7 +47,7 @@ async def submit_log_search(form: FormSubmission) -> None:
 
 async def submit_app_choice(form: FormSubmission) -> None:
     """Make the app the one that the channel means where none is named."""
-    origin, sought = ViewMetadata.read(form.metadata), find_form.read_sought(form.values)
+    origin, sought = ViewMetadata.read(form.metadata), find_form.read_search(form.values)
     chosen = commands.use_app(UseApp(app=sought.app or ""), form.context, origin.provider)
     said = await form.see_through(chosen, _choosing(origin))
     if said is not None:
@@ -56,25 +56,25 @@ async def submit_app_choice(form: FormSubmission) -> None:
 
 async def submit_settings(form: FormSubmission) -> None:
     """Store what the user is called at Bitrise, and what they want to be notified of."""
-    origin, wishes = ViewMetadata.read(form.metadata), profile_form.read_wishes(form.values)
+    origin, wishes = ViewMetadata.read(form.metadata), profile_form.read_profile(form.values)
     command = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
     flow: SubmissionFlow[Reply] = SubmissionFlow(
-        waiting=notices.notice(profile_form.title_of(Provider.BITRISE), "⏳ One moment…"),
-        done=lambda _: notices.notice(profile_form.title_of(Provider.BITRISE), "✅ Saved."),
-        again=lambda _: profile_form.settings_modal(wishes, Provider.BITRISE, origin=origin),
-        refused=lambda problem: notices.notice(profile_form.title_of(Provider.BITRISE), problem),
+        waiting=notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "⏳ One moment…"),
+        done=lambda _: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "✅ Saved."),
+        again=lambda _: profile_form.profile_modal(wishes, Provider.BITRISE, origin=origin),
+        refused=lambda problem: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), problem),
         field_of=lambda _: NAME,
     )
     await form.see_through(profile_commands.me(command, form.context, Provider.BITRISE), flow)
-    form.context.services.home_changed(form.context.team, form.context.person)
+    form.context.services.events.home_changed(form.context.team, form.context.person)
 
 
 def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
     return SubmissionFlow(
-        waiting=find_form.looking(),
+        waiting=find_form.search_in_progress(),
         done=lambda message: find_form.found_builds(message, origin=origin),
         again=lambda problem: find_form.find_modal(sought, origin=origin, problem=problem),
-        refused=lambda problem: notices.notice("Find a build", problem),
+        refused=lambda problem: notices.notice_modal("Find a build", problem),
         field_of=lambda problem: APP if _needs_an_app(problem) else WORDS,
         then=FollowUp.COVERED,
     )
@@ -82,10 +82,10 @@ def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Messag
 
 def _searching(about: LogButton, word: str) -> SubmissionFlow[Message]:
     return SubmissionFlow(
-        waiting=notices.notice("Search the log", "⏳ Reading the whole log…"),
+        waiting=notices.notice_modal("Search the log", "⏳ Reading the whole log…"),
         done=lambda message: views.shown_in_modal("Search the log", message),
         again=lambda problem: log_messages.search_modal(about, typed=word, problem=problem),
-        refused=lambda problem: notices.notice("Search the log", problem),
+        refused=lambda problem: notices.notice_modal("Search the log", problem),
         field_of=lambda _: WORD,
         then=FollowUp.COVERED,
     )
@@ -93,10 +93,10 @@ def _searching(about: LogButton, word: str) -> SubmissionFlow[Message]:
 
 def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
-        waiting=notices.notice("Choose an app", "⏳ One moment…"),
-        done=lambda _: notices.notice("Choose an app", "✅ Chosen; the channel was told."),
+        waiting=notices.notice_modal("Choose an app", "⏳ One moment…"),
+        done=lambda _: notices.notice_modal("Choose an app", "✅ Chosen; the channel was told."),
         again=lambda problem: choose_app_form.choose_app_modal(origin=origin, problem=problem),
-        refused=lambda problem: notices.notice("Choose an app", problem),
+        refused=lambda problem: notices.notice_modal("Choose an app", problem),
         field_of=lambda _: APP,
     )
 

@@ -13,14 +13,14 @@ from messages.kit.blocks import button, context, plain_text, row, section
 from messages.kit.mrkdwn import escape
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    FilledIn,
+    FormValues,
     app_option,
     field,
-    found,
+    is_pickable,
+    matching_names,
     modal,
     option,
-    pickable,
-    searched,
+    search_select,
     text_element,
     warning,
 )
@@ -82,17 +82,21 @@ def start_modal(
         field(
             APP,
             "App",
-            searched(action_ids.PICK_APP, "Type a part of its name", chosen),
+            search_select(action_ids.PICK_APP, "Type a part of its name", chosen),
             optional=False,
             dispatch=True,
         ),
         field(
-            BRANCH, "Branch", searched(action_ids.PICK_BRANCH, "Type a part of its name", _named(form.branch))
+            BRANCH,
+            "Branch",
+            search_select(action_ids.PICK_BRANCH, "Type a part of its name", _named(form.branch)),
         ),
         field(
             BUILDABLE,
             "Workflow or pipeline",
-            searched(action_ids.PICK_BUILDABLE, "None picked: what the app's triggers say", _buildable(form)),
+            search_select(
+                action_ids.PICK_BUILDABLE, "None picked: what the app's triggers say", _buildable(form)
+            ),
         ),
         field(TAG, "Tag", text_element(form.tag, most=200, placeholder="v2.1.0")),
         field(COMMIT, "Commit", text_element(form.commit, most=64, placeholder="None given: the newest one")),
@@ -114,7 +118,7 @@ def start_modal(
 
 def read_start(values: Mapping[str, Any], origin: StartOrigin) -> StartForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     buildable = filled.picked(BUILDABLE) or ""
     return StartForm(
         app=filled.picked(APP),
@@ -132,8 +136,14 @@ def buildable_options(typed: str, workflows: Sequence[str], pipelines: Sequence[
     """Groups of options for what was typed; what was typed itself too, for a workflow that I don't know of."""
     wanted = typed.strip()
     groups = [
-        ("Pipelines", [_kind(_PIPELINE, name) for name in found(typed, pipelines, most=MOST_OF_A_KIND)]),
-        ("Workflows", [_kind(_WORKFLOW, name) for name in found(typed, workflows, most=MOST_OF_A_KIND)]),
+        (
+            "Pipelines",
+            [_kind(_PIPELINE, name) for name in matching_names(typed, pipelines, most=MOST_OF_A_KIND)],
+        ),
+        (
+            "Workflows",
+            [_kind(_WORKFLOW, name) for name in matching_names(typed, workflows, most=MOST_OF_A_KIND)],
+        ),
     ]
     if wanted and wanted not in (*workflows, *pipelines):
         groups.append(("As typed", [_kind(_WORKFLOW, wanted)]))
@@ -141,7 +151,7 @@ def buildable_options(typed: str, workflows: Sequence[str], pipelines: Sequence[
     return [{"label": plain_text(label, 75), "options": options} for label, options in offered if options]
 
 
-def starting(app: App) -> Block:
+def trigger_in_progress(app: App) -> Block:
     """Bitrise takes its time."""
     return _closing(section(f"⏳ Starting a build of *{escape(app.title, 200)}*…"))
 
@@ -151,7 +161,7 @@ def start_done(app: App) -> Block:
     return _closing(section(f"▶️ A build of *{escape(app.title, 200)}* was started."))
 
 
-def not_started(problem: str) -> Block:
+def trigger_failed(problem: str) -> Block:
     """It was not done, and to ask again would not help."""
     return _closing(section(f"⚠️ {escape(problem, 2000)}"))
 
@@ -172,7 +182,7 @@ def _variable(number: int, typed: str | None) -> list[Block]:
 
 
 def _named(name: str | None) -> Block | None:
-    return option(name, name) if name is not None and pickable(name) else None
+    return option(name, name) if name is not None and is_pickable(name) else None
 
 
 def _buildable(form: StartForm) -> Block | None:
@@ -182,4 +192,4 @@ def _buildable(form: StartForm) -> Block | None:
 
 
 def _kind(kind: str, name: str) -> Block | None:
-    return option(name, kind + name) if name.strip() and pickable(kind + name) else None
+    return option(name, kind + name) if name.strip() and is_pickable(kind + name) else None

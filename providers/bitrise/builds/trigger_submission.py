@@ -11,7 +11,7 @@ from domain.commands.trigger_build import TriggerBuild
 from domain.errors import RequestRejected
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.views import FilledIn
+from messages.kit.views import FormValues
 from providers.bitrise.builds import commands, trigger_form
 from providers.bitrise.builds.open_forms import main_branch
 from providers.bitrise.builds.trigger_form import (
@@ -25,7 +25,7 @@ from providers.bitrise.builds.trigger_form import (
     StartOrigin,
 )
 from services.request.context import Reply, RequestContext
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.finder import UserError, app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import FieldError, SubmissionFlow
@@ -52,7 +52,7 @@ async def submit_trigger(form: FormSubmission) -> None:
     picked = App(slug=filled.app or "", title=_title(form.values))
     said = await form.see_through(_start(filled, picked, form.context), _course(filled, picked, origin))
     if said is not None:
-        await say_or_explain(_given(said), ChannelResponder(form.context))
+        await reply_or_explain(_given(said), ChannelResponder(form.context))
 
 
 async def select_app(action: ViewAction) -> None:
@@ -63,7 +63,7 @@ async def select_app(action: ViewAction) -> None:
     origin = origin.model_copy(update={"app": picked.slug})
     remembered = None
     if picked.slug and not form.names_something and not any(form.variables.values()):
-        remembered = await context.storage.starts.last(context.person, picked.slug)
+        remembered = await context.storage.last_triggers.last(context.person, picked.slug)
         if remembered is None:
             form = form.model_copy(update={"branch": await main_branch(picked, context)})
     if remembered is not None:
@@ -111,10 +111,10 @@ def order_of(form: StartForm) -> TriggerBuild:
 
 def _course(form: StartForm, picked: App, origin: StartOrigin) -> SubmissionFlow[Reply | None]:
     return SubmissionFlow(
-        waiting=trigger_form.starting(picked),
+        waiting=trigger_form.trigger_in_progress(picked),
         done=lambda _: trigger_form.start_done(picked),
         again=lambda problem: trigger_form.start_modal(form, picked, origin=origin, problem=problem),
-        refused=trigger_form.not_started,
+        refused=trigger_form.trigger_failed,
         field_of=_field_of,
     )
 
@@ -131,7 +131,7 @@ def _field_of(problem: BaseException) -> str:
 
 
 def _title(values: dict[str, Any]) -> str:
-    return FilledIn(values).picked_words(APP) or "?"
+    return FormValues(values).picked_words(APP) or "?"
 
 
 async def _given(said: Reply) -> Reply:

@@ -43,7 +43,7 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.why_not(error)) from error
-    return Reply(config_messages.yml_shown(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(config_messages.yml_message(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
 
 
 async def _whose(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:

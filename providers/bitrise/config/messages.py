@@ -17,7 +17,7 @@ def yml_comment(app: App, build: Build | None, verdict: YmlValidation | None) ->
     return f"The bitrise.yml of {_whose(app, build)}. {_checked(verdict)}"
 
 
-def yml_shown(app: App, build: Build | None, verdict: YmlValidation | None) -> Message:
+def yml_message(app: App, build: Build | None, verdict: YmlValidation | None) -> Message:
     """The file is there; what Bitrise finds wrong with it."""
     head = f"📨 The bitrise.yml of {_whose(app, build)} is in our direct messages. {_checked(verdict)}"
     problems = [] if verdict is None else [*verdict.errors, *verdict.warnings]
@@ -29,7 +29,11 @@ def yml_shown(app: App, build: Build | None, verdict: YmlValidation | None) -> M
 
 
 def _whose(app: App, build: Build | None) -> str:
-    return f"*{escape(app.title, 150)}* as it is now" if build is None else f"{build_text.name(build, app)}"
+    return (
+        f"*{escape(app.title, 150)}* as it is now"
+        if build is None
+        else f"{build_text.build_link(build, app)}"
+    )
 
 
 def _checked(verdict: YmlValidation | None) -> str:

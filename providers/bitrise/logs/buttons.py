@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, LogButton
-from messages.notices import sent_to_you
+from messages.notices import sent_as_direct_message
 from providers.bitrise.api.access import own_client
 from providers.bitrise.builds import open_forms
 from providers.bitrise.builds.build_button import find_pressed_build
@@ -51,7 +51,7 @@ async def _log_follow(press: ButtonPress) -> Reply:
     channel = await context.direct_message_alone()
     follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)
     await state_of(context).log_followers.begin(follower)
-    said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
+    said = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
     return Reply(said, Visibility.ONE_PERSON, title=commands.TITLE)
 
 

@@ -51,7 +51,7 @@ async def log_of(
                 _ai_summary(build, context),
             )
         except NoLog:
-            return Reply(log_messages.no_log(build, app, now=context.now_at(app.provider)), title=TITLE)
+            return Reply(log_messages.no_log(build, app, now=context.provider_now(app.provider)), title=TITLE)
         end, of = await _end(app, build, read, told, step, context)
     view = LogView(
         steps=told or read.reading.steps,
@@ -117,7 +117,9 @@ async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -
     if channel == context.channel:
         return None
     return Reply(
-        notices.sent_to_you("The log is in our direct messages."), Visibility.ONE_PERSON, title=TITLE
+        notices.sent_as_direct_message("The log is in our direct messages."),
+        Visibility.ONE_PERSON,
+        title=TITLE,
     )
 
 

@@ -135,7 +135,7 @@ class LogFollower:
         """Post the message. Raises ProviderError, SlackCallFailed."""
         self.until = until
         self._text = await _end_of(self._bitrise, self._app, self._build) or ""
-        first = log_messages.following(self._build, self._app, self._text, until=until, ended=False)
+        first = log_messages.followed_log(self._build, self._app, self._text, until=until, ended=False)
         posted = await self._slack.chat_postMessage(
             channel=self._channel, text=first.text, blocks=first.blocks
         )
@@ -161,7 +161,7 @@ class LogFollower:
             log.info("follow.not_ended", reason=type(problem).__name__)
 
     async def _show(self, build: Build, text: str, *, until: datetime | None) -> None:
-        message = log_messages.following(build, self._app, text, until=until, ended=build.ended)
+        message = log_messages.followed_log(build, self._app, text, until=until, ended=build.ended)
         await self._slack.chat_update(
             channel=self._channel, ts=self._ts, text=message.text, blocks=message.blocks
         )

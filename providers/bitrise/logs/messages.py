@@ -25,8 +25,18 @@ from messages.kit.blocks import (
     section,
 )
 from messages.kit.button_values import InvalidButtonValue, LogButton
-from messages.kit.mrkdwn import ai_summary, block_of_code, code, cut, escape, lasted, mention, plain, size
-from messages.kit.views import FilledIn, field, modal, option, text_element
+from messages.kit.mrkdwn import (
+    ai_summary,
+    block_of_code,
+    code,
+    cut,
+    escape,
+    format_duration,
+    mention,
+    plain,
+    size,
+)
+from messages.kit.views import FormValues, field, modal, option, text_element
 
 LOG_LINES = 40
 MINUTES = "ten minutes"
@@ -73,15 +83,15 @@ def no_log(build: Build, app: App, *, now: datetime) -> Message:
     if build.ended:
         why = "It has no log: it ended before it began to write one."
     else:
-        why = f"It has no log yet ({build_text.so_far(build, now) or 'not begun'}). Ask again in a moment."
+        why = f"It has no log yet ({build_text.elapsed_text(build, now) or 'not begun'}). Ask again in a moment."
     return Message(
-        f"{escape(app.title)} {build.label}: {why}", [section(f"{build_text.name(build, app)}\n{why}")]
+        f"{escape(app.title)} {build.label}: {why}", [section(f"{build_text.build_link(build, app)}\n{why}")]
     )
 
 
 def build_log(build: Build, app: App, view: LogView) -> Message:
     """The steps of a build and the end of its log, or of the step that failed, for one person."""
-    head = f"Log of {build_text.name(build, app)}"
+    head = f"Log of {build_text.build_link(build, app)}"
     if view.still_growing:
         head += (
             ", which is still being written"
@@ -114,7 +124,7 @@ def log_hits(
     read = (
         f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines, all I could read,"
     )
-    head = f"{code(word)} stands in {times if count else 'none'} of {read} of {build_text.name(build, app)}"
+    head = f"{code(word)} stands in {times if count else 'none'} of {read} of {build_text.build_link(build, app)}"
     if still_growing:
         head += ", which is not whole yet"
     if not hits:
@@ -154,14 +164,14 @@ def search_modal(about: LogButton, *, typed: str = "", problem: str | None = Non
 
 def read_word(values: Mapping[str, Any]) -> str:
     """What is looked for. `values` is the view's state as Slack sends it."""
-    return FilledIn(values).text(WORD).strip()
+    return FormValues(values).text(WORD).strip()
 
 
-def following(build: Build, app: App, text: str, *, until: datetime | None, ended: bool) -> Message:
+def followed_log(build: Build, app: App, text: str, *, until: datetime | None, ended: bool) -> Message:
     """A log as it grows; `until` is when the following stops."""
-    name = build_text.name(build, app)
+    name = build_text.build_link(build, app)
     if ended:
-        head = f"{build_text.symbol(build)} {name} {build_text.result(build)}; this was the end of its log"
+        head = f"{build_text.build_symbol(build)} {name} {build_text.result_text(build)}; this was the end of its log"
     elif until is None:
         head = f"⏹️ I have stopped following the log of {name}, which goes on"
     else:
@@ -177,7 +187,8 @@ def following(build: Build, app: App, text: str, *, until: datetime | None, ende
 
 def log_shared(build: Build, app: App, *, by: str) -> str:
     """What stands above the whole log as a file."""
-    return f"The whole log of {build_text.name(build, app)}, for {mention(by)}; secrets that I recognise are taken out."
+    link = build_text.build_link(build, app)
+    return f"The whole log of {link}, for {mention(by)}; secrets that I recognise are taken out."
 
 
 def step_line(step: Step, *, ended: bool = False) -> str:
@@ -186,7 +197,7 @@ def step_line(step: Step, *, ended: bool = False) -> str:
     if step.took is None:
         took = ""
     else:
-        took = f" {'in' if step.result is StepResult.SUCCEEDED else 'after'} {lasted(step.took)}"
+        took = f" {'in' if step.result is StepResult.SUCCEEDED else 'after'} {format_duration(step.took)}"
     error = f": {escape(step.error, 200)}" if step.error else ""
     return f"{symbol} {code(step.title)} {words}{took}{error}"
 

@@ -30,7 +30,7 @@ async def _pipeline(press: ButtonPress) -> Reply:
     app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.context)
     return Reply(
         pipeline_card.pipeline_card(
-            one, app, now=press.context.now_at(app.provider), presentation=PRESENTATION
+            one, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
         ),
         title=PIPELINE,
     )
@@ -72,7 +72,7 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
         return done.answer if done.is_pending else None
     await _show_the_rest(press, button)
     here = Recipient(team=context.team, channel=context.channel)
-    told = await context.services.storage.messages.is_there(here, subject_of_request(button.request))
+    told = await context.services.storage.slack_messages.exists(here, subject_of_request(button.request))
     return None if told else done.answer
 
 

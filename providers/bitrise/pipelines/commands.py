@@ -40,7 +40,7 @@ async def list_pipelines(command: ListPipelines, context: RequestContext) -> Rep
     ids = (await reading_client(context).pipelines(app.slug))[:MOST]
     found = await asyncio.gather(*(reading_client(context).pipeline(app.slug, one) for one in ids))
     return Reply(
-        pipeline_card.pipeline_list(found, app, now=context.now_at(app.provider)),
+        pipeline_card.pipeline_list(found, app, now=context.provider_now(app.provider)),
         title=TITLE,
     )
 
@@ -48,7 +48,9 @@ async def list_pipelines(command: ListPipelines, context: RequestContext) -> Rep
 async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     """The card of a pipeline as it is now. Raises ProviderError."""
     one = await reading_client(context).pipeline(app.slug, pipeline_id)
-    return pipeline_card.pipeline_card(one, app, now=context.now_at(app.provider), presentation=PRESENTATION)
+    return pipeline_card.pipeline_card(
+        one, app, now=context.provider_now(app.provider), presentation=PRESENTATION
+    )
 
 
 async def found(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:

@@ -12,7 +12,7 @@ from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
 from providers.buildio.commands import ShowApp
 from providers.buildio.shared import error_texts
-from services.features.apps.commands import PAGE, with_limit
+from services.features.apps.commands import PAGE, explain_limit
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, find_app
 
@@ -22,7 +22,7 @@ TITLE = "App"
 async def list_apps(command: ListApps, context: RequestContext) -> Reply:
     """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
     team = await find_team(command.team, context) if command.team is not None else None
-    visible = await context.apps_of(Provider.BUILDIO).slugs()
+    visible = await context.visible_apps(Provider.BUILDIO).slugs()
     asked = await reading_client(context).apps(team=team.id if team is not None else None)
     apps = sorted(
         (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
@@ -35,7 +35,7 @@ async def list_apps(command: ListApps, context: RequestContext) -> Reply:
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Reply(await with_limit(said, context, Provider.BUILDIO, empty=not apps), title="Apps")
+    return Reply(await explain_limit(said, context, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
 async def show(command: ShowApp, context: RequestContext) -> Reply:

@@ -43,7 +43,7 @@ async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
     """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
         words = "What is the app called?"
-        return Reply(notices.form_button(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
+        return Reply(notices.open_form_prompt(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
     await open_in_time(_form(form, context), context, "Create an app")
     return None
 

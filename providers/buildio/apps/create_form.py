@@ -9,13 +9,13 @@ from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    FilledIn,
+    FormValues,
     field,
-    found,
+    is_pickable,
+    matching_names,
     modal,
     option,
-    pickable,
-    searched,
+    search_select,
     text_element,
     warning,
 )
@@ -66,7 +66,7 @@ def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None 
 
 def read_create(values: Mapping[str, Any]) -> CreateForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    return CreateForm(**_read(FilledIn(values)))
+    return CreateForm(**_read(FormValues(values)))
 
 
 def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
@@ -89,15 +89,15 @@ def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str |
 
 def read_namespace(values: Mapping[str, Any]) -> NamespaceForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return NamespaceForm(**_read(filled), description=filled.text(DESCRIPTION).strip() or None)
 
 
 def team_options(typed: str, teams: Sequence[Team]) -> list[Block]:
     """What a list of teams offers for what was typed."""
     named = {team.name: team for team in teams}
-    offered = [named[name] for name in found(typed, sorted(named, key=str.casefold))]
-    return [option(team.name, team.id) for team in offered if pickable(team.id)]
+    offered = [named[name] for name in matching_names(typed, sorted(named, key=str.casefold))]
+    return [option(team.name, team.id) for team in offered if is_pickable(team.id)]
 
 
 def _name(name: str | None, placeholder: str) -> Block:
@@ -105,16 +105,16 @@ def _name(name: str | None, placeholder: str) -> Block:
 
 
 def _where(team: str | None, title: str | None, region: str | None) -> list[Block]:
-    chosen = option(title or team, team) if team and pickable(team) else None
+    chosen = option(title or team, team) if team and is_pickable(team) else None
     return [
-        field(TEAM, "Team", searched(action_ids.BUILDIO_PICK_TEAM, "None: your own", chosen)),
+        field(TEAM, "Team", search_select(action_ids.BUILDIO_PICK_TEAM, "None: your own", chosen)),
         field(
             REGION, "Region", text_element(region, most=100, placeholder="None given: Build.io's own choice")
         ),
     ]
 
 
-def _read(filled: FilledIn) -> dict[str, str | None]:
+def _read(filled: FormValues) -> dict[str, str | None]:
     return {
         "name": filled.text(NAME).strip() or None,
         "team": filled.picked(TEAM),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from domain.message import Block, Message
 from domain.provider import Provider
-from messages.build_text import symbol_of
+from messages.build_text import state_symbol
 from messages.kit import action_ids
 from messages.kit.blocks import context, link_button, paragraphs, section
 from messages.kit.button_values import AppButton
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, when
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
-from providers.buildio.processes.messages import standing
+from providers.buildio.processes.messages import dyno_summary
 from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.shared.blocks import COMMAND, buttons, facts, first, listed, name_of, press
 from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, of_app
@@ -66,7 +66,7 @@ def app_created(app: BuildioApp, *, by: str) -> Message:
 def deployment_words(deployment: Deployment) -> str:
     """How a deployment stands, in a line: Build.io's own word beside our symbol for it."""
     version = f"v{deployment.version} " if deployment.version is not None else ""
-    return f"{symbol_of(deployment.state)} {version}*{escape(deployment.status, 60)}*"
+    return f"{state_symbol(deployment.state)} {version}*{escape(deployment.status, 60)}*"
 
 
 def _row(app: BuildioApp) -> Block:
@@ -103,7 +103,7 @@ def _head(app: BuildioApp) -> list[str]:
 def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
     lines = first([_process(one) for one in app.formation], MOST_FORMATIONS)
     if dynos is not None:
-        lines.append(standing(dynos))
+        lines.append(dyno_summary(dynos))
     return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
 
 

@@ -43,7 +43,9 @@ async def get(command: GetConfig, context: RequestContext) -> Reply | None:
 async def set_(command: SetConfig, context: RequestContext) -> Reply | None:
     """Open the form for the values; one word alone that an app is called is that app, and no key."""
     if command.app is None and command.key is not None:
-        named = [app for app in await context.apps_of(Provider.BUILDIO).all() if app.title == command.key]
+        named = [
+            app for app in await context.visible_apps(Provider.BUILDIO).all() if app.title == command.key
+        ]
         if len(named) == 1:
             return await ask_for_values(AppScope(named[0]), None, context)
     return await ask_for_values(await _of_app(command.app, context), command.key, context)
@@ -139,4 +141,4 @@ async def _of_app(words: str | None, context: RequestContext) -> AppScope:
 def _button(words: str, label: str, action_id: str, value: str | None) -> Reply:
     if value is None:
         raise UserError(NO_BUTTON)
-    return Reply(notices.form_button(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(notices.open_form_prompt(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)

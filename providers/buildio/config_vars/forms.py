@@ -17,11 +17,11 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     LONGEST_TEXT,
     MOST_OPTIONS,
-    FilledIn,
+    FormValues,
     field,
+    is_pickable,
     modal,
     option,
-    pickable,
     text_element,
     warning,
 )
@@ -159,7 +159,7 @@ def vars_modal(
 
 def read_vars(values: Mapping[str, Any]) -> SetConfigVarsForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return SetConfigVarsForm(
         key=filled.text(KEY).strip(),
         value=SecretStr(filled.text(VALUE) + filled.text(REST)),
@@ -176,7 +176,7 @@ def unset_modal(
     problem: str | None = None,
 ) -> Block:
     """The form that removes config vars: `keys` are those that are there."""
-    names = [key for key in sorted(keys) if is_key(key) and pickable(key)][:MOST_OPTIONS]
+    names = [key for key in sorted(keys) if is_key(key) and is_pickable(key)][:MOST_OPTIONS]
     initial = [option(name, name) for name in names if name in chosen]
     picker: Block = {
         "type": "multi_static_select",
@@ -202,7 +202,7 @@ def unset_modal(
 
 def read_unset(values: Mapping[str, Any]) -> UnsetConfigVarsForm:
     """What was picked, or typed. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     picked = filled.several(KEYS) or filled.text(KEYS).replace(",", " ").split()
     return UnsetConfigVarsForm(keys=tuple(dict.fromkeys(picked)))
 

@@ -10,7 +10,7 @@ from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from messages.kit import action_ids
 from messages.kit.blocks import SECTION_TEXT, context, paragraphs, section
-from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, seen, when
+from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, visible_text, when
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.mask import length_of, masked
@@ -84,7 +84,7 @@ def vars_revealed(of: ConfigVarOwner, key: str, value: str) -> Message:
     shown = beginning_of_code(value, LONGEST_VALUE)
     if shown.endswith("…\n```"):
         notes.append(f"It has {length_of(value)}; here is the beginning.")
-    if seen(value) != value or "```" in value:
+    if visible_text(value) != value or "```" in value:
         notes.append("Letters that nobody would see are left out here.")
     block = section(shown) if value else section("_It is empty._")
     return Message(head, [section(head), block, *([context(*notes)] if notes else [])])

@@ -21,7 +21,7 @@ from services.actions import run
 from services.actions.audit import build_audit_entry, write_audit_entry
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.finder import UserError
 from services.request.responder import ResponseUrlResponder
 from services.request.view_responder import ViewResponder
@@ -50,7 +50,7 @@ async def pressed(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPr
     if not await place.replaced(found):
         raise UserError(NOT_TAKEN)
     hidden = config_var_messages.vars_hidden(its.of, button.key)
-    await context.services.vanishing.after_a_while(context.team, lambda: place.replaced(hidden))
+    await context.services.message_expiry.hide_later(context.team, lambda: place.replaced(hidden))
     return None
 
 
@@ -74,10 +74,10 @@ async def in_dialog(
         )
 
     try:
-        await say_or_explain(look(), pane)
+        await reply_or_explain(look(), pane)
     finally:
         if shown and pane.shown is not None:
-            await context.services.vanishing.after_a_while(context.team, hide)
+            await context.services.message_expiry.hide_later(context.team, hide)
 
 
 async def _look(

@@ -178,7 +178,7 @@ async def last_changes(its: ConfigVarScope, context: RequestContext) -> dict[str
     """When each was changed last through the bot, as far as the audit log goes back."""
     app = its.app.slug if its.app is not None else None
     found: dict[str, datetime] = {}
-    for link in await context.storage.audit.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
+    for link in await context.storage.audit_log.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
         entry = link.entry
         if entry.event is Event.DONE and entry.about.get("environment") == its.of.environment:
             for key in entry.about.get("label", "").split():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.deploy_buttons import read_offer
+from messages.deploy_buttons import read_deploy_button
 from messages.kit import action_ids
 from providers.buildio.deploy_links import commands
 from services.request.button_press import ButtonHandler, ButtonPress, numbers_in
@@ -12,7 +12,7 @@ from services.request.context import Reply
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:
-    return await commands.deploy(read_offer(press.value, press.block), press.context)
+    return await commands.deploy(read_deploy_button(press.value, press.block), press.context)
 
 
 async def _untie(press: ButtonPress) -> Reply:

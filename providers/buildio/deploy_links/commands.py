@@ -9,7 +9,7 @@ from domain.commands.shared_commands import Command
 from domain.errors import Forbidden, NotFound
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
-from messages.deploy_buttons import OfferButton
+from messages.deploy_buttons import DeployButton
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.actions import DeployAction
 from providers.buildio.commands import CreateDeployLink, DeleteDeployLink, ListDeployLinks
@@ -33,13 +33,13 @@ async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
     app = await current_app(await find_app(context, command.app, Provider.BUILDIO), context)
-    bitrise = await context.apps_of(Provider.BITRISE).find(command.bitrise)
+    bitrise = await context.visible_apps(Provider.BITRISE).find(command.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     about |= {"branch": ",".join(command.branches)} if command.branches else {}
     async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=about):
         for one in (app, bitrise):
             await must_see(one, context)
-        ties = context.storage.ties
+        ties = context.storage.deploy_links
         if len(await ties.of_channel(context.channel)) >= MOST_TIES:
             raise UserError(
                 f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
@@ -47,7 +47,7 @@ async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
         tie = await ties.add(
             context.channel, app, bitrise, command.branches, by=context.person, at=context.now()
         )
-    return Reply(messages.tied(tie, by=context.person), Visibility.CHANNEL)
+    return Reply(messages.deploy_link_added(tie, by=context.person), Visibility.CHANNEL)
 
 
 async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
@@ -59,13 +59,15 @@ async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
     await check_subscribe_permission(
         context, "untie", Provider.BUILDIO, await current_app(found[0].app, context), about=_about(found)
     )
-    return Reply(messages.untie_question(found), Visibility.ONE_PERSON)
+    return Reply(messages.remove_links_question(found), Visibility.ONE_PERSON)
 
 
 async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Reply:
     """Untie what a button names. Raises PermissionDenied, UserError."""
     found = [
-        tie for one in numbers if (tie := await context.storage.ties.find(context.channel, one)) is not None
+        tie
+        for one in numbers
+        if (tie := await context.storage.deploy_links.find(context.channel, one)) is not None
     ]
     if not found:
         raise UserError("This is not tied any more.")
@@ -74,22 +76,22 @@ async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Repl
 
 async def list_ties(_command: ListDeployLinks, context: RequestContext) -> Reply:
     """What is tied in the caller's channel."""
-    return Reply(messages.tie_list(await context.storage.ties.of_channel(context.channel)))
+    return Reply(messages.deploy_link_list(await context.storage.deploy_links.of_channel(context.channel)))
 
 
-async def deploy(offer: OfferButton, context: RequestContext) -> Reply | None:
+async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
     """Let what a build at Bitrise was made of go live, as the person's own Build.io account.
 
     Tie and build are looked up again: what a button says is what was, and anybody may have written it.
     Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError.
     """
-    tie = await context.storage.ties.find(context.channel, offer.tie)
+    tie = await context.storage.deploy_links.find(context.channel, offer.tie)
     if tie is None:
         raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
     if tie.bitrise.slug != offer.app:
         raise InvalidButtonValue
     app, build = await build_by_slugs(context, offer.app, offer.build, Provider.BITRISE)
-    if (why := tie.misfit(build)) is not None:
+    if (why := tie.mismatch(build)) is not None:
         raise UserError(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
     return (
         await run.run_action(DeployAction.of_build(build, app, await _target(tie, context)), context)
@@ -115,13 +117,13 @@ def _about(found: Sequence[DeployLink]) -> dict[str, str]:
 async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
     app = await current_app(found[0].app, context)
     async with permitted_and_audited(context, "untie", Provider.BUILDIO, app, about=_about(found)):
-        await context.storage.ties.remove(context.channel, [one.number for one in found])
-    return Reply(messages.untied(found, by=context.person), Visibility.CHANNEL)
+        await context.storage.deploy_links.remove(context.channel, [one.number for one in found])
+    return Reply(messages.deploy_links_removed(found, by=context.person), Visibility.CHANNEL)
 
 
 async def _meant(command: DeleteDeployLink, context: RequestContext) -> list[DeployLink]:
     """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
-    ties = await context.storage.ties.of_channel(context.channel)
+    ties = await context.storage.deploy_links.of_channel(context.channel)
     app = await _app_meant(command.app, [one.app for one in ties], context)
     ties = [one for one in ties if one.app.slug == app.slug]
     if command.bitrise is not None:
@@ -134,7 +136,7 @@ async def _app_meant(words: str | None, tied: list[App], context: RequestContext
     if words is not None:
         return _tied(words, tied)
     by_slug = {one.slug: one for one in tied}
-    default = await context.storage.channels.default_app(context.channel, Provider.BUILDIO)
+    default = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
     if default in by_slug:
         return by_slug[default]
     if len(by_slug) == 1:

@@ -20,7 +20,7 @@ MOST_BELOW_SUBSCRIPTIONS = 5
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
-def tied(one: DeployLink, *, by: str) -> Message:
+def deploy_link_added(one: DeployLink, *, by: str) -> Message:
     """To the channel: builds of Bitrise offer to be deployed from now on."""
     text = f"{mention(by)} tied {_words(one)}"
     note = context(
@@ -30,14 +30,14 @@ def tied(one: DeployLink, *, by: str) -> Message:
     return Message(text, [section(f"🔗 {text}"), note])
 
 
-def untied(ties: Sequence[DeployLink], *, by: str) -> Message:
+def deploy_links_removed(ties: Sequence[DeployLink], *, by: str) -> Message:
     """To the channel: builds offer it no longer; `ties` are those that there were, at least one."""
     text = f"{mention(by)} untied {'; '.join(_words(one) for one in ties[:5])}"
     more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
     return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
 
 
-def untie_question(ties: Sequence[DeployLink]) -> Message:
+def remove_links_question(ties: Sequence[DeployLink]) -> Message:
     """Before ties are ended that somebody has named: what will be gone, and the button for it."""
     text = f"Untie {'; '.join(_words(one) for one in ties[:5])}"
     more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
@@ -47,23 +47,23 @@ def untie_question(ties: Sequence[DeployLink]) -> Message:
     return Message(text, [section(text), row(untie)])
 
 
-def tie_list(ties: Sequence[DeployLink]) -> Message:
+def deploy_link_list(ties: Sequence[DeployLink]) -> Message:
     """What is tied in this channel, each with a button that unties it."""
     if not ties:
         text = "No app of Build.io is tied to one of Bitrise's here."
         return Message(text, [section(text), context(HOW)])
     spoken = "; ".join(_words(one) for one in ties)
-    return Message(cut_markup(f"Tied here: {spoken}", 3000), [*ties_here(ties), context(HOW)])
+    return Message(cut_markup(f"Tied here: {spoken}", 3000), [*deploy_link_rows(ties), context(HOW)])
 
 
 def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
     """List a channel's deploy links below its subscriptions."""
     more = len(links) - MOST_BELOW_SUBSCRIPTIONS
     rest = [context(f"and {more} more: `{COMMAND} link`")] if more > 0 else []
-    return [*ties_here(links[:MOST_BELOW_SUBSCRIPTIONS]), *rest]
+    return [*deploy_link_rows(links[:MOST_BELOW_SUBSCRIPTIONS]), *rest]
 
 
-def ties_here(ties: Sequence[DeployLink]) -> list[Block]:
+def deploy_link_rows(ties: Sequence[DeployLink]) -> list[Block]:
     """What is tied in this channel, as blocks; none where nothing is."""
     if not ties:
         return []

@@ -12,7 +12,7 @@ from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.shared.button_values import OptionalAppButton
-from providers.buildio.shared.form_defaults import channels_app, origin_of
+from providers.buildio.shared.form_defaults import find_channel_app, origin_of
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
@@ -42,14 +42,14 @@ async def open_form(app: App | None, context: RequestContext, *, again: Deploy |
     if not context.trigger_id:
         button = OptionalAppButton().encode()
         return Reply(
-            notices.form_button("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
+            notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
         )
     await open_in_time(_form(app, context, again), context, "Deploy")
     return None
 
 
 async def _form(app: App | None, context: RequestContext, again: Deploy | None) -> Block:
-    shown = app or await channels_app(context)
+    shown = app or await find_channel_app(context)
     # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
     branch = again.branch if again is not None else None
     commit = again.commit if again is not None and branch is None else None

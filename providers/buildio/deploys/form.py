@@ -13,7 +13,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import context
 from messages.kit.mrkdwn import code, escape, link
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FilledIn, app_option, field, modal, searched, text_element, warning
+from messages.kit.views import FormValues, app_option, field, modal, search_select, text_element, warning
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.commands import Deploy
 from providers.buildio.shared.blocks import buttons, facts, press
@@ -39,7 +39,7 @@ class DeployForm(Deploy):
         return found
 
 
-def deployment_asked(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
+def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
     """Somebody deploys: what, and why."""
     version = f" v{started.version}" if started.version is not None else ""
     source = facts(
@@ -78,7 +78,7 @@ def deploy_modal(
             field(
                 APP,
                 "App",
-                searched(action_ids.BUILDIO_PICK_APP, "Type a part of its name", app_option(app)),
+                search_select(action_ids.BUILDIO_PICK_APP, "Type a part of its name", app_option(app)),
                 optional=False,
             ),
             field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
@@ -101,7 +101,7 @@ def deploy_modal(
 
 def read_deploy(values: Mapping[str, Any]) -> DeployForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return DeployForm(
         app=filled.picked(APP),
         branch=filled.text(BRANCH).strip() or None,

@@ -8,7 +8,7 @@ from domain.build import App
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FilledIn
+from messages.kit.views import FormValues
 from providers.buildio.deploys import commands
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
@@ -21,7 +21,7 @@ async def _deploy(sent: FormSubmission) -> None:
     form, origin = deploy_form.read_deploy(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
-    title = FilledIn(sent.values).picked_words(APP) or "?"
+    title = FormValues(sent.values).picked_words(APP) or "?"
     picked = App(provider=Provider.BUILDIO, slug=form.app or "", title=title)
     course = course_of(
         "Deploy",

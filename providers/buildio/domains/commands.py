@@ -202,4 +202,4 @@ async def _app(words: str | None, context: RequestContext) -> App:
 
 def _button(words: str, label: str, action_id: str, app: App) -> Reply:
     value = BuildioAppButton(app=app.slug, title=plain(app.title, 100)).encode()
-    return Reply(notices.form_button(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(notices.open_form_prompt(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)

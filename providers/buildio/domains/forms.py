@@ -15,7 +15,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import paragraphs, section
 from messages.kit.mrkdwn import code
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import LONGEST_TEXT, FilledIn, field, modal, text_element, warning
+from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_element, warning
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import first, name_of
@@ -128,7 +128,7 @@ def domain_modal(
 
 def read_domain(values: Mapping[str, Any]) -> DomainForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    return DomainForm(host=FilledIn(values).text(HOST).strip(), **_read(values))
+    return DomainForm(host=FormValues(values).text(HOST).strip(), **_read(values))
 
 
 def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = None) -> Block:
@@ -201,7 +201,7 @@ def _certificate(hint: str | None) -> list[Block]:
 
 
 def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return {
         CERTIFICATE: SecretStr(filled.text(CERTIFICATE)),
         CHAIN: SecretStr(f"{filled.text(CHAIN)}\n{filled.text(MORE_OF_CHAIN)}"),

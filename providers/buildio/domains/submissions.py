@@ -71,7 +71,7 @@ async def _app(origin: ViewMetadata, context: RequestContext) -> App:
 
 def _again(title: str) -> Callable[[str], Block]:
     """What a form becomes that took long and failed: what was typed into it is kept nowhere."""
-    return lambda problem: notices.notice(title, problem)
+    return lambda problem: notices.notice_modal(title, problem)
 
 
 FORMS: Mapping[str, FormHandler] = {

@@ -73,7 +73,9 @@ async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | N
     if not context.trigger_id:
         words = "What is the namespace called?"
         return Reply(
-            notices.form_button(words, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create")
+            notices.open_form_prompt(
+                words, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"
+            )
         )
     await open_in_time(_form(form, context), context, "Create a namespace")
     return None
@@ -85,7 +87,7 @@ async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | N
         value = ResourceButton.fitting(name=command.name) if command.name else None
         words = f"{DELETE}: its name is typed in a form."
         return Reply(
-            notices.form_button(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
+            notices.open_form_prompt(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
         )
     await open_delete(command.name, context)
     return None

@@ -12,7 +12,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FilledIn, field, modal, text_element, warning
+from messages.kit.views import FormValues, field, modal, text_element, warning
 from providers.buildio.api.models import Namespace
 from providers.buildio.shared.blocks import COMMAND, buttons, facts, listed, press
 from providers.buildio.shared.button_values import ResourceButton
@@ -99,7 +99,7 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
 
 def read_delete_namespace(values: Mapping[str, Any]) -> DeleteForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    namespace = FilledIn(values).text(NAMESPACE).strip()
+    namespace = FormValues(values).text(NAMESPACE).strip()
     return DeleteForm(typed=read_typed_name(values).typed, namespace=namespace)
 
 

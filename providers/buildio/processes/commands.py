@@ -29,7 +29,7 @@ async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
 async def shown(app: App, context: RequestContext) -> Message:
     """The processes of this app as they are now. Raises ProviderError."""
     return messages.dyno_list(
-        app, await reading_client(context).dynos(app.slug), now=context.now_at(app.provider)
+        app, await reading_client(context).dynos(app.slug), now=context.provider_now(app.provider)
     )
 
 

@@ -9,7 +9,7 @@ from domain.build import App
 from domain.message import Block, Message
 from messages.kit import action_ids
 from messages.kit.blocks import confirm, section
-from messages.kit.mrkdwn import code, escape, lasted, mention, plain
+from messages.kit.mrkdwn import code, escape, format_duration, mention, plain
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.shared.blocks import buttons, facts, listed, name_of, press
@@ -33,7 +33,7 @@ def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     return Message(escape(f"{app.title}: {spoken}", 2000), [section(head), *rows, *_buttons(app)])
 
 
-def standing(dynos: Sequence[Dyno]) -> str:
+def dyno_summary(dynos: Sequence[Dyno]) -> str:
     """How many of them are up and which have crashed, in a line."""
     if not dynos:
         return "None is running now."
@@ -43,7 +43,7 @@ def standing(dynos: Sequence[Dyno]) -> str:
     return facts(up, f"💥 crashed: {some}" if crashed else None)
 
 
-def restarted(app: App, dyno: str | None, *, by: str) -> Message:
+def dynos_restarted(app: App, dyno: str | None, *, by: str) -> Message:
     """To the channel: somebody restarted a process, or all of them."""
     what = f"{code(dyno)} of {name_of(app)}" if dyno else f"all processes of {name_of(app)}"
     text = f"{mention(by)} restarted {what}"
@@ -53,7 +53,7 @@ def restarted(app: App, dyno: str | None, *, by: str) -> Message:
 
 def _line(one: Dyno, now: datetime) -> str:
     mark = "❌" if one.crashed else "✅" if one.up else "⏸️" if one.up is False else "❔"
-    since = f"for {lasted(max(now - one.since, timedelta(0)))}" if one.since else None
+    since = f"for {format_duration(max(now - one.since, timedelta(0)))}" if one.since else None
     again = f"{one.restarts} restart{'s' if one.restarts != 1 else ''}" if one.restarts is not None else None
     state = f"{mark} {code(one.name)} *{escape(one.state, 60)}*"
     line = facts(" ".join(part for part in (state, since) if part), again, one.size and escape(one.size, 60))

@@ -12,7 +12,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import confirm, plain_text, section
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
+from messages.kit.views import MOST_OPTIONS, FormValues, field, is_pickable, modal, option, warning
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.shared.blocks import buttons, name_of, press
 from providers.buildio.shared.button_values import Title, of_app
@@ -45,7 +45,7 @@ def restart_modal(
 ) -> Block:
     """The form that asks which processes restart; the one that is known already is chosen."""
     names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(one.name for one in dynos)])
-    options = [option("All processes", ALL), *(option(name, name) for name in names if pickable(name))]
+    options = [option("All processes", ALL), *(option(name, name) for name in names if is_pickable(name))]
     chosen = next((one for one in options if one["value"] == form.dyno), options[0])
     select: Block = {
         "type": "static_select",
@@ -82,7 +82,7 @@ def restart_all_button(app: App | BuildioApp) -> Block | None:
 
 def read_restart(values: Mapping[str, Any]) -> RestartForm | None:
     """What was picked; None where nothing was. `values` is the view's state as Slack sends it."""
-    picked = FilledIn(values).picked(DYNO)
+    picked = FormValues(values).picked(DYNO)
     if picked is None:
         return None
     return RestartForm(dyno=None if picked == ALL else picked)

@@ -83,14 +83,14 @@ async def share(app: App, about: ShareButton, shown: Sequence[Block], context: R
 
     Raises PermissionDenied, SlackCallFailed.
     """
-    there = replace(context, channel=about.channel, pane=None)
+    there = replace(context, channel=about.channel, view=None)
     await action_run.check_permission(RunCommandAction(app=app, dyno=about.dyno, command=()), there)
-    said: Message = run_form.shared(app, about.dyno, shown, by=context.person)
+    said: Message = run_form.command_result_shared(app, about.dyno, shown, by=context.person)
     async with audit.audited(there, "share_output", app=app.slug, about={"label": about.dyno}):
         await context.slack.chat_postMessage(
             channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )
-    return Reply(run_form.shown_there(about.channel), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(run_form.result_shared_notice(about.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
 async def _next(app: App, command: RunCommand, context: RequestContext) -> Block:

@@ -17,7 +17,16 @@ from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, section
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
+from messages.kit.views import (
+    MOST_OPTIONS,
+    FormValues,
+    field,
+    is_pickable,
+    modal,
+    option,
+    text_element,
+    warning,
+)
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
@@ -73,7 +82,7 @@ def run_modal(
     form: RunForm, app: App, dynos: Sequence[Dyno], *, origin: RunOrigin, problem: str | None = None
 ) -> Block:
     """The form that asks which command is to run, and in which process."""
-    names = [one.name for one in dynos if pickable(one.name)][:MOST_OPTIONS]
+    names = [one.name for one in dynos if is_pickable(one.name)][:MOST_OPTIONS]
     options = [option(name, name) for name in names]
     chosen = next((one for one in options if one["value"] == form.dyno), None)
     select: Block = {
@@ -105,7 +114,7 @@ def run_modal(
 
 def read_run(values: Mapping[str, Any]) -> RunForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FilledIn(values)
+    filled = FormValues(values)
     dyno = filled.picked(DYNO) or filled.text(DYNO).strip() or None
     typed = filled.text(TYPED)
     try:
@@ -131,7 +140,7 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
     )
 
 
-def executed(
+def command_result(
     app: App, dyno: str, command: Sequence[str], done: CommandResult, *, channel: str | None = None
 ) -> Message:
     """For whoever ran it: the array, what it said and how it ended; with `channel` it can be shown there."""
@@ -153,13 +162,13 @@ def executed(
     )
 
 
-def shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
+def command_result_shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
     """To the channel: what a command said, as somebody saw it who now shows it to all; `shown` is what they saw."""
     text = f"{mention(by)} shows what a command in {code(dyno)} of {name_of(app)} said"
     return Message(text, [section(f"⌨️ {text}"), *_without_head(shown)])
 
 
-def shown_there(channel: str) -> Message:
+def result_shared_notice(channel: str) -> Message:
     """To whoever showed it: where it stands now."""
     text = f"It stands in <#{channel}> now."
     return Message(text, [section(text)])
@@ -184,7 +193,7 @@ def _without_head(shown: Sequence[Block]) -> list[Block]:
     return [section(text) for text in texts if text.startswith("```") or text == SAID_NOTHING]
 
 
-def ran(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
+def command_run(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
     """To the channel: what somebody ran, and not what it said."""
     text = f"{mention(by)} ran a command in {code(dyno)} of {name_of(app)}; it {_ended(exit_code)}"
     return Message(text, [section(f"⌨️ {text}"), *array_blocks([redact(word) for word in command])])

@@ -26,7 +26,7 @@ async def _typed(sent: FormSubmission) -> None:
         return run_form.run_modal(form, origin.of_app, (), origin=origin, problem=problem)
 
     course: SubmissionFlow[Block] = SubmissionFlow(
-        waiting=notices.notice(run_commands.TITLE, "⏳ One moment…"),
+        waiting=notices.notice_modal(run_commands.TITLE, "⏳ One moment…"),
         done=lambda view: view,
         again=again,
         refused=again,

@@ -13,10 +13,10 @@ def origin_of(context: RequestContext) -> ViewMetadata:
     return ViewMetadata(channel=context.channel, provider=Provider.BUILDIO)
 
 
-async def channels_app(context: RequestContext) -> App | None:
+async def find_channel_app(context: RequestContext) -> App | None:
     """The app that this channel has chosen, as far as that is known at once."""
-    slug = await context.storage.channels.default_app(context.channel, Provider.BUILDIO)
+    slug = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
     if slug is None:
         return None
-    apps = await context.apps_of(Provider.BUILDIO).in_time()
+    apps = await context.visible_apps(Provider.BUILDIO).in_time()
     return next((app for app in apps if app.slug == slug), None)

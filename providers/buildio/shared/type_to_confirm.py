@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.build import FrozenModel
 from domain.message import Block
-from messages.kit.views import FilledIn, field, text_element
+from messages.kit.views import FormValues, field, text_element
 
 TYPED_NAME = "typed_name"
 
@@ -29,4 +29,4 @@ def typed_name(label: str) -> Block:
 
 def read_typed_name(values: Mapping[str, Any]) -> ConfirmationName:
     """What was typed. `values` is the view's state as Slack sends it."""
-    return ConfirmationName(typed=FilledIn(values).text(TYPED_NAME).strip())
+    return ConfirmationName(typed=FormValues(values).text(TYPED_NAME).strip())

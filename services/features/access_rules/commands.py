@@ -32,7 +32,7 @@ from services.actions.permissions import authorize
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import PERMISSION_LABELS
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, channels_app, find_app
+from services.request.finder import UserError, find_app, find_channel_app
 from services.request.modals import open_in_time
 
 TITLE = "Policy"
@@ -61,7 +61,7 @@ async def show(command: ListAccessRules, context: RequestContext, provider: Prov
     app = await (
         find_app(context, command.app, provider)
         if command.app is not None
-        else channels_app(context, provider)
+        else find_channel_app(context, provider)
     )
     authorizer = context.services.authorizer
     access_requests = [
@@ -73,8 +73,8 @@ async def show(command: ListAccessRules, context: RequestContext, provider: Prov
         access_request.permission: verdict
         for access_request, verdict in zip(access_requests, evaluated, strict=True)
     }
-    workspace_rules = await context.storage.policies.all()
-    message = access_rules.policy(
+    workspace_rules = await context.storage.access_rules.all()
+    message = access_rules.access_rule_list(
         app,
         provider,
         verdicts,
@@ -91,7 +91,9 @@ async def redraw(
     view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
 ) -> None:
     """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
-    await context.redraw(str(view["id"]), access_rules.policy_modal(filled, choices(context), origin=origin))
+    await context.redraw(
+        str(view["id"]), access_rules.access_rule_modal(filled, choices(context), origin=origin)
+    )
 
 
 async def open_modal(context: RequestContext, provider: Provider, slug: str = "") -> None:
@@ -102,9 +104,9 @@ async def open_modal(context: RequestContext, provider: Provider, slug: str = ""
     await _check_admin(context)
 
     async def form() -> Block:
-        app = await context.apps_of(provider).require(slug) if slug else None
+        app = await context.visible_apps(provider).require(slug) if slug else None
         filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
-        return access_rules.policy_modal(
+        return access_rules.access_rule_modal(
             filled, choices(context), origin=ViewMetadata(channel=context.channel, provider=provider)
         )
 
@@ -118,11 +120,11 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
     rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
-    if len(await context.storage.policies.all()) >= MOST_RULES:
+    if len(await context.storage.access_rules.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
     shown = await _shown(rule, context, provider)
     async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
-        await context.storage.policies.add(rule, by=context.person, at=context.now())
+        await context.storage.access_rules.add(rule, by=context.person, at=context.now())
     command = context.services.registry.first.provider.command
     return Reply(access_rules.rule_added(shown, command), Visibility.CHANNEL, title=TITLE)
 
@@ -130,13 +132,13 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
 async def remove(number: int, context: RequestContext) -> Reply:
     """Remove one of the workspace's rules. Raises PermissionDenied, UserError."""
     await _check_admin(context)
-    rules = [stored.rule for stored in await context.storage.policies.all() if stored.number == number]
+    rules = [stored.rule for stored in await context.storage.access_rules.all() if stored.number == number]
     if not rules:
         raise UserError("There is no such rule any more.")
     shown = await _shown(rules[0], context, context.services.registry.first.provider)
     body = rules[0].model_dump_json()
     async with audited(context, "policy_remove", about={"rule": body}):
-        await context.storage.policies.remove(number)
+        await context.storage.access_rules.remove(number)
     return Reply(access_rules.rule_removed(shown), Visibility.CHANNEL, title=TITLE)
 
 
@@ -215,7 +217,7 @@ async def _shown(
     """Return the rule with its people and its one app by name; the app, where the user sees it at this provider."""
     app = None
     if len(rule.apps) == 1:
-        apps = await context.apps_of(provider).in_time()
+        apps = await context.visible_apps(provider).in_time()
         app = next((app.title for app in apps if app.slug == rule.apps[0]), None)
     who = await context.services.authorizer.groups.describe(context.team, rule.who)
     return ShownRule(rule=rule, who=who, app=app, number=number)

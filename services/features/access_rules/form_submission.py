@@ -48,14 +48,14 @@ async def _announce(said: Reply, context: RequestContext) -> None:
 
 def _ruling(filled: FilledRule, origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
-        waiting=notices.notice(access_rule_commands.TITLE, "⏳ One moment…"),
-        done=lambda _: notices.notice(
+        waiting=notices.notice_modal(access_rule_commands.TITLE, "⏳ One moment…"),
+        done=lambda _: notices.notice_modal(
             access_rule_commands.TITLE, "✅ The rule counts from now on; the channel was told."
         ),
-        again=lambda problem: access_rules.policy_modal(
+        again=lambda problem: access_rules.access_rule_modal(
             filled, access_rule_commands.choices(context), origin=origin, problem=problem
         ),
-        refused=lambda problem: notices.notice(access_rule_commands.TITLE, problem),
+        refused=lambda problem: notices.notice_modal(access_rule_commands.TITLE, problem),
         field_of=lambda problem: (
             problem.field if isinstance(problem, access_rule_commands.RuleProblem) else KIND
         ),

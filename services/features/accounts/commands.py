@@ -30,7 +30,7 @@ async def connect(_command: ConnectAccount, context: RequestContext, provider: P
     """Open the modal that asks for a token; a message can only offer a button that does. Raises PermissionDenied."""
     if not context.trigger_id:
         words = "Press this, and paste your token into the dialog."
-        return Reply(accounts.connect_button(words, provider), Visibility.ONE_PERSON)
+        return Reply(accounts.connect_prompt(words, provider), Visibility.ONE_PERSON)
     await open_modal(context, provider)
     return None
 
@@ -41,7 +41,7 @@ async def open_modal(context: RequestContext, provider: Provider) -> None:
     view = accounts.connect_modal(
         context.services.registry.presentation_of(provider),
         origin=ViewMetadata(channel=context.channel),
-        before=await linked(context, provider),
+        current=await linked(context, provider),
         sign_in=await _sign_in_page(context, provider),
     )
     await context.show(view)
@@ -49,10 +49,10 @@ async def open_modal(context: RequestContext, provider: Provider) -> None:
 
 async def _sign_in_page(context: RequestContext, provider: Provider) -> str | None:
     """Where this person signs in, within ten minutes; None where they can only paste a token."""
-    page = context.services.clients.at(provider).sign_in
-    if page is None or not context.vouched or not await context.belongs():
+    page = context.services.clients.at(provider).sign_in_url
+    if page is None or not context.is_verified or not await context.is_member():
         return None
-    sign_ins = context.services.storage.sign_ins
+    sign_ins = context.services.storage.oauth_sessions
     state = await sign_ins.begin(context.team, context.person, provider, context.now())
     return f"{page}?{urlencode({'state': state})}"
 
@@ -69,7 +69,7 @@ async def link(token: SecretStr, context: RequestContext, provider: Provider) ->
     Raises PermissionDenied, UserError, ProviderError.
     """
     check_key(context)
-    if not context.vouched:
+    if not context.is_verified:
         raise PermissionDenied("Only people of this workspace can link an account here.")
     await context.check_belongs()
     allowed = await _allowed_by(token, context, provider)
@@ -84,7 +84,7 @@ async def link(token: SecretStr, context: RequestContext, provider: Provider) ->
             at=context.now(),
         )
     if context.services.registry.get(provider).lists_builds:
-        await context.storage.people.is_called(context.person, owner.name)
+        await context.storage.user_profiles.claim_name(context.person, owner.name)
     _changed(context)
     return owner.name
 
@@ -97,7 +97,7 @@ async def disconnect(_command: DisconnectAccount, context: RequestContext, provi
     made = await context.storage.subscriptions.made_by(context.person)
     stops = Counter(one.channel for one in made if one.provider is provider and one.stopped is None)
     said = accounts.disconnect_question(there.name, provider, stops)
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.title_of(provider))
+    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def wipe(context: RequestContext, provider: Provider) -> Reply:
@@ -107,8 +107,8 @@ async def wipe(context: RequestContext, provider: Provider) -> Reply:
         async with audited(context, "disconnect", about={"name": there.name}):
             await context.storage.accounts.disconnect(context.person, provider, at=context.now())
         _changed(context)
-    said = accounts.disconnected(there.name if there else None, provider)
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.title_of(provider))
+    said = accounts.account_disconnected(there.name if there else None, provider)
+    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider) -> Reply:
@@ -121,10 +121,10 @@ async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider
         provider,
         service=await clients.service_apps.owner(),
         service_acts=clients.service_acts,
-        service_reads=clients.service_reads,
+        service_reads=clients.has_service_token,
         can_link=context.services.storage.vault is not None,
     )
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.title_of(provider))
+    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def linked(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
@@ -150,8 +150,8 @@ async def _allowed_by(given: SecretStr, context: RequestContext, provider: Provi
     code = given.get_secret_value()
     if not is_code(code):
         return AuthorizedSession(given, await _owner_of(given, context, provider))
-    sign_ins = context.services.storage.sign_ins
-    allowed = await sign_ins.take(code, context.team, context.person, provider, context.now())
+    sign_ins = context.services.storage.oauth_sessions
+    allowed = await sign_ins.take_authorized(code, context.team, context.person, provider, context.now())
     if allowed is None:
         raise UserError(
             "This code is none of yours, was used already, or is too old. Close this dialog, and sign in again."
@@ -179,5 +179,5 @@ async def _owner_of(token: SecretStr, context: RequestContext, provider: Provide
 
 def _changed(context: RequestContext) -> None:
     context.services.clients.forget_person(context.team, context.person)
-    context.services.access_changed()
-    context.services.home_changed(context.team, context.person)
+    context.services.events.access_changed()
+    context.services.events.home_changed(context.team, context.person)

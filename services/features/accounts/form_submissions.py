@@ -26,15 +26,15 @@ async def submit_token(form: FormSubmission) -> None:
 
 def _linking(origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[str]:
     provider = origin.provider
-    title = message_accounts.title_of(provider)
+    title = message_accounts.account_title(provider)
     return SubmissionFlow(
-        waiting=notices.notice(title, f"⏳ Asking {provider.label} whose token this is…"),
-        done=lambda name: notices.notice(title, message_accounts.connected(name, provider)),
+        waiting=notices.notice_modal(title, f"⏳ Asking {provider.label} whose token this is…"),
+        done=lambda name: notices.notice_modal(title, message_accounts.account_connected(name, provider)),
         # Without what was pasted: it is put into no view.
         again=lambda problem: message_accounts.connect_modal(
             context.services.registry.presentation_of(provider), origin=origin, problem=problem
         ),
-        refused=lambda problem: notices.notice(title, problem),
+        refused=lambda problem: notices.notice_modal(title, problem),
         field_of=lambda _: TOKEN,
         then=FollowUp.REPLACED,
     )

@@ -18,7 +18,7 @@ PAGE = 20
 
 async def list_apps(command: ListApps, context: RequestContext, provider: Provider) -> Reply:
     """List a page of the provider's apps that the person may see."""
-    apps = sorted(await context.apps_of(provider).all(), key=lambda app: app.title.casefold())
+    apps = sorted(await context.visible_apps(provider).all(), key=lambda app: app.title.casefold())
     start = (command.page - 1) * PAGE
     provider = Provider.BITRISE
     said = message_apps.app_list(
@@ -28,20 +28,22 @@ async def list_apps(command: ListApps, context: RequestContext, provider: Provid
         page=command.page,
         size=PAGE,
     )
-    return Reply(await with_limit(said, context, provider, empty=not apps))
+    return Reply(await explain_limit(said, context, provider, empty=not apps))
 
 
-async def with_limit(said: Message, context: RequestContext, provider: Provider, *, empty: bool) -> Message:
+async def explain_limit(
+    said: Message, context: RequestContext, provider: Provider, *, empty: bool
+) -> Message:
     """The list with the reason why there is no more in it, where somebody sees what the channel follows alone.
 
     Raises that reason where there is nothing in it at all.
     """
-    limit = await context.apps_of(provider).limit()
+    limit = await context.visible_apps(provider).limit()
     if limit is None or isinstance(limit, NotAMember):
         return said
     if empty:
         raise limit
-    return notices.with_connect_button(said, str(limit), provider)
+    return notices.add_connect_button(said, str(limit), provider)
 
 
 async def use_app(command: UseApp, context: RequestContext, provider: Provider) -> Reply:
@@ -52,9 +54,9 @@ async def use_app(command: UseApp, context: RequestContext, provider: Provider) 
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."
         )
-    app = await current_app(await context.apps_of(provider).find(command.app), context)
+    app = await current_app(await context.visible_apps(provider).find(command.app), context)
     async with permitted_and_audited(context, "use", provider, app):
-        await context.storage.channels.use(
+        await context.storage.channel_settings.set_default_app(
             context.channel, provider, app.slug, by=context.person, at=context.now()
         )
-    return Reply(message_apps.using_app(app, by=context.person), Visibility.CHANNEL)
+    return Reply(message_apps.app_chosen(app, by=context.person), Visibility.CHANNEL)

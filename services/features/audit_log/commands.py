@@ -25,7 +25,7 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
     app = await find_app(context, command.app, provider) if command.app is not None else None
-    found = await context.storage.audit.latest(
+    found = await context.storage.audit_log.latest(
         MOST_ENTRIES,
         channel=None if command.everywhere else context.channel,
         app=app.slug if app is not None else None,
@@ -33,7 +33,7 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
     where = "in this workspace" if command.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    said = audit_log.audit(found, where=where, places=command.everywhere, apps=await _titles(context))
+    said = audit_log.audit_list(found, where=where, places=command.everywhere, apps=await _titles(context))
     return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 
@@ -43,7 +43,7 @@ async def _titles(context: RequestContext) -> dict[str, str]:
     titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
     for provider in context.services.clients.configured:
         try:
-            apps = await context.apps_of(provider).in_time()
+            apps = await context.visible_apps(provider).in_time()
         except ProviderError:
             continue
         titles |= {app.slug: app.title for app in apps}

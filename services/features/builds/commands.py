@@ -41,14 +41,14 @@ async def app_card(app: App, context: RequestContext) -> Message:
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    usual = await context.services.usual_times.of_each(running[:ROWS_WITH_BUTTONS])
-    return build_card.status(
+    usual = await context.services.duration_estimates.of_each(running[:ROWS_WITH_BUTTONS])
+    return build_card.app_status(
         app,
         presentation=context.services.registry.presentation_of(app.provider),
         running=running,
         last_by_branch=list(last.values()),
-        now=context.now_at(app.provider),
-        usual=usual,
+        now=context.provider_now(app.provider),
+        usual_durations=usual,
     )
 
 
@@ -59,15 +59,15 @@ async def show(command: ShowBuild, context: RequestContext, provider: Provider) 
 
 async def card(app: App, build: Build, context: RequestContext) -> Message:
     """Render the build's card, with its progress while it runs, and what this channel may deploy it to."""
-    usual = await context.services.usual_times.of(build)
-    ties = await context.storage.ties.of_app(context.channel, app.slug) if context.channel else []
+    usual = await context.services.duration_estimates.of(build)
+    ties = await context.storage.deploy_links.of_app(context.channel, app.slug) if context.channel else []
     return build_card.build_card(
         build,
         app,
         presentation=context.services.registry.presentation_of(app.provider),
-        now=context.now_at(app.provider),
-        usual=usual,
-        ties=ties,
+        now=context.provider_now(app.provider),
+        usual_duration=usual,
+        deploy_links=ties,
     )
 
 
@@ -76,7 +76,7 @@ async def list_builds(
 ) -> Reply:
     """List a page of an app's builds, from the build that `start` names on."""
     app = await find_app(context, command.app, provider)
-    now = context.now_at(app.provider)
+    now = context.provider_now(app.provider)
     query = query_of(
         command.filter,
         after=command.since.resolve(now) if command.since else None,

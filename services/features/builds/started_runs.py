@@ -19,7 +19,7 @@ from domain.poll_state import Baseline
 from domain.subscription import AccessSource, Scope
 from messages.started_run import run_started
 from services.features.subscriptions.scope import own_scope
-from services.outbox.message_key import MessageKey, build_run, pipeline_run
+from services.outbox.message_key import MessageKey, build_run_key, pipeline_run_key
 from services.request.context import Reply, RequestContext, Visibility
 from services.slack.errors import SlackCallFailed
 from storage.workspace_subscriptions import StartedRun
@@ -44,7 +44,7 @@ async def follow_build(
     if slug is None:
         return _answer(note, context, buttons)
     build_filter = BuildFilter(builds=frozenset({slug}))
-    return await _follow(app, build_filter, build_run(slug), note, context, buttons)
+    return await _follow(app, build_filter, build_run_key(slug), note, context, buttons)
 
 
 async def follow_pipeline(
@@ -52,7 +52,7 @@ async def follow_pipeline(
 ) -> Reply | None:
     """Follow an attempt of a pipeline that was just started, as `follow_build` follows a build."""
     build_filter = BuildFilter(attempts=frozenset({attempt.key}))
-    return await _follow(app, build_filter, pipeline_run(attempt.key), note, context, buttons)
+    return await _follow(app, build_filter, pipeline_run_key(attempt.key), note, context, buttons)
 
 
 async def _follow(
@@ -85,7 +85,7 @@ async def _begin_following(
     buttons: Sequence[Block],
 ) -> Reply | None:
     # The provider's own times are compared with its clock: ours may be off.
-    began, since = context.now(), context.now_at(app.provider) - BEFORE_ITS_START
+    began, since = context.now(), context.provider_now(app.provider) - BEFORE_ITS_START
     here, scope, baseline = await asyncio.gather(
         _can_write(context), _scope(app, context), _baseline(app, context)
     )
@@ -107,7 +107,7 @@ async def _begin_following(
         baseline=baseline or Baseline(at=since),
         scope=scope,
     )
-    context.services.outbox_changed()
+    context.services.events.outbox_changed()
     # Those in a channel in which the bot can't write are told as every command is answered there.
     return None if here or not context.channel else _answer(note, context, buttons)
 
@@ -161,7 +161,7 @@ async def _baseline(app: App, context: RequestContext) -> Baseline | None:
     if await context.storage.subscriptions.is_watched(app.provider, app.slug):
         return None
     try:
-        return await context.services.lookout.baseline(app)
+        return await context.services.pollers.baseline(app)
     except (NotFound, Forbidden):
         raise
     except ProviderError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.build import App
-from services.request.app_visibility import followed_in
+from services.request.app_visibility import subscribed_apps
 from services.request.context import RequestContext
 
 
@@ -14,7 +14,7 @@ async def may_unfurl(context: RequestContext, app: App, *, shared_outside: bool)
     it around, which guests can't be trusted with, and nobody in a channel that is shared with another company.
     """
     here = await context.storage.subscriptions.of_channel(context.channel)
-    followed = followed_in(here, context.services.clients.at(app.provider))
+    followed = subscribed_apps(here, context.services.clients.at(app.provider))
     if app.slug in followed:
         return True
     return not shared_outside and await context.is_full_member()

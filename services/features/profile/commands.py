@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.build import App, Build
-from domain.build_author import NameDirectory, wrote
+from domain.build_author import NameDirectory, is_author
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.shared_commands import ListMyBuilds, ShowProfile
 from domain.notifications.rule import NotificationRule
@@ -27,7 +27,7 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
     names = NameDirectory(
         context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
     )
-    apps = context.apps_of(provider)
+    apps = context.visible_apps(provider)
     visible = await apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0
@@ -36,7 +36,7 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
         found += (
             build
             for build in page.items
-            if (visible is None or build.app_slug in visible) and wrote(context.person, build, names)
+            if (visible is None or build.app_slug in visible) and is_author(context.person, build, names)
         )
         pages += 1
         if pages == PAGES_SEARCHED:
@@ -45,7 +45,7 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
     shown = [(build, await _app_of(build, apps)) for build in found[:MOST_BUILDS]]
     ends = await ends_told(context)
     return Reply(
-        profile.mine(
+        profile.own_builds(
             shown,
             presentation=context.services.registry.presentation_of(Provider.BITRISE),
             name=person.name,
@@ -72,7 +72,7 @@ async def me(command: ShowProfile, context: RequestContext, provider: Provider) 
             }
         )
         try:
-            await context.storage.people.save(person)
+            await context.storage.user_profiles.save(person)
         except NameTaken as taken:
             raise UserError(
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
@@ -81,7 +81,7 @@ async def me(command: ShowProfile, context: RequestContext, provider: Provider) 
     if command.ends is not None:
         await _tell_ends(context, provider, wanted=command.ends)
     ends = await ends_told(context)
-    said = profile.me(
+    said = profile.profile_card(
         provider=Provider.BITRISE, name=person.name, email=person.email, mention=person.mention, ends=ends
     )
     return Reply(said, Visibility.ONE_PERSON)
@@ -95,17 +95,17 @@ async def tell_me(app: App, build: Build, context: RequestContext) -> Reply:
     direct = await context.direct_message()
     terms = NotificationRule(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
     subscription = await add(app, terms, context, channel=direct, personal=True)
-    seen = await context.services.storage.watching.build(build.provider, build.slug)
+    seen = await context.services.storage.watched_builds.build(build.provider, build.slug)
     if seen is not None and seen.build.ended and await _is_there(subscription, context):
         # It ended between the press and the first look, which tells nothing of what it finds.
         await context.storage.subscriptions.remove(subscription)
         raise UserError(ended)
-    context.services.lookout.look_now(app.provider)
-    return Reply(profile.will_tell(build, app), Visibility.ONE_PERSON)
+    context.services.pollers.poll_now(app.provider)
+    return Reply(profile.end_notification_set(build, app), Visibility.ONE_PERSON)
 
 
 async def _person(context: RequestContext) -> UserProfile:
-    return await context.storage.people.find(context.person)
+    return await context.storage.user_profiles.find(context.person)
 
 
 async def _tell_ends(context: RequestContext, provider: Provider, *, wanted: bool) -> None:

@@ -14,8 +14,8 @@ from services.request.modals import check_can_open
 async def open_profile(context: RequestContext, provider: Provider) -> None:
     """Open the form of the person's profile at the provider, filled in as it is. Raises UserError, SlackCallFailed."""
     check_can_open(context)
-    profile = await context.storage.people.find(context.person)
+    profile = await context.storage.user_profiles.find(context.person)
     form = ProfileForm(name=profile.name, mention=profile.mention, ends=await commands.ends_told(context))
     await context.show(
-        profile_form.settings_modal(form, provider, origin=ViewMetadata(channel=context.channel))
+        profile_form.profile_modal(form, provider, origin=ViewMetadata(channel=context.channel))
     )

@@ -62,7 +62,7 @@ async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply 
 
 async def _refresh_list(press: ButtonPress) -> None:
     if not press.context.channel:
-        press.context.services.home_changed(press.context.team, press.context.person)
+        press.context.services.events.home_changed(press.context.team, press.context.person)
         return
     provider = press.context.services.clients.first
     listed = await commands.list_subscriptions(ListSubscriptions(), press.context, provider)
@@ -100,7 +100,7 @@ def _id(press: ButtonPress) -> int:
 
 
 def _and_home(press: ButtonPress, said: Reply | None) -> Reply | None:
-    press.context.services.home_changed(press.context.team, press.context.person)
+    press.context.services.events.home_changed(press.context.team, press.context.person)
     return said
 
 

@@ -65,20 +65,20 @@ async def begin(app: App, terms: NotificationRule, context: RequestContext) -> R
     app = await current_app(app, context)
     async with permitted_and_audited(context, "subscribe", app.provider, app, about=_about(terms)):
         if (there := await _running_like(app, terms, context)) is not None:
-            return Reply(message_subscriptions.subscribed_already(row_of(there, context.services.registry)))
+            return Reply(message_subscriptions.subscription_exists(row_of(there, context.services.registry)))
         subscription = await add(app, terms, context, channel=context.channel)
         try:
             member = await enter_channel(context)
             await _post(
                 context,
-                message_subscriptions.subscribed(
+                message_subscriptions.subscription_added(
                     app, terms, _presentation(subscription, context), by=context.person, member=member
                 ),
             )
         except BaseException:
             await context.storage.subscriptions.remove(subscription)
             raise
-    context.services.lookout.look_now(app.provider)
+    context.services.pollers.poll_now(app.provider)
     return None
 
 
@@ -132,7 +132,7 @@ async def must_see(app: App, context: RequestContext) -> None:
     if await context.is_linked(app.provider):
         await context.own_apps(app.provider).ask_for(app.slug)
     else:
-        await context.apps_of(app.provider).require(app.slug)
+        await context.visible_apps(app.provider).require(app.slug)
 
 
 async def scope_of(
@@ -149,14 +149,14 @@ async def scope_of(
     if not (acts or personal):
         raise NotConnected(provider=provider)
     if app is not None:
-        await context.apps_of(provider).require(app.slug)
+        await context.visible_apps(provider).require(app.slug)
         return Scope(logs=acts)
     return Scope(apps=None if acts else await followed_around(context, provider), logs=acts)
 
 
 async def _baseline(app: App, context: RequestContext) -> Baseline:
     try:
-        return await context.services.lookout.baseline(app)
+        return await context.services.pollers.baseline(app)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
@@ -179,7 +179,7 @@ async def settled(command: Subscribe, context: RequestContext) -> NotificationRu
     terms = command.terms.model_copy(update={"filter": command.terms.filter.model_copy(update={"by": mine})})
     timed = terms.quiet is not None or terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     if timed and not command.zone_given:
-        terms = terms.model_copy(update={"zone": await context.zone()})
+        terms = terms.model_copy(update={"zone": await context.timezone()})
     return terms
 
 
@@ -199,7 +199,7 @@ async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | 
     if not resumed:
         raise problem or _no_such(context.services.clients.first)
     if len(ids) > 1:
-        said = message_subscriptions.all_resumed(
+        said = message_subscriptions.subscriptions_resumed(
             [row_of(one, context.services.registry) for one in resumed], by=context.person
         )
         await _post(replace(context, channel=resumed[0].channel), said)
@@ -224,7 +224,7 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
         if said:
             await _post(
                 there,
-                message_subscriptions.resumed(
+                message_subscriptions.subscription_resumed(
                     app,
                     subscription.terms,
                     _presentation(subscription, context),
@@ -235,7 +235,7 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
         await context.storage.subscriptions.resume(
             subscription, by=context.person, at=context.now(), scope=scope
         )
-    context.services.lookout.look_now(subscription.provider)
+    context.services.pollers.poll_now(subscription.provider)
     return subscription
 
 
@@ -251,7 +251,7 @@ async def change(subscription: Subscription, terms: NotificationRule, context: R
     app = await _judged(subscription, context)
     async with permitted_and_audited(there, "change_subscription", subscription.provider, app, about=about):
         await context.storage.subscriptions.change(subscription, terms)
-        said = message_subscriptions.changed(
+        said = message_subscriptions.subscription_changed(
             subscription.app,
             subscription.terms,
             terms,
@@ -274,7 +274,7 @@ async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
         there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
         await context.storage.subscriptions.pause(subscription, context.now())
-        said = message_subscriptions.paused(
+        said = message_subscriptions.subscription_paused(
             subscription.app,
             subscription.terms,
             _presentation(subscription, context),
@@ -357,7 +357,8 @@ async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
         for one in ended:
             await context.storage.subscriptions.remove(one)
     return Reply(
-        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=context.person), Visibility.CHANNEL
+        message_subscriptions.subscription_ended(ended[0].app, len(ended), by=context.person),
+        Visibility.CHANNEL,
     )
 
 
@@ -367,19 +368,19 @@ async def list_subscriptions(
     """What the channel is told of, whichever provider was asked for it."""
     found = await context.storage.subscriptions.of_channel(context.channel)
     rows = [row_of(one, context.services.registry) for one in found]
-    blind = blind_at(dict.fromkeys(one.provider for one in found), context.services.lookout)
-    ties = await context.storage.ties.of_channel(context.channel)
+    blind = unavailable_providers(dict.fromkeys(one.provider for one in found), context.services.pollers)
+    ties = await context.storage.deploy_links.of_channel(context.channel)
     links = [block for spec in context.services.registry for block in spec.list_deploy_links(ties)]
-    return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, deploy_links=links))
+    return Reply(message_subscriptions.subscription_list(rows, provider, outages=blind, deploy_links=links))
 
 
 def _presentation(subscription: Subscription, context: RequestContext) -> ProviderPresentation:
     return context.services.registry.presentation_of(subscription.provider)
 
 
-def blind_at(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
+def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
     """Return those of the providers that can't be polled now, and why."""
-    found = ((one, pollers.blindness(one)) for one in providers)
+    found = ((one, pollers.outage(one)) for one in providers)
     return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 

@@ -8,15 +8,15 @@ from domain.build import App, Build
 from domain.commands.shared_commands import ExplainNotification
 from domain.failure_streak import Streak, StreakState, advance, key_of
 from domain.message_state import RunNote
-from domain.notification import Status
+from domain.notification import NotificationStatus
 from domain.notifications.evaluation import Evaluation, evaluate
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
 from domain.subscription import Subscription
 from messages import notification_reasons
-from messages.notification_reasons import Reason
-from services.outbox.message_key import build_run, pipeline_run
+from messages.notification_reasons import NotificationReason
+from services.outbox.message_key import build_run_key, pipeline_run_key
 from services.request.build_history import find_run, latest_of
 from services.request.context import Reply, RequestContext
 
@@ -33,9 +33,9 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
     """Which of the channel's subscriptions told a build, or what kept it silent."""
     app, build = await find_run(context, command.app, command.build, provider)
     storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)
-    seen = await storage.watching.build(build.provider, build.slug)
+    seen = await storage.watched_builds.build(build.provider, build.slug)
     standing = seen.standing if seen else None
-    names = (await context.storage.people.known()).names
+    names = (await context.storage.user_profiles.known()).names
     told = {
         (number, event): status
         for number, event, status in await storage.outbox.of_build(here, build.provider, build.slug)
@@ -46,28 +46,34 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
             continue
         status = told.get((one.id, BuildEvent.ENDED))
         verdict = evaluate(one.terms, BuildEvent.ENDED, build, standing, names)
-        earlier = [words for event, words in _MOMENTS.items() if told.get((one.id, event)) == Status.TOLD]
+        earlier = [
+            words for event, words in _MOMENTS.items() if told.get((one.id, event)) == NotificationStatus.TOLD
+        ]
         ended = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
-            Reason(
+            NotificationReason(
                 number=one.number,
                 app=one.app,
                 terms=one.terms,
                 presentation=context.services.registry.presentation_of(one.provider),
-                told=status == Status.TOLD or bool(earlier),
-                said="; ".join([*earlier, ended]),
+                notified=status == NotificationStatus.TOLD or bool(earlier),
+                text="; ".join([*earlier, ended]),
             )
         )
-    return Reply(notification_reasons.why(build, app, reasons, started_by=await _started_by(build, context)))
+    return Reply(
+        notification_reasons.notification_reasons(
+            build, app, reasons, started_by=await _started_by(build, context)
+        )
+    )
 
 
 async def _started_by(build: Build, context: RequestContext) -> str:
     """Who started the run here that a message of the channel follows; empty where nobody did."""
     here = Recipient(team=context.team, channel=context.channel)
-    runs = [build_run(build.slug)]
+    runs = [build_run_key(build.slug)]
     if build.pipeline is not None:
-        runs.append(pipeline_run(build.pipeline.key))
-    found = await context.services.storage.messages.about(here, [str(one) for one in runs])
+        runs.append(pipeline_run_key(build.pipeline.key))
+    found = await context.services.storage.slack_messages.newest_about(here, [str(one) for one in runs])
     return next((by for one in found.values() if (by := RunNote.read(one.note).by)), "")
 
 
@@ -99,7 +105,7 @@ def _age(build: Build) -> tuple[int, datetime]:
 
 async def preview(app: App, terms: NotificationRule, context: RequestContext) -> Reply:
     """What the app's latest builds would have told under these terms."""
-    names = (await context.storage.people.known()).names
+    names = (await context.storage.user_profiles.known()).names
     builds = [build for build in await latest_of(app, context, PREVIEWED) if build.ended]
     told, silent = [], []
     series: dict[tuple[str, str], Streak] = {}
@@ -112,4 +118,8 @@ async def preview(app: App, terms: NotificationRule, context: RequestContext) ->
         else:
             silent.append((build, verdict.why))
     presentation = context.services.registry.presentation_of(app.provider)
-    return Reply(notification_reasons.preview(app, terms, presentation, told=told[::-1], silent=silent))
+    return Reply(
+        notification_reasons.subscription_preview(
+            app, terms, presentation, notified=told[::-1], not_notified=silent
+        )
+    )

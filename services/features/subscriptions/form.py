@@ -13,11 +13,11 @@ from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
 from domain.commands.tokenizer import tokenize
 from domain.errors import ProviderError
-from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
+from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
 from messages import apps, subscription_form
 from messages.kit import action_ids
-from messages.kit.views import FilledIn
-from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_words
+from messages.kit.views import FormValues
+from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_terms
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
 from services.request.finder import UserError, app_by_slug
@@ -33,7 +33,7 @@ async def submit_subscription(form: FormSubmission) -> None:
     origin, context = SubscriptionOrigin.read(form.metadata), form.context
     changed = _change(origin, form.values, context) if origin.number else _make(origin, form.values, context)
     await form.see_through(changed, _course(origin, form.values, context))
-    context.services.home_changed(context.team, context.person)
+    context.services.events.home_changed(context.team, context.person)
 
 
 async def select_app(action: ViewAction) -> None:
@@ -81,7 +81,7 @@ def read_subscribe_command(
         )
         raise CommandError(wrong, example=example, provider=provider)
     try:
-        terms = filled.onto(typed.terms)
+        terms = filled.merge_into(typed.terms)
     except InvalidNotificationRule as problem:
         raise CommandError(str(problem), example=example, provider=provider) from problem
     kept = {
@@ -91,7 +91,7 @@ def read_subscribe_command(
     }
     terms = terms.model_copy(update=kept)
     try:
-        check(terms)
+        validate_rule(terms)
     except InvalidNotificationRule as problem:
         example = "subscribe style:each status:failed"
         raise CommandError(str(problem), example=example, provider=provider) from problem
@@ -102,7 +102,7 @@ def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> st
     """What was typed, without the times of the digest that the subscription was, if it is to be none any more."""
     if filled.style is before.style:
         return filled.more
-    old = digest_words(before).split()
+    old = digest_terms(before).split()
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
@@ -122,7 +122,7 @@ async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: Req
         values, NotificationRule(), context.services.registry.get(provider).parser
     )
     app = await app_by_slug(context, picked.slug if picked is not None else "", provider)
-    channel = FilledIn(values).conversation(CHANNEL) or await context.direct_message_alone()
+    channel = FormValues(values).conversation(CHANNEL) or await context.direct_message_alone()
     there = replace(context, channel=channel)
     already = await commands.begin(app, await commands.settled(command, there), there)
     if already is not None:
@@ -137,8 +137,8 @@ def _course(
     if picked is not None:
         origin = origin.model_copy(update={"provider": picked.provider})
     return SubmissionFlow(
-        waiting=subscription_form.subscription_note(f"⏳ Asking {origin.provider.label}…"),
-        done=subscription_form.subscription_note,
+        waiting=subscription_form.subscription_notice(f"⏳ Asking {origin.provider.label}…"),
+        done=subscription_form.subscription_notice,
         again=lambda problem: subscription_form.subscription_modal(
             picked,
             filled,
@@ -146,7 +146,7 @@ def _course(
             origin=origin,
             problem=problem,
         ),
-        refused=subscription_form.subscription_note,
+        refused=subscription_form.subscription_notice,
         field_of=lambda problem: _field_of(problem, origin),
     )
 
@@ -158,7 +158,7 @@ def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
 
 
 def _picked(values: dict[str, Any]) -> App | None:
-    filled = FilledIn(values)
+    filled = FormValues(values)
     return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))
 
 

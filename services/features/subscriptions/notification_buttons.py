@@ -35,7 +35,7 @@ async def end_snooze(pressed: PressedMessage | None, context: RequestContext) ->
     note = await _note(pressed, context, snoozed_by=None, snoozed_until=None)
     if note.snoozed_until is not None and pressed is not None:
         await context.services.storage.outbox.release(_place(pressed, context), note.snoozed_until)
-        context.services.outbox_changed()
+        context.services.events.outbox_changed()
 
 
 async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bool:
@@ -43,13 +43,13 @@ async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bo
 
     Raises UserError for one that is to stay.
     """
-    messages = context.services.storage.messages
-    told = await messages.at(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
+    messages = context.services.storage.slack_messages
+    told = await messages.find_by_ts(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
     if told is None:
         return False
     await _check_may_change(told, context)
     await messages.refresh(told.parcel)
-    context.services.outbox_changed()
+    context.services.events.outbox_changed()
     return True
 
 
@@ -57,7 +57,7 @@ async def is_run(pressed: PressedMessage | None, context: RequestContext) -> boo
     """Whether it is the message that follows a build which somebody has started, and says who it was."""
     if pressed is None or pressed.ts is None:
         return False
-    told = await context.services.storage.messages.at(_place(pressed, context), pressed.ts)
+    told = await context.services.storage.slack_messages.find_by_ts(_place(pressed, context), pressed.ts)
     return told is not None and told.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
@@ -65,24 +65,27 @@ async def is_ours(pressed: PressedMessage | None, context: RequestContext) -> bo
     """Whether it is a message that is kept up to date."""
     if pressed is None or pressed.ts is None:
         return False
-    return await context.services.storage.messages.at(_place(pressed, context), pressed.ts) is not None
+    return (
+        await context.services.storage.slack_messages.find_by_ts(_place(pressed, context), pressed.ts)
+        is not None
+    )
 
 
 async def _note(pressed: PressedMessage | None, context: RequestContext, **added: object) -> CardState:
     """Change what people have added to a card; returns what that was before."""
-    messages = context.services.storage.messages
-    card = await messages.at(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
+    messages = context.services.storage.slack_messages
+    card = await messages.find_by_ts(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
     if card is None:
         raise UserError("This card is too old to be changed.")
     await _check_may_change(card, context)
     before = CardState.read(card.note)
     await messages.refresh(card.parcel, before.model_copy(update=added).encode())
-    context.services.outbox_changed()
+    context.services.events.outbox_changed()
     return before
 
 
 async def _check_may_change(told: SlackMessage, context: RequestContext) -> None:
-    carried = await context.services.storage.outbox.carried(told.parcel)
+    carried = await context.services.storage.outbox.in_message(told.parcel)
     if carried and all(one.access_lost for one in carried):
         raise UserError(
             "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"

@@ -12,7 +12,7 @@ from messages import subscription_form
 from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
 from services.features.subscriptions.commands import of_this_caller
 from services.request.context import RequestContext
-from services.request.finder import slug_of_channel
+from services.request.finder import find_channel_app_slug
 from services.request.modals import check_can_open, check_may_act, opening_deadline
 
 
@@ -58,13 +58,13 @@ async def open_subscribe_unless_one_app(context: RequestContext, provider: Provi
 
     Raises UserError, NotConnected, SlackCallFailed.
     """
-    if await slug_of_channel(context, provider) is not None:
+    if await find_channel_app_slug(context, provider) is not None:
         return False
     until = opening_deadline()
     only: Sequence[App] = ()
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until):
-            only = await context.apps_of(provider).in_time()
+            only = await context.visible_apps(provider).in_time()
     if len(only) == 1:
         return False
     await open_subscribe(context, provider, until=until)

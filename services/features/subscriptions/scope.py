@@ -10,7 +10,7 @@ from domain.provider import Provider
 from domain.subscription import AccessSource, Scope
 from services.accounts.app_catalog import AppCatalog
 from services.request import user_channels
-from services.request.app_visibility import followed_in
+from services.request.app_visibility import subscribed_apps
 from services.request.context import RequestContext
 
 _NOW = timedelta(0)
@@ -35,4 +35,4 @@ async def followed_around(context: RequestContext, provider: Provider) -> frozen
     """
     channels = await user_channels.channels_of(context)
     followed = await context.storage.subscriptions.of_channels(channels)
-    return followed_in(followed, context.services.clients.at(provider))
+    return subscribed_apps(followed, context.services.clients.at(provider))

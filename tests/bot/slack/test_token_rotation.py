@@ -201,12 +201,12 @@ async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_f
     before, after, anew = make_bot("r1"), make_bot("r2"), make_bot("r3")
     await installations.async_save_bot(before)
     await installations.async_save_bot(anew)
-    assert not await installations.exchanged(before, after)
+    assert not await installations.store_rotated_token(before, after)
     assert refresh_token(await installations.of_workspace("T1")) == "r3"
-    assert await installations.exchanged(anew, after)
+    assert await installations.store_rotated_token(anew, after)
     assert refresh_token(await installations.of_workspace("T1")) == "r2"
     await installations.wipe(None, "T1")
-    assert not await installations.exchanged(after, anew)
+    assert not await installations.store_rotated_token(after, anew)
     assert await installations.of_workspace("T1") is None
 
 

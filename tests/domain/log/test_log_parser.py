@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.ansi import plain_text
 from domain.log.log_parser import KEPT_LINES, LogParser, ParsedLog, StepResult
-from domain.log.log_text import LONGEST_LINE, Redactor, log_text, readable
+from domain.log.log_text import LONGEST_LINE, Redactor, log_text, strip_control_codes
 from providers.bitrise.api.build_summary import steps_in, words_in
 from sandbox.bitrise.log_text import render_log
 
@@ -20,7 +20,7 @@ PASSED = render_log("primary", "main", BEGUN, share=1.0, result="success").encod
 
 
 def read(*chunks: bytes, step: int | None = None, word: str | None = None) -> ParsedLog:
-    reader = LogParser(clean=plain_text, shown=readable, step=step, word=word)
+    reader = LogParser(clean=plain_text, shown=strip_control_codes, step=step, word=word)
     for chunk in chunks:
         reader.feed(chunk)
     return reader.finish()

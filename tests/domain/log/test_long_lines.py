@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.ansi import plain_text
 from domain.log.failure import find_failure
 from domain.log.log_parser import KEPT_BYTES, LogParser, ParsedLog
-from domain.log.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, readable
+from domain.log.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, strip_control_codes
 from domain.redaction.known_values import without_values
 from domain.redaction.redactor import beginning, redact, redact_beginning, without_first_word
 from messages.kit.mrkdwn import plain
@@ -45,7 +45,7 @@ def filler(piece: str, length: int) -> bytes:
 
 
 def read(log: bytes, size: int, word: str | None = None) -> ParsedLog:
-    reader = LogParser(clean=plain_text, shown=readable, word=word)
+    reader = LogParser(clean=plain_text, shown=strip_control_codes, word=word)
     for at in range(0, len(log), size):
         reader.feed(log[at : at + size])
     return reader.finish()

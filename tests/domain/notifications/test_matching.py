@@ -6,7 +6,7 @@ from itertools import product
 from random import Random
 
 from domain.build import App, BuildChange, BuildState
-from domain.notifications.matching import match
+from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule, Result
 from domain.provider import Provider
 from domain.subscription import Scope, Subscription
@@ -52,7 +52,9 @@ def test_each_change_is_owed_to_those_who_cover_its_app_and_ask_for_it_in_its_or
         )
     ]
     drawn.shuffle(changes)
-    assert [(one.build_slug, one.subscription_id) for one in match(changes, {}, subscriptions, {}, NOON)] == [
+    assert [
+        (one.build_slug, one.subscription_id) for one in match_changes(changes, {}, subscriptions, {}, NOON)
+    ] == [
         (change.build.slug, subscription.id)
         for change in changes
         for subscription in subscriptions

@@ -26,7 +26,7 @@ from domain.redaction import (
     token_patterns,
     urls,
 )
-from domain.redaction.prefilter import signs_of_secrets
+from domain.redaction.prefilter import find_candidates
 from domain.redaction.private_keys import REDACTED
 from domain.redaction.redactor import StreamRedactor, redact
 from tests.domain.redaction.corpus.loader import SEED, Line, harmless_lines, secret_lines
@@ -192,12 +192,12 @@ def test_redacting_again_finds_nothing_more(text: str) -> None:
 
 @given(TEXTS.filter(lambda text: "\n" not in text))
 def test_a_line_without_signs_of_secrets_has_none_announced(line: str) -> None:
-    if not signs_of_secrets(line.encode("utf-8", "replace")):
+    if not find_candidates(line.encode("utf-8", "replace")):
         assert redact(line) == StreamRedactor().line(line) == line
 
 
 def test_each_line_with_a_secret_has_signs_of_it() -> None:
-    assert all(signs_of_secrets(line.text.encode()) for line in SECRETS)
+    assert all(find_candidates(line.text.encode()) for line in SECRETS)
 
 
 # However it comes -------------------------------------------------------------------------------------------------

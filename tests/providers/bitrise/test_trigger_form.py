@@ -194,8 +194,11 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
     from tests.support.factories import NOON
 
     database = await Database.open(tmp_path / "x.db")
-    starts, others = make_repositories(database).of("T1").starts, make_repositories(database).of("T2").starts
-    await starts.remember("U1", "app1", TriggerBuild(branch="main"), at=NOON)
+    starts, others = (
+        make_repositories(database).of("T1").last_triggers,
+        make_repositories(database).of("T2").last_triggers,
+    )
+    await starts.store("U1", "app1", TriggerBuild(branch="main"), at=NOON)
     assert await starts.last("U1", "app1") == TriggerBuild(branch="main")
     assert await starts.last("U2", "app1") is None
     assert await others.last("U1", "app1") is None

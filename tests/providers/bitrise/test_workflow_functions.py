@@ -198,7 +198,7 @@ async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: P
     from storage.database import Database
 
     database = await Database.open(tmp_path / "buildbell.db")
-    steps = make_repositories(database).steps
+    steps = make_repositories(database).workflow_steps
     async with bot_harness(tmp_path / "other") as town:
         run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
         town.slack.workspace.runs[run.id] = run

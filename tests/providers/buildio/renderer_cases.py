@@ -13,7 +13,7 @@ from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages import notices, started_run
-from messages.kit.mrkdwn import whole
+from messages.kit.mrkdwn import replace_surrogates
 from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import (
@@ -66,8 +66,8 @@ COUNT = st.integers(0, 10**6)
 ORIGIN = st.just(ViewMetadata(channel="C1"))
 # Nobody promises the form of an id.
 ID = SLUG | UNTRUSTED_TEXT
-MAYBE_WHOLE = OPTIONAL_UNTRUSTED_TEXT.map(lambda text: text and whole(text)[:90])
-WHOLE = UNTRUSTED_TEXT.map(lambda text: whole(text)[:90])
+MAYBE_WHOLE = OPTIONAL_UNTRUSTED_TEXT.map(lambda text: text and replace_surrogates(text)[:90])
+WHOLE = UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:90])
 
 
 def _begun(note: RunNote) -> Message:
@@ -168,8 +168,10 @@ VALUES = st.dictionaries(KEYS, UNTRUSTED_TEXT, max_size=5)
 SEVERAL_KEYS = st.lists(KEYS, max_size=3).map(tuple)
 DIFFS = st.builds(ConfigDiff, added=SEVERAL_KEYS, changed=SEVERAL_KEYS, removed=SEVERAL_KEYS)
 # A command comes from what was typed, which has whole characters only.
-COMMANDS = st.lists(UNTRUSTED_TEXT.map(whole), max_size=3).map(tuple)
-SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
+COMMANDS = st.lists(UNTRUSTED_TEXT.map(replace_surrogates), max_size=3).map(tuple)
+SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:60]), max_size=3).map(
+    tuple
+)
 VARS_ORIGIN = st.just(VarsOrigin(channel="C1", app="a"))
 RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
 GLOBS = st.lists(UNTRUSTED_TEXT, max_size=7).map(tuple)
@@ -242,7 +244,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "deployment_asked": st.builds(
-        form.deployment_asked,
+        form.deployment_requested,
         APPS,
         st.builds(
             Deploy,
@@ -260,7 +262,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "unset_question": st.builds(
         config_var_messages.unset_question, VARS_OF, st.lists(ID, min_size=1, max_size=3)
     ),
-    "untie_question": st.builds(deploy_link_messages.untie_question, st.lists(TIES, min_size=1, max_size=3)),
+    "untie_question": st.builds(
+        deploy_link_messages.remove_links_question, st.lists(TIES, min_size=1, max_size=3)
+    ),
     "deployment_words": st.builds(app_messages.deployment_words, DEPLOYMENTS),
     "deployed_build": st.builds(
         deploy_link_messages.deployed_build, APPS, BUILT, STARTED, UNTRUSTED_TEXT, by=BY
@@ -280,7 +284,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         environment_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
     ),
     "executed": st.builds(
-        run_form.executed,
+        run_form.command_result,
         APPS,
         UNTRUSTED_TEXT,
         COMMANDS,
@@ -309,25 +313,25 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     # They are sentences, as errors are: whoever shows one escapes it.
-    "no_process": st.builds(error_texts.no_process).map(notices.problem),
-    "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.problem),
+    "no_process": st.builds(error_texts.no_process).map(notices.error_message),
+    "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.error_message),
     "unknown_key": st.builds(
         error_texts.unknown_key, UNTRUSTED_TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
-    ).map(notices.problem),
+    ).map(notices.error_message),
     "unknown_thing": st.builds(
         error_texts.unknown_thing,
         st.just("pipeline"),
         UNTRUSTED_TEXT,
         st.lists(UNTRUSTED_TEXT, max_size=4),
         lists=st.just("pipelines"),
-    ).map(notices.problem),
+    ).map(notices.error_message),
     "which_process": st.builds(error_texts.which_process, st.lists(UNTRUSTED_TEXT, max_size=4)).map(
-        notices.problem
+        notices.error_message
     ),
     "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
     "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
-    "ran": st.builds(run_form.ran, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
-    "restarted": st.builds(processe_messages.restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
+    "ran": st.builds(run_form.command_run, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
+    "restarted": st.builds(processe_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
     "restart_modal": st.builds(
         restart_form.restart_modal,
         st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),
@@ -350,11 +354,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "shared": st.builds(
-        run_form.shared,
+        run_form.command_result_shared,
         APPS,
         UNTRUSTED_TEXT,
         st.builds(
-            run_form.executed,
+            run_form.command_result,
             APPS,
             UNTRUSTED_TEXT,
             COMMANDS,
@@ -362,12 +366,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         ).map(lambda message: message.blocks),
         by=BY,
     ),
-    "shown_there": st.builds(run_form.shown_there, st.just("C1")),
+    "shown_there": st.builds(run_form.result_shared_notice, st.just("C1")),
     "team_card": st.builds(team_messages.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(team_messages.team_list, TEAMS),
     "team_options": st.builds(create_form.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
-    "tie_list": st.builds(deploy_link_messages.tie_list, st.lists(TIES, max_size=30)),
-    "tied": st.builds(deploy_link_messages.tied, TIES, by=BY),
+    "tie_list": st.builds(deploy_link_messages.deploy_link_list, st.lists(TIES, max_size=30)),
+    "tied": st.builds(deploy_link_messages.deploy_link_added, TIES, by=BY),
     "unset_modal": st.builds(
         config_var_forms.unset_modal,
         VARS_OF,
@@ -376,7 +380,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         chosen=SEVERAL_KEYS,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "untied": st.builds(deploy_link_messages.untied, st.lists(TIES, min_size=1, max_size=7), by=BY),
+    "untied": st.builds(
+        deploy_link_messages.deploy_links_removed, st.lists(TIES, min_size=1, max_size=7), by=BY
+    ),
     "vars_changed": st.builds(config_var_messages.vars_changed, VARS_OF, DIFFS, by=BY),
     "vars_granted": st.builds(
         config_var_messages.vars_granted, VARS_OF, KEYS, by=BY, value=st.none() | st.just("{}")

@@ -123,7 +123,7 @@ async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rul
     place: ActionHarness,
 ) -> None:
     access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    requester = build_requester(replace(place.context("ben"), vouched=False))
+    requester = build_requester(replace(place.context("ben"), is_verified=False))
     for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
         services = place.services
         decision = await Authorizer(
@@ -176,7 +176,7 @@ async def compare(
     services = place.services
     # Everything as it is but the operator's rules, which else come from a file at the start.
     authorizer = Authorizer(operators, services.storage, services.clients, services.authorizer.groups)
-    there = services.storage.of(WORKSPACE).policies
+    there = services.storage.of(WORKSPACE).access_rules
     for one in await there.all():
         await there.remove(one.number)
     for rule in admins:

@@ -107,13 +107,15 @@ async def test_whoever_leaves_loses_their_accounts_everywhere(place: ActionHarne
 
 async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarness) -> None:
     await place.connect("anna", "ben")
-    assert {app.title for app in await place.context("anna").apps_of(Provider.BUILDIO).all()} >= {
+    assert {app.title for app in await place.context("anna").visible_apps(Provider.BUILDIO).all()} >= {
         "shop",
         "ledger",
     }
-    assert "ledger" not in {app.title for app in await place.context("ben").apps_of(Provider.BUILDIO).all()}
+    assert "ledger" not in {
+        app.title for app in await place.context("ben").visible_apps(Provider.BUILDIO).all()
+    }
     with pytest.raises(NotConnected) as little:
-        await place.context("carla").apps_of(Provider.BUILDIO).find("shop")
+        await place.context("carla").visible_apps(Provider.BUILDIO).find("shop")
     assert "`/buildio connect`" in str(little.value)
     assert "Build.io" in str(little.value)
 
@@ -123,7 +125,7 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionH
     await place.connect("anna")
     context, shop = place.context(), place.town.buildio.shop
     await place.town.ask("/bitrise use android", "is this channel's app now")
-    await context.storage.channels.use(
+    await context.storage.channel_settings.set_default_app(
         context.channel, Provider.BUILDIO, shop.id, by=context.person, at=context.now()
     )
     assert (await find_app(context, None, Provider.BUILDIO)).title == "shop"
@@ -133,7 +135,7 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionH
 async def test_without_a_token_of_the_bots_people_act_with_their_own(tmp_path: Path) -> None:
     async with action_harness(tmp_path, buildio_token="") as place:
         with pytest.raises(ProviderError) as nothing:
-            await place.context("carla").apps_of(Provider.BUILDIO).all()
+            await place.context("carla").visible_apps(Provider.BUILDIO).all()
         assert "/buildio connect" in str(nothing.value)
         assert "no token of my own there" in await place.who_am_i("carla")
         await place.connect("anna")

@@ -301,10 +301,10 @@ async def test_one_domain_is_taken_away(place: ActionHarness) -> None:
 async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(place: ActionHarness) -> None:
     await place.do(CreateNamespaceAction(name="fresh-space", description="to try"))
     await place.says("created the namespace fresh-space", None)
-    assert await place.context().apps_of(Provider.BUILDIO).all()
+    assert await place.context().visible_apps(Provider.BUILDIO).all()
     await place.do(CreateAppAction(name="fresh-app"))
     await place.says("created the app fresh-app", None)
-    assert (await place.context().apps_of(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
+    assert (await place.context().visible_apps(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
 
 
 async def test_a_rule_about_stages_protects_what_stands_in_one_or_is_not_known_to(tmp_path: Path) -> None:

@@ -161,16 +161,16 @@ def test_much_of_what_a_workspace_has(
     assert_message(environment_messages.environment_list([(one.name, each) for each in environments] * 60))
     assert_message(namespace_messages.namespace_list([namespace] * 60))
     assert_message(team_messages.team_list([*teams] * 60))
-    assert_message(deploy_link_messages.tie_list([*ties] * 60))
-    assert_message(deploy_link_messages.untied([*ties] * 9, by="U0ASKER"))
+    assert_message(deploy_link_messages.deploy_link_list([*ties] * 60))
+    assert_message(deploy_link_messages.deploy_links_removed([*ties] * 9, by="U0ASKER"))
 
 
 @given(st.lists(UNTRUSTED_TEXT, max_size=5), UNTRUSTED_TEXT)
 def test_a_command_and_its_output_of_any_length(command: Sequence[str], output: str) -> None:
     done = CommandResult(output=output * 20, exit_code=1, cut=True)
-    words = [mrkdwn.whole(word) for word in command]
-    assert_message(run_form.executed(SHOP, "web.1", words, done))
-    assert_message(run_form.ran(SHOP, "web.1", words, by="U0ASKER", exit_code=None))
+    words = [mrkdwn.replace_surrogates(word) for word in command]
+    assert_message(run_form.command_result(SHOP, "web.1", words, done))
+    assert_message(run_form.command_run(SHOP, "web.1", words, by="U0ASKER", exit_code=None))
 
 
 # Nowhere but where somebody asked to see this one value.
@@ -378,13 +378,13 @@ def test_the_array_that_is_shown_is_the_one_that_runs(command: list[str]) -> Non
 
 def test_what_a_command_said_is_redacted_and_cut_and_how_it_ended_is_told() -> None:
     done = CommandResult(output="line\n" * 2000 + log_with_secrets(), exit_code=3)
-    message = run_form.executed(SHOP, "web.1", ["env"], done)
+    message = run_form.command_result(SHOP, "web.1", ["env"], done)
     assert_message(message)
     assert leaked_kinds(shown(message)) == []
     assert "The command in `web.1` of *shop* ended with 3" in section_texts(message)[0]
     assert '```\n["env"]\n```' in section_texts(message)
     assert "Only the end of what it said is here." in shown(message)
-    told = run_form.ran(SHOP, "web.1", ["env", log_with_secrets()], by="U0ASKER", exit_code=None)
+    told = run_form.command_run(SHOP, "web.1", ["env", log_with_secrets()], by="U0ASKER", exit_code=None)
     assert leaked_kinds(shown(told)) == []
 
 
@@ -561,5 +561,5 @@ def test_of_what_was_shown_only_the_code_is_shown_to_others_whatever_comes_with_
         {"type": "section", "text": {"type": "mrkdwn", "text": "```hello```"}},
         {"type": "section", "text": {"type": "mrkdwn", "text": "Only you see this"}},
     ]
-    said = run_form.shared(app, "web.1", shown, by="U0ANNA")
+    said = run_form.command_result_shared(app, "web.1", shown, by="U0ANNA")
     assert [one["text"]["text"] for one in said.blocks[1:]] == ["```hello```"]

@@ -23,7 +23,7 @@ from services.container import Services
 from services.features.accounts import commands
 from services.provider_spec import ProviderRegistry
 from services.request.context import Reply, RequestContext
-from services.request.error_messages import say_or_explain
+from services.request.error_messages import reply_or_explain
 from services.request.responder import ChannelResponder
 from tests.support.bot_harness import BotHarness
 from tests.support.stub_server import reserve_port
@@ -56,7 +56,7 @@ class ActionHarness:
         async def request() -> Reply | None:
             return (await run.run_action(action, context)).answer
 
-        await say_or_explain(request(), ChannelResponder(context))
+        await reply_or_explain(request(), ChannelResponder(context))
 
     async def begin_to_connect(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""

@@ -137,7 +137,7 @@ class TinyServices:
         return await decide_pending_action(button, self.context(person), agreed=True)
 
     async def audited(self) -> list[tuple[str, str, str]]:
-        records = await self.storage.of(TEAM).audit.latest(10)
+        records = await self.storage.of(TEAM).audit_log.latest(10)
         entries = [record.entry for record in reversed(records)]
         return [(entry.event, entry.act, entry.answer) for entry in entries]
 

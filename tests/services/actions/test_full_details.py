@@ -17,7 +17,7 @@ from domain.build import App, Build, BuildState
 from domain.commands.trigger_build import TriggerBuild
 from domain.provider import Provider
 from messages.kit.blocks import letter_by_letter
-from messages.pending_actions import CONTINUED, details_of_proposal
+from messages.pending_actions import CONTINUED, approval_details
 from providers.bitrise.actions import (
     AbortBuildAction,
     AbortPipelineAction,
@@ -220,7 +220,7 @@ def test_each_parameter_that_is_sent_is_shown(action: TriggerBuildAction | Rebui
 
 
 def lines_of(details: list[tuple[str, str]]) -> list[str]:
-    text = details_of_proposal(details)
+    text = approval_details(details)
     assert text is not None
     return text.split("\n")
 
@@ -235,7 +235,7 @@ def test_no_two_things_to_agree_to_look_alike(
     one: list[tuple[str, str]], other: list[tuple[str, str]]
 ) -> None:
     hidden = "looks like a secret"
-    first, second = details_of_proposal(one), details_of_proposal(other)
+    first, second = approval_details(one), approval_details(other)
     assert first is not None
     assert (first == second) == (one == other) or hidden in first
     assert len(first.split("\n")) == max(len(one), 1)
@@ -243,7 +243,7 @@ def test_no_two_things_to_agree_to_look_alike(
 
 @given(PAIRS)
 def test_what_is_shown_in_slack_is_every_letter_of_it(details: list[tuple[str, str]]) -> None:
-    text = details_of_proposal(details)
+    text = approval_details(details)
     assert text is not None
     shown = [
         html.unescape(block["text"]["text"].removeprefix("```\n").removesuffix("\n```"))
@@ -262,7 +262,7 @@ def test_a_name_in_letters_that_look_like_others_is_written_as_numbers() -> None
 def test_no_value_can_pass_for_a_line_of_its_own() -> None:
     name = "message: "
     for gap in range(450, 550):
-        text = details_of_proposal([("message", "x" * gap + "workflow: primary"), ("workflow", "deploy")])
+        text = approval_details([("message", "x" * gap + "workflow: primary"), ("workflow", "deploy")])
         assert text is not None
         blocks = letter_by_letter(text, continued=CONTINUED)
         shown = "\n".join(
@@ -302,11 +302,11 @@ def test_what_a_large_push_changed_leaves_room_for_the_rest() -> None:
     details = rebuild({"branch": "x", "commit_paths": paths}).full_details()
     other = rebuild({"branch": "x", "commit_paths": [*paths, {"added": ["one-more"]}]}).full_details()
     assert details != other
-    assert details_of_proposal(details) is not None
+    assert approval_details(details) is not None
 
 
 def test_what_is_too_long_to_be_shown_whole_is_not_asked_for() -> None:
-    assert details_of_proposal([("message", "x" * 30_000)]) is None
+    assert approval_details([("message", "x" * 30_000)]) is None
 
 
 def start(**ask: Any) -> TriggerBuildAction:

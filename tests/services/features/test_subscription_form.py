@@ -19,7 +19,7 @@ from domain.notifications.rule import (
     NotificationRule,
     QuietHours,
     Result,
-    check,
+    validate_rule,
 )
 from messages import subscription_form
 from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
@@ -95,7 +95,7 @@ TERMS = st.builds(
 @given(TERMS)
 def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: NotificationRule) -> None:
     try:
-        check(terms)
+        validate_rule(terms)
     except InvalidNotificationRule:
         assume(False)
     for wanted in (terms.filter.branch, terms.filter.workflow):

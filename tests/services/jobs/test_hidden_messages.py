@@ -27,7 +27,7 @@ async def test_it_is_tried_again_a_few_times() -> None:
     later, never = ShownMessages(False, OSError("no network")), ShownMessages(*[False] * 9)
     vanishing.stop()
     for one in (later, never):
-        await vanishing.after_a_while("T1", one.hide)
+        await vanishing.hide_later("T1", one.hide)
     assert (later.tries, never.tries) == (3, 4)
 
 
@@ -35,12 +35,12 @@ async def test_nothing_is_left_when_it_stops_nor_shown_after_that() -> None:
     vanishing = MessageExpiry(seconds=3600)
     running = asyncio.create_task(vanishing.run())
     before, after = ShownMessages(), ShownMessages()
-    await vanishing.after_a_while("T1", before.hide)
+    await vanishing.hide_later("T1", before.hide)
     assert before.tries == 0
     vanishing.stop()
     await running
     assert before.tries == 1
-    await vanishing.after_a_while("T1", after.hide)
+    await vanishing.hide_later("T1", after.hide)
     assert after.tries == 1
 
 
@@ -48,8 +48,8 @@ async def test_what_a_workspace_was_shown_is_forgotten_with_it() -> None:
     vanishing = MessageExpiry(seconds=3600)
     running = asyncio.create_task(vanishing.run())
     theirs, others = ShownMessages(), ShownMessages()
-    await vanishing.after_a_while("T1", theirs.hide)
-    await vanishing.after_a_while("T2", others.hide)
+    await vanishing.hide_later("T1", theirs.hide)
+    await vanishing.hide_later("T2", others.hide)
     await asyncio.sleep(0)
     vanishing.forget("T1")
     vanishing.stop()

@@ -29,7 +29,7 @@ from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.workspace import Post
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
-from services.outbox.message_key import MessageKind, build_run
+from services.outbox.message_key import MessageKind, build_run_key
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
 from services.slack.web_client import SlackClient
@@ -381,12 +381,14 @@ async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(
     dispatcher_harness: DispatcherHarness,
 ) -> None:
     await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
-    unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
+    unread = await dispatcher_harness.storage.failure_analyses.next(Provider.BITRISE)
     assert unread is not None
     dispatcher_harness.slack.fault("chat.postMessage", "slow", seconds=0.2)
     task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
     await dispatcher_harness.sent()
-    await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    await dispatcher_harness.storage.failure_analyses.conclude(
+        unread, Failure(step="gradle", lines=("boom",))
+    )
     await task
     [post] = dispatcher_harness.slack.posts("builds")
     assert "Failed in `gradle`" in dispatcher_harness.slack.message_text(post)
@@ -397,12 +399,14 @@ async def test_what_is_found_out_while_a_message_is_being_made_completes_it(
 ) -> None:
     await dispatcher_harness.owe(make_build(1, BuildState.FAILED))
     due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
+    unread = await dispatcher_harness.storage.failure_analyses.next(Provider.BITRISE)
     assert unread is not None
-    await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    await dispatcher_harness.storage.failure_analyses.conclude(
+        unread, Failure(step="gradle", lines=("boom",))
+    )
     await dispatcher_harness.storage.outbox.begin(due, a_message("made-before"), NOON)
-    await dispatcher_harness.storage.outbox.told("made-before", "1.0")
-    [message] = await dispatcher_harness.storage.messages.unfinished(make_recipient("C0BUILDS"))
+    await dispatcher_harness.storage.outbox.mark_delivered("made-before", "1.0")
+    [message] = await dispatcher_harness.storage.slack_messages.unfinished(make_recipient("C0BUILDS"))
     assert message.stale == 1
 
 
@@ -414,13 +418,15 @@ async def test_a_press_while_a_card_is_being_changed_is_not_lost(
     )
     await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
     [post] = dispatcher_harness.slack.posts("builds")
-    card = await dispatcher_harness.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
+    card = await dispatcher_harness.storage.slack_messages.find_by_ts(make_recipient("C0BUILDS"), post.ts)
     assert card is not None
     dispatcher_harness.slack.fault("chat.update", "slow", seconds=0.2)
     await dispatcher_harness.owe(make_build(2, BuildState.FAILED))
     task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
     await dispatcher_harness.sent()
-    await dispatcher_harness.storage.messages.refresh(card.parcel, CardState(claimed_by="U0ANNA").encode())
+    await dispatcher_harness.storage.slack_messages.refresh(
+        card.parcel, CardState(claimed_by="U0ANNA").encode()
+    )
     await task
     said = dispatcher_harness.slack.message_text(post)
     assert "2 builds have failed in a row" in said
@@ -464,7 +470,7 @@ async def test_what_shows_a_running_build_is_edited_within_every_thirty_seconds_
         warned = NotificationRule(running_over=timedelta(minutes=1))
         await dispatcher_harness.owe(make_build(2, BuildState.RUNNING), channel="C0RANDOM", terms=warned)
         [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0RANDOM")
-        await make_poll_recorder(dispatcher_harness.storage.database).owe(
+        await make_poll_recorder(dispatcher_harness.storage.database).enqueue(
             [
                 NewNotification(
                     subscription_id=subscription.id,
@@ -579,7 +585,7 @@ async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
             run=True,
         ),
         key="k",
-        subject=str(build_run(make_build(1).slug)),
+        subject=str(build_run_key(make_build(1).slug)),
         content=Message("anna started it").encode(),
         note=RunNote(by="U1", said="started it").encode(),
     )
@@ -616,14 +622,14 @@ async def test_a_card_is_brought_up_to_date_when_its_snooze_runs_out(
         dispatcher_harness.relay.wake()
         post = await dispatcher_harness.slack.wait_for_post("builds", "Snooze")
         await dispatcher_harness.go_on(0)
-        card = await dispatcher_harness.storage.messages.at(make_recipient("C0BUILDS"), post.ts)
+        card = await dispatcher_harness.storage.slack_messages.find_by_ts(make_recipient("C0BUILDS"), post.ts)
         assert card is not None
         note = CardState(
             claimed_by="U0ANNA",
             snoozed_by="U0ANNA",
             snoozed_until=dispatcher_harness.now + timedelta(hours=1),
         )
-        await dispatcher_harness.storage.messages.refresh(card.parcel, note.encode())
+        await dispatcher_harness.storage.slack_messages.refresh(card.parcel, note.encode())
         dispatcher_harness.relay.wake()
         await dispatcher_harness.edited(post, "End snooze")
         await dispatcher_harness.go_on(3599)
@@ -662,7 +668,7 @@ async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
         await dispatcher_harness.go_on(30)
         await dispatcher_harness.edited(second, "as of 12:03:00 UTC")
         async with asyncio.timeout(30):
-            while len(await dispatcher_harness.storage.messages.running()) > 1:  # noqa: ASYNC110 - there is no event for it
+            while len(await dispatcher_harness.storage.slack_messages.running()) > 1:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         before = dispatcher_harness.edits
         await dispatcher_harness.go_on(30)
@@ -692,9 +698,11 @@ async def test_a_change_of_state_goes_before_excerpts_and_progress_also_in_its_o
         dispatcher_harness.relay.wake()
         for channel in channels:
             await dispatcher_harness.slack.wait_for_post(channel.id, "#2 failed")
-        unread = await dispatcher_harness.storage.failures.next(Provider.BITRISE)
+        unread = await dispatcher_harness.storage.failure_analyses.next(Provider.BITRISE)
         assert unread is not None
-        await dispatcher_harness.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+        await dispatcher_harness.storage.failure_analyses.conclude(
+            unread, Failure(step="gradle", lines=("boom",))
+        )
         await dispatcher_harness.go_on(30)
 
         def excerpts() -> int:

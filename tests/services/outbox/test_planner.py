@@ -8,9 +8,9 @@ from typing import Any
 
 from domain.build import App, BuildState
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
-from domain.notification import Notification, Status
+from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import DeliveryStyle, NotificationRule
-from services.outbox.message_key import MessageKind, build_run
+from services.outbox.message_key import MessageKind, build_run_key
 from services.outbox.planner import DIGEST_SIZE, PlanContext, plan
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
@@ -42,7 +42,7 @@ def make_notification(
         "build": build,
         "app": app,
         "created_at": NOW,
-        "status": Status.OWED,
+        "status": NotificationStatus.OWED,
         "terms": NotificationRule(style=style),
     }
     return Notification(**(fields | more))
@@ -171,7 +171,7 @@ def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
 
 
 def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> None:
-    run = there(str(build_run(make_build(1).slug)))
+    run = there(str(build_run_key(make_build(1).slug)))
     followed = make_notification(
         1,
         BuildState.FAILED,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from domain.errors import ProviderDown, RateLimited
 from services.polling.poll import PollOutcome
-from services.polling.poller import BREAKS_AFTER, Intervals, Poller
+from services.polling.poller import CIRCUIT_OPENS_AFTER, Intervals, Poller
 from tests.support.factories import NOON, make_build
 
 
@@ -70,7 +70,7 @@ async def test_a_change_wakes_the_relay_and_the_next_look_comes_soon() -> None:
 
 async def test_somebody_who_asks_is_not_kept_waiting() -> None:
     looks = FakePoll()
-    await looks.run(lambda: looks.made >= 2, before=looks.watcher.look_now)
+    await looks.run(lambda: looks.made >= 2, before=looks.watcher.poll_now)
 
 
 async def test_a_failure_does_not_end_the_watching_and_is_counted() -> None:
@@ -94,7 +94,7 @@ async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
     looks = FakePoll(RateLimited(NOON + timedelta(hours=1)))
     running = asyncio.create_task(looks.watcher.run())
     await looks.until(lambda: looks.made == 1)
-    looks.watcher.look_now()
+    looks.watcher.poll_now()
     for _ in range(10):
         await asyncio.sleep(0)
     assert looks.made == 1
@@ -105,7 +105,7 @@ async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
 
 async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -> None:
     probes: list[int] = []
-    looks = FakePoll(*[ProviderDown("x")] * BREAKS_AFTER, rest=0.001)
+    looks = FakePoll(*[ProviderDown("x")] * CIRCUIT_OPENS_AFTER, rest=0.001)
 
     async def probe() -> None:
         probes.append(looks.made)
@@ -113,7 +113,7 @@ async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -
             raise ProviderDown("still down")
 
     looks.watcher._probe = probe
-    await looks.run(lambda: looks.made > BREAKS_AFTER)
-    assert probes == [BREAKS_AFTER] * 3
+    await looks.run(lambda: looks.made > CIRCUIT_OPENS_AFTER)
+    assert probes == [CIRCUIT_OPENS_AFTER] * 3
     assert looks.watcher.failures == 0
-    assert not looks.watcher.broken
+    assert not looks.watcher.is_circuit_open

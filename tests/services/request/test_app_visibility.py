@@ -214,7 +214,7 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
         services.lookout,
         asyncio.Event(),
         context_for=partial(context_outside, cast(Services, services)),
-        outbox_changed=services.outbox_changed,
+        outbox_changed=services.events.outbox_changed,
         clock=services.clock,
         **options,
     )
@@ -237,7 +237,7 @@ class Visibility(RuleBasedStateMachine):
         self.clients = Clients(
             [self._clients(one) for one in (Provider.BITRISE, Provider.BUILDIO)], Everybody()
         )
-        blind = SimpleNamespace(blindness=lambda _: "away" if self.system.away else None)
+        blind = SimpleNamespace(outage=lambda _: "away" if self.system.away else None)
         services = SimpleNamespace(
             clock=lambda: self.now,
             clients=self.clients,

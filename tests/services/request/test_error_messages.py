@@ -12,7 +12,7 @@ from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
 from services.actions.result import PermissionDenied
 from services.request.context import Visibility
-from services.request.error_messages import answer_to
+from services.request.error_messages import reply_to_error
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
@@ -45,8 +45,8 @@ async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
 def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> None:
     rule = PolicyButton(provider=Provider.BITRISE, app="")
     for error in (PermissionDenied("No.", connect=Provider.BITRISE), PermissionDenied("No.", rule=rule)):
-        assert answer_to(error).audience is Visibility.ONE_PERSON
-    assert answer_to(PermissionDenied("No.")).audience is Visibility.ASKER
+        assert reply_to_error(error).audience is Visibility.ONE_PERSON
+    assert reply_to_error(PermissionDenied("No.")).audience is Visibility.ASKER
 
 
 async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(harness: BotHarness) -> None:

@@ -6,29 +6,29 @@ import asyncio
 
 import aiohttp
 
-from services.request.late_replies import MOST_EACH, LateAnswers, is_slacks_trouble
+from services.request.late_replies import MOST_EACH, LateReplies, is_slack_outage
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from tests.support.bot_harness import BotHarness
 
 
 def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
     for reason in ("service_unavailable", NOT_SENT, RATE_LIMITED):
-        assert is_slacks_trouble(SlackCallFailed("chat.postMessage", reason))
-    assert is_slacks_trouble(SlackCallFailed("chat.postMessage", NOT_UNDERSTOOD, status=503))
-    assert not is_slacks_trouble(SlackCallFailed("chat.postMessage", "channel_not_found"))
-    assert not is_slacks_trouble(ValueError())
+        assert is_slack_outage(SlackCallFailed("chat.postMessage", reason))
+    assert is_slack_outage(SlackCallFailed("chat.postMessage", NOT_UNDERSTOOD, status=503))
+    assert not is_slack_outage(SlackCallFailed("chat.postMessage", "channel_not_found"))
+    assert not is_slack_outage(ValueError())
 
 
 def test_what_slack_may_have_shown_is_not_said_again() -> None:
     for method in ("chat.postMessage", "chat.postEphemeral"):
-        assert not is_slacks_trouble(SlackCallFailed(method, NO_ANSWER))
-        assert not is_slacks_trouble(SlackCallFailed(method, NOT_UNDERSTOOD, status=200))
-    assert is_slacks_trouble(SlackCallFailed("conversations.open", NO_ANSWER))
-    assert not is_slacks_trouble(aiohttp.ClientError())
+        assert not is_slack_outage(SlackCallFailed(method, NO_ANSWER))
+        assert not is_slack_outage(SlackCallFailed(method, NOT_UNDERSTOOD, status=200))
+    assert is_slack_outage(SlackCallFailed("conversations.open", NO_ANSWER))
+    assert not is_slack_outage(aiohttp.ClientError())
 
 
 async def test_each_is_said_until_slack_takes_it_and_few_wait_for_one_person() -> None:
-    late, tries, taken = LateAnswers(first_pause_seconds=0), 0, asyncio.Event()
+    late, tries, taken = LateReplies(first_pause_seconds=0), 0, asyncio.Event()
 
     async def again() -> None:
         nonlocal tries
@@ -40,22 +40,22 @@ async def test_each_is_said_until_slack_takes_it_and_few_wait_for_one_person() -
     async def never() -> None:
         await asyncio.Event().wait()
 
-    assert late.later("T1", "U1", again)
+    assert late.retry("T1", "U1", again)
     async with asyncio.timeout(30):
         await taken.wait()
     assert tries == 3
     await asyncio.sleep(0)
-    assert [late.later("T1", "U1", never) for _ in range(MOST_EACH + 1)][-2:] == [True, False]
-    assert late.later("T1", "U2", never)
+    assert [late.retry("T1", "U1", never) for _ in range(MOST_EACH + 1)][-2:] == [True, False]
+    assert late.retry("T1", "U2", never)
     running = asyncio.create_task(late.run())
     late.stop()
     async with asyncio.timeout(30):
         await running
-    assert not late.later("T1", "U2", never)
+    assert not late.retry("T1", "U2", never)
 
 
 async def test_one_that_is_too_old_is_given_up() -> None:
-    late = LateAnswers(first_pause_seconds=0, lasts_seconds=0)
+    late = LateReplies(first_pause_seconds=0, lasts_seconds=0)
     given_up = asyncio.Event()
 
     async def again() -> None:
@@ -64,7 +64,7 @@ async def test_one_that_is_too_old_is_given_up() -> None:
         finally:
             given_up.set()
 
-    late.later("T1", "U1", again)
+    late.retry("T1", "U1", again)
     for task in list(late._tasks):
         await asyncio.wait({task})
     assert not late._tasks

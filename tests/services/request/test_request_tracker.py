@@ -37,7 +37,7 @@ class Slack:
 
     def restart(self) -> None:
         """Begin again with nothing in memory."""
-        self._listening = RequestTracker(Metrics(), self._storage.deliveries, lambda: self.now)
+        self._listening = RequestTracker(Metrics(), self._storage.slack_deliveries, lambda: self.now)
 
     async def deliver(self, body: dict[str, Any]) -> bool:
         """Whether something was done for it."""
@@ -135,7 +135,7 @@ async def test_an_event_is_written_down_only_once_it_is_acknowledged(
 async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_taken_up(
     repositories: Repositories,
 ) -> None:
-    listening = RequestTracker(Metrics(), repositories.deliveries, lambda: NOON)
+    listening = RequestTracker(Metrics(), repositories.slack_deliveries, lambda: NOON)
 
     assert listening.is_new(typed("1"))
     async with listening.answering("test"):

@@ -211,7 +211,7 @@ async def test_whatever_slack_answers_every_call_fails_in_one_way(
         assert isinstance(doubt, RetryLater if reason == RATE_LIMITED else OutcomeUnknown)
         assert isinstance(await find_posted(client, Destination("C1"), "p", after=None), RetryLater)
         assert isinstance(
-            await DirectMessages(lambda _: client).of(Recipient(team="T1", channel="U1")), RetryLater
+            await DirectMessages(lambda _: client).channel_for(Recipient(team="T1", channel="U1")), RetryLater
         )
 
 

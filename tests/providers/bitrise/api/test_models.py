@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.build import BuildState
 from domain.errors import RequestRejected, UnexpectedResponse
-from domain.log.log_text import readable
+from domain.log.log_text import strip_control_codes
 from providers.bitrise.api.log_text import log_in
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
@@ -98,22 +98,22 @@ def test_a_log_without_its_first_chunk_is_known(positions: list[int], of: int | 
 
 def test_a_log_reads_as_on_a_terminal() -> None:
     raw = "\x1b[32;1mgreen\x1b[0m\r\n 10%\r 60%\r100%\n\x1b]0;title\x07end\x08\n\n"
-    assert readable(raw) == "green\n100%\nend"
+    assert strip_control_codes(raw) == "green\n100%\nend"
 
 
 def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
     log = log_in((FIXTURES / "bitrise" / "log.json").read_bytes())
-    lines = readable(log.text).split("\n")
+    lines = strip_control_codes(log.text).split("\n")
     assert "(1) git-clone@3.4.3" in lines
     assert "✓  git-clone@3.4.3  8.77 sec" in lines
     assert not [line for line in lines if "+--" in line or line.startswith("|")]
     table = "+----+\n| id |\n+----+"
-    assert readable(table) == table
+    assert strip_control_codes(table) == table
 
 
 @given(st.text())
 def test_no_log_breaks_the_reading_or_keeps_an_escape(text: str) -> None:
-    assert "\x1b" not in readable(text)
+    assert "\x1b" not in strip_control_codes(text)
 
 
 def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:

@@ -14,7 +14,7 @@ from domain.credentials import FixedToken
 from domain.errors import ProviderDown
 from domain.message import Message
 from domain.message_state import RunNote
-from domain.notifications.changes import compare
+from domain.notifications.changes import find_changes
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
@@ -34,7 +34,7 @@ from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
-from services.outbox.message_key import pipeline_run
+from services.outbox.message_key import pipeline_run_key
 from services.polling.poll import Poll
 from storage.repositories import Repositories
 from storage.workspace_subscriptions import StartedRun
@@ -311,11 +311,13 @@ def test_a_build_is_new_only_after_its_apps_baseline() -> None:
     from tests.support.factories import ANDROID, NOON, make_build
 
     before, after = make_build(-5), make_build(5)
-    changes = compare([before, after], {}, {ANDROID.slug: NOON})
+    changes = find_changes([before, after], {}, {ANDROID.slug: NOON})
     assert [change.build for change in changes] == [after]
     known: dict[str, BuildState] = {before.slug: BuildState.RUNNING}
     ended: Build = make_build(-5, BuildState.FAILED)
-    assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [BuildState.RUNNING]
+    assert [change.was for change in find_changes([ended], known, {ANDROID.slug: NOON})] == [
+        BuildState.RUNNING
+    ]
 
 
 async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(
@@ -471,7 +473,7 @@ async def follow(poll_harness: BitrisePollHarness, app: SandboxApp, ref: Pipelin
             filter=BuildFilter(attempts=frozenset({ref.key})), style=DeliveryStyle.LIVE, once=True, run=True
         ),
         key="k",
-        subject=str(pipeline_run(ref.key)),
+        subject=str(pipeline_run_key(ref.key)),
         content=Message("anna started it").encode(),
         note=RunNote(by="U1", said="started it").encode(),
     )
@@ -549,10 +551,10 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
     poll_harness.sandbox.fault("GET */pipelines/*", "status", status=404)
     await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id=pipeline.slug))
     await poll_harness.look()
-    [message] = await poll_harness.storage.messages.unfinished(make_recipient("C1"))
+    [message] = await poll_harness.storage.slack_messages.unfinished(make_recipient("C1"))
     assert message.content == Message("anna started it").encode()
     await poll_harness.look()
-    [message] = await poll_harness.storage.messages.unfinished(make_recipient("C1"))
+    [message] = await poll_harness.storage.slack_messages.unfinished(make_recipient("C1"))
     assert message.content is not None
     said = Message.decode(message.content)
     assert "started it" in said.text
@@ -583,18 +585,18 @@ async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approva
     counts = []
     for minutes in (0, 30, 31):
         poll_harness.clock.skip(timedelta(minutes=minutes))
-        await approvals.ask_some()
+        await approvals.poll_some()
         counts.append(sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests))
     assert counts == asked
     # Where something waits, it is asked as often as any other.
     poll_harness.sandbox.hold(poll_harness.sandbox.android, 12)
     for _ in range(2):
         poll_harness.clock.skip(timedelta(minutes=61))
-        await approvals.ask_some()
+        await approvals.poll_some()
     poll_harness.clock.skip(timedelta(minutes=1))
     poll_harness.sandbox.farm.requests.clear()
-    await approvals.ask_some()
-    open_ = await poll_harness.storage.requests.open(Provider.BITRISE, app.slug)
+    await approvals.poll_some()
+    open_ = await poll_harness.storage.build_requests.open(Provider.BITRISE, app.slug)
     assert list(open_) == []
     asked_at_last = sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests)
     assert asked_at_last == (asked[-1] + 3 if public is not False else 0)

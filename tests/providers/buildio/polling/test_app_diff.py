@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import Build, BuildChange, BuildState, RunKind
-from domain.notifications.changes import compare as changes_of
+from domain.notifications.changes import find_changes as changes_of
 from domain.poll_state import RequestedRestart
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno
 from providers.buildio.polling.app_diff import begin, compare

@@ -158,7 +158,7 @@ async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHar
 async def test_restarts_that_were_asked_for_are_no_loop(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     for _ in range(5):
-        await shop.watch.storage.watching.restart_asked(
+        await shop.watch.storage.watched_builds.restart_asked(
             Provider.BUILDIO, shop.shop.slug, "web.1", shop.clock()
         )
         dyno.restarts += 1
