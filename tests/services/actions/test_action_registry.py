@@ -119,9 +119,8 @@ class TinyServices:
             clients=clients,
             authorizer=Authorizer([ANNA_AGREES], self.storage, clients, groups),
             storage=self.storage,
-            lookout=mock.Mock(),
-            outbox_changed=lambda: None,
-            proposals_changed=lambda: None,
+            pollers=mock.Mock(),
+            events=mock.Mock(),
             clock=lambda: NOON,
         )
         self.services = cast(Services, services)

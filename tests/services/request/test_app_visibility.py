@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
+from bot.providers_setup import SPECS
 from domain.build import App
 from domain.credentials import Credentials, FixedToken
 from domain.errors import InvalidToken, NotFound, ProviderDown
@@ -192,10 +193,13 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
         clients=clients,
         storage=sealing,
         slack=Slack,
-        access_changed=lambda: None,
-        lookout=None,
-        outbox_changed=lambda: None,
-        home_changed=lambda *_: noticed.set(),
+        registry=SPECS,
+        pollers=None,
+        events=SimpleNamespace(
+            access_changed=lambda: None,
+            outbox_changed=lambda: None,
+            home_changed=lambda *_: noticed.set(),
+        ),
     )
     sight = access_checker(services, every=timedelta(seconds=0.05))
     running = asyncio.create_task(sight.run())
@@ -211,8 +215,9 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
     return AccessChecker(
         services.clients,
         services.storage,
-        services.lookout,
+        services.pollers,
         asyncio.Event(),
+        registry=services.registry,
         context_for=partial(context_outside, cast(Services, services)),
         outbox_changed=services.events.outbox_changed,
         clock=services.clock,
@@ -242,8 +247,9 @@ class Visibility(RuleBasedStateMachine):
             clock=lambda: self.now,
             clients=self.clients,
             storage=self.storage,
-            lookout=blind,
-            outbox_changed=lambda: None,
+            registry=SPECS,
+            pollers=blind,
+            events=SimpleNamespace(outbox_changed=lambda: None),
         )
         self.sight = access_checker(services)
         self.makers: dict[str, Maker] = {}
