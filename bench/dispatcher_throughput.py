@@ -17,7 +17,7 @@ from typing import Any
 from bench.result import BenchmarkResult, scaled
 from bot.providers_setup import ACTIONS, SPECS
 from bot.run_messages import RunMessageRenderer
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from domain.build import App, Build, BuildState
 from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
@@ -82,7 +82,7 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
                 at=BEGAN,
                 baseline=Baseline(),
             )
-        async with slack_session() as session:
+        async with create_slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
             relay = Dispatcher(
                 lambda _team: client,

@@ -37,9 +37,9 @@ from bot.providers_setup import (
 )
 from bot.run_messages import RunMessageRenderer
 from bot.settings import Settings
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from bot.slack.socket_mode import PING_SECONDS, SocketModeConnections
-from bot.slack.tenancy import SlackTenancy, presence
+from bot.slack.tenancy import SlackTenancy, create_tenancy
 from domain.errors import ProviderError
 from domain.provider import Provider
 from handlers.lifecycle_events import is_departure
@@ -68,7 +68,7 @@ from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
 from services.polling.pollers import Pollers
-from services.request.context import context_outside, workspace_of
+from services.request.context import context_outside, workspace_id
 from services.request.late_replies import LateReplies
 from services.request.request_tracker import RequestTracker
 from services.slack.response_urls import SlackUrls
@@ -161,7 +161,7 @@ class Application:
         async with AsyncExitStack() as open_things:
             database = await Database.open(self._settings.database_path)
             open_things.push_async_callback(database.close)
-            session = await open_things.enter_async_context(slack_session())
+            session = await open_things.enter_async_context(create_slack_session())
             # A provider that is slow or away keeps nobody from the other.
             https = {
                 spec.provider: await open_things.enter_async_context(
@@ -171,7 +171,7 @@ class Application:
             }
             storage = Repositories(
                 database,
-                self._settings.vault(),
+                self._settings.secret_box(),
                 read_action=ACTIONS.read,
                 run_messages=RunMessageRenderer(),
             )
@@ -179,13 +179,13 @@ class Application:
             client = web_client(
                 self._settings.slack_api_url, self._settings.slack_bot_token, session, patient=True
             )
-            slack = presence(self._settings, client, storage, self._clock)
+            slack = create_tenancy(self._settings, client, storage, self._clock)
             open_things.push_async_callback(slack.close)
             patient = WorkspaceClients(
-                slack.access_to, **client_options(self._settings.slack_api_url, session, patient=True)
+                slack.token_for, **client_options(self._settings.slack_api_url, session, patient=True)
             )
             hasty = WorkspaceClients(
-                slack.access_to, **client_options(self._settings.slack_api_url, session, patient=False)
+                slack.token_for, **client_options(self._settings.slack_api_url, session, patient=False)
             )
 
             def is_current(provider: Provider) -> bool:
@@ -212,7 +212,9 @@ class Application:
             first = clients.at(SPECS.first.provider)
             news, step_news = HomeEvents(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-            found = _all(relay.wake, *(one.wake for one in analyzers.values()), news.changed, step_news.set)
+            found = _all(
+                relay.wake, *(one.wake for one in analyzers.values()), news.note_change, step_news.set
+            )
             lookout = make_pollers(self._settings, clients, storage, found=found, clock=self._clock)
             listening = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
             vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateReplies()
@@ -231,7 +233,7 @@ class Application:
             ]
 
             async def departed(departure: Uninstallation) -> None:
-                for team in await slack.departed(departure):
+                for team in await slack.remove_workspace(departure):
                     for one in forgetful:
                         one.forget(team)
 
@@ -248,7 +250,7 @@ class Application:
                 pollers=lookout,
                 events=ChangeEvents(
                     outbox_changed=relay.wake,
-                    home_changed=news.changed_by,
+                    home_changed=news.note_change_by,
                     workflow_steps_changed=step_news.set,
                     pending_actions_changed=proposal_news.set,
                     access_changed=access_news.set,
@@ -350,7 +352,7 @@ class Application:
             log.info("draining", answers=listening.under_way)
             until_stopped.cancel()
             if self._sockets is not None:
-                self._sockets.go_deaf()
+                self._sockets.stop_accepting()
             for part in (*asking.values(), *parts.values()):
                 part.stop()
             _, late = await asyncio.wait(
@@ -387,7 +389,7 @@ class Application:
                 outbox_changed()
             audit_before = self._clock() - timedelta(days=self._settings.audit_days)
             pruned = await prune(
-                storage.database, before=before, audit_before=audit_before, vault=self._settings.vault()
+                storage.database, before=before, audit_before=audit_before, vault=self._settings.secret_box()
             )
             log.info("pruned", rows=pruned)
         except Exception:
@@ -398,7 +400,7 @@ class Application:
         self, slack: SlackTenancy, slack_app: AsyncApp, checking: asyncio.Task[None]
     ) -> None:
         """Learn who we are and, in Socket Mode, connect; Slack being away is waited out. Raises TokenRefused."""
-        where = await self._patiently(slack.arrive)
+        where = await self._patiently(slack.connect)
         if where is None:
             return
         self._arrived = True
@@ -493,7 +495,7 @@ class Application:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
             open_things.push_async_callback(writer.carry)  # what was written down while the bot drained
-        await use_anchor(database, self._settings.vault(), address, self._clock)
+        await use_anchor(database, self._settings.secret_box(), address, self._clock)
         return writer
 
     def _relay(
@@ -554,14 +556,14 @@ class Application:
             body: dict[str, Any],
             next: NextCall,  # noqa: A002
         ) -> BoltResponse | None:
-            team = workspace_of(body)
+            team = workspace_id(body)
             if not is_departure(body):
                 if not await slack.serves(context.enterprise_id, team):
                     # What a command is acknowledged with is shown to whoever typed it.
                     return BoltResponse(status=200, body=NOT_SERVED if "command" in body else "")
                 database.returned(team)
             if context.is_enterprise_install and context.enterprise_id and team:
-                await slack.met(context.enterprise_id, team)
+                await slack.remember_organisation(context.enterprise_id, team)
             await next()
             return None
 
@@ -620,7 +622,7 @@ class Application:
             signing_secret=self._settings.slack_signing_secret,
             webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,
-            more=_all_of(
+            add_routes=_all_of(
                 slack.add_routes,
                 *(one.add_routes for one in sign_in_pages(clients, storage, clock=self._clock)),
             ),

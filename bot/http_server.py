@@ -105,9 +105,9 @@ class HttpServer:
         signing_secret: SecretStr | None = None,
         webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
-        more: Callable[[web.Application], None] | None = None,
+        add_routes: Callable[[web.Application], None] | None = None,
         slack_reached: Reached = _always,
-        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`signing_secret` is Slack's. Without `metrics_token` everybody may read the metrics who can reach them.
 
@@ -119,8 +119,8 @@ class HttpServer:
         self._measuring: asyncio.Task[bytes] | None = None
         self._slack = slack
         self._slack_reached = slack_reached
-        self._verifier = None if signing_secret is None else _verifier_of(signing_secret, now)
-        self._now = now
+        self._verifier = None if signing_secret is None else _verifier_of(signing_secret, clock)
+        self._now = clock
         self._metrics_token = metrics_token
         self._connections: Connections | None = None
         self._listener: asyncio.Server | None = None
@@ -131,8 +131,8 @@ class HttpServer:
         app.router.add_get("/metrics", self._count)
         if webhook is not None:
             app.router.add_post("/webhooks/bitrise", webhook.take)
-        if more is not None:
-            more(app)
+        if add_routes is not None:
+            add_routes(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
         self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)

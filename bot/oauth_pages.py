@@ -25,12 +25,12 @@ log = structlog.get_logger()
 LONGEST_WORD = 4096
 
 
-def begin_at(provider: Provider) -> str:
+def start_path(provider: Provider) -> str:
     """The path on which somebody begins, with the state that they were given in Slack."""
     return f"/{provider}/connect"
 
 
-def comes_back_to(provider: Provider) -> str:
+def redirect_path(provider: Provider) -> str:
     """The path to which the provider's page leads back."""
     return f"/{provider}/oauth_redirect"
 
@@ -45,22 +45,22 @@ class OAuthPages:
     def __init__(
         self,
         provider: Provider,
-        door: OAuthFlow,
-        sign_ins: OAuthSessions,
+        oauth: OAuthFlow,
+        sessions: OAuthSessions,
         *,
         owner_of: Callable[[SecretStr, Requester], Awaitable[ProviderUser | None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._provider = provider
-        self._door = door
-        self._sign_ins = sign_ins
+        self._door = oauth
+        self._sign_ins = sessions
         self._owner_of = owner_of
         self._clock = clock
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the pages."""
-        app.router.add_get(begin_at(self._provider), self._begin, allow_head=False)
-        app.router.add_get(comes_back_to(self._provider), self._come_back, allow_head=False)
+        app.router.add_get(start_path(self._provider), self._begin, allow_head=False)
+        app.router.add_get(redirect_path(self._provider), self._come_back, allow_head=False)
 
     async def _begin(self, request: web.Request) -> web.Response:
         """Lead to the provider's page; the state stays good until they come back."""

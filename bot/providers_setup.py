@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.oauth_pages import OAuthPages, begin_at, comes_back_to
+from bot.oauth_pages import OAuthPages, redirect_path, start_path
 from bot.settings import Settings
 from domain.credentials import Credentials
 from domain.errors import InvalidToken
@@ -71,7 +71,7 @@ def make_clients(
     """
     bitrise = ProviderConfig(settings.bitrise_token, acts=settings.service_token_acts)
     door = buildio_oauth(settings, https[Provider.BUILDIO], clock)
-    page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
+    page = f"{settings.public_url}{start_path(Provider.BUILDIO)}" if door is not None else None
     buildio = ProviderConfig(settings.buildio_token, sign_in_url=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
 
@@ -84,14 +84,17 @@ def make_clients(
     connections: Sequence[tuple[ProviderConnection[Any], ProviderConfig]] = (
         (
             bitrise_connection(
-                _bitrise(settings, https[Provider.BITRISE], runner, clock),
+                _bitrise_client_factory(settings, https[Provider.BITRISE], runner, clock),
                 follow_seconds=follow_seconds,
                 clock=clock,
                 make_jobs=bitrise_jobs,
             ),
             bitrise,
         ),
-        (buildio_connection(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio),
+        (
+            buildio_connection(_buildio_client_factory(settings, https[Provider.BUILDIO], clock), door),
+            buildio,
+        ),
     )
     return Clients(
         [
@@ -161,12 +164,14 @@ def buildio_oauth(settings: Settings, http: HttpTransport, clock: Clock) -> Buil
         settings.buildio_client_secret,
         authorize_url,
         token_url,
-        f"{settings.public_url}{comes_back_to(Provider.BUILDIO)}",
+        f"{settings.public_url}{redirect_path(Provider.BUILDIO)}",
         clock,
     )
 
 
-def _buildio(settings: Settings, http: HttpTransport, clock: Clock) -> Callable[[Credentials], BuildioClient]:
+def _buildio_client_factory(
+    settings: Settings, http: HttpTransport, clock: Clock
+) -> Callable[[Credentials], BuildioClient]:
     """What makes a client of Build.io for somebody; those who share a token share its pauses."""
     pauses: dict[str, datetime] = {}
 
@@ -182,7 +187,7 @@ def _buildio(settings: Settings, http: HttpTransport, clock: Clock) -> Callable[
     return make
 
 
-def _bitrise(
+def _bitrise_client_factory(
     settings: Settings, http: HttpTransport, runner: Runner, clock: Clock
 ) -> Callable[[Credentials], BitriseClient]:
     """What makes a client of Bitrise for somebody; those who share a token share its pauses."""

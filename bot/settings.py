@@ -137,7 +137,7 @@ class DataSettings(BaseSettings):
             SecretBox(_split(value))
         return value
 
-    def vault(self) -> SecretBox | None:
+    def secret_box(self) -> SecretBox | None:
         """What seals people's tokens; None without a key."""
         return SecretBox(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
 

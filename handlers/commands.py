@@ -11,7 +11,7 @@ from domain.commands.parser import CommandParser
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.provider_spec import ProviderRegistry
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
@@ -32,7 +32,7 @@ def _listen(app: AsyncApp, parser: CommandParser, services: Services, tracker: R
                 services=services,
                 person=command["user_id"],
                 name=command.get("user_name"),
-                team=workspace_of(command),
+                team=workspace_id(command),
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )

@@ -13,8 +13,8 @@ from slack_bolt.response import BoltResponse
 
 from messages import notices
 from services.container import Services
-from services.request.context import workspace_of
-from services.request.error_messages import USER_ERRORS, refusal_of
+from services.request.context import workspace_id
+from services.request.error_messages import USER_ERRORS, slack_error_code
 from services.request.view_signature import sign_view, state_of
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ def register(app: AsyncApp, services: Services) -> None:
         ack = context["ack"] = PermanentAck()  # type: ignore[no-untyped-call]
         view, user = body.get("view"), body.get("user")
         if isinstance(view, dict) and isinstance(user, dict):
-            whose = {"team": workspace_of(body), "person": user["id"]}
+            whose = {"team": workspace_id(body), "person": user["id"]}
             ack.sign = partial(sign_view, signing=services.storage.signing, **whose)
             state = state_of(view, services.storage.signing, **whose)
             if state is None and body.get("type") == "view_submission":
@@ -78,7 +78,7 @@ def register(app: AsyncApp, services: Services) -> None:
         status = 400
         if isinstance(error, USER_ERRORS):
             log.info("slack.not_understood", reason=type(error).__name__)
-        elif (refusal := refusal_of(error)) is not None:
+        elif (refusal := slack_error_code(error)) is not None:
             log.warning("answer.not_said", reason=refusal)
         else:
             log.error("answer.broken", exc_info=error)

@@ -14,7 +14,7 @@ from messages import notices
 from messages.kit import action_ids
 from services.container import Services
 from services.provider_spec import ProviderRegistry
-from services.request.context import Reply, RequestContext, workspace_of
+from services.request.context import Reply, RequestContext, workspace_id
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
 from services.request.responder import PressedMessage, Responder, ResponseUrlResponder
@@ -83,7 +83,7 @@ class ExternalUserGate:
         self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
         """Go on with those who belong, and with what is open; the others are told why not."""
-        team = workspace_of(body)
+        team = workspace_id(body)
         if (heard := home_of(body, team)) is not None:
             self._services.clients.members.heard(team, *heard)
         if surfaces_of(body) <= self._open:
@@ -101,7 +101,7 @@ class ExternalUserGate:
 
     def _refuse(self, body: Mapping[str, Any], problem: NotAMember) -> BoltResponse:
         """The acknowledgement that says no; where it can say nothing, a message does."""
-        log.info("outsider.refused", team=workspace_of(body), what=sorted(surfaces_of(body))[:5])
+        log.info("outsider.refused", team=workspace_id(body), what=sorted(surfaces_of(body))[:5])
         match body.get("type"):
             case "view_submission":
                 view = notices.notice_modal(TITLE, str(problem))

@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.forms import words_of
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
@@ -27,7 +27,7 @@ def _listen(
     async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
         async with tracker.answering(callback_id):
-            team = workspace_of(body)
+            team = workspace_id(body)
             if not await services.storage.workflow_steps.begin(
                 team, execution, callback_id, services.clock()
             ):

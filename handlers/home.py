@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.home.refresher import HomeRefresher
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.request_tracker import RequestTracker, wait_for_place
 
 
@@ -19,10 +19,10 @@ def register(
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
-        context = RequestContext(services=services, person=event["user"], team=workspace_of(body), channel="")
+        context = RequestContext(services=services, person=event["user"], team=workspace_id(body), channel="")
         if event.get("tab") != "home":
-            home_refresher.left(context)
+            home_refresher.close_home(context)
             return
         async with tracker.answering("home"):
             await wait_for_place()
-            await home_refresher.opened(context)
+            await home_refresher.open_home(context)

@@ -11,7 +11,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services, Uninstallation
 from services.features.accounts import commands
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.request_tracker import RequestTracker
 
 log = structlog.get_logger()
@@ -24,12 +24,12 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
     async def changed(event: dict[str, Any], body: dict[str, Any]) -> None:
         user = event.get("user") or {}
         # Whatever it was, they may be a guest by now.
-        services.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
+        services.clients.members.forget_person(workspace_id(body), str(user.get("id") or ""))
         if not user.get("deleted") or not user.get("id"):
             return
         async with tracker.answering("user_change"):
             context = RequestContext(
-                services=services, person=str(user["id"]), team=workspace_of(body), channel=""
+                services=services, person=str(user["id"]), team=workspace_id(body), channel=""
             )
             if await commands.leave(context):
                 log.info("account.left", team=context.team, person=user["id"])

@@ -10,7 +10,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from domain.message import Message
 from services.container import Services
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.finder import SearchLimits
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
@@ -33,7 +33,7 @@ def register(app: AsyncApp, interactions: Interactions, services: Services, trac
         async with tracker.answering("link"):
             await wait_for_place()
             context = RequestContext(
-                services=services, person=event["user"], team=workspace_of(body), channel=event["channel"]
+                services=services, person=event["user"], team=workspace_id(body), channel=event["channel"]
             )
             urls = [str(link["url"]) for link in event.get("links") or []][:MOST_LINKS]
             outside = bool(body.get("is_ext_shared_channel"))

@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
-from services.request.context import RequestContext, workspace_of
+from services.request.context import RequestContext, workspace_id
 from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ChannelResponder
@@ -42,7 +42,7 @@ async def _answer(
         context = RequestContext(
             services=services,
             person=event["user"],
-            team=workspace_of(body),
+            team=workspace_id(body),
             channel=event["channel"],
             thread=thread,
         )

@@ -34,7 +34,7 @@ class NotificationReason:
     text: str
 
 
-def notification_reasons(
+def explain_notifications(
     build: Build, app: App, reasons: Sequence[NotificationReason], *, started_by: str = ""
 ) -> Message:
     """Which of the channel's subscriptions told a build, and what kept the others silent.

@@ -125,7 +125,7 @@ def audit(
                 f"Sealed: {counted(sealed, 'audit end')}." if sealed else "Every end has its seal already."
             )
         else:
-            check = AuditCheck(settings.vault(), settings.audit_anchor, anchor or [])
+            check = AuditCheck(settings.secret_box(), settings.audit_anchor, anchor or [])
             well = _with_database(
                 settings, lambda database: database.read(lambda db: check.run(db, team, expect))
             )
@@ -149,7 +149,7 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
     make_sure(f"Erase everything about {user} in workspace {team}? It can't be undone.", yes=yes)
     with report_errors():
         settings = DataSettings()
-        vault, now = settings.vault(), datetime.now(UTC)
+        vault, now = settings.secret_box(), datetime.now(UTC)
         done, traceless = _with_database(
             settings,
             lambda database: _without_trace(
@@ -202,7 +202,7 @@ def put_back(
             file,
             path,
             at=now,
-            vault=settings.vault(),
+            vault=settings.secret_box(),
             anchor=name,
             forget=forget if forget_owed else None,
         )
@@ -242,7 +242,7 @@ async def _without_trace(database: Database, work: Callable[[sqlite_utils.Databa
 
 
 def _vault_of(settings: DataSettings, cure: str) -> SecretBox:
-    vault = settings.vault()
+    vault = settings.secret_box()
     if vault is None:
         stop(cure, MISUSED)
     return vault

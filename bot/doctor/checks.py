@@ -22,7 +22,7 @@ from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
 from bot.providers_setup import buildio_oauth
 from bot.settings import Settings
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from domain.credentials import FixedToken
 from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.bitrise.api.client import BitriseClient
@@ -51,7 +51,7 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
     if can_use(*_ADDRESSES):
         yield _addresses(settings)
     async with AsyncExitStack() as open_things:
-        session = await open_things.enter_async_context(slack_session())
+        session = await open_things.enter_async_context(create_slack_session())
         slack = web_client(settings.slack_api_url, settings.slack_bot_token, session, patient=False)
         if can_use("slack_api_url"):
             async for finding in _slack(slack, looked):

@@ -82,7 +82,7 @@ def public_address(url: str, slack_api_url: str) -> Finding:
 
 
 async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
-    vault = settings.vault()
+    vault = settings.secret_box()
     if vault is None:
         return
     try:

@@ -27,7 +27,7 @@ class BoundedResponse(aiohttp.ClientResponse):
         return await super().read()
 
 
-def slack_session() -> aiohttp.ClientSession:
+def create_slack_session() -> aiohttp.ClientSession:
     """The session; without it each call would open a connection of its own."""
     stays = aiohttp.TraceConfig()
     stays.on_request_redirect.append(_refuse)

@@ -28,11 +28,11 @@ class _Handler(AsyncSocketModeHandler):
 
     def __init__(self, app: AsyncApp, app_token: str, *, ping_seconds: float) -> None:
         super().__init__(app, app_token, ping_interval=ping_seconds)
-        self.deaf = False
+        self.draining = False
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
         """Hand an envelope to Bolt, if it is one that can be read."""
-        if self.deaf:
+        if self.draining:
             return
         try:
             check_payload(req.payload)
@@ -76,10 +76,10 @@ class SocketModeConnections:
         """How many connections stand."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
-    def go_deaf(self) -> None:
+    def stop_accepting(self) -> None:
         """Take nothing new; what was taken can still be acknowledged."""
         for handler in self._handlers:
-            handler.deaf = True
+            handler.draining = True
 
     async def close(self) -> None:
         """Close the connections."""

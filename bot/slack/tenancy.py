@@ -35,10 +35,10 @@ GONE = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
 class SlackTenancy(Protocol):
     """What the assembly needs to know of it."""
 
-    async def arrive(self) -> str:
+    async def connect(self) -> str:
         """Learn where the bot is, in words. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
 
-    async def access_to(self, team: str) -> WorkspaceToken | None:
+    async def token_for(self, team: str) -> WorkspaceToken | None:
         """The access to a workspace at this moment; None where the app is not installed in it."""
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
@@ -47,10 +47,10 @@ class SlackTenancy(Protocol):
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
         """Whether the workspace is one of those that may use this bot (SLACK_WORKSPACES)."""
 
-    async def met(self, enterprise: str, team: str) -> None:
+    async def remember_organisation(self, enterprise: str, team: str) -> None:
         """A request comes from a workspace that has the app with its whole organisation."""
 
-    async def departed(self, departure: Uninstallation) -> Sequence[str]:
+    async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """The app was taken out: forget all that those workspaces have told it. Returns which they are."""
 
     def add_routes(self, app: web.Application) -> None:
@@ -71,13 +71,13 @@ class SingleWorkspace:
         # No future: one that several requests await is cancelled for all of them with the first that is given up.
         self._known = asyncio.Event()
 
-    async def arrive(self) -> str:
+    async def connect(self) -> str:
         """Ask Slack who we are: once, since an auth.test for each request would come before its acknowledgement."""
         self._who = await connect(self._client)
         self._known.set()
         return self._who.team_name
 
-    async def access_to(self, team: str) -> WorkspaceToken | None:
+    async def token_for(self, team: str) -> WorkspaceToken | None:
         """The one token there is."""
         del team
         return WorkspaceToken(self._client.token or "")
@@ -104,10 +104,10 @@ class SingleWorkspace:
         del enterprise, team
         return True
 
-    async def met(self, enterprise: str, team: str) -> None:
+    async def remember_organisation(self, enterprise: str, team: str) -> None:
         """There is but one token, whoever asks."""
 
-    async def departed(self, departure: Uninstallation) -> Sequence[str]:
+    async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Forget all that the workspace has told the bot; all of them, where an organisation took the app out."""
         if not await _is_gone(departure, self._began, self._client, self._client.token or ""):
             return []
@@ -131,7 +131,7 @@ class MultiWorkspace:
         self,
         installations: Installations,
         tokens: BotTokens,
-        installing: InstallationFlow,
+        installation_flow: InstallationFlow,
         storage: Repositories,
         client: AsyncWebClient,
         allowed: AllowedWorkspaces,
@@ -142,12 +142,12 @@ class MultiWorkspace:
         self._allowed = allowed
         self._installations = installations
         self._tokens = tokens
-        self._installing = installing
+        self._installing = installation_flow
         self._storage = storage
         self._client = client
         self._met: dict[str, str] = {}
 
-    async def arrive(self) -> str:
+    async def connect(self) -> str:
         """Find out whether Slack knows the app; who has it and may not use it any more is named in the log.
 
         Slack being away is not waited for: each workspace has its own token, and whoever installs the app is told.
@@ -161,7 +161,7 @@ class MultiWorkspace:
                 _log_not_served(enterprise, team)
         return f"{await self._installations.count()} installations"
 
-    async def access_to(self, team: str) -> WorkspaceToken | None:
+    async def token_for(self, team: str) -> WorkspaceToken | None:
         """The token of the workspace, or of its organisation."""
         return await self._tokens(team)
 
@@ -189,13 +189,13 @@ class MultiWorkspace:
         _log_not_served(enterprise, team)
         return False
 
-    async def met(self, enterprise: str, team: str) -> None:
+    async def remember_organisation(self, enterprise: str, team: str) -> None:
         """Remember whose workspace it is: what the relay and others do there comes under the organisation's token."""
         if self._met.get(team) != enterprise:
             await self._installations.seen(team, enterprise)
             self._met[team] = enterprise
 
-    async def departed(self, departure: Uninstallation) -> Sequence[str]:
+    async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Forget the installation, and all that its workspaces have told the bot."""
         enterprise, team = departure.enterprise, departure.team
         since = await self._installations.installed_at(enterprise, team)
@@ -225,7 +225,7 @@ class MultiWorkspace:
             return None
 
 
-def presence(
+def create_tenancy(
     settings: Settings, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]
 ) -> SlackTenancy:
     """In many workspaces where the settings have an app to install, and a key to seal its tokens with; else in one."""

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from services.accounts.single_flight import SingleFlight
 from services.slack.errors import SlackCallFailed
-from services.slack.web_client import explain
+from services.slack.web_client import explain_call_failure
 from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken
 from storage.encryption import DecryptionError
 from storage.installations import Installations
@@ -125,7 +125,7 @@ class BotTokens:
                 refresh_token=bot.bot_refresh_token,
             )
         except SlackCallFailed as error:
-            raise TokenRotationFailed(explain(error)) from None
+            raise TokenRotationFailed(explain_call_failure(error)) from None
         token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
             raise TokenRotationFailed("Slack's answer holds no token of a bot")

@@ -110,7 +110,7 @@ async def _followed(
     said = [one.message for one in answers if one is not None]
     if (refused := [one for one in started if not one.ok]) and context.person:
         said.append(action_messages.builds_not_started(app, refused))
-    return Reply(action_messages.join_messages(said), Visibility.CHANNEL) if said else None
+    return Reply(action_messages.combine_messages(said), Visibility.CHANNEL) if said else None
 
 
 async def _abort_pipeline(action: AbortPipelineAction, context: RequestContext) -> ActionResult:

@@ -47,7 +47,7 @@ class AppCatalog(Generic[Client]):
         """Return every app that the token sees. Raises ProviderError."""
         return await self.read(FRESH)
 
-    async def by_slug(self, slug: str) -> App | None:
+    async def find_by_slug(self, slug: str) -> App | None:
         """Return the app with exactly this slug; None where the token does not see it. Raises ProviderError."""
         for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
             for app in await self.read(fresh):
@@ -65,7 +65,7 @@ class AppCatalog(Generic[Client]):
             self._owner, self._asked_owner = owner.name if owner is not None else None, True
         return self._owner
 
-    async def in_time(self) -> Sequence[App]:
+    async def list_in_time(self) -> Sequence[App]:
         """Return the apps that are known in time for an option list; reading goes on for the next key press."""
         if self._searching is None or self._searching.done():
             self._searching = asyncio.create_task(self.read(FRESH))
@@ -78,7 +78,7 @@ class AppCatalog(Generic[Client]):
             known = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
             return self._apps if known and not isinstance(problem, _NOT_THEIRS) else ()
 
-    async def ask_for(self, slug: str) -> App:
+    async def fetch(self, slug: str) -> App:
         """Fetch the app with exactly this slug from the provider. Raises ProviderError."""
         return await self._connection.app(self._client, slug)
 

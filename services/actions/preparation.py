@@ -40,7 +40,7 @@ async def with_current_app(action: SomeAction, context: RequestContext) -> SomeA
     if action.app is None:
         return action
     try:
-        app = await context.own_apps(action.provider).ask_for(action.app.slug)
+        app = await context.own_apps(action.provider).fetch(action.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"Your account at {action.provider.label} does not see this app, or it is not there any more."

@@ -19,13 +19,15 @@ from services.request.interactions import OptionsHandler
 
 async def offer_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     """Offer the apps of one provider that the user may see."""
-    return {"options": message_apps.app_options(typed, await context.visible_apps(origin.provider).in_time())}
+    return {
+        "options": message_apps.app_options(typed, await context.visible_apps(origin.provider).list_in_time())
+    }
 
 
 async def _any_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     """Those of all providers; first those of the one that was asked for them."""
     providers = sorted(context.services.clients.configured, key=lambda one: one is not origin.provider)
-    found = await asyncio.gather(*(context.visible_apps(one).in_time() for one in providers))
+    found = await asyncio.gather(*(context.visible_apps(one).list_in_time() for one in providers))
     return message_apps.any_app_options(typed, [app for apps in found for app in apps])
 
 
@@ -66,7 +68,7 @@ def _at(origin: ViewMetadata, context: RequestContext) -> ProviderClients[Any]:
 
 async def can_see(origin: ViewMetadata, context: RequestContext) -> bool:
     """Whether the app, which a modal's own words name, is one that the person may see."""
-    apps = await context.visible_apps(origin.provider).in_time()
+    apps = await context.visible_apps(origin.provider).list_in_time()
     return bool(origin.app) and any(one.slug == origin.app for one in apps)
 
 

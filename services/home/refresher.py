@@ -59,11 +59,11 @@ class HomeEvents:
         self._wake = asyncio.Event()
         self._impatient = asyncio.Event()
 
-    def changed(self) -> None:
+    def note_change(self) -> None:
         """Note a change that all Homes may show."""
         self._wake.set()
 
-    def changed_by(self, team: str, person: str) -> None:
+    def note_change_by(self, team: str, person: str) -> None:
         """Note that this person of this workspace has just done something."""
         self._people.add((team, person))
         self._impatient.set()
@@ -133,7 +133,7 @@ class HomeRefresher:
         self._stopping = False
         self._running = asyncio.Event()
 
-    async def opened(self, context: RequestContext) -> None:
+    async def open_home(self, context: RequestContext) -> None:
         """Render the Home that somebody has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
         opened = self._open[key] = OpenHome(context, self._clock())
@@ -142,7 +142,7 @@ class HomeRefresher:
         await self._publish(opened)
         self._note_running(opened)
 
-    def left(self, context: RequestContext) -> None:
+    def close_home(self, context: RequestContext) -> None:
         """Forget a Home that somebody has left for another tab."""
         self._open.pop((context.team, context.person), None)
 
@@ -251,9 +251,9 @@ class HomeRefresher:
         mine = [
             build
             for build in snapshot.latest
-            if _seen(build, visible) and is_author(context.person, build, known)
+            if _is_visible(build, visible) and is_author(context.person, build, known)
         ]
-        all_running = [build for build in snapshot.running if _seen(build, visible)]
+        all_running = [build for build in snapshot.running if _is_visible(build, visible)]
         running = all_running[:MOST_RUNNING]
         return HomeContent(
             profile=ProfileForm(
@@ -267,7 +267,7 @@ class HomeRefresher:
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
-            usual_durations=await self._durations.of_each(running),
+            usual_durations=await self._durations.estimate_each(running),
             subscriptions=[
                 PlacedSubscription(
                     row=subscription_commands.row_of(one, registry),
@@ -277,7 +277,7 @@ class HomeRefresher:
                 if not one.terms.once
             ],
             missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
-            missing_builds=_words(apps_problem),
+            missing_builds=_missing_reason(apps_problem),
             covers_all_apps=snapshot.whole and (visible is None or await context.is_linked(provider)),
             outages=subscription_commands.unavailable_providers(self._clients.configured, self._pollers),
             providers=[
@@ -317,16 +317,16 @@ class HomeRefresher:
         nameless = App(slug=build.app_slug, title=build.app_slug)
         apps = self._clients.at(build.provider).service_apps
         try:
-            return await apps.by_slug(build.app_slug) or nameless
+            return await apps.find_by_slug(build.app_slug) or nameless
         except ProviderError:
             return nameless
 
 
-def _seen(build: Build, visible: frozenset[str] | None) -> bool:
+def _is_visible(build: Build, visible: frozenset[str] | None) -> bool:
     return visible is None or build.app_slug in visible
 
 
-def _words(problem: ProviderError | None) -> str | None:
+def _missing_reason(problem: ProviderError | None) -> str | None:
     """Return why some builds are missing; None for somebody who has an account to link, which Home says anyway."""
     if problem is None or isinstance(problem, NotConnected):
         return None

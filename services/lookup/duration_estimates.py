@@ -43,7 +43,7 @@ class DurationEstimates:
         self._clock = clock
         self._kept: dict[_Key, tuple[datetime, timedelta | None]] = {}
 
-    async def of(self, build: Build) -> timedelta | None:
+    async def estimate(self, build: Build) -> timedelta | None:
         """Return the usual time on a worker of builds like this one; None for one that has ended, or if unknown."""
         if build.ended:
             return None
@@ -58,9 +58,9 @@ class DurationEstimates:
             self._kept[key] = (now, await self._ask(build))
         return self._kept[key][1]
 
-    async def of_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
+    async def estimate_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
         """Return the usual times of the builds that have one, by slug."""
-        found = {build.slug: await self.of(build) for build in builds}
+        found = {build.slug: await self.estimate(build) for build in builds}
         return {slug: usual for slug, usual in found.items() if usual is not None}
 
     async def _ask(self, build: Build) -> timedelta | None:

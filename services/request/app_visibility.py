@@ -76,7 +76,7 @@ class VisibleApps:
         if not _SLUG.fullmatch(slug) or redact(slug) != slug or (only is not None and slug not in only):
             return None
         try:
-            app = await directory.ask_for(slug)
+            app = await directory.fetch(slug)
         except (NotFound, Forbidden, RequestRejected):
             return None
         return app if only is None or app.slug in only else None
@@ -84,10 +84,10 @@ class VisibleApps:
     def _found(self, words: str, apps: Sequence[App], only: frozenset[str] | None) -> App:
         return find_app(words, _those(apps, only), provider=self._clients.provider)
 
-    async def by_slug(self, slug: str) -> App | None:
+    async def find_by_slug(self, slug: str) -> App | None:
         """Return the app with exactly this slug; None where they may not see it."""
         directory, only = await self._directory()
-        return await directory.by_slug(slug) if only is None or slug in only else None
+        return await directory.find_by_slug(slug) if only is None or slug in only else None
 
     async def require(self, slug: str) -> App:
         """Return the app with exactly this slug. Raises NotFound; NotConnected where their own account might see it."""
@@ -95,9 +95,9 @@ class VisibleApps:
         if only is not None and slug not in only:
             raise await self._sees_little()
         # A list may be some minutes old, and is not asked again for each name: the provider has the last word.
-        return await directory.by_slug(slug) or await directory.ask_for(slug)
+        return await directory.find_by_slug(slug) or await directory.fetch(slug)
 
-    async def still(self, app: App) -> App:
+    async def fetch(self, app: App) -> App:
         """Return the app as it is now, before something is shown of it that was not read with their own token.
 
         Raises NotFound, or another ProviderError.
@@ -106,12 +106,12 @@ class VisibleApps:
         if only is not None or directory is self._clients.service_apps:
             return await self.require(app.slug)
         # Their own list may be some minutes old, and they may have lost the app since.
-        return await directory.ask_for(app.slug)
+        return await directory.fetch(app.slug)
 
-    async def in_time(self) -> Sequence[App]:
+    async def list_in_time(self) -> Sequence[App]:
         """Return the apps that are known in time for an option list."""
         directory, only = await self._directory()
-        return _those(await directory.in_time(), only)
+        return _those(await directory.list_in_time(), only)
 
     async def slugs(self, *, fresh: timedelta = FRESH) -> frozenset[str] | None:
         """Return the slugs of all of them, no older than `fresh`; None: whatever the bot itself sees."""
@@ -122,7 +122,7 @@ class VisibleApps:
             return None
         return frozenset(app.slug for app in await directory.read(fresh))
 
-    async def limit(self) -> NotConnected | None:
+    async def why_limited(self) -> NotConnected | None:
         """Return why they see only the apps that the channel subscribes to; None where they see all."""
         _, only = await self._directory()
         return await self._sees_little() if only is not None else None

@@ -17,7 +17,7 @@ async def find_run(
     """Return the run that is meant, with its app. Raises UserError, and what `find_build` does."""
     if context.builds_at(provider) is not None:
         return await find_build(context, app_words, ref, provider)
-    app = await context.visible_apps(provider).still(await find_app(context, app_words, provider))
+    app = await context.visible_apps(provider).fetch(await find_app(context, app_words, provider))
     build = await _recorded(context, app, ref)
     if build is None:
         raise UserError(
@@ -27,11 +27,11 @@ async def find_run(
     return app, build
 
 
-async def latest_of(app: App, context: RequestContext, most: int) -> Sequence[Build]:
+async def list_latest_runs(app: App, context: RequestContext, most: int) -> Sequence[Build]:
     """Return the app's latest runs, newest first. Raises ProviderError."""
     client = context.builds_at(app.provider)
     if client is None:
-        await context.visible_apps(app.provider).still(app)
+        await context.visible_apps(app.provider).fetch(app)
         return await context.services.storage.watched_builds.latest_of(app, most)
     async for page in client.builds(app.slug, limit=most).pages():
         return page.items

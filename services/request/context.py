@@ -34,8 +34,8 @@ class ViewContext:
     """The modal or Home in which something was pressed; no other modal fits on top of a `full` one."""
 
     id: str
-    home: bool
-    full: bool
+    is_home: bool
+    is_full: bool
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any]) -> Self | None:
@@ -45,7 +45,7 @@ class ViewContext:
             return None
         # A modal knows the one below it and the lowest: where they differ there are two below it.
         below, lowest = view.get("previous_view_id"), view.get("root_view_id")
-        return cls(view["id"], view.get("type") == "home", full=bool(below) and below != lowest)
+        return cls(view["id"], view.get("type") == "home", is_full=bool(below) and below != lowest)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RequestContext:
             services=services,
             person=person["id"],
             name=person.get("username") or person.get("name"),
-            team=workspace_of(body),
+            team=workspace_id(body),
             channel=(body.get("channel") or {}).get("id")
             or container.get("channel_id")
             or ViewMetadata.read(view.get("private_metadata")).channel,
@@ -138,18 +138,18 @@ class RequestContext:
         """Return the time at the provider, to compare its own times with."""
         return self.services.clients.at(provider).provider_clock()
 
-    async def show(self, view: Mapping[str, Any]) -> str:
+    async def open_view(self, view: Mapping[str, Any]) -> str:
         """Open a modal, on top of the one they are in; returns its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)
-        if self.view is None or self.view.home:
+        if self.view is None or self.view.is_home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
-        elif self.view.full:
+        elif self.view.is_full:
             answer = await slack.views_update(view_id=self.view.id, view=view)
         else:
             answer = await slack.views_push(trigger_id=self.trigger_id, view=view)
         return str(answer["view"]["id"])
 
-    async def redraw(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
+    async def update_view(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
         """Replace an open view; with `version` only if that is still its version.
 
         Raises SlackCallFailed.
@@ -225,7 +225,7 @@ def context_outside(services: Services, team: str, person: str) -> RequestContex
     return RequestContext(services=services, person=person, team=team, channel="")
 
 
-def workspace_of(body: Mapping[str, Any]) -> str:
+def workspace_id(body: Mapping[str, Any]) -> str:
     """Return the workspace whose installation of the app a request is for; "" where it is unknown.
 
     Slack's own fields decide: in a channel that two companies share the outer `team_id` of an event may be the other

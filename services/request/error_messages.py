@@ -85,7 +85,7 @@ _REFUSALS = {
 }
 
 
-def in_words(error: Exception) -> Message:
+def error_message(error: Exception) -> Message:
     """Render the error as a message: what was wrong, what would work, and the button that does it."""
     if isinstance(error, PermissionDenied):
         return notices.error_message(sentence_for(error), connect=error.connect, rule=error.rule)
@@ -106,7 +106,7 @@ def reply_to_error(error: Exception) -> Reply:
     """Return the reply to the error; how to link an account, or add a rule, is shown to one person alone."""
     alone = provider_to_connect(error) is not None or isinstance(error, PastedToken)
     alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
-    return Reply(in_words(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
+    return Reply(error_message(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
 
 
 def sentence_for(error: BaseException) -> str:
@@ -122,14 +122,14 @@ def sentence_for(error: BaseException) -> str:
         )
     if isinstance(error, WorkFailed | WorkspaceGone):
         return str(error)  # of a workspace that is gone nobody will read it
-    if (refusal := refusal_of(error)) is not None:
+    if (refusal := slack_error_code(error)) is not None:
         log.info("answer.refused", reason=refusal)
         return _REFUSALS[refusal]
     log.error("answer.broken", exc_info=error)
     return "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
 
 
-def refusal_of(error: BaseException) -> str | None:
+def slack_error_code(error: BaseException) -> str | None:
     """Return Slack's error code where the error is no mistake of the bot's; None for any other error."""
     # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
     if isinstance(error, aiohttp.ClientError | TimeoutError):

@@ -50,7 +50,7 @@ class SearchLimits:
         return taken
 
     @property
-    def kind(self) -> str:
+    def key(self) -> str:
         """A key of the limits, which tells a wide search from a narrow one."""
         return f"{self.near} {self.pages} {self.others}"
 
@@ -87,7 +87,7 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
-    if not everything and (limit := await apps.limit()) is not None:
+    if not everything and (limit := await apps.why_limited()) is not None:
         raise limit
     raise AppNotGiven(
         f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
@@ -101,7 +101,9 @@ async def find_channel_app(context: RequestContext, provider: Provider) -> App |
     """
     if (slug := await find_channel_app_slug(context, provider)) is None:
         return None
-    return next((app for app in await context.visible_apps(provider).in_time() if app.slug == slug), None)
+    return next(
+        (app for app in await context.visible_apps(provider).list_in_time() if app.slug == slug), None
+    )
 
 
 async def find_channel_app_slug(context: RequestContext, provider: Provider) -> str | None:
@@ -198,7 +200,7 @@ class _BuildSearch:
             app = await self._apps.require(recorded.build.app_slug)
             return app, await self._client.build(app.slug, self._slug)
         misses = context.client_for(self._provider).misses
-        key = (limits.kind, context.channel, self._slug)
+        key = (limits.key, context.channel, self._slug)
         if not misses.has(key, context.now()):
             found = await self._look_for()
             if isinstance(found, tuple):
@@ -207,7 +209,7 @@ class _BuildSearch:
                 raise found
             if limits.requests != 0:
                 misses.add(key, context.now())
-        if (limit := await self._apps.limit()) is not None:
+        if (limit := await self._apps.why_limited()) is not None:
             raise limit
         command = self._provider.command
         raise UserError(

@@ -120,7 +120,7 @@ async def _answer_late(
     if view is None:
         return
     try:
-        await context.redraw(view_id, view)
+        await context.update_view(view_id, view)
     except SlackCallFailed as error:
         log.info("modal.gone", reason=error.reason)  # the person has closed it
         if problem is not None:

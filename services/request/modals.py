@@ -40,16 +40,16 @@ async def open_in_time(
     left = (until or opening_deadline()) - asyncio.get_running_loop().time()
     await asyncio.wait({task}, timeout=max(left, 0.0))
     if task.done():
-        await context.show(task.result())
+        await context.open_view(task.result())
         return
     try:
-        view_id = await context.show(notices.notice_modal(title, "⏳ One moment…"))
+        view_id = await context.open_view(notices.notice_modal(title, "⏳ One moment…"))
     finally:
         await asyncio.wait({task})
         problem = task.exception()
     view = notices.notice_modal(title, words_of(problem)) if problem is not None else task.result()
     try:
-        await context.redraw(view_id, view)
+        await context.update_view(view_id, view)
     except SlackCallFailed as error:
         log.info("form.gone", reason=error.reason)  # the person has closed it
 
@@ -69,6 +69,6 @@ async def check_may_act(context: RequestContext, provider: Provider, until: floa
         async with asyncio.timeout_at(until):
             if not await context.may_act(provider):
                 # An account that is refused says why.
-                raise await context.visible_apps(provider).limit() or NotConnected(provider=provider)
+                raise await context.visible_apps(provider).why_limited() or NotConnected(provider=provider)
     except TimeoutError:
         log.info("form.account_not_known")

@@ -17,7 +17,7 @@ import structlog
 
 from domain.fair_limiter import FairLimiter, NoPlace, Quota, Requester
 from services.metrics import Metrics
-from services.request.context import workspace_of
+from services.request.context import workspace_id
 from services.slack.acknowledgement import acknowledged
 from storage.slack_deliveries import SlackDeliveries
 
@@ -57,7 +57,7 @@ class Delivery:
         """The delivery of this payload."""
         key = _key(body)
         return cls(
-            requester=Requester(workspace_of(body), _person_in(body)),
+            requester=Requester(workspace_id(body), _person_in(body)),
             # Only a fingerprint: what was typed into a form may be a secret, and these are kept for long.
             fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if key else None,
             is_event=bool(body.get("event_id")),
@@ -224,13 +224,13 @@ class _Seen:
 def _key(body: Mapping[str, Any]) -> str | None:
     """What a delivery and its repetition have in common, and nothing else has; None where it can't be told."""
     if body.get("event_id"):
-        return f"{workspace_of(body)} {body['event_id']}"
+        return f"{workspace_id(body)} {body['event_id']}"
     if not body.get("trigger_id"):
         return None
     # With what was asked: the trigger alone is meant for opening modals, not for telling requests apart.
     what = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
     what += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
-    return f"{workspace_of(body)} {body['trigger_id']} {what}"
+    return f"{workspace_id(body)} {body['trigger_id']} {what}"
 
 
 def _person_in(body: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ class ViewResponder:
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
         pane = self.context.view
-        if pane is None or pane.home:
+        if pane is None or pane.is_home:
             self.context.services.events.home_changed(self.context.team, self.context.person)
             return
         await self._change(pane.id, message, "Buildbell")
@@ -64,11 +64,11 @@ class ViewResponder:
         if self._shown is not None:
             await self._change(self._shown, message, title)
             return
-        self._shown = await self.context.show(self._view(message, title))
+        self._shown = await self.context.open_view(self._view(message, title))
 
     async def _change(self, view_id: str, message: Message, title: str) -> None:
         try:
-            await self.context.redraw(view_id, self._view(message, title))
+            await self.context.update_view(view_id, self._view(message, title))
         except SlackCallFailed as error:
             if error.reason != "not_found":
                 raise

@@ -45,7 +45,7 @@ REFUSALS = frozenset(
     }
 )
 # What says nothing of what was asked, since Slack could not look into it.
-PASSING = frozenset(
+TRANSIENT = frozenset(
     {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
 )
 
@@ -86,16 +86,16 @@ class SlackClient(AsyncWebClient):
         except aiohttp.ClientConnectorError as error:
             raise SlackCallFailed(method, NOT_SENT, detail=type(error).__name__) from None
         except aiohttp.ClientResponseError as error:
-            raise _odd(method, error.status, error.headers or {}, error.message) from None
+            raise _unexpected_response(method, error.status, error.headers or {}, error.message) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SlackCallFailed(method, NO_ANSWER, detail=type(error).__name__) from None
         except SlackApiError as error:
             # JSON that can't be read; the response is aiohttp's.
             status, headers = getattr(error.response, "status", 0), getattr(error.response, "headers", {})
-            raise _odd(method, status, headers, "no JSON") from None
+            raise _unexpected_response(method, status, headers, "no JSON") from None
         except (ValueError, LookupError, RecursionError) as error:
             # No text in the character set that it names, or brackets without an end.
-            raise _odd(method, 200, {}, type(error).__name__) from None
+            raise _unexpected_response(method, 200, {}, type(error).__name__) from None
         answer["data"] = remove_nul(answer["data"])
         return _checked(method, answer["status_code"], answer["headers"], answer["data"], answer)
 
@@ -103,19 +103,19 @@ class SlackClient(AsyncWebClient):
 def _checked(method: str, status: int, headers: Any, data: object, answer: dict[str, Any]) -> dict[str, Any]:
     """Return the answer if it is one that the method's documents describe. Raises SlackCallFailed."""
     if not isinstance(data, dict):
-        raise _odd(method, status, headers, f"{type(data).__name__} for an answer")
+        raise _unexpected_response(method, status, headers, f"{type(data).__name__} for an answer")
     if status != 200 or data.get("ok") is not True:
         word = word_of(data)
         if word is None or data.get("ok") is True:
-            raise _odd(method, status, headers, "no word for why not")
+            raise _unexpected_response(method, status, headers, "no word for why not")
         reason = RATE_LIMITED if status == 429 else word
         raise SlackCallFailed(method, reason, status=status, retry_after=retry_after(headers))
     if (field := unexpected_field(method, data)) is not None:
-        raise _odd(method, status, headers, f"{field or 'a field'} is not as expected")
+        raise _unexpected_response(method, status, headers, f"{field or 'a field'} is not as expected")
     return answer
 
 
-def _odd(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
+def _unexpected_response(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
     """An answer that Slack's documents do not describe."""
     return SlackCallFailed(
         method,
@@ -147,7 +147,7 @@ def web_client(
     return SlackClient(token=token.get_secret_value() if token else None, **options)
 
 
-def explain(error: SlackCallFailed) -> str:
+def explain_call_failure(error: SlackCallFailed) -> str:
     """Return what came of a call as a sentence for operators."""
     if error.reason == NOT_UNDERSTOOD:
         return f"Slack's answer can't be understood ({error.detail})."
@@ -167,7 +167,7 @@ def token_errors(whose: str) -> Iterator[None]:
     except SlackCallFailed as error:
         if error.reason in REFUSALS:
             raise TokenRefused(f"Slack refuses {whose} ({error.reason}).") from error
-        raise SlackNotReachable(explain(error)) from error
+        raise SlackNotReachable(explain_call_failure(error)) from error
 
 
 async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> BotIdentity:
@@ -202,7 +202,7 @@ async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, 
             )
         except SlackCallFailed as error:
             # All other refusals are of the code ("oauth.v2.access").
-            if error.reason in REFUSALS | PASSING | UNCLEAR | {NOT_SENT}:
+            if error.reason in REFUSALS | TRANSIENT | UNCLEAR | {NOT_SENT}:
                 raise
 
 

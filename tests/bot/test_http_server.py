@@ -50,7 +50,7 @@ async def server(
         slack=slack,
         signing_secret=SecretStr(SIGNING_SECRET) if slack is not None else None,
         metrics_token=SecretStr(token) if token else None,
-        now=now,
+        clock=now,
     )
     await one.start("127.0.0.1", 0)
     try:

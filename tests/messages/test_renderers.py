@@ -119,14 +119,14 @@ READERS = {
     "read_abort",
     "read_any_app",
     "read_provider",
-    "read_offer",
+    "read_deploy_button",
     "read_picked",
     "read_rule",
-    "read_sought",
+    "read_search",
     "read_start",
     "read_subscription",
     "read_token",
-    "read_wishes",
+    "read_profile",
     "read_word",
 }
 
@@ -225,7 +225,7 @@ HITS = st.lists(
 READINGS = st.builds(ParsedLog, hits=HITS, hit_count=COUNT, lines=COUNT, size=COUNT)
 HOMES = st.builds(
     HomeContent,
-    wishes=WISHES,
+    profile=WISHES,
     account=LINKED,
     service_acts=BOOL,
     running=PAIRS,
@@ -235,11 +235,11 @@ HOMES = st.builds(
         st.builds(PlacedSubscription, ROWS.filter(bool).map(lambda rows: rows[0]), st.none() | PEOPLE),
         max_size=2,
     ),
-    whole=BOOL,
-    blind=BLIND,
+    covers_all_apps=BOOL,
+    outages=BLIND,
     providers=st.lists(PRESENTATION, min_size=1, max_size=2, unique=True),
     build_list=st.none() | PRESENTATION,
-    elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
+    other_accounts=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
 GLOBS = st.lists(
     UNTRUSTED_TEXT.map(replace_surrogates).filter(lambda text: 0 < len(text) <= 200), max_size=3
@@ -289,8 +289,8 @@ VERDICTS_ON_ACTS = st.dictionaries(
     max_size=9,
 ).map(
     lambda rules: {
-        permission: judge(said, said, AccessRequest(permission=permission, provider=Provider.BITRISE))
-        for permission, said in rules.items()
+        one: judge(said, said, AccessRequest(permission=one, provider=Provider.BITRISE))
+        for one, said in rules.items()
     }
 )
 RULE_FORMS = st.builds(
@@ -315,8 +315,8 @@ REASONS = st.lists(
         app=APPS,
         terms=TERMS,
         presentation=PRESENTATION,
-        told=BOOL,
-        said=UNTRUSTED_TEXT,
+        notified=BOOL,
+        text=UNTRUSTED_TEXT,
     ),
     max_size=3,
 )
@@ -351,7 +351,8 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "title_of": st.builds(accounts.account_title, PROVIDER) | st.builds(profile_form.profile_title, PROVIDER),
+    "account_title": st.builds(accounts.account_title, PROVIDER),
+    "profile_title": st.builds(profile_form.profile_title, PROVIDER),
     "abort_done": st.builds(abort_form.abort_done, BUTTONS),
     "abort_modal": st.builds(
         abort_form.abort_modal,
@@ -360,14 +361,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         order=st.none() | st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT),
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "aborted": st.builds(
+    "build_aborted": st.builds(
         action_messages.build_aborted,
         BUILDS,
         APPS,
         by=BY,
         order=st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT, with_success=BOOL),
     ),
-    "aborting": st.builds(abort_form.abort_in_progress, BUTTONS),
+    "abort_in_progress": st.builds(abort_form.abort_in_progress, BUTTONS),
     "any_app_options": st.builds(
         apps.any_app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)
     ).map(lambda made: made.get("option_groups") or made["options"]),
@@ -390,19 +391,25 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "artifacts": st.builds(
         artifact_messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT
     ),
-    "audit": st.builds(audit_log.audit_list, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
-    "with_connect_button": st.builds(
+    "audit_list": st.builds(audit_log.audit_list, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
+    "add_connect_button": st.builds(
         notices.add_connect_button,
         st.just(notices.error_message("Nothing is here.")),
         st.just("Type `/bitrise connect` to link your account."),
         PROVIDER,
     ),
-    "below_each_other": st.builds(
+    "join_messages": st.builds(
         notices.join_messages,
         st.lists(st.builds(apps.app_chosen, APPS, by=BY), min_size=1, max_size=3),
     ),
     "build_card": st.builds(
-        build_card.build_card, BUILDS, APPS, presentation=PRESENTATION, now=NOW, usual=USUAL, ties=TIES
+        build_card.build_card,
+        BUILDS,
+        APPS,
+        presentation=PRESENTATION,
+        now=NOW,
+        usual_duration=USUAL,
+        deploy_links=TIES,
     ),
     "build_list": st.builds(
         build_card.build_list,
@@ -432,13 +439,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "buildable_options": st.builds(
         trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
     ),
-    "changed": st.builds(
+    "subscription_changed": st.builds(
         subscriptions.subscription_changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY
     ),
     "choose_app_modal": st.builds(
         choose_app_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "compared": st.builds(
+    "build_comparison": st.builds(
         lambda app, build, success, now, then: diff_messages.build_comparison(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
         ),
@@ -448,36 +455,40 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
-    "connect_button": st.builds(accounts.connect_prompt, st.just("Link your account first."), PROVIDER),
+    "connect_prompt": st.builds(accounts.connect_prompt, st.just("Link your account first."), PROVIDER),
     "connect_modal": st.builds(
         accounts.connect_modal,
         PRESENTATION,
         origin=ORIGIN,
-        before=LINKED,
+        current=LINKED,
         problem=OPTIONAL_UNTRUSTED_TEXT,
         sign_in=SIGN_IN,
     ),
     # It is a sentence, as errors are: whoever shows it escapes it.
-    "connected": st.builds(accounts.account_connected, UNTRUSTED_TEXT, PROVIDER).map(
+    "account_connected": st.builds(accounts.account_connected, UNTRUSTED_TEXT, PROVIDER).map(
         lambda said: notices.notice_modal("Linked", said)
     ),
-    "disconnected": st.builds(accounts.account_disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
+    "account_disconnected": st.builds(accounts.account_disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
     "find_modal": st.builds(
         find_form.find_modal,
         st.builds(BuildSearch, app=st.none() | SLUG, title=OPTIONAL_UNTRUSTED_TEXT, words=UNTRUSTED_TEXT),
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "flood": st.builds(notifications.flood_digest, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
-    "following": st.builds(log_messages.followed_log, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL),
-    "form_button": st.builds(
+    "flood_digest": st.builds(
+        notifications.flood_digest, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT
+    ),
+    "followed_log": st.builds(
+        log_messages.followed_log, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL
+    ),
+    "open_form_prompt": st.builds(
         notices.open_form_prompt, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
     "found_builds": st.builds(find_form.found_builds, SAID, origin=ORIGIN),
-    "gathered": st.builds(
+    "build_digest": st.builds(
         notifications.build_digest, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
     ),
-    "group_options": st.builds(
+    "user_group_options": st.builds(
         access_rules.user_group_options,
         st.just(""),
         st.dictionaries(st.just("S1"), UNTRUSTED_TEXT, max_size=1),
@@ -489,14 +500,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         | UNTRUSTED_TEXT,
         st.sampled_from(PARSERS),
     ),
-    "closed_home": st.builds(home.render_closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
-    "home": st.builds(home.render_home, HOMES, now=NOW),
+    "render_closed_home": st.builds(home.render_closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
+    "render_home": st.builds(home.render_home, HOMES, now=NOW),
     "log_hits": st.builds(
         log_messages.log_hits, BUILDS, APPS, UNTRUSTED_TEXT, READINGS, complete=BOOL, still_growing=BOOL
     ),
     "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
-    "looking": st.builds(find_form.search_in_progress),
-    "me": st.builds(
+    "search_in_progress": st.builds(find_form.search_in_progress),
+    "profile_card": st.builds(
         profile.profile_card,
         provider=PROVIDER,
         name=OPTIONAL_UNTRUSTED_TEXT,
@@ -504,7 +515,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         mention=BOOL,
         ends=BOOL,
     ),
-    "mine": st.builds(
+    "own_builds": st.builds(
         profile.own_builds,
         PAIRS,
         presentation=PRESENTATION,
@@ -513,15 +524,19 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         now=NOW,
     ),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
-    "no_success": st.builds(diff_messages.no_successful_build, BUILDS, APPS),
-    "not_aborted": st.builds(abort_form.abort_failed, UNTRUSTED_TEXT.filter(str.strip)),
-    "not_started": st.builds(trigger_form.trigger_failed, UNTRUSTED_TEXT.filter(str.strip)),
-    "notice": st.builds(notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)),
-    "one_moment": st.builds(notices.in_progress),
-    "options_for": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), SEVERAL),
-    "outage": st.builds(notifications.outage_digest, st.lists(TELLINGS, min_size=1, max_size=3)),
+    "no_successful_build": st.builds(diff_messages.no_successful_build, BUILDS, APPS),
+    "abort_failed": st.builds(abort_form.abort_failed, UNTRUSTED_TEXT.filter(str.strip)),
+    "trigger_failed": st.builds(trigger_form.trigger_failed, UNTRUSTED_TEXT.filter(str.strip)),
+    "notice_modal": st.builds(
+        notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)
+    ),
+    "in_progress": st.builds(notices.in_progress),
+    "name_options": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), SEVERAL),
+    "outage_digest": st.builds(notifications.outage_digest, st.lists(TELLINGS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
-    "paused": st.builds(subscriptions.subscription_paused, st.none() | APPS, TERMS, PRESENTATION, by=BY),
+    "subscription_paused": st.builds(
+        subscriptions.subscription_paused, st.none() | APPS, TERMS, PRESENTATION, by=BY
+    ),
     "pipeline_aborted": st.builds(
         pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
@@ -540,7 +555,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         number=st.none() | COUNT,
         url=ADDRESS,
     ).map(_with_row),
-    "policy": st.builds(
+    "access_rule_list": st.builds(
         _of_verdicts,
         VERDICTS_ON_ACTS,
         UNTRUSTED_TEXT,
@@ -551,25 +566,25 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         is_admin=BOOL,
         you=UNTRUSTED_TEXT.map("You: {}".format),
     ),
-    "policy_modal": st.builds(
+    "access_rule_modal": st.builds(
         access_rules.access_rule_modal,
         RULE_FORMS,
         st.just(CHOICES),
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "preview": st.builds(
+    "subscription_preview": st.builds(
         notification_reasons.subscription_preview,
         APPS,
         TERMS,
         PRESENTATION,
-        told=st.lists(BUILDS, max_size=3),
-        silent=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
+        notified=st.lists(BUILDS, max_size=3),
+        not_notified=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
     ),
-    "problem": st.builds(
+    "error_message": st.builds(
         notices.error_message, UNTRUSTED_TEXT.map("I don't know {}. `/bitrise help` lists them.".format)
     ),
-    "proposal": st.builds(
+    "approval_request": st.builds(
         pending_actions.approval_request,
         UNTRUSTED_TEXT,
         by=BY,
@@ -581,31 +596,33 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         .map(approval_details)
         .filter(lambda made: made is not None),
     ),
-    "proposal_cut_off": st.builds(
+    "approved_action_interrupted": st.builds(
         pending_actions.approved_action_interrupted,
         UNTRUSTED_TEXT,
         by=BY,
         at=PROVIDER.map(lambda at: at.label),
     ),
-    "proposal_decided": st.builds(
+    "approval_decided": st.builds(
         pending_actions.approval_decided, UNTRUSTED_TEXT, by=BY, decided_by=BY, agreed=BOOL
     ),
-    "proposal_declined": st.builds(
+    "approval_declined": st.builds(
         pending_actions.approval_declined,
         UNTRUSTED_TEXT,
         decided_by=BY,
         channel=PEOPLE,
         reason=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "proposal_ran_out": st.builds(
+    "approval_timed_out": st.builds(
         pending_actions.approval_timed_out, UNTRUSTED_TEXT, channel=PEOPLE, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "proposal_expired": st.builds(pending_actions.approval_request_expired, UNTRUSTED_TEXT, by=BY),
-    "proposal_failed": st.builds(
+    "approval_request_expired": st.builds(pending_actions.approval_request_expired, UNTRUSTED_TEXT, by=BY),
+    "approved_action_failed": st.builds(
         pending_actions.approved_action_failed, UNTRUSTED_TEXT, by=BY, decided_by=BY, problem=UNTRUSTED_TEXT
     ),
-    "proposal_unreadable": st.builds(pending_actions.approval_request_unreadable, was_agreed=BOOL),
-    "proposed": st.builds(pending_actions.approval_requested, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW),
+    "approval_request_unreadable": st.builds(pending_actions.approval_request_unreadable, was_agreed=BOOL),
+    "approval_requested": st.builds(
+        pending_actions.approval_requested, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW
+    ),
     "qr_comment": st.builds(artifact_messages.qr_comment, LINKS, BUILDS, APPS),
     "request_card": st.builds(build_request_messages.request_card, REQUESTS, APPS),
     "request_decided": st.builds(
@@ -613,12 +630,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "request_gone": st.builds(build_request_messages.request_gone, REQUESTS, APPS),
     "request_list": st.builds(build_request_messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
-    "resumed": st.builds(subscriptions.subscription_resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY),
+    "subscription_resumed": st.builds(
+        subscriptions.subscription_resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY
+    ),
     "run_started": NOTES.map(_begun),
     "run_no_longer_updated": st.builds(started_run.run_no_longer_updated, NOTES, st.just("{by} has left")),
     "run_row": st.builds(action_messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
-    "did_not_start": st.builds(action_messages.builds_not_started, APPS, STARTED),
-    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(action_messages.join_messages),
+    "builds_not_started": st.builds(action_messages.builds_not_started, APPS, STARTED),
+    "combine_messages": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(
+        action_messages.combine_messages
+    ),
     "start_note": NOTES.map(_begun),
     "add_starter": st.builds(
         started_run.add_starter, st.builds(notifications.build_notification, TELLINGS, now=NOW), NOTES
@@ -628,19 +649,21 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "search_modal": st.builds(
         log_messages.search_modal, LOG_BUTTONS, typed=UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
     ),
-    "sent_to_you": st.builds(notices.sent_as_direct_message, st.just("The log is in our direct messages.")),
-    "series_card": st.builds(
+    "sent_as_direct_message": st.builds(
+        notices.sent_as_direct_message, st.just("The log is in our direct messages.")
+    ),
+    "streak_card": st.builds(
         notifications.streak_card,
         st.lists(TELLINGS, min_size=1, max_size=3),
         st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "settings_modal": st.builds(profile_form.profile_modal, WISHES, PROVIDER, origin=ORIGIN),
+    "profile_modal": st.builds(profile_form.profile_modal, WISHES, PROVIDER, origin=ORIGIN),
     "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
     "start_done": st.builds(trigger_form.start_done, APPS),
     "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
-    "starting": st.builds(trigger_form.trigger_in_progress, APPS),
-    "status": st.builds(
+    "trigger_in_progress": st.builds(trigger_form.trigger_in_progress, APPS),
+    "app_status": st.builds(
         build_card.app_status,
         APPS,
         presentation=PRESENTATION,
@@ -649,45 +672,47 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         now=NOW,
     ),
     "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
-    "stopped": st.builds(
+    "subscriptions_stopped": st.builds(
         subscriptions.subscriptions_stopped,
         PEOPLE,
         UNTRUSTED_TEXT,
         st.lists(st.tuples(APPS, TERMS), max_size=3),
         st.just(presentation_of),
     ),
-    "subscribed": st.builds(subscriptions.subscription_added, APPS, TERMS, PRESENTATION, by=BY),
-    "subscribed_already": st.builds(subscriptions.subscription_exists, ROWS.filter(bool).map(itemgetter(0))),
+    "subscription_added": st.builds(subscriptions.subscription_added, APPS, TERMS, PRESENTATION, by=BY),
+    "subscription_exists": st.builds(subscriptions.subscription_exists, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(
         _of_terms, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
     ),
-    "subscription_note": st.builds(
+    "subscription_notice": st.builds(
         subscription_form.subscription_notice, UNTRUSTED_TEXT.map("It is {}.".format)
     ),
-    "subscriptions": st.builds(
+    "subscription_list": st.builds(
         subscriptions.subscription_list,
         ROWS,
         PROVIDER,
-        blind=BLIND,
+        outages=BLIND,
         deploy_links=TIES.map(deploy_link_messages.list_below_subscriptions),
     ),
-    "earlier_moment": st.builds(notifications.outdated_notification, TELLINGS, st.sampled_from(BuildEvent)),
+    "outdated_notification": st.builds(
+        notifications.outdated_notification, TELLINGS, st.sampled_from(BuildEvent)
+    ),
     "thread_head": st.builds(notifications.thread_head, TELLINGS),
-    "told_build": st.builds(notifications.build_notification, TELLINGS, now=NOW),
-    "told_pipeline": st.builds(
+    "build_notification": st.builds(notifications.build_notification, TELLINGS, now=NOW),
+    "pipeline_notification": st.builds(
         pipeline_card.pipeline_notification, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
     "token_refused": st.builds(accounts.token_refused, UNTRUSTED_TEXT, PROVIDER),
-    "unseen": st.builds(
+    "access_lost": st.builds(
         subscriptions.access_lost, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT, provider=PROVIDER
     ),
-    "all_resumed": st.builds(subscriptions.subscriptions_resumed, ROWS, by=BY),
+    "subscriptions_resumed": st.builds(subscriptions.subscriptions_resumed, ROWS, by=BY),
     "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
         accounts.disconnect_question, UNTRUSTED_TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
     ),
-    "unsubscribed": st.builds(subscriptions.subscription_ended, st.none() | APPS, COUNT, by=BY),
-    "using_app": st.builds(apps.app_chosen, APPS, by=BY),
+    "subscription_ended": st.builds(subscriptions.subscription_ended, st.none() | APPS, COUNT, by=BY),
+    "app_chosen": st.builds(apps.app_chosen, APPS, by=BY),
     "whoami": st.builds(
         accounts.whoami,
         BY,
@@ -698,12 +723,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         service_reads=BOOL,
         can_link=BOOL,
     ),
-    "why": st.builds(
-        notification_reasons.notification_reasons, BUILDS, APPS, REASONS, started_by=st.just("") | BY
+    "explain_notifications": st.builds(
+        notification_reasons.explain_notifications, BUILDS, APPS, REASONS, started_by=st.just("") | BY
     ),
-    "will_tell": st.builds(profile.end_notification_set, BUILDS, APPS),
+    "end_notification_set": st.builds(profile.end_notification_set, BUILDS, APPS),
     "yml_comment": st.builds(config_messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
-    "yml_shown": st.builds(config_messages.yml_message, APPS, st.none() | BUILDS, VERDICTS),
+    "yml_message": st.builds(config_messages.yml_message, APPS, st.none() | BUILDS, VERDICTS),
 } | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
 
 
@@ -715,13 +740,13 @@ PIECES = {
     "buildio.environment_row",
     "buildio.restart_all_button",
     "buildio.list_below_subscriptions",
-    "buildio.ties_here",
+    "buildio.deploy_link_rows",
     "card_row",
     "connect_account_button",
     "buildio.typed_name",
     "failure_blocks",
-    "manage",
-    "offer_row",
+    "subscription_buttons",
+    "deploy_row",
     "open_button",
     "streak_row",
 }

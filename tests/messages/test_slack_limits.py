@@ -348,7 +348,7 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
         )
         for number in range(9)
     ]
-    assert_message(notification_reasons.notification_reasons(build, app, reasons))
+    assert_message(notification_reasons.explain_notifications(build, app, reasons))
     assert_message(
         notification_reasons.subscription_preview(
             app, terms, AT_BITRISE, notified=[build] * 30, not_notified=[(build, f"x {said}")] * 9

@@ -24,7 +24,7 @@ who = ["U0BEN"]
 
 def test_who_has_done_something_on_their_home_is_a_person_of_a_workspace() -> None:
     news = HomeEvents()
-    news.changed_by("T1", "U1")
+    news.note_change_by("T1", "U1")
     assert news.take() == {("T1", "U1")}
     assert news.take() == set()
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from bot.manifest import manifest
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.polling import BuildSource
@@ -88,7 +88,7 @@ async def telling(
     """Open it; at the end no rule of Slack may have been broken."""
     slack = await SlackSimulator(manifest(), lambda: clock().timestamp()).start()
     try:
-        async with slack_session() as session:
+        async with create_slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
             yield NotificationHarness(slack, client, repositories, reader, clock)
             assert slack.violations == []

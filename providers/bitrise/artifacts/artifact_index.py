@@ -23,27 +23,27 @@ class ArtifactIndex:
 
     def __init__(self, bitrise: BitriseClient) -> None:
         self._bitrise = bitrise
-        self._places: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._builds: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
-    def note(self, app_slug: str, build_slug: str, artifacts: Iterable[str]) -> None:
+    def add(self, app_slug: str, build_slug: str, artifacts: Iterable[str]) -> None:
         """Remember the artifacts of a build."""
-        self._places.update((artifact, (app_slug, build_slug)) for artifact in artifacts)
-        while len(self._places) > MOST_REMEMBERED:
-            self._places.popitem(last=False)
+        self._builds.update((artifact, (app_slug, build_slug)) for artifact in artifacts)
+        while len(self._builds) > MOST_REMEMBERED:
+            self._builds.popitem(last=False)
 
     async def find(self, artifact: str) -> tuple[str, str] | None:
         """Return the slugs of the artifact's app and build; None where it is of none of the latest builds."""
-        if artifact not in self._places:
+        if artifact not in self._builds:
             await self._search(artifact)
-        return self._places.get(artifact)
+        return self._builds.get(artifact)
 
     async def _search(self, artifact: str) -> None:
         try:
             async for page in self._bitrise.all_builds(status=_SUCCESS, limit=BUILDS_SEARCHED).pages():
                 for build in page.items:
                     async for listed in self._bitrise.artifacts(build.app_slug, build.slug).pages():
-                        self.note(build.app_slug, build.slug, (one.slug for one in listed.items))
-                    if artifact in self._places:
+                        self.add(build.app_slug, build.slug, (one.slug for one in listed.items))
+                    if artifact in self._builds:
                         return
                 break
         except ProviderError as problem:

@@ -50,7 +50,7 @@ async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply
         )
         if len(lines) >= MOST_ARTIFACTS:
             break
-    state_of(context).artifact_index.note(app.slug, build.slug, (line.slug for line in lines))
+    state_of(context).artifact_index.add(app.slug, build.slug, (line.slug for line in lines))
     return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 

@@ -120,11 +120,11 @@ class BuildRequestPoller:
     async def _recipients(self, app: App, one: BuildRequest) -> list[Recipient]:
         subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)
         names = await self._storage.subscriptions.names(each.team for each in subscriptions)
-        concerned = [each for each in subscriptions if _concerns(each, one, names[each.team])]
+        concerned = [each for each in subscriptions if _matches(each, one, names[each.team])]
         return list(dict.fromkeys(each.recipient for each in concerned))
 
 
-def _concerns(subscription: Subscription, one: BuildRequest, names: NameDirectory) -> bool:
+def _matches(subscription: Subscription, one: BuildRequest, names: NameDirectory) -> bool:
     """Whether the subscription matches the build; its conditions on results are not known yet and do not count."""
     terms = subscription.terms
     if not subscription.scope.logs:

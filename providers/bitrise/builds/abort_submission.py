@@ -79,7 +79,7 @@ async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
 
 def _in_pane(context: RequestContext, origin: AbortOrigin) -> RequestContext:
     """The caller as they were before the abort modal was opened."""
-    pane = ViewContext(origin.view, home=False, full=False) if origin.view is not None else None
+    pane = ViewContext(origin.view, is_home=False, is_full=False) if origin.view is not None else None
     return replace(context, view=pane)
 
 

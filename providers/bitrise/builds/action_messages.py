@@ -67,7 +67,7 @@ def run_row(app: App, slug: str, one: TriggeredBuild) -> list[Block]:
     return card_row(build, app, PRESENTATION)
 
 
-def join_messages(said: Sequence[Message]) -> Message:
+def combine_messages(said: Sequence[Message]) -> Message:
     """Several messages as one."""
     blocks = [block for one in said for block in one.blocks]
     return Message(cut_markup(" ".join(one.text for one in said), 3500), blocks[:MOST_BLOCKS])

@@ -67,9 +67,9 @@ async def open_abort(
         ts=pressed.ts if pressed else None,
         unfurled=pressed.unfurled if pressed else None,
         response_url=response_url,
-        view=context.view.id if context.view is not None and not context.view.home else None,
+        view=context.view.id if context.view is not None and not context.view.is_home else None,
     )
-    await context.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
+    await context.open_view(abort_form.abort_modal(button, private_metadata=origin.encode()))
 
 
 async def open_start(context: RequestContext, app: App | None = None, *, words: str | None = None) -> None:
@@ -82,7 +82,7 @@ async def open_start(context: RequestContext, app: App | None = None, *, words: 
     until = opening_deadline()
     await check_may_act(context, Provider.BITRISE, until)
     if words is None:
-        await context.show(await _start_form(context, app, until))
+        await context.open_view(await _start_form(context, app, until))
         return
 
     async def of_named() -> Block:
@@ -120,7 +120,7 @@ async def _app_to_start(context: RequestContext, app: App | None) -> tuple[App |
     if (app := app or await find_channel_app(context, Provider.BITRISE)) is not None:
         return app, app.slug
     slug = await context.storage.last_triggers.last_app(context.person)
-    if slug is None and len(only := await visible_apps(context).in_time()) == 1:
+    if slug is None and len(only := await visible_apps(context).list_in_time()) == 1:
         return only[0], only[0].slug
     return None, slug
 
@@ -145,10 +145,10 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
 async def open_find(context: RequestContext) -> None:
     """Ask which build. Raises UserError, SlackCallFailed."""
     check_can_open(context)
-    await context.show(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
+    await context.open_view(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
 
 
 async def open_search(about: LogButton, context: RequestContext) -> None:
     """Ask which word to look for in a log. Raises UserError, SlackCallFailed."""
     check_can_open(context)
-    await context.show(log_messages.search_modal(about))
+    await context.open_view(log_messages.search_modal(about))

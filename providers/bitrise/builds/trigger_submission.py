@@ -71,7 +71,7 @@ async def select_app(action: ViewAction) -> None:
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = trigger_form.start_modal(form, picked, origin=origin, remembered=remembered is not None)
     # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await context.redraw(action.view_id, shown)
+    await context.update_view(action.view_id, shown)
 
 
 async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
@@ -81,7 +81,7 @@ async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOr
     shown = trigger_form.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await action.context.redraw(action.view_id, shown, version=action.view.get("hash") or None)
+        await action.context.update_view(action.view_id, shown, version=action.view.get("hash") or None)
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise

@@ -53,7 +53,7 @@ async def _whose(command: ShowYml, context: RequestContext) -> tuple[App, Build 
     if (
         command.app is None
         and command.build.slug
-        and (app := await visible_apps(context).by_slug(command.build.slug))
+        and (app := await visible_apps(context).find_by_slug(command.build.slug))
     ):
         return app, None
     return await find_build(context, command.app, command.build, Provider.BITRISE)

@@ -43,7 +43,7 @@ async def log_of(
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
     bitrise = own_client(context)
-    with state_of(context).read_logs.place(context.team, context.person):
+    with state_of(context).read_logs.reserve(context.team, context.person):
         try:
             read, told, ai_summary = await asyncio.gather(
                 bitrise.read_log(app.slug, build.slug, step=step),
@@ -70,7 +70,7 @@ async def log_of(
 async def search(about: LogButton, word: str, context: RequestContext) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
     app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
-    with state_of(context).read_logs.place(context.team, context.person):
+    with state_of(context).read_logs.reserve(context.team, context.person):
         read = await own_client(context).read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
@@ -84,7 +84,7 @@ async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -
     """
     app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     with (
-        state_of(context).whole_logs.place(context.team, context.person),
+        state_of(context).whole_logs.reserve(context.team, context.person),
         tempfile.TemporaryDirectory() as folder,
     ):
         path = Path(folder) / "log"

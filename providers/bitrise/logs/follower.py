@@ -67,12 +67,12 @@ class LogFollowers:
             if workspace == team:
                 task.cancel()
 
-    async def begin(self, follower: LogFollower) -> None:
+    async def start(self, follower: LogFollower) -> None:
         """Follow a build's log in a direct message. Raises CannotFollowLog, ProviderError, SlackCallFailed."""
         async with self._beginning:  # a button may be pressed twice at once
-            await self._begin(follower)
+            await self._start(follower)
 
-    async def _begin(self, follower: LogFollower) -> None:
+    async def _start(self, follower: LogFollower) -> None:
         key = follower.key
         if key in self._tasks:
             raise CannotFollowLog("You follow this log already; it is in our direct messages.")
@@ -86,7 +86,7 @@ class LogFollowers:
             )
         if len(self._tasks) >= MOST_IN_ALL:
             raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
-        await follower.begin(self._clock() + LASTS)
+        await follower.post(self._clock() + LASTS)
         task = asyncio.create_task(self._follow(follower), name="follow")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
@@ -97,7 +97,7 @@ class LogFollowers:
             if self._stopping.is_set() or self._clock() >= follower.until:
                 await follower.stop()
                 return
-            await follower.look()
+            await follower.update()
 
     def _followed_in(self, team: str) -> int:
         return sum(1 for workspace, *_ in self._tasks if workspace == team)
@@ -131,7 +131,7 @@ class LogFollower:
         self.until: datetime
         self.done = False
 
-    async def begin(self, until: datetime) -> None:
+    async def post(self, until: datetime) -> None:
         """Post the message. Raises ProviderError, SlackCallFailed."""
         self.until = until
         self._text = await _end_of(self._bitrise, self._app, self._build) or ""
@@ -141,7 +141,7 @@ class LogFollower:
         )
         self._ts = str(posted["ts"])
 
-    async def look(self) -> None:
+    async def update(self) -> None:
         """Show what has been written since; what fails is left to the next update."""
         try:
             build = await self._bitrise.build(self._app.slug, self._build.slug)

@@ -108,7 +108,7 @@ async def _put(view_id: str, message: Message, context: RequestContext) -> bool:
     """Put the message into the dialog; where it was closed, nothing is shown any more."""
     view = views.shown_in_modal(TITLE, message)
     try:
-        await context.redraw(view_id, view)
+        await context.update_view(view_id, view)
     except SlackCallFailed as error:
         if error.reason != "not_found":
             raise

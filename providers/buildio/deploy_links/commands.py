@@ -103,7 +103,7 @@ async def _target(tie: DeployLink, context: RequestContext) -> App:
     if not await context.may_act(Provider.BUILDIO):
         return tie.app  # whoever has no account is refused by the policy, which writes that down
     try:
-        return await context.own_apps(Provider.BUILDIO).ask_for(tie.app.slug)
+        return await context.own_apps(Provider.BUILDIO).fetch(tie.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"Your account at Build.io does not see {tie.app.title}, or it is not there any more."

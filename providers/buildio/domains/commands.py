@@ -68,7 +68,7 @@ async def open_add(app: App, context: RequestContext) -> Reply | None:
     if not context.trigger_id:
         return _button("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
     origin = origin_of(context).model_copy(update={"app": app.slug})
-    await context.show(forms.domain_modal(app, origin=origin))
+    await context.open_view(forms.domain_modal(app, origin=origin))
     return None
 
 

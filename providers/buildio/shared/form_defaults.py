@@ -18,5 +18,5 @@ async def find_channel_app(context: RequestContext) -> App | None:
     slug = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
     if slug is None:
         return None
-    apps = await context.visible_apps(Provider.BUILDIO).in_time()
+    apps = await context.visible_apps(Provider.BUILDIO).list_in_time()
     return next((app for app in apps if app.slug == slug), None)

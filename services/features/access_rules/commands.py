@@ -91,7 +91,7 @@ async def redraw(
     view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
 ) -> None:
     """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
-    await context.redraw(
+    await context.update_view(
         str(view["id"]), access_rules.access_rule_modal(filled, choices(context), origin=origin)
     )
 
@@ -217,7 +217,7 @@ async def _shown(
     """Return the rule with its people and its one app by name; the app, where the user sees it at this provider."""
     app = None
     if len(rule.apps) == 1:
-        apps = await context.visible_apps(provider).in_time()
+        apps = await context.visible_apps(provider).list_in_time()
         app = next((app.title for app in apps if app.slug == rule.apps[0]), None)
     who = await context.services.authorizer.groups.describe(context.team, rule.who)
     return ShownRule(rule=rule, who=who, app=app, number=number)

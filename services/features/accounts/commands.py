@@ -44,7 +44,7 @@ async def open_modal(context: RequestContext, provider: Provider) -> None:
         current=await linked(context, provider),
         sign_in=await _sign_in_page(context, provider),
     )
-    await context.show(view)
+    await context.open_view(view)
 
 
 async def _sign_in_page(context: RequestContext, provider: Provider) -> str | None:

@@ -38,7 +38,7 @@ async def explain_limit(
 
     Raises that reason where there is nothing in it at all.
     """
-    limit = await context.visible_apps(provider).limit()
+    limit = await context.visible_apps(provider).why_limited()
     if limit is None or isinstance(limit, NotAMember):
         return said
     if empty:

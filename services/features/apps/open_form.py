@@ -14,4 +14,4 @@ async def open_choose_app(context: RequestContext, provider: Provider) -> None:
     check_can_open(context)
     await check_may_act(context, provider, opening_deadline())
     origin = ViewMetadata(channel=context.channel, provider=provider)
-    await context.show(choose_app_form.choose_app_modal(origin=origin))
+    await context.open_view(choose_app_form.choose_app_modal(origin=origin))

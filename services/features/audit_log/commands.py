@@ -43,7 +43,7 @@ async def _titles(context: RequestContext) -> dict[str, str]:
     titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
     for provider in context.services.clients.configured:
         try:
-            apps = await context.visible_apps(provider).in_time()
+            apps = await context.visible_apps(provider).list_in_time()
         except ProviderError:
             continue
         titles |= {app.slug: app.title for app in apps}

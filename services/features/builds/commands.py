@@ -41,7 +41,7 @@ async def app_card(app: App, context: RequestContext) -> Message:
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    usual = await context.services.duration_estimates.of_each(running[:ROWS_WITH_BUTTONS])
+    usual = await context.services.duration_estimates.estimate_each(running[:ROWS_WITH_BUTTONS])
     return build_card.app_status(
         app,
         presentation=context.services.registry.presentation_of(app.provider),
@@ -59,7 +59,7 @@ async def show(command: ShowBuild, context: RequestContext, provider: Provider) 
 
 async def card(app: App, build: Build, context: RequestContext) -> Message:
     """Render the build's card, with its progress while it runs, and what this channel may deploy it to."""
-    usual = await context.services.duration_estimates.of(build)
+    usual = await context.services.duration_estimates.estimate(build)
     ties = await context.storage.deploy_links.of_app(context.channel, app.slug) if context.channel else []
     return build_card.build_card(
         build,

@@ -144,4 +144,4 @@ async def _is_there(subscription: Subscription, context: RequestContext) -> bool
 
 
 async def _app_of(build: Build, apps: VisibleApps) -> App:
-    return await apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)
+    return await apps.find_by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

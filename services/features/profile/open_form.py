@@ -16,6 +16,6 @@ async def open_profile(context: RequestContext, provider: Provider) -> None:
     check_can_open(context)
     profile = await context.storage.user_profiles.find(context.person)
     form = ProfileForm(name=profile.name, mention=profile.mention, ends=await commands.ends_told(context))
-    await context.show(
+    await context.open_view(
         profile_form.profile_modal(form, provider, origin=ViewMetadata(channel=context.channel))
     )

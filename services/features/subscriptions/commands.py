@@ -121,7 +121,7 @@ async def current_app(app: App, context: RequestContext) -> App:
     clients = context.services.clients.at(app.provider)
     for directory in (context.own_apps(app.provider), clients.service_apps):
         try:
-            return await directory.ask_for(app.slug)
+            return await directory.fetch(app.slug)
         except ProviderError as problem:
             log.info("app.not_current", app=app.slug, reason=type(problem).__name__)
     return app
@@ -130,7 +130,7 @@ async def current_app(app: App, context: RequestContext) -> App:
 async def must_see(app: App, context: RequestContext) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
     if await context.is_linked(app.provider):
-        await context.own_apps(app.provider).ask_for(app.slug)
+        await context.own_apps(app.provider).fetch(app.slug)
     else:
         await context.visible_apps(app.provider).require(app.slug)
 

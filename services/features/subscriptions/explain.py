@@ -17,7 +17,7 @@ from domain.subscription import Subscription
 from messages import notification_reasons
 from messages.notification_reasons import NotificationReason
 from services.outbox.message_key import build_run_key, pipeline_run_key
-from services.request.build_history import find_run, latest_of
+from services.request.build_history import find_run, list_latest_runs
 from services.request.context import Reply, RequestContext
 
 PREVIEWED = 50
@@ -61,7 +61,7 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
             )
         )
     return Reply(
-        notification_reasons.notification_reasons(
+        notification_reasons.explain_notifications(
             build, app, reasons, started_by=await _started_by(build, context)
         )
     )
@@ -106,7 +106,7 @@ def _age(build: Build) -> tuple[int, datetime]:
 async def preview(app: App, terms: NotificationRule, context: RequestContext) -> Reply:
     """What the app's latest builds would have told under these terms."""
     names = (await context.storage.user_profiles.known()).names
-    builds = [build for build in await latest_of(app, context, PREVIEWED) if build.ended]
+    builds = [build for build in await list_latest_runs(app, context, PREVIEWED) if build.ended]
     told, silent = [], []
     series: dict[tuple[str, str], Streak] = {}
     for build in sorted(builds, key=_age):

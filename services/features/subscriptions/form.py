@@ -43,7 +43,7 @@ async def select_app(action: ViewAction) -> None:
     about = {"app": picked.slug, "provider": picked.provider} if picked else {"app": ""}
     origin = origin.model_copy(update=about)
     filled = subscription_form.read_subscription(action.state)
-    await action.context.redraw(
+    await action.context.update_view(
         action.view_id,
         subscription_form.subscription_modal(
             picked,

@@ -26,7 +26,7 @@ async def open_subscription(number: int, context: RequestContext) -> None:
         provider=subscription.provider,
         number=subscription.id,
     )
-    await context.show(
+    await context.open_view(
         subscription_form.subscription_modal(
             app,
             SubscriptionForm.of(subscription.terms),
@@ -48,7 +48,7 @@ async def open_subscribe(
     await check_may_act(context, provider, until or opening_deadline())
     origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
     presentation = context.services.registry.presentation_of(provider)
-    await context.show(
+    await context.open_view(
         subscription_form.subscription_modal(app, SubscriptionForm(), presentation, origin=origin)
     )
 
@@ -64,7 +64,7 @@ async def open_subscribe_unless_one_app(context: RequestContext, provider: Provi
     only: Sequence[App] = ()
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until):
-            only = await context.visible_apps(provider).in_time()
+            only = await context.visible_apps(provider).list_in_time()
     if len(only) == 1:
         return False
     await open_subscribe(context, provider, until=until)

@@ -24,7 +24,7 @@ async def own_scope(own: AppCatalog[Any], app: App | None) -> Scope:
     if app is None:
         apps = frozenset(one.slug for one in await own.read(_NOW))
         return Scope(seen_as=AccessSource.OWN, apps=apps, logs=False)
-    await own.ask_for(app.slug)
+    await own.fetch(app.slug)
     return Scope(seen_as=AccessSource.OWN, logs=await own.reads_logs(app))
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.slack import http_session as limits
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from services.slack.errors import NO_ANSWER, SlackCallFailed
 from services.slack.web_client import SlackClient
 from tests.support.stub_server import in_sequence, stub_server
@@ -18,7 +18,7 @@ from tests.support.stub_server import in_sequence, stub_server
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with slack_session() as opened:
+    async with create_slack_session() as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from bot.slack.token_rotation import EXCHANGED_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
@@ -129,7 +129,7 @@ async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_
     await harness.stop_bot()
     database = await Database.open(harness.folder / "buildbell.db")
     hours.passed += TO_THE_END + timedelta(minutes=1)
-    async with slack_session() as session:
+    async with create_slack_session() as session:
         client = SlackClient(base_url=harness.slack.api_url, session=session)
         app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
         tokens = BotTokens(Installations(database, vault, hours), client, app, hours)

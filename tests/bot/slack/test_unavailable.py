@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.app import Application
 from bot.settings import Settings
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from bot.slack.tenancy import SingleWorkspace
 from bot.slack.unavailable import answer_unavailable
 from services.slack.web_client import web_client
@@ -161,7 +161,7 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
 
 async def test_a_request_that_is_given_up_takes_nothing_from_the_others(repositories: Repositories) -> None:
     who = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
-    async with stub_server(lambda _: web.json_response(who)) as slack, slack_session() as session:
+    async with stub_server(lambda _: web.json_response(who)) as slack, create_slack_session() as session:
         settings = Settings(
             _env_file=None,
             slack_bot_token="xoxb-none",
@@ -179,8 +179,8 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(reposito
         await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.gather(given_up, return_exceptions=True)
-        assert await one.arrive() == "Acme"
-        assert await one.arrive() == "Acme"
+        assert await one.connect() == "Acme"
+        assert await one.connect() == "Acme"
         async with asyncio.timeout(30):
             found = await waits
         assert found is not None

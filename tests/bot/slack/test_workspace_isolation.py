@@ -333,7 +333,7 @@ async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_
 
 
 def test_the_workspace_of_a_request_is_whose_app_it_is() -> None:
-    from services.request.context import workspace_of
+    from services.request.context import workspace_id
 
     grid = {"enterprise_id": "E1", "team_id": None, "is_enterprise_install": True}
     cases: list[tuple[dict[str, Any], str]] = [
@@ -362,4 +362,4 @@ def test_the_workspace_of_a_request_is_whose_app_it_is() -> None:
         ({}, ""),
     ]
     for body, team in cases:
-        assert workspace_of(body) == team, body
+        assert workspace_id(body) == team, body

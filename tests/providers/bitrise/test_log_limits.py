@@ -10,34 +10,34 @@ from providers.bitrise.logs.log_limits import LogLimit, TooManyLogs, read_logs, 
 
 
 def test_each_person_each_workspace_and_all_together_have_so_many() -> None:
-    limit = LogLimit("reading", each=2, in_workspace=3, in_all=4)
+    limit = LogLimit("reading", per_person=2, per_workspace=3, total=4)
     with ExitStack() as places:
         for person in ("ANNA", "ANNA", "BEN"):
-            places.enter_context(limit.place("T1", person))
-        with pytest.raises(TooManyLogs, match="still reading 2 logs for you"), limit.place("T1", "ANNA"):
+            places.enter_context(limit.reserve("T1", person))
+        with pytest.raises(TooManyLogs, match="still reading 2 logs for you"), limit.reserve("T1", "ANNA"):
             pass
-        with pytest.raises(TooManyLogs, match="people of this workspace"), limit.place("T1", "CARLA"):
+        with pytest.raises(TooManyLogs, match="people of this workspace"), limit.reserve("T1", "CARLA"):
             pass
-        places.enter_context(limit.place("T2", "ANNA"))
-        with pytest.raises(TooManyLogs, match="as many logs as I can"), limit.place("T3", "DORA"):
+        places.enter_context(limit.reserve("T2", "ANNA"))
+        with pytest.raises(TooManyLogs, match="as many logs as I can"), limit.reserve("T3", "DORA"):
             pass
-    with limit.place("T1", "ANNA"), limit.place("T1", "ANNA"):
+    with limit.reserve("T1", "ANNA"), limit.reserve("T1", "ANNA"):
         pass
 
 
 def test_a_place_is_given_back_whatever_happens() -> None:
     limit = whole_logs()
     for _ in range(20):
-        with pytest.raises(ValueError, match="broken"), limit.place("T1", "ANNA"):
+        with pytest.raises(ValueError, match="broken"), limit.reserve("T1", "ANNA"):
             raise ValueError("broken")
     with (
-        limit.place("T1", "ANNA"),
+        limit.reserve("T1", "ANNA"),
         pytest.raises(TooManyLogs, match="still preparing a log for you"),
-        limit.place("T1", "ANNA"),
+        limit.reserve("T1", "ANNA"),
     ):
         pass
 
 
 def test_one_person_has_never_all_places() -> None:
     for limit in (whole_logs(), read_logs()):
-        assert limit.each < limit.in_workspace < limit.in_all
+        assert limit.per_person < limit.per_workspace < limit.total

@@ -243,7 +243,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "deployment_asked": st.builds(
+    "deployment_requested": st.builds(
         form.deployment_requested,
         APPS,
         st.builds(
@@ -262,7 +262,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "unset_question": st.builds(
         config_var_messages.unset_question, VARS_OF, st.lists(ID, min_size=1, max_size=3)
     ),
-    "untie_question": st.builds(
+    "remove_links_question": st.builds(
         deploy_link_messages.remove_links_question, st.lists(TIES, min_size=1, max_size=3)
     ),
     "deployment_words": st.builds(app_messages.deployment_words, DEPLOYMENTS),
@@ -283,7 +283,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "environment_list": st.builds(
         environment_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
     ),
-    "executed": st.builds(
+    "command_result": st.builds(
         run_form.command_result,
         APPS,
         UNTRUSTED_TEXT,
@@ -330,8 +330,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
     "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
-    "ran": st.builds(run_form.command_run, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
-    "restarted": st.builds(processe_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
+    "command_run": st.builds(run_form.command_run, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
+    "dynos_restarted": st.builds(processe_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
     "restart_modal": st.builds(
         restart_form.restart_modal,
         st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),
@@ -353,7 +353,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=RUN_ORIGINS,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "shared": st.builds(
+    "command_result_shared": st.builds(
         run_form.command_result_shared,
         APPS,
         UNTRUSTED_TEXT,
@@ -366,12 +366,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         ).map(lambda message: message.blocks),
         by=BY,
     ),
-    "shown_there": st.builds(run_form.result_shared_notice, st.just("C1")),
+    "result_shared_notice": st.builds(run_form.result_shared_notice, st.just("C1")),
     "team_card": st.builds(team_messages.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(team_messages.team_list, TEAMS),
     "team_options": st.builds(create_form.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
-    "tie_list": st.builds(deploy_link_messages.deploy_link_list, st.lists(TIES, max_size=30)),
-    "tied": st.builds(deploy_link_messages.deploy_link_added, TIES, by=BY),
+    "deploy_link_list": st.builds(deploy_link_messages.deploy_link_list, st.lists(TIES, max_size=30)),
+    "deploy_link_added": st.builds(deploy_link_messages.deploy_link_added, TIES, by=BY),
     "unset_modal": st.builds(
         config_var_forms.unset_modal,
         VARS_OF,
@@ -380,7 +380,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         chosen=SEVERAL_KEYS,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "untied": st.builds(
+    "deploy_links_removed": st.builds(
         deploy_link_messages.deploy_links_removed, st.lists(TIES, min_size=1, max_size=7), by=BY
     ),
     "vars_changed": st.builds(config_var_messages.vars_changed, VARS_OF, DIFFS, by=BY),

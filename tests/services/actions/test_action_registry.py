@@ -103,11 +103,11 @@ class TinyServices:
             database, self.vault, read_action=actions.read, run_messages=RunMessageRenderer()
         )
         account = SimpleNamespace(works=True)
-        apps = SimpleNamespace(ask_for=mock.AsyncMock(side_effect=_app))
+        apps = SimpleNamespace(fetch=mock.AsyncMock(side_effect=_app))
         at_tiny = SimpleNamespace(
             account_of=mock.AsyncMock(return_value=account),
             is_linked=mock.AsyncMock(return_value=True),
-            of=lambda *_: SimpleNamespace(apps=apps),
+            for_person=lambda *_: SimpleNamespace(apps=apps),
         )
         members = SimpleNamespace(refusal=mock.AsyncMock(return_value=None))
         clients: Any = SimpleNamespace(members=members, at={TINY: at_tiny}.__getitem__)

@@ -11,7 +11,7 @@ from datetime import time, timedelta
 import pytest
 
 from bot.manifest import manifest
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from domain.audit_log import ERASED
 from domain.build import Build, BuildState, PipelineRef
 from domain.build_filter import BuildFilter
@@ -127,7 +127,7 @@ class DispatcherHarness:
 @pytest.fixture
 async def dispatcher_harness(repositories: Repositories) -> AsyncIterator[DispatcherHarness]:
     slack = await SlackSimulator(manifest()).start()
-    async with slack_session() as session:
+    async with create_slack_session() as session:
         client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
         yield DispatcherHarness(slack, repositories, client)
     await slack.close()

@@ -147,7 +147,7 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(
     )
     assert await apps.slugs(fresh=FRESH_TO_SHOW) == frozenset()
     with pytest.raises(NotFound):
-        await apps.still(system.app)
+        await apps.fetch(system.app)
 
 
 async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of_a_refused_token(
@@ -155,16 +155,16 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
 ) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
     directory = AppCatalog(system.connection(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
-    assert [one.slug for one in await directory.in_time()] == ["slug-x"]
+    assert [one.slug for one in await directory.list_in_time()] == ["slug-x"]
     system.away = True
     now[0] += timedelta(minutes=10)
-    assert [one.slug for one in await directory.in_time()] == ["slug-x"]
+    assert [one.slug for one in await directory.list_in_time()] == ["slug-x"]
     system.away = False
     system.tokens.clear()
-    assert list(await directory.in_time()) == []
+    assert list(await directory.list_in_time()) == []
     system.away = True
     now[0] += HOUR
-    assert list(await directory.in_time()) == []
+    assert list(await directory.list_in_time()) == []
 
 
 async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(

@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from domain.message import Message
 from domain.recipient import Recipient
 from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post
 from services.outbox.direct_messages import DirectMessages
 from services.outbox.reconciliation import find_posted
-from services.request.error_messages import refusal_of, sentence_for
+from services.request.error_messages import sentence_for, slack_error_code
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from services.slack.rate_limit import RateLimitWait, retry_after
 from services.slack.response_models import CHECKED_METHODS, unexpected_field
@@ -176,7 +176,7 @@ def odd_forms(answer: Any) -> Iterator[Any]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with slack_session() as opened:
+    async with create_slack_session() as opened:
         yield opened
 
 
@@ -197,7 +197,7 @@ async def test_whatever_slack_answers_every_call_fails_in_one_way(
             assert (caught.value.method, caught.value.reason) == (method, reason)
             # As slack_sdk and Bolt read it.
             assert caught.value.response["error"] == reason
-            assert refusal_of(caught.value) == reason
+            assert slack_error_code(caught.value) == reason
             assert "has trouble" in sentence_for(caught.value) or "slow down" in sentence_for(caught.value)
         # aiohttp asks again by itself after a broken connection, but only what reads.
         changes = [asked.path for asked in slack.asked if asked.method == "POST"]

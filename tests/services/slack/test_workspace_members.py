@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
-from bot.slack.http_session import slack_session
+from bot.slack.http_session import create_slack_session
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
 from sandbox.slack.workspace import TEAM
-from services.request.context import workspace_of
+from services.request.context import workspace_id
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import (
     MemberDirectory,
@@ -62,7 +62,7 @@ async def opened() -> AsyncIterator[Office]:
     slack = SlackSimulator(manifest())
     await slack.start()
     try:
-        async with slack_session() as session:
+        async with create_slack_session() as session:
             yield Office(slack, SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session))
     finally:
         await slack.close()
@@ -221,4 +221,4 @@ def test_whoever_shares_neither_workspace_nor_organisation_is_an_outsider(
 def test_what_a_payload_says_of_where_somebody_is_from(
     body: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
-    assert home_of(body, workspace_of(body)) == expected
+    assert home_of(body, workspace_id(body)) == expected
