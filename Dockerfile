@@ -1,5 +1,5 @@
-# The digest is that of the tag's index for all platforms, and it is what counts; the tag says what it is. To take a newer
-# one: docker buildx imagetools inspect python:3.12-slim
+# The digest decides which image is used (the index for all platforms); the tag is for readers. To find a newer
+# digest: docker buildx imagetools inspect python:3.12-slim
 FROM python:3.12.14-slim-trixie@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -1,38 +1,38 @@
-# Everything below needs Python 3.11 or newer and make; the rest is set up in .venv from the lock.
+# Requires Python 3.11 or newer and make; everything else is installed in .venv from the lock.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# The tests wait more than they work; the other checks are done beside them.
+# The tests mostly wait, so the other checks run at the same time.
 MAKEFLAGS += --jobs=2
 
 .PHONY: sandbox test run bench torture fuzz story check audit lint types imports unit pictures docs format lock clean
 
-sandbox: $(READY)  ## the bot against simulated Slack, Bitrise and Build.io, on this machine; PORT=8080 picks the page's port
+sandbox: $(READY)  ## run the bot with simulated Slack, Bitrise and Build.io on this machine; PORT=8080 sets the page's port
 	$(BIN)/python -m bot sandbox $(if $(PORT),--port $(PORT))
 
-test: $(READY) unit check audit  ## every check; the tests play the story, too, from an installed wheel
+test: $(READY) unit check audit  ## run every check; the tests also play the story from an installed wheel
 
-run: $(READY)  ## the real thing, with the settings from .env
+run: $(READY)  ## run the bot with the settings from .env
 	$(BIN)/python -m bot run
 
-bench: $(READY)  ## speed, as ratios against bare baselines measured in the same run
+bench: $(READY)  ## run the benchmarks; each is compared with a minimal baseline in the same run
 	$(BIN)/python -m bench
 
-torture: $(READY)  ## kill the bot at every interesting point, hundreds of times, and count what each channel was told
+torture: $(READY)  ## kill the bot hundreds of times, and count the notifications of each channel
 	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300)
 
-fuzz: $(READY)  ## what `make test` changes for 20 seconds, for an hour and never the same
+fuzz: $(READY)  ## run the fuzz tests for an hour with a random seed; `make test` runs them for 20 seconds
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s
 	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/domain
 
-story: $(READY)  ## a whole day in the sandbox, without hands
+story: $(READY)  ## play a whole day in the sandbox automatically
 	$(BIN)/python -m bot sandbox --story
 
 check: lint types imports
 
-audit: $(READY)  ## what is known against the versions in the lock; OSV_URL=… asks a database of your own
+audit: $(READY)  ## check the locked dependencies for known vulnerabilities; OSV_URL=… uses your own database
 	$(BIN)/python -m checks.dependency_audit requirements-dev.lock $(if $(OSV_URL),--osv-url $(OSV_URL))
 
 lint: $(READY)
@@ -48,17 +48,17 @@ imports: $(READY)
 unit: $(READY)
 	$(BIN)/python -m pytest -n 6 --dist worksteal
 
-pictures: $(READY)  ## what README and docs show, taken anew while the main stories are played in a real browser
+pictures: $(READY)  ## take the pictures for README and docs in a real browser
 	$(BIN)/python -m pytest tests/browser --pictures docs/pictures
 
-docs: $(READY)  ## write the parts of README, docs and manifest that are made from the code
+docs: $(READY)  ## update the generated parts of README and docs
 	$(BIN)/python -m bot help --write
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The lock names versions and hashes, and no index: pip asks whichever index the machine is set up for.
+# The lock contains versions and hashes but no index: pip uses the index that the machine is configured for.
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	uv pip compile pyproject.toml --extra sandbox --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock

@@ -1,3 +1,3 @@
-"""The program: clients of the providers, the watcher, the relay, the messages, and their assembly."""
+"""The program: command line, settings, HTTP server, Slack connection, operator commands, assembly."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`buildbell`: run the bot, try it in the sandbox, find out what it lacks, look after its data."""
+"""Command line `buildbell`: run the bot, try it in the sandbox, check its setup, manage its data."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from rich.markup import escape
 
 from bot import __version__, logging_setup
 from bot.admin import commands
-from bot.admin.cli_errors import MISUSED, stop
+from bot.admin.cli_errors import USAGE_ERROR, stop
 from bot.app import Application
 from bot.docs_generator import write_pages
-from bot.doctor.checks import examine
+from bot.doctor.checks import run_checks
 from bot.doctor.finding import Finding
-from bot.doctor.settings_checks import Looked, look_at_settings, look_for_misspelt_names, names_in
+from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_settings, find_misspelled_names
 from bot.http_server import CannotServe
-from bot.manifest import as_yaml, for_http, manifest, why_no_address
+from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
 from bot.providers_setup import SPECS, ServiceTokenRefused
-from bot.settings import EnvFileUnreadable, Settings, in_words
+from bot.settings import EnvFileUnreadable, Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table
 from domain.redaction.redactor import redact
@@ -38,19 +38,19 @@ from storage.database import DatabaseProblem
 
 log = structlog.get_logger()
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-# What the extra `sandbox` brings, and the simulators themselves, which the image leaves out.
-OF_THE_SANDBOX = frozenset({"sandbox", "emoji", "markdown_it"})
+# Packages of the extra `sandbox`, and the simulators themselves. The image has none of them.
+SANDBOX_PACKAGES = frozenset({"sandbox", "emoji", "markdown_it"})
 INSTALL_SANDBOX = "pip install 'buildbell[sandbox]', or `make sandbox` in a checkout."
-MOST_PORT = 65_535
-# Beyond that a build is over before anybody has seen it.
-MOST_SPEED = 10_000
-USUAL_SPEED = 10.0
+MAX_PORT = 65_535
+# At a higher speed a build ends before anyone can see it.
+MAX_SPEED = 10_000
+DEFAULT_SPEED = 10.0
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
-    """The program."""
+    """Run the command line."""
     cli()
 
 
@@ -72,51 +72,53 @@ def program(
 
 @cli.command()
 def run() -> None:
-    """Run the bot with the settings from the environment and .env, until SIGTERM or Ctrl-C."""
-    settings = _settings()
+    """Run the bot with settings from the environment and .env, until SIGTERM or Ctrl-C."""
+    settings = _load_settings()
     logging_setup.configure(settings.log_level)
-    for name, meant in _misspelt().items():
+    for name, meant in _misspelled().items():
         log.warning("settings.unknown", name=name, meant=meant)
     try:
         asyncio.run(_run(settings))
     except DatabaseProblem as problem:
-        _stop(str(problem) if "DATABASE_URL" in str(problem) else f"DATABASE_URL: {problem}")
+        _exit_not_started(str(problem) if "DATABASE_URL" in str(problem) else f"DATABASE_URL: {problem}")
     except (TokenRefused, ServiceTokenRefused, InvalidAccessRule, AnchorNotWritable, CannotServe) as problem:
-        _stop(str(problem))
+        _exit_not_started(str(problem))
 
 
 @cli.command()
 def sandbox(
     story: Annotated[
-        bool, typer.Option("--story", help="Play a whole day without hands, print it, and end.")
+        bool, typer.Option("--story", help="Play a whole day automatically, print it, and exit.")
     ] = False,
     speed: Annotated[
         float,
-        typer.Option(help="How many times faster than real builds the simulated ones live.", metavar="TIMES"),
-    ] = USUAL_SPEED,
+        typer.Option(help="Speed of simulated builds, as a multiple of real time.", metavar="TIMES"),
+    ] = DEFAULT_SPEED,
     port: Annotated[
-        int, typer.Option(help="Port of the simulated Slack; 0 takes a free one.", metavar="PORT")
+        int, typer.Option(help="Port of the simulated Slack; 0 picks a free one.", metavar="PORT")
     ] = 0,
 ) -> None:
-    """Try the bot against a simulated Slack, Bitrise and Build.io on this machine; no account is needed."""
-    if not 0 <= port <= MOST_PORT:
-        stop(f"--port: {port} is no port; take one from 1 to {MOST_PORT}, or 0 for a free one.", MISUSED)
-    if not 0 < speed <= MOST_SPEED:
-        stop(f"--speed: {speed:g} is no speed; take a number above 0, up to {MOST_SPEED:,}.", MISUSED)
-    if story and (port, speed) != (0, USUAL_SPEED):
+    """Try the bot with simulated Slack, Bitrise and Build.io on this machine; no account needed."""
+    if not 0 <= port <= MAX_PORT:
+        stop(f"--port: {port} is not a port; use 1 to {MAX_PORT}, or 0 for a free port.", USAGE_ERROR)
+    if not 0 < speed <= MAX_SPEED:
         stop(
-            "--story plays by itself, at its own speed and on a free port: leave --port and --speed out.",
-            MISUSED,
+            f"--speed: {speed:g} is out of range; use a number above 0 and up to {MAX_SPEED:,}.", USAGE_ERROR
         )
-    # The simulators come last and only here: a bot that runs for real never loads them.
+    if story and (port, speed) != (0, DEFAULT_SPEED):
+        stop(
+            "--story uses its own speed and a free port: remove --port and --speed.",
+            USAGE_ERROR,
+        )
+    # Import the simulators only here: `buildbell run` never loads them.
     try:
         from sandbox.environment import PortNotFree  # noqa: PLC0415
         from sandbox.main import run_sandbox  # noqa: PLC0415
         from sandbox.scenario import run_scenario  # noqa: PLC0415
     except ModuleNotFoundError as problem:
-        if (problem.name or "").partition(".")[0] not in OF_THE_SANDBOX:
+        if (problem.name or "").partition(".")[0] not in SANDBOX_PACKAGES:
             raise
-        stop(f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}", MISUSED)
+        stop(f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}", USAGE_ERROR)
     try:
         code = asyncio.run(
             _until_sigterm(
@@ -124,7 +126,7 @@ def sandbox(
             )
         )
     except PortNotFree as problem:
-        stop(f"--port: {problem}", MISUSED)
+        stop(f"--port: {problem}", USAGE_ERROR)
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
@@ -132,56 +134,56 @@ def sandbox(
 
 @cli.command()
 def doctor() -> None:
-    """Check settings, tokens, scopes, reachability, port, clock and database; one line each, with the cure."""
+    """Check settings, tokens, scopes, connections, port, clock and database. Each failed check says what to do."""
     logging_setup.configure("error")
     try:
-        looked = look_at_settings()
+        checked = check_settings()
     except EnvFileUnreadable as problem:
-        stop(str(problem), MISUSED)
-    for name, meant in _misspelt().items():
-        looked.findings.append(Finding(name, "is no setting", f"did you mean {meant}?"))
-    sys.exit(asyncio.run(_examine(looked)))
+        stop(str(problem), USAGE_ERROR)
+    for name, meant in _misspelled().items():
+        checked.findings.append(Finding(name, "is not a setting", f"did you mean {meant}?"))
+    sys.exit(asyncio.run(_run_doctor(checked)))
 
 
 @cli.command(name="manifest")
 def print_manifest(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON instead of YAML.")] = False,
-    url: Annotated[str | None, typer.Option(help="For HTTP mode: the bot's address, https://…")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
+    url: Annotated[str | None, typer.Option(help="Public URL of the bot, for HTTP mode: https://…")] = None,
 ) -> None:
     """Print the Slack app's manifest, ready to paste."""
-    if url is not None and (problem := why_no_address(url)):
-        stop(f"--url: {problem}.", MISUSED)
-    content = manifest() if url is None else for_http(url)
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False) if as_json else as_yaml(content))
+    if url is not None and (problem := find_url_problem(url)):
+        stop(f"--url: {problem}.", USAGE_ERROR)
+    content = manifest() if url is None else http_manifest(url)
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False) if as_json else to_yaml(content))
 
 
 @cli.command(name="help")
 def print_help(
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="As a table for a README.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write it where README and docs show it.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Update README and docs.")] = False,
 ) -> None:
-    """Print what people can type in Slack."""
+    """Print the commands that people can type in Slack."""
     if write:
         try:
             for path in write_pages():
                 out.print(f"wrote {path}")
         except FileNotFoundError as problem:
-            stop(f"--write works in a checkout; there is no {problem.filename} here.", MISUSED)
+            stop(f"--write works only in a checkout; {problem.filename} does not exist.", USAGE_ERROR)
         return
     tables = "\n\n".join(help_table(spec.parser) for spec in SPECS)
     if as_markdown:
         typer.echo(tables)
     else:
-        from rich.markdown import Markdown  # noqa: PLC0415 - a start of the bot does without it
+        from rich.markdown import Markdown  # noqa: PLC0415 - slow to import, and the bot does not need it
 
         out.print(Markdown(tables))
 
 
-async def _until_sigterm(what: Coroutine[Any, Any, int]) -> int:
-    # As Ctrl-C does: what was started is ended, too. Raises CancelledError.
+async def _until_sigterm(coroutine: Coroutine[Any, Any, int]) -> int:
+    # Cancel on SIGTERM as on Ctrl-C, so that child processes end too. Raises CancelledError.
     if (this := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-    return await what
+    return await coroutine
 
 
 async def _run(settings: Settings) -> None:
@@ -192,38 +194,38 @@ async def _run(settings: Settings) -> None:
     await bot.run()
 
 
-async def _examine(looked: Looked) -> int:
-    """Print the findings; the exit code says whether all is well."""
-    findings = [_show(finding) for finding in looked.findings]
-    findings += [_show(finding) async for finding in examine(looked)]
-    return 0 if all(finding.well for finding in findings) else 1
+async def _run_doctor(checked: CheckedSettings) -> int:
+    """Print the findings; return exit code 0 if all checks passed, else 1."""
+    findings = [_print_finding(finding) for finding in checked.findings]
+    findings += [_print_finding(finding) async for finding in run_checks(checked)]
+    return 0 if all(finding.passed for finding in findings) else 1
 
 
-def _misspelt() -> Mapping[str, str]:
-    return look_for_misspelt_names(os.environ, names_in(Path(".env")))
+def _misspelled() -> Mapping[str, str]:
+    return find_misspelled_names(os.environ, assigned_names(Path(".env")))
 
 
-def _show(finding: Finding) -> Finding:
-    mark = "[green]well[/]" if finding.well else "[red]not well[/]"
-    cure = f" [bold]→ {escape(finding.cure)}[/]" if finding.cure else ""
-    out.print(f"{mark}  {escape(finding.what)}: {escape(redact(finding.said))}{cure}")
+def _print_finding(finding: Finding) -> Finding:
+    mark = "[green]ok[/]" if finding.passed else "[red]failed[/]"
+    cure = f" [bold]→ {escape(finding.fix)}[/]" if finding.fix else ""
+    out.print(f"{mark}  {escape(finding.check)}: {escape(redact(finding.result))}{cure}")
     return finding
 
 
-def _settings() -> Settings:
+def _load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as problem:
-        guesses = [f" Did you mean {meant} by {name}?" for name, meant in _misspelt().items()]
-        _stop(in_words(problem) + "".join(guesses))
+        guesses = [f" Did you mean {meant} by {name}?" for name, meant in _misspelled().items()]
+        _exit_not_started(describe_errors(problem) + "".join(guesses))
     except EnvFileUnreadable as problem:
-        stop(str(problem), MISUSED)
+        stop(str(problem), USAGE_ERROR)
 
 
-def _stop(words: str) -> NoReturn:
-    # A token that was put into the wrong setting stands in the words.
+def _exit_not_started(message: str) -> NoReturn:
+    # The message may quote a token that was entered in the wrong setting.
     err.print(
-        f"[red]buildbell can't start:[/] {escape(redact(words))} [dim]`buildbell doctor` checks everything.[/]"
+        f"[red]buildbell can't start:[/] {escape(redact(message))} [dim]Run `buildbell doctor` to check everything.[/]"
     )
     sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""A small HTML page that stands by itself: words, and one way on. Pure; no I/O."""
+"""Small self-contained HTML page with a text and one link. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _STYLE = (
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-# No scripts, no pictures, no forms, in nobody's frame; kept by no cache and told to nobody, since the address that led
-# here holds a code.
+# No scripts, images, forms or framing. No caching and no referrer, because the URL of the page contains a code.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "Cache-Control": "no-store",
@@ -31,8 +30,8 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def page(title: str, sentences: Sequence[str], link: tuple[str, str]) -> str:
-    """The page, of HTML that was escaped already; `link` is words and an address, which are escaped here."""
+def render_page(title: str, sentences: Sequence[str], link: tuple[str, str]) -> str:
+    """Render the page from escaped HTML; `link` is a text and a URL, which are escaped here."""
     words, address = link
     paragraphs = "".join(f"<p>{one}</p>" for one in sentences)
     return (

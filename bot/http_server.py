@@ -1,4 +1,4 @@
-"""The bot's own HTTP server: health, readiness, metrics, and in HTTP mode Slack's requests."""
+"""HTTP server of the bot: health, readiness, metrics, and in HTTP mode Slack's requests."""
 
 from __future__ import annotations
 
@@ -32,69 +32,69 @@ from services.slack.acknowledgement import acknowledging
 
 log = structlog.get_logger()
 
-# Slack's largest requests are modal submissions: a view of at most 250 kB (Slack's rules, "Modals") with what was
-# filled in, as JSON, of which a form's encoding makes three bytes where it has a quotation mark. That stays below.
-LARGEST_BODY = 2 * 1024 * 1024
-# Nothing but Slack's requests and webhook calls has a body, and those are read piece by piece.
-LARGEST_OTHER_BODY = 1024
-# Slack's requests carry some fifteen headers, proxies add a few.
-MOST_HEADERS = 100
-LONGEST_HEADER = 8190
-# All headers of a request together. aiohttp keeps the last request of a connection until the next one comes.
-LARGEST_HEAD = 32 * 1024
-# For a request to be answered once its head is there; Slack itself waits three seconds.
+# Slack's largest requests are modal submissions: a view of at most 250 kB (Slack's rules, "Modals") with its input, as
+# JSON, in which form encoding turns each quotation mark into three bytes. They stay below this limit.
+MAX_BODY_BYTES = 2 * 1024 * 1024
+# Only Slack's requests and webhook calls have a body, and those are read piece by piece.
+MAX_OTHER_BODY_BYTES = 1024
+# Slack's requests have about fifteen headers, proxies add a few.
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 8190
+# All headers of a request together. aiohttp stores the last request of a connection until the next one arrives.
+MAX_HEADERS_BYTES = 32 * 1024
+# Time for a response after the headers have arrived; Slack itself waits three seconds.
 REQUEST_SECONDS = 30.0
-# For the head of a request to come, and between two requests: longer than the minute after which most proxies close a
-# connection, or one of their requests would meet a closed one.
+# Time for the headers to arrive, and between two requests: longer than the minute after which most proxies close a
+# connection, so that no request of theirs meets a closed one.
 IDLE_SECONDS = 75.0
 DRAIN_SECONDS = 10.0
-# What the system keeps of a connection until it is read.
+# Receive buffer of the system per connection.
 RECEIVE_BYTES = 64 * 1024
-# Requests that are older, or that far ahead, are none of Slack's any more (Slack's rules, "Verifying requests").
-MOST_SKEW_SECONDS = 300
+# Requests that are older, or further in the future, are rejected (Slack's rules, "Verifying requests").
+MAX_SKEW_SECONDS = 300
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{1,12}")
 _REASONS = {
-    401: "no signature of Slack's form, or its time is more than five minutes from this machine's",
+    401: "no valid Slack signature, or its time differs from this machine's by more than five minutes",
     411: "no Content-Length",
     413: "too large",
-    415: "packed",
+    415: "compressed",
 }
 
-# What the system says of an address or a port that can't be had, and which setting that is.
-_BLAMED = {
-    errno.EADDRNOTAVAIL: "HOST: {host} is no address of this machine",
+# Errors of the system for an unusable address or port, with the setting to change.
+_BIND_ERRORS = {
+    errno.EADDRNOTAVAIL: "HOST: {host} is not an address of this machine",
     errno.EADDRINUSE: "PORT: {port} is in use by another program",
-    errno.EACCES: "PORT: {port} needs rights that the bot does not have; take one from 1024 on",
+    errno.EACCES: "PORT: {port} needs privileges that the bot does not have; use 1024 or higher",
 }
 
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
 Reached = Callable[[], Awaitable[bool]]
 
 
-async def _always() -> bool:
+async def _always_true() -> bool:
     return True
 
 
 class CannotServe(Exception):
-    """HOST or PORT can't be served on; the sentence says which, and why."""
+    """HOST or PORT can't be used; the message says which, and why."""
 
 
 async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
-    """Take an address and a port, without serving there yet. Raises CannotServe."""
+    """Bind an address and a port without accepting connections yet. Raises CannotServe."""
     try:
         return await asyncio.get_running_loop().create_server(factory, host, port, start_serving=False)
     except (socket.gaierror, UnicodeError) as problem:
-        reason = problem.strerror if isinstance(problem, socket.gaierror) else "it is no name"
-        raise CannotServe(f"HOST: {redact(host)} can't be served on ({reason}).") from problem
+        reason = problem.strerror if isinstance(problem, socket.gaierror) else "it is not a host name"
+        raise CannotServe(f"HOST: {redact(host)} can't be used ({reason}).") from problem
     except OSError as problem:
-        said = _BLAMED.get(problem.errno or 0, "HOST and PORT: {host}:{port} can't be served on ({reason})")
+        said = _BIND_ERRORS.get(problem.errno or 0, "HOST and PORT: {host}:{port} can't be used ({reason})")
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise CannotServe(f"{said.format(host=redact(host), port=port, reason=reason)}.") from problem
 
 
 class HttpServer:
-    """Serves until stopped; `port` is the one that the system picked where 0 was asked for."""
+    """HTTP server that runs until stopped; `port` is the actual port if 0 was requested."""
 
     def __init__(
         self,
@@ -106,53 +106,55 @@ class HttpServer:
         webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
         add_routes: Callable[[web.Application], None] | None = None,
-        slack_reached: Reached = _always,
+        slack_reached: Reached = _always_true,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`signing_secret` is Slack's. Without `metrics_token` everybody may read the metrics who can reach them.
+        """Take Slack's `signing_secret`; without `metrics_token`, anyone who can reach the server may read the metrics.
 
-        `slack_reached` answers whether Slack's Web API has been reached, without which no request can be handled.
-        `now` is the time by which a request of Slack's is too old, in seconds.
+        `slack_reached` returns whether Slack's Web API has been reached; without it no request can be handled.
+        `now` is the current time in seconds, for the age of Slack's requests.
         """
         self._readiness = readiness
         self._metrics = metrics
         self._measuring: asyncio.Task[bytes] | None = None
         self._slack = slack
         self._slack_reached = slack_reached
-        self._verifier = None if signing_secret is None else _verifier_of(signing_secret, clock)
+        self._verifier = None if signing_secret is None else _make_verifier(signing_secret, clock)
         self._now = clock
         self._metrics_token = metrics_token
         self._connections: Connections | None = None
         self._listener: asyncio.Server | None = None
         self._silent_until = 0.0
-        app = web.Application(client_max_size=LARGEST_OTHER_BODY, middlewares=[self._accounted, _in_time])
+        app = web.Application(
+            client_max_size=MAX_OTHER_BODY_BYTES, middlewares=[self._track_request, _limit_time]
+        )
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/metrics", self._count)
+        app.router.add_get("/metrics", self._show_metrics)
         if webhook is not None:
             app.router.add_post("/webhooks/bitrise", webhook.take)
         if add_routes is not None:
             add_routes(app)
         if slack is not None:
-            app.router.add_post("/slack/events", self._from_slack)
+            app.router.add_post("/slack/events", self._handle_slack)
         self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Begin to serve. Raises CannotServe."""
+        """Start to accept connections. Raises CannotServe."""
         await self._runner.setup()
-        assert self._runner.server is not None  # noqa: S101 - setup has made it
+        assert self._runner.server is not None  # noqa: S101 - created by setup
         self._connections = Connections(
             self._runner.server,
             access_log=None,
             keepalive_timeout=IDLE_SECONDS,
-            # What was refused is not read to its end, and nothing is unpacked: signatures are over what was sent.
+            # Rejected bodies are not read to their end, and nothing is decompressed: signatures cover what was sent.
             lingering_time=0,
             auto_decompress=False,
             read_bufsize=READ_BYTES,
-            max_line_size=LONGEST_HEADER,
-            max_field_size=LONGEST_HEADER,
-            max_headers=MOST_HEADERS,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
         )
         self._listener = await listen(self._connections, host, port)
         for one in self._listener.sockets:
@@ -161,7 +163,7 @@ class HttpServer:
         self.port = int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Take no new requests and finish those under way."""
+        """Accept no new requests and finish those in progress."""
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
@@ -173,32 +175,32 @@ class HttpServer:
         ready, parts = await self._readiness()
         return web.json_response({"ready": ready, **parts}, status=200 if ready else 503)
 
-    async def _count(self, request: web.Request) -> web.Response:
+    async def _show_metrics(self, request: web.Request) -> web.Response:
         if self._metrics_token is not None:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not secrets_equal(token.strip(), self._metrics_token):
                 return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(
-            body=await self._measured(), headers={"Content-Type": "text/plain; version=0.0.4"}
+            body=await self._shared_metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
         )
 
-    async def _measured(self) -> bytes:
-        """The metrics' page, made once for all who ask at the same time: it takes the database a moment."""
+    async def _shared_metrics(self) -> bytes:
+        """Return the metrics, rendered once for simultaneous requests because it needs the database."""
         if self._measuring is None or self._measuring.done():
-            self._measuring = asyncio.create_task(self._measure())
+            self._measuring = asyncio.create_task(self._render_metrics())
         return await asyncio.shield(self._measuring)
 
-    async def _measure(self) -> bytes:
+    async def _render_metrics(self) -> bytes:
         return await self._metrics()
 
-    async def _from_slack(self, request: web.Request) -> web.Response:
-        """Answer a request of Slack's; any other is refused by its head alone, or by its signature."""
+    async def _handle_slack(self, request: web.Request) -> web.Response:
+        """Answer a request from Slack; reject any other by its headers, or by its signature."""
         if self._slack is None or self._verifier is None or self._connections is None:
             raise web.HTTPNotFound
-        if (status := _refused_by_head(request, self._now())) is not None:
-            self._tell_of_refusal(status)
+        if (status := _status_by_headers(request, self._now())) is not None:
+            self._log_rejection(status)
             return _refusal(status)
-        if (body := await read_body(request, LARGEST_BODY)) is None:
+        if (body := await read_body(request, MAX_BODY_BYTES)) is None:
             return _refusal(413)
         if not _is_signed(request, body, self._verifier):
             return _refusal(401)
@@ -219,31 +221,31 @@ class HttpServer:
             log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
             status, answer = answer_unavailable(payload)
             return web.json_response(answer, status=status) if answer else web.Response(status=status)
-        # Always as UTF-8, which is what Slack signs: nothing outside of the signature decides what is read in it.
-        asked = AsyncBoltRequest(
+        # Always decode as UTF-8, which is what Slack signs: no unsigned header may change how the body is read.
+        bolt_request = AsyncBoltRequest(
             body=body.decode(), query=request.query_string, headers=dict(request.headers)
         )
-        remove_nul(asked.body)
+        remove_nul(bolt_request.body)
         with acknowledging():
-            response = await to_aiohttp_response(await self._slack.async_dispatch(asked))
+            response = await to_aiohttp_response(await self._slack.async_dispatch(bolt_request))
             await response.prepare(request)
             await response.write_eof()
         return response
 
-    def _tell_of_refusal(self, status: int) -> None:
-        """Say in the log why, now and then: a wrong clock, or a proxy that drops the length, must be found."""
+    def _log_rejection(self, status: int) -> None:
+        """Log the reason from time to time, so that a wrong clock or a proxy that drops the length is noticed."""
         now = asyncio.get_running_loop().time()
         if now >= self._silent_until:
             self._silent_until = now + LOG_SECONDS
             log.warning("slack.refused", status=status, reason=_REASONS[status])
 
     @web.middleware
-    async def _accounted(
+    async def _track_request(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse too large a head, and let the connection's bounds know when a request is done with."""
+        """Reject headers that are too large, and report finished requests to the connection limits."""
         try:
-            if sum(len(name) + len(value) for name, value in request.raw_headers) > LARGEST_HEAD:
+            if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEADERS_BYTES:
                 refusal = web.Response(status=431, text="Too large\n")
                 refusal.force_close()
                 return refusal
@@ -253,27 +255,27 @@ class HttpServer:
                 self._connections.answered(request)
 
 
-def _verifier_of(secret: SecretStr, now: Callable[[], float]) -> SignatureVerifier:
+def _make_verifier(secret: SecretStr, clock: Callable[[], float]) -> SignatureVerifier:
     class OurClock(Clock):
         def now(self) -> float:
-            return now()
+            return clock()
 
     return SignatureVerifier(secret.get_secret_value(), OurClock())
 
 
-def _refused_by_head(request: web.Request, now: float) -> int | None:
-    """The status by which a request is refused that can't be Slack's, before anything of its body is read."""
+def _status_by_headers(request: web.Request, now: float) -> int | None:
+    """Return the error status of a request that can't be from Slack, before its body is read; None if it can."""
     headers = request.headers
     at = headers.get("X-Slack-Request-Timestamp", "")
     if not (_SIGNATURE.fullmatch(headers.get("X-Slack-Signature", "")) and _TIME.fullmatch(at)):
         return 401
-    if abs(now - int(at)) > MOST_SKEW_SECONDS:
+    if abs(now - int(at)) > MAX_SKEW_SECONDS:
         return 401
     if request.content_length is None or hdrs.TRANSFER_ENCODING in headers:
         return 411
-    if request.content_length > LARGEST_BODY:
+    if request.content_length > MAX_BODY_BYTES:
         return 413
-    # Slack packs nothing, and its signature is over what was sent.
+    # Slack compresses nothing, and its signature covers what was sent.
     return 415 if hdrs.CONTENT_ENCODING in headers else None
 
 
@@ -282,22 +284,22 @@ def _refusal(status: int) -> web.Response:
 
 
 def _is_signed(request: web.Request, body: bytes, verifier: SignatureVerifier) -> bool:
-    """Whether it comes from Slack: looked at before anything is read of it, which Bolt does too late for that.
+    """Return whether the request is signed by Slack. This runs before the body is parsed, earlier than Bolt's check.
 
-    slack_sdk compares in constant time, but breaks where the body is no text.
+    slack_sdk compares in constant time, but fails if the body is not UTF-8.
     """
     headers = request.headers
     try:
         return verifier.is_valid(body, headers["X-Slack-Request-Timestamp"], headers["X-Slack-Signature"])
     except UnicodeDecodeError:
-        return False  # Slack signs text
+        return False  # Slack only signs text
 
 
 @web.middleware
-async def _in_time(
+async def _limit_time(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Give up requests that never come whole."""
+    """Time out requests that never arrive completely."""
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             return await handler(request)
@@ -309,8 +311,8 @@ async def _in_time(
     except ConnectionResetError as cut_off:
         if request.transport is not None and not request.transport.is_closing():
             raise
-        # aiohttp keeps the error with the body, and its traceback keeps both until the garbage is collected.
+        # aiohttp stores the error with the body, and its traceback keeps both alive until garbage collection.
         cut_off.__traceback__ = None
-        # Whoever hangs up in the midst of it is nothing that broke here.
+        # A client that disconnects during a request is not an error of ours.
         log.info("request.cut_off", path=request.path)
         return web.Response(status=400)

@@ -1,4 +1,4 @@
-"""How the bot speaks of its own work: JSON lines outside a terminal, never a secret."""
+"""Logging setup: JSON lines outside a terminal, with secrets removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.redaction.redactor import redact
 
 
 def configure(level: str, *, terminal: bool | None = None) -> None:
-    """Send our own log lines and the libraries' to standard error, one a line, with secrets taken out."""
+    """Send our log lines and those of libraries to standard error, one per line, without secrets."""
     if terminal is None:
         terminal = sys.stderr.isatty()
     shared: list[Any] = [
@@ -34,9 +34,9 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            # tracebacks become text before the secrets are taken out, so that none hides in an exception's words
+            # render tracebacks before redaction, so that no secret stays in an exception's message
             structlog.processors.format_exc_info,
-            _redacted,
+            _redact_event,
             render,
         ],
     )
@@ -45,34 +45,34 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At debug level slack_sdk and aiohttp would write down what people type; their warnings are enough.
-    # Bolt warns of its own way to find tokens, and of requests that nobody listens to with all that is in them.
+    # At debug level slack_sdk and aiohttp would log what users type; their warnings are enough.
+    # Bolt warns about its own token lookup, and logs requests without a listener with all their content.
     logging.getLogger("slack_bolt").setLevel(logging.ERROR)
     for library in ("slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
-    logging.getLogger("aiohttp.server").addFilter(_without_what_is_no_http)
+    logging.getLogger("aiohttp.server").addFilter(_downgrade_invalid_http)
 
 
-def _without_what_is_no_http(record: logging.LogRecord) -> bool:
-    """Bytes that are no HTTP are nothing that broke here; aiohttp would write them down, with whatever is in them."""
+def _downgrade_invalid_http(record: logging.LogRecord) -> bool:
+    """Log invalid HTTP as a warning without its content; aiohttp would log an error with all bytes."""
     problem = record.exc_info[1] if record.exc_info else None
     if isinstance(problem, HttpProcessingError):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.exc_info = "What came from %s is no HTTP", None
+        record.msg, record.exc_info = "Invalid HTTP from %s", None
     return True
 
 
-def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    return {name: _clean(value) for name, value in event.items()}
+def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    return {name: _redact_value(value) for name, value in event.items()}
 
 
-def _clean(value: Any) -> Any:
+def _redact_value(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {name: _clean(inner) for name, inner in value.items()}
+        return {name: _redact_value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_clean(inner) for inner in value]
+        return [_redact_value(inner) for inner in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     return redact(str(value))

@@ -1,4 +1,4 @@
-"""The two pages on which people sign in at a provider, so that they need not paste a token (OAuth 2.0, RFC 6749)."""
+"""OAuth pages with which users connect an account at a provider without pasting a token (OAuth 2.0, RFC 6749)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.html_page import HEADERS, page
+from bot.html_page import HEADERS, render_page
 from domain.credentials import ProviderUser
 from domain.errors import ProviderDown, ProviderError
 from domain.fair_limiter import Requester
@@ -22,24 +22,24 @@ from storage.oauth_sessions import AuthorizedSession, OAuthSession, OAuthSession
 
 log = structlog.get_logger()
 
-LONGEST_WORD = 4096
+MAX_PARAMETER_LENGTH = 4096
 
 
 def start_path(provider: Provider) -> str:
-    """The path on which somebody begins, with the state that they were given in Slack."""
+    """Return the path of the start page; its state comes from Slack."""
     return f"/{provider}/connect"
 
 
 def redirect_path(provider: Provider) -> str:
-    """The path to which the provider's page leads back."""
+    """Return the redirect path for the provider's page."""
     return f"/{provider}/oauth_redirect"
 
 
 class OAuthPages:
-    """Whoever comes back with a state that was issued, and not taken yet, is shown a code to bring to Slack.
+    """OAuth pages of one provider. After the redirect, a valid and unused state gets a code to paste in Slack.
 
-    Nobody knows whose browser it is. So nothing is linked here: somebody who was sent another one's link would give
-    that one their own account. The code links it, for the one who began, in Slack, and nobody else has seen it.
+    We can't know whose browser it is, so nothing is connected here: a user who follows an attacker's link would give
+    the attacker access to their account. The code connects the account in Slack, only for the user who started.
     """
 
     def __init__(
@@ -58,47 +58,49 @@ class OAuthPages:
         self._clock = clock
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the pages."""
-        app.router.add_get(start_path(self._provider), self._begin, allow_head=False)
-        app.router.add_get(redirect_path(self._provider), self._come_back, allow_head=False)
+        """Add the routes of the pages."""
+        app.router.add_get(start_path(self._provider), self._start, allow_head=False)
+        app.router.add_get(redirect_path(self._provider), self._callback, allow_head=False)
 
-    async def _begin(self, request: web.Request) -> web.Response:
-        """Lead to the provider's page; the state stays good until they come back."""
-        state = _word(request, "state")
+    async def _start(self, request: web.Request) -> web.Response:
+        """Redirect to the provider's page; the state stays valid until the user comes back."""
+        state = _query_parameter(request, "state")
         sign_in = await self._sign_ins.find_begun(state, self._provider, self._clock())
         if sign_in is None:
-            return self._page(*self._again(), status=400)
+            return self._page(*self._expired(), status=400)
         to = self._door.authorize(state, sign_in.verifier)
         return web.Response(status=302, headers={**HEADERS, "Location": to})
 
-    async def _come_back(self, request: web.Request) -> web.Response:
-        sign_in = await self._sign_ins.take_begun(_word(request, "state"), self._provider, self._clock())
+    async def _callback(self, request: web.Request) -> web.Response:
+        sign_in = await self._sign_ins.take_begun(
+            _query_parameter(request, "state"), self._provider, self._clock()
+        )
         if sign_in is None:
-            return self._page(*self._again(), status=400)
+            return self._page(*self._expired(), status=400)
         label = escape(self._provider.label)
-        if (code := _word(request, "code")) == "":
+        if (code := _query_parameter(request, "code")) == "":
             log.info("sign_in.denied", team=sign_in.team, provider=self._provider)
-            words = f"{label} says that it was not allowed. If that was a mistake, begin again in Slack."
-            return self._page("Nothing was linked", words, team=sign_in.team)
+            words = f"{label} reports that access was denied. If that was a mistake, start again in Slack."
+            return self._page("No account was connected", words, team=sign_in.team)
         try:
-            return await self._allowed(sign_in, code)
+            return await self._issue_code(sign_in, code)
         except ProviderDown as problem:
             log.warning("sign_in.failed", team=sign_in.team, provider=self._provider, reason=str(problem))
-            words = "Nothing was linked. Wait a minute, then begin again in Slack."
-            return self._page(f"{label} gave no answer", words, team=sign_in.team, status=502)
+            words = "No account was connected. Wait a minute, then start again in Slack."
+            return self._page(f"{label} did not respond", words, team=sign_in.team, status=502)
         except (ProviderError, WorkspaceGone) as problem:
             log.warning("sign_in.failed", team=sign_in.team, provider=self._provider, reason=str(problem))
-            words = f"{label} did not take its own code any more, so nothing was linked."
-            return self._page("Begin again in Slack, please", words, team=sign_in.team, status=400)
+            words = f"{label} no longer accepted its own code, so no account was connected."
+            return self._page("Please start again in Slack", words, team=sign_in.team, status=400)
 
-    async def _allowed(self, sign_in: OAuthSession, code: str) -> web.Response:
+    async def _issue_code(self, sign_in: OAuthSession, code: str) -> web.Response:
         tokens = await self._door.exchange(code, sign_in.verifier)
         owner = await self._owner_of(tokens.access_token, Requester(sign_in.team, sign_in.person))
         label = escape(self._provider.label)
         if owner is None:
             return self._page(
-                "Nothing was linked",
-                f"{label} does not say who you are. Sign in there as a person.",
+                "No account was connected",
+                f"{label} does not say who you are. Sign in there as a user.",
                 team=sign_in.team,
                 status=400,
             )
@@ -108,23 +110,23 @@ class OAuthPages:
         return self._page(
             f"You are {escape(owner.name)} at {label}",
             f"To finish, go back to Slack and paste this code into the dialog: <code>{brings}</code>",
-            "It is good once, for ten minutes. Give it to nobody: whoever has sent you here to get it would act as you"
-            f" at {label}. If you did not begin this in Slack yourself, close this page.",
+            "The code works once, for ten minutes. Give it to nobody: anyone who sent you here to get it could act as"
+            f" you at {label}. If you did not start this in Slack yourself, close this page.",
             team=sign_in.team,
         )
 
-    def _again(self) -> tuple[str, str]:
+    def _expired(self) -> tuple[str, str]:
         command = f"{self._provider.command} connect"
-        words = f"This was begun too long ago, or has been finished already. Type {command} again."
-        return "Begin again in Slack, please", escape(words)
+        words = f"This page has expired, or was used already. Type {command} again."
+        return "Please start again in Slack", escape(words)
 
     def _page(self, title: str, *sentences: str, team: str = "", status: int = 200) -> web.Response:
         slack = f"https://app.slack.com/client/{quote(team, safe='')}"
-        text = page(title, sentences, ("Open Slack", slack))
+        text = render_page(title, sentences, ("Open Slack", slack))
         return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
 
 
-def _word(request: web.Request, name: str) -> str:
-    """A word of the query; none where there are several, or it is too long to be one of ours."""
+def _query_parameter(request: web.Request, name: str) -> str:
+    """Return a query parameter; empty if it occurs several times or is too long to be one of ours."""
     words = request.query.getall(name, [])
-    return words[0] if len(words) == 1 and len(words[0]) <= LONGEST_WORD else ""
+    return words[0] if len(words) == 1 and len(words[0]) <= MAX_PARAMETER_LENGTH else ""

@@ -1,4 +1,4 @@
-"""The messages that follow runs, once they are not followed any longer."""
+"""Final messages of runs that were started in Slack."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class RunMessageRenderer:
     """Implements `RunMessages` with the bot's own renderers."""
 
     def render_unfollowed(self, note: RunNote, why: str) -> Message:
-        """Say that the run is not followed to its end; `why` ends a sentence, `{by}` in it is whoever started it."""
+        """Render that the run is no longer updated; `why` ends a sentence, `{by}` in it is the user who started it."""
         return run_no_longer_updated(note, why)
 
     def render_ended_pipeline(self, pipeline: Pipeline, app: App, note: RunNote, *, now: datetime) -> Message:
-        """Show how a pipeline ended, with who started it."""
+        """Render the result of a pipeline, with the user who started it."""
         card = pipeline_card.pipeline_card(pipeline, app, now=now)
         return add_starter(card, note)

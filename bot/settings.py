@@ -1,4 +1,4 @@
-"""Every setting of the bot, read once from the environment or `.env`."""
+"""Settings of the bot, read once from the environment or `.env`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from storage.encryption import SecretBox
 _ONE_WORD = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
 _HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _BOT_TOKEN, _APP_TOKEN = "a bot token (xoxb-…)", "an app-level token (xapp-…)"
-# By how they begin; what begins otherwise is left to Slack to judge (docs.slack.dev, "Tokens").
-_KINDS = {
+# Token kinds by prefix; Slack itself judges any other token (docs.slack.dev, "Tokens").
+_TOKEN_KINDS = {
     "xoxb-": _BOT_TOKEN,
     "xoxe.xoxb-": _BOT_TOKEN,
     "xapp-": _APP_TOKEN,
@@ -33,29 +33,29 @@ _KINDS = {
     "xoxe-": "a refresh token (xoxe-…)",
 }
 DAY_SECONDS = 24 * 60 * 60
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 @dataclass(frozen=True, init=False)
 class Conflict:
-    """Settings that do not fit together, in words, and the names of those that nothing can be done with."""
+    """A message about settings that contradict each other, and the names of the unusable ones."""
 
-    words: str
+    message: str
     names: tuple[str, ...] = ()
 
-    def __init__(self, words: str, *names: str) -> None:
-        object.__setattr__(self, "words", words)
+    def __init__(self, message: str, *names: str) -> None:
+        object.__setattr__(self, "message", message)
         object.__setattr__(self, "names", names)
 
 
 class EnvFileUnreadable(ValueError):
-    """The file `.env` can't be read; the sentence says why, and nothing of what is in it."""
+    """The file `.env` can't be read. The message says why and quotes nothing from the file."""
 
 
 class DataSettings(BaseSettings):
-    """Where the bot remembers, and under which keys: all that the commands need that look after the data."""
+    """Database and keys: the settings that the operator commands need."""
 
-    refuses_conflicts: ClassVar[bool] = True
+    rejects_conflicts: ClassVar[bool] = True
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -67,16 +67,16 @@ class DataSettings(BaseSettings):
     )
 
     database_url: str = Field(
-        default="sqlite:///buildbell.db", description="Where the bot remembers: an SQLite file."
+        default="sqlite:///buildbell.db", description="Database of the bot: an SQLite file."
     )
     buildbell_secret_key: SecretStr | None = Field(
         default=None,
-        description="Key that seals people's own tokens; several, split by commas: the first seals, all open.",
+        description="Key that encrypts stored tokens. Several, separated by commas: the first encrypts, all decrypt.",
     )
 
     audit_anchor: Annotated[AnchorAddress | None, NoDecode] = Field(
         default=None,
-        description="Where each entry of the audit log is vouched for outside the database: a file elsewhere,"
+        description="Copy of each audit log entry's hash outside the database: a file in another folder,"
         " `syslog:///dev/log`, `syslog+udp://host:514` or `syslog+tcp://host:514`.",
     )
 
@@ -95,27 +95,25 @@ class DataSettings(BaseSettings):
         return AnchorAddress.parse(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if self.refuses_conflicts and (found := self.conflicts()):
-            raise ValueError("; ".join(one.words for one in found))
+    def _reject_conflicts(self) -> Self:
+        if self.rejects_conflicts and (found := self.conflicts()):
+            raise ValueError("; ".join(conflict.message for conflict in found))
         return self
 
     def conflicts(self) -> list[Conflict]:
-        """Settings that are each right by themselves and do not fit together, all of them."""
+        """Return all contradictions between settings that are valid on their own."""
         if self.audit_anchor is None:
             return []
         found = []
         if self.buildbell_secret_key is None:
-            words = "AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY, with which its lines are signed"
-            found.append(Conflict(words))
+            message = "AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY, which signs its lines"
+            found.append(Conflict(message))
         if (
             self.audit_anchor.kind == "file"
             and self.audit_anchor.path.resolve().parent == Path(self.database_path).resolve().parent
         ):
-            words = (
-                "AUDIT_ANCHOR: must lie in another folder than the database, where its writers can't reach it"
-            )
-            found.append(Conflict(words, "audit_anchor"))
+            message = "AUDIT_ANCHOR: must be in another folder than the database, out of reach of whatever writes there"
+            found.append(Conflict(message, "audit_anchor"))
         return found
 
     @field_validator("database_url")
@@ -126,7 +124,7 @@ class DataSettings(BaseSettings):
         path = value.removeprefix("sqlite:///")
         if not path or path.endswith("/") or path.startswith((":memory:", "file:")) or "\0" in path:
             raise ValueError(
-                "must name a file, such as sqlite:///buildbell.db: what is told must outlive the bot"
+                "must name a file, such as sqlite:///buildbell.db: notifications must survive a restart"
             )
         return value
 
@@ -134,144 +132,156 @@ class DataSettings(BaseSettings):
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            SecretBox(_split(value))
+            SecretBox(_split_keys(value))
         return value
 
     def secret_box(self) -> SecretBox | None:
-        """What seals people's tokens; None without a key."""
-        return SecretBox(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
+        """Return the encryption for stored tokens; None without a key."""
+        return (
+            SecretBox(_split_keys(self.buildbell_secret_key))
+            if self.buildbell_secret_key is not None
+            else None
+        )
 
     @property
     def database_path(self) -> str:
-        """The SQLite file's path."""
+        """Path of the SQLite file."""
         return self.database_url.removeprefix("sqlite:///")
 
 
 class Settings(DataSettings):
-    """The environment variables that steer the bot; the names in capitals are the fields' own."""
+    """Environment variables of the bot. Each variable is the field's name in capitals."""
 
     slack_bot_token: SecretStr | None = Field(
         default=None, description="Bot token of the Slack app (xoxb-…), for one workspace."
     )
     slack_app_token: SecretStr | None = Field(
-        default=None, description="App-level token (xapp-…). Given: Socket Mode; else HTTP."
+        default=None,
+        description="App-level token (xapp-…). If set, the bot uses Socket Mode; otherwise HTTP.",
     )
     slack_signing_secret: SecretStr | None = Field(
-        default=None, description="Signing secret of the Slack app; HTTP mode needs it."
+        default=None, description="Signing secret of the Slack app. Required in HTTP mode."
     )
     slack_client_id: str | None = Field(
         default=None,
-        description="Client id of the Slack app. Given: many workspaces install it at PUBLIC_URL/slack/install.",
+        description="Client ID of the Slack app. If set, many workspaces install it at PUBLIC_URL/slack/install.",
     )
     slack_client_secret: SecretStr | None = Field(
-        default=None, description="Client secret of the Slack app; belongs to SLACK_CLIENT_ID."
+        default=None, description="Client secret of the Slack app. Required with SLACK_CLIENT_ID."
     )
     slack_workspaces: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="The only workspaces (T…) and organisations (E…) that may install the app, split by commas.",
+        description="Workspaces (T…) and organisations (E…) that may install the app, separated by commas. Empty: all.",
     )
     slack_authorize_url: str = Field(
         default="https://slack.com/oauth/v2/authorize",
-        description="Slack's page where an installation is allowed.",
+        description="Slack's authorization page for installing the app.",
     )
     slack_api_url: str = Field(
-        default="https://slack.com/api/", description="Where Slack's Web API is; Socket Mode follows it."
+        default="https://slack.com/api/", description="Base URL of Slack's Web API. Socket Mode uses it too."
     )
 
     bitrise_token: SecretStr | None = Field(
-        default=None, description="Personal or workspace token that watches and reads Bitrise."
+        default=None, description="Personal or workspace token that polls and reads Bitrise."
     )
     bitrise_api_url: str = Field(
-        default="https://api.bitrise.io/v0.1", description="Where Bitrise's API is, with its version."
+        default="https://api.bitrise.io/v0.1", description="Base URL of Bitrise's API, including the version."
     )
     buildio_token: SecretStr | None = Field(
         default=None,
-        description="Token that watches and reads Build.io, beside BITRISE_TOKEN or instead of it.",
+        description="Token that polls and reads Build.io, in addition to BITRISE_TOKEN or instead of it.",
     )
     buildio_api_url: str = Field(
-        default="https://app.build.io/api/v1", description="Where Build.io's API is, with its version."
+        default="https://app.build.io/api/v1",
+        description="Base URL of Build.io's API, including the version.",
     )
 
     buildio_client_id: str | None = Field(
         default=None,
-        description="Client id of an OAuth application at Build.io. Given: people connect their account on its page.",
+        description="Client ID of an OAuth application at Build.io. If set, users can connect accounts on its page.",
     )
     buildio_client_secret: SecretStr | None = Field(
-        default=None, description="Client secret of that application; belongs to BUILDIO_CLIENT_ID."
+        default=None, description="Client secret of that application. Required with BUILDIO_CLIENT_ID."
     )
 
-    public_url: str | None = Field(default=None, description="Where the bot can be reached from outside.")
-    host: str = Field(default="0.0.0.0", description="Address to serve on.")  # noqa: S104 - a container's port
+    public_url: str | None = Field(default=None, description="Public URL of the bot.")
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - a container's port
     port: int = Field(
-        default=3000, ge=0, le=65535, description="Port for Slack's requests (HTTP mode), health and metrics."
+        default=3000,
+        ge=0,
+        le=65535,
+        description="Port for Slack's requests (HTTP mode), health checks and metrics.",
     )
 
     poll_interval: float = Field(
         default=30,
         gt=0,
         le=DAY_SECONDS,
-        description="Seconds between two looks at a provider while nothing runs.",
+        description="Seconds between two polls of a provider while nothing runs.",
     )
     poll_interval_active: float = Field(
-        default=10, gt=0, le=DAY_SECONDS, description="Seconds between two looks while a build runs."
+        default=10, gt=0, le=DAY_SECONDS, description="Seconds between two polls while a build runs."
     )
     policy_file: Path | None = Field(
-        default=None, description="A TOML file with rules of who may do what (docs/access-rules.md)."
+        default=None, description="TOML file with access rules (docs/access-rules.md)."
     )
     service_token_acts: bool = Field(
         default=False,
-        description="1: BITRISE_TOKEN also reads, aborts and starts builds for members without an own account.",
+        description="1: BITRISE_TOKEN also reads, aborts and starts builds for members without a connected account.",
     )
     requests_per_minute: int = Field(
         default=300,
         ge=6,
-        description="How many apps may be read by themselves in a minute, where no list tells of all (Build.io: half).",
+        description="Limit of apps polled one by one per minute, where no list covers all apps (Build.io: half of it).",
     )
     backlog_count: int = Field(
-        default=10, ge=1, description="More builds than this that wait for a channel are told in one message."
+        default=10,
+        ge=1,
+        description="If more builds than this wait for a channel, they are sent in one message.",
     )
     backlog_minutes: float = Field(
         default=60,
         gt=0,
-        le=MOST_DAYS * 24 * 60,
-        description="Builds that have waited longer than this are told in one message.",
+        le=MAX_DAYS * 24 * 60,
+        description="Builds that have waited for more minutes than this are sent in one message.",
     )
     flood_limit: int = Field(
         default=60,
         ge=5,
-        description="Messages an hour in a channel after which builds are gathered in one message.",
+        description="Messages per hour in a channel after which builds are collected in one message.",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
-        description="Given: POST /webhooks/bitrise with X-Buildbell-Secret (or ?secret=…) makes the bot look at once.",
+        description="If set, POST /webhooks/bitrise with X-Buildbell-Secret (or ?secret=…) makes the bot poll at once.",
     )
     bitrise_webhook_secret: SecretStr | None = Field(
-        default=None, description="The secret of Bitrise's outgoing webhook; given, its signature must fit."
+        default=None,
+        description="Secret of Bitrise's outgoing webhook. If set, the webhook's signature must match.",
     )
     metrics_token: SecretStr | None = Field(
-        default=None, description="Given: /metrics is shown only to who sends it as a bearer token."
+        default=None, description="If set, /metrics requires this value as a bearer token."
     )
     abort_kinds: Annotated[tuple[AbortReasonRule, ...], NoDecode] = Field(
-        default=(), description="Own kinds of abort reasons, as kind=pattern; kind=pattern."
+        default=(), description="Custom kinds of abort reasons, as kind=pattern; kind=pattern."
     )
     history_days: int = Field(
         default=90,
         ge=2,
-        le=MOST_DAYS,
-        description="Days after which told builds are forgotten, but for what statistics need.",
+        le=MAX_DAYS,
+        description="Days after which builds are deleted, except for what statistics need.",
     )
     audit_days: int = Field(
         default=730,
         ge=30,
-        le=MOST_DAYS,
-        description="Days after which entries of the audit log are forgotten.",
+        le=MAX_DAYS,
+        description="Days after which entries of the audit log are deleted.",
     )
     download_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="More hosts (or host:port), split by commas, that logs and artifacts may be fetched from.",
+        description="Additional hosts (or host:port) for downloads of logs and artifacts, separated by commas.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="How much the bot says about its own work."
+        default="info", description="Level of the bot's own log."
     )
 
     @field_validator(
@@ -289,15 +299,17 @@ class Settings(DataSettings):
     def _one_word(cls, value: str | SecretStr | None) -> str | SecretStr | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value or "-"
         if "…" in text:
-            raise ValueError("still holds the … of .env.example: put the whole value there, or leave it out")
+            raise ValueError(
+                "still contains the … of .env.example: enter the whole value, or remove the setting"
+            )
         if not _ONE_WORD.fullmatch(text):
             raise ValueError("must be one word without spaces, exactly as it was copied")
         return value
 
     @field_validator("bitrise_token", "buildio_token")
     @classmethod
-    def _not_slacks(cls, value: SecretStr | None) -> SecretStr | None:
-        if (kind := _kind_of(value)) is not None:
+    def _reject_slack_tokens(cls, value: SecretStr | None) -> SecretStr | None:
+        if (kind := _token_kind(value)) is not None:
             raise ValueError(f"is {kind} of Slack")
         return value
 
@@ -310,7 +322,7 @@ class Settings(DataSettings):
         for host in hosts:
             if not _HOST.fullmatch(host):
                 raise ValueError(
-                    f"{redact(host)[:60]} is no host such as files.example.com or files.example.com:8443"
+                    f"{redact(host)[:60]} is not a host such as files.example.com or files.example.com:8443"
                 )
         return hosts
 
@@ -319,11 +331,13 @@ class Settings(DataSettings):
     def _split_workspaces(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        named = tuple(one.strip() for one in value.split(",") if one.strip())
-        for one in named:
-            if not is_slack_id(one, "TE"):
-                raise ValueError(f"{redact(one)[:40]} is no id of a workspace (T…) or an organisation (E…)")
-        return named
+        workspaces = tuple(item.strip() for item in value.split(",") if item.strip())
+        for workspace in workspaces:
+            if not is_slack_id(workspace, "TE"):
+                raise ValueError(
+                    f"{redact(workspace)[:40]} is not the ID of a workspace (T…) or an organisation (E…)"
+                )
+        return workspaces
 
     @field_validator("abort_kinds", mode="before")
     @classmethod
@@ -344,32 +358,34 @@ class Settings(DataSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be a web address such as https://example.com/path")
         if parts.username or parts.password:
-            raise ValueError("must not carry a name or password")
+            raise ValueError("must not contain a user name or password")
         if not re.fullmatch(r"[A-Za-z0-9_.:-]*[A-Za-z0-9_:]", parts.hostname):
-            raise ValueError("must name its host in plain letters, with no dot at the end (xn--… for others)")
+            raise ValueError(
+                "must have a host in ASCII letters without a dot at the end (xn--… for other letters)"
+            )
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError(
-                f"must begin with https://: plain http to {parts.hostname} would send tokens in clear"
-                " (http:// is taken for this machine alone, such as http://127.0.0.1)"
+                f"must begin with https://: plain http to {parts.hostname} would send tokens unencrypted"
+                " (http:// is accepted only for this machine, such as http://127.0.0.1)"
             )
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
     @classmethod
     def _slack_base_url(cls, value: str) -> str:
-        return value + "/"  # slack_sdk joins a method's name to it as it is
+        return value + "/"  # slack_sdk appends the method name without a slash
 
     def conflicts(self) -> list[Conflict]:
-        """Settings that are each right by themselves and do not fit together, all of them."""
+        """Return all contradictions between settings that are valid on their own."""
         return [
             *super().conflicts(),
-            *self._whose_workspace(),
-            *self._kinds_of_slack_tokens(),
-            *self._something_to_watch(),
-            *self._login_at_buildio(),
+            *self._workspace_conflicts(),
+            *self._slack_token_conflicts(),
+            *self._provider_conflicts(),
+            *self._buildio_oauth_conflicts(),
         ]
 
-    def _whose_workspace(self) -> Iterator[Conflict]:
+    def _workspace_conflicts(self) -> Iterator[Conflict]:
         if self.slack_app_token is None and self.slack_signing_secret is None and not self.many_workspaces:
             yield Conflict(
                 "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP); without one of them"
@@ -380,8 +396,8 @@ class Settings(DataSettings):
                 yield Conflict("set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)")
             if self.slack_workspaces:
                 yield Conflict(
-                    "SLACK_WORKSPACES says who may install the app, and belongs to SLACK_CLIENT_ID: with"
-                    " SLACK_BOT_TOKEN leave it out"
+                    "SLACK_WORKSPACES names who may install the app and needs SLACK_CLIENT_ID: remove it if you use"
+                    " SLACK_BOT_TOKEN"
                 )
             return
         needed = ("slack_client_secret", "slack_signing_secret", "public_url", "buildbell_secret_key")
@@ -389,18 +405,18 @@ class Settings(DataSettings):
             yield Conflict(f"SLACK_CLIENT_ID also needs {', '.join(missing)}", "slack_client_id")
         if self.slack_bot_token is not None or self.slack_app_token is not None:
             yield Conflict(
-                "SLACK_CLIENT_ID is for many workspaces, over HTTP: leave SLACK_BOT_TOKEN and SLACK_APP_TOKEN out"
+                "SLACK_CLIENT_ID is for many workspaces, over HTTP: remove SLACK_BOT_TOKEN and SLACK_APP_TOKEN"
             )
-        # Whoever finds the install page would read and start builds with the bot's own token.
+        # Otherwise anyone who finds the install page could read and start builds with the bot's own token.
         if self.service_token_acts and not self.slack_workspaces:
             yield Conflict(
                 "SERVICE_TOKEN_ACTS=1 with SLACK_CLIENT_ID lets every workspace that installs the app act with"
                 " BITRISE_TOKEN: name yours in SLACK_WORKSPACES (T…,E…), or set SERVICE_TOKEN_ACTS=0"
             )
 
-    def _kinds_of_slack_tokens(self) -> Iterator[Conflict]:
-        """Tokens that are Slack's, but of another kind than the setting asks for (docs.slack.dev, "Tokens")."""
-        bot, app = _kind_of(self.slack_bot_token), _kind_of(self.slack_app_token)
+    def _slack_token_conflicts(self) -> Iterator[Conflict]:
+        """Find Slack tokens of another kind than the setting needs (docs.slack.dev, "Tokens")."""
+        bot, app = _token_kind(self.slack_bot_token), _token_kind(self.slack_app_token)
         if bot == _APP_TOKEN and app == _BOT_TOKEN:
             yield Conflict(
                 "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped: the token that begins with xoxb- belongs in"
@@ -416,18 +432,18 @@ class Settings(DataSettings):
             )
         if app not in (None, _APP_TOKEN):
             yield Conflict(
-                f"SLACK_APP_TOKEN: is {app}; make an app-level token (xapp-…) with connections:write under Basic"
+                f"SLACK_APP_TOKEN: is {app}; create an app-level token (xapp-…) with connections:write under Basic"
                 " Information",
                 "slack_app_token",
             )
 
-    def _something_to_watch(self) -> Iterator[Conflict]:
+    def _provider_conflicts(self) -> Iterator[Conflict]:
         if self.bitrise_token is None and self.buildio_token is None:
             yield Conflict(
-                "set BITRISE_TOKEN to a personal or workspace token of Bitrise, or BUILDIO_TOKEN to one of Build.io"
+                "set BITRISE_TOKEN to a personal or workspace token of Bitrise, or BUILDIO_TOKEN to a token of Build.io"
             )
 
-    def _login_at_buildio(self) -> Iterator[Conflict]:
+    def _buildio_oauth_conflicts(self) -> Iterator[Conflict]:
         if (self.buildio_client_id is None) != (self.buildio_client_secret is None):
             yield Conflict("BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET belong together: set both or neither")
         if self.buildio_client_id is not None:
@@ -436,64 +452,68 @@ class Settings(DataSettings):
                 yield Conflict(f"BUILDIO_CLIENT_ID also needs {', '.join(missing)}")
 
     def operator_rules(self) -> tuple[AllowRule | ApprovalRule, ...]:
-        """Read the rules of POLICY_FILE; none without one. Raises InvalidAccessRule."""
+        """Read the rules of POLICY_FILE; empty if it is not set. Raises InvalidAccessRule."""
         try:
             rules = read_policy(self.policy_file) if self.policy_file is not None else ()
         except InvalidAccessRule as problem:
             raise InvalidAccessRule(f"POLICY_FILE: {problem}") from problem
         if self.buildbell_secret_key is None and any(isinstance(rule, ApprovalRule) for rule in rules):
-            raise InvalidAccessRule("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
+            raise InvalidAccessRule(
+                "POLICY_FILE has a rule that requires approval, which needs BUILDBELL_SECRET_KEY"
+            )
         if self.many_workspaces and any(rule.names_somebody and not rule.workspaces for rule in rules):
             raise InvalidAccessRule(
-                "POLICY_FILE names people, groups or channels, who are others in each workspace that installs the app"
-                ' (SLACK_CLIENT_ID): say workspaces = ["T…"] in each rule that names some'
+                "POLICY_FILE names users, groups or channels, whose IDs differ in each workspace that installs the app"
+                ' (SLACK_CLIENT_ID): add workspaces = ["T…"] to each rule that names any'
             )
         return rules
 
     @property
     def many_workspaces(self) -> bool:
-        """Whether workspaces install the app themselves."""
+        """Return whether workspaces install the app themselves."""
         return self.slack_client_id is not None
 
 
-def _kind_of(token: SecretStr | None) -> str | None:
-    """Name the kind of a token of Slack's; None where it is not to be seen."""
+def _token_kind(token: SecretStr | None) -> str | None:
+    """Return the kind of a Slack token; None if its prefix does not show it."""
     text = token.get_secret_value() if token is not None else ""
-    return next((kind for beginning, kind in _KINDS.items() if text.startswith(beginning)), None)
+    return next((kind for beginning, kind in _TOKEN_KINDS.items() if text.startswith(beginning)), None)
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine, which nothing on the way can listen to."""
+    """Return whether a host is this machine, so that no request leaves it."""
     try:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
 
 
-def in_words(problem: ValidationError) -> str:
-    """What is wrong with the settings, by the names that a person sets."""
+def describe_errors(problem: ValidationError) -> str:
+    """Describe what is wrong with the settings, by the names of the variables."""
     said = [
-        f"{str(error['loc'][0]).upper()}: {_in_words(error['msg'])}."
+        f"{str(error['loc'][0]).upper()}: {_lowercase_message(error['msg'])}."
         if error["loc"]
-        else f"{_plain(error['msg'])}."
+        else f"{_without_prefix(error['msg'])}."
         for error in problem.errors()
     ]
     return "; ".join(said)
 
 
-def problems_by_name(problem: ValidationError) -> dict[str, str]:
-    """What is wrong with each setting, by its field's name."""
-    return {str(error["loc"][0]): _in_words(error["msg"]) for error in problem.errors() if error["loc"]}
+def errors_by_name(problem: ValidationError) -> dict[str, str]:
+    """Return what is wrong with each setting, by its field's name."""
+    return {
+        str(error["loc"][0]): _lowercase_message(error["msg"]) for error in problem.errors() if error["loc"]
+    }
 
 
-def _in_words(words: str) -> str:
-    words = _plain(words)
-    return f"{words[0].lower()}{words[1:]}"
+def _lowercase_message(message: str) -> str:
+    message = _without_prefix(message)
+    return f"{message[0].lower()}{message[1:]}"
 
 
-def _plain(words: str) -> str:
-    return words.removeprefix("Value error, ")
+def _without_prefix(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
-def _split(keys: SecretStr) -> list[str]:
+def _split_keys(keys: SecretStr) -> list[str]:
     return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]

@@ -1,1 +1,1 @@
-"""Operator commands: backup, keys, personal data, the audit log."""
+"""Operator commands: backups, keys, personal data and the audit log."""

@@ -1,4 +1,4 @@
-"""`buildbell audit --verify`: whether the audit log is whole, and what vouches for that."""
+"""`buildbell audit --verify`: check that the audit log is complete and unchanged."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from storage.audit_log import links_of, teams_with_chains, verify_chain
 from storage.audit_register import registered_troubles
 from storage.encryption import SecretBox
 
-NOTHING_OUTSIDE = (
-    "Nothing outside the database vouches for it: a whole older database that was put in its place does not show."
+NO_ANCHOR = (
+    "No copy outside the database: if the whole database is replaced by an older one, this check can't detect it."
     " Set AUDIT_ANCHOR."
 )
-NOT_READ_BACK = (
-    "AUDIT_ANCHOR is a syslog, which can't be read back from here, so nothing outside the database was looked at:"
-    " give the file that it has written with --anchor FILE."
+ANCHOR_NOT_READABLE = (
+    "AUDIT_ANCHOR is a syslog, which can't be read from here, so nothing was compared with it:"
+    " pass the file that it writes with --anchor FILE."
 )
 
 
 class AuditCheck:
-    """One check: of each chain by itself, of the register of all chains, and of the anchor outside the database."""
+    """Check of each chain, of the register of all chains, and of the anchor outside the database."""
 
     def __init__(self, vault: SecretBox | None, address: AnchorAddress | None, files: Sequence[Path]) -> None:
         self._vault = vault
@@ -38,45 +38,49 @@ class AuditCheck:
             self._files = [address.path]
 
     def run(self, db: sqlite_utils.Database, team: str | None, expected: str | None) -> bool:
-        """Print a line for each finding; returns whether all is well. Raises UsageError."""
+        """Print a line for each finding; return whether all checks passed. Raises UsageError."""
         teams = teams_with_chains(db)
         if expected is not None and team is None and len(teams) > 1:
-            raise UsageError("say with --team whose hash it is; there are several workspaces.")
-        troubles = registered_troubles(db, self._vault)
+            raise UsageError(
+                "there are several workspaces: add --team TEAM to say which one the hash belongs to."
+            )
+        errors = registered_troubles(db, self._vault)
         notes: dict[str | None, list[str]] = {}
         anchored = self._read_anchor()
         if anchored is not None:
             problems, more = compare_with_anchor(db, anchored)
-            _add(troubles, [*anchored.problems, *problems])
+            _add(errors, [*anchored.problems, *problems])
             _add(notes, [*anchored.notes, *more])
-        known = {*teams, *(one for one in troubles if one is not None)}
+        known = {*teams, *(one for one in errors if one is not None)}
         if team is not None:
             if team not in known and expected is None:
-                raise UsageError(f"nothing was written down in workspace {team}.")
+                raise UsageError(f"workspace {team} has no audit log.")
             known = {team}
-        well = [self._check_one(db, one, expected, troubles.get(one, []), notes) for one in sorted(known)]
+        passed = [
+            self._check_workspace(db, one, expected, errors.get(one, []), notes) for one in sorted(known)
+        ]
         for one in sorted({one for one in notes if one is not None} - known) if team is None else ():
             for words in notes[one]:
                 typer.echo(f"{one}: note: {words}.")
-        for words in troubles.get(None, []):
-            typer.echo(f"All workspaces: not well: {words}.")
-        if not known and not troubles.get(None):
-            typer.echo("Nothing was written down yet.")
+        for words in errors.get(None, []):
+            typer.echo(f"All workspaces: failed: {words}.")
+        if not known and not errors.get(None):
+            typer.echo("The audit log is empty.")
         for words in notes.get(None, []):
             typer.echo(f"Note: {words}.")
-        self._say_what_vouches(anchored)
-        return all(well) and not troubles.get(None) and (bool(known) or expected is None)
+        self._print_anchor(anchored)
+        return all(passed) and not errors.get(None) and (bool(known) or expected is None)
 
-    def _check_one(
+    def _check_workspace(
         self,
         db: sqlite_utils.Database,
         team: str,
         expected: str | None,
-        troubles: Sequence[str],
+        errors: Sequence[str],
         notes: dict[str | None, list[str]],
     ) -> bool:
         found = None
-        problems = list(troubles)
+        problems = list(errors)
         try:
             found = verify_chain(db, team, self._vault, expected)
         except ChainBroken as problem:
@@ -84,7 +88,7 @@ class AuditCheck:
         for words in notes.get(team, []):
             typer.echo(f"{team}: note: {words}.")
         for words in problems:
-            typer.echo(f"{team}: not well: {words}.")
+            typer.echo(f"{team}: failed: {words}.")
         if found is None or problems:
             return False
         if restored := [one for one in links_of(db, team) if one.entry.event is Event.RESTORED]:
@@ -93,11 +97,11 @@ class AuditCheck:
         if found.sealed:
             seal = "its end is sealed"
         elif self._vault is None:
-            seal = "its seal was not checked: there is no BUILDBELL_SECRET_KEY"
+            seal = "its seal was not checked: BUILDBELL_SECRET_KEY is not set"
         else:
             seal = "there is nothing to seal"
         end = f"the last is {found.last_seq} with hash {found.last_hash}" if found.last_seq else "none yet"
-        typer.echo(f"{team}: well: {counted(found.entries, 'entry', 'entries')}, {end}; {seal}.")
+        typer.echo(f"{team}: ok: {count_noun(found.entries, 'entry', 'entries')}, {end}; {seal}.")
         return True
 
     def _read_anchor(self) -> Anchored | None:
@@ -112,18 +116,18 @@ class AuditCheck:
             file = opened.enter_context(path.open(encoding="ascii", errors="surrogateescape", newline="\n"))
             yield from file
 
-    def _say_what_vouches(self, anchored: Anchored | None) -> None:
+    def _print_anchor(self, anchored: Anchored | None) -> None:
         if anchored is not None:
             files = ", ".join(map(str, self._files))
-            typer.echo(f"Compared with the anchor: {counted(anchored.lines, 'line')} in {files}.")
+            typer.echo(f"Compared with the anchor: {count_noun(anchored.lines, 'line')} in {files}.")
         elif self._address is not None:
-            typer.echo(NOT_READ_BACK)
+            typer.echo(ANCHOR_NOT_READABLE)
         else:
-            typer.echo(NOTHING_OUTSIDE)
+            typer.echo(NO_ANCHOR)
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """A number with its noun."""
+def count_noun(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun in singular or plural."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 

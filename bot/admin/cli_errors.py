@@ -1,4 +1,4 @@
-"""What every duty says to whoever typed it: one line for a problem, and a code that tells two kinds of them apart."""
+"""Errors of the operator commands: one line on standard error, and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot.settings import EnvFileUnreadable, in_words
+from bot.settings import EnvFileUnreadable, describe_errors
 from domain.audit_log import ChainBroken
 from domain.errors import ProviderError
 from domain.redaction.redactor import redact
@@ -21,52 +21,52 @@ from storage.backup import BackupCorrupt, BackupProblem
 from storage.database import DatabaseDamaged, DatabaseProblem
 from storage.key_rotation import UndecryptableValue
 
-# Something is not well with the data, as `buildbell doctor` says it; or the command can't be used so.
-NOT_WELL, MISUSED = 1, 2
-MOST_ROWS = 10
+# Exit codes: a problem with the data, or a command that was used wrongly.
+DATA_ERROR, USAGE_ERROR = 1, 2
+MAX_ROWS = 10
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class UsageError(Exception):
-    """The command can't be used so; the sentence says how."""
+    """The command was used wrongly; the message says how to use it."""
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Ends the program with one line for whatever can go wrong with a duty."""
+    """Turn any error of an operator command into one line and an exit code."""
     try:
         yield
     except ValidationError as problem:
-        stop(in_words(problem), MISUSED)
+        stop(describe_errors(problem), USAGE_ERROR)
     except UndecryptableValue as problem:
-        rows = "; ".join(problem.rows[:MOST_ROWS])
-        more = f"; and {len(problem.rows) - MOST_ROWS} more" if len(problem.rows) > MOST_ROWS else ""
+        rows = "; ".join(problem.rows[:MAX_ROWS])
+        more = f"; and {len(problem.rows) - MAX_ROWS} more" if len(problem.rows) > MAX_ROWS else ""
         stop(
-            f"nothing was changed, since not all can be opened: {rows}{more}. Put the key that sealed it behind the"
-            " others in BUILDBELL_SECRET_KEY, or let people link their accounts anew.",
-            NOT_WELL,
+            f"nothing was changed, because these can't be decrypted: {rows}{more}. Add the key that encrypted them at"
+            " the end of BUILDBELL_SECRET_KEY, or ask the users to connect their accounts again.",
+            DATA_ERROR,
         )
     except ChainBroken as problem:
-        stop(f"the audit log is not as it should be: {problem}. Nothing was changed.", NOT_WELL)
+        stop(f"the audit log failed its check: {problem}. Nothing was changed.", DATA_ERROR)
     except (DatabaseDamaged, BackupCorrupt, ProviderError, sqlite3.Error) as problem:
-        stop(str(problem), NOT_WELL)
+        stop(str(problem), DATA_ERROR)
     except (UsageError, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
-        stop(str(problem), MISUSED)
+        stop(str(problem), USAGE_ERROR)
     except BrokenPipeError:
-        raise  # whoever reads has enough
+        raise  # the reader of a pipe, such as `head`, has stopped
     except OSError as problem:
-        stop(f"{problem.filename or 'a file'}: {problem.strerror or problem}.", MISUSED)
+        stop(f"{problem.filename or 'a file'}: {problem.strerror or problem}.", USAGE_ERROR)
 
 
-def stop(words: str, code: int) -> NoReturn:
-    """End the program with this line."""
-    err.print(f"[red]buildbell:[/] {escape(redact(' '.join(words.split())))}")
+def stop(message: str, code: int) -> NoReturn:
+    """Print this line on standard error and exit with the code."""
+    err.print(f"[red]buildbell:[/] {escape(redact(' '.join(message.split())))}")
     sys.exit(code)
 
 
-def make_sure(question: str, *, yes: bool) -> None:
-    """Go on only if whoever typed the command wants it."""
+def require_confirmation(question: str, *, yes: bool) -> None:
+    """Ask for confirmation; exit if the answer is no."""
     if yes:
         return
     try:
@@ -75,4 +75,4 @@ def make_sure(question: str, *, yes: bool) -> None:
         err.print()
         wanted = False
     if not wanted:
-        stop("nothing was done. Say --yes to do it without being asked.", MISUSED)
+        stop("nothing was done. Add --yes to skip the question.", USAGE_ERROR)

@@ -1,4 +1,4 @@
-"""What there is at the providers now, as the beginning of watching after a restore."""
+"""Current state at the providers, from which polling starts again after a restore."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from storage.watch_reset import WatchBaseline
 
 
 class BaselineIncomplete(Exception):
-    """The list of all apps' builds is not what is needed: newest first, each with its app, filtered."""
+    """The list of all builds is unusable: not newest first, not filtered, or a build names no app."""
 
 
-async def read_beginning(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
-    """What there is of each of the apps; those that can't be seen are left out. Raises ProviderError."""
+async def read_baseline(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
+    """Read the builds of each app, without apps that the token can't see. Raises ProviderError."""
     async with HttpTransport() as http:
-        at_bitrise = await _at_bitrise(
+        at_bitrise = await _read_bitrise(
             settings, http, [app for app in apps if app.provider is Provider.BITRISE]
         )
-        at_buildio = await _at_buildio(
+        at_buildio = await _read_buildio(
             settings, http, [app for app in apps if app.provider is Provider.BUILDIO]
         )
     return WatchBaseline({**at_bitrise.builds, **at_buildio}, at_bitrise.requests)
 
 
-async def _at_bitrise(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> WatchBaseline:
+async def _read_bitrise(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> WatchBaseline:
     if not watched or settings.bitrise_token is None:
         return WatchBaseline()
     bitrise = BitriseClient(
@@ -51,13 +51,15 @@ async def _at_bitrise(settings: Settings, http: HttpTransport, watched: Sequence
         abort_rules=settings.abort_kinds,
     )
     try:
-        builds = await _of_all_apps(bitrise, watched)
+        builds = await _read_all_builds(bitrise, watched)
     except (BaselineIncomplete, Forbidden, NotFound, RequestRejected):
-        builds = await _of_each_app(BitriseBuildSource(bitrise, clock=_now), watched)
-    return WatchBaseline(builds, await _requests(bitrise, watched))
+        builds = await _read_each_app(BitriseBuildSource(bitrise, clock=_now), watched)
+    return WatchBaseline(builds, await _read_build_requests(bitrise, watched))
 
 
-async def _at_buildio(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _read_buildio(
+    settings: Settings, http: HttpTransport, watched: Sequence[App]
+) -> dict[str, Baseline]:
     if settings.buildio_token is None:
         return {}
     buildio = BuildioClient(
@@ -66,15 +68,15 @@ async def _at_buildio(settings: Settings, http: HttpTransport, watched: Sequence
         base_url=settings.buildio_api_url,
         clock=_now,
     )
-    return await _of_each_app(BuildioBuildSource(buildio, clock=_now), watched)
+    return await _read_each_app(BuildioBuildSource(buildio, clock=_now), watched)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _of_all_apps(bitrise: BitriseClient, watched: Sequence[App]) -> dict[str, Baseline]:
-    # The open ones are read last: one that ends between the two readings is in the first as open, so its end is seen.
+async def _read_all_builds(bitrise: BitriseClient, watched: Sequence[App]) -> dict[str, Baseline]:
+    # Read the open builds last: a build that ends in between is open in the first list, so its end is noticed later.
     builds: dict[str, Build] = {}
     async for page in bitrise.all_builds().pages():
         times = [build.triggered_at for build in page.items if build.triggered_at is not None]
@@ -93,18 +95,18 @@ async def _of_all_apps(bitrise: BitriseClient, watched: Sequence[App]) -> dict[s
     return {app.slug: Baseline(builds=tuple(by_app[app.slug]), at=newest) for app in watched}
 
 
-async def _of_each_app(reader: BuildSource, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _read_each_app(reader: BuildSource, watched: Sequence[App]) -> dict[str, Baseline]:
     found = {}
     for app in watched:
-        with suppress(Forbidden, NotFound):  # the bot can't look at it either
+        with suppress(Forbidden, NotFound):  # the bot can't poll it either
             found[app.slug] = await reader.baseline(app.slug)
     return found
 
 
-async def _requests(bitrise: BitriseClient, watched: Sequence[App]) -> list[BuildRequest]:
+async def _read_build_requests(bitrise: BitriseClient, watched: Sequence[App]) -> list[BuildRequest]:
     found: list[BuildRequest] = []
     for app in watched:
-        if app.public is not False:  # only public apps have any, and only they are asked while watching
+        if app.public is not False:  # only public apps have build requests, and only they are polled for them
             with suppress(Forbidden, NotFound, RequestRejected):
                 found += await bitrise.build_requests(app.slug)
     return found

@@ -1,1 +1,1 @@
-"""Checks of `buildbell doctor`: what keeps the bot from its work."""
+"""Checks of `buildbell doctor`."""

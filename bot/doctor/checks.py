@@ -1,4 +1,4 @@
-"""`buildbell doctor`: what would keep the bot from its work, one line each, with the cure."""
+"""Checks of `buildbell doctor`: one line each; a failed check says what to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor import installation_checks
-from bot.doctor.finding import Finding, clock, missing_scopes
-from bot.doctor.settings_checks import Looked
+from bot.doctor.finding import Finding, check_clock, missing_scopes
+from bot.doctor.settings_checks import CheckedSettings
 from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
 from bot.providers_setup import buildio_oauth
@@ -33,30 +33,30 @@ from services.slack.web_client import SlackNotReachable, TokenRefused, connect, 
 from storage.database import DatabaseProblem, check
 from storage.private_files import open_to_others, shared_folder
 
-LEAST_DISK = 100 * 1024 * 1024
-ASK_SECONDS = 5.0
-_ADDRESSES = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
+MIN_FREE_DISK = 100 * 1024 * 1024
+REQUEST_SECONDS = 5.0
+_URL_SETTINGS = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
 
 
-async def examine(looked: Looked) -> AsyncIterator[Finding]:
-    """Look at everything that the bot needs beside its settings, as far as those can be used; raises nothing."""
-    settings, can_use = looked.settings, looked.can_use
+async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
+    """Check everything that the bot needs besides valid settings, as far as those are usable. Raises nothing."""
+    settings, can_use = checked.settings, checked.can_use
     if can_use("database_url"):
-        yield _database(Path(settings.database_path))
-        yield _files(Path(settings.database_path))
+        yield _check_database(Path(settings.database_path))
+        yield _check_files(Path(settings.database_path))
     if can_use("audit_anchor"):
-        yield await _audit_anchor(settings)
+        yield await _check_audit_anchor(settings)
     if can_use("host", "port"):
-        yield await _serving(settings)
-    if can_use(*_ADDRESSES):
-        yield _addresses(settings)
-    async with AsyncExitStack() as open_things:
-        session = await open_things.enter_async_context(create_slack_session())
+        yield await _check_port(settings)
+    if can_use(*_URL_SETTINGS):
+        yield _check_urls(settings)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(create_slack_session())
         slack = web_client(settings.slack_api_url, settings.slack_bot_token, session, patient=False)
         if can_use("slack_api_url"):
-            async for finding in _slack(slack, looked):
+            async for finding in _check_slack(slack, checked):
                 yield finding
-        http = await open_things.enter_async_context(HttpTransport())
+        http = await stack.enter_async_context(HttpTransport())
         if settings.bitrise_token is not None and can_use("bitrise_api_url"):
             bitrise = BitriseClient(
                 http,
@@ -64,7 +64,7 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
                 base_url=settings.bitrise_api_url,
                 clock=lambda: datetime.now(UTC),
             )
-            async for finding in _bitrise(bitrise):
+            async for finding in _check_bitrise(bitrise):
                 yield finding
         if settings.buildio_token is not None and can_use("buildio_api_url"):
             buildio = BuildioClient(
@@ -73,16 +73,16 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
                 base_url=settings.buildio_api_url,
                 clock=lambda: datetime.now(UTC),
             )
-            async for finding in _buildio(buildio):
+            async for finding in _check_buildio(buildio):
                 yield finding
         if can_use("buildio_api_url", "buildio_client_id", "buildio_client_secret", "public_url"):
             door = buildio_oauth(settings, http, lambda: datetime.now(UTC))
             if door is not None:
-                yield await _sign_in(door)
+                yield await _check_oauth(door)
 
 
-async def _slack(slack: AsyncWebClient, looked: Looked) -> AsyncIterator[Finding]:
-    settings = looked.settings
+async def _check_slack(slack: AsyncWebClient, checked: CheckedSettings) -> AsyncIterator[Finding]:
+    settings = checked.settings
     if settings.many_workspaces:
         needed = (
             "slack_client_id",
@@ -92,55 +92,57 @@ async def _slack(slack: AsyncWebClient, looked: Looked) -> AsyncIterator[Finding
             "buildbell_secret_key",
             "database_url",
         )
-        if looked.can_use(*needed):
-            async for finding in installation_checks.look(slack, settings):
+        if checked.can_use(*needed):
+            async for finding in installation_checks.check_installations(slack, settings):
                 yield finding
         return
-    if settings.slack_bot_token is not None and looked.can_use("slack_bot_token"):
-        async for finding in _workspace(slack, settings):
+    if settings.slack_bot_token is not None and checked.can_use("slack_bot_token"):
+        async for finding in _check_workspace(slack, settings):
             yield finding
     if settings.slack_app_token is not None:
-        if looked.can_use("slack_app_token"):
-            yield await _socket_mode(slack, settings)
+        if checked.can_use("slack_app_token"):
+            yield await _check_socket_mode(slack, settings)
     elif settings.slack_signing_secret is not None:
         yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
 
 
-async def _workspace(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
-    began = time.perf_counter()
+async def _check_workspace(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+    started = time.perf_counter()
     try:
-        who = await connect(slack)
+        identity = await connect(slack)
     except TokenRefused as problem:
         yield Finding(
             "Slack token", str(problem), "copy the Bot User OAuth Token (xoxb-…) into SLACK_BOT_TOKEN"
         )
         return
     except SlackNotReachable as problem:
-        yield _not_reachable("Slack", problem, settings)
+        yield _unreachable("Slack", problem, settings)
         return
-    took = (time.perf_counter() - began) * 1000
-    yield Finding("Slack token", f"workspace {who.team_name} ({who.team}), answered in {took:.0f} ms")
-    yield _scopes(who.scopes)
-    yield clock(who.answered_at)
+    milliseconds = (time.perf_counter() - started) * 1000
+    yield Finding(
+        "Slack token", f"workspace {identity.team_name} ({identity.team}), answered in {milliseconds:.0f} ms"
+    )
+    yield _check_scopes(identity.scopes)
+    yield check_clock(identity.answered_at)
 
 
-def _not_reachable(what: str, problem: SlackNotReachable, settings: Settings) -> Finding:
+def _unreachable(what: str, problem: SlackNotReachable, settings: Settings) -> Finding:
     return Finding(what, str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})")
 
 
-def _scopes(granted: frozenset[str]) -> Finding:
+def _check_scopes(granted: frozenset[str]) -> Finding:
     if not granted:
-        return Finding("Slack scopes", "not told by Slack; nothing to compare")
+        return Finding("Slack scopes", "not reported by Slack; nothing to compare")
     if missing := missing_scopes(granted):
         return Finding(
             "Slack scopes",
             f"missing {', '.join(missing)}",
-            "update the app from manifest.yml and install it again",
+            "update the app from manifest.yml and reinstall it",
         )
     return Finding("Slack scopes", f"all {len(bot_scopes())} granted")
 
 
-async def _socket_mode(slack: AsyncWebClient, settings: Settings) -> Finding:
+async def _check_socket_mode(slack: AsyncWebClient, settings: Settings) -> Finding:
     token = settings.slack_app_token
     try:
         await open_connection(slack, token.get_secret_value() if token else "")
@@ -148,31 +150,31 @@ async def _socket_mode(slack: AsyncWebClient, settings: Settings) -> Finding:
         return Finding(
             "Socket Mode",
             str(problem),
-            "make an app-level token (xapp-…) with connections:write, switch Socket Mode on, set SLACK_APP_TOKEN",
+            "create an app-level token (xapp-…) with connections:write, enable Socket Mode, set SLACK_APP_TOKEN",
         )
     except SlackNotReachable as problem:
-        return _not_reachable("Socket Mode", problem, settings)
+        return _unreachable("Socket Mode", problem, settings)
     return Finding("Socket Mode", "SLACK_APP_TOKEN may open connections")
 
 
-async def _serving(settings: Settings) -> Finding:
-    """Whether HOST and PORT can be had, or are had by a bot that runs."""
+async def _check_port(settings: Settings) -> Finding:
+    """Check that HOST and PORT are free, or used by a running bot."""
     try:
         server = await listen(asyncio.Protocol, settings.host, settings.port)
     except CannotServe as problem:
-        if await _answers_as_buildbell(settings):
-            return Finding("Port", f"{settings.port}, where a Buildbell runs")
-        return Finding("Port", str(problem), "change it, or end what is in the way")
+        if await _is_buildbell_running(settings):
+            return Finding("Port", f"{settings.port}, used by a running Buildbell")
+        return Finding("Port", str(problem), "change it, or stop the other program")
     server.close()
     return Finding("Port", f"{settings.port or 'any'} on {settings.host} is free")
 
 
-async def _answers_as_buildbell(settings: Settings) -> bool:
-    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for all addresses, to be asked at one
-    host = own.get(settings.host, settings.host)
+async def _is_buildbell_running(settings: Settings) -> bool:
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - wildcard addresses, each with a concrete one to call
+    host = loopback.get(settings.host, settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
-        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             said = await answer.json()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
@@ -180,7 +182,7 @@ async def _answers_as_buildbell(settings: Settings) -> bool:
     return isinstance(said, dict) and {"ready", "slack", "last_look"} <= said.keys()
 
 
-async def _bitrise(bitrise: BitriseClient) -> AsyncIterator[Finding]:
+async def _check_bitrise(bitrise: BitriseClient) -> AsyncIterator[Finding]:
     try:
         me = await bitrise.me()
         apps = 0
@@ -188,14 +190,14 @@ async def _bitrise(bitrise: BitriseClient) -> AsyncIterator[Finding]:
             apps = page.total or len(page.items)
             break
     except ProviderError as problem:
-        yield Finding("Bitrise", str(problem), await _bitrise_cure(bitrise, problem))
+        yield Finding("Bitrise", str(problem), await _bitrise_fix(bitrise, problem))
         return
     yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
-    yield _apps("Bitrise apps", apps)
+    yield _count_apps("Bitrise apps", apps)
 
 
-async def _bitrise_cure(bitrise: BitriseClient, problem: ProviderError) -> str:
-    """Say whether token or address is at fault: the API's roots answer without a token ("Root URLs")."""
+async def _bitrise_fix(bitrise: BitriseClient, problem: ProviderError) -> str:
+    """Find out whether the token or the URL is wrong: the API's roots answer without a token ("Root URLs")."""
     refused = isinstance(problem, InvalidToken | Forbidden)
     if not refused and not isinstance(problem, NotFound):
         return "check the network, BITRISE_API_URL and BITRISE_TOKEN"
@@ -204,11 +206,11 @@ async def _bitrise_cure(bitrise: BitriseClient, problem: ProviderError) -> str:
     except (ProviderError, ValueError):
         return "check BITRISE_TOKEN and BITRISE_API_URL"
     if refused:
-        return "BITRISE_API_URL is right: check BITRISE_TOKEN"
+        return "BITRISE_API_URL is correct: check BITRISE_TOKEN"
     return "BITRISE_API_URL must end with the version, as in https://api.bitrise.io/v0.1"
 
 
-async def _buildio(buildio: BuildioClient) -> AsyncIterator[Finding]:
+async def _check_buildio(buildio: BuildioClient) -> AsyncIterator[Finding]:
     try:
         me = await buildio.me()
         apps = len(await buildio.apps())
@@ -216,61 +218,69 @@ async def _buildio(buildio: BuildioClient) -> AsyncIterator[Finding]:
         yield Finding("Build.io", str(problem), "check BUILDIO_TOKEN and BUILDIO_API_URL")
         return
     yield Finding("Build.io", f"as {me.email}")
-    yield _apps("Build.io apps", apps)
+    yield _count_apps("Build.io apps", apps)
 
 
-async def _sign_in(door: OAuthFlow) -> Finding:
+async def _check_oauth(oauth: OAuthFlow) -> Finding:
     try:
-        await door.check()
+        await oauth.check()
     except InvalidToken as problem:
         return Finding(
             "Build.io sign-in",
             str(problem),
-            "copy the application's id and secret into BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET",
+            "copy the application's ID and secret into BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET",
         )
     except ProviderError as problem:
         return Finding("Build.io sign-in", str(problem), "check BUILDIO_API_URL")
-    return Finding("Build.io sign-in", "the application is known to Build.io with its secret")
+    return Finding("Build.io sign-in", "Build.io accepts the application's ID and secret")
 
 
-def _files(path: Path) -> Finding:
-    if others := open_to_others(path):
-        names = ", ".join(one.name for one in others)
-        return Finding("Files", f"others can read {names}", "start the bot once, which mends that")
+def _check_files(path: Path) -> Finding:
+    if readable_files := open_to_others(path):
+        names = ", ".join(one.name for one in readable_files)
+        return Finding(
+            "Files",
+            f"other users of this machine can read {names}",
+            "start the bot once, which corrects the permissions",
+        )
     if (folder := shared_folder(path)) is not None:
         return Finding(
             "Files",
-            f"nobody but their owner can read them, but others can look into {folder}; a folder of the database's own"
+            f"only their owner can read them, but other users can list {folder}; a separate folder for the database"
             " with chmod 700 is better",
         )
-    return Finding("Files", "nobody but their owner can read them")
+    return Finding("Files", "only their owner can read them")
 
 
-async def _audit_anchor(settings: Settings) -> Finding:
+async def _check_audit_anchor(settings: Settings) -> Finding:
     address = settings.audit_anchor
     if address is None:
         return Finding(
             "Audit anchor",
-            "not set: that a whole older database was put in place would not show. Worth setting: AUDIT_ANCHOR, a file"
-            " in another place or a syslog",
+            "not set: if the whole database is replaced by an older one, nothing detects it. Set AUDIT_ANCHOR to a"
+            " file in another place or a syslog",
         )
-    if address.kind == "file" and (reason := _why_not_writable(address.path)):
-        return Finding("Audit anchor", reason, "make its folder, or change AUDIT_ANCHOR")
+    if address.kind == "file" and (reason := _write_error(address.path)):
+        return Finding("Audit anchor", reason, "create its folder, or change AUDIT_ANCHOR")
     if address.kind == "unix" and not address.path.exists():
         return Finding(
-            "Audit anchor", f"there is no socket {address.path}", "start syslog, or change AUDIT_ANCHOR"
+            "Audit anchor",
+            f"the socket {address.path} does not exist",
+            "start syslog, or change AUDIT_ANCHOR",
         )
     if address.host:
         try:
             await asyncio.get_running_loop().getaddrinfo(address.host, address.port)
         except (OSError, UnicodeError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else "it is no name"
-            return Finding("Audit anchor", f"{address.host} is not known ({reason})", "change AUDIT_ANCHOR")
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not a host name"
+            return Finding(
+                "Audit anchor", f"{address.host} can't be resolved ({reason})", "change AUDIT_ANCHOR"
+            )
     return Finding("Audit anchor", f"{address}; `buildbell audit --verify` compares with it")
 
 
-def _why_not_writable(path: Path) -> str | None:
-    """Why a file can't be made or written, tried without leaving anything; None where it can."""
+def _write_error(path: Path) -> str | None:
+    """Return why a file can't be created or written, without leaving a trace; None if it can."""
     try:
         if path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
@@ -282,38 +292,40 @@ def _why_not_writable(path: Path) -> str | None:
     return None
 
 
-def _apps(what: str, count: int) -> Finding:
+def _count_apps(what: str, count: int) -> Finding:
     if not count:
-        return Finding(what, "the token sees none", "give its owner access to the apps to watch")
-    return Finding(what, f"{count} can be watched")
+        return Finding(what, "the token sees none", "give its owner access to the apps")
+    return Finding(what, f"the token sees {count}")
 
 
-def _addresses(settings: Settings) -> Finding:
-    """Over what tokens travel; an address that would show them to others is refused with the settings."""
-    plain = [name.upper() for name in _ADDRESSES if (getattr(settings, name) or "").startswith("http://")]
+def _check_urls(settings: Settings) -> Finding:
+    """List the URLs that use plain http; the settings accept them only for this machine."""
+    plain = [name.upper() for name in _URL_SETTINGS if (getattr(settings, name) or "").startswith("http://")]
     if plain:
-        return Finding("Addresses", f"https://, but for {', '.join(plain)}, on this machine")
-    return Finding("Addresses", "all are https://, so tokens never travel in clear")
+        return Finding("Addresses", f"all use https://, except {', '.join(plain)}, on this machine")
+    return Finding("Addresses", "all use https://, so tokens are never sent unencrypted")
 
 
-def _database(path: Path) -> Finding:
-    """Whether the file can be written, or made with all its folders, as the bot does at its start."""
+def _check_database(path: Path) -> Finding:
+    """Check that the file can be written, or created with its folders, as the bot does when it starts."""
     path = path.resolve()
     folder = next(one for one in path.parents if one.exists())
-    if reason := _why_not_writable(path if folder == path.parent else folder / path.name):
-        return Finding("Database", reason, "make its folder, let the bot write there, or change DATABASE_URL")
+    if reason := _write_error(path if folder == path.parent else folder / path.name):
+        return Finding(
+            "Database", reason, "create its folder, let the bot write there, or change DATABASE_URL"
+        )
     try:
         check(path)
     except DatabaseProblem as problem:
-        return Finding("Database", str(problem), "see above, or change DATABASE_URL")
+        return Finding("Database", str(problem), "do what the message says, or change DATABASE_URL")
     free = shutil.disk_usage(folder).free
-    if free < LEAST_DISK:
-        return Finding("Database", f"only {free // 2**20} MB free in {folder}", "make room on the disk")
+    if free < MIN_FREE_DISK:
+        return Finding("Database", f"only {free // 2**20} MB free in {folder}", "free some disk space")
     state = (
-        "sound"
+        "ok"
         if path.exists()
-        else "will be made"
+        else "will be created"
         if folder == path.parent
-        else "will be made, with its folder"
+        else "will be created, with its folder"
     )
     return Finding("Database", f"{path}, {state}")

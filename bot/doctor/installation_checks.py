@@ -1,4 +1,4 @@
-"""What `buildbell doctor` finds where many workspaces install the app. It changes nothing, and exchanges no token."""
+"""Checks of `buildbell doctor` for many workspaces. They change nothing and refresh no token."""
 
 from __future__ import annotations
 
@@ -10,36 +10,40 @@ from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.finding import Finding, clock, missing_scopes
+from bot.doctor.finding import Finding, check_clock, missing_scopes
 from bot.settings import Settings, is_loopback
 from bot.slack.installation_flow import CALLBACK, INSTALL
 from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
 from storage.installations import StoredInstallation, stored_installations
 
-# So many are asked; it is a look, and no census.
-MOST_ASKED = 50
+# Only this many installations are checked, to keep the check short.
+MAX_CHECKED = 50
 
 
-async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
-    """Look at the app's own id, at its addresses, and at what stands in the database; raises nothing."""
-    yield await _client(slack, settings)
-    yield public_address(settings.public_url or "", settings.slack_api_url)
+async def check_installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+    """Check the client ID, the URLs and the stored installations. Raises nothing."""
+    yield await _check_client(slack, settings)
+    yield check_public_url(settings.public_url or "", settings.slack_api_url)
     yield Finding(
-        "Redirect URL", f"{settings.public_url}{CALLBACK} must be one of the app's (OAuth & Permissions)"
+        "Redirect URL",
+        f"{settings.public_url}{CALLBACK} must be one of the app's redirect URLs (OAuth & Permissions)",
     )
-    named = ", ".join(settings.slack_workspaces)
-    yield Finding("Who may install", f"{named} (SLACK_WORKSPACES)" if named else "whoever finds the page")
+    workspaces = ", ".join(settings.slack_workspaces)
+    yield Finding(
+        "Who may install", f"{workspaces} (SLACK_WORKSPACES)" if workspaces else "anyone who finds the page"
+    )
     if settings.service_token_acts:
         yield Finding(
-            "Who acts", f"SERVICE_TOKEN_ACTS is 1: every member of {named} reads and acts with BITRISE_TOKEN"
+            "Who acts",
+            f"SERVICE_TOKEN_ACTS is 1: every member of {workspaces} reads and acts with BITRISE_TOKEN",
         )
     yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
-    async for finding in _installations(slack, settings):
+    async for finding in _check_all(slack, settings):
         yield finding
 
 
-async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
+async def _check_client(slack: AsyncWebClient, settings: Settings) -> Finding:
     secret = settings.slack_client_secret
     try:
         await check_app(
@@ -50,7 +54,7 @@ async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
         )
     except TokenRefused as problem:
         return Finding(
-            "Client id",
+            "Client ID",
             str(problem),
             "copy Client ID and Client Secret (Basic Information) into SLACK_CLIENT_ID and SLACK_CLIENT_SECRET",
         )
@@ -58,80 +62,80 @@ async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
         return Finding(
             "Slack", str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})"
         )
-    return Finding("Client id", f"{settings.slack_client_id}, known to Slack with its secret")
+    return Finding("Client ID", f"{settings.slack_client_id}, accepted by Slack with its secret")
 
 
-def public_address(url: str, slack_api_url: str) -> Finding:
-    """Whether Slack and people's browsers can reach the bot there, by the address's form alone."""
+def check_public_url(url: str, slack_api_url: str) -> Finding:
+    """Check from the URL alone whether Slack and browsers can reach the bot."""
     address = urlsplit(url)
     if is_loopback(address.hostname):
         if is_loopback(urlsplit(slack_api_url).hostname):
-            return Finding("Public address", f"{url}, on this machine, as Slack is")
+            return Finding("Public address", f"{url}, on this machine, like Slack")
         return Finding(
             "Public address",
-            f"{url} is this machine alone",
-            "set PUBLIC_URL to the address at which Slack and people's browsers reach the bot",
+            f"{url} is reachable only from this machine",
+            "set PUBLIC_URL to the URL at which Slack and browsers reach the bot",
         )
     if address.scheme != "https":
         return Finding(
             "Public address",
             f"{url} is not https",
-            "Slack leads people back over https only: put a proxy with TLS in front",
+            "Slack redirects people only to https: put a proxy with TLS in front",
         )
     return Finding("Public address", f"{url}; people install at {url}{INSTALL}")
 
 
-async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+async def _check_all(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
     vault = settings.secret_box()
     if vault is None:
         return
     try:
         found = stored_installations(Path(settings.database_path), vault)
     except sqlite3.DatabaseError:
-        return  # the database's own finding says it
-    more = f"; the first {MOST_ASKED} are asked" if len(found) > MOST_ASKED else ""
+        return  # the check of the database reports it
+    more = f"; the first {MAX_CHECKED} are checked" if len(found) > MAX_CHECKED else ""
     yield Finding("Installations", f"{len(found)}{more}" if found else "none yet")
-    told_the_time = False
+    clock_checked = False
     allowed = AllowedWorkspaces(settings.slack_workspaces)
-    for one in found[:MOST_ASKED]:
+    for one in found[:MAX_CHECKED]:
         if not allowed.includes(one.organisation, one.team):
             yield Finding(
                 _name_of(one),
                 "not served: SLACK_WORKSPACES does not name it",
-                "add it to SLACK_WORKSPACES, or let its admins take the app out",
+                "add it to SLACK_WORKSPACES, or ask its admins to uninstall the app",
             )
             continue
-        finding, who = await _installation(slack, one)
+        finding, identity = await _check_one(slack, one)
         yield finding
-        if who is not None and not told_the_time:
-            told_the_time = True
-            yield clock(who.answered_at)
+        if identity is not None and not clock_checked:
+            clock_checked = True
+            yield check_clock(identity.answered_at)
 
 
 def _name_of(one: StoredInstallation) -> str:
-    return f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
+    return f"Installed in {one.name or 'an unnamed workspace'} ({one.team or one.organisation})"
 
 
-async def _installation(slack: AsyncWebClient, one: StoredInstallation) -> tuple[Finding, BotIdentity | None]:
+async def _check_one(slack: AsyncWebClient, one: StoredInstallation) -> tuple[Finding, BotIdentity | None]:
     what = _name_of(one)
     if one.token is None:
-        cure = "set BUILDBELL_SECRET_KEY to the key that it was sealed with, or install the app there again"
-        return Finding(what, "its token can't be opened", cure), None
+        fix = "set BUILDBELL_SECRET_KEY to the key that encrypted it, or reinstall the app there"
+        return Finding(what, "its token can't be decrypted", fix), None
     if one.ends_at is not None and one.ends_at <= datetime.now(UTC):
-        return Finding(what, "its token has ended; the bot exchanges it at the next call"), None
+        return Finding(what, "its token has expired; the bot refreshes it at the next call"), None
     slack.token = one.token.get_secret_value()
     try:
-        who = await connect(slack, "its token")
+        identity = await connect(slack, "its token")
     except TokenRefused as problem:
-        return Finding(what, str(problem), "install the app there again"), None
+        return Finding(what, str(problem), "reinstall the app there"), None
     except SlackNotReachable as problem:
         return Finding(what, str(problem), "try again later"), None
     finally:
         slack.token = None
-    if missing := missing_scopes(who.scopes):
+    if missing := missing_scopes(identity.scopes):
         return Finding(
             what,
             f"missing {', '.join(missing)}",
-            "update the app from manifest.yml and install it there again",
-        ), who
-    return Finding(what, "its token works, with all scopes"), who
+            "update the app from manifest.yml and reinstall it there",
+        ), identity
+    return Finding(what, "its token works and has all scopes"), identity

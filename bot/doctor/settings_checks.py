@@ -1,4 +1,4 @@
-"""What is wrong with the settings, each by its name: for `buildbell doctor`, which goes on after a bad one."""
+"""Checks of each setting by name for `buildbell doctor`, which continues after an invalid one."""
 
 from __future__ import annotations
 
@@ -12,106 +12,106 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.doctor.finding import Finding
-from bot.settings import Settings, problems_by_name
+from bot.settings import Settings, errors_by_name
 from domain.access_policy import InvalidAccessRule
 
-# How alike a name must be to one of a setting. `.env` is the bot's own; the environment holds other programs' names,
-# too, of which short ones are alike by chance.
-_ALIKE_IN_FILE, _ALIKE_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT = 0.75, 0.85, 8
+# Minimum similarity between an unknown name and a setting. `.env` belongs to the bot; the environment also holds
+# names of other programs, and short ones may be similar by chance.
+_SIMILAR_IN_FILE, _SIMILAR_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT = 0.75, 0.85, 8
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
-class _SettingsAsTheyAre(Settings):
-    """The settings, also where they do not fit together."""
+class _UncheckedSettings(Settings):
+    """Settings that may contradict each other."""
 
-    refuses_conflicts = False
+    rejects_conflicts = False
 
 
 @dataclass(frozen=True)
-class Looked:
-    """The settings as far as they can be read; those that are `unusable`, by their fields' names, have defaults."""
+class CheckedSettings:
+    """Settings as far as they are readable; those named in `unusable` have their defaults."""
 
     settings: Settings
     unusable: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
 
     def can_use(self, *names: str) -> bool:
-        """Whether all of these settings are as somebody has set them."""
+        """Return whether all of these settings have the values that were set."""
         return self.unusable.isdisjoint(names)
 
 
-def look_at_settings(**given: Any) -> Looked:
-    """Read all settings, and say of each what is wrong with it; `given` is what pydantic's settings take."""
+def check_settings(**values: Any) -> CheckedSettings:
+    """Read all settings and report what is wrong with each; `values` go to pydantic's settings."""
     findings, unusable = [], set[str]()
     try:
-        settings: Settings = _SettingsAsTheyAre(**given)
+        settings: Settings = _UncheckedSettings(**values)
     except ValidationError as problem:
-        for name, words in problems_by_name(problem).items():
+        for name, words in errors_by_name(problem).items():
             unusable.add(name)
             findings.append(
                 Finding(name.upper(), words, f"correct {name.upper()} in .env or the environment")
             )
         defaults = {name: Settings.model_fields[name].get_default() for name in unusable}
-        settings = _SettingsAsTheyAre(**given | defaults)
+        settings = _UncheckedSettings(**values | defaults)
     unreadable = {name.upper() for name in unusable}
     for conflict in settings.conflicts():
-        if any(name in conflict.words for name in unreadable):
-            continue  # it is about the default that stands in for what can't be read
+        if any(name in conflict.message for name in unreadable):
+            continue  # it is about the default that replaces an unreadable value
         unusable.update(conflict.names)
-        findings.append(Finding("Settings", "something is missing or does not fit", conflict.words))
-    findings += _each_by_itself(settings, unusable)
-    return Looked(settings, frozenset(unusable), findings)
+        findings.append(Finding("Settings", "a setting is missing or contradicts another", conflict.message))
+    findings += _check_files_and_keys(settings, unusable)
+    return CheckedSettings(settings, frozenset(unusable), findings)
 
 
-def _each_by_itself(settings: Settings, unusable: Iterable[str]) -> Iterator[Finding]:
+def _check_files_and_keys(settings: Settings, unusable: Iterable[str]) -> Iterator[Finding]:
     if "policy_file" not in unusable:
-        yield _policy_file(settings)
+        yield _check_policy_file(settings)
     if "buildbell_secret_key" not in unusable:
-        yield _secret_key(settings)
+        yield _check_secret_key(settings)
     if settings.bitrise_webhook_secret is not None and settings.webhook_secret is None:
         yield Finding(
             "Webhooks",
-            "BITRISE_WEBHOOK_SECRET is set and WEBHOOK_SECRET is not, so none is taken",
-            "set WEBHOOK_SECRET, too, or leave both out",
+            "BITRISE_WEBHOOK_SECRET is set but WEBHOOK_SECRET is not, so no webhook is accepted",
+            "set WEBHOOK_SECRET too, or remove both",
         )
 
 
-def _policy_file(settings: Settings) -> Finding:
+def _check_policy_file(settings: Settings) -> Finding:
     try:
         rules = settings.operator_rules()
     except InvalidAccessRule as problem:
-        return Finding("Policy", str(problem), "correct the file, or POLICY_FILE (docs/access-rules.md)")
+        return Finding("Policy", str(problem), "correct the file or POLICY_FILE (docs/access-rules.md)")
     if settings.policy_file is None:
-        return Finding("Policy", "no POLICY_FILE, so the operator narrows nothing")
+        return Finding("Policy", "POLICY_FILE is not set, so there are no rules of the operator")
     return Finding(
         "Policy", f"{settings.policy_file}, with {len(rules)} {'rule' if len(rules) == 1 else 'rules'}"
     )
 
 
-def _secret_key(settings: Settings) -> Finding:
+def _check_secret_key(settings: Settings) -> Finding:
     if settings.buildbell_secret_key is not None:
-        return Finding("Key", "BUILDBELL_SECRET_KEY is set, and seals the tokens that people link")
+        return Finding("Key", "BUILDBELL_SECRET_KEY is set and encrypts stored tokens")
     if settings.service_token_acts and settings.buildio_token is None:
         return Finding(
             "Key",
-            "BUILDBELL_SECRET_KEY is not set: nobody can link an account, and all act with BITRISE_TOKEN",
+            "BUILDBELL_SECRET_KEY is not set: users can't connect accounts, and everyone acts with BITRISE_TOKEN",
         )
     return Finding(
         "Key",
-        "BUILDBELL_SECRET_KEY is not set, so nobody can link an account",
-        "set it to what `buildbell new-key` prints",
+        "BUILDBELL_SECRET_KEY is not set, so users can't connect accounts",
+        "set it to a key from `buildbell new-key`",
     )
 
 
-def look_for_misspelt_names(environment: Iterable[str], file: Iterable[str]) -> Mapping[str, str]:
-    """Names that are probably meant to be settings, each with the setting's; none that is set itself is meant."""
+def find_misspelled_names(environment: Iterable[str], file: Iterable[str]) -> Mapping[str, str]:
+    """Return probably misspelled names, each with the setting it resembles; only unset settings are suggested."""
     environment, file = list(environment), list(file)
     known = {name.upper() for name in Settings.model_fields}
     unset = sorted(known - {name.upper() for name in (*environment, *file)})
     found = {}
     for names, alike, shortest in (
-        (file, _ALIKE_IN_FILE, 1),
-        (environment, _ALIKE_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT),
+        (file, _SIMILAR_IN_FILE, 1),
+        (environment, _SIMILAR_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT),
     ):
         for name in names:
             upper = name.upper()
@@ -125,8 +125,8 @@ def look_for_misspelt_names(environment: Iterable[str], file: Iterable[str]) -> 
     return found
 
 
-def names_in(file: Path) -> list[str]:
-    """The names that a file such as .env gives values to; none where it can't be read."""
+def assigned_names(file: Path) -> list[str]:
+    """Return the names that a file such as .env assigns; empty if it can't be read."""
     try:
         return _ASSIGNED.findall(file.read_text(encoding="utf-8", errors="replace"))
     except OSError:

@@ -1,1 +1,1 @@
-"""The bot's lines to Slack: its Web API client, and its Socket Mode connections."""
+"""Slack connection: workspaces, installation, token rotation, payload validation, Socket Mode."""

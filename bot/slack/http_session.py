@@ -1,4 +1,4 @@
-"""The one session of all calls to Slack: nothing that it sends is sent on elsewhere, and no answer is endless."""
+"""HTTP session for all calls to Slack: it follows no redirects and limits the size of responses."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from types import SimpleNamespace
 import aiohttp
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
-# The largest are pages of users or messages, a few megabytes.
-LARGEST_ANSWER = 16 * 1024 * 1024
+# The largest responses are pages of users or messages, a few megabytes.
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """An answer of which only so much is read."""
+    """Response with a size limit."""
 
     async def read(self) -> bytes:
-        """The whole body. Raises ClientPayloadError where there is too much of it."""
+        """Read the whole body. Raises ClientPayloadError if it is too large."""
         if self._body is None:
             content = bytearray()
             async for piece in self.content.iter_any():
                 content += piece
-                if len(content) > LARGEST_ANSWER:
+                if len(content) > MAX_RESPONSE_BYTES:
                     self.close()
-                    raise aiohttp.ClientPayloadError("the answer is larger than is read")
+                    raise aiohttp.ClientPayloadError("the response is too large")
             self._body = bytes(content)
         return await super().read()
 
 
 def create_slack_session() -> aiohttp.ClientSession:
-    """The session; without it each call would open a connection of its own."""
+    """Create the session; without a shared one, each call would open a connection."""
     stays = aiohttp.TraceConfig()
-    stays.on_request_redirect.append(_refuse)
+    stays.on_request_redirect.append(_reject_redirect)
     return aiohttp.ClientSession(
         timeout=REQUEST_TIMEOUT,
         connector=aiohttp.TCPConnector(limit=100),
@@ -39,10 +39,10 @@ def create_slack_session() -> aiohttp.ClientSession:
     )
 
 
-async def _refuse(
+async def _reject_redirect(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """Follow no redirect: neither token nor message may go where an answer sends them, and Slack sends nowhere."""
+    """Reject redirects: Slack never sends any, and neither token nor message may go elsewhere."""
     answer = request.response
     answer.close()
     raise aiohttp.ClientResponseError(

@@ -1,4 +1,4 @@
-"""How a workspace or an organisation installs the app: Slack's OAuth flow ("Installing with OAuth")."""
+"""Installation of the app in a workspace or organisation: Slack's OAuth flow ("Installing with OAuth")."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ INSTALL = "/slack/install"
 CALLBACK = "/slack/oauth_redirect"
 COOKIE = "buildbell-install"
 
-_WORD = re.compile(r"[a-z_]{1,64}")
-# Whose fault it is: the browser's that came, or neither ours nor theirs.
+_ERROR_CODE = re.compile(r"[a-z_]{1,64}")
+# HTTP status of each failure; all others are 400.
 _STATUSES = {
     "access_denied": 200,
     "not_allowed_here": 403,
@@ -44,11 +44,11 @@ _STATUSES = {
 
 
 class InstallationFailed(Exception):
-    """An installation that could not be finished; the word says why."""
+    """An installation failed; the message is the error code."""
 
 
 class InstallationFlow:
-    """The two pages of the flow. The state is issued once, taken once, and bound to the browser by a cookie."""
+    """Pages of the flow. A state is issued once, used once, and bound to the browser by a cookie."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class InstallationFlow:
         scopes: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
-        """The settings must hold SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and PUBLIC_URL."""
+        """Take settings with SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and PUBLIC_URL."""
         secret = settings.slack_client_secret
         self._states = states
         self._again = f"{settings.public_url}{INSTALL}"
         self._flow = _Flow(
             client=client,
-            logger=_silent(),
+            logger=_silent_logger(),
             settings=AsyncOAuthSettings(
                 client_id=settings.slack_client_id,
                 client_secret=secret.get_secret_value() if secret else None,
@@ -75,7 +75,7 @@ class InstallationFlow:
                 redirect_uri=f"{settings.public_url}{CALLBACK}",
                 install_path=INSTALL,
                 redirect_uri_path=CALLBACK,
-                install_page_rendering_enabled=False,  # whoever comes here wants to install; Slack's page asks
+                install_page_rendering_enabled=False,  # Slack's page asks for confirmation
                 authorization_url=settings.slack_authorize_url,
                 installation_store=installations,
                 installation_store_bot_only=True,
@@ -88,48 +88,50 @@ class InstallationFlow:
         self._flow.allowed = AllowedWorkspaces(settings.slack_workspaces)
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the flow's pages."""
-        # Who only wants to know whether the page is there must not begin an installation.
+        """Add the routes of the pages."""
+        # A HEAD request must not start an installation.
         app.router.add_get(INSTALL, self._install, allow_head=False)
-        app.router.add_get(CALLBACK, self._come_back, allow_head=False)
+        app.router.add_get(CALLBACK, self._callback, allow_head=False)
 
     async def _install(self, request: web.Request) -> web.Response:
-        return await _answer(await self._flow.handle_installation(_asked(request)))
+        return await _http_response(await self._flow.handle_installation(_bolt_request(request)))
 
-    async def _come_back(self, request: web.Request) -> web.Response:
-        asked = _asked(request)
+    async def _callback(self, request: web.Request) -> web.Response:
+        bolt_request = _bolt_request(request)
         try:
-            if "error" in asked.query:
-                # Nobody goes on with it: its state is of no use any more.
-                await self._states.async_consume(asked.query.get("state", [""])[0])
-            response = await self._flow.handle_callback(asked)
+            if "error" in bolt_request.query:
+                # The installation was cancelled: its state must not be used again.
+                await self._states.async_consume(bolt_request.query.get("state", [""])[0])
+            response = await self._flow.handle_callback(bolt_request)
         except TooManyTaken:
-            response = self._page_of("too_many")
+            response = self._failure_page("too_many")
         except InstallationFailed as problem:
-            response = self._page_of(str(problem))
+            response = self._failure_page(str(problem))
         except Exception:
             log.exception("install.broken")
-            response = self._page_of("broken")
-        return await _answer(response)
+            response = self._failure_page("broken")
+        return await _http_response(response)
 
     async def _installed(self, args: AsyncSuccessArgs) -> BoltResponse:
-        there = args.installation
-        log.info("install.done", team=there.team_id, enterprise=there.enterprise_id)
-        page = installation_pages.installed(
-            there.team_name or there.enterprise_name or "Slack",
-            team=None if there.is_enterprise_install else there.team_id,
-            organisation=there.enterprise_id,
-            app=there.app_id,
+        installation = args.installation
+        log.info("install.done", team=installation.team_id, enterprise=installation.enterprise_id)
+        page = installation_pages.render_installed(
+            installation.team_name or installation.enterprise_name or "Slack",
+            team=None if installation.is_enterprise_install else installation.team_id,
+            organisation=installation.enterprise_id,
+            app=installation.app_id,
         )
         return self._page(page, 200)
 
     async def _failed(self, args: AsyncFailureArgs) -> BoltResponse:
-        return self._page_of(args.reason)
+        return self._failure_page(args.reason)
 
-    def _page_of(self, reason: str) -> BoltResponse:
-        known = reason if _WORD.fullmatch(reason) else "a word of no use"
+    def _failure_page(self, reason: str) -> BoltResponse:
+        known = reason if _ERROR_CODE.fullmatch(reason) else "an unknown code"
         log.warning("install.failed", reason=known)
-        return self._page(installation_pages.failed(known, again=self._again), _STATUSES.get(known, 400))
+        return self._page(
+            installation_pages.render_failed(known, retry_url=self._again), _STATUSES.get(known, 400)
+        )
 
     def _page(self, page: str, status: int) -> BoltResponse:
         utils = self._flow.settings.state_utils
@@ -141,20 +143,20 @@ class InstallationFlow:
 
 
 class _Flow(AsyncOAuthFlow):
-    """Bolt's own, but for what it would put into addresses and logs, and for the clock."""
+    """Bolt's flow with safe URLs and logs, and with our clock."""
 
     clock: Callable[[], datetime]
     allowed: AllowedWorkspaces
 
     async def build_authorize_url(self, state: str, request: AsyncBoltRequest) -> str:
-        """Slack's page. Of the query only a workspace's id is passed on: nothing else may be added to the address."""
+        """Return the URL of Slack's page. Only a workspace ID of the query is passed on, nothing else."""
         team = request.query.get("team", [""])[0]
         return self.settings.authorize_url_generator.generate(
             state=state, team=team if is_slack_id(team, "TE") else None
         )
 
     async def run_installation(self, code: str) -> Installation | None:
-        """Exchange the code for a token, and ask who we are there. Raises InstallationFailed."""
+        """Exchange the code for a token and request the bot's identity. Raises InstallationFailed."""
         try:
             answer = await self.client.oauth_v2_access(
                 code=code,
@@ -169,9 +171,9 @@ class _Flow(AsyncOAuthFlow):
             raise InstallationFailed("unreachable" if unreachable else error.reason) from None
         team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
         if not self.allowed.includes(organisation.get("id"), team.get("id")):
-            await self._give_back(token, team.get("id"), organisation.get("id"))
+            await self._revoke(token, team.get("id"), organisation.get("id"))
             raise InstallationFailed("not_allowed_here")
-        lasts = answer.get("expires_in")
+        expires_in = answer.get("expires_in")
         now = self.clock().timestamp()
         return Installation(
             app_id=answer.get("app_id"),
@@ -184,20 +186,20 @@ class _Flow(AsyncOAuthFlow):
             bot_user_id=answer.get("bot_user_id"),
             bot_scopes=str(answer.get("scope") or ""),
             bot_refresh_token=answer.get("refresh_token"),
-            bot_token_expires_at=int(now) + lasts if isinstance(lasts, int) else None,
+            bot_token_expires_at=int(now) + expires_in if isinstance(expires_in, int) else None,
             user_id=str((answer.get("authed_user") or {}).get("id") or ""),
             is_enterprise_install=bool(answer.get("is_enterprise_install")),
             token_type=answer.get("token_type"),
             installed_at=now,
         )
 
-    async def _give_back(self, token: str, team: str | None, enterprise: str | None) -> None:
-        """Revoke the token of a place where the app may not be, which takes the app out again ("auth.revoke")."""
+    async def _revoke(self, token: str, team: str | None, enterprise: str | None) -> None:
+        """Revoke the token of a workspace that is not allowed, which uninstalls the app ("auth.revoke")."""
         log.warning(
             "install.not_allowed",
             team=team,
             enterprise=enterprise,
-            cure="SLACK_WORKSPACES names who may install",
+            cure="SLACK_WORKSPACES names who may install the app",
         )
         try:
             await self.client.auth_revoke(token=token)
@@ -205,21 +207,21 @@ class _Flow(AsyncOAuthFlow):
             log.warning("install.not_revoked", team=team, enterprise=enterprise, reason=error.reason)
 
 
-def _asked(request: web.Request) -> AsyncBoltRequest:
-    """The request as Bolt's flow reads it. Its body is not read: it means nothing, and anybody may send one."""
+def _bolt_request(request: web.Request) -> AsyncBoltRequest:
+    """Convert the request for Bolt's flow, without its body: anyone could send one, and it has no meaning."""
     return AsyncBoltRequest(body="", query=request.query_string, headers=dict(request.headers))
 
 
-async def _answer(response: BoltResponse) -> web.Response:
+async def _http_response(response: BoltResponse) -> web.Response:
     answer = await to_aiohttp_response(response)
     answer.headers.update(HEADERS)
     for cookie in answer.cookies.values():
-        cookie["samesite"] = "Lax"  # it must come along from Slack's page, by a link and by nothing else
+        cookie["samesite"] = "Lax"  # sent on the redirect from Slack's page, but not with cross-site requests
     return answer
 
 
-def _silent() -> logging.Logger:
-    """Bolt's flow would log the code, and all of the query."""
+def _silent_logger() -> logging.Logger:
+    """Return a silent logger: Bolt's flow would log the code and the whole query."""
     silent = logging.getLogger("buildbell.install")
     silent.setLevel(logging.CRITICAL)
     return silent

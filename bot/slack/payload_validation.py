@@ -1,8 +1,8 @@
-"""The shape of what Slack sends, as far as anything here reads it. Pure; no I/O.
+"""Validation of Slack's payloads, as far as the bot reads them. Pure; no I/O.
 
-A payload is checked once, where it comes in, so that whoever reads it later can rely on it: one that Slack's documents
-do not describe is refused as a whole, and what breaks on one that is well-formed is a bug of ours. More than what is
-named here may come, as Slack adds to its payloads; nulls and empty texts stand for "none" (docs.slack.dev, "Events",
+A payload is checked once on arrival, so that later code can rely on it: a payload that Slack's documentation
+does not describe is rejected as a whole, and an error on a valid one is a bug of ours. Unknown fields are
+allowed, because Slack adds fields; null and empty strings mean "none" (docs.slack.dev, "Events",
 "Interactivity", "Slash commands").
 """
 
@@ -20,16 +20,16 @@ from domain.slack_ids import LONGEST, SlackId
 
 log = structlog.get_logger()
 
-# Views are the deepest that Slack sends, some fifteen levels.
-DEEPEST = 60
-# Slack says by it, outside of any envelope, that it has left out events.
+# Views have the deepest nesting, about fifteen levels.
+MAX_DEPTH = 60
+# Sent by Slack without an envelope when it has dropped events.
 RATE_LIMITED = "app_rate_limited"
 _EVENT_TYPE = re.compile(r"[a-z_.]{1,80}")
-_HALF = re.compile("[\ud800-\udfff]")
+_UNPAIRED_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class InvalidPayload(Exception):
-    """Slack does not send such a thing; `where` is the field, by its name in Slack's documents."""
+    """Slack does not send such a payload; `where` is the name of the field."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -37,7 +37,7 @@ class InvalidPayload(Exception):
 
 
 def check_payload(body: object) -> None:
-    """Look whether it could be Slack's, and take NULs out of its texts, in place. Raises InvalidPayload."""
+    """Check that Slack could have sent the payload, and remove NULs from its texts in place. Raises InvalidPayload."""
     if not isinstance(body, Mapping):
         raise InvalidPayload("the payload")
     nul = _check_texts(body)
@@ -45,7 +45,7 @@ def check_payload(body: object) -> None:
         try:
             model.model_validate(part)
         except ValidationError as error:
-            raise InvalidPayload(name + _place_of(error)) from None
+            raise InvalidPayload(name + _field_name(error)) from None
     if nul:
         remove_nul(body)
 
@@ -54,10 +54,10 @@ _Id = SlackId
 _MaybeId: TypeAlias = _Id | Literal[""] | None
 _Ts = Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))]
 _MaybeTs: TypeAlias = _Ts | Literal[""] | None
-# A name that Slack has given something, and takes back.
+# An identifier issued by Slack.
 _Handle = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.:-]{1,200}\Z"))]
-# One run of a step of Workflow Builder, such as Fx0123ABCDE (docs.slack.dev, "function_executed event").
-_Run = Annotated[str, StringConstraints(pattern=re.compile(r"^Fx[A-Z0-9]{2,40}\Z"))]
+# ID of a run of a Workflow Builder step, such as Fx0123ABCDE (docs.slack.dev, "function_executed event").
+_FunctionRunId = Annotated[str, StringConstraints(pattern=re.compile(r"^Fx[A-Z0-9]{2,40}\Z"))]
 _MaybeText: TypeAlias = str | None
 
 
@@ -87,17 +87,17 @@ class _Authorization(_Part):
     is_enterprise_install: bool | None = None
 
 
-class _Words(_Part):
+class _TextObject(_Part):
     text: str
 
 
 class _Option(_Part):
     value: _MaybeText = None
-    text: _Words | None = None
+    text: _TextObject | None = None
 
 
 class _Element(_Part):
-    """What was filled in, in any kind of element."""
+    """Input of any kind of element."""
 
     value: _MaybeText = None
     selected_option: _Option | None = None
@@ -126,7 +126,7 @@ class _FilledState(_Part):
 
 
 class _View(_ShownView):
-    """One in which something is pressed or typed; what is filled in comes along."""
+    """View with its current input, sent when the user presses or types something in it."""
 
     state: _FilledState
 
@@ -152,7 +152,7 @@ class _Action(_Part):
 
 
 class _ShownMessage(_Part):
-    """The message that is pressed; it may be somebody else's, with a preview of ours."""
+    """Message with the pressed button; it may be another user's message with a link preview of ours."""
 
     blocks: list[dict[str, Any]] | None = None
 
@@ -174,7 +174,7 @@ class _Command(_Part):
 
 
 class _Interaction(_Part):
-    """Whatever somebody did, wherever."""
+    """Any interaction of a user."""
 
     user: _User
     team: _NamedObject | None = None
@@ -187,14 +187,14 @@ class _Interaction(_Part):
     response_urls: list[_ResponseUrl] = []
 
 
-class _Pressed(_Interaction):
+class _BlockActions(_Interaction):
     trigger_id: Annotated[str, StringConstraints(min_length=1)]
     view: _View | None = None
     message: _ShownMessage | None = None
     actions: Annotated[list[_Action], Field(min_length=1)]
 
 
-class _Typed(_Interaction):
+class _BlockSuggestion(_Interaction):
     view: _View | None = None
     action_id: str
     value: _MaybeText = None
@@ -209,16 +209,16 @@ class _MessageShortcut(_Shortcut):
     message: dict[str, Any]
 
 
-class _Submitted(_Interaction):
+class _ViewSubmission(_Interaction):
     view: _FilledView
 
 
-class _Closed(_Interaction):
+class _ViewClosed(_Interaction):
     view: _ShownView
 
 
-class _Inner(_Part):
-    """An event of any kind, as far as Bolt reads it."""
+class _InnerEvent(_Part):
+    """Event of any kind, as far as Bolt reads it."""
 
     type: Annotated[str, StringConstraints(min_length=1)]
     bot_id: _MaybeId = None
@@ -234,8 +234,8 @@ class _Author(_Part):
     user: _MaybeId = None
 
 
-class _Message(_Inner):
-    """A message to the bot, or one that was changed or deleted, which has none of its own."""
+class _Message(_InnerEvent):
+    """Message to the bot, or a changed or deleted message, which has no user of its own."""
 
     user: _MaybeId = None
     channel: _Id
@@ -254,7 +254,7 @@ class _SharedLink(_Part):
     url: str
 
 
-class _LinkShared(_Inner):
+class _LinkShared(_InnerEvent):
     user: _Id
     channel: _Id
     message_ts: _Handle
@@ -262,7 +262,7 @@ class _LinkShared(_Inner):
     links: list[_SharedLink] | None = None
 
 
-class _HomeOpened(_Inner):
+class _HomeOpened(_InnerEvent):
     user: _Id
     tab: _MaybeText = None
     channel: _MaybeId = None
@@ -274,7 +274,7 @@ class _ChangedUser(_Part):
     deleted: bool | None = None
 
 
-class _UserChange(_Inner):
+class _UserChange(_InnerEvent):
     user: _ChangedUser
 
 
@@ -283,7 +283,7 @@ class _Tokens(_Part):
     oauth: list[str] | None = None
 
 
-class _TokensRevoked(_Inner):
+class _TokensRevoked(_InnerEvent):
     tokens: _Tokens | None = None
 
 
@@ -292,22 +292,22 @@ class _Function(_Part):
 
 
 class _Inputs(_Part):
-    """A step's inputs are what the maker of a workflow has put in: texts, numbers, and a person."""
+    """Inputs of a step, set by the creator of the workflow: texts, numbers and a user."""
 
     model_config = ConfigDict(strict=True, extra="allow")
     __pydantic_extra__: dict[str, str | int | float | bool | None]
     person: _MaybeId = None
 
 
-class _FunctionExecuted(_Inner):
+class _FunctionExecuted(_InnerEvent):
     function: _Function
-    function_execution_id: _Run | SlackId
+    function_execution_id: _FunctionRunId | SlackId
     bot_access_token: _MaybeText = None
     inputs: _Inputs | None = None
 
 
 class _Event(_Part):
-    """The envelope of an event."""
+    """Envelope of an event."""
 
     team_id: _MaybeId = None
     enterprise_id: _MaybeId = None
@@ -316,37 +316,37 @@ class _Event(_Part):
     event_id: _Handle | None = None
     authorizations: list[_Authorization] | None = None
     is_ext_shared_channel: bool | None = None
-    event: _Inner
+    event: _InnerEvent
 
 
-_EVENTS: Mapping[str, type[_Inner]] = {
+_EVENTS: Mapping[str, type[_InnerEvent]] = {
     "app_mention": _Mention,
     "message": _Message,
     "link_shared": _LinkShared,
     "app_home_opened": _HomeOpened,
     "user_change": _UserChange,
     "tokens_revoked": _TokensRevoked,
-    "app_uninstalled": _Inner,
+    "app_uninstalled": _InnerEvent,
     "function_executed": _FunctionExecuted,
 }
 _INTERACTIONS: Mapping[str, type[_Part]] = {
-    "block_actions": _Pressed,
-    "block_suggestion": _Typed,
+    "block_actions": _BlockActions,
+    "block_suggestion": _BlockSuggestion,
     "shortcut": _Shortcut,
     "message_action": _MessageShortcut,
-    "view_submission": _Submitted,
-    "view_closed": _Closed,
+    "view_submission": _ViewSubmission,
+    "view_closed": _ViewClosed,
 }
 
 
 class _Challenge(_Part):
-    """Slack asks whether somebody is there."""
+    """Slack's test of the request URL."""
 
     challenge: str
 
 
 def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseModel]]]:
-    """What is to be looked at, each with its model; an event's own fields depend on its type."""
+    """Yield the parts to validate with their models; the fields of an event depend on its type."""
     kind = body.get("type")
     if ignored_event(body) is not None:
         return
@@ -354,7 +354,7 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
         yield "", body, _Command
     elif kind == "event_callback":
         yield "", body, _Event
-        yield "event.", body["event"], _EVENTS.get(body["event"]["type"], _Inner)
+        yield "event.", body["event"], _EVENTS.get(body["event"]["type"], _InnerEvent)
     elif kind == "url_verification":
         yield "", body, _Challenge
     elif isinstance(kind, str) and kind in _INTERACTIONS:
@@ -364,10 +364,10 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
 
 
 def ignored_event(body: Mapping[str, Any]) -> str | None:
-    """Return the type of an event that nothing here listens to; None for everything else.
+    """Return the type of an event without a listener; None for everything else.
 
-    An app is sent what its operator subscribes it to, and some events unasked ("app_rate_limited", "The Events API").
-    Each is to be acknowledged: Slack switches events off for an app that fails too many.
+    Slack sends the events that the app subscribes to, and some others ("app_rate_limited", "The Events API").
+    Each must be acknowledged: Slack disables events for an app that fails too many.
     """
     if body.get("type") == RATE_LIMITED:
         return RATE_LIMITED
@@ -377,47 +377,47 @@ def ignored_event(body: Mapping[str, Any]) -> str | None:
     kind = event.get("type")
     if not isinstance(kind, str) or not kind or kind in _EVENTS:
         return None
-    return kind if _EVENT_TYPE.fullmatch(kind) else "a type of no use"
+    return kind if _EVENT_TYPE.fullmatch(kind) else "an invalid type"
 
 
 def log_ignored(kind: str, body: Mapping[str, Any]) -> None:
-    """Note an event that is ignored; of one that says that others are lost, the operator must know."""
+    """Log an ignored event; as a warning if Slack reports that it has dropped events."""
     if kind == RATE_LIMITED:
         minute = body.get("minute_rate_limited")
         log.warning(
             "slack.events_rate_limited",
             team=str(body.get("team_id"))[:LONGEST],
             minute=minute if isinstance(minute, int) else None,
-            cure="Slack has left out events since there were too many (30,000 an hour): subscribe the app to fewer",
+            cure="Slack has dropped events because there were too many (30,000 an hour): subscribe the app to fewer",
         )
     else:
         log.debug("slack.event_ignored", type=kind)
 
 
 def _check_texts(body: object) -> bool:
-    """Return whether there is a NUL in a text.
+    """Return whether a text contains NUL.
 
-    Raises InvalidPayload where there are halves of characters, which have no bytes, or more levels than Slack has.
+    Raises InvalidPayload for unpaired surrogates, which can't be encoded, and for nesting deeper than Slack's.
     """
     nul = False
     left = [(body, 0)]
     while left:
         value, depth = left.pop()
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise InvalidPayload("the depth")
         if isinstance(value, Mapping):
             left += ((one, depth + 1) for pair in value.items() for one in pair)
         elif isinstance(value, list):
             left += ((one, depth + 1) for one in value)
         elif isinstance(value, str):
-            if not value.isascii() and _HALF.search(value):
+            if not value.isascii() and _UNPAIRED_SURROGATE.search(value):
                 raise InvalidPayload("a character")
             nul = nul or "\0" in value
     return nul
 
 
-def _place_of(error: ValidationError) -> str:
-    """The field, by our own names alone: what stands in a payload's place of a name is not ours to write down."""
+def _field_name(error: ValidationError) -> str:
+    """Return the field by our own names only: unknown names from the payload must not be logged."""
     place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
     return ".".join(str(name) for name in place if name in _FIELDS)
 

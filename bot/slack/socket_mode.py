@@ -1,4 +1,4 @@
-"""Socket Mode: two connections that outlive refreshes, broken lines and failed handshakes."""
+"""Socket Mode: two connections that survive refreshes, lost connections and failed handshakes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from services.slack.acknowledgement import acknowledging
 
 log = structlog.get_logger()
 
-# The SDK closes the old connection before it opens the new one, even on a mere warning: with two of them one is
-# always there.
+# The SDK closes the old connection before it opens the new one, even on a warning: with two connections, one is
+# always open.
 CONNECTIONS = 2
 PING_SECONDS = 5.0
 
 
 class _Handler(AsyncSocketModeHandler):
-    """Bolt's own, but deaf once the bot drains: what is not acknowledged, Slack tells again or says so."""
+    """Bolt's handler that ignores requests during shutdown: Slack repeats unacknowledged ones, or shows an error."""
 
     def __init__(self, app: AsyncApp, app_token: str, *, ping_seconds: float) -> None:
         super().__init__(app, app_token, ping_interval=ping_seconds)
         self.draining = False
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
-        """Hand an envelope to Bolt, if it is one that can be read."""
+        """Pass a valid envelope to Bolt."""
         if self.draining:
             return
         try:
@@ -48,12 +48,12 @@ class _Handler(AsyncSocketModeHandler):
 
 
 class SocketModeConnections:
-    """The bot's Socket Mode connections."""
+    """Socket Mode connections of the bot."""
 
     def __init__(
         self, app: AsyncApp, app_token: str, *, first_address: str, ping_seconds: float = PING_SECONDS
     ) -> None:
-        """`first_address` is good for one connection; the others, and later ones, ask for their own."""
+        """Use `first_address` for one connection; the others request their own."""
         self._first_address = first_address
         self._app = app
         self._app_token = app_token
@@ -62,7 +62,7 @@ class SocketModeConnections:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Connect, however long it takes; returns once the first connection stands, the others follow."""
+        """Connect without a time limit; return when the first connection is open."""
         self._handlers = [
             _Handler(self._app, self._app_token, ping_seconds=self._ping_seconds) for _ in range(CONNECTIONS)
         ]
@@ -73,11 +73,11 @@ class SocketModeConnections:
         await asyncio.wait(connecting, return_when=asyncio.FIRST_COMPLETED)
 
     async def connected(self) -> int:
-        """How many connections stand."""
+        """Return the number of open connections."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
     def stop_accepting(self) -> None:
-        """Take nothing new; what was taken can still be acknowledged."""
+        """Accept no new requests; accepted ones can still be acknowledged."""
         for handler in self._handlers:
             handler.draining = True
 
@@ -90,10 +90,10 @@ class SocketModeConnections:
             await handler.close_async()  # type: ignore[no-untyped-call]
 
     async def _watch(self, handler: _Handler) -> None:
-        """Give a client that can't connect a new address.
+        """Request a new address for a client that can't connect.
 
-        After one failed handshake the SDK (3.47) tries the same one-use address for ever; without an address it
-        fetches a new one.
+        After a failed handshake the SDK (3.47) retries the same single-use address forever; without an address it
+        requests a new one.
         """
         patience = 3 * self._ping_seconds
         down_since: float | None = None

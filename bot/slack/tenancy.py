@@ -1,4 +1,4 @@
-"""Where the bot is: in one workspace, with a token from its settings, or in all that have installed the app."""
+"""Tenancy: one workspace with a token from the settings, or many workspaces that have installed the app."""
 
 from __future__ import annotations
 
@@ -28,62 +28,62 @@ from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
-# Nobody can do anything with such a token any more ("auth.test").
-GONE = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
+# Errors of tokens that are no longer valid ("auth.test").
+INVALID_TOKEN_ERRORS = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
 
 
 class SlackTenancy(Protocol):
-    """What the assembly needs to know of it."""
+    """Interface of the tenancy for the assembly."""
 
     async def connect(self) -> str:
-        """Learn where the bot is, in words. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
+        """Connect and describe where the bot is. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
 
     async def token_for(self, team: str) -> WorkspaceToken | None:
-        """The access to a workspace at this moment; None where the app is not installed in it."""
+        """Return the current token of a workspace; None if the app is not installed there."""
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        """Under which token a request of Slack's is answered; None where the app is not installed there any more."""
+        """Return the token for a request from Slack; None if the app is no longer installed there."""
 
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
-        """Whether the workspace is one of those that may use this bot (SLACK_WORKSPACES)."""
+        """Return whether the workspace may use this bot (SLACK_WORKSPACES)."""
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
-        """A request comes from a workspace that has the app with its whole organisation."""
+        """Note a request from a workspace whose whole organisation has installed the app."""
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
-        """The app was taken out: forget all that those workspaces have told it. Returns which they are."""
+        """Delete the data of workspaces that uninstalled the app; return their IDs."""
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve what installing needs."""
+        """Add the routes for installation."""
 
     async def close(self) -> None:
-        """Finish what must not be left half done."""
+        """Finish work that must not be interrupted."""
 
 
 class SingleWorkspace:
-    """One workspace, or one organisation, whose token is in the settings."""
+    """Tenancy of one workspace or organisation, whose token is in the settings."""
 
     def __init__(self, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._storage = storage
         self._began = clock()
         self._who: BotIdentity | None = None
-        # No future: one that several requests await is cancelled for all of them with the first that is given up.
+        # Not a future: if several requests await it, cancelling one of them would cancel it for all.
         self._known = asyncio.Event()
 
     async def connect(self) -> str:
-        """Ask Slack who we are: once, since an auth.test for each request would come before its acknowledgement."""
+        """Request the bot's identity once: an auth.test per request would delay its acknowledgement."""
         self._who = await connect(self._client)
         self._known.set()
         return self._who.team_name
 
     async def token_for(self, team: str) -> WorkspaceToken | None:
-        """The one token there is."""
+        """Return the only token."""
         del team
         return WorkspaceToken(self._client.token or "")
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        """The one installation, once it is known."""
+        """Return the only installation, as soon as it is known."""
         del enterprise_id, team_id
         await self._known.wait()
         who = self._who
@@ -100,32 +100,32 @@ class SingleWorkspace:
         )
 
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
-        """Whoever has given the token has named the workspace."""
+        """Return True: the token names the workspace."""
         del enterprise, team
         return True
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
-        """There is but one token, whoever asks."""
+        """Do nothing: there is only one token."""
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
-        """Forget all that the workspace has told the bot; all of them, where an organisation took the app out."""
-        if not await _is_gone(departure, self._began, self._client, self._client.token or ""):
+        """Delete the data of the workspace; of all workspaces if an organisation uninstalled the app."""
+        if not await _is_uninstalled(departure, self._began, self._client, self._client.token or ""):
             return []
-        teams = [departure.team] if departure.team else await self._storage.teams()
-        for team in teams:
+        workspaces = [departure.team] if departure.team else await self._storage.teams()
+        for team in workspaces:
             await self._storage.wipe(team)
         log.warning("slack.uninstalled", team=departure.team, enterprise=departure.enterprise)
-        return teams
+        return workspaces
 
     def add_routes(self, app: web.Application) -> None:
-        """There is nothing to install."""
+        """Do nothing: the app is already installed."""
 
     async def close(self) -> None:
-        """Nothing is ever half done."""
+        """Do nothing: no work can be interrupted."""
 
 
 class MultiWorkspace:
-    """All workspaces and organisations that have installed the app."""
+    """Tenancy of all workspaces and organisations that have installed the app."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class MultiWorkspace:
         allowed: AllowedWorkspaces,
         check: Callable[[], Awaitable[None]],
     ) -> None:
-        """`check` asks Slack whether it knows the app. Raises TokenRefused or SlackNotReachable."""
+        """Take `check`, which asks Slack whether it knows the app, and raises TokenRefused or SlackNotReachable."""
         self._check = check
         self._allowed = allowed
         self._installations = installations
@@ -148,9 +148,9 @@ class MultiWorkspace:
         self._met: dict[str, str] = {}
 
     async def connect(self) -> str:
-        """Find out whether Slack knows the app; who has it and may not use it any more is named in the log.
+        """Check that Slack knows the app, and log workspaces that may no longer use it.
 
-        Slack being away is not waited for: each workspace has its own token, and whoever installs the app is told.
+        An outage of Slack is not waited for: each workspace has its own token, and users who install get an error page.
         """
         try:
             await self._check()
@@ -162,11 +162,11 @@ class MultiWorkspace:
         return f"{await self._installations.count()} installations"
 
     async def token_for(self, team: str) -> WorkspaceToken | None:
-        """The token of the workspace, or of its organisation."""
+        """Return the token of the workspace or its organisation."""
         return await self._tokens(team)
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        """The installation of the workspace that the request comes from."""
+        """Return the installation of the workspace that sent the request."""
         bot = await self._bot(enterprise_id, team_id)
         if bot is None:
             log.warning("slack.not_installed", team=team_id, enterprise=enterprise_id)
@@ -180,7 +180,7 @@ class MultiWorkspace:
         )
 
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
-        """Whether SLACK_WORKSPACES names the workspace or its organisation, as the installation itself says them."""
+        """Return whether SLACK_WORKSPACES names the workspace or its organisation, as stored with the installation."""
         if not self._allowed.ids:
             return True
         bot = await self._bot(enterprise, team)
@@ -190,31 +190,31 @@ class MultiWorkspace:
         return False
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
-        """Remember whose workspace it is: what the relay and others do there comes under the organisation's token."""
+        """Store the organisation of the workspace: the dispatcher and jobs use the organisation's token there."""
         if self._met.get(team) != enterprise:
             await self._installations.seen(team, enterprise)
             self._met[team] = enterprise
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
-        """Forget the installation, and all that its workspaces have told the bot."""
+        """Delete the installation and the data of its workspaces."""
         enterprise, team = departure.enterprise, departure.team
         since = await self._installations.installed_at(enterprise, team)
         bot = await self._bot(enterprise, team)
-        if bot is not None and not await _is_gone(departure, since, self._client, bot.bot_token):
+        if bot is not None and not await _is_uninstalled(departure, since, self._client, bot.bot_token):
             return []
-        teams = await self._installations.wipe(enterprise, team)
-        for one in teams:
+        workspaces = await self._installations.wipe(enterprise, team)
+        for one in workspaces:
             self._met.pop(one, None)
         self._storage.subscriptions.mark_changed()
-        log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(teams))
-        return teams
+        log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(workspaces))
+        return workspaces
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the two pages of the flow."""
+        """Add the routes of the installation flow."""
         self._installing.add_routes(app)
 
     async def close(self) -> None:
-        """Let tokens that are being exchanged be kept."""
+        """Wait until refreshed tokens are stored."""
         await self._tokens.close()
 
     async def _bot(self, enterprise_id: str | None, team_id: str | None) -> Bot | None:
@@ -228,7 +228,7 @@ class MultiWorkspace:
 def create_tenancy(
     settings: Settings, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]
 ) -> SlackTenancy:
-    """In many workspaces where the settings have an app to install, and a key to seal its tokens with; else in one."""
+    """Create the tenancy: many workspaces if the settings have a client ID and an encryption key, otherwise one."""
     if not settings.many_workspaces or storage.vault is None:
         return SingleWorkspace(client, storage, clock)
     installations = Installations(storage.database, storage.vault, clock)
@@ -252,17 +252,17 @@ def _log_not_served(enterprise: str | None, team: str | None) -> None:
         "slack.not_served",
         team=team,
         enterprise=enterprise,
-        cure="SLACK_WORKSPACES does not name it: add it there, or take the app out of it",
+        cure="SLACK_WORKSPACES does not name it: add it there, or uninstall the app from it",
     )
 
 
-async def _is_gone(
+async def _is_uninstalled(
     departure: Uninstallation, since: datetime | None, client: AsyncWebClient, token: str
 ) -> bool:
-    """Whether the app is really gone from where it has been `since`. Where that is in doubt, its token is tried.
+    """Return whether the app, installed `since`, is really uninstalled. In doubt, test its token.
 
-    Slack tells of single tokens too, of which there may be others; and what it could not deliver it tells again
-    minutes or hours later, when the app may have been installed anew ("tokens_revoked", "The Events API").
+    Slack also reports single revoked tokens while others may be valid; and it repeats undelivered events
+    minutes or hours later, when the app may be installed again ("tokens_revoked", "The Events API").
     """
     # Slack's times are whole seconds.
     old = departure.at is not None and since is not None and departure.at < since.replace(microsecond=0)
@@ -271,6 +271,6 @@ async def _is_gone(
     try:
         await client.auth_test(token=token)
     except SlackCallFailed as error:
-        return error.reason in GONE or departure.certain
+        return error.reason in INVALID_TOKEN_ERRORS or departure.certain
     log.info("slack.still_installed", team=departure.team, enterprise=departure.enterprise)
     return False

@@ -1,4 +1,4 @@
-"""The tokens of all installations, exchanged for new ones before they end ("Using token rotation")."""
+"""Bot tokens of all installations, refreshed before they expire ("Using token rotation")."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from storage.installations import Installations
 
 log = structlog.get_logger()
 
-# A rotated token lives twelve hours (docs.slack.dev, "Using token rotation"); it is exchanged well before its end.
-EXCHANGED_BEFORE = timedelta(hours=2)
+# A rotated token is valid for twelve hours (docs.slack.dev, "Using token rotation"); refresh it well before it expires.
+REFRESH_BEFORE = timedelta(hours=2)
 
-# An installation: its organisation, and its workspace, which an organisation's has none of.
+# An installation: its organisation and its workspace; the workspace is empty for a whole organisation.
 Place = tuple[str, str]
 
 
 class TokenRotationFailed(Exception):
-    """Slack gave no new token; the sentence says why, and holds no token."""
+    """Slack issued no new token; the message says why, and contains no token."""
 
 
 @dataclass(frozen=True)
 class AppSecrets:
-    """What the app itself is known by to Slack."""
+    """Credentials of the Slack app itself."""
 
     client_id: str
     client_secret: str
 
 
 class BotTokens:
-    """Each is exchanged once, however many ask at once."""
+    """Bot tokens by workspace; each is refreshed once, even if several callers ask at the same time."""
 
     def __init__(
         self,
@@ -57,28 +57,28 @@ class BotTokens:
         self._exchanges: SingleFlight[Place] = SingleFlight(clock)
 
     async def __call__(self, team: str) -> WorkspaceToken | None:
-        """The access to a workspace; None where the app is not installed in it, or may not be (SLACK_WORKSPACES)."""
+        """Return the token of a workspace; None if the app is not installed or not allowed there (SLACK_WORKSPACES)."""
         bot = await self._bot(team)
         if bot is not None and not self._allowed.includes(bot.enterprise_id, team):
-            return None  # it was installed before the operator named others
+            return None  # installed before the operator restricted the workspaces
         return WorkspaceToken(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
 
     async def close(self) -> None:
-        """Wait for what is being exchanged."""
+        """Wait for refreshes in progress."""
         await self._exchanges.close()
 
     async def _bot(self, team: str) -> Bot | None:
-        """A workspace's installation, with a token that has not ended, if there is one to be had."""
+        """Return the installation of a workspace, with a valid token if possible."""
         bot = await self._read(team)
-        if bot is None or not self._ends_within(EXCHANGED_BEFORE, bot):
+        if bot is None or not self._expires_within(REFRESH_BEFORE, bot):
             return bot
         place = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
         if self._exchanges.under_way(place):
-            if not self._ends_within(timedelta(0), bot):
-                return bot  # it lasts until the other one is there
+            if not self._expires_within(timedelta(0), bot):
+                return bot  # valid until the new one is there
         elif not self._exchanges.may_begin(place):
             return bot
-        await self._exchanges.once(place, lambda: self._exchange(place, bot))
+        await self._exchanges.once(place, lambda: self._refresh(place, bot))
         return await self._read(team)
 
     async def _read(self, team: str) -> Bot | None:
@@ -90,13 +90,13 @@ class BotTokens:
             )
             return None
 
-    def _ends_within(self, span: timedelta, bot: Bot) -> bool:
+    def _expires_within(self, span: timedelta, bot: Bot) -> bool:
         ends = bot.bot_token_expires_at
         return ends is not None and ends <= (self._clock() + span).timestamp()
 
-    async def _exchange(self, place: Place, bot: Bot) -> None:
+    async def _refresh(self, place: Place, bot: Bot) -> None:
         try:
-            fresh = await self._ask(bot)
+            fresh = await self._request_token(bot)
             kept = await self._installations.store_rotated_token(bot, fresh)
         except TokenRotationFailed as problem:
             pause = self._exchanges.failed(place)
@@ -106,17 +106,17 @@ class BotTokens:
                 enterprise=place[0],
                 reason=str(problem),
                 again_in_seconds=pause.total_seconds(),
-                cure="if it goes on, install the app there again",
+                cure="if this continues, reinstall the app there",
             )
         except Exception:
-            # Whoever waits for it is told so by Slack; it must not be the end of anybody else.
+            # Callers get an error from Slack; other workspaces must not be affected.
             log.exception("installation.not_kept", team=place[1], enterprise=place[0])
         else:
             self._exchanges.succeeded(place)
             log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
 
-    async def _ask(self, bot: Bot) -> Bot:
-        """The installation with a new token. Raises TokenRotationFailed."""
+    async def _request_token(self, bot: Bot) -> Bot:
+        """Request a new token; return the installation with it. Raises TokenRotationFailed."""
         try:
             answer = await self._client.oauth_v2_access(
                 client_id=self._app.client_id,
@@ -128,7 +128,7 @@ class BotTokens:
             raise TokenRotationFailed(explain_call_failure(error)) from None
         token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
-            raise TokenRotationFailed("Slack's answer holds no token of a bot")
+            raise TokenRotationFailed("Slack's response contains no bot token")
         fresh = Bot(**bot.to_dict_for_copying())
         fresh.bot_token, fresh.bot_refresh_token = str(token), str(again)
         fresh.bot_token_expires_at = int(self._clock().timestamp()) + lasts

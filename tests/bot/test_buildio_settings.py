@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from bot.settings import Settings, in_words
+from bot.settings import Settings, describe_errors
 
 SLACK = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1"}
 KEY = "a-key-that-is-long-enough-to-be-one-0"
@@ -26,14 +26,14 @@ def test_the_token_of_either_provider_is_enough(token: str) -> None:
 def test_without_any_token_there_is_nothing_to_watch() -> None:
     with pytest.raises(ValidationError) as caught:
         settings()
-    assert "set BITRISE_TOKEN" in in_words(caught.value)
-    assert "BUILDIO_TOKEN" in in_words(caught.value)
+    assert "set BITRISE_TOKEN" in describe_errors(caught.value)
+    assert "BUILDIO_TOKEN" in describe_errors(caught.value)
 
 
 def test_logging_in_needs_an_address_to_come_back_to_and_a_key_to_seal_with() -> None:
     with pytest.raises(ValidationError) as caught:
         settings(buildio_token="t0p", **LOGIN)
-    assert in_words(caught.value) == "BUILDIO_CLIENT_ID also needs PUBLIC_URL, BUILDBELL_SECRET_KEY."
+    assert describe_errors(caught.value) == "BUILDIO_CLIENT_ID also needs PUBLIC_URL, BUILDBELL_SECRET_KEY."
     whole = settings(buildio_token="t0p", public_url="https://bot.example", buildbell_secret_key=KEY, **LOGIN)
     assert "hush-hush" not in repr(whole)
 
@@ -43,4 +43,4 @@ def test_half_a_login_is_none(name: str) -> None:
     given = {"public_url": "https://bot.example", "buildbell_secret_key": KEY, name: LOGIN[name]}
     with pytest.raises(ValidationError) as caught:
         settings(buildio_token="t0p", **given)
-    assert "set both or neither" in in_words(caught.value)
+    assert "set both or neither" in describe_errors(caught.value)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from bot import __version__, logging_setup
 from bot.cli import cli
-from bot.manifest import why_no_address
+from bot.manifest import find_url_problem
 
 
 @pytest.fixture(autouse=True)
@@ -27,22 +27,22 @@ def typed(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sandbox", "--port", "99999"), "--port: 99999 is no port"),
-        (("sandbox", "--port", "-1"), "--port: -1 is no port"),
-        (("sandbox", "--speed", "0"), "--speed: 0 is no speed"),
-        (("sandbox", "--speed", "-1"), "--speed: -1 is no speed"),
-        (("sandbox", "--speed", "nan"), "--speed: nan is no speed"),
-        (("sandbox", "--speed", "inf"), "--speed: inf is no speed"),
-        (("sandbox", "--story", "--port", "8080"), "--story plays by itself"),
-        (("sandbox", "--story", "--speed", "2"), "--story plays by itself"),
-        (("manifest", "--url", "foo"), "--url: foo is no address such as https://bot.example.com"),
-        (("manifest", "--url", "http://bot.example.com"), "Slack calls https alone"),
-        (("audit", "--team", "acme"), "TEAM: 'acme' is no id of Slack's"),
-        (("audit", "--export", "--team", "acme"), "TEAM: 'acme' is no id of Slack's"),
-        (("audit", "--expect", "abc"), "--expect: 'abc' is no hash"),
-        (("audit", "--verify", "--seal"), "say one of --verify, --export and --seal"),
-        (("export-user", "T024BE7LH", "anna"), "USER: 'anna' is no id of Slack's"),
-        (("erase-user", "acme", "U024BE7LH"), "TEAM: 'acme' is no id of Slack's"),
+        (("sandbox", "--port", "99999"), "--port: 99999 is not a port"),
+        (("sandbox", "--port", "-1"), "--port: -1 is not a port"),
+        (("sandbox", "--speed", "0"), "--speed: 0 is out of range"),
+        (("sandbox", "--speed", "-1"), "--speed: -1 is out of range"),
+        (("sandbox", "--speed", "nan"), "--speed: nan is out of range"),
+        (("sandbox", "--speed", "inf"), "--speed: inf is out of range"),
+        (("sandbox", "--story", "--port", "8080"), "--story uses its own speed"),
+        (("sandbox", "--story", "--speed", "2"), "--story uses its own speed"),
+        (("manifest", "--url", "foo"), "--url: foo is not a URL such as https://bot.example.com"),
+        (("manifest", "--url", "http://bot.example.com"), "Slack calls only https"),
+        (("audit", "--team", "acme"), "TEAM: 'acme' is not a Slack ID"),
+        (("audit", "--export", "--team", "acme"), "TEAM: 'acme' is not a Slack ID"),
+        (("audit", "--expect", "abc"), "--expect: 'abc' is not a hash"),
+        (("audit", "--verify", "--seal"), "use only one of --verify, --export and --seal"),
+        (("export-user", "T024BE7LH", "anna"), "USER: 'anna' is not a Slack ID"),
+        (("erase-user", "acme", "U024BE7LH"), "TEAM: 'acme' is not a Slack ID"),
     ],
 )
 def test_an_option_that_can_not_be_is_named_in_one_line(arguments: tuple[str, ...], words: str) -> None:
@@ -93,10 +93,10 @@ def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
     code, said = typed("doctor")
     assert code == 1
     for line in (
-        "not well  PORT: input should be a valid integer",
-        "not well  SLACK_BOT_TOKN: is no setting → did you mean SLACK_BOT_TOKEN?",
-        "not well  Key: BUILDBELL_SECRET_KEY is not set",
-        "well  Database: ",
+        "failed  PORT: input should be a valid integer",
+        "failed  SLACK_BOT_TOKN: is not a setting → did you mean SLACK_BOT_TOKEN?",
+        "failed  Key: BUILDBELL_SECRET_KEY is not set",
+        "ok  Database: ",
     ):
         assert line in said
     assert "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)" in said
@@ -105,7 +105,7 @@ def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
     (tmp_path / ".env").write_text(
         "SLACK_BOT_TOKEN=xoxb-1\nPOLICY_FLIE=policy.toml\nSLACK_API_URL=http://127.0.0.1:9\n"
     )
-    assert "POLICY_FLIE: is no setting → did you mean POLICY_FILE?" in typed("doctor")[1]
+    assert "POLICY_FLIE: is not a setting → did you mean POLICY_FILE?" in typed("doctor")[1]
 
 
 def test_an_env_file_that_is_no_utf8_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,4 +171,4 @@ def test_the_version_is_that_of_the_package() -> None:
     ],
 )
 def test_slack_reaches_https_addresses_alone(url: str, *, right: bool) -> None:
-    assert (why_no_address(url) is None) is right
+    assert (find_url_problem(url) is None) is right

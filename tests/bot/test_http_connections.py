@@ -49,7 +49,7 @@ class Serving:
         await runner.setup()
         assert runner.server is not None
         self.connections = Connections(
-            runner.server, most=self._most, most_held=self._most_held, lingering_time=0
+            runner.server, max_connections=self._most, max_held=self._most_held, lingering_time=0
         )
         listener = await asyncio.get_running_loop().create_server(self.connections, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
@@ -169,7 +169,7 @@ async def until(so: Callable[[], bool]) -> None:
 )
 def test_what_is_held_is_counted_right_and_bounded_whatever_happens(steps: list[tuple[str, int]]) -> None:
     async def play() -> None:
-        connections = Connections(web.Server(Mock()), most=4, most_held=1000)
+        connections = Connections(web.Server(Mock()), max_connections=4, max_held=1000)
         known: list[Connection] = []
         for step, number in steps:
             if step == "open":

@@ -191,7 +191,7 @@ async def test_what_cannot_be_slacks_is_refused_before_its_body_comes_and_hung_u
         (length + forged(at=time.time() + 1000), 401),
         (b"Connection: close\r\n" + forged(), 411),
         (b"Transfer-Encoding: chunked\r\n" + forged(), 411),
-        (b"Content-Length: %d\r\n" % (limits.LARGEST_BODY + 1) + forged(), 413),
+        (b"Content-Length: %d\r\n" % (limits.MAX_BODY_BYTES + 1) + forged(), 413),
         (length + b"Content-Encoding: gzip\r\n" + forged(), 415),
     ]
     async with bot_harness(tmp_path, http=True) as town:

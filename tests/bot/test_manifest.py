@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app import utc_now
-from bot.manifest import bot_scopes, for_http, manifest
+from bot.manifest import bot_scopes, http_manifest, manifest
 from bot.providers_setup import SPECS
 from handlers import listeners
 from providers.bitrise.links import HOSTS
@@ -190,7 +190,7 @@ def test_the_domains_that_unfurl_are_those_that_are_read() -> None:
 
 
 def test_for_http_every_address_is_the_same_one() -> None:
-    content = for_http("https://bot.example.com/")
+    content = http_manifest("https://bot.example.com/")
     address = "https://bot.example.com/slack/events"
     assert {one["url"] for one in content["features"]["slash_commands"]} == {address}
     assert content["settings"]["event_subscriptions"]["request_url"] == address

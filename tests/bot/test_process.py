@@ -115,7 +115,7 @@ WHOLE = {
         ("SLACK_BOT_TOKEN", None, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
         ("PORT", "many", "PORT: "),
         ("SLACK_BOT_TOKEN", "xapp-none", "SLACK_BOT_TOKEN: is an app-level token"),
-        ("HOST", "999.1.1.1", "HOST: 999.1.1.1 can't be served on"),
+        ("HOST", "999.1.1.1", "HOST: 999.1.1.1 can't be used"),
         ("POLICY_FILE", "/nowhere.toml", "POLICY_FILE: /nowhere.toml can't be read"),
     ],
 )
@@ -165,11 +165,11 @@ async def test_the_doctor_finds_everything_well(stage: SandboxEnvironment) -> No
         "Clock",
         "Socket Mode",
         "Bitrise: as api-demo",
-        "3 can be watched",
+        "the token sees 3",
         "Database",
     ):
         assert part in said
-    assert "not well" not in said
+    assert "failed" not in said
 
 
 async def test_the_manifest_is_printed_ready_to_paste() -> None:

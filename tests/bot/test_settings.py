@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from bot.doctor.finding import Finding
-from bot.doctor.settings_checks import look_at_settings, look_for_misspelt_names, names_in
-from bot.settings import Settings, in_words
+from bot.doctor.settings_checks import assigned_names, check_settings, find_misspelled_names
+from bot.settings import Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 
 KEY = "k" * 43
@@ -38,21 +38,21 @@ WRONG = [
     ("buildbell_secret_key", "short", "each key needs 32 characters"),
     ("audit_anchor", "anchor.jsonl", "must be a file's whole path"),
     ("audit_anchor", "syslog+tcp://host:0x", "must have a port"),
-    ("slack_bot_token", "xoxb-…", "still holds the … of .env.example"),
+    ("slack_bot_token", "xoxb-…", "still contains the … of .env.example"),
     ("slack_app_token", "xapp-1\n", "must be one word"),
     ("slack_signing_secret", "two words", "must be one word"),
     ("slack_client_id", "1.2 ", "must be one word"),
-    ("slack_client_secret", "…", "still holds the …"),
-    ("slack_workspaces", "acme", "acme is no id of a workspace"),
+    ("slack_client_secret", "…", "still contains the …"),
+    ("slack_workspaces", "acme", "acme is not the ID of a workspace"),
     ("slack_authorize_url", "slack.com", "must be a web address"),
     ("slack_api_url", "http://slack.com/api/", "must begin with https://"),
-    ("bitrise_token", "…", "still holds the …"),
+    ("bitrise_token", "…", "still contains the …"),
     ("bitrise_token", "xoxb-1", "is a bot token (xoxb-…) of Slack"),
     ("bitrise_api_url", "api.bitrise.io", "must be a web address"),
     ("buildio_token", "two words", "must be one word"),
     ("buildio_token", "xapp-1", "is an app-level token (xapp-…) of Slack"),
-    ("buildio_api_url", "https://user:hush@app.build.io", "must not carry a name or password"),
-    ("buildio_client_id", "…", "still holds the …"),
+    ("buildio_api_url", "https://user:hush@app.build.io", "must not contain a user name or password"),
+    ("buildio_client_id", "…", "still contains the …"),
     ("buildio_client_secret", "two words", "must be one word"),
     ("public_url", "bot.example.com", "must be a web address"),
     ("port", "many", "input should be a valid integer"),
@@ -71,7 +71,7 @@ WRONG = [
     ("history_days", "1", "input should be greater than or equal to 2"),
     ("history_days", "1000000000000", "input should be less than or equal to 36500"),
     ("audit_days", "29", "input should be greater than or equal to 30"),
-    ("download_hosts", "https://files.example.com", "https://files.example.com is no host such as"),
+    ("download_hosts", "https://files.example.com", "https://files.example.com is not a host such as"),
     ("log_level", "loud", "input should be 'debug', 'info', 'warning' or 'error'"),
 ]
 # Several together that do not fit, and the words that name them.
@@ -96,11 +96,11 @@ CONFLICTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"audit_anchor": "/data/a.jsonl", "database_url": "/data/b.db"},
-        "AUDIT_ANCHOR: must lie in another folder than the database",
+        "AUDIT_ANCHOR: must be in another folder than the database",
     ),
-    ({"slack_workspaces": "T024BE7LH"}, "SLACK_WORKSPACES says who may install the app"),
+    ({"slack_workspaces": "T024BE7LH"}, "SLACK_WORKSPACES names who may install the app"),
     ({**MANY, "slack_client_secret": None}, "SLACK_CLIENT_ID also needs SLACK_CLIENT_SECRET"),
-    ({**MANY, "slack_bot_token": "xoxb-1"}, "leave SLACK_BOT_TOKEN and SLACK_APP_TOKEN out"),
+    ({**MANY, "slack_bot_token": "xoxb-1"}, "remove SLACK_BOT_TOKEN and SLACK_APP_TOKEN"),
     (
         {**MANY, "slack_workspaces": "", "service_token_acts": "1"},
         "SERVICE_TOKEN_ACTS=1 with SLACK_CLIENT_ID",
@@ -122,14 +122,14 @@ def line(**changed: Any) -> str:
     try:
         Settings(_env_file=None, **given(**changed)).operator_rules()
     except ValidationError as problem:
-        return in_words(problem)
+        return describe_errors(problem)
     except InvalidAccessRule as problem:
         return str(problem)
     return ""
 
 
 def found(**changed: Any) -> list[Finding]:
-    return [one for one in look_at_settings(_env_file=None, **given(**changed)).findings if not one.well]
+    return [one for one in check_settings(_env_file=None, **given(**changed)).findings if not one.passed]
 
 
 def test_settings_that_are_right_are_well_for_both() -> None:
@@ -145,10 +145,10 @@ def test_a_wrong_value_is_named_in_one_line_and_by_the_doctor(name: str, value: 
     assert said.startswith(f"{name.upper()}: {words}")
     assert "\n" not in said
     [finding] = found(**{name: value})
-    assert (finding.what, finding.said.startswith(words)) == (name.upper(), True)
-    assert name.upper() in (finding.cure or "")
+    assert (finding.check, finding.result.startswith(words)) == (name.upper(), True)
+    assert name.upper() in (finding.fix or "")
     if len(value) > 12 and "token" in name:
-        assert value not in said + finding.said
+        assert value not in said + finding.result
 
 
 @pytest.mark.parametrize(("changed", "words"), CONFLICTS)
@@ -158,7 +158,7 @@ def test_what_does_not_fit_together_is_named_in_one_line_and_by_the_doctor(
     said = line(**changed)
     assert words in said
     assert "\n" not in said
-    assert any(words in (one.cure or "") for one in found(**changed))
+    assert any(words in (one.fix or "") for one in found(**changed))
 
 
 def test_every_setting_is_tried_with_a_wrong_value() -> None:
@@ -167,7 +167,7 @@ def test_every_setting_is_tried_with_a_wrong_value() -> None:
 
 
 def test_the_doctor_names_all_that_is_wrong_and_trusts_nothing_of_it() -> None:
-    looked = look_at_settings(
+    looked = check_settings(
         _env_file=None,
         **given(
             port="many",
@@ -177,8 +177,8 @@ def test_the_doctor_names_all_that_is_wrong_and_trusts_nothing_of_it() -> None:
             bitrise_token=None,
         ),
     )
-    bad = [one for one in looked.findings if not one.well]
-    assert [one.what for one in bad] == ["BITRISE_API_URL", "PORT", "Settings", "Settings"]
+    bad = [one for one in looked.findings if not one.passed]
+    assert [one.check for one in bad] == ["BITRISE_API_URL", "PORT", "Settings", "Settings"]
     assert looked.unusable == {"bitrise_api_url", "port", "slack_bot_token", "slack_app_token"}
     assert not looked.can_use("host", "port")
     assert looked.can_use("host")
@@ -207,10 +207,10 @@ def test_the_policy_file_is_read_by_both(tmp_path: Path) -> None:
         assert said.startswith(f"POLICY_FILE: {policy}")
         assert words in said
         [finding] = found(policy_file=str(policy))
-        assert (finding.what, finding.said) == ("Policy", said)
+        assert (finding.check, finding.result) == ("Policy", said)
     policy.write_text('[[rule]]\nprotect = ["abort"]')
     assert "needs BUILDBELL_SECRET_KEY" in line(policy_file=str(policy), buildbell_secret_key=None)
-    assert [one.what for one in found(policy_file=str(policy), buildbell_secret_key=None)] == [
+    assert [one.check for one in found(policy_file=str(policy), buildbell_secret_key=None)] == [
         "Policy",
         "Key",
     ]
@@ -219,9 +219,9 @@ def test_the_policy_file_is_read_by_both(tmp_path: Path) -> None:
 
 def test_without_a_key_nobody_can_link_an_account_which_the_doctor_says() -> None:
     [finding] = found(buildbell_secret_key=None)
-    assert (finding.what, finding.cure) == ("Key", "set it to what `buildbell new-key` prints")
+    assert (finding.check, finding.fix) == ("Key", "set it to a key from `buildbell new-key`")
     assert found(buildbell_secret_key=None, service_token_acts="1") == []
-    assert [one.what for one in found(bitrise_webhook_secret="hush")] == ["Webhooks"]
+    assert [one.check for one in found(bitrise_webhook_secret="hush")] == ["Webhooks"]
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,10 @@ def test_a_misspelt_name_in_a_file_is_a_setting_that_is_meant(
 ) -> None:
     file = tmp_path / ".env"
     file.write_text(f"# a comment\nexport {name}=1\nHOST = here\n")
-    assert names_in(file) == [name, "HOST"]
-    assert look_for_misspelt_names((), names_in(file)) == ({name: meant} if meant else {})
+    assert assigned_names(file) == [name, "HOST"]
+    assert find_misspelled_names((), assigned_names(file)) == ({name: meant} if meant else {})
     if meant:
-        assert look_for_misspelt_names([*Settings.model_fields], [name]) == {}, "what is set is not meant"
+        assert find_misspelled_names([*Settings.model_fields], [name]) == {}, "what is set is not meant"
 
 
 def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
@@ -262,5 +262,5 @@ def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
         "DATABASE_PASSWORD",
         "PWD",
     )
-    assert look_for_misspelt_names((*usual, "GITHUB_TOKEN", "PUBLIC_IP"), ()) == {}
-    assert look_for_misspelt_names(("SLACK_BOT_TOKN",), ()) == {"SLACK_BOT_TOKN": "SLACK_BOT_TOKEN"}
+    assert find_misspelled_names((*usual, "GITHUB_TOKEN", "PUBLIC_IP"), ()) == {}
+    assert find_misspelled_names(("SLACK_BOT_TOKN",), ()) == {"SLACK_BOT_TOKN": "SLACK_BOT_TOKEN"}

@@ -15,9 +15,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from bot.app import Application
-from bot.doctor.checks import examine
+from bot.doctor.checks import run_checks
 from bot.doctor.finding import Finding
-from bot.doctor.settings_checks import look_at_settings
+from bot.doctor.settings_checks import check_settings
 from bot.http_server import CannotServe
 from bot.manifest import manifest
 from bot.providers_setup import ServiceTokenRefused
@@ -87,12 +87,12 @@ class Services:
 
     async def examine(self, **changed: Any) -> dict[str, Finding]:
         """What the doctor finds, by what it looked at."""
-        looked = look_at_settings(_env_file=None, **self.settings(**changed))
-        findings = [*looked.findings, *[one async for one in examine(looked)]]
-        said = " ".join(f"{one.what} {one.said} {one.cure}" for one in findings)
+        looked = check_settings(_env_file=None, **self.settings(**changed))
+        findings = [*looked.findings, *[one async for one in run_checks(looked)]]
+        said = " ".join(f"{one.check} {one.result} {one.fix}" for one in findings)
         secrets = {*WRONG.values(), BOT_TOKEN, APP_TOKEN, TOKEN, members.TOKEN}
         assert not [secret for secret in secrets if secret in said]
-        return {one.what: one for one in findings}
+        return {one.check: one for one in findings}
 
     def calls(self, method: str) -> int:
         return len([one for one in self.slack.journal.entries if one.what == method])
@@ -163,9 +163,9 @@ async def test_a_refused_token_stops_the_start_by_its_name_once_it_was_asked_twi
     if name == "bitrise_token":
         assert len(services.bitrise.requests) == before[1] + 2, "nothing is watched with it"
     findings = await services.examine(**{name: WRONG[name]})
-    bad = [one for one in findings.values() if not one.well]
+    bad = [one for one in findings.values() if not one.passed]
     assert len(bad) == 1, bad
-    assert name.upper() in f"{bad[0].said} {bad[0].cure}"
+    assert name.upper() in f"{bad[0].result} {bad[0].fix}"
 
 
 async def test_a_refusal_that_was_a_hiccup_stops_nothing(services: Services) -> None:
@@ -213,9 +213,9 @@ async def test_a_token_that_is_revoked_later_stops_the_next_start_alone(services
 
 
 SERVING = [
-    ({"host": "999.1.1.1"}, "HOST: 999.1.1.1 can't be served on ("),
-    ({"host": "a..b"}, "HOST: a..b can't be served on ("),
-    ({"host": "192.0.2.1"}, "HOST: 192.0.2.1 is no address of this machine."),
+    ({"host": "999.1.1.1"}, "HOST: 999.1.1.1 can't be used ("),
+    ({"host": "a..b"}, "HOST: a..b can't be used ("),
+    ({"host": "192.0.2.1"}, "HOST: 192.0.2.1 is not an address of this machine."),
 ]
 
 
@@ -227,7 +227,7 @@ async def test_a_host_that_can_not_be_is_blamed_itself(
         await services.bot(**changed).run()
     assert str(caught.value).startswith(said)
     finding = (await services.examine(**changed))["Port"]
-    assert (finding.well, finding.said) == (False, str(caught.value))
+    assert (finding.passed, finding.result) == (False, str(caught.value))
 
 
 async def test_a_port_that_is_taken_is_blamed_itself_unless_it_is_the_bot_that_runs(
@@ -238,11 +238,11 @@ async def test_a_port_that_is_taken_is_blamed_itself_unless_it_is_the_bot_that_r
         with pytest.raises(CannotServe, match=f"PORT: {port} is in use by another program"):
             await services.bot(port=port).run()
         finding = (await services.examine(port=port))["Port"]
-        assert (finding.well, f"PORT: {port} is in use" in finding.said) == (False, True)
+        assert (finding.passed, f"PORT: {port} is in use" in finding.result) == (False, True)
     async with started(services.bot()) as bot:
         findings = await services.examine(port=str(bot.port))
-        assert findings["Port"].said == f"{bot.port}, where a Buildbell runs"
-        assert [one for one in findings.values() if not one.well] == []
+        assert findings["Port"].result == f"{bot.port}, used by a running Buildbell"
+        assert [one for one in findings.values() if not one.passed] == []
 
 
 async def test_a_place_that_can_not_be_written_is_blamed_on_its_own_setting(services: Services) -> None:
@@ -260,15 +260,15 @@ async def test_a_place_that_can_not_be_written_is_blamed_on_its_own_setting(serv
             f"{name.upper()}: {value.removeprefix('sqlite:///')} can't be written"
         )
         finding = (await services.examine(**{name: value}))[what]
-        assert (finding.well, name.upper() in (finding.cure or "")) == (False, True), value
+        assert (finding.passed, name.upper() in (finding.fix or "")) == (False, True), value
     finding = (await services.examine(audit_anchor="syslog+tcp://nowhere.invalid"))["Audit anchor"]
-    assert (finding.well, "nowhere.invalid is not known" in finding.said) == (False, True)
+    assert (finding.passed, "nowhere.invalid can't be resolved" in finding.result) == (False, True)
 
 
 async def test_a_folder_that_is_missing_is_made_and_the_doctor_knows(services: Services) -> None:
     path = services.folder / "new" / "folder" / "b.db"
     finding = (await services.examine(database_url=str(path)))["Database"]
-    assert (finding.well, finding.said) == (True, f"{path}, will be made, with its folder")
+    assert (finding.passed, finding.result) == (True, f"{path}, will be created, with its folder")
     assert not path.parent.exists()
     async with started(services.bot(database_url=str(path))):
         assert path.exists()
@@ -287,27 +287,27 @@ async def test_the_doctor_names_each_trouble_with_its_cure_and_goes_on(services:
         )
     finally:
         services.slack.api.scopes = scopes
-    bad = {what: f"{one.said} → {one.cure}" for what, one in findings.items() if not one.well}
+    bad = {what: f"{one.result} → {one.fix}" for what, one in findings.items() if not one.passed}
     for what, words in {
         "LOG_LEVEL": "correct LOG_LEVEL",
         "Policy": "/nowhere.toml can't be read",
         "Key": "`buildbell new-key`",
         "Database": "/proc/b.db can't be written",
         "Slack scopes": "missing app_mentions:read",
-        "Socket Mode": "make an app-level token (xapp-…) with connections:write",
+        "Socket Mode": "create an app-level token (xapp-…) with connections:write",
         "Bitrise": "check BITRISE_TOKEN",
     }.items():
         assert words in bad.pop(what)
     assert bad == {}
-    assert findings["Build.io"].said == "as build-service@acme.example"
-    assert findings["Build.io apps"].said.startswith("4 can be")
+    assert findings["Build.io"].result == "as build-service@acme.example"
+    assert findings["Build.io apps"].result.startswith("the token sees 4")
 
 
 async def test_the_doctor_asks_the_provider_alone_that_has_a_token(services: Services) -> None:
     findings = await services.examine(bitrise_token=None)
     assert "Bitrise" not in findings
-    assert findings["Build.io"].said == "as build-service@acme.example"
-    assert [one for one in findings.values() if not one.well] == []
+    assert findings["Build.io"].result == "as build-service@acme.example"
+    assert [one for one in findings.values() if not one.passed] == []
 
 
 async def test_a_client_secret_that_slack_refuses_stops_the_start(services: Services) -> None:
@@ -323,11 +323,11 @@ async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named
     finding = (await services.examine(**known, buildio_client_secret=oauth_grants.CLIENT_SECRET))[
         "Build.io sign-in"
     ]
-    assert finding.well
+    assert finding.passed
     with pytest.raises(ServiceTokenRefused, match="refuses BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"):
         await services.bot(**known, buildio_client_secret="nobodys").run()
     finding = (await services.examine(**known, buildio_client_secret="nobodys"))["Build.io sign-in"]
-    assert (finding.well, "BUILDIO_CLIENT_SECRET" in (finding.cure or "")) == (False, True)
+    assert (finding.passed, "BUILDIO_CLIENT_SECRET" in (finding.fix or "")) == (False, True)
     async with started(services.bot(**known, buildio_client_secret=oauth_grants.CLIENT_SECRET)):
         pass
 
@@ -355,6 +355,6 @@ async def test_an_answer_that_is_not_slacks_is_waited_out(answer: web.Response) 
 async def test_slack_tokens_that_are_swapped_are_named_so_and_sent_to_nobody(services: Services) -> None:
     before = services.calls("auth.test")
     findings = await services.examine(slack_bot_token=APP_TOKEN, slack_app_token=BOT_TOKEN)
-    [bad] = [one for one in findings.values() if not one.well]
-    assert "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped" in (bad.cure or "")
+    [bad] = [one for one in findings.values() if not one.passed]
+    assert "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped" in (bad.fix or "")
     assert services.calls("auth.test") == before

@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bot.manifest import for_http
+from bot.manifest import http_manifest
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("bot", "handlers", "providers", "services", "storage", "messages", "domain", "sandbox")
@@ -125,7 +125,7 @@ async def test_the_wheel_has_every_file_of_its_packages_and_the_manifest(install
 async def test_each_command_that_needs_a_file_finds_it_in_the_wheel(installed: Installed) -> None:
     code, said = await installed.run("buildbell", "manifest", "--url", "https://bot.example.com")
     assert code == 0, said
-    assert yaml.safe_load(said) == for_http("https://bot.example.com")
+    assert yaml.safe_load(said) == http_manifest("https://bot.example.com")
     code, said = await installed.run("buildbell", "run")
     assert (code, said.count("\n")) == (2, 1), said
     assert "set SLACK_BOT_TOKEN" in said

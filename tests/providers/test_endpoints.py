@@ -6,8 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from bot.doctor.checks import examine
-from bot.doctor.settings_checks import look_at_settings
+from bot.doctor.checks import run_checks
+from bot.doctor.settings_checks import check_settings
 from domain.provider import Provider
 from sandbox.bitrise.members import ANNA_TOKEN
 from sandbox.middleware import RecordedRequest
@@ -92,9 +92,9 @@ def doctor(**wrong: str) -> Action:
     """The operator's command, with a wrong setting."""
 
     async def act(harness: BotHarness) -> None:
-        looked = look_at_settings(_env_file=None, **(harness.settings() | wrong))
-        [cure] = [one.cure or "" async for one in examine(looked) if one.what == "Bitrise"]
-        assert ("/v0.1" if "bitrise_api_url" in wrong else "is right: check BITRISE_TOKEN") in cure
+        checked = check_settings(_env_file=None, **(harness.settings() | wrong))
+        [fix] = [one.fix or "" async for one in run_checks(checked) if one.check == "Bitrise"]
+        assert ("/v0.1" if "bitrise_api_url" in wrong else "is correct: check BITRISE_TOKEN") in fix
 
     return act
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.settings import Settings, in_words
+from bot.settings import Settings, describe_errors
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN
 from tests.services.features.test_access_rules import RELEASE_TEAM, governed
@@ -107,7 +107,7 @@ async def test_f7_a_whole_older_database_shows_in_the_anchor(tmp_path: Path) -> 
         put_in_place(town, older)
         code, said = await verified(town)
         assert code == 1
-        assert "T0SANDBOX: not well: its log ends with entry" in said
+        assert "T0SANDBOX: failed: its log ends with entry" in said
         await town.start_bot()
         await town.ask("/bitrise trigger android branch:main", "anna started")
         await town.stop_bot()
@@ -339,7 +339,7 @@ def refused(**settings: str) -> str:
     try:
         Settings(_env_file=None, **settings)  # type: ignore[arg-type]
     except ValidationError as problem:
-        return in_words(problem)
+        return describe_errors(problem)
     return ""
 
 
@@ -351,11 +351,11 @@ def test_i3_an_open_installation_does_not_act_with_the_bots_token() -> None:
     assert "\n" not in said
     for named in ("", " ", ","):
         assert refused(**acting, slack_workspaces=named) == said
-    assert "everybody is no id" in refused(**acting, slack_workspaces="T0ACME,everybody")
+    assert "everybody is not the ID" in refused(**acting, slack_workspaces="T0ACME,everybody")
     assert refused(**acting, slack_workspaces="T0ACME, E0GRID") == ""
     assert refused(**MANY_WORKSPACES) == ""
     assert refused(**ONE_WORKSPACE, service_token_acts="1") == ""
-    assert "belongs to SLACK_CLIENT_ID" in refused(**ONE_WORKSPACE, slack_workspaces="T0ACME")
+    assert "needs SLACK_CLIENT_ID" in refused(**ONE_WORKSPACE, slack_workspaces="T0ACME")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from bot.settings import DataSettings, in_words
+from bot.settings import DataSettings, describe_errors
 from domain.audit_log import AuditEntry, ChainBroken, Event, PersonalFields
 from domain.provider import Provider
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
@@ -138,8 +138,8 @@ async def test_what_nobody_touched_is_well_and_compared_with_the_anchor(place: P
     await place.bot(TWO)
     code, said = await place.verify()
     assert code == 0, said
-    assert f"{ONE}: well: 2 entries" in said
-    assert f"{TWO}: well: 2 entries" in said
+    assert f"{ONE}: ok: 2 entries" in said
+    assert f"{TWO}: ok: 2 entries" in said
     assert "Compared with the anchor: 5 lines" in said
     assert [json.loads(line)["event"] for line in place.lines] == ["begun", *["entry"] * 4]
     assert place.anchor.stat().st_mode & 0o777 == 0o600
@@ -154,13 +154,13 @@ async def test_a_cut_tail_with_the_old_end_put_back_shows(place: Place) -> None:
     place.put_rows_back(copy, "audit_chains")
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in said
-    assert f"{ONE}: not well: its log ends with entry 3, but the anchor knows entry 5" in said
-    assert f"{TWO}: well" in said
+    assert f"{ONE}: failed: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in said
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in said
+    assert f"{TWO}: ok" in said
     await place.bot(ONE)  # the bot that goes on hides nothing
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well" in said
+    assert f"{ONE}: failed" in said
 
 
 async def test_a_cut_tail_with_the_old_register_put_back_shows_in_the_anchor(place: Place) -> None:
@@ -171,11 +171,11 @@ async def test_a_cut_tail_with_the_old_register_put_back_shows_in_the_anchor(pla
     place.put_rows_back(copy, "audit_chains", "audit_register")
     place.anchored = False
     code, said = await place.verify()
-    assert (code, "Nothing outside the database vouches for it" in said) == (0, True)
+    assert (code, "No copy outside the database" in said) == (0, True)
     place.anchored = True
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well: its log ends with entry 3, but the anchor knows entry 5" in said
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in said
     assert "the anchor knows 2 later changes than the database" in said
 
 
@@ -188,8 +188,8 @@ async def test_a_chain_that_was_deleted_shows_and_no_new_one_is_begun(place: Pla
     )
     code, said = await place.verify()
     assert code == 1
-    assert f"{TWO}: not well: its log is gone, of which the register of all chains knows 1 entries." in said
-    assert f"{ONE}: well" in said
+    assert f"{TWO}: failed: its log is gone, of which the register of all chains knows 1 entries." in said
+    assert f"{ONE}: ok" in said
     with pytest.raises(ChainBroken, match="its log is gone"):
         await place.bot(TWO)
     assert (await place.verify())[0] == 1
@@ -201,18 +201,18 @@ async def test_nothing_was_written_down_yet_is_said_only_where_nothing_knows_bet
 ) -> None:
     place.anchored = anchored
     await place.bot()
-    assert "Nothing was written down yet." in (await place.verify())[1]
+    assert "The audit log is empty." in (await place.verify())[1]
     await place.bot(ONE, TWO)
     place.by_force("DELETE FROM audit", "DELETE FROM audit_chains")
     code, said = await place.verify()
     assert code == 1
-    assert "Nothing was written down yet" not in said
+    assert "The audit log is empty" not in said
     assert said.count("its log is gone") >= 2
     place.by_force("DELETE FROM audit_register")
     code, said = await place.verify()
     assert code == 1
     assert "the register of all chains is gone" in said
-    assert (f"{ONE}: not well: its log is gone, which the anchor knows up to entry 1" in said) is anchored
+    assert (f"{ONE}: failed: its log is gone, which the anchor knows up to entry 1" in said) is anchored
     with pytest.raises(ChainBroken, match="the register of all chains is gone"):
         await place.bot(ONE)
     assert (await place.verify())[0] == 1
@@ -233,7 +233,7 @@ async def test_a_chain_and_a_register_from_before_the_chain_do_not_fit_what_the_
     place.put_rows_back(empty, "audit_register")
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well: it has no log, though the workspace has accounts" in said
+    assert f"{ONE}: failed: it has no log, though the workspace has accounts" in said
     with pytest.raises(ChainBroken, match="though the workspace has accounts"):
         await place.bot(ONE)
 
@@ -245,16 +245,16 @@ async def test_a_whole_older_database_shows_in_the_anchor_also_after_the_bot_wen
     shutil.copyfile(older, place.path)
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well: its log ends with entry 2, but the anchor knows entry 3" in said
-    assert f"{TWO}: not well: its log ends with entry 1, but the anchor knows entry 2" in said
+    assert f"{ONE}: failed: its log ends with entry 2, but the anchor knows entry 3" in said
+    assert f"{TWO}: failed: its log ends with entry 1, but the anchor knows entry 2" in said
     with structlog.testing.capture_logs() as logged:
         await place.bot(ONE, ONE, ONE)
     assert [one["event"] for one in logged if one["log_level"] == "error"] == ["audit.anchor_differs"]
     code, said = await place.verify()
     assert code == 1
     assert "an older database was put in place without `buildbell restore`" in said
-    assert f"{ONE}: not well: known to the anchor, and put away: entry 3." in said
-    assert f"{TWO}: not well: known to the anchor, and put away: entry 2." in said
+    assert f"{ONE}: failed: known to the anchor, and put away: entry 3." in said
+    assert f"{TWO}: failed: known to the anchor, and put away: entry 2." in said
 
 
 async def test_a_restore_is_said_by_the_operator_and_verifies_from_then_on(place: Place) -> None:
@@ -273,7 +273,7 @@ async def test_a_restore_is_said_by_the_operator_and_verifies_from_then_on(place
     assert f"{ONE}: note: put away by the restore: entry 3." in said
     assert f"{TWO}: note: put away by the restore: entry 2." in said
     assert f"{ONE}: note: the operator restored a backup: " in said
-    assert f"{ONE}: well: 4 entries" in said
+    assert f"{ONE}: ok: 4 entries" in said
     # A second one from the same backup, and one from before there was an anchor.
     assert (await place.typed("restore", str(backup), "--yes"))[0] == 0
     await place.bot(TWO)
@@ -365,12 +365,12 @@ async def test_whoever_is_erased_and_whoever_leaves_go_on_verifying(place: Place
     await place.bot(ONE)
     code, said = await place.verify()
     assert code == 0, said
-    assert f"{ONE}: well: 2 entries" in said  # the first one was forgotten
+    assert f"{ONE}: ok: 2 entries" in said  # the first one was forgotten
     assert TWO not in said
     await place.bot(TWO)  # who comes back begins anew
     code, said = await place.verify()
     assert code == 0, said
-    assert f"{TWO}: well: 1 entry" in said
+    assert f"{TWO}: ok: 1 entry" in said
 
 
 async def test_keys_are_changed_and_the_old_one_is_needed_no_more(place: Place) -> None:
@@ -412,7 +412,7 @@ async def test_an_update_gives_the_database_its_register_and_begins_the_anchor(p
     code, said = await place.verify()
     assert code == 0, said
     for team in (ONE, TWO, "T0THREE"):
-        assert f"{team}: well" in said
+        assert f"{team}: ok" in said
     # What has its seal can't be passed off as one from before.
     place.by_force("UPDATE audit_register SET seal = NULL")
     assert (await place.verify())[0] == 1
@@ -568,7 +568,7 @@ async def test_lines_that_were_to_be_written_and_were_taken_away_are_missed(plac
     place.by_force("DELETE FROM audit_anchor_lines")
     code, said = await place.verify()
     assert code == 1
-    assert f"{ONE}: not well: entries after 1 have never come to the anchor" in said
+    assert f"{ONE}: failed: entries after 1 have never come to the anchor" in said
     await place.bot(ONE)
     code, said = await place.verify()
     assert (code, "does not follow the one before it" in said) == (1, True)
@@ -617,7 +617,7 @@ async def test_lines_of_which_a_full_disk_or_a_power_cut_left_some_and_a_half_ar
     await place.bot(ONE)
     code, said = await place.verify()
     assert code == 0, said
-    assert f"{ONE}: well: 5 entries" in said
+    assert f"{ONE}: ok: 5 entries" in said
 
 
 async def test_half_a_line_that_never_comes_whole_shows(place: Place) -> None:
@@ -693,7 +693,7 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
         )
         settings = {"AUDIT_ANCHOR": address, "BUILDBELL_SECRET_KEY": OLD, "DATABASE_URL": str(place.path)}
         code, said = await run_forked("audit", **settings)
-        assert (code, "a syslog, which can't be read back from here" in said) == (0, True)
+        assert (code, "a syslog, which can't be read from here" in said) == (0, True)
         code, said = await run_forked("audit", "--anchor", str(written), **settings)
         assert code == 0, said
         assert "Compared with the anchor: 3 lines" in said
@@ -784,7 +784,7 @@ def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: 
         AnchorAddress.parse(text)
     with pytest.raises(ValidationError) as problem:
         DataSettings(_env_file=None, audit_anchor=text, buildbell_secret_key=OLD)
-    assert in_words(problem.value).startswith("AUDIT_ANCHOR: must ")
+    assert describe_errors(problem.value).startswith("AUDIT_ANCHOR: must ")
 
 
 @pytest.mark.parametrize(
@@ -793,7 +793,7 @@ def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: 
         ({"AUDIT_ANCHOR": "/mnt/a"}, "AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY"),
         (
             {"AUDIT_ANCHOR": "/data/a", "DATABASE_URL": "sqlite:////data/b.db", "BUILDBELL_SECRET_KEY": OLD},
-            "must lie in another folder than the database",
+            "must be in another folder than the database",
         ),
     ],
 )

@@ -1,6 +1,6 @@
-"""Build.io's API reference against the bot: each endpoint, in the reference's order, and what of the bot is for it.
+"""Coverage of Build.io's API reference: every endpoint with its client method, command, permission and test.
 
-docs/buildio-api.md shows it. Pure; no I/O.
+The table in docs/buildio-api.md is generated from it. Pure; no I/O.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint: `asks` as the reference writes it, and the client's method.
+    """One endpoint: `asks` as in the reference, and the client's method.
 
-    `command` is what people type behind `/buildio`; `guard` the permission that they need and what else is asked of
-    them; `test` the test, below `tests/`, that plays it through the bot.
+    `command` follows `/buildio`; `guard` is the required permission and further conditions;
+    `test` is the test in `tests/` that plays the endpoint through the bot.
     """
 
     resource: str
@@ -24,11 +24,11 @@ class Endpoint:
     test: str
 
 
-# What only looks needs no permission; each person sees what their own account sees.
-_OWN = "one's own account"
-_SEEN = "one's own account, or a channel that follows the app"
-_MASKED = "`config`; values are masked, one at a time is shown to one person for a minute"
-_BY_FORM = "`config`; values come by a form alone, the channel hears the keys"
+# Read-only endpoints need no permission; each user sees what their own account sees.
+_OWN = "own account"
+_SEEN = "own account, or a channel that follows the app"
+_MASKED = "`config`; values are masked, one at a time is shown to one user for a minute"
+_BY_FORM = "`config`; values only with a form, the channel is notified of the keys"
 _APP = "/apps/{app_id_or_name}"
 
 ENDPOINTS = (
@@ -117,7 +117,7 @@ ENDPOINTS = (
         f"PATCH {_APP}/domains/{{domain_id}}",
         "update_certificate",
         command="domains",
-        guard="`domains`; certificate and key come by a form alone",
+        guard="`domains`; certificate and key only with a form",
         test="providers/buildio/test_domains.py::test_a_domain_is_given_another_certificate",
     ),
     Endpoint(
@@ -125,7 +125,7 @@ ENDPOINTS = (
         f"DELETE {_APP}/domains/{{domain_id}}",
         "remove_domain",
         command="domains remove",
-        guard="`domains`; asked once more",
+        guard="`domains`; after confirmation",
         test="providers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
     ),
     Endpoint(
@@ -133,7 +133,7 @@ ENDPOINTS = (
         f"DELETE {_APP}/domains",
         "remove_all_domains",
         command="domains clear",
-        guard="`domains`; the app's name is typed",
+        guard="`domains`; after typing the app's name",
         test="providers/buildio/test_domains.py::test_all_are_removed_once_the_apps_name_was_typed",
     ),
     Endpoint(
@@ -149,7 +149,7 @@ ENDPOINTS = (
         f"DELETE {_APP}/dynos",
         "restart_all",
         command="restart",
-        guard="`restart`; asked once more",
+        guard="`restart`; after confirmation",
         test="providers/buildio/test_processes.py::test_before_all_restart_it_is_asked",
     ),
     Endpoint(
@@ -165,7 +165,7 @@ ENDPOINTS = (
         f"POST {_APP}/dynos/{{dyno}}/exec",
         "execute",
         command="run",
-        guard="`run`, which is off by default; shown exactly before it runs; its output is for one person",
+        guard="`run`, which is off by default; shown exactly before it runs; its output is for one user",
         test="providers/buildio/test_run_commands.py::test_what_runs_is_shown_exactly_and_runs_only_then",
     ),
     Endpoint(
@@ -197,7 +197,7 @@ ENDPOINTS = (
         "DELETE /namespaces/{namespace_id_or_name}",
         "delete_namespace",
         command="namespaces delete",
-        guard="`delete`; its name is typed",
+        guard="`delete`; after typing its name",
         test="providers/buildio/test_namespaces.py::test_one_is_deleted_once_its_name_was_typed",
     ),
     Endpoint(
@@ -269,7 +269,7 @@ ENDPOINTS = (
         "GET /me",
         "me",
         command="connect",
-        guard="the token that is being linked",
+        guard="the token of the account that is being connected",
         test="providers/buildio/test_accounts.py::test_accounts_at_both_providers_stand_beside_each_other",
     ),
     Endpoint(
@@ -277,18 +277,18 @@ ENDPOINTS = (
         "GET /oidc-login",
         "cluster_login",
         command="login",
-        guard="`login`, which is off by default; a file for one person, deleted after some minutes",
+        guard="`login`, which is off by default; a file for one user, deleted after some minutes",
         test="providers/buildio/test_login.py::test_the_credential_is_a_file_for_the_person_alone",
     ),
 )
 
 
 def contract_table() -> str:
-    """The contract as a Markdown table."""
+    """Return the coverage as a Markdown table."""
     columns = {
         "resource": [one.resource for one in ENDPOINTS],
         "endpoint": [f"`{one.asks}`" for one in ENDPOINTS],
-        "client": [f"`Buildio.{one.method}`" for one in ENDPOINTS],
+        "client": [f"`BuildioClient.{one.method}`" for one in ENDPOINTS],
         "command": [f"`/buildio {one.command}`" for one in ENDPOINTS],
         "guard": [one.guard for one in ENDPOINTS],
         "test": [f"`{one.test}`" for one in ENDPOINTS],

@@ -61,10 +61,10 @@ async def test_keys_are_changed_beside_a_running_bot(path: Path) -> None:
     bot = await Database.open(path)
     code, said = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
     assert code == 0
-    assert "4 accounts, 1 installation, 4 proposals, 4 sign-ins, 2 audit ends, 1 audit register" in said
-    assert "those of 4 open proposals" in said
+    assert "4 accounts, 1 installation, 4 pending actions, 4 sign-ins, 2 audit ends, 1 audit register" in said
+    assert "the buttons of 4 pending actions" in said
     code, said = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
-    assert (code, "Nothing is left to do" in said) == (0, True)
+    assert (code, "Nothing left to do" in said) == (0, True)
     code, said = await run_command(path, "rotate-key", key=OLD)
     assert code == 1
     assert "nothing was changed" in said
@@ -78,8 +78,8 @@ async def test_the_audit_log_is_verified_exported_and_sealed(path: Path) -> None
     code, said = await run_command(path, "audit", "--verify")
     assert code == 0
     first, _, outside = said.splitlines()
-    assert outside.startswith("Nothing outside the database vouches for it")
-    assert first.startswith(f"{TEAM}: well: 2 entries, the last is 2 with hash ")
+    assert outside.startswith("No copy outside the database")
+    assert first.startswith(f"{TEAM}: ok: 2 entries, the last is 2 with hash ")
     assert first.endswith("; its end is sealed.")
     noted = first.split("hash ")[1].split(";")[0]
     assert (await run_command(path, "audit", "--team", TEAM, "--expect", noted))[0] == 0
@@ -98,9 +98,9 @@ async def test_the_audit_log_is_verified_exported_and_sealed(path: Path) -> None
 
     change(path, "UPDATE audit_chains SET seal = NULL WHERE team_id = 'T2'")
     code, said = await run_command(path, "audit")
-    assert (code, "T2: not well: its end has no seal" in said) == (1, True)
+    assert (code, "T2: failed: its end has no seal" in said) == (1, True)
     assert (await run_command(path, "audit", "--seal")) == (0, "Sealed: 1 audit end.\n")
-    assert (await run_command(path, "audit", "--seal")) == (0, "Every end has its seal already.\n")
+    assert (await run_command(path, "audit", "--seal")) == (0, "Everything is sealed already.\n")
 
     change(
         path,
@@ -109,8 +109,8 @@ async def test_the_audit_log_is_verified_exported_and_sealed(path: Path) -> None
     )
     code, said = await run_command(path, "audit")
     assert code == 1
-    assert f"{TEAM}: well" in said
-    assert "T2: not well: entry 1 was changed." in said
+    assert f"{TEAM}: ok" in said
+    assert "T2: failed: entry 1 was changed." in said
     assert (await run_command(path, "audit", "--seal"))[0] == 1
 
 
@@ -128,7 +128,7 @@ async def test_a_person_is_handed_over_and_erased(path: Path) -> None:
     assert json.loads(said)["tables"]["people"][0]["email"] == "anna-at-bitrise@example.com"
     before = dump_rows(path)
     code, said = await run_command(path, "erase-user", TEAM, ANNA)
-    assert (code, "Say --yes" in said) == (2, True)
+    assert (code, "Add --yes" in said) == (2, True)
     assert dump_rows(path) == before
     assert (await run_command(path, "erase-user", TEAM, ANNA, "--yes", key=""))[0] == 1
     assert dump_rows(path) == before
@@ -140,18 +140,15 @@ async def test_a_person_is_handed_over_and_erased(path: Path) -> None:
     code, said = await run_command(path, "export-user", TEAM, ANNA)
     assert json.loads(said) == {"team": TEAM, "user": ANNA, "tables": {}, "audit": []}
     assert (await run_command(path, "audit"))[0] == 0
-    assert "Nothing was known of U0ANNA" in (await run_command(path, "erase-user", TEAM, ANNA, "--yes"))[1]
+    assert "No data about U0ANNA" in (await run_command(path, "erase-user", TEAM, ANNA, "--yes"))[1]
 
 
 async def test_what_is_no_id_is_said_so(path: Path) -> None:
-    assert (
-        "Nothing was known of U_ANNA"
-        in (await run_command(path, "erase-user", "T_ACME", "U_ANNA", "--yes"))[1]
-    )
+    assert "No data about U_ANNA" in (await run_command(path, "erase-user", "T_ACME", "U_ANNA", "--yes"))[1]
     wrong = [("t1", ANNA), (TEAM, "anna"), (TEAM, "%"), (TEAM, "<@U0ANNA>")]
     for code, said in await asyncio.gather(*(run_command(path, "export-user", *one) for one in wrong)):
         assert code == 2
-        assert "no id of Slack's" in said
+        assert "not a Slack ID" in said
 
 
 async def test_a_backup_is_made_and_put_back_where_the_bot_is_stopped(path: Path) -> None:
@@ -170,7 +167,7 @@ async def test_a_backup_is_made_and_put_back_where_the_bot_is_stopped(path: Path
     await bot.close()
     change(path, "DELETE FROM people")
     code, said = await run_command(path, "restore", str(copy))
-    assert (code, "Say --yes" in said) == (2, True)
+    assert (code, "Add --yes" in said) == (2, True)
     code, said = await run_command(path, "restore", str(copy), "--yes")
     assert code == 0
     assert ".before-restore-" in said

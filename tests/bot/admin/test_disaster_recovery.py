@@ -92,7 +92,7 @@ async def everything_goes_on(harness: BotHarness, builds: list[Build]) -> None:
     await harness.wait_for_poll()
     for build in (builds[4], builds[7]):
         assert times(harness, build) == (1, 1)
-    assert "well: " in (said := await command(harness, "audit", "--verify"))
+    assert "ok: " in (said := await command(harness, "audit", "--verify"))
     assert "its end is sealed" in said
     entries = [json.loads(line) for line in (await command(harness, "audit", "--export")).splitlines()]
     assert [one["seq"] for one in entries] == [*range(1, len(entries) + 1)]
@@ -107,7 +107,7 @@ async def test_after_a_disaster_the_backup_goes_on_and_tells_again_what_it_does_
         builds = await before_the_disaster(town, tmp_path / "backup.db")
         await disaster(town, tmp_path / "backup.db")
         said = await command(town, "restore", str(tmp_path / "backup.db"), "--yes")
-        assert "What was told since the backup will be told again." in said
+        assert "Notifications that were sent after the backup will be sent again." in said
         await everything_goes_on(town, builds)
         # Nothing is left out; what is told twice is what the backup did not know as told.
         assert times(town, builds[0]) == (1, 1)
@@ -121,7 +121,7 @@ async def test_with_what_was_owed_forgotten_nothing_is_told_twice(tmp_path: Path
         before = {build.slug: times(town, build) for build in builds}
         await disaster(town, tmp_path / "backup.db")
         said = await command(town, "restore", str(tmp_path / "backup.db"), "--forget-owed", "--yes")
-        assert "apps are watched from now on" in said
+        assert "polling starts from the current state" in said
         while_down = town.bitrise.start_build(town.bitrise.android, ends_as=None)
         town.bitrise.finish(while_down)
         await everything_goes_on(town, builds)

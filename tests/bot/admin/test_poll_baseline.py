@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.admin.poll_baseline import read_beginning
+from bot.admin.poll_baseline import read_baseline
 from bot.settings import Settings
 from domain.build import App
 from domain.errors import ProviderError
@@ -53,7 +53,7 @@ async def test_the_newest_builds_and_all_that_run_are_the_beginning_in_two_lists
 ) -> None:
     apps, first, last = some_builds(bitrise)
     held = bitrise.hold(bitrise.android, 12)
-    found = await read_beginning(settings(bitrise), apps)
+    found = await read_baseline(settings(bitrise), apps)
     android, ios = (found.builds[app.slug] for app in apps)
     assert {build.slug for build in android.builds if not build.ended} == {first, last}
     assert all(build.ended for build in ios.builds)
@@ -66,7 +66,7 @@ async def test_each_app_is_read_by_itself_where_there_is_no_list_of_all(bitrise:
     apps, first, last = some_builds(bitrise)
     bitrise.fault(LIST_OF_ALL, "status", times=9, status=403)
     unseen = App(slug="nobody-sees-this", title="Unseen")
-    found = await read_beginning(settings(bitrise), [*apps, unseen])
+    found = await read_baseline(settings(bitrise), [*apps, unseen])
     assert {build.slug for build in found.builds[apps[0].slug].builds} == {first, last}
     assert set(found.builds) == {app.slug for app in apps}
 
@@ -75,11 +75,11 @@ async def test_without_an_answer_there_is_no_beginning(bitrise: BitriseSimulator
     apps, _, _ = some_builds(bitrise)
     bitrise.fault("*", "status", times=99, status=503)
     with pytest.raises(ProviderError):
-        await read_beginning(settings(bitrise), apps)
+        await read_baseline(settings(bitrise), apps)
 
 
 async def test_where_nothing_is_watched_nothing_is_asked(bitrise: BitriseSimulator) -> None:
-    assert (await read_beginning(settings(bitrise), [])).builds == {}
+    assert (await read_baseline(settings(bitrise), [])).builds == {}
     assert not bitrise.requests
 
 
@@ -96,7 +96,7 @@ async def test_how_apps_at_build_io_stand_is_the_beginning_too() -> None:
         sandbox.deploy(sandbox.shop)
         shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
         gone = App(provider=Provider.BUILDIO, slug="gone", title="gone")
-        found = (await read_beginning(given, [shop, gone])).builds
+        found = (await read_baseline(given, [shop, gone])).builds
         assert set(found) == {shop.slug}
         assert found[shop.slug].snapshot is not None
         assert [build.ended for build in found[shop.slug].builds] == [False]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.checks import examine
+from bot.doctor.checks import run_checks
 from bot.doctor.finding import Finding
-from bot.doctor.settings_checks import look_at_settings
+from bot.doctor.settings_checks import check_settings
 from sandbox.slack.installations import CLIENT_SECRET
 from sandbox.slack.server import BOT_TOKEN
 from tests.support.multi_workspace_harness import (
@@ -29,26 +29,26 @@ async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
 
 async def found(harness: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
     settings = {name: value for name, value in (harness.settings() | changed).items() if value}
-    looked = look_at_settings(_env_file=None, **settings)
-    findings = [*looked.findings, *[one async for one in examine(looked)]]
-    said = " ".join(f"{one.what} {one.said} {one.cure}" for one in findings)
+    looked = check_settings(_env_file=None, **settings)
+    findings = [*looked.findings, *[one async for one in run_checks(looked)]]
+    said = " ".join(f"{one.check} {one.result} {one.fix}" for one in findings)
     for secret in (BOT_TOKEN, CLIENT_SECRET, settings["buildbell_secret_key"], "xoxe"):
         assert secret not in said
-    return {one.what: one for one in findings}
+    return {one.check: one for one in findings}
 
 
 async def test_it_finds_everything_well_and_says_what_to_register(harness: MultiWorkspaceHarness) -> None:
     findings = await found(harness)
-    assert findings["Installations"].said == "none yet"
+    assert findings["Installations"].result == "none yet"
     await harness.install_everywhere()
     findings = await found(harness)
-    assert [one for one in findings.values() if not one.well] == []
-    assert findings["Redirect URL"].said.startswith(f"{harness.url}/slack/oauth_redirect must be one of")
-    assert "known to Slack with its secret" in findings["Client id"].said
-    assert "on this machine, as Slack is" in findings["Public address"].said
-    assert findings["Installations"].said == "2"
+    assert [one for one in findings.values() if not one.passed] == []
+    assert findings["Redirect URL"].result.startswith(f"{harness.url}/slack/oauth_redirect must be one of")
+    assert "accepted by Slack with its secret" in findings["Client ID"].result
+    assert "on this machine, like Slack" in findings["Public address"].result
+    assert findings["Installations"].result == "2"
     for name in ("Installed in Sandbox (T0SANDBOX)", "Installed in Twin (T0TWIN)"):
-        assert findings[name].said == "its token works, with all scopes"
+        assert findings[name].result == "its token works and has all scopes"
     assert "Clock" in findings
 
 
@@ -56,37 +56,40 @@ async def test_it_recommends_an_anchor_and_says_where_others_can_read(harness: M
     path = harness.folder / "buildbell.db"
     anchor = path.parent.parent / "anchor.jsonl"
     findings = await found(harness)
-    assert (findings["Audit anchor"].well, "AUDIT_ANCHOR" in findings["Audit anchor"].said) == (True, True)
-    assert findings["Files"].well
+    assert (findings["Audit anchor"].passed, "AUDIT_ANCHOR" in findings["Audit anchor"].result) == (
+        True,
+        True,
+    )
+    assert findings["Files"].passed
     findings = await found(harness, audit_anchor=str(anchor))
-    assert findings["Audit anchor"].said.startswith(str(anchor))
+    assert findings["Audit anchor"].result.startswith(str(anchor))
     for address in (f"{anchor.parent}/away/anchor.jsonl", f"syslog://{anchor.parent}/no-socket"):
-        assert not (await found(harness, audit_anchor=address))["Audit anchor"].well
-    assert (await found(harness, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].well
+        assert not (await found(harness, audit_anchor=address))["Audit anchor"].passed
+    assert (await found(harness, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].passed
     path.chmod(0o644)
     findings = await found(harness)
-    assert (findings["Files"].well, path.name in findings["Files"].said) == (False, True)
+    assert (findings["Files"].passed, path.name in findings["Files"].result) == (False, True)
     path.chmod(0o600)
     (path.parent / "letters.txt").write_text("mine")
     path.parent.chmod(0o755)
-    assert "others can look into" in (await found(harness))["Files"].said
+    assert "other users can list" in (await found(harness))["Files"].result
 
 
 async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None:
     await harness.install_everywhere()
     findings = await found(harness, slack_client_secret="another")
     assert (
-        findings["Client id"].said
+        findings["Client ID"].result
         == "Slack refuses SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
     )
-    assert findings["Who may install"].said == "whoever finds the page"
+    assert findings["Who may install"].result == "anyone who finds the page"
     findings = await found(harness, buildbell_secret_key="another-key-that-is-long-enough-too")
-    assert "can't be opened" in findings["Installed in Twin (T0TWIN)"].said
+    assert "can't be decrypted" in findings["Installed in Twin (T0TWIN)"].result
     harness.slack.installations.by_id(TWIN).scopes -= {"commands"}
     harness.slack.installations.remove(harness.slack.installations.by_id("T0SANDBOX"))
     findings = await found(harness)
-    assert findings["Installed in Twin (T0TWIN)"].said == "missing commands"
-    assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].said
+    assert findings["Installed in Twin (T0TWIN)"].result == "missing commands"
+    assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].result
     assert "SLACK_BOT_TOKEN" not in str(findings)
 
 
@@ -94,19 +97,19 @@ async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None
     ("api", "public", "words"),
     [
         ("https://slack.com/api/", "http://bot.example.com", "is not https"),
-        ("https://slack.com/api/", "http://127.0.0.1:3000", "this machine alone"),
-        ("https://slack.com/api/", "https://localhost", "this machine alone"),
+        ("https://slack.com/api/", "http://127.0.0.1:3000", "only from this machine"),
+        ("https://slack.com/api/", "https://localhost", "only from this machine"),
         ("https://slack.com/api/", "https://bot.example.com", None),
     ],
 )
 def test_the_public_address_must_be_one_that_slack_leads_back_to(
     api: str, public: str, words: str | None
 ) -> None:
-    from bot.doctor.installation_checks import public_address
+    from bot.doctor.installation_checks import check_public_url
 
-    finding = public_address(public, api)
-    assert finding.well is (words is None)
-    assert words is None or words in finding.said
+    finding = check_public_url(public, api)
+    assert finding.passed is (words is None)
+    assert words is None or words in finding.result
 
 
 async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: Path) -> None:
@@ -114,11 +117,11 @@ async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: 
     async with multi_workspace_harness(tmp_path, rotating=True, now=hours, service_token_acts="0") as town:
         await town.install()
         findings = await found(town)
-        assert "exchanges it at the next call" in findings["Installed in Sandbox (T0SANDBOX)"].said
+        assert "refreshes it at the next call" in findings["Installed in Sandbox (T0SANDBOX)"].result
         # The bot's try of the secret, the installation, and the doctor's try.
         assert len(town.calls("oauth.v2.access")) == 3
 
 
 async def test_slack_that_is_away_is_named(harness: MultiWorkspaceHarness) -> None:
     findings = await found(harness, slack_api_url="http://127.0.0.1:9/")
-    assert "can't be reached" in findings["Slack"].said
+    assert "can't be reached" in findings["Slack"].result

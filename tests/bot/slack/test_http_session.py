@@ -50,7 +50,7 @@ async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None
 async def test_an_answer_is_read_whole_but_not_for_ever(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LARGEST_ANSWER", 200_000)
+    monkeypatch.setattr(limits, "MAX_RESPONSE_BYTES", 200_000)
     whole = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 150_000})
     huge = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 250_000})
     packed = web.Response(text=huge, content_type="application/json")

@@ -177,7 +177,7 @@ async def test_cancel_says_so_and_ends_the_state(installation_visit: Installatio
     assert f'href="{installation_visit.town.url}/slack/install"' in page
     installation_visit.cookie = cookie
     status, page = await installation_visit.follow_redirect(**code)
-    assert (status, heading(page)) == (400, "Begin again, please")
+    assert (status, heading(page)) == (400, "Please start again")
     await nothing_is_installed(installation_visit.town)
 
 
@@ -186,7 +186,7 @@ async def test_cancel_says_so_and_ends_the_state(installation_visit: Installatio
     [
         ({"state": "made-up"}, "another browser"),
         ({"state": ""}, "another browser"),
-        ({"code": ""}, "not complete"),
+        ({"code": ""}, "incomplete"),
         ({"code": "made-up"}, "its own code"),
     ],
 )
@@ -209,7 +209,7 @@ async def test_a_state_that_was_guessed_with_its_cookie_is_nobodys(
     code = await installation_visit.allowed()
     installation_visit.cookie = "guessed"
     status, page = await installation_visit.follow_redirect(code=code["code"], state="guessed")
-    assert (status, "begun too long ago" in page) == (400, True)
+    assert (status, "has expired" in page) == (400, True)
     await nothing_is_installed(installation_visit.town)
 
 
@@ -233,10 +233,10 @@ async def test_an_answer_works_once(installation_visit: InstallationVisit) -> No
     assert (await installation_visit.follow_redirect(**code))[0] == 400
     installation_visit.cookie = cookie
     status, page = await installation_visit.follow_redirect(**code)
-    assert (status, "finished already" in page) == (400, True)
+    assert (status, "already complete" in page) == (400, True)
     again = await installation_visit.allowed()
     status, page = await installation_visit.follow_redirect(**(again | {"code": code["code"]}))
-    assert (status, "finished already" in page) == (400, True)
+    assert (status, "already complete" in page) == (400, True)
 
 
 async def test_a_state_is_taken_once_whatever_code_comes_with_it(
@@ -249,7 +249,7 @@ async def test_a_state_is_taken_once_whatever_code_comes_with_it(
     asked = len(installation_visit.town.calls("oauth.v2.access"))
     installation_visit.cookie = cookie
     status, page = await installation_visit.follow_redirect(**(first | {"code": other["code"]}))
-    assert (status, "finished already" in page) == (400, True)
+    assert (status, "already complete" in page) == (400, True)
     assert len(installation_visit.town.calls("oauth.v2.access")) == asked == 2  # the start's, and the first
 
 
@@ -257,7 +257,7 @@ async def test_a_state_lives_ten_minutes(installation_visit: InstallationVisit, 
     code = await installation_visit.allowed()
     hours.passed += timedelta(minutes=10, seconds=1)
     status, page = await installation_visit.follow_redirect(**code)
-    assert (status, "begun too long ago" in page) == (400, True)
+    assert (status, "has expired" in page) == (400, True)
     await nothing_is_installed(installation_visit.town)
 
 
@@ -280,7 +280,7 @@ async def test_slack_that_gives_no_answer_is_told_as_that(installation_visit: In
         code = await installation_visit.allowed()
         installation_visit.town.slack.fault("oauth.v2.access", kind)
         status, page = await installation_visit.follow_redirect(**code)
-        assert (status, heading(page)) == (502, "Slack gave no answer")
+        assert (status, heading(page)) == (502, "Slack did not respond")
     code = await installation_visit.allowed()
     installation_visit.town.slack.fault("auth.test", "dropped")
     assert (await installation_visit.follow_redirect(**code))[0] == 502
@@ -297,7 +297,7 @@ async def test_what_breaks_in_the_bot_is_said_without_a_word_of_it(
 
     monkeypatch.setattr(Installations, "async_save", broken)
     status, page = await installation_visit.follow_redirect(**await installation_visit.allowed())
-    assert (status, heading(page)) == (500, "Something broke on my side")
+    assert (status, heading(page)) == (500, "Something went wrong")
     assert "disk" not in page
 
 
@@ -336,7 +336,7 @@ async def test_a_state_of_which_one_letter_was_changed_is_nobodys(
         letter = "0" if code["state"][at] != "0" else "1"
         installation_visit.cookie = state = code["state"][:at] + letter + code["state"][at + 1 :]
         status, page = await installation_visit.follow_redirect(code=code["code"], state=state)
-        assert (status, "begun too long ago" in page) == (400, True)
+        assert (status, "has expired" in page) == (400, True)
     await nothing_is_installed(installation_visit.town)
 
 

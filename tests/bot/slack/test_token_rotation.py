@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
 from bot.slack.http_session import create_slack_session
-from bot.slack.token_rotation import EXCHANGED_BEFORE, AppSecrets, BotTokens
+from bot.slack.token_rotation import REFRESH_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
 from services.accounts.single_flight import FIRST_PAUSE
@@ -63,7 +63,7 @@ async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(
 ) -> None:
     await harness.ask("/bitrise apps", "3 apps")
     assert exchanges(harness) == []
-    hours.passed += TO_THE_END - EXCHANGED_BEFORE + timedelta(minutes=1)
+    hours.passed += TO_THE_END - REFRESH_BEFORE + timedelta(minutes=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     for person in ("anna", "ben"):
         for _ in range(4):

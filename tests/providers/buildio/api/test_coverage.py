@@ -91,5 +91,5 @@ def test_the_table_has_a_line_for_each_endpoint_and_no_empty_cell() -> None:
     assert head == "| resource | endpoint | client | command | guard | test |"
     assert line.count("---") == head.count("|") - 1
     assert len(rows) == len(ENDPOINTS)
-    assert rows[0].startswith("| Apps | `GET /apps` | `Buildio.apps` |")
+    assert rows[0].startswith("| Apps | `GET /apps` | `BuildioClient.apps` |")
     assert all(cell.strip() for row in rows for cell in row.split("|")[1:-1])
