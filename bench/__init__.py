@@ -1,1 +1,1 @@
-"""Benchmarks: each prints what it measured beside a bare baseline measured in the same run, and the goal."""
+"""Benchmarks: each prints its result, a baseline measured in the same run, and the goal."""

@@ -1,4 +1,7 @@
-"""`make bench`: everything, or what is named: `python -m bench look record`; `--smallest` to see only that it runs."""
+"""`make bench`: runs all benchmarks, or the named ones: `python -m bench look record`.
+
+`--smallest` for a quick test run.
+"""
 
 from __future__ import annotations
 
@@ -43,27 +46,27 @@ SMALLEST = 0.0
 
 
 def main() -> int:
-    """Measure; returns 1 where a benchmark can't be run or misses its goal."""
+    """Run the benchmarks; returns 1 if one fails or misses its goal."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument(
-        "--smallest", action="store_true", help="as little of each as can be run; no goal counts"
+        "--smallest", action="store_true", help="run each at its smallest size; goals are not checked"
     )
-    asked = parser.parse_args()
-    names = asked.names or list(ALL)
+    arguments = parser.parse_args()
+    names = arguments.names or list(ALL)
     if unknown := set(names) - set(ALL):
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; choose from {', '.join(ALL)}")
     if len(names) > 1:
-        # Each in a process of its own, so that none measures the memory that another one has left.
-        size = ["--smallest"] if asked.smallest else []
+        # Each benchmark has its own process, so that none measures memory of another one.
+        size = ["--smallest"] if arguments.smallest else []
         failed = [name for name in names if subprocess.call([sys.executable, "-m", "bench", name, *size])]
-        done = "All of them run." if asked.smallest else "All goals are met."
+        done = "All benchmarks ran." if arguments.smallest else "All goals are met."
         print(f"Failed: {', '.join(failed)}" if failed else done)
         return bool(failed)
-    figures = asyncio.run(ALL[names[0]](SMALLEST if asked.smallest else 1))
+    figures = asyncio.run(ALL[names[0]](SMALLEST if arguments.smallest else 1))
     for figure in figures:
         print(figure)
-    return not asked.smallest and not all(figure.met for figure in figures)
+    return not arguments.smallest and not all(figure.is_met for figure in figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The least that Bolt does: a handler that acknowledges, behind the same kind of server. A process of its own."""
+"""The Bolt baseline: a handler that only acknowledges, on the same kind of server, in its own process."""
 
 from __future__ import annotations
 

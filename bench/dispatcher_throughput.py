@@ -1,4 +1,4 @@
-"""200 channels with a backlog: how near the relay comes to the pace that Slack allows."""
+"""Dispatcher throughput: 200 channels with a backlog, against Slack's rate limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.result import BenchmarkResult, scaled
+from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS, SPECS
 from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import create_slack_session
@@ -41,32 +41,36 @@ BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    channels, seconds = scaled(CHANNELS, scale, least=2), scaled(SECONDS, scale, least=1)
-    at_first = scaled(AT_FIRST, scale, least=BURST + 1)
+    channels, seconds = scale_count(CHANNELS, scale, minimum=2), scale_count(SECONDS, scale, minimum=1)
+    at_first = scale_count(AT_FIRST, scale, minimum=BURST + 1)
     async with _slack(channels) as (url, count):
-        took = await _deliver(url, channels, at_first, seconds)
-        told = await count()
+        durations = await _deliver(url, channels, at_first, seconds)
+        delivered = await count()
     messages = at_first + seconds
-    # One a second a channel after the burst (Slack's rules, "Pace").
+    # One per second and channel after the burst (Slack, "Rate limits").
     allowed = float(messages - BURST)
-    share = allowed / took
-    lost = channels * messages - told["posts"]
+    share = allowed / durations
+    lost = channels * messages - delivered["posts"]
     return [
         BenchmarkResult(
             f"{channels} channels with a backlog",
-            f"{channels * messages / took:,.0f} a second, {share:.0%}",
+            f"{channels * messages / durations:,.0f} a second, {share:.0%}",
             f"Slack allows {channels * messages / allowed:,.0f} a second",
             "at least 95 %",
             share >= 0.95,
         ),
         BenchmarkResult(
-            "… messages lost or told twice", str(lost), "none", "none", lost == 0 and not told["violations"]
+            "… messages lost or told twice",
+            str(lost),
+            "none",
+            "none",
+            lost == 0 and not delivered["violations"],
         ),
     ]
 
 
 async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> float:
-    """Seconds until everything was told."""
+    """Return the seconds until everything is delivered."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
@@ -103,11 +107,11 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
                 relay.wake()
             while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
                 await asyncio.sleep(0.02)
-            took = time.perf_counter() - began
+            durations = time.perf_counter() - began
             relay.stop()
             await running
         await database.close()
-    return took
+    return durations
 
 
 def _app(number: int) -> App:
@@ -115,7 +119,7 @@ def _app(number: int) -> App:
 
 
 def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
-    """One more ended build of every app."""
+    """Return a poll snapshot with one more finished build of every app."""
     at = BEGAN + timedelta(minutes=number)
     return PollSnapshot(
         token="t",

@@ -1,4 +1,4 @@
-"""The whole bot for a benchmark to measure."""
+"""The complete bot as the subject of a benchmark."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bot.manifest import manifest
-from sandbox.environment import BotProcess, SandboxEnvironment
+from sandbox.bot_process import BotProcess
+from sandbox.environment import SandboxEnvironment
 
 PROGRAM = ("-m", "bot", "run")
 
 
 @asynccontextmanager
-async def staged(
-    stage: SandboxEnvironment | None,
+async def running_environment(
+    shared_environment: SandboxEnvironment | None,
     settings: Mapping[str, str],
     *,
     program: Sequence[str] = PROGRAM,
     http: bool = True,
 ) -> AsyncIterator[SandboxEnvironment]:
-    """The stage that is there, or one of the benchmark's own, with these settings.
+    """Yield the shared environment, or a new one with these settings.
 
-    Starting the bot costs most: a run that only sees whether the benchmarks work has one for all of them.
+    Starting the bot is the slowest part, so a quick test run shares one environment.
     """
-    if stage is not None:
-        yield stage
+    if shared_environment is not None:
+        yield shared_environment
         return
     async with SandboxEnvironment(manifest()) as own:
         own.bot = BotProcess(own.settings, own.folder, program=program)

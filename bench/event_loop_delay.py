@@ -1,6 +1,6 @@
-"""How long a log that is all secrets holds the event loop, and others' acknowledgements, while it is handed over.
+"""Event loop delay, and acknowledgement latency of other users, while a log full of secrets is delivered.
 
-HELD_MEGABYTES says how large the log is; the goals are for 12.
+HELD_MEGABYTES is the size of the log; the goals are for 12.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.environment import staged
-from bench.result import BenchmarkResult, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, scale_count
 from sandbox.bitrise.state import Build
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack import payloads
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 
 MEGABYTES = int(os.environ.get("HELD_MEGABYTES", "12"))
 PROGRAM = ("-m", "bench.event_loop_delay_bot")
@@ -31,28 +31,30 @@ PAUSE = 0.02
 LINE = "export API_TOKEN=abc123def456ghi789 && curl -H 'Authorization: Bearer abc123def456ghi789jkl' https://u:p4ss@x\n"
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
     lines, times = (
-        scaled(MEGABYTES * 1024 * 1024 // len(LINE), scale, least=500),
-        scaled(TIMES, scale, least=2),
+        scale_count(MEGABYTES * 1024 * 1024 // len(LINE), scale, minimum=500),
+        scale_count(TIMES, scale, minimum=2),
     )
     log = LINE * lines
     megabytes = len(log) / 1024 / 1024
     with patch.object(Build, "log", lambda _self, _now: log):
-        own = staged(given, SETTINGS, program=PROGRAM)
-        async with own as stage, aiohttp.ClientSession() as session:
-            card = await _card(stage)
-            await _held(stage)
-            idle = [await _acknowledged(stage, session) for _ in range(times)]
-            quiet, _ = await _held(stage)
+        own = running_environment(shared_environment, SETTINGS, program=PROGRAM)
+        async with own as environment, aiohttp.ClientSession() as session:
+            card = await _find_card(environment)
+            await _max_delay(environment)
+            idle = [await _measure_acknowledgement(environment, session) for _ in range(times)]
+            quiet, _ = await _max_delay(environment)
             began = time.perf_counter()
-            handing_over = asyncio.create_task(_hand_over(stage, card))
+            handing_over = asyncio.create_task(_hand_over(environment, card))
             busy = []
             while not handing_over.done():
-                busy.append(await _acknowledged(stage, session))
-            took = time.perf_counter() - began
+                busy.append(await _measure_acknowledgement(environment, session))
+            durations = time.perf_counter() - began
             await handing_over
-            held, work = await _held(stage)
+            held, work = await _max_delay(environment)
     ratio = median(busy) / median(idle)
     return [
         BenchmarkResult(
@@ -71,55 +73,57 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
         ),
         BenchmarkResult(
             "the same log, until the person has the file",
-            f"{took:.1f} s, {megabytes / took:.1f} MB a second",
+            f"{durations:.1f} s, {megabytes / durations:.1f} MB a second",
             f"slowest acknowledgement {max(busy) * 1000:.0f} ms",
             "over 0.2 MB a second",
-            megabytes / took > 0.2,
+            megabytes / durations > 0.2,
         ),
     ]
 
 
-async def _card(stage: SandboxEnvironment) -> Post:
-    """The card of the log, shown to Anna."""
-    build = stage.bitrise.start_build(stage.bitrise.android)
-    stage.bitrise.finish(build, "error")
-    stage.clock.skip(timedelta(minutes=1))
-    await stage.slack.people.command("anna", "builds", f"/bitrise log android #{build.number}")
-    return await stage.slack.wait_for_post("builds", f"#{build.number}", viewer="anna", seconds=120)
+async def _find_card(environment: SandboxEnvironment) -> Post:
+    """Return the card of the log, as Anna sees it."""
+    build = environment.bitrise.start_build(environment.bitrise.android)
+    environment.bitrise.finish(build, "error")
+    environment.clock.skip(timedelta(minutes=1))
+    await environment.slack.users.command("anna", "builds", f"/bitrise log android #{build.number}")
+    return await environment.slack.wait_for_post("builds", f"#{build.number}", viewer="anna", seconds=120)
 
 
-async def _hand_over(stage: SandboxEnvironment, card: Post) -> None:
-    await stage.slack.people.click("anna", card, "Send me the file")
-    await stage.slack.wait_for_post("builds", "in our direct messages", viewer="anna", seconds=600)
+async def _hand_over(environment: SandboxEnvironment, card: Post) -> None:
+    await environment.slack.users.click("anna", card, "Send me the file")
+    await environment.slack.wait_for_post("builds", "in our direct messages", viewer="anna", seconds=600)
 
 
-async def _acknowledged(stage: SandboxEnvironment, session: aiohttp.ClientSession) -> float:
-    """How long it takes until Ben's command is acknowledged."""
-    people, handles = stage.slack.workspace, stage.slack.handles
+async def _measure_acknowledgement(environment: SandboxEnvironment, session: aiohttp.ClientSession) -> float:
+    """Return how long the acknowledgement of Ben's command takes."""
+    people, handles = environment.slack.workspace, environment.slack.handles
     payload = payloads.slash_command(
         "/bitrise",
         "help",
-        people.person("ben"),
-        people.channel("builds"),
-        trigger_id=handles.new_trigger("U0BEN"),
-        response_url=f"{stage.slack.url}/response/{handles.new_response('U0BEN', 'C0BUILDS')}",
+        people.find_user("ben"),
+        people.find_channel("builds"),
+        trigger_id=handles.create_trigger("U0BEN"),
+        response_url=f"{environment.slack.url}/response/{handles.create_response_url('U0BEN', 'C0BUILDS')}",
     )
     body = urlencode(payload)
-    headers = stage.slack.delivery.signed(body) | {"Content-Type": "application/x-www-form-urlencoded"}
+    headers = environment.slack.delivery.sign(body) | {"Content-Type": "application/x-www-form-urlencoded"}
     began = time.perf_counter()
-    async with session.post(f"{await stage.bot_url()}/slack/events", data=body, headers=headers) as response:
+    async with session.post(
+        f"{await environment.bot_url()}/slack/events", data=body, headers=headers
+    ) as response:
         assert response.status == 200
         await response.read()
-    took = time.perf_counter() - began
+    durations = time.perf_counter() - began
     await asyncio.sleep(PAUSE)
-    return took
+    return durations
 
 
-async def _held(stage: SandboxEnvironment) -> tuple[float, float]:
-    """The longest time that the loop was held since it was last asked for, and the longest that it worked itself."""
-    pid = stage.bot.pid
+async def _max_delay(environment: SandboxEnvironment) -> tuple[float, float]:
+    """Return the longest delay of the event loop since the last call, and the longest time that it worked itself."""
+    pid = environment.bot.pid
     assert pid is not None
-    stage.bot.lines[:] = [line for line in stage.bot.lines if line.get("event") != "held"]
+    environment.bot.lines[:] = [line for line in environment.bot.lines if line.get("event") != "held"]
     os.kill(pid, signal.SIGUSR1)
-    said = await stage.bot.wait_for("held")
-    return float(said["seconds"]), float(said["work"])
+    log_line = await environment.bot.wait_for("held")
+    return float(log_line["seconds"]), float(log_line["work"])

@@ -1,4 +1,4 @@
-"""The bot, which also measures how long its event loop is held; at SIGUSR1 it says so in its log, and begins anew."""
+"""The bot with a measurement of its event loop delay; on SIGUSR1 it logs the result and starts again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def run() -> None:
 
     def say() -> None:
         nonlocal longest, longest_work
-        # On a busy machine the loop waits for the processor, too: its own work tells the two apart.
+        # On a busy machine the loop also waits for the processor; its own CPU time separates the two.
         structlog.get_logger().info("held", seconds=longest, work=longest_work)
         longest = longest_work = 0.0
 

@@ -1,4 +1,4 @@
-"""Memory at rest with many subscriptions, against a process that only imports the libraries. Needs /proc."""
+"""Idle memory with many subscriptions, against a process that only imports the libraries. Needs /proc."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.environment import staged
-from bench.result import BenchmarkResult, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, scale_count
 from bench.startup_time import LIBRARIES
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
@@ -23,16 +23,18 @@ SUBSCRIPTIONS = 1000
 LOOKS = 8.0
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
-    subscriptions = scaled(SUBSCRIPTIONS, scale, least=10)
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
+    subscriptions = scale_count(SUBSCRIPTIONS, scale, minimum=10)
     settings = {"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5"}
-    async with staged(given, settings, http=False) as stage:
-        await stage.bot.stop()
-        await _subscribe(stage, subscriptions)
-        await stage.start_bot()
+    async with running_environment(shared_environment, settings, http=False) as environment:
+        await environment.bot.stop()
+        await _subscribe(environment, subscriptions)
+        await environment.start_bot()
         await asyncio.sleep(LOOKS * scale)
-        assert stage.bot.pid is not None
-        ours = megabytes(stage.bot.pid)
+        assert environment.bot.pid is not None
+        measured = megabytes(environment.bot.pid)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -43,23 +45,25 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
     assert process.stdout is not None
     assert process.stdin is not None
     await process.stdout.readline()
-    bare = megabytes(process.pid)
+    baseline = megabytes(process.pid)
     process.stdin.write(b"\n")
     await process.wait()
     return [
         BenchmarkResult(
             f"memory with {subscriptions:,} subscriptions",
-            f"{ours:.0f} MB, {ours / bare:.1f} times",
-            f"the imports alone {bare:.0f} MB",
+            f"{measured:.0f} MB, {measured / baseline:.1f} times",
+            f"the imports alone {baseline:.0f} MB",
             "under 120 MB",
-            ours < 120,
+            measured < 120,
         )
     ]
 
 
-async def _subscribe(stage: SandboxEnvironment, subscriptions: int) -> None:
-    apps = [stage.bitrise.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)]
-    database = await Database.open(stage.folder / "buildbell.db")
+async def _subscribe(environment: SandboxEnvironment, subscriptions: int) -> None:
+    apps = [
+        environment.bitrise.state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)
+    ]
+    database = await Database.open(environment.folder / "buildbell.db")
     storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
     for number in range(subscriptions):
         app = apps[number % len(apps)]
@@ -75,7 +79,7 @@ async def _subscribe(stage: SandboxEnvironment, subscriptions: int) -> None:
 
 
 def megabytes(pid: int) -> float:
-    """The process's resident memory."""
+    """Return the resident memory of the process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

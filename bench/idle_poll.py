@@ -1,4 +1,4 @@
-"""An idle look at a provider: its requests and its CPU, however many apps are subscribed, against the bare request."""
+"""An idle poll of a provider: requests and CPU with many subscribed apps, against the bare request."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from statistics import median
 import sqlite_utils
 from pydantic import SecretStr
 
-from bench.build_pages import make_bitrise_state, page
-from bench.result import BenchmarkResult, scaled
+from bench.build_pages import builds_page, make_bitrise_state
+from bench.result import BenchmarkResult, scale_count
 from bench.threaded_server import serve_body
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
@@ -38,13 +38,15 @@ TIMES = 400
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    farm, _ = make_bitrise_state(50)
-    body = page(farm)
+    state, _ = make_bitrise_state(50)
+    body = builds_page(state)
     figures = []
     with serve_body(body) as (url, asked):
         for number, most in enumerate(SIZES, start=1):
-            size = scaled(most, scale, least=number)
-            requests, ours, bare = await _measure(size, scaled(TIMES, scale, least=1), url, asked, body)
+            size = scale_count(most, scale, minimum=number)
+            requests, measured, baseline = await _measure(
+                size, scale_count(TIMES, scale, minimum=1), url, asked, body
+            )
             figures += [
                 BenchmarkResult(
                     f"requests of an idle look, {size:,} apps",
@@ -55,10 +57,10 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
                 ),
                 BenchmarkResult(
                     f"CPU of an idle look, {size:,} apps",
-                    f"{ours * 1e6:,.0f} µs, {ours / bare:.2f} times",
-                    f"request {bare * 1e6:,.0f} µs",
+                    f"{measured * 1e6:,.0f} µs, {measured / baseline:.2f} times",
+                    f"request {baseline * 1e6:,.0f} µs",
                     "under 1.5 times",
-                    ours / bare < 1.5,
+                    measured / baseline < 1.5,
                 ),
             ]
     return figures
@@ -76,7 +78,7 @@ async def _measure(
             await storage.of("T1").subscriptions.add(
                 channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
             )
-        # As after the first looks, each app by itself, which a bot with 10,000 apps has made long ago.
+        # The state after the first polls of each app, which a bot with 10,000 apps has long made.
         await database.write(lambda db: _warm_up(db, now))
         async with HttpTransport() as http:
             bitrise = BitriseClient(
@@ -109,7 +111,7 @@ def _warm_up(db: sqlite_utils.Database, now: datetime) -> None:
 
 
 async def _cpu(act: Callable[[], Awaitable[object]]) -> float:
-    """Seconds that this thread works, once."""
+    """Return the CPU seconds of this thread for one call."""
     began = time.thread_time()
     await act()
     return time.thread_time() - began

@@ -1,4 +1,4 @@
-"""Reading a log of 200 MB: the memory that it takes, and the time beside merely fetching it."""
+"""Parsing a log of 200 MB: memory, and time against only downloading it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bench.result import BenchmarkResult, scaled
+from bench.result import BenchmarkResult, scale_count
 from bench.threaded_server import serve_responses
 from domain.ansi import plain_text
 from domain.log.log_parser import LogParser
@@ -23,14 +23,14 @@ from sandbox.bitrise.log_text import render_log
 
 MEGABYTES = 200
 MOST_GROWTH_MB = 40
-# Lines as builds write them, every third with a word or a look that makes it worth a second look.
+# Typical log lines; every third has a word or format that needs a closer look.
 SUSPECT = Path(__file__).parent.parent / "tests/domain/redaction/corpus/harmless.txt"
 SUSPECT_TIMES = 200
 
 
 @contextmanager
 def serve_log(megabytes: int) -> Iterator[str]:
-    """A log of about so many megabytes, sent as it is made, from a thread of its own."""
+    """Serve a log of about this many megabytes, generated on the fly by a thread."""
     steps = render_log("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
     head, _, tail = steps.partition(b"LoginTest > rejects")
     coloured = b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
@@ -43,7 +43,7 @@ def serve_log(megabytes: int) -> Iterator[str]:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        with suppress(ConnectionError):  # who has read enough goes away
+        with suppress(ConnectionError):  # the client may disconnect early
             await response.write(head)
             for _ in range(megabytes):
                 await response.write(piece)
@@ -55,13 +55,13 @@ def serve_log(megabytes: int) -> Iterator[str]:
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    megabytes = scaled(MEGABYTES, scale, least=1)
+    megabytes = scale_count(MEGABYTES, scale, minimum=1)
     part = megabytes // 10 or 1
     with serve_log(megabytes) as address:
         async with HttpTransport() as http:
             downloads = Downloads(http, api_url=address, hosts=())
             fetching = await _seconds(downloads, address, lambda _: None)
-            _forget_peak()
+            _reset_peak()
             before = _peak_mb()
             reader = LogParser(clean=plain_text, shown=strip_control_codes, word="assertionerror")
             reading = await _seconds(downloads, address, reader.feed)
@@ -93,7 +93,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
             "over 10 MB a second",
             part / redacting > 10,
         ),
-        _of_suspect_lines(scaled(SUSPECT_TIMES, scale, least=1)),
+        _of_suspect_lines(scale_count(SUSPECT_TIMES, scale, minimum=1)),
     ]
 
 
@@ -103,17 +103,17 @@ def _of_suspect_lines(times: int) -> BenchmarkResult:
     redactor, began = Redactor(), time.perf_counter()
     for piece in pieces:
         redactor.feed(piece)
-    took = time.perf_counter() - began
+    durations = time.perf_counter() - began
     began = time.perf_counter()
     for piece in pieces:
         piece.splitlines()
-    bare = time.perf_counter() - began
+    baseline = time.perf_counter() - began
     return BenchmarkResult(
         "the same, of lines that look suspect",
-        f"{len(log) / took / 1e6:.1f} MB a second",
-        f"splitting into lines {len(log) / bare / 1e6:.0f} MB a second",
+        f"{len(log) / durations / 1e6:.1f} MB a second",
+        f"splitting into lines {len(log) / baseline / 1e6:.0f} MB a second",
         "over 2 MB a second",
-        len(log) / took > 2e6,
+        len(log) / durations > 2e6,
     )
 
 
@@ -128,14 +128,14 @@ async def _seconds(downloads: Downloads, address: str, feed: object, *, megabyte
     return time.perf_counter() - began
 
 
-def _forget_peak() -> None:
-    """Let the peak begin anew, or what was held before would hide what is held from now on; possible on Linux alone."""
+def _reset_peak() -> None:
+    """Reset the peak memory, so that earlier use does not hide later use; Linux only."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mb() -> float:
-    """The most memory that this process has held, in megabytes."""
+    """Return the peak memory of this process in megabytes."""
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024

@@ -1,4 +1,4 @@
-"""From the end of a build at the provider to the message in Slack, through the whole bot as a process."""
+"""Notification latency: from the end of a build at the provider to the message in Slack, with the bot as a process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import random
 import time
 
-from bench.environment import staged
-from bench.result import BenchmarkResult, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, scale_count
 from sandbox.bitrise.state import App, Build
 from sandbox.environment import SandboxEnvironment
 
@@ -19,36 +19,39 @@ SETTINGS = {
     "POLL_INTERVAL_ACTIVE": str(INTERVAL),
     "SERVICE_TOKEN_ACTS": "1",
 }
-# A look's interval is stretched by chance so that bots do not look in step (services/polling/poller.py).
+# Poll intervals have random jitter so that bots do not poll in step (services/polling/poller.py).
 JITTER = 1.1
 ALLOWANCE = 0.3
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
-    chance = random.Random(1)
-    channels, builds = scaled(CHANNELS, scale, least=2), scaled(BUILDS, scale, least=3)
-    async with staged(given, SETTINGS) as stage:
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
+    randomness = random.Random(1)
+    channels, builds = scale_count(CHANNELS, scale, minimum=2), scale_count(BUILDS, scale, minimum=3)
+    async with running_environment(shared_environment, SETTINGS) as environment:
         apps = [
-            stage.bitrise.farm.add_app(f"App {number}", "acme", f"a{number}") for number in range(channels)
+            environment.bitrise.state.add_app(f"App {number}", "acme", f"a{number}")
+            for number in range(channels)
         ]
         for number, app in enumerate(apps):
-            stage.slack.workspace.add_channel(f"load{number}")
-            stage.slack.people.invite(f"load{number}")
-            await stage.slack.people.command("anna", f"load{number}", f"/bitrise subscribe {app.repo}")
-            await stage.slack.wait_for_post(f"load{number}", app.title)
-        running = [(number, _start(stage, apps[number])) for number in range(channels)]
+            environment.slack.workspace.add_channel(f"load{number}")
+            environment.slack.users.invite(f"load{number}")
+            await environment.slack.users.command("anna", f"load{number}", f"/bitrise subscribe {app.repo}")
+            await environment.slack.wait_for_post(f"load{number}", app.title)
+        running = [(number, _start(environment, apps[number])) for number in range(channels)]
         await asyncio.sleep(3 * INTERVAL)
-        took = []
+        durations = []
         for count in range(builds):
             number, build = running.pop(0)
-            await asyncio.sleep(chance.uniform(0, 0.3))
-            stage.bitrise.finish(build)
-            took.append(
-                asyncio.create_task(_wait_for_notification(stage, f"load{number}", f"#{build.number} "))
+            await asyncio.sleep(randomness.uniform(0, 0.3))
+            environment.bitrise.finish(build)
+            durations.append(
+                asyncio.create_task(_wait_for_notification(environment, f"load{number}", f"#{build.number} "))
             )
             if count + channels < builds:
-                running.append((number, _start(stage, apps[number])))
-        seconds = sorted(await asyncio.gather(*took))
+                running.append((number, _start(environment, apps[number])))
+        seconds = sorted(await asyncio.gather(*durations))
     worst = seconds[max(int(len(seconds) * 0.99), 1) - 1]
     goal = INTERVAL * JITTER + ALLOWANCE
     return [
@@ -62,13 +65,13 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
     ]
 
 
-def _start(stage: SandboxEnvironment, app: App) -> Build:
-    build = stage.bitrise.start_build(app, ends_as=None)
-    stage.bitrise.run(build)
+def _start(environment: SandboxEnvironment, app: App) -> Build:
+    build = environment.bitrise.start_build(app, ends_as=None)
+    environment.bitrise.start_running(build)
     return build
 
 
-async def _wait_for_notification(stage: SandboxEnvironment, channel: str, words: str) -> float:
+async def _wait_for_notification(environment: SandboxEnvironment, channel: str, text: str) -> float:
     began = time.perf_counter()
-    await stage.slack.wait_for_post(channel, words, seconds=30)
+    await environment.slack.wait_for_post(channel, text, seconds=30)
     return time.perf_counter() - began

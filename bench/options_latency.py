@@ -1,4 +1,4 @@
-"""What a searched list offers for each key, with thousands of branches: from Slack's request to the options."""
+"""Options latency: from Slack's request to the options, with thousands of branches."""
 
 from __future__ import annotations
 
@@ -8,41 +8,46 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.environment import staged
-from bench.result import BenchmarkResult, measure_seconds, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, measure_seconds, scale_count
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack import payloads
 
 SETTINGS = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
 BRANCHES = 5_000
 TIMES = 400
-# As many options as Slack takes.
+# The maximum number of options in Slack.
 OFFERED = 100
 GOAL_SECONDS = 0.150
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
-    branches, times = scaled(BRANCHES, scale, least=OFFERED + 10), scaled(TIMES, scale, least=2)
-    async with staged(given, SETTINGS) as stage, aiohttp.ClientSession() as session:
-        app = stage.bitrise.android
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
+    branches, times = scale_count(BRANCHES, scale, minimum=OFFERED + 10), scale_count(TIMES, scale, minimum=2)
+    async with (
+        running_environment(shared_environment, SETTINGS) as environment,
+        aiohttp.ClientSession() as session,
+    ):
+        app = environment.bitrise.android
         for number in range(branches):
             params = {"branch": f"feature/{number % 97}-login-{number}"}
-            stage.bitrise.finish(stage.bitrise.start_build(app, params=params))
-        url = f"{await stage.bot_url()}/slack/events"
-        # The bot's own form, since what it holds is signed.
-        await stage.slack.people.command("anna", "builds", f"/bitrise start {app.repo}")
-        view = (await stage.slack.wait_for_modal("anna", app.title)).as_slack_sends_it()
+            environment.bitrise.finish(environment.bitrise.start_build(app, params=params))
+        url = f"{await environment.bot_url()}/slack/events"
+        # The bot's own form, since its state is signed.
+        await environment.slack.users.command("anna", "builds", f"/bitrise start {app.repo}")
+        view = (await environment.slack.wait_for_modal("anna", app.title)).to_json()
 
         async def ask(typed: str, action_id: str) -> int:
             payload = payloads.block_suggestion(
-                stage.slack.workspace.person("anna"),
+                environment.slack.workspace.find_user("anna"),
                 "branch",
                 {"type": "external_select", "action_id": action_id},
                 typed,
-                payloads.on_view(view),
+                payloads.view_container(view),
             )
             body = urlencode({"payload": json.dumps(payload)})
-            headers = stage.slack.delivery.signed(body) | {
+            headers = environment.slack.delivery.sign(body) | {
                 "Content-Type": "application/x-www-form-urlencoded"
             }
             async with session.post(url, data=body, headers=headers) as response:
@@ -53,11 +58,11 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
         assert await ask("login", "pick_branch") == OFFERED
         assert await ask(f"login-{branches - 1}", "pick_branch") >= 1
         assert await ask("a", "pick_app") >= 1
-        # A list of apps that holds three of them does the same work but for the searching.
-        bare = sorted([await measure_seconds(lambda: ask("a", "pick_app")) for _ in range(times)])
+        # A list with three apps does the same work except for the search.
+        baseline = sorted([await measure_seconds(lambda: ask("a", "pick_app")) for _ in range(times)])
         keys = [partial(ask, f"login-{number}", "pick_branch") for number in range(times)]
-        ours = sorted([await measure_seconds(key) for key in keys])
-    p99, bare_p99 = ours[int(times * 0.99)], bare[int(times * 0.99)]
+        measured = sorted([await measure_seconds(key) for key in keys])
+    p99, bare_p99 = measured[int(times * 0.99)], baseline[int(times * 0.99)]
     return [
         BenchmarkResult(
             f"a list of {branches:,} branches, each key (p99)",

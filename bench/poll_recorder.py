@@ -1,6 +1,6 @@
-"""From a 50-build page with 10 changes to committed outbox rows, on one core.
+"""Recording a poll: from a page of 50 builds with 10 changes to committed outbox rows, on one core.
 
-The baseline parses the same page with the standard library and commits ten bare rows to the same kind of file.
+The baseline parses the same page with the standard library and commits ten plain rows to the same kind of file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.build_pages import BEGAN, add_build, make_bitrise_state, page
-from bench.result import BenchmarkResult, scaled
+from bench.build_pages import BEGAN, add_build, builds_page, make_bitrise_state
+from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
@@ -36,32 +36,32 @@ CHANGES = 10
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    farm, apps = make_bitrise_state(50)
+    state, apps = make_bitrise_state(50)
     bodies = []
-    for number in range(scaled(ROUNDS, scale, least=2)):
+    for number in range(scale_count(ROUNDS, scale, minimum=2)):
         for change in range(CHANGES):
             add_build(
-                farm, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
+                state, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
             )
-        bodies.append(page(farm))
+        bodies.append(builds_page(state))
     watched = [App(slug=app.slug, title=app.title) for app in apps]
-    with _one_core():
-        ours = await _ours(bodies, watched)
-        bare = _bare(bodies)
+    with _pin_to_one_core():
+        measured = await _measure_recorder(bodies, watched)
+        baseline = _measure_baseline(bodies)
     return [
         BenchmarkResult(
             "from a page with 10 changes to outbox rows",
-            f"{CHANGES / ours:,.0f} a second, {ours / bare:.1f} times",
-            f"parse and insert {bare * 1000:.2f} ms",
+            f"{CHANGES / measured:,.0f} a second, {measured / baseline:.1f} times",
+            f"parse and insert {baseline * 1000:.2f} ms",
             "over 2,000 a second",
-            CHANGES / ours > 2000,
+            CHANGES / measured > 2000,
         )
     ]
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this thread, and those that it starts, on one core meanwhile."""
+def _pin_to_one_core() -> Iterator[None]:
+    """Pin this thread, and those that it starts, to one core."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -73,9 +73,9 @@ def _one_core() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def _ours(bodies: list[bytes], apps: list[App]) -> float:
-    """Seconds a page, the median."""
-    took = []
+async def _measure_recorder(bodies: list[bytes], apps: list[App]) -> float:
+    """Return the median seconds per page."""
+    durations = []
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
@@ -99,16 +99,16 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
                 token="t", provider=Provider.BITRISE, builds=builds, seen_until=builds[0].triggered_at
             )
             changes = await recorder.record(sighting, at=datetime.now(UTC))
-            took.append(time.perf_counter() - began)
+            durations.append(time.perf_counter() - began)
             assert len(changes) == CHANGES
         assert await storage.outbox.depth() == CHANGES * len(bodies)
         await database.close()
-    return median(took)
+    return median(durations)
 
 
-def _bare(bodies: list[bytes]) -> float:
-    """Seconds a page, the median."""
-    took = []
+def _measure_baseline(bodies: list[bytes]) -> float:
+    """Return the median seconds per page of the baseline."""
+    durations = []
     with tempfile.TemporaryDirectory() as folder:
         db = sqlite3.connect(Path(folder) / "b.db", isolation_level=None)
         db.execute("PRAGMA journal_mode = WAL")
@@ -122,6 +122,6 @@ def _bare(bodies: list[bytes]) -> float:
                 "INSERT INTO rows (body) VALUES (?)", [(item["slug"],) for item in items[:CHANGES]]
             )
             db.execute("COMMIT")
-            took.append(time.perf_counter() - began)
+            durations.append(time.perf_counter() - began)
         db.close()
-    return median(took)
+    return median(durations)

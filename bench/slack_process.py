@@ -1,4 +1,4 @@
-"""The simulated Slack as a process of its own: prints its address, and at the end what it was told."""
+"""The simulated Slack as its own process: prints its address, and at the end what it received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def main(channels: int) -> None:
         slack.workspace.add_channel(f"load{number}")
     print(json.dumps({"url": slack.api_url}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    posts = [len(one.posts) for one in slack.workspace.channels.values()]
+    posts = [len(channel.posts) for channel in slack.workspace.channels.values()]
     print(json.dumps({"posts": sum(posts), "violations": slack.violations[:5]}), flush=True)
     await slack.close()
 

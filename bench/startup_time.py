@@ -1,4 +1,4 @@
-"""From the start of the process to ready, against a process that only imports the libraries."""
+"""Startup time until ready, against a process that only imports the libraries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 import time
 from statistics import median
 
-from bench.environment import staged
-from bench.result import BenchmarkResult, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, scale_count
 from sandbox.environment import SandboxEnvironment
 
 TIMES = 5
@@ -17,25 +17,27 @@ LIBRARIES = (
 )
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
-    ours, bare = [], []
-    async with staged(given, {}, http=False) as stage:
-        await stage.bot.stop()
-        for _ in range(scaled(TIMES, scale, least=1)):
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
+    measured, baseline = [], []
+    async with running_environment(shared_environment, {}, http=False) as environment:
+        await environment.bot.stop()
+        for _ in range(scale_count(TIMES, scale, minimum=1)):
             began = time.perf_counter()
-            await stage.start_bot()
-            ours.append(time.perf_counter() - began)
-            await stage.bot.stop()
+            await environment.start_bot()
+            measured.append(time.perf_counter() - began)
+            await environment.bot.stop()
             began = time.perf_counter()
             await (await asyncio.create_subprocess_exec(sys.executable, "-c", LIBRARIES)).wait()
-            bare.append(time.perf_counter() - began)
-    took, plain = median(ours), median(bare)
+            baseline.append(time.perf_counter() - began)
+    durations, plain = median(measured), median(baseline)
     return [
         BenchmarkResult(
             "start to ready",
-            f"{took:.2f} s, {took / plain:.1f} times",
+            f"{durations:.2f} s, {durations / plain:.1f} times",
             f"the imports alone {plain:.2f} s",
             "under 2 s",
-            took < 2,
+            durations < 2,
         )
     ]

@@ -1,4 +1,4 @@
-"""Memory and disk over 100,000 builds, and what pruning leaves of them. Needs /proc."""
+"""Memory and disk over 100,000 builds, and after pruning. Needs /proc."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.result import BenchmarkResult, scaled
+from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App, Build, BuildState
@@ -27,7 +27,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    builds = scaled(BUILDS // PAGE // 10, scale, least=1) * PAGE * 10
+    builds = scale_count(BUILDS // PAGE // 10, scale, minimum=1) * PAGE * 10
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.db"
         database = await Database.open(path)
@@ -55,16 +55,16 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
                 memory.append(_megabytes())
         await database.write(lambda db: db.execute("UPDATE notifications SET status = 'told'"))
         memory.append(_megabytes())
-        full = await _size(database)
+        full = await _data_size(database)
         await prune(database, before=BEGAN + timedelta(days=3650))
-        pruned = await _size(database)
+        pruned = await _data_size(database)
         [kept] = await database.read(
             lambda db: db.execute(
                 "SELECT COUNT(*) FROM builds WHERE state <> '' AND workflow <> ''"
             ).fetchone()
         )
         await database.close()
-    # The first tenth fills caches of a fixed size; after that it has to stand.
+    # The first tenth fills caches of a fixed size; after that, memory must be stable.
     grown = memory[-1] - memory[1]
     return [
         BenchmarkResult(
@@ -84,8 +84,8 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     ]
 
 
-async def _size(database: Database) -> float:
-    """Megabytes that the data takes, without what pruning has set free for what comes next."""
+async def _data_size(database: Database) -> float:
+    """Return the megabytes of data, without space that pruning has freed."""
 
     def used(db: object) -> float:
         connection = db.conn  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A server on a thread of its own, so that its work does not count as ours."""
+"""An HTTP server on its own thread, so that its work is not measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 
 @contextmanager
 def serve_responses(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
-    """Let every GET be answered like this; gives the address."""
+    """Respond to every GET with this handler; yields the address."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     port = 0
@@ -48,7 +48,7 @@ def serve_responses(answer: Callable[[web.Request], Awaitable[web.StreamResponse
 
 @contextmanager
 def serve_body(body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """Answer every GET with the body; gives the address, and the paths that were asked for."""
+    """Respond to every GET with this body; yields the address and the requested paths."""
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Memory that unsigned requests take on many connections, against a bare Bolt app behind aiohttp. Needs /proc."""
+"""Memory for unsigned requests on many connections, against a bare Bolt app on aiohttp. Needs /proc."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from bench.environment import staged
+from bench.environment import running_environment
 from bench.idle_memory import megabytes
-from bench.result import BenchmarkResult, scaled
+from bench.result import BenchmarkResult, scale_count
 from sandbox.environment import SandboxEnvironment
 
 CONNECTIONS = 300
@@ -21,19 +21,21 @@ FAST_PIECE = 64 * 1024
 MOST_SLOW_MB, MOST_FAST_MB = 20, 64
 
 
-async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
-    connections, seconds = scaled(CONNECTIONS, scale, least=3), max(SECONDS * scale, 0.2)
-    async with staged(given, {"POLL_INTERVAL": "3600"}) as stage:
-        url = await stage.bot_url()
-        assert stage.bot.pid is not None
-        port, pid = int(url.rsplit(":", 1)[1]), stage.bot.pid
-        slow = await _growth(pid, port, connections, seconds, _slow, signed=True)
-        unsigned = await _growth(pid, port, connections, seconds, _fast, signed=False)
-        fast = await _growth(pid, port, connections, seconds, _fast, signed=True)
+async def measure(
+    scale: float = 1, shared_environment: SandboxEnvironment | None = None
+) -> list[BenchmarkResult]:
+    connections, seconds = scale_count(CONNECTIONS, scale, minimum=3), max(SECONDS * scale, 0.2)
+    async with running_environment(shared_environment, {"POLL_INTERVAL": "3600"}) as environment:
+        url = await environment.bot_url()
+        assert environment.bot.pid is not None
+        port, pid = int(url.rsplit(":", 1)[1]), environment.bot.pid
+        slow = await _measure_growth(pid, port, connections, seconds, _slow, signed=True)
+        unsigned = await _measure_growth(pid, port, connections, seconds, _fast, signed=False)
+        fast = await _measure_growth(pid, port, connections, seconds, _fast, signed=True)
     async with _bare() as (bare_pid, bare_port):
-        bare_slow = await _growth(bare_pid, bare_port, connections, seconds, _slow, signed=True)
+        bare_slow = await _measure_growth(bare_pid, bare_port, connections, seconds, _slow, signed=True)
     async with _bare() as (bare_pid, bare_port):
-        bare_fast = await _growth(bare_pid, bare_port, connections, seconds, _fast, signed=True)
+        bare_fast = await _measure_growth(bare_pid, bare_port, connections, seconds, _fast, signed=True)
     return [
         _figure(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MOST_SLOW_MB),
         _figure(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MOST_FAST_MB),
@@ -41,9 +43,9 @@ async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> 
     ]
 
 
-def _figure(name: str, ours: float, bare: float, most: float) -> BenchmarkResult:
+def _figure(name: str, measured: float, baseline: float, most: float) -> BenchmarkResult:
     return BenchmarkResult(
-        name, f"+{ours:.1f} MB", f"Bolt handler +{bare:.1f} MB", f"under +{most} MB", ours < most
+        name, f"+{measured:.1f} MB", f"Bolt handler +{baseline:.1f} MB", f"under +{most} MB", measured < most
     )
 
 
@@ -55,7 +57,7 @@ async def _bare() -> AsyncIterator[tuple[int, int]]:
         "bench.bolt_baseline",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # it says of each connection that it was lost
+        stderr=asyncio.subprocess.DEVNULL,  # it logs every lost connection
     )
     assert process.stdout is not None
     assert process.stdin is not None
@@ -69,10 +71,10 @@ async def _bare() -> AsyncIterator[tuple[int, int]]:
 Sending = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-async def _growth(
+async def _measure_growth(
     pid: int, port: int, connections: int, seconds: float, sending: Sending, *, signed: bool
 ) -> float:
-    """The most megabytes that the process has taken meanwhile beyond what it had before."""
+    """Return the peak growth of the process's memory in megabytes."""
     before = most = megabytes(pid)
     attacks = [asyncio.create_task(_attack(port, sending, signed=signed)) for _ in range(connections)]
     until = time.monotonic() + seconds
@@ -86,7 +88,7 @@ async def _growth(
 
 
 async def _attack(port: int, sending: Sending, *, signed: bool) -> None:
-    """Send one body after the other, each over a new connection as soon as the last one is hung up on."""
+    """Send request after request, each over a new connection as soon as the last one is closed."""
     signature = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     head = (
         "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -110,7 +112,7 @@ async def _slow(writer: asyncio.StreamWriter) -> None:
 
 
 async def _fast(writer: asyncio.StreamWriter) -> None:
-    # All but the last byte, so that no signature can be looked at.
+    # All but the last byte, so that no signature can be checked.
     for _ in range(BODY // FAST_PIECE):
         writer.write(b"x" * FAST_PIECE)
         await writer.drain()

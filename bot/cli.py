@@ -112,7 +112,7 @@ def sandbox(
         )
     # Import the simulators only here: `buildbell run` never loads them.
     try:
-        from sandbox.environment import PortNotFree  # noqa: PLC0415
+        from sandbox.environment import PortInUse  # noqa: PLC0415
         from sandbox.main import run_sandbox  # noqa: PLC0415
         from sandbox.scenario import run_scenario  # noqa: PLC0415
     except ModuleNotFoundError as problem:
@@ -125,7 +125,7 @@ def sandbox(
                 run_scenario(manifest()) if story else run_sandbox(manifest(), speed=speed, port=port)
             )
         )
-    except PortNotFree as problem:
+    except PortInUse as problem:
         stop(f"--port: {problem}", USAGE_ERROR)
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0

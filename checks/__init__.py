@@ -1,1 +1,1 @@
-"""What `make test` checks beside the code: things that the network knows."""
+"""Checks of `make test` beside the code, which need the network."""

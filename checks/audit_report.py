@@ -1,4 +1,4 @@
-"""What an audit of the dependencies found, and what of it has been accepted for a while. Pure; no I/O."""
+"""The findings of a dependency audit and the accepted ones. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-# A version of which every source of advisories knows something: one that is silent about it knows nothing at all, and
-# its silence about the others means nothing. It is never installed.
+# A version with advisories in every source: a source without any for it has no advisories at all, and its silence about
+# other packages means nothing. It is never installed.
 CANARY = "jinja2"
 CANARY_PIN = f"{CANARY}==2.10 --hash=sha256:{'0' * 64}\n"
 
 
 class InvalidReport(Exception):
-    """The audit's report, or the file of accepted advisories, is not what it should be."""
+    """The audit's report, or the file of accepted vulnerabilities, is invalid."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A known vulnerability of a dependency; `ids` are the names under which it is known."""
+    """A known vulnerability of a dependency; `ids` are its identifiers."""
 
     package: str
     version: str
@@ -37,21 +37,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What a source of advisories said. `unknown` are packages that it does not know."""
+    """The report of an advisory source. `unknown` are packages that it does not know."""
 
     findings: tuple[Finding, ...]
     audited: int
     unknown: tuple[str, ...]
 
     @property
-    def knows(self) -> bool:
-        """Whether the source knows advisories at all."""
-        return any(one.package == CANARY for one in self.findings)
+    def has_advisories(self) -> bool:
+        """Return whether the source has any advisories."""
+        return any(finding.package == CANARY for finding in self.findings)
 
 
 @dataclass(frozen=True)
 class AcceptedFinding:
-    """An advisory that somebody has looked at: it does not concern us, or there is no cure, until that day."""
+    """A vulnerability that was reviewed: it does not affect us, or there is no fix, until that day."""
 
     advisory: str
     package: str
@@ -61,48 +61,51 @@ class AcceptedFinding:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What is to be said, and whether all is well."""
+    """The lines to print, and whether the audit passed."""
 
     lines: tuple[str, ...]
     well: bool
 
 
 def read_report(text: str) -> Report:
-    """The report that pip-audit writes as JSON. Raises InvalidReport."""
+    """Parse the JSON report of pip-audit. Raises InvalidReport."""
     try:
         dependencies: list[dict[str, Any]] = json.loads(text)["dependencies"]
-        audited = [one for one in dependencies if "skip_reason" not in one]
+        audited = [dependency for dependency in dependencies if "skip_reason" not in dependency]
         findings = [
             Finding(
-                package=one["name"],
-                version=one["version"],
+                package=item["name"],
+                version=item["version"],
                 ids=(found["id"], *found.get("aliases", ())),
                 fixed_in=tuple(found.get("fix_versions", ())),
                 about=_line(str(found.get("description") or "")),
             )
-            for one in audited
-            for found in one["vulns"]
+            for item in audited
+            for found in item["vulns"]
         ]
-        unknown = tuple(one["name"] for one in dependencies if "skip_reason" in one)
+        unknown = tuple(dependency["name"] for dependency in dependencies if "skip_reason" in dependency)
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidReport("pip-audit's report can't be read") from error
-    return Report(tuple(findings), sum(one["name"] != CANARY for one in audited), unknown)
+    return Report(tuple(findings), sum(item["name"] != CANARY for item in audited), unknown)
 
 
 def read_accepted(text: str) -> list[AcceptedFinding]:
-    """The advisories of `accepted.toml`, each with a reason and a last day. Raises InvalidReport."""
+    """Parse `accepted_vulnerabilities.toml`, in which each entry has a reason and a last day. Raises InvalidReport."""
     try:
         entries = tomllib.loads(text).get("accepted", [])
-        found = [AcceptedFinding(one["id"], one["package"], one["reason"], one["until"]) for one in entries]
+        found = [
+            AcceptedFinding(entry["id"], entry["package"], entry["reason"], entry["until"])
+            for entry in entries
+        ]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InvalidReport("accepted.toml: each [[accepted]] needs id, package, reason and until") from error
-    for one in found:
-        if type(one.until) is not date:
-            raise InvalidReport(f"accepted.toml: until of {one.advisory} must be a day, as 2027-01-31")
+    for entry in found:
+        if type(entry.until) is not date:
+            raise InvalidReport(f"accepted.toml: until of {entry.advisory} must be a day, as 2027-01-31")
         if not all(
-            isinstance(text, str) and text.strip() for text in (one.advisory, one.package, one.reason)
+            isinstance(text, str) and text.strip() for text in (entry.advisory, entry.package, entry.reason)
         ):
-            raise InvalidReport(f"accepted.toml: {one.advisory or 'an entry'} gives no reason")
+            raise InvalidReport(f"accepted.toml: {entry.advisory or 'an entry'} gives no reason")
     return found
 
 
@@ -114,15 +117,15 @@ def evaluate(
     in_ci: bool = False,
     offline: bool = False,
 ) -> AuditResult:
-    """Whether what was found is all accepted, and nothing for longer than was said.
+    """Return whether all findings are accepted and no acceptance has expired.
 
-    Without a report nothing was audited: that is said, and is no fault of the dependencies. `in_ci`: who reads the
-    result sees its colour alone, so it must have been meant (`offline`).
+    Without a report nothing was audited; this is reported and passes. With `in_ci` it passes only if `offline` is set,
+    since CI shows only the colour of the result.
     """
     expired = [
-        f"{one.advisory} of {one.package} was accepted until {one.until}: look again"
-        for one in accepted
-        if one.until < today
+        f"{item.advisory} of {item.package} was accepted until {item.until}: look again"
+        for item in accepted
+        if item.until < today
     ]
     if report is None:
         silence = "Dependencies not audited: no source of advisories can be reached from here."
@@ -131,21 +134,21 @@ def evaluate(
         elif in_ci:
             silence = f"{silence} In CI that fails; where it is meant, set AUDIT_OFFLINE=1."
         return AuditResult((silence, *expired), well=not expired and (offline or not in_ci))
-    known = {(one.advisory, one.package) for one in accepted}
-    ours = [one for one in report.findings if one.package != CANARY]
-    bad = [one for one in ours if not any((name, one.package) in known for name in one.ids)]
-    names = {(name, one.package) for one in ours for name in one.ids}
+    known = {(item.advisory, item.package) for item in accepted}
+    ours = [finding for finding in report.findings if finding.package != CANARY]
+    bad = [our for our in ours if not any((name, our.package) in known for name in our.ids)]
+    names = {(name, our.package) for our in ours for name in our.ids}
     needless = [
-        f"{one.advisory} of {one.package} need not be accepted any more"
-        for one in accepted
-        if (one.advisory, one.package) not in names
+        f"{item.advisory} of {item.package} need not be accepted any more"
+        for item in accepted
+        if (item.advisory, item.package) not in names
     ]
     missing = [f"nothing is known of {', '.join(report.unknown)}"] if report.unknown else []
     found = f"{len(bad)} known vulnerabilities" if bad else "no known vulnerability"
-    said = f"Audited {report.audited} dependencies: {found}, {len(ours) - len(bad)} accepted."
-    return AuditResult((said, *map(str, bad), *expired, *needless, *missing), well=not bad and not expired)
+    lines = f"Audited {report.audited} dependencies: {found}, {len(ours) - len(bad)} accepted."
+    return AuditResult((lines, *map(str, bad), *expired, *needless, *missing), well=not bad and not expired)
 
 
 def _line(text: str) -> str:
-    """Words from outside as a line that a terminal shows as it is."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:200]
+    """Return external text as one safe line for a terminal."""
+    return " ".join("".join(item if item.isprintable() else " " for item in text).split())[:200]

@@ -1,9 +1,8 @@
-"""Asks what is known against the dependencies of a lock: `python -m checks.dependency_audit requirements-dev.lock`.
+"""Audit the locked dependencies: `python -m checks.dependency_audit requirements-dev.lock`.
 
-pip-audit asks the package index, then the Open Source Vulnerabilities database, or whichever speaks as that one does
-and is named by `--osv-url`. Exits 1 where something is found that nobody has accepted, or a lock is none. Where
-nobody can be asked, that is said in a line: the absence of a network is no vulnerability. But where CI is set it must
-be meant (AUDIT_OFFLINE=1), or a green check would say what nobody has looked at.
+pip-audit asks the package index, then the Open Source Vulnerabilities database or a compatible one (`--osv-url`). Exits
+1 for findings that are not accepted, or an invalid lock file. Without a network the audit is skipped with a message; in
+CI that needs AUDIT_OFFLINE=1, so that a green check always means an audit.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ SOURCE_SECONDS = 180
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Audit the locks; returns the exit code."""
+    """Audit the lock files; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m checks.dependency_audit", description="Audit the dependencies of locks."
     )
     parser.add_argument("lock", nargs="+", type=Path)
     parser.add_argument("--accepted", type=Path, default=ACCEPTED)
-    parser.add_argument("--osv-url", help="ask only this, which answers as the OSV database does")
+    parser.add_argument("--osv-url", help="use only this source, which is compatible with the OSV database")
     given = parser.parse_args(arguments)
     sources = (
         [["-s", "osv", "--osv-url", given.osv_url]] if given.osv_url else [["-s", "pypi"], ["-s", "osv"]]
@@ -61,13 +60,13 @@ def _is_set(name: str) -> bool:
 
 
 def lock_error(locks: Sequence[Path]) -> str | None:
-    """Why the locks can't be audited at all, whoever is asked; None where they can."""
+    """Return why the lock files cannot be audited; None if they can."""
     done = _pip_audit([*_files(locks), "--dry-run"])
     return None if done.returncode == 0 else f"The lock can't be audited: {done.stderr.strip()}"
 
 
 def run_audit(locks: Sequence[Path], source: Sequence[str]) -> Report | None:
-    """What one source of advisories says; None where it can't be asked, or knows no advisories."""
+    """Run the audit with one source; None if it is unreachable or has no advisories."""
     with tempfile.TemporaryDirectory() as folder:
         canary = Path(folder) / "canary.txt"
         canary.write_text(CANARY_PIN)
@@ -75,7 +74,7 @@ def run_audit(locks: Sequence[Path], source: Sequence[str]) -> Report | None:
             report = read_report(_pip_audit([*_files([*locks, canary]), *source]).stdout)
         except (subprocess.TimeoutExpired, InvalidReport):
             return None
-    return report if report.knows else None
+    return report if report.has_advisories else None
 
 
 def _files(locks: Sequence[Path]) -> list[str]:

@@ -1,4 +1,5 @@
-"""Simulated Slack, Bitrise and Build.io, to try and to test the bot without any account.
+"""Simulators of Slack, Bitrise and Build.io, to try and test the bot without any account.
 
-Written from the documents of the real services and from nothing of the bot's, so that the two can't agree on a mistake.
+They are written from the documents of the real services and share no code with the bot, so that both cannot have the
+same mistake.
 """

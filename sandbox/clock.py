@@ -1,4 +1,4 @@
-"""The simulated services' time: ours, but it can skip ahead."""
+"""Time of the simulators: the real time, plus what was skipped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ def _system_time() -> datetime:
 
 
 class Clock:
-    """Ours, or that of the clock given, and what was skipped."""
+    """A clock that can skip ahead."""
 
     def __init__(self, goes_by: Callable[[], datetime] = _system_time) -> None:
         self._goes_by = goes_by
         self._skipped = timedelta(0)
 
     def __call__(self) -> datetime:
-        """The simulated time."""
+        """Return the simulated time."""
         return self._goes_by() + self._skipped
 
     def skip(self, span: timedelta) -> None:
-        """Let so much time pass at once."""
+        """Skip this much time."""
         self._skipped += span

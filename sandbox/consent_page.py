@@ -1,4 +1,4 @@
-"""A simulated service's page that asks somebody whether an app may do something."""
+"""The consent pages of simulated services."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 from aiohttp import web
 from yarl import URL
 
-TOO_OLD = "This page is too old. Begin again."
+EXPIRED_MESSAGE = "This page has expired. Start again."
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -15,8 +15,8 @@ _HEADERS = {
 }
 
 
-def page(title: str, body: str, *, instead_of: str, status: int = 200) -> web.Response:
-    """A page with this body, in HTML; `instead_of` names the service that the sandbox plays."""
+def render_page(title: str, body: str, *, instead_of: str, status: int = 200) -> web.Response:
+    """Return an HTML page with this body; `instead_of` names the simulated service."""
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -26,13 +26,13 @@ def page(title: str, body: str, *, instead_of: str, status: int = 200) -> web.Re
     return web.Response(text=text, content_type="text/html", status=status, headers=_HEADERS)
 
 
-def refusal(words: str) -> str:
-    """The body of a page that does not ask."""
-    return f"<h1>Something went wrong</h1><p>{escape(words)}</p>"
+def render_error(message: str) -> str:
+    """Return the body of an error page."""
+    return f"<h1>Something went wrong</h1><p>{escape(message)}</p>"
 
 
 def redirect_back(address: str, **given: str) -> web.Response:
-    """To the app's own address, with what it is told."""
+    """Redirect to the app with these query parameters."""
     location = str(URL(address).update_query(given))
     return web.Response(status=302, headers={"Location": location, **_HEADERS})
 

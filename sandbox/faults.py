@@ -1,4 +1,4 @@
-"""Faults that somebody switches on: each matches some requests, so many times."""
+"""Fault injection: each fault applies to a number of matching requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Kind = Literal["status", "error", "ratelimited", "slow", "held", "dropped", "ans
 
 @dataclass(eq=False)
 class Fault:
-    """What goes wrong with the next `times` requests that match.
+    """A fault of the next `times` requests that match.
 
-    `status`: answer this HTTP status. `error`: refuse with this error's name or words. `ratelimited`: a 429 with
-    Retry-After `seconds`. `slow`: take `seconds` longer. `held`: take until `let_go` is set, or all is healed.
-    `dropped`: break the connection before anything is done. `answer_lost`: do it, and break the connection instead of
-    answering. `html`: a 500 page that is no JSON.
+    `status`: respond with this HTTP status. `error`: refuse with this error name or message. `ratelimited`: a 429 with
+    Retry-After `seconds`. `slow`: respond `seconds` later. `held`: wait until `released` is set or all faults are
+    cleared. `dropped`: break the connection before the request is processed. `answer_lost`: process it, then break the
+    connection instead of responding. `html`: a 500 page that is not JSON.
     """
 
     match: str
@@ -27,41 +27,43 @@ class Fault:
     status: int = 500
     words: str = "internal_error"
     seconds: float = 1.0
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
 class FaultInjector:
-    """The faults that are switched on."""
+    """The active faults."""
 
     active: list[Fault] = field(default_factory=list)
-    holding: list[Fault] = field(default_factory=list)
+    held: list[Fault] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
-        """Switch a fault on."""
+        """Activate a fault."""
         self.active.append(fault)
 
     def clear(self) -> None:
-        """Switch everything off."""
-        for fault in self.holding:
-            fault.let_go.set()
-        self.holding.clear()
+        """Deactivate all faults."""
+        for fault in self.held:
+            fault.released.set()
+        self.held.clear()
         self.active.clear()
 
     def take(self, request: str) -> Fault | None:
-        """The fault for this request, used up once; None for none. `request` is a method's or path's name."""
+        """Return the fault for a request and count it; None without one. `request` is a method or path name."""
         for fault in self.active:
             if fnmatchcase(request, fault.match):
                 fault.times -= 1
-                if fault.kind == "held" and fault not in self.holding:
-                    self.holding.append(fault)
+                if fault.kind == "held" and fault not in self.held:
+                    self.held.append(fault)
                 if fault.times <= 0:
                     self.active.remove(fault)
                 return fault
         return None
 
 
-def parse_fault(given: Mapping[str, Any]) -> Fault:
-    """A fault as a script orders it. Raises KeyError."""
-    more = {name: given[name] for name in ("times", "status", "words", "seconds") if name in given}
-    return Fault(given["match"], given["kind"], **more)
+def parse_fault(parameters: Mapping[str, Any]) -> Fault:
+    """Return the fault of a control command. Raises KeyError."""
+    options = {
+        name: parameters[name] for name in ("times", "status", "words", "seconds") if name in parameters
+    }
+    return Fault(parameters["match"], parameters["kind"], **options)

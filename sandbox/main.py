@@ -1,4 +1,4 @@
-"""`buildbell sandbox`: the bot between simulated services, to be tried by hand or by a script."""
+"""`buildbell sandbox`: runs the bot between simulated services, to try it by hand or by script."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ from sandbox.page.routes import add_page
 
 
 async def run_sandbox(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
-    """Run until somebody quits; `speed` is how many times faster than real builds the simulated ones are."""
-    async with SandboxEnvironment(manifest) as stage:
+    """Run until the user quits; builds run `speed` times as fast as real ones."""
+    async with SandboxEnvironment(manifest) as environment:
 
         def add_routes(app: web.Application) -> None:
-            ControlApi(stage).add_routes(app)
-            add_page(app, stage)
+            ControlApi(environment).add_routes(app)
+            add_page(app, environment)
 
-        await stage.start(port=port, also=add_routes)
-        await stage.connect_accounts("anna", "ben")
-        seed_builds(stage)
-        seed_examples(stage)
-        sum_up_logs(stage)
-        stage.bitrise.farm.pace = stage.buildio.platform.pace = speed
-        stage.bitrise.start_clock()
-        stage.buildio.start_clock()
-        _say(f"The sandbox is open: {stage.slack.url}/")
+        await environment.start(port=port, add_routes=add_routes)
+        await environment.connect_accounts("anna", "ben")
+        seed_builds(environment)
+        seed_examples(environment)
+        enable_log_summaries(environment)
+        environment.bitrise.state.speed = environment.buildio.state.speed = speed
+        environment.bitrise.start_clock()
+        environment.buildio.start_clock()
+        _say(f"The sandbox is running: {environment.slack.url}/")
         _say(
-            "Open it in a browser: a small Slack, with Bitrise and Build.io beside it. Or stay here, and type:"
+            "Open it in a browser: a small Slack, with Bitrise and Build.io beside it. Or type commands here:"
         )
         _say(HELP)
         _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
         _say(
-            "Anna and Ben have linked their accounts at both; Carla has not (docs/sandbox.md has her tokens)."
+            "Anna and Ben have connected their accounts at both providers."
+            " Carla has not (her tokens are in docs/sandbox.md)."
         )
-        if not await Console(stage, _say).run() and not sys.stdin.isatty():
+        if not await Console(environment, _say).run() and not sys.stdin.isatty():
             _say(
-                f"Nobody types here. Drive it over {stage.slack.url}/control/ (docs/sandbox.md); Ctrl-C ends it."
+                f"There is no terminal. Use the control API at {environment.slack.url}/control/"
+                " (docs/sandbox.md); stop with Ctrl-C."
             )
             await asyncio.Event().wait()
     return 0
 
 
-def seed_builds(stage: SandboxEnvironment) -> None:
-    """Some builds of the last hours, so that there is something to see."""
-    bitrise = stage.bitrise
+def seed_builds(environment: SandboxEnvironment) -> None:
+    """Add some builds of the last hours."""
+    bitrise = environment.bitrise
     for hours, app, branch, result in (
         (5, bitrise.android, "main", "success"),
         (4, bitrise.ios, "main", "success"),
@@ -68,46 +70,46 @@ def seed_builds(stage: SandboxEnvironment) -> None:
             build.finish("success" if result == "success" else "error", at + timedelta(minutes=5))
 
 
-def sum_up_logs(stage: SandboxEnvironment) -> None:
-    """Let Bitrise know the steps of each log, as the real one does of builds of today."""
-    for app in stage.bitrise.farm.apps:
-        app.sums_up = True
+def enable_log_summaries(environment: SandboxEnvironment) -> None:
+    """Enable log summaries, which the real Bitrise has for current builds."""
+    for app in environment.bitrise.state.apps:
+        app.has_log_summary = True
 
 
-# What README's examples name.
+# The resources that README's examples name.
 EXAMPLE_BUILD = 12
 EXAMPLE_PIPELINE = 45
 EXAMPLE_ENVIRONMENT = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
 
 
-def seed_examples(stage: SandboxEnvironment) -> None:
-    """Make README's examples work as they stand: what they name is there. To do so again mends what they changed."""
-    bitrise, buildio = stage.bitrise, stage.buildio
+def seed_examples(sandbox: SandboxEnvironment) -> None:
+    """Make README's examples work unchanged: create what they name. Calling it again resets what they changed."""
+    bitrise, buildio = sandbox.bitrise, sandbox.buildio
     app, now = bitrise.android, bitrise.now()
     if "release" not in app.workflows:
         app.workflows = (*app.workflows, "release")
-        train = bitrise.start_pipeline(app)
-        for build in train.builds.values():
+        pipeline = bitrise.start_pipeline(app)
+        for build in pipeline.builds.values():
             bitrise.finish(build)
-        train.number = EXAMPLE_PIPELINE
-    of_app = bitrise.farm.of_app(app)
-    while len(of_app) < EXAMPLE_BUILD - 1:
-        minutes = 5 * (EXAMPLE_BUILD - len(of_app))
+        pipeline.number = EXAMPLE_PIPELINE
+    builds = bitrise.state.builds_of(app)
+    while len(builds) < EXAMPLE_BUILD - 1:
+        minutes = 5 * (EXAMPLE_BUILD - len(builds))
         bitrise.finish(bitrise.start_build(app, at=now - timedelta(minutes=minutes)))
-        of_app = bitrise.farm.of_app(app)
-    example = next((one for one in of_app if one.number == EXAMPLE_BUILD), None)
+        builds = bitrise.state.builds_of(app)
+    example = next((build for build in builds if build.number == EXAMPLE_BUILD), None)
     if example is None:
-        # It runs until somebody ends it.
+        # Runs until it is finished by hand.
         example = bitrise.start_build(app, params={"branch": "develop"}, ends_as=None)
     if example.result is not None:
         example.result, example.finished_at, example.abort_reason = None, None, None
-    bitrise.run(example)
+    bitrise.start_running(example)
     buildio.shop.config |= {"OLD_KEY": "no longer used", "OLDER_KEY": "nor this one"}
     environment = buildio.pipeline.environments[0]
     environment.id = EXAMPLE_ENVIRONMENT
     environment.config.setdefault("RAILS_ENV", "staging")
-    if all(one.name != "payments" for one in buildio.platform.namespaces):
-        buildio.platform.add_namespace("payments", now, team=buildio.acme, owner=None)
+    if all(namespace.name != "payments" for namespace in buildio.state.namespaces):
+        buildio.state.add_namespace("payments", now, team=buildio.acme, owner=None)
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Who is at a simulated build system, in the words of the control API and the console."""
+"""Find members and roles of a provider simulator, for the control API and the console."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from typing import Any, Protocol, TypeVar
 
 
 class MemberLike(Protocol):
-    """A member of either system's."""
+    """A member of either provider."""
 
     username: str
 
     @property
     def tokens(self) -> Collection[str]:
-        """Their tokens."""
+        """Return their tokens."""
 
 
 class TokenRevoker(Protocol):
-    """A system that ends tokens."""
+    """A provider simulator that revokes tokens."""
 
     def revoke(self, token: str) -> None:
-        """End one."""
+        """Revoke a token."""
 
 
-One = TypeVar("One", bound=MemberLike)
-Rank = TypeVar("Rank", bound=IntEnum)
+MemberT = TypeVar("MemberT", bound=MemberLike)
+RoleT = TypeVar("RoleT", bound=IntEnum)
 
 
 def member_json(member: MemberLike, roles: Mapping[str, IntEnum | None]) -> dict[str, Any]:
-    """A member with their tokens, and what they are wherever they have a role."""
-    named = {where: role.name.lower() for where, role in roles.items() if role is not None}
+    """Return a member with their tokens and roles."""
+    named = {place: role.name.lower() for place, role in roles.items() if role is not None}
     return {"username": member.username, "roles": named, "tokens": list(member.tokens)}
 
 
-def find_member(members: Mapping[str, One], name: str) -> One:
-    """A member by the beginning of their username. Raises ValueError."""
-    found = [one for one in members.values() if name and one.username.startswith(name.casefold())]
-    if not found:
-        raise ValueError(f"there is no member {name}; there are {', '.join(members)}")
-    return found[0]
+def find_member(members: Mapping[str, MemberT], name: str) -> MemberT:
+    """Return the member whose username starts with the name. Raises ValueError."""
+    matches = [member for member in members.values() if name and member.username.startswith(name.casefold())]
+    if not matches:
+        raise ValueError(f"no member {name}; choose from {', '.join(members)}")
+    return matches[0]
 
 
-def find_role(roles: type[Rank], word: str | None) -> Rank | None:
-    """A role by its name; None and `none` are no part in it at all. Raises ValueError."""
+def find_role(roles: type[RoleT], word: str | None) -> RoleT | None:
+    """Return the role of this name; None for None and `none`. Raises ValueError."""
     if word is None or word == "none":
         return None
-    known = {role.name.lower(): role for role in roles}
-    if word not in known:
-        raise ValueError(f"there is no role {word}; there are {', '.join(known)} and none")
-    return known[word]
+    by_name = {role.name.lower(): role for role in roles}
+    if word not in by_name:
+        raise ValueError(f"no role {word}; choose from {', '.join(by_name)}, none")
+    return by_name[word]
 
 
 def revoke_all(system: TokenRevoker, member: MemberLike) -> int:
-    """End all tokens of a member's; returns how many there were."""
+    """Revoke all tokens of a member; returns their number."""
     tokens = tuple(member.tokens)
     for token in tokens:
         system.revoke(token)

@@ -1,4 +1,4 @@
-"""What stands before a simulated API: requests are noted, faults strike, and answers go out as they are or twisted."""
+"""Middleware of the provider simulators: records requests, injects faults and may rewrite responses."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from aiohttp import web
 from sandbox.faults import Fault, FaultInjector
 from sandbox.request_log import RequestLog
 
-# From a request's name ("GET /v0.1/me") and the body of its answer to the body that is sent instead.
+# Takes a request's name ("GET /v0.1/me") and the response body; returns the body that is sent instead.
 ResponseRewriter = Callable[[str, bytes], bytes]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
 class RecordedRequest:
-    """A request that came in, with who sent it (their name, "" for nobody); never its token.
+    """A recorded request with its member (the username, "" for none), but never the token.
 
-    `broken` names the rules of the document that it broke.
+    `violations` lists the rules of the provider's documents that it broke.
     """
 
     method: str
@@ -35,24 +35,26 @@ class RecordedRequest:
     body: Any = None
     status: int = 0
     member: str = ""
-    broken: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class RequestMiddleware:
-    """The way to one service's API. `error_of` makes a body of a status and words, as the service does.
+    """The middleware of one provider's API.
 
-    `veiled` is what may be noted of a body, for those of this path that hold what nobody is to read.
+    `error_of` makes an error body from a status and a message, as the provider does.
+
+    `redact` removes secrets from a body of this path before it is logged.
     """
 
     service: str
     faults: FaultInjector
     requests: deque[RecordedRequest]
-    journal: RequestLog
-    twist: ResponseRewriter
+    request_log: RequestLog
+    rewrite_response: ResponseRewriter
     error_of: Callable[[int, str], dict[str, Any]]
-    veiled: Callable[[str, Any], Any] = lambda _path, body: body
-    # The service's clock: every answer says what time it is there.
+    redact: Callable[[str, Any], Any] = lambda _path, body: body
+    # The provider's clock, for the Date header.
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def handle(
@@ -61,28 +63,30 @@ class RequestMiddleware:
         member: str,
         answer: Callable[[RecordedRequest], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Carry a request of this member's to what answers it, and the answer back."""
-        asked = f"{request.method} {request.path}"
-        body = self.veiled(request.path, as_json(await request.text()))
-        noted = RecordedRequest(request.method, request.path, dict(request.query), body, member=member)
-        self.requests.append(noted)
-        given = {"as": member, "query": noted.query, "body": body}
-        entry = self.journal.open_entry(f"app → {self.service}", asked, given)
-        fault = self.faults.take(asked)
-        response = await self._faulty(fault, request) or await answer(noted)
-        noted.status = response.status
+        """Handle a request of this member: record it, inject a fault or call `answer`, and log the response."""
+        request_name = f"{request.method} {request.path}"
+        body = self.redact(request.path, as_json(await request.text()))
+        recorded = RecordedRequest(request.method, request.path, dict(request.query), body, member=member)
+        self.requests.append(recorded)
+        details = {"as": member, "query": recorded.query, "body": body}
+        entry = self.request_log.open_entry(f"app → {self.service}", request_name, details)
+        fault = self.faults.take(request_name)
+        response = await self._faulty(fault, request) or await answer(recorded)
+        recorded.status = response.status
         text = response.text if isinstance(response, web.Response) else None
-        said = self.veiled(request.path, as_json(text or ""))
-        self.journal.close_entry(entry, said, status=response.status, broken=noted.broken)
+        response_body = self.redact(request.path, as_json(text or ""))
+        self.request_log.close_entry(
+            entry, response_body, status=response.status, violations=recorded.violations
+        )
         if isinstance(response, web.Response) and isinstance(response.body, bytes):
-            response.body = self.twist(asked, response.body)
+            response.body = self.rewrite_response(request_name, response.body)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
         response.headers["Date"] = format_datetime(self.now().astimezone(UTC), usegmt=True)
         return response
 
     async def _faulty(self, fault: Fault | None, request: web.Request) -> web.StreamResponse | None:
-        """What a fault answers instead; None where the request goes on."""
+        """Return the response of a fault; None if the request is processed."""
         if fault is None:
             return None
         match fault.kind:
@@ -91,10 +95,10 @@ class RequestMiddleware:
             case "slow":
                 await asyncio.sleep(fault.seconds)
             case "held":
-                await fault.let_go.wait()
+                await fault.released.wait()
             case "status" | "error":
-                words = fault.words if fault.kind == "error" else HTTPStatus(fault.status).phrase
-                return web.json_response(self.error_of(fault.status, words), status=fault.status)
+                message = fault.words if fault.kind == "error" else HTTPStatus(fault.status).phrase
+                return web.json_response(self.error_of(fault.status, message), status=fault.status)
             case "ratelimited":
                 headers = {"Retry-After": str(max(int(fault.seconds), 1))}
                 body = self.error_of(429, HTTPStatus(429).phrase)
@@ -107,7 +111,7 @@ class RequestMiddleware:
 
 
 def as_json(text: str) -> Any:
-    """A body; None where it is no JSON."""
+    """Return the parsed text; None if it is not JSON."""
     try:
         return json.loads(text) if text else None
     except ValueError:

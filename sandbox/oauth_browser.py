@@ -1,6 +1,6 @@
-"""Somebody with a browser: from an app's own page to a page that asks for consent, and back.
+"""A minimal browser for OAuth flows: from an app's page to the consent page and back.
 
-Cookies are carried by hand, whatever their `Secure` says: here everything is http, on loopback.
+Cookies are handled here, whatever their `Secure` attribute says, since everything is HTTP on loopback.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
-MOST_REDIRECTS = 10
+MAX_REDIRECTS = 10
 
 
 class OAuthBrowser:
-    """One visit: it follows redirects, and remembers cookies by host and port."""
+    """A browser session: follows redirects, and stores cookies by host and port."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -27,14 +27,16 @@ class OAuthBrowser:
     async def open(
         self, url: str, *, until: str | None = None, form: dict[str, str] | None = None
     ) -> BrowserResponse:
-        """The page at the end of all redirects, or the first address that begins with `until`, not opened."""
-        for _ in range(MOST_REDIRECTS):
-            kept = self._cookies.setdefault(URL(url).authority, {})
-            headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())} if kept else {}
+        """Return the page after all redirects, or the first address that starts with `until`, without opening it."""
+        for _ in range(MAX_REDIRECTS):
+            cookies = self._cookies.setdefault(URL(url).authority, {})
+            headers = (
+                {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
+            )
             async with self._session.request(
                 "GET" if form is None else "POST", url, data=form, headers=headers, allow_redirects=False
             ) as response:
-                kept |= {name: one.value for name, one in response.cookies.items()}
+                cookies |= {name: one.value for name, one in response.cookies.items()}
                 text = await response.text()
                 status, location = response.status, response.headers.get("Location")
             if location is None or not 300 <= status < 400:
@@ -46,50 +48,50 @@ class OAuthBrowser:
 
 
 class BrowserResponse:
-    """A page, and where it was found."""
+    """A page and its address."""
 
     def __init__(self, url: str, status: int, text: str) -> None:
         self.url, self.status, self.text = url, status, text
 
 
-async def consent(
-    begin: str, asks_at: str, *, query: Mapping[str, str], chosen: Mapping[str, str]
+async def give_consent(
+    start_url: str, consent_url: str, *, query: Mapping[str, str], form: Mapping[str, str]
 ) -> tuple[int, str]:
-    """Answer the page at `asks_at` with what is chosen; the HTTP status and the text of the last page.
+    """Answer the page at `consent_url` with this form; returns the HTTP status and the text of the last page.
 
-    `begin` is that page, redirects to it, or has a link to it; `query` is added to its address. Raises ValueError
-    where redirects do not end.
+    `start_url` is that page, redirects to it, or links to it; `query` is added to its address. Raises ValueError for
+    endless redirects.
     """
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         browser = OAuthBrowser(session)
-        came = await browser.open(begin, until=asks_at)
-        address = came.url if came.url.startswith(asks_at) else _link(came, asks_at)
+        first = await browser.open(start_url, until=consent_url)
+        address = first.url if first.url.startswith(consent_url) else _link(first, consent_url)
         if address is None:
-            return came.status, came.text
+            return first.status, first.text
         page = await browser.open(str(URL(address).update_query(query)))
-        if page.status != 200 or not page.url.startswith(asks_at):
+        if page.status != 200 or not page.url.startswith(consent_url):
             return page.status, page.text
-        form = _Form()
-        form.feed(page.text)
-        back = await browser.open(asks_at, form=form.hidden | dict(chosen))
-        return back.status, back.text
+        parser = _FormParser()
+        parser.feed(page.text)
+        last = await browser.open(consent_url, form=parser.hidden_fields | dict(form))
+        return last.status, last.text
 
 
-def _link(page: BrowserResponse, wanted: str) -> str | None:
-    """The page's link to this address, if it has one."""
-    found = [unescape(one) for one in re.findall(r"""href=["']([^"']+)""", page.text)]
-    return next((one for one in found if one.startswith(wanted)), None)
+def _link(page: BrowserResponse, address: str) -> str | None:
+    """Return the page's link to this address; None without one."""
+    found = [unescape(match) for match in re.findall(r"""href=["']([^"']+)""", page.text)]
+    return next((match for match in found if match.startswith(address)), None)
 
 
-class _Form(HTMLParser):
-    """What a form sends without being asked."""
+class _FormParser(HTMLParser):
+    """The hidden fields of a form."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden: dict[str, str] = {}
+        self.hidden_fields: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take a hidden field."""
-        given = dict(attrs)
-        if tag == "input" and given.get("type") == "hidden":
-            self.hidden[given.get("name") or ""] = given.get("value") or ""
+        """Collect a hidden field."""
+        attributes = dict(attrs)
+        if tag == "input" and attributes.get("type") == "hidden":
+            self.hidden_fields[attributes.get("name") or ""] = attributes.get("value") or ""

@@ -1,4 +1,4 @@
-"""What every simulated build system has: a clock, faults, notes of what it was asked, and ports on loopback."""
+"""Base class of the provider simulators: clock, faults, recorded requests, and servers on loopback."""
 
 from __future__ import annotations
 
@@ -17,61 +17,61 @@ from sandbox.request_log import RequestLog
 
 
 def utc_now() -> datetime:
-    """The time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @dataclass
 class ProviderSimulator:
-    """A service; `now` is its clock, which may run faster than ours."""
+    """A simulated provider; `now` is its clock."""
 
     now: Callable[[], datetime] = utc_now
     faults: FaultInjector = field(default_factory=FaultInjector)
     requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=5000))
-    journal: RequestLog = field(default_factory=RequestLog)
+    request_log: RequestLog = field(default_factory=RequestLog)
     url: str = ""
-    # Makes another answer of each: given the request ("GET /v0.1/me") and the body, for those who want to see what
-    # becomes of answers that the service does not give. None: every answer is as it is.
-    twist: ResponseRewriter | None = None
+    # Rewrites every response, to test how the bot handles unexpected ones: it gets the request ("GET /v0.1/me") and the
+    # body, and returns the body to send. None leaves responses unchanged.
+    response_rewriter: ResponseRewriter | None = None
 
     def __post_init__(self) -> None:
         self._runners: list[web.AppRunner] = []
-        self._alive: asyncio.Task[None] | None = None
+        self._clock_task: asyncio.Task[None] | None = None
 
     def advance(self) -> bool:
-        """Let everything live until now; returns whether something came further."""
+        """Advance the state to the current time; returns whether anything changed."""
         raise NotImplementedError
 
     def start_clock(self, every_seconds: float = 0.2) -> None:
-        """Let time pass by itself."""
+        """Call `advance` regularly."""
 
         async def go_on() -> None:
             while True:
                 if self.advance():
-                    self.journal.changed()
+                    self.request_log.on_change()
                 await asyncio.sleep(every_seconds)
 
-        self._alive = asyncio.create_task(go_on())
+        self._clock_task = asyncio.create_task(go_on())
 
     async def close(self) -> None:
-        """End."""
-        if self._alive is not None:
-            self._alive.cancel()
+        """Stop the clock and the servers."""
+        if self._clock_task is not None:
+            self._clock_task.cancel()
         for runner in self._runners:
             await runner.cleanup()
 
     def fault(self, match: str, kind: Any, **more: Any) -> Fault:
-        """Let something go wrong with the next requests of a path: `GET /v0.1/builds`, globs allowed."""
+        """Inject a fault into the next requests of a path, for example `GET /v0.1/builds`; globs are allowed."""
         fault = Fault(match, kind, **more)
         self.faults.add(fault)
         return fault
 
-    def rewrite_response(self, asked: str, body: bytes) -> bytes:
-        """The body that is sent for this one."""
-        return self.twist(asked, body) if self.twist is not None else body
+    def rewrite_response(self, request_name: str, body: bytes) -> bytes:
+        """Return the body to send instead of this one."""
+        return self.response_rewriter(request_name, body) if self.response_rewriter is not None else body
 
     async def serve(self, app: web.Application) -> str:
-        """Begin to serve on loopback; returns the address."""
+        """Start serving on loopback; returns the address."""
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,4 +1,4 @@
-"""What went between the app and the services: every request in both directions, with its answer and what was wrong."""
+"""Log of all requests between the app and the services, in both directions, with responses and violations."""
 
 from __future__ import annotations
 
@@ -9,49 +9,54 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-REMEMBERED = 500
+MAX_ENTRIES = 500
 
 
 @dataclass
 class LoggedRequest:
-    """One request and its answer. `between` says which way it went; `broken` holds each rule that it broke."""
+    """A request and its response. `direction` says which way it went; `violations` lists the rules that it broke."""
 
     id: int
     at: float
-    between: str
-    what: str
+    direction: str
+    title: str
     request: Any
-    answer: Any = None
+    response: Any = None
     status: int | None = None
     seconds: float | None = None
-    broken: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
-        """For the page."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry for the page."""
         return asdict(self)
 
 
 class RequestLog:
-    """The newest entries, and all rules that were broken since the beginning."""
+    """The newest entries, and all violations so far."""
 
     def __init__(self) -> None:
-        self.entries: deque[LoggedRequest] = deque(maxlen=REMEMBERED)
+        self.entries: deque[LoggedRequest] = deque(maxlen=MAX_ENTRIES)
         self.violations: list[str] = []
-        self.changed: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
 
-    def open_entry(self, between: str, what: str, request: Any) -> LoggedRequest:
-        """A request has come; `close` adds its answer."""
-        entry = LoggedRequest(next(self._ids), time.time(), between, what, request)
+    def open_entry(self, direction: str, title: str, request: Any) -> LoggedRequest:
+        """Log a request; `close_entry` adds its response."""
+        entry = LoggedRequest(next(self._ids), time.time(), direction, title, request)
         self.entries.append(entry)
         return entry
 
     def close_entry(
-        self, entry: LoggedRequest, answer: Any, *, status: int | None = None, broken: list[str] | None = None
+        self,
+        entry: LoggedRequest,
+        response: Any,
+        *,
+        status: int | None = None,
+        violations: list[str] | None = None,
     ) -> None:
-        """The answer went out; `broken` names the rules that request or answer broke."""
-        entry.answer, entry.status = answer, status
+        """Log the response; `violations` lists the rules that the request or response broke."""
+        entry.response, entry.status = response, status
         entry.seconds = time.time() - entry.at
-        entry.broken = broken or []
-        self.violations += [f"{entry.what}: {rule}" for rule in entry.broken]
-        self.changed()
+        entry.violations = violations or []
+        self.violations += [f"{entry.title}: {rule}" for rule in entry.violations]
+        self.on_change()

@@ -1,4 +1,4 @@
-"""A whole day in the sandbox, without hands: `buildbell sandbox --story`. Exits non-zero where anything is amiss."""
+"""An end-to-end scenario: `buildbell sandbox --story`. Exits non-zero on failure."""
 
 from __future__ import annotations
 
@@ -12,102 +12,110 @@ import aiohttp
 
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack.input_values import find_element
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 
-Scene = Callable[["Scenario"], Awaitable[None]]
+Step = Callable[["Scenario"], Awaitable[None]]
 
 
-WAIT = 30.0
+WAIT_SECONDS = 30.0
 
 
 class ScenarioFailed(Exception):
-    """Something is not as it should be."""
+    """A step of the scenario did not behave as expected."""
 
 
 class Scenario:
-    """The stage, and what later scenes need from earlier ones."""
+    """The environment, and what later steps need from earlier ones."""
 
-    def __init__(self, stage: SandboxEnvironment) -> None:
-        self.stage = stage
-        self.slack, self.bitrise = stage.slack, stage.bitrise
-        self.people = stage.slack.people
+    def __init__(self, environment: SandboxEnvironment) -> None:
+        self.environment = environment
+        self.slack, self.bitrise = environment.slack, environment.bitrise
+        self.users = environment.slack.users
 
     async def wait_for_notification(
         self, text: str, *, viewer: str | None = None, after: Post | None = None
     ) -> Post:
-        """The message in #builds that says this."""
-        return await self.slack.wait_for_post("builds", text, viewer=viewer, after=after, seconds=WAIT)
+        """Return the message in #builds that contains this text."""
+        return await self.slack.wait_for_post(
+            "builds", text, viewer=viewer, after=after, seconds=WAIT_SECONDS
+        )
 
-    async def ask(self, person: str, text: str, expected: str) -> Post:
-        """Type a command, and wait for its answer."""
-        before = next(reversed(self.slack.posts("builds", person)), None)
-        if await self.people.command(person, "builds", text) is None:
+    async def send_command(self, user: str, text: str, expected: str) -> Post:
+        """Send a command and wait for its reply."""
+        before = next(reversed(self.slack.posts("builds", user)), None)
+        if await self.users.command(user, "builds", text) is None:
             raise ScenarioFailed(f"{text} was not acknowledged")
-        return await self.wait_for_notification(expected, viewer=person, after=before)
+        return await self.wait_for_notification(expected, viewer=user, after=before)
 
-    async def until(self, post: Post, text: str) -> None:
-        """Wait until the message, which is edited, says this."""
+    async def wait_for_edit(self, post: Post, text: str) -> None:
+        """Wait until an edited message contains this text."""
         await self.slack.workspace.wait_for(
             lambda: text in self.slack.message_text(post) or None,
-            WAIT,
+            WAIT_SECONDS,
             f"{text!r} in {self.slack.message_text(post)!r}",
         )
 
     def pass_time(self, **span: float) -> None:
-        """Let the builds live on for so long."""
-        self.stage.clock.skip(timedelta(**span))
+        """Advance the simulated time."""
+        self.environment.clock.skip(timedelta(**span))
 
-    def expect(self, condition: object, what: str) -> None:
-        """Raises ScenarioFailed where it is not so."""
+    def check(self, condition: object, what: str) -> None:
+        """Raise ScenarioFailed if the condition is false."""
         if not condition:
             raise ScenarioFailed(what)
 
 
 async def run_scenario(manifest: Mapping[str, Any]) -> int:
-    """Play the day, print the channel as a person sees it; returns the exit code."""
-    async with SandboxEnvironment(manifest) as stage:
-        await stage.start()
-        await stage.connect_accounts("anna", "ben")
-        day = Scenario(stage)
+    """Run all steps and print the channel as a user sees it; returns the exit code."""
+    async with SandboxEnvironment(manifest) as environment:
+        await environment.start()
+        await environment.connect_accounts("anna", "ben")
+        scenario = Scenario(environment)
         try:
-            for scene in SCENES:
-                _say(f"• {(scene.__doc__ or '').strip()}")
-                await scene(day)
-            day.expect(not stage.slack.violations, f"rules of Slack were broken: {stage.slack.violations}")
+            for step in STEPS:
+                _say(f"• {(step.__doc__ or '').strip()}")
+                await step(scenario)
+            scenario.check(
+                not environment.slack.violations,
+                f"violations of the rules of Slack: {environment.slack.violations}",
+            )
         except (ScenarioFailed, TimeoutError) as problem:
             _say(
-                f"\nNot as it should be: {problem}\n\nThe channel:\n{stage.slack.transcript('builds', 'anna')}"
+                f"\nThe scenario failed: {problem}\n\nThe channel:\n{environment.slack.transcript('builds', 'anna')}"
             )
-            _say(f"\nThe bot's last words:\n{stage.bot.recent_log()}")
+            _say(f"\nThe last lines of the bot's log:\n{environment.bot.recent_log()}")
             return 1
-        except Exception:  # noqa: BLE001 - whatever broke, the story says so and fails
+        except Exception:  # noqa: BLE001 - whatever broke, the scenario reports it and fails
             _say(
-                f"\nThe story broke:\n{traceback.format_exc()}\nThe bot's last words:\n{stage.bot.recent_log()}"
+                f"\nThe scenario raised an exception:\n{traceback.format_exc()}"
+                f"\nThe last lines of the bot's log:\n{environment.bot.recent_log()}"
             )
             return 1
-        _say(f"\n#builds, as Anna sees it\n{'─' * 60}\n{stage.slack.transcript('builds', 'anna')}")
-        _say(f"{'─' * 60}\nThe day went as it should, and no rule of Slack was broken.")
+        _say(f"\n#builds, as Anna sees it\n{'─' * 60}\n{environment.slack.transcript('builds', 'anna')}")
+        _say(f"{'─' * 60}\nThe scenario passed without violations of the rules of Slack.")
         return 0
 
 
-async def _subscribe(day: Scenario) -> None:
+async def _subscribe(scenario: Scenario) -> None:
     """Anna subscribes #builds to an app."""
-    await day.people.command("anna", "builds", "/bitrise subscribe android")
-    await day.wait_for_notification("anna subscribed this channel to every build's end in Sample Android")
+    await scenario.users.command("anna", "builds", "/bitrise subscribe android")
+    await scenario.wait_for_notification(
+        "anna subscribed this channel to every build's end in Sample Android"
+    )
 
 
-async def _a_build_fails(day: Scenario) -> None:
+async def _a_build_fails(scenario: Scenario) -> None:
     """A push starts a build, and it fails."""
-    day.bitrise.start_build(
-        day.bitrise.android,
+    scenario.bitrise.start_build(
+        scenario.bitrise.android,
         params={"commit_message": "Make login <stricter>", "commit_hash": "b1709" * 8},
         ends_as="error",
     )
-    day.pass_time(minutes=2)
-    await day.ask("ben", "/bitrise status android", "1 running")
-    day.pass_time(minutes=4)
-    post = await day.wait_for_notification("Sample Android #1 failed")
-    said = day.slack.message_text(post)
+    scenario.pass_time(minutes=2)
+    await scenario.send_command("ben", "/bitrise status android", "1 running")
+    scenario.pass_time(minutes=4)
+    post = await scenario.wait_for_notification("Sample Android #1 failed")
+    message = scenario.slack.message_text(post)
     for part in (
         "main",
         "primary",
@@ -117,138 +125,145 @@ async def _a_build_fails(day: Scenario) -> None:
         "40 s preparing",
         "4 min building",
     ):
-        day.expect(part in said, f"the failure is told without {part}:\n{said}")
+        scenario.check(part in message, f"the failure is told without {part}:\n{message}")
 
 
-async def _its_log(day: Scenario) -> None:
-    """Its message names the failing step; Ben asks for the log, and he alone sees it."""
-    post = await day.wait_for_notification("#1 failed")
-    day.pass_time(seconds=15)
-    await day.until(post, "Failed in `gradle-unit-test@1.0.7`")
-    await day.people.click("ben", post, "Log")
-    log = await day.wait_for_notification("118 tests completed, 1 failed", viewer="ben", after=post)
-    day.expect(log.only_for == "U0BEN", "the log was shown to everybody")
-    day.expect("\x1b" not in day.slack.message_text(log), "colours were left in the log")
+async def _the_log(scenario: Scenario) -> None:
+    """The notification names the failing step; Ben requests the log, and only he can see it."""
+    post = await scenario.wait_for_notification("#1 failed")
+    scenario.pass_time(seconds=15)
+    await scenario.wait_for_edit(post, "Failed in `gradle-unit-test@1.0.7`")
+    await scenario.users.click("ben", post, "Log")
+    log = await scenario.wait_for_notification("118 tests completed, 1 failed", viewer="ben", after=post)
+    scenario.check(log.only_for == "U0BEN", "the log was shown to everybody")
+    scenario.check("\x1b" not in scenario.slack.message_text(log), "colours were left in the log")
 
 
-async def _somebody_who_may_not(day: Scenario) -> None:
-    """Carla has linked no account: she sees what the channel follows, and can change nothing."""
-    await day.ask("carla", "/bitrise status android", "Sample Android")
-    await day.ask("carla", "/bitrise trigger android branch:develop", "`/bitrise connect`")
-    day.expect(len(day.bitrise.farm.builds) == 1, "somebody without an account has started a build")
+async def _a_user_without_account(scenario: Scenario) -> None:
+    """Carla has no connected account: she sees the builds of the channel, but cannot change anything."""
+    await scenario.send_command("carla", "/bitrise status android", "Sample Android")
+    await scenario.send_command("carla", "/bitrise trigger android branch:develop", "`/bitrise connect`")
+    scenario.check(len(scenario.bitrise.state.builds) == 1, "somebody without an account has started a build")
 
 
-async def _abort_with_a_reason(day: Scenario) -> None:
-    """Ben starts a build, presses Abort and gives a reason; Bitrise knows that it was him."""
-    await day.people.command("ben", "builds", "/bitrise trigger android branch:develop")
-    await day.wait_for_notification("ben started Sample Android #2")
-    card = await day.ask("ben", "/bitrise build android #2", "Sample Android #2")
-    await day.people.click("ben", card, "Abort")
-    await day.slack.wait_for_modal("ben", "stops at once")
-    await day.people.submit(
+async def _abort_with_a_reason(scenario: Scenario) -> None:
+    """Ben triggers a build and aborts it with a reason; Bitrise records him."""
+    await scenario.users.command("ben", "builds", "/bitrise trigger android branch:develop")
+    await scenario.wait_for_notification("ben started Sample Android #2")
+    card = await scenario.send_command("ben", "/bitrise build android #2", "Sample Android #2")
+    await scenario.users.click("ben", card, "Abort")
+    await scenario.slack.wait_for_modal("ben", "stops at once")
+    await scenario.users.submit(
         "ben",
         {"suggestion": "Wrong branch or commit", "reason": "meant main", "options": ["No Git status"]},
     )
-    await day.slack.wait_until_closed("ben")
-    await day.wait_for_notification("ben aborted Sample Android #2: Wrong branch or commit: meant main")
-    told = await day.wait_for_notification("Sample Android #2 was aborted")
-    day.expect(
-        "meant main" in day.slack.message_text(told) and "ben-okafor" in day.slack.message_text(told),
-        f"the abort is told without its reason, or not as Ben's: {day.slack.message_text(told)}",
+    await scenario.slack.wait_until_closed("ben")
+    await scenario.wait_for_notification("ben aborted Sample Android #2: Wrong branch or commit: meant main")
+    notification = await scenario.wait_for_notification("Sample Android #2 was aborted")
+    scenario.check(
+        "meant main" in scenario.slack.message_text(notification)
+        and "ben-okafor" in scenario.slack.message_text(notification),
+        f"the abort is told without its reason, or not as Ben's: {scenario.slack.message_text(notification)}",
     )
-    aborted = next(build for build in day.bitrise.farm.builds if build.number == 2)
-    day.expect(aborted.result == "aborted", "the build goes on at Bitrise")
+    aborted = next(build for build in scenario.bitrise.state.builds if build.number == 2)
+    scenario.check(aborted.result == "aborted", "the build goes on at Bitrise")
 
 
-async def _an_artifact(day: Scenario) -> None:
-    """A third build succeeds, and Anna fetches an artifact."""
-    day.bitrise.start_build(day.bitrise.android)
-    day.pass_time(minutes=6)
-    post = await day.wait_for_notification("Sample Android #3 succeeded")
-    await day.people.click("anna", post, "Artifacts")
-    listed = await day.wait_for_notification("sample-android.apk", viewer="anna", after=post)
-    await day.people.click("anna", listed, "Get link")
-    given = await day.wait_for_notification("lives ten minutes, and works", viewer="anna", after=listed)
-    _, button = find_element(given.blocks, "Download")
+async def _an_artifact(scenario: Scenario) -> None:
+    """A third build succeeds, and Anna downloads an artifact."""
+    scenario.bitrise.start_build(scenario.bitrise.android)
+    scenario.pass_time(minutes=6)
+    post = await scenario.wait_for_notification("Sample Android #3 succeeded")
+    await scenario.users.click("anna", post, "Artifacts")
+    listed = await scenario.wait_for_notification("sample-android.apk", viewer="anna", after=post)
+    await scenario.users.click("anna", listed, "Get link")
+    link_message = await scenario.wait_for_notification(
+        "lives ten minutes, and works", viewer="anna", after=listed
+    )
+    _, button = find_element(link_message.blocks, "Download")
     async with aiohttp.ClientSession() as session, session.get(button["url"]) as response:
         size = len(await response.read())
-        day.expect(response.status == 200 and size > 1000, f"the link gives {response.status}, {size} bytes")
+        scenario.check(
+            response.status == 200 and size > 1000, f"the link gives {response.status}, {size} bytes"
+        )
 
 
-async def _a_power_cut(day: Scenario) -> None:
-    """The bot is killed; a build ends meanwhile; started again, the bot tells it once."""
-    day.bitrise.start_build(day.bitrise.android, params={"branch": "release/2.1"})
-    day.pass_time(minutes=2)
-    await day.ask("ben", "/bitrise status android", "release/2.1")
-    await day.stage.bot.kill()
-    day.pass_time(minutes=5)
-    await day.stage.start_bot()
-    await day.wait_for_notification("Sample Android #4 succeeded")
-    await day.ask("ben", "/bitrise builds android branch:main,develop", "Sample Android #2")
-    times = [post for post in day.slack.posts("builds") if "#4 succeeded" in day.slack.message_text(post)]
-    day.expect(len(times) == 1, f"the build was told {len(times)} times")
+async def _a_crash(scenario: Scenario) -> None:
+    """The bot is killed while a build finishes; after a restart it notifies once."""
+    scenario.bitrise.start_build(scenario.bitrise.android, params={"branch": "release/2.1"})
+    scenario.pass_time(minutes=2)
+    await scenario.send_command("ben", "/bitrise status android", "release/2.1")
+    await scenario.environment.bot.kill()
+    scenario.pass_time(minutes=5)
+    await scenario.environment.start_bot()
+    await scenario.wait_for_notification("Sample Android #4 succeeded")
+    await scenario.send_command("ben", "/bitrise builds android branch:main,develop", "Sample Android #2")
+    times = [
+        post for post in scenario.slack.posts("builds") if "#4 succeeded" in scenario.slack.message_text(post)
+    ]
+    scenario.check(len(times) == 1, f"the build was told {len(times)} times")
 
 
-async def _a_broken_branch(day: Scenario) -> None:
-    """#random has a card of what is broken: Carla takes it, the branch is mended, and why says what was silent."""
-    await day.people.command("ben", "random", "/bitrise subscribe android branch:main style:card")
-    await day.slack.wait_for_post("random", "one card a broken series", seconds=WAIT)
-    failing = day.bitrise.start_build(day.bitrise.android, ends_as="error")
-    day.pass_time(minutes=7)
-    card = await day.slack.wait_for_post("random", "is broken", seconds=WAIT)
-    await day.people.click("carla", card, "I'm on it")
-    await day.until(card, "@carla is on it")
-    day.pass_time(seconds=30)
-    await day.until(card, "Failed in `gradle-unit-test@1.0.7`")
-    day.bitrise.start_build(day.bitrise.android)
-    day.pass_time(minutes=7)
-    await day.until(card, "is green again after")
+async def _a_failure_streak(scenario: Scenario) -> None:
+    """#random gets a card for a failure streak; Carla claims it, and the branch is fixed."""
+    await scenario.users.command("ben", "random", "/bitrise subscribe android branch:main style:card")
+    await scenario.slack.wait_for_post("random", "one card a broken series", seconds=WAIT_SECONDS)
+    failing = scenario.bitrise.start_build(scenario.bitrise.android, ends_as="error")
+    scenario.pass_time(minutes=7)
+    card = await scenario.slack.wait_for_post("random", "is broken", seconds=WAIT_SECONDS)
+    await scenario.users.click("carla", card, "I'm on it")
+    await scenario.wait_for_edit(card, "@carla is on it")
+    scenario.pass_time(seconds=30)
+    await scenario.wait_for_edit(card, "Failed in `gradle-unit-test@1.0.7`")
+    scenario.bitrise.start_build(scenario.bitrise.android)
+    scenario.pass_time(minutes=7)
+    await scenario.wait_for_edit(card, "is green again after")
     about = f"/bitrise why android #{failing.number - 1}"
-    await day.people.command("carla", "random", about)
-    await day.slack.wait_for_post("random", "its branch `release/2.1` is not `main`", viewer="carla")
+    await scenario.users.command("carla", "random", about)
+    await scenario.slack.wait_for_post("random", "its branch `release/2.1` is not `main`", viewer="carla")
 
 
-async def _a_second_person(day: Scenario) -> None:
-    """Anna protects the branch main; Ben wants to build it, and may once Anna agrees."""
-    await day.ask("anna", "/bitrise policy android", "Who may do what")
-    shown = await day.wait_for_notification("Who may do what", viewer="anna")
-    await day.people.click("anna", shown, "Add a rule…")
-    await day.slack.wait_for_modal("anna", "Add a rule")
-    # The fields of this kind of rule are there once it is picked.
-    await day.people.set_value("anna", "policy_kind", "Needs a second person")
-    await day.slack.wait_for_modal("anna", "Minutes to agree within")
+async def _a_second_approver(scenario: Scenario) -> None:
+    """Anna protects the branch main; Ben can build it once Anna approves."""
+    await scenario.send_command("anna", "/bitrise policy android", "Who may do what")
+    rules = await scenario.wait_for_notification("Who may do what", viewer="anna")
+    await scenario.users.click("anna", rules, "Add a rule…")
+    await scenario.slack.wait_for_modal("anna", "Add a rule")
+    # The fields of this kind of rule appear after it is selected.
+    await scenario.users.set_value("anna", "policy_kind", "Needs a second person")
+    await scenario.slack.wait_for_modal("anna", "Minutes to agree within")
     filled = {"acts": ["Start builds"], "who": "Everyone with a linked account"}
-    await day.people.submit("anna", {**filled, "branches": "main", "minutes": "30"})
-    await day.wait_for_notification("A new rule: Starting builds")
-    before = len(day.bitrise.farm.builds)
-    await day.people.command("ben", "builds", "/bitrise trigger android branch:main")
-    asked = await day.wait_for_notification("ben wants to start Sample Android")
-    await day.people.click("ben", asked, "Agree")
-    await day.wait_for_notification("a second person is the point of it", viewer="ben")
-    day.expect(len(day.bitrise.farm.builds) == before, "somebody has agreed with himself")
-    await day.people.click("anna", asked, "Agree")
-    await day.wait_for_notification("ben started Sample Android")
-    await day.ask("anna", "/bitrise audit", "asked for agreement")
+    await scenario.users.submit("anna", {**filled, "branches": "main", "minutes": "30"})
+    await scenario.wait_for_notification("A new rule: Starting builds")
+    before = len(scenario.bitrise.state.builds)
+    await scenario.users.command("ben", "builds", "/bitrise trigger android branch:main")
+    pending = await scenario.wait_for_notification("ben wants to start Sample Android")
+    await scenario.users.click("ben", pending, "Agree")
+    await scenario.wait_for_notification("a second person is the point of it", viewer="ben")
+    scenario.check(len(scenario.bitrise.state.builds) == before, "somebody has agreed with himself")
+    await scenario.users.click("anna", pending, "Agree")
+    await scenario.wait_for_notification("ben started Sample Android")
+    await scenario.send_command("anna", "/bitrise audit", "asked for agreement")
 
 
-async def _evening(day: Scenario) -> None:
-    """In the evening Anna ends the subscription, by mention."""
-    day.people.invite("builds")
-    day.people.say("anna", "builds", "@buildbell unsubscribe android")
-    await day.wait_for_notification("anna ended the subscription to Sample Android")
+async def _unsubscribe(scenario: Scenario) -> None:
+    """Anna unsubscribes by mention."""
+    scenario.users.invite("builds")
+    scenario.users.say("anna", "builds", "@buildbell unsubscribe android")
+    await scenario.wait_for_notification("anna ended the subscription to Sample Android")
 
 
-SCENES: tuple[Scene, ...] = (
+STEPS: tuple[Step, ...] = (
     _subscribe,
     _a_build_fails,
-    _its_log,
-    _somebody_who_may_not,
+    _the_log,
+    _a_user_without_account,
     _abort_with_a_reason,
     _an_artifact,
-    _a_power_cut,
-    _a_broken_branch,
-    _a_second_person,
-    _evening,
+    _a_crash,
+    _a_failure_streak,
+    _a_second_approver,
+    _unsubscribe,
 )
 
 

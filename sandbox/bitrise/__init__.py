@@ -1,1 +1,1 @@
-"""A simulated Bitrise: the documented answers and errors, apps whose builds live, and people with roles."""
+"""The Bitrise simulator: documented responses and errors, apps with running builds, and members with roles."""

@@ -1,4 +1,4 @@
-"""What an app has beside its builds: outgoing webhooks and caches. State alone; no I/O."""
+"""Outgoing webhooks and cache items of an app. State only; no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class OutgoingWebhook:
-    """An address that is to be told of builds; the sandbox tells it nothing."""
+    """An outgoing webhook; the sandbox stores it and never calls it."""
 
     slug: str
     url: str
@@ -19,7 +19,7 @@ class OutgoingWebhook:
 
 @dataclass
 class CacheItem:
-    """A cache that a build has left for the next ones."""
+    """A cache item that a build saved for later builds."""
 
     id: str
     key: str

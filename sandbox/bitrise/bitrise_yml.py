@@ -1,4 +1,4 @@
-"""The text of an app's bitrise.yml. Pure; no I/O."""
+"""The bitrise.yml of an app. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sandbox.bitrise.state import App
 
 
 def render_bitrise_yml(app: App) -> str:
-    """A bitrise.yml with the app's pipelines and workflows, one of them there only to be used by others."""
+    """Render a bitrise.yml with the app's pipelines and workflows, including a utility workflow."""
     lines = [
         "format_version: '13'",
         "default_step_lib_source: https://github.com/bitrise-io/bitrise-steplib.git",

@@ -1,4 +1,4 @@
-"""Where logs and artifacts lie: another host than the API's, behind signed links that live for ten minutes."""
+"""File host for logs and artifacts: separate from the API host, with signed links that expire after ten minutes."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
-LINKS_LIVE = timedelta(minutes=10)
+LINK_LIFETIME = timedelta(minutes=10)
 
 
 @dataclass
 class FileStore:
-    """Serves files to whoever has a fresh link, and to nobody who sends a token along."""
+    """Serves files to requests with a valid link, and refuses requests that carry a token."""
 
     now: Callable[[], datetime]
     url: str = ""
-    down: bool = False
+    is_down: bool = False
     fetched: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     _files: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
-    def link_to(self, name: str, content: bytes) -> str:
-        """A new link."""
+    def signed_url(self, name: str, content: bytes) -> str:
+        """Return a new signed link."""
         key = secrets.token_hex(16)
-        self._files[key] = (content, self.now() + LINKS_LIVE)
+        self._files[key] = (content, self.now() + LINK_LIFETIME)
         return f"{self.url}/{name}?X-Amz-Expires=600&X-Amz-Signature={key}"
 
     def application(self) -> web.Application:
-        """The host."""
+        """Return the aiohttp application of the file host."""
         app = web.Application()
         app.router.add_get("/{name:.*}", self._serve)
         return app
 
     async def _serve(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        # Amazon's storage refuses a request with two ways of signing in at once.
+        # Amazon S3 refuses requests with two authentication methods.
         if "Authorization" in request.headers or "Cookie" in request.headers:
             self.refused.append(name)
             return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
-        if self.down:
+        if self.is_down:
             return _refusal(503, "SlowDown", "Please reduce your request rate.")
         content, until = self._files.get(request.query.get("X-Amz-Signature", ""), (b"", self.now()))
         if self.now() >= until:

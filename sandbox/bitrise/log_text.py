@@ -1,4 +1,4 @@
-"""The text of a build's log, as Bitrise's command line writes it: boxes round the steps, colours, a summary. Pure."""
+"""The text of a build log, as Bitrise's command line writes it: step boxes, colours and a summary. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-CHUNK = 1_500
+CHUNK_SIZE = 1_500
 WIDTH = 78
 STEPS = (
     ("activate-ssh-key@4.1.1", ("\x1b[34;1mConfigs:\x1b[0m", "SSH key is added to the agent")),
@@ -43,40 +43,40 @@ CRASH = (
 
 
 def render_log(
-    workflow: str, branch: str, begun: datetime, *, share: float, result: str | None, crash: bool = False
+    workflow: str, branch: str, started_at: datetime, *, share: float, result: str | None, crash: bool = False
 ) -> str:
-    """The log as far as it is written; `share` of the way from nothing (0) to its end (1)."""
+    """Render the log as far as it is written; `share` is the fraction from 0 to 1."""
     failure = () if result != "error" else CRASH if crash else FAILURE
-    text = "\n".join(_lines(workflow, branch, begun, failure))
+    text = "\n".join(_lines(workflow, branch, started_at, failure))
     if result is None or result.startswith("aborted"):
         return text[: int(len(text) * share)]
     return text
 
 
 def split_chunks(text: str) -> list[str]:
-    """The log in the pieces that the API shows."""
-    return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
+    """Split the log into the chunks that the API returns."""
+    return [text[start : start + CHUNK_SIZE] for start in range(0, len(text), CHUNK_SIZE)]
 
 
-def summary_of(text: str, build_slug: str, begun: datetime | None) -> dict[str, Any]:
-    """The summary of a log's steps as far as it is written (Bitrise's MCP server, `get_build_steps`)."""
+def log_summary(text: str, build_slug: str, started_at: datetime | None) -> dict[str, Any]:
+    """Return the summary of the log's steps so far (Bitrise's MCP server, `get_build_steps`)."""
     found = []
-    for place, (step, _) in enumerate(STEPS):
-        if f"({place}) {step}" not in text:
+    for index, (step, _) in enumerate(STEPS):
+        if f"({index}) {step}" not in text:
             break
         name, _, version = step.partition("@")
         failed, ended = f"{step} (exit code: 1)" in text, f"{step:<58}" in text
-        started = begun + timedelta(seconds=30 * place) if begun else None
-        took = timedelta(seconds=27.4 + place)
+        started = started_at + timedelta(seconds=30 * index) if started_at else None
+        duration = timedelta(seconds=27.4 + index)
         found.append(
             {
-                "uuid": f"{build_slug}-{place}",
+                "uuid": f"{build_slug}-{index}",
                 "step_id": name,
                 "title": name,
                 "version": version,
                 "status": "failed" if failed else "success" if ended else "in_progress",
                 "started_at": f"{started:%Y-%m-%dT%H:%M:%SZ}" if started else None,
-                "finished_at": f"{started + took:%Y-%m-%dT%H:%M:%SZ}"
+                "finished_at": f"{started + duration:%Y-%m-%dT%H:%M:%SZ}"
                 if started and (failed or ended)
                 else None,
                 "errors": [{"code": 1, "message": "118 tests completed, 1 failed"}] if failed else None,
@@ -85,27 +85,27 @@ def summary_of(text: str, build_slug: str, begun: datetime | None) -> dict[str, 
     return {"build_id": build_slug, "execution": {"workflows": [{"uuid": build_slug, "steps": found}]}}
 
 
-def output_of(text: str, build_slug: str, uuid: str) -> list[str] | None:
-    """What one step has written; None for one that is not there."""
-    place = uuid.removeprefix(f"{build_slug}-")
-    if not place.isdigit() or f"| ({place}) " not in text:
+def step_output(text: str, build_slug: str, uuid: str) -> list[str] | None:
+    """Return the output lines of a step; None for an unknown step."""
+    index = uuid.removeprefix(f"{build_slug}-")
+    if not index.isdigit() or f"| ({index}) " not in text:
         return None
-    return text.split(f"| ({place}) ", 1)[1].split("\n")[6:-1][:40]
+    return text.split(f"| ({index}) ", 1)[1].split("\n")[6:-1][:40]
 
 
-def _lines(workflow: str, branch: str, begun: datetime, failure: Sequence[str]) -> Iterator[str]:
+def _lines(workflow: str, branch: str, started_at: datetime, failure: Sequence[str]) -> Iterator[str]:
     yield f"\x1b[36;1m  Bitrise\x1b[0m  workflow {workflow}, branch {branch}"
     yield ""
-    for place, (step, output) in enumerate(STEPS):
-        at = begun + timedelta(seconds=30 * place)
-        fails = bool(failure) and place == FAILING_STEP
+    for index, (step, output) in enumerate(STEPS):
+        at = started_at + timedelta(seconds=30 * index)
+        fails = bool(failure) and index == FAILING_STEP
         yield from _box(
-            f"({place}) {step}", f"id: {step.partition('@')[0]}", f"time: {at:%Y-%m-%dT%H:%M:%SZ}"
+            f"({index}) {step}", f"id: {step.partition('@')[0]}", f"time: {at:%Y-%m-%dT%H:%M:%SZ}"
         )
         yield from output
         if fails:
             yield from failure
-        yield from _result(step, 27.4 + place, fails=fails)
+        yield from _result(step, 27.4 + index, fails=fails)
         if fails:
             break
     yield from _summary(failing=bool(failure))

@@ -1,4 +1,4 @@
-"""Who may ask the simulated Bitrise, and what each may see and do. State alone; no I/O."""
+"""Members of the simulated Bitrise, with their tokens and roles. State only; no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CARLA_TOKEN = "bitpat_sandbox-carla-000000000"  # noqa: S105
 
 
 class Role(IntEnum):
-    """What somebody is on an app's team; each may do what those before it may (Bitrise's documents, "Roles")."""
+    """A role on an app's team, in ascending order of permissions (Bitrise's documents, "Roles")."""
 
     TESTER = 1
     DEVELOPER = 2
@@ -26,45 +26,44 @@ class Role(IntEnum):
 
 @dataclass(eq=False)
 class Member:
-    """Somebody at Bitrise. `roles` are by an app's slug, None for no part in it; `everywhere` holds for the others."""
+    """A member. `roles` are by app slug, None for no role; `default_role` applies to all other apps."""
 
     username: str
     slug: str
     tokens: list[str] = field(repr=False)
     roles: dict[str, Role | None] = field(default_factory=dict)
-    everywhere: Role | None = None
-    # A workspace's tokens act for nobody in particular; all others are a person's own (Bitrise's documents,
-    # "Workspace API token").
+    default_role: Role | None = None
+    # Workspace tokens belong to no user; all others are personal (Bitrise's documents, "Workspace API token").
     is_person: bool = True
 
     def role_in(self, app: App) -> Role | None:
-        """The member's role on the app's team; None for none."""
-        return self.roles.get(app.slug, self.everywhere)
+        """Return the member's role on the app's team; None without one."""
+        return self.roles.get(app.slug, self.default_role)
 
     def roles_in(self, apps: Sequence[App]) -> dict[str, Role | None]:
-        """The member's role in each of these apps, by its title."""
+        """Return the member's role in each app, by app title."""
         return {app.title: self.role_in(app) for app in apps}
 
-    def sees(self, app: App) -> bool:
-        """Whether the app is there at all for the member."""
+    def can_see(self, app: App) -> bool:
+        """Return whether the member can see the app."""
         return self.role_in(app) is not None
 
     @property
-    def as_starter(self) -> str | None:
-        """Bitrise's `triggered_by` for what the member starts.
+    def triggered_by(self) -> str | None:
+        """Return `triggered_by` of builds that the member triggers.
 
-        The documents do not say what a start over the API shows; their examples have `manual-NAME`, the one form
-        that names somebody, and null. A person's own token gives the first here, a workspace's the second.
+        The documents do not define it for API calls; their examples have `manual-NAME`, the only form with a name, and
+        null. Personal tokens get the first here, workspace tokens the second.
         """
         return f"manual-{self.username}" if self.is_person else None
 
 
-def usual_members(android: App, ios: App, web: App) -> dict[str, Member]:
-    """Two tokens of the workspace's and three people, by their usernames."""
+def default_members(android: App, ios: App, web: App) -> dict[str, Member]:
+    """Return two workspace tokens and three users, by username."""
     owner, developer, tester = Role.OWNER, Role.DEVELOPER, Role.TESTER
     members = (
-        Member("api-demo", "0f00d000a0b0c0d0", [TOKEN], everywhere=owner, is_person=False),
-        Member("api-tester", "0f00d000a0b0c0d1", [TESTER_TOKEN], everywhere=tester, is_person=False),
+        Member("api-demo", "0f00d000a0b0c0d0", [TOKEN], default_role=owner, is_person=False),
+        Member("api-tester", "0f00d000a0b0c0d1", [TESTER_TOKEN], default_role=tester, is_person=False),
         Member(
             "anna-berg", "0f00d000a0b0c0d2", [ANNA_TOKEN], {app.slug: owner for app in (android, ios, web)}
         ),
@@ -77,5 +76,5 @@ def usual_members(android: App, ios: App, web: App) -> dict[str, Member]:
 
 
 def find_token_owner(members: Mapping[str, Member], token: str) -> Member | None:
-    """Whose token it is; None for one that was never given or is revoked."""
+    """Return the owner of a token; None if it is unknown or revoked."""
     return next((member for member in members.values() if token in member.tokens), None)

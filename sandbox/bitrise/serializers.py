@@ -1,4 +1,4 @@
-"""Bitrise's answers as JSON, field by field as its documents show them. Pure; no I/O."""
+"""Bitrise's JSON responses, field by field as documented. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.bitrise.state import App, Artifact, Build, BuildRequest, Pipeline
 
 
 def serialize_app(app: App) -> dict[str, Any]:
-    """An app (seed documents, `GET /me/apps`)."""
+    """Return an app (seed documents, `GET /me/apps`)."""
     return {
         "is_disabled": app.disabled,
         "is_public": app.public,
@@ -24,8 +24,11 @@ def serialize_app(app: App) -> dict[str, Any]:
     }
 
 
-def build_item(build: Build) -> dict[str, Any]:
-    """A build (seed documents, `GET /apps/{APP-SLUG}/builds`): all that is unknown is null, pull request 0 is none."""
+def serialize_build(build: Build) -> dict[str, Any]:
+    """Return a build (seed documents, `GET /apps/{APP-SLUG}/builds`).
+
+    Unknown values are null; pull request 0 means none.
+    """
     params = build.params
     commit = params.get("commit_hash")
     pull_request = int(params.get("pull_request_id") or 0)
@@ -50,20 +53,20 @@ def build_item(build: Build) -> dict[str, Any]:
         "status": build.status,
         "status_text": build.status_text,
         "tag": params.get("tag"),
-        # microseconds here alone, as the documents' examples have it
+        # only this field has microseconds, as in the documents' examples
         "triggered_at": build.triggered_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "triggered_by": build.triggered_by,
         "triggered_workflow": build.workflow,
     }
 
 
-def with_pipeline(item: dict[str, Any], build: Build) -> dict[str, Any]:
-    """The same as an app's own list has it; the list of all apps does not say that a build is of a pipeline."""
+def add_pipeline_fields(item: dict[str, Any], build: Build) -> dict[str, Any]:
+    """Add the pipeline fields of an app's own build list; the list of all builds does not have them."""
     return item | {"pipeline_workflow_id": f"w-{build.slug}" if build.pipeline else None}
 
 
-def request_item(request: BuildRequest) -> dict[str, Any]:
-    """A build that waits for approval (API v0.1, "build-request-list")."""
+def serialize_build_request(request: BuildRequest) -> dict[str, Any]:
+    """Return a build request (API v0.1, "build-request-list")."""
     repository = f"https://github.com/{request.app.owner}/{request.app.repo}"
     return {
         "slug": request.slug,
@@ -73,8 +76,8 @@ def request_item(request: BuildRequest) -> dict[str, Any]:
     }
 
 
-def pipeline_item(pipeline: Pipeline) -> dict[str, Any]:
-    """A pipeline in a list (API v0.1, "pipeline-list")."""
+def serialize_pipeline(pipeline: Pipeline) -> dict[str, Any]:
+    """Return a pipeline of a list (API v0.1, "pipeline-list")."""
     return {
         "slug": pipeline.slug,
         "build_number": pipeline.number,
@@ -87,8 +90,8 @@ def pipeline_item(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
-    """A pipeline (API v0.1, "pipeline-show"); not wrapped in `data`."""
+def serialize_pipeline_details(pipeline: Pipeline) -> dict[str, Any]:
+    """Return a pipeline (API v0.1, "pipeline-show"); not wrapped in `data`."""
     words = {
         "success": "succeeded",
         "error": "failed",
@@ -125,11 +128,11 @@ def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
         "attempts": [
             {
                 "id": one,
-                "number_in_pipeline_build_scope": place,
+                "number_in_pipeline_build_scope": index,
                 "status": "",
                 "triggered_at": _seconds(at),
             }
-            for place, (one, at) in enumerate(zip(pipeline.attempts, pipeline.attempts_at, strict=True), 1)
+            for index, (one, at) in enumerate(zip(pipeline.attempts, pipeline.attempts_at, strict=True), 1)
         ],
         "current_attempt_id": pipeline.attempts[-1],
         "triggered_at": _seconds(pipeline.triggered_at),
@@ -138,8 +141,8 @@ def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
         "started_at": _seconds(min(started)) if started else None,
         "finished_at": _seconds(pipeline.finished_at),
         "stages": [
-            {"id": f"s-{place}", "name": f"Stage {place}", "workflows": [workflow(name) for name in stage]}
-            for place, stage in enumerate(pipeline.stages, 1)
+            {"id": f"s-{index}", "name": f"Stage {index}", "workflows": [workflow(name) for name in stage]}
+            for index, stage in enumerate(pipeline.stages, 1)
         ],
         "workflows": [],
         "trigger_params": {
@@ -152,8 +155,8 @@ def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def artifact_item(artifact: Artifact) -> dict[str, Any]:
-    """An artifact in a list."""
+def serialize_artifact(artifact: Artifact) -> dict[str, Any]:
+    """Return an artifact of a list."""
     return {
         "artifact_meta": None,
         "artifact_type": artifact.kind,
@@ -172,7 +175,7 @@ def serialize_page(
     *,
     total: int | None = None,
 ) -> dict[str, Any]:
-    """A page of a list (seed documents, "Pagination"): `next` is there only where it goes on."""
+    """Return a page of a list (seed documents, "Pagination"): `next` exists only if there are more items."""
     limit = max(1, min(int(query.get("limit") or 50), 50))
     start = slugs.index(query["next"]) if query.get("next") else 0
     paging: dict[str, Any] = {

@@ -1,14 +1,14 @@
-"""The simulated Bitrise, whole: its API, the storage that its links lead to, and what tests and people do with it."""
+"""The Bitrise simulator: API server, file host, and methods that change its state as users would."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from sandbox.bitrise.api.base import error_of
+from sandbox.bitrise.api.base import error_body
 from sandbox.bitrise.api.routes import BitriseApi
 from sandbox.bitrise.file_store import FileStore
-from sandbox.bitrise.members import Role, find_token_owner, usual_members
+from sandbox.bitrise.members import Role, default_members, find_token_owner
 from sandbox.bitrise.state import App, BitriseState, Build, BuildRequest, Pipeline, Result
 from sandbox.middleware import RequestMiddleware
 from sandbox.provider_simulator import ProviderSimulator
@@ -18,65 +18,75 @@ from sandbox.provider_simulator import ProviderSimulator
 class BitriseSimulator(ProviderSimulator):
     """A Bitrise with a few apps and members."""
 
-    farm: BitriseState = field(default_factory=BitriseState)
+    state: BitriseState = field(default_factory=BitriseState)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.store = FileStore(self.now)
-        self.android = self.farm.add_app(
+        self.file_store = FileStore(self.now)
+        self.android = self.state.add_app(
             "Sample Android",
             "bitrise-samples",
             "sample-android",
             branches=("main", "develop", "release/2.1"),
             pipelines=("release-train",),
         )
-        self.ios = self.farm.add_app(
+        self.ios = self.state.add_app(
             "Sample iOS", "bitrise-samples", "sample-ios", project_type="ios", branches=("main", "design")
         )
-        self.web = self.farm.add_app(
+        self.web = self.state.add_app(
             "Web Shop", "acme", "web-shop", project_type="other", workflows=("test", "ship")
         )
-        self.members = usual_members(self.android, self.ios, self.web)
+        self.members = default_members(self.android, self.ios, self.web)
 
     @property
     def api_url(self) -> str:
-        """What BITRISE_API_URL is to be."""
+        """Return the value for BITRISE_API_URL."""
         return f"{self.url}/v0.1"
 
     async def start(self) -> Self:
-        """Begin to serve on loopback: the API on one port, the files on another, as the real ones are two hosts."""
+        """Start serving on loopback: API and file host on two ports, since the real ones are two hosts."""
         self.url = await self.serve(self.api().application())
-        self.store.url = await self.serve(self.store.application())
+        self.file_store.url = await self.serve(self.file_store.application())
         return self
 
     def api(self) -> BitriseApi:
-        """The API, before the farm."""
-        wire = RequestMiddleware(
-            "Bitrise", self.faults, self.requests, self.journal, self.rewrite_response, error_of, now=self.now
+        """Return the API of this state."""
+        middleware = RequestMiddleware(
+            "Bitrise",
+            self.faults,
+            self.requests,
+            self.request_log,
+            self.rewrite_response,
+            error_body,
+            now=self.now,
         )
-        return BitriseApi(self.farm, self.store, wire, self.now, self.members)
+        return BitriseApi(self.state, self.file_store, middleware, self.now, self.members)
 
     def advance(self) -> bool:
-        """Let every build live until now; returns whether one of them came further."""
-        return self.farm.advance(self.now())
+        """Advance all builds to the current time; returns whether one of them changed."""
+        return self.state.advance(self.now())
 
     def start_build(
         self, app: App, *, by: str | None = "webhook", workflow: str | None = None, **more: Any
     ) -> Build:
-        """Start a build, as a push or Bitrise's own page would; `params` are its parameters."""
+        """Start a build, as a push or Bitrise's own page does; `params` are its parameters."""
         params = {"branch": "main", **more.pop("params", {})} | (
             {"workflow_id": workflow} if workflow else {}
         )
-        return self.farm.start_build(app, params, more.pop("at", None) or self.now(), triggered_by=by, **more)
+        return self.state.start_build(
+            app, params, more.pop("at", None) or self.now(), triggered_by=by, **more
+        )
 
     def start_pipeline(self, app: App, name: str = "release-train", **more: Any) -> Pipeline:
-        """Start a pipeline, as a push would; `plan` says how workflows end, `stages` which there are."""
+        """Start a pipeline, as a push does; `plan` sets results by workflow, `stages` the stages."""
         params = {"branch": "main", **more.pop("params", {})}
-        return self.farm.start_pipeline(app, name, params, self.now(), triggered_by="webhook", **more)
+        return self.state.start_pipeline(app, name, params, self.now(), triggered_by="webhook", **more)
 
-    def hold(self, app: App, pull_request: int, *, author: str = "stranger", **params: Any) -> BuildRequest:
-        """A stranger opens a pull request, whose build waits for approval."""
-        given = {
+    def add_build_request(
+        self, app: App, pull_request: int, *, author: str = "stranger", **params: Any
+    ) -> BuildRequest:
+        """Add a build request: a pull request from outside whose build waits for approval."""
+        build_params = {
             "branch": "patch-1",
             "branch_dest": "main",
             "pull_request_id": pull_request,
@@ -84,38 +94,43 @@ class BitriseSimulator(ProviderSimulator):
             "commit_message": "Mend a typo",
             **params,
         }
-        held = BuildRequest(app, self.farm.new_slug(), given, self.now())
-        self.farm.requests.append(held)
-        return held
+        request = BuildRequest(app, self.state.new_slug(), build_params, self.now())
+        self.state.requests.append(request)
+        return request
 
-    def run(self, build: Build) -> None:
-        """Let a worker take the build and prepare it at once."""
+    def start_running(self, build: Build) -> None:
+        """Let a worker take the build and prepare it immediately."""
         now = self.now()
         build.started_at, build.prepared_at = build.started_at or now, build.prepared_at or now
 
     def finish(self, build: Build, result: Result = "success") -> None:
-        """Let the build end at once."""
+        """Finish the build immediately."""
         build.finish(result, self.now())
 
     def abort(
-        self, build: Build, who: str = "api-demo", reason: str | None = None, *, with_success: bool = False
+        self,
+        build: Build,
+        username: str = "api-demo",
+        reason: str | None = None,
+        *,
+        with_success: bool = False,
     ) -> None:
-        """Abort the build from Bitrise's own page."""
-        build.abort(self.now(), who, reason, with_success=with_success)
+        """Abort the build, as on Bitrise's own page."""
+        build.abort(self.now(), username, reason, with_success=with_success)
 
     def revoke(self, token: str) -> None:
-        """End a token, as its owner does on Bitrise's own page. Raises KeyError for one that nobody has."""
+        """Revoke a token, as its owner does on Bitrise's own page. Raises KeyError for an unknown token."""
         member = find_token_owner(self.members, token)
         if member is None:
-            raise KeyError("nobody has this token")
+            raise KeyError("unknown token")
         member.tokens.remove(token)
 
-    def give_token(self, username: str) -> str:
-        """A new token of a member's, beside those that they have; it is shown this once."""
-        token = f"bitpat_sandbox-{self.farm.new_slug()}"
+    def create_token(self, username: str) -> str:
+        """Create another token for a member; it is only returned here."""
+        token = f"bitpat_sandbox-{self.state.new_slug()}"
         self.members[username].tokens.append(token)
         return token
 
-    def let(self, username: str, app: App, role: Role | None) -> None:
-        """Give a member this role on the app's team; None lets them see it no more."""
+    def set_role(self, username: str, app: App, role: Role | None) -> None:
+        """Set a member's role on the app's team; None removes it."""
         self.members[username].roles[app.slug] = role

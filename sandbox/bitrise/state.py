@@ -1,6 +1,6 @@
-"""Apps and builds that live: queued, running, ending, with logs that grow and artifacts that appear. State alone.
+"""Apps and builds: queued, running and finished, with growing logs and artifacts. State only.
 
-Time is a parameter: `advance` carries every build to where it would be by then.
+Time is a parameter: `advance` moves every build to its state at that time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sandbox.bitrise.log_text import render_log
 Result = Literal["success", "error", "aborted", "aborted-with-success"]
 STATUSES: Mapping[Result, int] = {"success": 1, "error": 2, "aborted": 3, "aborted-with-success": 4}
 
-# How long each part of a simulated build takes, in its own seconds.
+# Default durations of a simulated build, at speed 1.
 ON_HOLD = timedelta(seconds=20)
 PREPARING = timedelta(seconds=40)
 BUILDING = timedelta(minutes=4)
-# A log is archived a little after its build has ended (Bitrise's command line; focus-ios#2091).
+# A log is archived shortly after its build has finished (Bitrise's command line; focus-ios#2091).
 ARCHIVED_AFTER = timedelta(seconds=10)
-# There is no log at all until the worker has begun to write one (Bitrise's command line waits up to 30 s).
+# There is no log until the worker starts to write it (Bitrise's command line waits up to 30 s).
 LOG_AFTER = timedelta(seconds=5)
 
 
@@ -39,16 +39,16 @@ class App:
     disabled: bool = False
     public: bool = True
     workflows: Sequence[str] = ("primary", "deploy")
-    # Not every server knows the summary of a log's steps, and not every project has AI summaries switched on.
-    sums_up: bool = False
-    explains: bool = False
+    # Not every server has log summaries, and not every project has AI summaries enabled.
+    has_log_summary: bool = False
+    has_ai_summary: bool = False
     pipelines: Sequence[str] = ()
     branches: Sequence[str] = ("main",)
 
 
 @dataclass(eq=False)
 class Artifact:
-    """A file that a build leaves behind."""
+    """An artifact of a build."""
 
     slug: str
     title: str
@@ -59,7 +59,7 @@ class Artifact:
 
 @dataclass(eq=False)
 class Build:
-    """A build, with the plan of its life: `ends_as` after `building`, unless somebody intervenes."""
+    """A build; it finishes as `ends_as` after the duration `building`, unless it is finished or aborted earlier."""
 
     app: App
     slug: str
@@ -85,26 +85,26 @@ class Build:
 
     @property
     def status(self) -> int:
-        """Bitrise's number."""
+        """Return Bitrise's status number."""
         return STATUSES[self.result] if self.result else 0
 
     @property
     def is_on_hold(self) -> bool:
-        """Whether no worker has taken it."""
+        """Return whether no worker has taken the build yet."""
         return self.result is None and self.started_at is None
 
     @property
     def status_text(self) -> str:
-        """Bitrise's word."""
+        """Return Bitrise's status text."""
         return self.result or ("on-hold" if self.is_on_hold else "in-progress")
 
     @property
     def artifacts(self) -> Sequence[Artifact]:
-        """What it has left behind so far: the deploy step comes last, and only in a build that succeeds."""
+        """Return the artifacts: the deploy step is the last one, and only successful builds have any."""
         return self.planned_artifacts if self.result == "success" else ()
 
     def log(self, now: datetime) -> str:
-        """What has been written by now."""
+        """Return the log as of now."""
         if self.prepared_at is None:
             return ""
         until = self.finished_at or now
@@ -120,22 +120,22 @@ class Build:
 
     @property
     def branch(self) -> str | None:
-        """The branch that is built."""
+        """Return the branch."""
         branch = self.params.get("branch")
         return str(branch) if branch else None
 
     def has_log(self, now: datetime) -> bool:
-        """Whether there is any log."""
+        """Return whether there is a log."""
         return self.started_at is not None and (
             self.prepared_at is not None or now - self.started_at >= LOG_AFTER
         )
 
     def is_archived(self, now: datetime) -> bool:
-        """Whether the whole log can be fetched."""
+        """Return whether the full log is archived."""
         return self.finished_at is not None and now - self.finished_at >= ARCHIVED_AFTER
 
     def advance(self, now: datetime) -> None:
-        """Live until now."""
+        """Move to the state at this time."""
         if self.result is not None:
             return
         if self.started_at is None and now >= self.triggered_at + self.on_hold:
@@ -150,23 +150,23 @@ class Build:
             self.finished_at, self.result = self.prepared_at + self.building, self.ends_as
 
     def finish(self, result: Result, at: datetime) -> None:
-        """End now, as its steps would; what has not begun by then begins at once."""
+        """Finish at this time; a build that has not started yet starts now."""
         self.advance(at)
         self.started_at = self.started_at or at
         self.prepared_at = self.prepared_at or at
         self.finished_at, self.result = at, result
 
-    def abort(self, at: datetime, who: str, reason: str | None, *, with_success: bool) -> None:
-        """Be aborted: Bitrise makes a sentence of the reason (seed documents' examples)."""
+    def abort(self, at: datetime, username: str, reason: str | None, *, with_success: bool) -> None:
+        """Abort; Bitrise puts the reason into a sentence (seed documents' examples)."""
         self.finished_at = at
         self.result = "aborted-with-success" if with_success else "aborted"
         because = f" with reason: {reason}" if reason else "."
-        self.abort_reason = f"User {who} requested to abort this build{because}"
+        self.abort_reason = f"User {username} requested to abort this build{because}"
 
 
 @dataclass(eq=False)
 class Pipeline:
-    """A pipeline: stages of workflows, each begun when the one before it has succeeded. An attempt is a run of it."""
+    """A pipeline: each stage of workflows starts when the previous one has succeeded. An attempt is one run of it."""
 
     app: App
     slug: str
@@ -184,7 +184,7 @@ class Pipeline:
 
     @property
     def status(self) -> str:
-        """Bitrise's word, from those of its builds."""
+        """Return Bitrise's status, derived from the builds."""
         found = [build.result for build in self.builds.values()]
         if self.abort_reason is not None and None not in found:
             return "aborted"
@@ -196,7 +196,7 @@ class Pipeline:
 
     @property
     def finished_at(self) -> datetime | None:
-        """When its last build ended, if all is over."""
+        """Return when the last build finished; None while the pipeline runs."""
         if self.status in ("running", "on_hold"):
             return None
         return max((build.finished_at for build in self.builds.values() if build.finished_at), default=None)
@@ -204,7 +204,7 @@ class Pipeline:
 
 @dataclass(eq=False)
 class BuildRequest:
-    """A build of a stranger's pull request, held until somebody approves it or not: `decided_by`, a username."""
+    """A build of a pull request from outside that waits for approval; `decided_by` is a username."""
 
     app: App
     slug: str
@@ -215,20 +215,20 @@ class BuildRequest:
 
 @dataclass
 class BitriseState:
-    """All apps and builds; new ones live `pace` times as fast as real ones."""
+    """All apps and builds; new ones run `speed` times as fast as real ones."""
 
     randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - slugs, the same in every run
     apps: list[App] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     requests: list[BuildRequest] = field(default_factory=list)
-    # By an app's slug.
+    # By app slug.
     webhooks: dict[str, list[OutgoingWebhook]] = field(default_factory=dict)
     caches: dict[str, list[CacheItem]] = field(default_factory=dict)
-    pace: float = 1.0
+    speed: float = 1.0
 
     def add_app(self, title: str, owner: str, repo: str, **more: Any) -> App:
-        """A new app."""
+        """Add an app."""
         app = App(self.new_slug(), title, owner, repo, **more)
         self.apps.append(app)
         return app
@@ -236,7 +236,7 @@ class BitriseState:
     def start_build(
         self, app: App, params: dict[str, Any], at: datetime, *, triggered_by: str | None = None, **more: Any
     ) -> Build:
-        """A new build, on hold."""
+        """Add a build, on hold."""
         number = max((build.number for build in self.builds if build.app is app), default=0) + 1
         build = Build(
             app,
@@ -248,9 +248,9 @@ class BitriseState:
             str(params.get("workflow_id") or app.workflows[0]),
             order=len(self.builds),
             **{
-                "on_hold": ON_HOLD / self.pace,
-                "preparing": PREPARING / self.pace,
-                "building": BUILDING / self.pace,
+                "on_hold": ON_HOLD / self.speed,
+                "preparing": PREPARING / self.speed,
+                "building": BUILDING / self.speed,
             }
             | more,
         )
@@ -260,13 +260,13 @@ class BitriseState:
         return build
 
     def advance(self, now: datetime) -> bool:
-        """Let every build live until now; returns whether one of them came further."""
-        before = [build.status_text for build in self.builds]
+        """Advance all builds to this time; returns whether one of them changed."""
+        previous = [build.status_text for build in self.builds]
         for build in self.builds:
             build.advance(now)
         for pipeline in self.pipelines:
-            self._go_on(pipeline, now)
-        return before != [build.status_text for build in self.builds]
+            self._start_next_stage(pipeline, now)
+        return previous != [build.status_text for build in self.builds]
 
     def start_pipeline(
         self,
@@ -279,7 +279,7 @@ class BitriseState:
         stages: Sequence[Sequence[str]] | None = None,
         plan: Mapping[str, Result] | None = None,
     ) -> Pipeline:
-        """A new pipeline, with its first stage on hold; `plan` says how workflows end that do not succeed."""
+        """Add a pipeline with its first stage on hold; `plan` sets the results of workflows that do not succeed."""
         number = max((build.number for build in self.builds if build.app is app), default=0) + 1
         pipeline = Pipeline(
             app,
@@ -289,7 +289,7 @@ class BitriseState:
             params,
             at,
             triggered_by,
-            stages or [[one] for one in app.workflows],
+            stages or [[workflow] for workflow in app.workflows],
         )
         pipeline.plan = dict(plan or {})
         self.pipelines.append(pipeline)
@@ -297,16 +297,16 @@ class BitriseState:
         return pipeline
 
     def start_attempt(self, pipeline: Pipeline, at: datetime, *, failed_only: bool = False) -> None:
-        """Run a pipeline: all of it, or what has not succeeded and what comes after."""
+        """Start an attempt: everything, or with `failed_only` what has not succeeded and all that follows."""
         pipeline.attempts.append(self.new_slug())
         pipeline.attempts_at.append(at)
         pipeline.abort_reason = None
-        kept = pipeline.builds if failed_only else {}
-        pipeline.builds = {name: build for name, build in kept.items() if build.result == "success"}
-        self._go_on(pipeline, at)
+        previous = pipeline.builds if failed_only else {}
+        pipeline.builds = {name: build for name, build in previous.items() if build.result == "success"}
+        self._start_next_stage(pipeline, at)
 
-    def _go_on(self, pipeline: Pipeline, now: datetime) -> None:
-        """Begin the next stage where the one before it has succeeded."""
+    def _start_next_stage(self, pipeline: Pipeline, now: datetime) -> None:
+        """Start the next stage if the previous one has succeeded."""
         for stage in pipeline.stages:
             if pipeline.abort_reason is not None:
                 return
@@ -323,16 +323,16 @@ class BitriseState:
             if not all(pipeline.builds[name].result == "success" for name in stage):
                 return
 
-    def of_app(self, app: App) -> list[Build]:
-        """An app's builds, newest first."""
-        return [build for build in self.newest_first() if build.app is app]
+    def builds_of(self, app: App) -> list[Build]:
+        """Return the app's builds, newest first."""
+        return [build for build in self.builds_newest_first() if build.app is app]
 
-    def newest_first(self) -> list[Build]:
-        """All builds, newest first."""
+    def builds_newest_first(self) -> list[Build]:
+        """Return all builds, newest first."""
         return sorted(self.builds, key=lambda build: (build.triggered_at, build.order), reverse=True)
 
     def new_slug(self) -> str:
-        """Sixteen hex digits."""
+        """Return 16 hexadecimal digits."""
         return f"{self.randomness.getrandbits(64):016x}"
 
     def _artifacts(self, build: Build) -> list[Artifact]:

@@ -1,4 +1,4 @@
-"""Bitrise's workspaces, their members and groups, and the stacks that there are. State alone; no I/O."""
+"""Bitrise's workspaces, their members and groups, and the available stacks. State only; no I/O."""
 
 from __future__ import annotations
 
@@ -35,25 +35,31 @@ STACKS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class BitriseWorkspace:
-    """A workspace: the owner of some apps. The API calls it an organization."""
+    """A workspace, the owner of some apps. The API calls it an organization."""
 
     slug: str
     name: str
     apps: Sequence[App]
 
-    def members(self, everybody: Mapping[str, Member]) -> list[Member]:
-        """The people who have a part in one of its apps."""
-        return [one for one in everybody.values() if one.is_person and any(map(one.sees, self.apps))]
-
-    def owners(self, everybody: Mapping[str, Member]) -> list[Member]:
-        """Those of them who own one of its apps."""
+    def members(self, all_members: Mapping[str, Member]) -> list[Member]:
+        """Return the users with a role in one of its apps."""
         return [
-            one for one in self.members(everybody) if any(one.role_in(app) is Role.OWNER for app in self.apps)
+            member
+            for member in all_members.values()
+            if member.is_person and any(map(member.can_see, self.apps))
+        ]
+
+    def owners(self, all_members: Mapping[str, Member]) -> list[Member]:
+        """Return the users who own one of its apps."""
+        return [
+            member
+            for member in self.members(all_members)
+            if any(member.role_in(app) is Role.OWNER for app in self.apps)
         ]
 
 
-def workspaces_of(apps: Sequence[App]) -> list[BitriseWorkspace]:
-    """The workspaces that own these apps, each with a slug made of its name."""
+def list_workspaces(apps: Sequence[App]) -> list[BitriseWorkspace]:
+    """Return the workspaces that own these apps; their slugs are made from the names."""
     owners = dict.fromkeys(app.owner for app in apps)
     return [
         BitriseWorkspace(
@@ -66,5 +72,5 @@ def workspaces_of(apps: Sequence[App]) -> list[BitriseWorkspace]:
 
 
 def group_slug(workspace: BitriseWorkspace, role: Role) -> str:
-    """The slug of the group of a workspace's people with this role."""
+    """Return the slug of the group of workspace members with this role."""
     return hashlib.sha256(f"{workspace.slug} {role.name}".encode()).hexdigest()[:16]

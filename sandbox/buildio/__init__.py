@@ -1,1 +1,1 @@
-"""A simulated Build.io: strict as its API reference, with apps that live, people in teams, and OAuth pages."""
+"""The Build.io simulator: as strict as the API reference, with running apps, teams and OAuth pages."""

@@ -1,4 +1,4 @@
-"""What a script or the page can order at the simulated Build.io, and what they see of it."""
+"""Build.io's part of the control API."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sandbox.buildio.state import App
 from sandbox.faults import parse_fault
 from sandbox.members import find_member, find_role, member_json, revoke_all
 
-Order = Callable[[dict[str, Any]], Awaitable[Any]]
-# What goes wrong where nobody says it.
-FAILURE = "Build failed: npm ERR! 1 of 118 tests failed"
-UNVERIFIED = "The host name could not be verified"
+ControlCommand = Callable[[dict[str, Any]], Awaitable[Any]]
+# Default error messages.
+DEFAULT_BUILD_ERROR = "Build failed: npm ERR! 1 of 118 tests failed"
+DEFAULT_CERTIFICATE_ERROR = "The host name could not be verified"
 
 
 class BuildioControl:
-    """The orders, which raise ValueError or KeyError where one can't be followed."""
+    """The control commands of Build.io. They raise ValueError or KeyError for invalid parameters."""
 
     def __init__(self, buildio: BuildioSimulator) -> None:
         self._buildio = buildio
 
-    def by_name(self) -> dict[str, Order]:
-        """All of them."""
+    def commands(self) -> dict[str, ControlCommand]:
+        """Return all commands by name."""
         return {
             "buildio-deploy": self._deploy,
             "buildio-end": self._end,
@@ -43,112 +43,122 @@ class BuildioControl:
         }
 
     def members(self) -> list[dict[str, Any]]:
-        """Everybody, with their roles by team, and their tokens."""
-        return [member_json(one, one.roles) for one in self._buildio.members.values()]
+        """Return all members with their roles by team and their tokens."""
+        return [member_json(member, member.roles) for member in self._buildio.members.values()]
 
     def apps(self) -> list[dict[str, Any]]:
-        """Every app as it stands now."""
+        """Return all apps in their current state."""
         self._buildio.advance()
-        return [app_json(app) for app in self._buildio.platform.apps]
+        return [app_json(app) for app in self._buildio.state.apps]
 
-    async def _deploy(self, given: dict[str, Any]) -> Any:
-        """`fails`: the words of its failure, or true; `loops`: it succeeds, and its dynos crash."""
+    async def _deploy(self, parameters: dict[str, Any]) -> Any:
+        """Start a deployment. `fails`: its error message, or true; `loops`: it succeeds, but its dynos crash."""
         names = ("branch", "commit", "description", "by", "loops")
-        more = {name: given[name] for name in names if name in given}
-        if fails := given.get("fails"):
-            more["fails"] = fails if isinstance(fails, str) else FAILURE
-        app = self._app(given)
+        more = {name: parameters[name] for name in names if name in parameters}
+        if fails := parameters.get("fails"):
+            more["fails"] = fails if isinstance(fails, str) else DEFAULT_BUILD_ERROR
+        app = self._app(parameters)
         self._buildio.deploy(app, **more)
         return app_json(app)
 
-    async def _end(self, given: dict[str, Any]) -> Any:
-        app = self._app(given)
-        self._buildio.finish(app, error=given.get("error"))
+    async def _end(self, parameters: dict[str, Any]) -> Any:
+        app = self._app(parameters)
+        self._buildio.finish(app, error=parameters.get("error"))
         return app_json(app)
 
-    async def _crash(self, given: dict[str, Any]) -> Any:
-        return self._with_dyno(given, self._buildio.crash)
+    async def _crash(self, parameters: dict[str, Any]) -> Any:
+        return self._with_dyno(parameters, self._buildio.crash)
 
-    async def _loop(self, given: dict[str, Any]) -> Any:
-        return self._with_dyno(given, self._buildio.loop)
+    async def _loop(self, parameters: dict[str, Any]) -> Any:
+        return self._with_dyno(parameters, self._buildio.start_crash_loop)
 
-    async def _steady(self, given: dict[str, Any]) -> Any:
-        return self._with_dyno(given, self._buildio.steady)
+    async def _steady(self, parameters: dict[str, Any]) -> Any:
+        return self._with_dyno(parameters, self._buildio.stop_crash_loop)
 
-    async def _idle(self, given: dict[str, Any]) -> Any:
-        return self._with_dyno(given, self._buildio.idle)
+    async def _idle(self, parameters: dict[str, Any]) -> Any:
+        return self._with_dyno(parameters, self._buildio.idle)
 
-    async def _domain(self, given: dict[str, Any]) -> Any:
-        """Add a host name, or let one that is there get its certificate (`issued`) or not (`failed`)."""
-        app, hostname, status = self._app(given), given["hostname"], given.get("status", "pending")
-        domain = next((one for one in app.domains if one.hostname == hostname), None)
+    async def _domain(self, parameters: dict[str, Any]) -> Any:
+        """Add a domain, or set its certificate status to `issued` or `failed`."""
+        app, hostname, status = (
+            self._app(parameters),
+            parameters["hostname"],
+            parameters.get("status", "pending"),
+        )
+        domain = next((domain for domain in app.domains if domain.hostname == hostname), None)
         if domain is None:
-            domain = self._buildio.platform.add_domain(app, hostname, self._buildio.now())
+            domain = self._buildio.state.add_domain(app, hostname, self._buildio.now())
         match status:
             case "issued":
-                self._buildio.certify(domain)
+                self._buildio.complete_certificate(domain)
             case "failed":
-                self._buildio.certify(domain, error=given.get("error") or UNVERIFIED)
+                self._buildio.complete_certificate(
+                    domain, error=parameters.get("error") or DEFAULT_CERTIFICATE_ERROR
+                )
             case "pending":
                 pass
             case _:
-                raise ValueError("a domain becomes issued or failed")
+                raise ValueError("status must be issued or failed")
         return app_json(app)
 
-    async def _fault(self, given: dict[str, Any]) -> Any:
-        self._buildio.faults.add(parse_fault(given))
+    async def _fault(self, parameters: dict[str, Any]) -> Any:
+        self._buildio.faults.add(parse_fault(parameters))
         return {}
 
-    async def _manner(self, given: dict[str, Any]) -> Any:
-        manner = self._buildio.manner
-        manner.sparse = bool(given.get("sparse", manner.sparse))
-        manner.exec_seconds = float(given.get("exec_seconds", manner.exec_seconds))
-        return vars(manner)
+    async def _manner(self, parameters: dict[str, Any]) -> Any:
+        options = self._buildio.response_options
+        options.sparse = bool(parameters.get("sparse", options.sparse))
+        options.exec_seconds = float(parameters.get("exec_seconds", options.exec_seconds))
+        return vars(options)
 
-    async def _redirect(self, given: dict[str, Any]) -> Any:
-        self._buildio.redirect_uris.append(given["uri"])
+    async def _redirect(self, parameters: dict[str, Any]) -> Any:
+        self._buildio.redirect_uris.append(parameters["uri"])
         return {}
 
-    async def _role(self, given: dict[str, Any]) -> Any:
-        member = find_member(self._buildio.members, given["member"])
-        teams = {team.name: team for team in self._buildio.platform.teams}
-        if given["team"] not in teams:
-            raise ValueError(f"there is no team {given['team']}; there are {', '.join(teams)}")
-        self._buildio.let(member.username, teams[given["team"]], find_role(Role, given["role"]))
+    async def _role(self, parameters: dict[str, Any]) -> Any:
+        member = find_member(self._buildio.members, parameters["member"])
+        teams = {team.name: team for team in self._buildio.state.teams}
+        if parameters["team"] not in teams:
+            raise ValueError(f"no team {parameters['team']}; choose from {', '.join(teams)}")
+        self._buildio.set_role(
+            member.username, teams[parameters["team"]], find_role(Role, parameters["role"])
+        )
         return member_json(member, member.roles)
 
-    async def _token(self, given: dict[str, Any]) -> Any:
+    async def _token(self, parameters: dict[str, Any]) -> Any:
         return {
-            "token": self._buildio.give_token(find_member(self._buildio.members, given["member"]).username)
+            "token": self._buildio.create_token(
+                find_member(self._buildio.members, parameters["member"]).username
+            )
         }
 
-    async def _revoke(self, given: dict[str, Any]) -> Any:
-        member = find_member(self._buildio.members, given["member"])
-        self._buildio.grants.end_all(member)
+    async def _revoke(self, parameters: dict[str, Any]) -> Any:
+        member = find_member(self._buildio.members, parameters["member"])
+        self._buildio.oauth_grants.revoke_all(member)
         return {"revoked": revoke_all(self._buildio, member)}
 
-    async def _expire(self, given: dict[str, Any]) -> Any:
-        """Let the access tokens end that a member has consented to; they can be refreshed."""
-        self._buildio.grants.expire(find_member(self._buildio.members, given["member"]))
+    async def _expire(self, parameters: dict[str, Any]) -> Any:
+        """Expire the access tokens from a member's OAuth consent; they can be refreshed."""
+        self._buildio.oauth_grants.expire(find_member(self._buildio.members, parameters["member"]))
         return {}
 
-    def _with_dyno(self, given: dict[str, Any], do: Callable[[Any], None]) -> Any:
-        app = self._app(given)
-        do(self._buildio.dyno(app, given.get("dyno") or "web.1"))
+    def _with_dyno(self, parameters: dict[str, Any], change: Callable[[Any], None]) -> Any:
+        app = self._app(parameters)
+        change(self._buildio.dyno(app, parameters.get("dyno") or "web.1"))
         return app_json(app)
 
-    def _app(self, given: dict[str, Any]) -> App:
-        """The app of that name or id, or else the first whose name begins so. Raises ValueError."""
-        apps, name = self._buildio.platform.apps, given["app"]
-        found = [app for app in apps if name in (app.name, app.id)]
-        found += [app for app in apps if name and app.name.startswith(name)]
-        if not found:
-            raise ValueError(f"there is no app {name}; there are {', '.join(app.name for app in apps)}")
-        return found[0]
+    def _app(self, parameters: dict[str, Any]) -> App:
+        """Return the app with this name or id, or the first whose name starts with it. Raises ValueError."""
+        apps, name = self._buildio.state.apps, parameters["app"]
+        matches = [app for app in apps if name in (app.name, app.id)]
+        matches += [app for app in apps if name and app.name.startswith(name)]
+        if not matches:
+            raise ValueError(f"no app {name}; choose from {', '.join(app.name for app in apps)}")
+        return matches[0]
 
 
 def app_json(app: App) -> dict[str, Any]:
-    """An app as it stands, for the page and for scripts."""
+    """Return an app as JSON for the page and the control API."""
     now = app.deployment
     return {
         "name": app.name,
@@ -158,8 +168,8 @@ def app_json(app: App) -> dict[str, Any]:
         if now is None
         else {"version": now.version, "status": now.status, "branch": now.branch, "error": now.error},
         "dynos": [
-            {"name": one.name, "state": one.state, "restarts": one.restarts, "loops": one.loops}
-            for one in app.dynos
+            {"name": dyno.name, "state": dyno.state, "restarts": dyno.restarts, "loops": dyno.loops}
+            for dyno in app.dynos
         ],
-        "domains": [{"hostname": one.hostname, "status": one.status} for one in app.domains],
+        "domains": [{"hostname": domain.hostname, "status": domain.status} for domain in app.domains],
     }

@@ -1,4 +1,4 @@
-"""A deployment that lives: pending, building, releasing, and how it ends. State alone."""
+"""A deployment: pending, building, releasing, then succeeded or failed. State only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 Status = Literal["pending", "building", "releasing", "succeeded", "failed"]
 
-# How long each part of a simulated deployment takes, in its own seconds.
+# Default durations of a simulated deployment, at speed 1.
 PENDING = timedelta(seconds=10)
 BUILDING = timedelta(seconds=90)
 RELEASING = timedelta(seconds=20)
@@ -18,9 +18,9 @@ _SPANS: dict[Status, timedelta] = {"pending": PENDING, "building": BUILDING, "re
 
 @dataclass(eq=False)
 class Deployment:
-    """A deployment of an app. `fails`: it ends so while it is built; `loops`: its dynos crash when it is out.
+    """A deployment. `fails`: the error of its build; `loops`: its dynos crash after the release.
 
-    `obstacle` is asked when it is released: what is in the way, such as a config var that the code needs.
+    `release_error` is called at the release; it returns why the code cannot start, for example a missing config var.
     """
 
     id: str
@@ -30,10 +30,10 @@ class Deployment:
     description: str | None
     by: str
     created_at: datetime
-    pace: float = 1.0
+    speed: float = 1.0
     fails: str | None = None
     loops: bool = False
-    obstacle: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    release_error: Callable[[], str | None] = field(default=lambda: None, repr=False)
     status: Status = "pending"
     error: str | None = None
     finished_at: datetime | None = None
@@ -44,17 +44,17 @@ class Deployment:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has finished."""
         return self.finished_at is not None
 
     def hold(self, until: datetime) -> None:
-        """Wait: another deployment of the app is under way until then."""
+        """Wait for another deployment of the app until this time."""
         if self.status == "pending":
             self.since = max(self.since, until)
 
     def advance(self, now: datetime) -> None:
-        """Live until now."""
-        while not self.is_over and now >= (ends := self.since + _SPANS[self.status] / self.pace):
+        """Move to the state at this time."""
+        while not self.is_over and now >= (ends := self.since + _SPANS[self.status] / self.speed):
             match self.status:
                 case "pending":
                     self._become("building", ends)
@@ -63,10 +63,10 @@ class Deployment:
                 case "building":
                     self._become("releasing", ends)
                 case _:
-                    self.finish(ends, error=self.obstacle())
+                    self.finish(ends, error=self.release_error())
 
     def finish(self, at: datetime, *, error: str | None = None) -> None:
-        """End now; `error` says why it failed, None that it succeeded."""
+        """Finish at this time; `error` is None if it succeeded."""
         self.error, self.finished_at = error, at
         self._become("failed" if error else "succeeded", at)
 

@@ -1,4 +1,4 @@
-"""What commands do inside a dyno: a handful of programs, enough to see output, exit codes and commands without end."""
+"""A small shell for commands in a dyno: enough programs for output, exit codes and endless commands."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from string import Template
 from sandbox.buildio.dynos import Dyno
 from sandbox.buildio.state import App
 
-# What a command prints, and its exit code; None for one that does not end.
-Done = tuple[str, int] | None
+# The output of a command and its exit code; None for a command that does not end.
+CommandResult = tuple[str, int] | None
 
 _SHELLS = ("sh", "/bin/sh", "bash", "/bin/bash")
-# They wait for input that nobody can give, or go on for ever.
+# Programs that wait for input or run for ever.
 _ENDLESS = ("yes", "top", "cat", "rails", "psql", "irb")
 
 
-def run_command(app: App, dyno: Dyno, command: Sequence[str]) -> Done:
-    """Run a command; a shell takes a line of commands joined by `;` and `&&`, and knows config vars."""
+def run_command(app: App, dyno: Dyno, command: Sequence[str]) -> CommandResult:
+    """Run a command; a shell accepts commands joined by `;` and `&&`, and expands config vars."""
     environment = _environment(app, dyno)
     if command[0] in _SHELLS:
         if list(command[1:2]) != ["-c"] or len(command) < 3:
@@ -27,20 +27,20 @@ def run_command(app: App, dyno: Dyno, command: Sequence[str]) -> Done:
     return _run_program(app, environment, command)
 
 
-def _run_line(app: App, environment: Mapping[str, str], line: str) -> Done:
+def _run_line(app: App, environment: Mapping[str, str], line: str) -> CommandResult:
     written, code = "", 0
     for alternative in line.split(";"):
         for part in alternative.split("&&"):
             try:
-                words = [shlex.split(Template(one).safe_substitute(environment)) for one in part.split("|")]
+                words = [shlex.split(Template(item).safe_substitute(environment)) for item in part.split("|")]
             except ValueError:
                 return written + "sh: 1: Syntax error: Unterminated quoted string\n", 2
             if not words[0]:
                 continue
-            done = _run_pipe(app, environment, words)
-            if done is None:
+            result = _run_pipe(app, environment, words)
+            if result is None:
                 return None
-            written, code = written + done[0], done[1]
+            written, code = written + result[0], result[1]
             if words[0][0] == "exit":
                 return written, code
             if code:
@@ -48,26 +48,26 @@ def _run_line(app: App, environment: Mapping[str, str], line: str) -> Done:
     return written, code
 
 
-def _run_pipe(app: App, environment: Mapping[str, str], commands: Sequence[Sequence[str]]) -> Done:
-    """Run a command, and what it prints through the `grep` behind it, if there is one."""
-    done = _run_program(app, environment, commands[0])
+def _run_pipe(app: App, environment: Mapping[str, str], commands: Sequence[Sequence[str]]) -> CommandResult:
+    """Run a command, and filter its output through an optional `grep`."""
+    result = _run_program(app, environment, commands[0])
     for command in commands[1:]:
-        if done is None:
+        if result is None:
             return None
         match command:
             case ["grep", pattern]:
-                kept = [line for line in done[0].splitlines() if pattern in line]
-                done = "".join(f"{line}\n" for line in kept), 0 if kept else 1
+                matching = [line for line in result[0].splitlines() if pattern in line]
+                result = "".join(f"{line}\n" for line in matching), 0 if matching else 1
             case [program, *_]:
-                done = f"sh: 1: {program}: not found\n", 127
+                result = f"sh: 1: {program}: not found\n", 127
             case _:
                 return "sh: 1: Syntax error: end of file unexpected\n", 2
-    return done
+    return result
 
 
-def _run_program(app: App, environment: Mapping[str, str], command: Sequence[str]) -> Done:
+def _run_program(app: App, environment: Mapping[str, str], command: Sequence[str]) -> CommandResult:
     program, given = command[0].rpartition("/")[2], list(command[1:])
-    if (written := _of_the_app(app, program, given)) is not None:
+    if (written := _run_app_program(app, program, given)) is not None:
         return written, 0
     match program, given:
         case "echo", _:
@@ -95,9 +95,9 @@ def _run_program(app: App, environment: Mapping[str, str], command: Sequence[str
     return f"sh: 1: {program}: not found\n", 127
 
 
-def _of_the_app(app: App, program: str, given: Sequence[str]) -> str | None:
-    """What the programs print that a Rails app brings along, and `ps` of it; None for any other."""
-    match program, list(given):
+def _run_app_program(app: App, program: str, arguments: Sequence[str]) -> str | None:
+    """Run `ps` or a program of a Rails app; returns None for any other program."""
+    match program, list(arguments):
         case "ps", _:
             return "  PID TTY          TIME CMD\n    1 ?        00:00:03 rails server\n   42 ?        00:00:00 ps\n"
         case "rails", ["db:version"]:

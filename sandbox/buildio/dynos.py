@@ -1,4 +1,4 @@
-"""A dyno that lives: it starts, is up, crashes once or again and again, is restarted, idles. State alone."""
+"""A dyno: starting, up, crashed, restarting or idle. State only."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Literal
 
 State = Literal["starting", "up", "crashed", "restarting", "idle"]
 
-# How long each part of a simulated dyno's life takes, in its own seconds.
+# Default durations of a dyno's states, at speed 1.
 STARTING = timedelta(seconds=10)
 RESTARTING = timedelta(seconds=5)
-# A dyno that has crashed is started again after a while; one that loops crashes again so long after it has come up.
+# A crashed dyno restarts after CRASHED; a crash-looping one crashes again LOOPING after it came up.
 CRASHED = timedelta(seconds=20)
 LOOPING = timedelta(seconds=15)
 
 
 @dataclass(eq=False)
 class Dyno:
-    """A running process. `restarts` counts its crashes since somebody last restarted it, `crashed_at` says when."""
+    """A running process. `restarts` counts its crashes since the last manual restart, `crashed_at` has their times."""
 
     type: str
-    place: int
+    index: int
     command: str
     size: str
     started_at: datetime
     id: str
-    pace: float = 1.0
+    speed: float = 1.0
     state: State = "starting"
     since: datetime = field(init=False)
     restarts: int = 0
     crashed_at: list[datetime] = field(default_factory=list)
-    # Crashes so long after it has come up, until somebody mends it.
+    # It crashes after each start until the loop is stopped.
     loops: bool = False
 
     def __post_init__(self) -> None:
@@ -40,11 +40,11 @@ class Dyno:
 
     @property
     def name(self) -> str:
-        """Such as `web.1`."""
-        return f"{self.type}.{self.place}"
+        """Return the name, for example `web.1`."""
+        return f"{self.type}.{self.index}"
 
     def advance(self, now: datetime) -> None:
-        """Live until now."""
+        """Move to the state at this time."""
         while (ends := self._ends()) is not None and now >= ends:
             match self.state:
                 case "restarting":
@@ -59,33 +59,33 @@ class Dyno:
                     self._become("starting", ends)
 
     def crash(self, at: datetime) -> None:
-        """Crash; it is started again after a while."""
+        """Crash; it restarts by itself after a while."""
         self.crashed_at.append(at)
         self._become("crashed", at)
 
     def restart(self, at: datetime, *, name: str) -> None:
-        """Be restarted by somebody: another process, under a new id, takes the place. Nothing is counted any more."""
+        """Restart manually: a new process with a new id takes its place, and the counters are reset."""
         self.id, self.started_at, self.restarts = name, at, 0
         self.crashed_at.clear()
         self._become("restarting", at)
 
     def idle(self, at: datetime) -> None:
-        """Fall asleep, until somebody restarts it."""
+        """Go to sleep until the next restart."""
         self._become("idle", at)
 
     def _become(self, state: State, at: datetime) -> None:
         self.state, self.since = state, at
 
     def _ends(self) -> datetime | None:
-        """When its state ends by itself; None for never."""
+        """Return when the current state ends by itself; None for never."""
         spans = {"starting": STARTING, "restarting": RESTARTING, "crashed": CRASHED}
         span = spans.get(self.state, LOOPING if self.state == "up" and self.loops else None)
-        return None if span is None else self.since + span / self.pace
+        return None if span is None else self.since + span / self.speed
 
 
 @dataclass(frozen=True)
 class Formation:
-    """How many dynos of one process type an app has."""
+    """The number of dynos of one process type."""
 
     type: str
     quantity: int
@@ -94,5 +94,5 @@ class Formation:
 
 
 def new_id(bits: int) -> str:
-    """A UUID made of these bits."""
+    """Return a UUID made of these bits."""
     return str(uuid.UUID(int=bits, version=4))

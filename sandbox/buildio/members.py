@@ -1,4 +1,4 @@
-"""Who may ask the simulated Build.io: people and a service, their tokens, the teams that they are in. State alone."""
+"""Members of the simulated Build.io: users and a service, with tokens and teams. State only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOTH = frozenset({READ, WRITE})
 
 
 class Role(IntEnum):
-    """What somebody is in a team. The reference names teams and no roles: a viewer sees, a developer changes."""
+    """A role in a team. The reference has teams but no roles: a viewer reads, a developer changes."""
 
     VIEWER = 1
     DEVELOPER = 2
@@ -27,7 +27,7 @@ class Role(IntEnum):
 
 @dataclass(eq=False, frozen=True)
 class Team:
-    """A team; members have their roles in it themselves."""
+    """A team; the members hold their roles in it."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class Team:
 
 @dataclass(frozen=True)
 class Access:
-    """What a token is good for, and until when; `grant` is the consent that it comes from, "" for none."""
+    """The scopes and expiry of a token; `grant` is the id of its OAuth consent, "" for none."""
 
     scopes: frozenset[str] = BOTH
     expires_at: datetime | None = None
@@ -45,7 +45,7 @@ class Access:
 
 @dataclass(eq=False)
 class Member:
-    """Somebody at Build.io. `roles` are by a team's name. What belongs to no team is its owner's alone."""
+    """A member. `roles` are by team name. What belongs to no team is only its owner's."""
 
     username: str
     id: str
@@ -55,18 +55,18 @@ class Member:
 
     @property
     def email(self) -> str:
-        """The address that `GET /me` answers."""
+        """Return the address that `GET /me` returns."""
         return f"{self.username}@acme.example"
 
     def role_in(self, team: Team | None, owner: Member | None) -> Role | None:
-        """The member's role for what belongs to this team, or to its owner where it is of none; None for none."""
+        """Return the role for resources of this team, or of this owner if there is no team; None without one."""
         if team is not None:
             return self.roles.get(team.name)
         return Role.DEVELOPER if owner is self else None
 
 
-def usual_members(new_id: Callable[[], str], acme: Team, labs: Team) -> dict[str, Member]:
-    """The service, which has a token that only reads as well, and three people, by their usernames."""
+def default_members(new_id: Callable[[], str], acme: Team, labs: Team) -> dict[str, Member]:
+    """Return the service, which also has a read-only token, and three users, by username."""
     viewer, developer = Role.VIEWER, Role.DEVELOPER
     everywhere: dict[str, Role | None] = {acme.name: developer, labs.name: developer}
     service = {TOKEN: Access(), READ_TOKEN: Access(frozenset({READ}))}
@@ -79,8 +79,10 @@ def usual_members(new_id: Callable[[], str], acme: Team, labs: Team) -> dict[str
     return {member.username: member for member in members}
 
 
-def holder(members: Mapping[str, Member], token: str, now: datetime) -> tuple[Member, Access] | None:
-    """Whose token it is, and what it is good for; None for one never given, revoked or expired."""
+def find_token_owner(
+    members: Mapping[str, Member], token: str, now: datetime
+) -> tuple[Member, Access] | None:
+    """Return the owner of a token and its access; None if it is unknown, revoked or expired."""
     for member in members.values():
         access = member.tokens.get(token)
         if access is not None:

@@ -1,4 +1,4 @@
-"""Build.io's OAuth endpoints: the page on which somebody lets an app act for them, and the one that gives tokens."""
+"""Build.io's OAuth endpoints: the authorization page and the token endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp import web
 
 from sandbox.buildio.members import BOTH, READ, Member
 from sandbox.buildio.oauth_grants import (
-    ACCESS_LIVES,
+    ACCESS_TOKEN_LIFETIME,
     CLIENT_ID,
     CLIENT_SECRET,
     AuthorizationRequest,
@@ -24,11 +24,11 @@ from sandbox.buildio.oauth_grants import (
     TokenEndpointError,
     TokenPair,
 )
-from sandbox.consent_page import TOO_OLD, page, redirect_back, refusal
+from sandbox.consent_page import EXPIRED_MESSAGE, redirect_back, render_error, render_page
 
 AUTHORIZE, TOKEN = "/oauth/authorize", "/oauth/token"
 FORMS = "application/x-www-form-urlencoded"
-# A challenge by S256 is the base64 of 32 bytes; a verifier has 43 to 128 of these (RFC 7636, 4.1 and 4.2).
+# An S256 challenge is the base64 of 32 bytes; a verifier has 43 to 128 of these characters (RFC 7636, 4.1 and 4.2).
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _WORDS = {"read": "See your apps, their config vars and dynos", "write": "Deploy, restart and change them"}
@@ -36,71 +36,75 @@ _WORDS = {"read": "See your apps, their config vars and dynos", "write": "Deploy
 
 @dataclass
 class OAuthEndpoints:
-    """Both endpoints."""
+    """The authorization page and the token endpoint."""
 
     grants: OAuthGrants
     members: Mapping[str, Member]
-    _asked: dict[str, AuthorizationRequest] = field(default_factory=dict, repr=False)
+    _pending: dict[str, AuthorizationRequest] = field(default_factory=dict, repr=False)
 
     def add_routes(self, app: web.Application) -> None:
-        """Make the app serve them."""
+        """Add the routes to an application."""
         app.router.add_get(AUTHORIZE, self._show)
-        app.router.add_post(AUTHORIZE, self._take)
-        app.router.add_post(TOKEN, self._give)
+        app.router.add_post(AUTHORIZE, self._submit)
+        app.router.add_post(TOKEN, self._issue_tokens)
 
     async def _show(self, request: web.Request) -> web.Response:
-        """The question; where it can't be asked, why, told to the app if its address can be trusted."""
+        """Show the consent page; an error goes to the app only if its redirect URI can be trusted."""
         query = request.query
         if query.get("client_id") != CLIENT_ID:
-            return _page(refusal("The client_id is not known."), status=400)
+            return _page(render_error("The client_id is not known."), status=400)
         redirect_uri = query.get("redirect_uri", "")
         if redirect_uri not in self.grants.redirect_uris:
             return _page(
-                refusal("The redirect_uri is none of those that the app has registered."), status=400
+                render_error("The redirect_uri is none of those that the app has registered."), status=400
             )
-        if (error := _wrong_with(query)) is not None:
-            return _back(redirect_uri, query.get("state"), error=error)
-        asked = AuthorizationRequest(
+        if (error := _request_error(query)) is not None:
+            return _redirect(redirect_uri, query.get("state"), error=error)
+        authorization = AuthorizationRequest(
             redirect_uri, _scopes(query), query.get("state"), query.get("code_challenge")
         )
         name = secrets.token_urlsafe(24)
-        self._asked[name] = asked
-        return _page(self._question(name, asked))
+        self._pending[name] = authorization
+        return _page(self._render_question(name, authorization))
 
-    async def _take(self, request: web.Request) -> web.Response:
-        """What somebody pressed."""
+    async def _submit(self, request: web.Request) -> web.Response:
+        """Handle the submitted consent page."""
         form = await request.post()
-        asked = self._asked.pop(str(form.get("asked")), None)
-        if asked is None:
-            return _page(refusal(TOO_OLD), status=400)
+        authorization = self._pending.pop(str(form.get("asked")), None)
+        if authorization is None:
+            return _page(render_error(EXPIRED_MESSAGE), status=400)
         if form.get("press") != "Allow":
-            return _back(asked.redirect_uri, asked.state, error="access_denied")
+            return _redirect(authorization.redirect_uri, authorization.state, error="access_denied")
         member = self.members.get(str(form.get("person")))
         if member is None or not member.is_person:
-            return _page(refusal("There is no such person at Build.io."), status=403)
-        return _back(asked.redirect_uri, asked.state, code=self.grants.allow(asked, member))
+            return _page(render_error("There is no such person at Build.io."), status=403)
+        return _redirect(
+            authorization.redirect_uri,
+            authorization.state,
+            code=self.grants.create_code(authorization, member),
+        )
 
-    async def _give(self, request: web.Request) -> web.Response:
-        """Tokens, or an error in OAuth's own form (RFC 6749, 5)."""
+    async def _issue_tokens(self, request: web.Request) -> web.Response:
+        """Return tokens, or an OAuth error (RFC 6749, 5)."""
         try:
-            form = await _form_of(request)
+            form = await _parse_form(request)
             _check_client(request, form)
-            issued = self._granted(form)
+            issued = self._tokens_for_form(form)
         except TokenEndpointError as problem:
             headers = {"WWW-Authenticate": 'Basic realm="Build.io"'} if problem.status == 401 else {}
-            body: dict[str, Any] = {"error": problem.error, "error_description": problem.words}
-            return web.json_response(body, status=problem.status, headers=_UNKEPT | headers)
+            body: dict[str, Any] = {"error": problem.error, "error_description": problem.message}
+            return web.json_response(body, status=problem.status, headers=_NO_STORE | headers)
         body = {
             "access_token": issued.access_token,
             "token_type": "Bearer",
-            "expires_in": int(ACCESS_LIVES.total_seconds()),
+            "expires_in": int(ACCESS_TOKEN_LIFETIME.total_seconds()),
             "refresh_token": issued.refresh_token,
             "scope": " ".join(sorted(issued.scopes)),
         }
-        return web.json_response(body, headers=_UNKEPT)
+        return web.json_response(body, headers=_NO_STORE)
 
-    def _granted(self, form: Mapping[str, str]) -> TokenPair:
-        """The tokens that the form asks for. Raises TokenEndpointError."""
+    def _tokens_for_form(self, form: Mapping[str, str]) -> TokenPair:
+        """Return the tokens for a form. Raises TokenEndpointError."""
         match form.get("grant_type"):
             case "authorization_code":
                 verifier = form.get("code_verifier")
@@ -108,48 +112,51 @@ class OAuthEndpoints:
                     raise TokenEndpointError(
                         "invalid_request", "A code_verifier has 43 to 128 unreserved characters"
                     )
-                return self.grants.exchange(_needed(form, "code"), _needed(form, "redirect_uri"), verifier)
+                return self.grants.exchange(
+                    _required(form, "code"), _required(form, "redirect_uri"), verifier
+                )
             case "refresh_token":
                 scopes = frozenset(form["scope"].split()) if form.get("scope") else None
-                return self.grants.refresh(_needed(form, "refresh_token"), scopes)
+                return self.grants.refresh(_required(form, "refresh_token"), scopes)
             case None:
                 raise TokenEndpointError("invalid_request", "grant_type is missing")
         raise TokenEndpointError("unsupported_grant_type", "There are authorization_code and refresh_token")
 
-    def _question(self, name: str, asked: AuthorizationRequest) -> str:
-        people = "".join(
-            f'<option value="{escape(one.username)}">{escape(one.email)}</option>'
-            for one in self.members.values()
-            if one.is_person
+    def _render_question(self, name: str, authorization: AuthorizationRequest) -> str:
+        users = "".join(
+            f'<option value="{escape(member.username)}">{escape(member.email)}</option>'
+            for member in self.members.values()
+            if member.is_person
         )
         scopes = "".join(
-            f"<li><code>{escape(one)}</code>: {_WORDS[one]}</li>" for one in sorted(asked.scopes)
+            f"<li><code>{escape(scope)}</code>: {_WORDS[scope]}</li>"
+            for scope in sorted(authorization.scopes)
         )
         return (
             "<h1>An app asks to act for you at Build.io</h1>"
             f"<p>It would be allowed:</p><ul>{scopes}</ul>"
             f'<form method="post" action="{AUTHORIZE}"><input type="hidden" name="asked" value="{name}">'
-            f'<label>You are <select name="person">{people}</select></label>'
+            f'<label>You are <select name="person">{users}</select></label>'
             '<p class="press"><button name="press" value="Deny">Deny</button>'
             '<button name="press" value="Allow" class="allow">Allow</button></p></form>'
         )
 
 
-_UNKEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-def _wrong_with(query: Mapping[str, str]) -> str | None:
-    """The error of an app's request (RFC 6749, 4.1.2.1), if there is one."""
+def _request_error(query: Mapping[str, str]) -> str | None:
+    """Return the error of an authorization request (RFC 6749, 4.1.2.1), or None."""
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("unsupported_response_type", lambda: query.get("response_type") != "code"),
         ("invalid_scope", lambda: not _scopes(query) or not _scopes(query) <= BOTH),
-        ("invalid_request", lambda: _is_wrong_challenge(query)),
+        ("invalid_request", lambda: _has_invalid_challenge(query)),
     )
     return next((error for error, is_so in checks if is_so()), None)
 
 
-def _is_wrong_challenge(query: Mapping[str, str]) -> bool:
-    """Whether there is PKCE of another kind than S256; without a method it would be plain (RFC 7636, 4.3)."""
+def _has_invalid_challenge(query: Mapping[str, str]) -> bool:
+    """Return whether PKCE is used without S256; a missing method would mean plain (RFC 7636, 4.3)."""
     challenge, method = query.get("code_challenge"), query.get("code_challenge_method")
     if challenge is None:
         return method is not None
@@ -157,12 +164,12 @@ def _is_wrong_challenge(query: Mapping[str, str]) -> bool:
 
 
 def _scopes(query: Mapping[str, str]) -> frozenset[str]:
-    """What is asked for; to read, where nothing is said."""
+    """Return the requested scopes; the default is read."""
     return frozenset(query.get("scope", READ).split())
 
 
-async def _form_of(request: web.Request) -> dict[str, str]:
-    """The form that was sent, with no field twice. Raises TokenEndpointError."""
+async def _parse_form(request: web.Request) -> dict[str, str]:
+    """Return the submitted form; duplicate fields are refused. Raises TokenEndpointError."""
     if request.content_type != FORMS:
         raise TokenEndpointError("invalid_request", f"The Content-Type must be {FORMS}")
     form = await request.post()
@@ -172,7 +179,7 @@ async def _form_of(request: web.Request) -> dict[str, str]:
 
 
 def _check_client(request: web.Request, form: Mapping[str, str]) -> None:
-    """Whether the app is who it says it is, by the form or by HTTP Basic, not by both. Raises TokenEndpointError."""
+    """Authenticate the client by form or HTTP Basic, but not both. Raises TokenEndpointError."""
     given = (form.get("client_id"), form.get("client_secret"))
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme:
@@ -187,15 +194,15 @@ def _check_client(request: web.Request, form: Mapping[str, str]) -> None:
         raise TokenEndpointError("invalid_client", "The client credentials are wrong", status=401)
 
 
-def _needed(form: Mapping[str, str], name: str) -> str:
+def _required(form: Mapping[str, str], name: str) -> str:
     if not form.get(name):
         raise TokenEndpointError("invalid_request", f"{name} is missing")
     return form[name]
 
 
 def _page(body: str, *, status: int = 200) -> web.Response:
-    return page("Let an app act for you", body, instead_of="Build.io", status=status)
+    return render_page("Let an app act for you", body, instead_of="Build.io", status=status)
 
 
-def _back(address: str, state: str | None, **given: str) -> web.Response:
+def _redirect(address: str, state: str | None, **given: str) -> web.Response:
     return redirect_back(address, **given, **({} if state is None else {"state": state}))

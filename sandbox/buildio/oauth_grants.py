@@ -1,7 +1,7 @@
-"""What people have let apps do in their name: codes, access tokens, refresh tokens that work once. State alone.
+"""OAuth consents of members: codes, access tokens and single-use refresh tokens. State only.
 
 Build.io's reference names the two endpoints and the scopes; the rest is OAuth 2.0 (RFC 6749) with PKCE (RFC 7636) as
-the current practice asks for (RFC 9700).
+current practice requires (RFC 9700).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from sandbox.buildio.members import Access, Member
 
 CLIENT_ID = "bld_sandbox-client"
 CLIENT_SECRET = "bld_sandbox-client-secret-0000"  # noqa: S105 - simulated
-CODES_LIVE = timedelta(minutes=10)
-ACCESS_LIVES = timedelta(hours=2)
+CODE_LIFETIME = timedelta(minutes=10)
+ACCESS_TOKEN_LIFETIME = timedelta(hours=2)
 
 
 class TokenEndpointError(Exception):
-    """An error of the token endpoint's, by its name in RFC 6749, 5.2."""
+    """An error of the token endpoint, with its name from RFC 6749, 5.2."""
 
-    def __init__(self, error: str, words: str, *, status: int = 400) -> None:
-        super().__init__(words)
-        self.error, self.words, self.status = error, words, status
+    def __init__(self, error: str, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.error, self.message, self.status = error, message, status
 
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """What an app asks for on the page; `challenge` is that of PKCE, by S256."""
+    """The parameters of an authorization request; `challenge` is the S256 challenge of PKCE."""
 
     redirect_uri: str
     scopes: frozenset[str]
@@ -41,20 +41,20 @@ class AuthorizationRequest:
 
 @dataclass
 class Consent:
-    """That somebody allowed it; all tokens of it end together."""
+    """The consent of a member to an app; all of its tokens are revoked together."""
 
     id: str
     member: Member
-    asked: AuthorizationRequest
+    authorization: AuthorizationRequest
     until: datetime
     spent: bool = False
     refresh_token: str = field(default="", repr=False)
-    past: set[str] = field(default_factory=set, repr=False)
+    old_refresh_tokens: set[str] = field(default_factory=set, repr=False)
 
 
 @dataclass(frozen=True)
 class TokenPair:
-    """A pair of tokens."""
+    """An access token and its refresh token."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -63,37 +63,37 @@ class TokenPair:
 
 @dataclass
 class OAuthGrants:
-    """Everything that was allowed. An app is sent back to `redirect_uris` alone, letter for letter."""
+    """All consents. Apps are redirected only to the exact `redirect_uris`."""
 
     now: Callable[[], datetime]
     redirect_uris: list[str] = field(default_factory=list)
     _codes: dict[str, Consent] = field(default_factory=dict, repr=False)
     _consents: list[Consent] = field(default_factory=list, repr=False)
 
-    def allow(self, asked: AuthorizationRequest, member: Member) -> str:
-        """A code for the app, which works once and not for long."""
+    def create_code(self, authorization: AuthorizationRequest, member: Member) -> str:
+        """Return a code for the app, which works once for a limited time."""
         code = secrets.token_urlsafe(24)
-        consent = Consent(secrets.token_hex(8), member, asked, self.now() + CODES_LIVE)
+        consent = Consent(secrets.token_hex(8), member, authorization, self.now() + CODE_LIFETIME)
         self._codes[code] = consent
         self._consents.append(consent)
         return code
 
     def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> TokenPair:
-        """Tokens for a code.
+        """Exchange a code for tokens.
 
-        Raises TokenEndpointError; a code that comes twice ends what it had given (RFC 6749, 4.1.2).
+        Raises TokenEndpointError; a reused code revokes its tokens (RFC 6749, 4.1.2).
         """
         consent = self._codes.get(code)
         if consent is None:
             raise TokenEndpointError("invalid_grant", "The code is not known")
         if consent.spent:
-            self.end(consent)
+            self.revoke(consent)
             raise TokenEndpointError("invalid_grant", "The code was used already")
         if self.now() >= consent.until:
             raise TokenEndpointError("invalid_grant", "The code has expired")
-        if redirect_uri != consent.asked.redirect_uri:
+        if redirect_uri != consent.authorization.redirect_uri:
             raise TokenEndpointError("invalid_grant", "The redirect_uri is another one than before")
-        challenge = consent.asked.challenge
+        challenge = consent.authorization.challenge
         if (verifier is None) != (challenge is None):
             raise TokenEndpointError(
                 "invalid_grant", "There must be a code_verifier where there was a code_challenge"
@@ -104,34 +104,34 @@ class OAuthGrants:
         return self._issue(consent)
 
     def refresh(self, token: str, scopes: frozenset[str] | None) -> TokenPair:
-        """New tokens for a refresh token, which works once.
+        """Exchange a single-use refresh token for new tokens.
 
-        Raises TokenEndpointError; used again, it ends all of them.
+        Raises TokenEndpointError; a reused one revokes all tokens of the consent.
         """
         for consent in self._consents:
-            if token in consent.past:
-                self.end(consent)
+            if token in consent.old_refresh_tokens:
+                self.revoke(consent)
                 raise TokenEndpointError("invalid_grant", "The refresh token was used already")
             if token and token == consent.refresh_token:
-                if scopes is not None and not scopes <= consent.asked.scopes:
+                if scopes is not None and not scopes <= consent.authorization.scopes:
                     raise TokenEndpointError("invalid_scope", "This was not allowed before")
                 return self._issue(consent, scopes)
         raise TokenEndpointError("invalid_grant", "The refresh token is not known")
 
-    def end(self, consent: Consent) -> None:
-        """Take back what was allowed."""
-        consent.past.add(consent.refresh_token)
+    def revoke(self, consent: Consent) -> None:
+        """Revoke a consent."""
+        consent.old_refresh_tokens.add(consent.refresh_token)
         consent.refresh_token = ""
         self._end_access(consent)
 
-    def end_all(self, member: Member) -> None:
-        """Take back all that a member has allowed, as they would on Build.io's own page."""
+    def revoke_all(self, member: Member) -> None:
+        """Revoke all consents of a member, as on Build.io's own page."""
         for consent in self._consents:
             if consent.member is member:
-                self.end(consent)
+                self.revoke(consent)
 
     def expire(self, member: Member) -> None:
-        """Let the access tokens that come from a member's consent end now, as if two hours had passed."""
+        """Expire the access tokens of a member's consents, as if two hours had passed."""
         for token, access in member.tokens.items():
             if access.grant:
                 member.tokens[token] = Access(access.scopes, self.now(), access.grant)
@@ -139,10 +139,10 @@ class OAuthGrants:
     def _issue(self, consent: Consent, scopes: frozenset[str] | None = None) -> TokenPair:
         self._end_access(consent)
         if consent.refresh_token:
-            consent.past.add(consent.refresh_token)
+            consent.old_refresh_tokens.add(consent.refresh_token)
         access, consent.refresh_token = f"bld_oauth-{_random()}", f"bld_refresh-{_random()}"
-        given = scopes or consent.asked.scopes
-        consent.member.tokens[access] = Access(given, self.now() + ACCESS_LIVES, consent.id)
+        given = scopes or consent.authorization.scopes
+        consent.member.tokens[access] = Access(given, self.now() + ACCESS_TOKEN_LIFETIME, consent.id)
         return TokenPair(access, consent.refresh_token, given)
 
     def _end_access(self, consent: Consent) -> None:
@@ -152,7 +152,7 @@ class OAuthGrants:
 
 
 def challenge_of(verifier: str) -> str:
-    """The S256 challenge (RFC 7636, 4.2)."""
+    """Return the S256 challenge of a verifier (RFC 7636, 4.2)."""
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 

@@ -1,8 +1,7 @@
-"""Build.io's answers as JSON. Pure; no I/O.
+"""Build.io's JSON responses. Pure; no I/O.
 
-The API reference names resources, and few of their fields; what it does not name is in the style of Heroku's Platform
-API, whose users Build.io is for. `SparseSerializer` say what the reference names and little more, so that nobody comes
-to rely on the rest.
+The API reference names resources but few of their fields; the others follow Heroku's Platform API. `SparseSerializer`
+returns little more than the documented fields, to find code that relies on the rest.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ Json = dict[str, Any]
 
 
 class Serializer:
-    """Full ones."""
+    """Responses with all fields."""
 
     def app(self, app: App) -> Json:
-        """An app in a list; how it is deployed is not among it."""
+        """Return an app of a list; its deployment is not included."""
         return {
             "id": app.id,
             "name": app.name,
-            "team": _named(app.team),
+            "team": _id_and_name(app.team),
             "owner": {"id": app.owner.id, "email": app.owner.email} if app.owner else None,
             "region": {"name": app.region},
             "stack": {"name": "build-24"},
-            "namespace": _named(app.namespace),
+            "namespace": _id_and_name(app.namespace),
             "web_url": f"https://{app.domains[0].hostname}/",
             "created_at": _time(app.created_at),
             "updated_at": _time(app.updated_at),
         }
 
     def app_details(self, app: App) -> Json:
-        """An app ("including its formation, buildpacks, region, and current deployment status")."""
+        """Return an app ("including its formation, buildpacks, region, and current deployment status")."""
         return self.app(app) | {
             "formation": [
-                {"type": one.type, "quantity": one.quantity, "size": one.size, "command": one.command}
-                for one in app.formation
+                {"type": item.type, "quantity": item.quantity, "size": item.size, "command": item.command}
+                for item in app.formation
             ],
             "buildpacks": [
                 {"ordinal": place, "buildpack": {"name": one, "url": f"urn:buildpack:{one}"}}
@@ -53,7 +52,7 @@ class Serializer:
         }
 
     def deployment(self, deployment: Deployment) -> Json:
-        """How an app stands."""
+        """Return the current deployment."""
         return {
             "id": deployment.id,
             "status": deployment.status,
@@ -68,10 +67,10 @@ class Serializer:
         }
 
     def build(self, app: App, deployment: Deployment) -> Json:
-        """A build that was started."""
+        """Return a started build."""
         return {
             "id": deployment.id,
-            "app": _named(app),
+            "app": _id_and_name(app),
             "status": deployment.status,
             "version": deployment.version,
             "branch": deployment.branch,
@@ -82,7 +81,7 @@ class Serializer:
         }
 
     def dyno(self, app: App, dyno: Dyno) -> Json:
-        """A dyno and its current status."""
+        """Return a dyno and its current status."""
         return {
             "id": dyno.id,
             "name": dyno.name,
@@ -91,58 +90,58 @@ class Serializer:
             "size": dyno.size,
             "command": dyno.command,
             "restarts": dyno.restarts,
-            "app": _named(app),
+            "app": _id_and_name(app),
             "release": {"version": app.released.version} if app.released else None,
             "created_at": _time(dyno.started_at),
             "updated_at": _time(dyno.since),
         }
 
     def domain(self, domain: Domain) -> Json:
-        """A domain in a list."""
+        """Return a domain of a list."""
         return {
             "id": domain.id,
             "hostname": domain.hostname,
-            "kind": "platform" if domain.platform else "custom",
-            "cname": None if domain.platform else domain.target,
+            "kind": "platform" if domain.is_platform_domain else "custom",
+            "cname": None if domain.is_platform_domain else domain.target,
             "created_at": _time(domain.created_at),
             "updated_at": _time(domain.since),
         }
 
     def domain_details(self, domain: Domain) -> Json:
-        """A domain ("including its SSL status")."""
+        """Return a domain ("including its SSL status")."""
         return self.domain(domain) | {
             "ssl": {
                 "status": domain.status,
                 "error": domain.error,
-                "source": "uploaded" if domain.given else "automatic",
+                "source": "uploaded" if domain.has_custom_certificate else "automatic",
                 "expires_at": _time(domain.expires_at),
             }
         }
 
     def namespace(self, namespace: Namespace) -> Json:
-        """A namespace."""
+        """Return a namespace."""
         return {
             "id": namespace.id,
             "name": namespace.name,
             "description": namespace.description,
-            "team": _named(namespace.team),
+            "team": _id_and_name(namespace.team),
             "region": {"name": namespace.region},
             "created_at": _time(namespace.created_at),
         }
 
     def pipeline(self, pipeline: Pipeline) -> Json:
-        """A pipeline in a list."""
+        """Return a pipeline of a list."""
         return {
             "id": pipeline.id,
             "name": pipeline.name,
-            "team": _named(pipeline.team),
+            "team": _id_and_name(pipeline.team),
             "created_at": _time(pipeline.created_at),
         }
 
     def pipeline_details(self, pipeline: Pipeline) -> Json:
-        """A pipeline ("including its environments and review app settings")."""
+        """Return a pipeline ("including its environments and review app settings")."""
         return self.pipeline(pipeline) | {
-            "environments": [_named(one) for one in pipeline.environments],
+            "environments": [_id_and_name(environment) for environment in pipeline.environments],
             "review_apps": {
                 "enabled": pipeline.review_apps,
                 "automatic": pipeline.review_apps,
@@ -152,94 +151,94 @@ class Serializer:
         }
 
     def pipeline_app(self, app: App, stage: str) -> Json:
-        """An app in a pipeline."""
+        """Return an app of a pipeline."""
         return self.app(app) | {"stage": stage}
 
     def team(self, team: Team) -> Json:
-        """A team in a list."""
+        """Return a team of a list."""
         return {"id": team.id, "name": team.name, "created_at": _time(team.created_at)}
 
     def team_details(self, team: Team, members: Mapping[str, Member]) -> Json:
-        """A team and who is in it."""
+        """Return a team and its members."""
         return self.team(team) | {
             "members": [
-                {"email": one.email, "role": role.name.lower()}
-                for one in members.values()
-                if (role := one.roles.get(team.name)) is not None
+                {"email": member.email, "role": role.name.lower()}
+                for member in members.values()
+                if (role := member.roles.get(team.name)) is not None
             ]
         }
 
-    def changed(self, whole: Json | None = None) -> Json | None:
-        """What is answered to a change whose answer the reference does not tell: the whole, None for no body."""
-        return whole if whole is not None else {}
+    def changed(self, resource: Json | None = None) -> Json | None:
+        """Return the response to a change that the reference leaves open: the resource, or None for no body."""
+        return resource if resource is not None else {}
 
 
 class SparseSerializer(Serializer):
-    """Ones that hold what the reference names, under the plainest names."""
+    """Responses with documented fields only, under the plainest names."""
 
     def app(self, app: App) -> Json:
-        """An app in a list."""
+        """Return an app of a list."""
         return {"id": app.id, "name": app.name}
 
     def app_details(self, app: App) -> Json:
-        """An app: of its deployment no more than the status."""
+        """Return an app with only the status of its deployment."""
         return self.app(app) | {
-            "formation": {one.type: one.quantity for one in app.formation},
+            "formation": {item.type: item.quantity for item in app.formation},
             "buildpacks": list(app.buildpacks),
             "region": app.region,
             "deployment_status": app.deployment.status if app.deployment else None,
         }
 
     def build(self, app: App, deployment: Deployment) -> Json:  # noqa: ARG002 - as the full one has it
-        """A build that was started."""
+        """Return a started build."""
         return {"status": deployment.status}
 
     def dyno(self, app: App, dyno: Dyno) -> Json:  # noqa: ARG002 - as the full one has it
-        """A dyno and its current status."""
+        """Return a dyno and its current status."""
         return {"name": dyno.name, "status": dyno.state}
 
     def domain(self, domain: Domain) -> Json:
-        """A domain in a list."""
+        """Return a domain of a list."""
         return {"id": domain.id, "hostname": domain.hostname}
 
     def domain_details(self, domain: Domain) -> Json:
-        """A domain and its SSL status."""
+        """Return a domain and its SSL status."""
         return self.domain(domain) | {"ssl_status": domain.status}
 
     def namespace(self, namespace: Namespace) -> Json:
-        """A namespace."""
+        """Return a namespace."""
         return {"id": namespace.id, "name": namespace.name}
 
     def pipeline(self, pipeline: Pipeline) -> Json:
-        """A pipeline in a list."""
+        """Return a pipeline of a list."""
         return {"id": pipeline.id, "name": pipeline.name}
 
     def pipeline_details(self, pipeline: Pipeline) -> Json:
-        """A pipeline with its environments, and whether there are review apps."""
+        """Return a pipeline with its environments and whether review apps are enabled."""
         return self.pipeline(pipeline) | {
-            "environments": [_named(one) for one in pipeline.environments],
+            "environments": [_id_and_name(environment) for environment in pipeline.environments],
             "review_apps": pipeline.review_apps,
         }
 
     def pipeline_app(self, app: App, stage: str) -> Json:  # noqa: ARG002 - as the full one has it
-        """An app in a pipeline."""
+        """Return an app of a pipeline."""
         return self.app(app)
 
     def team(self, team: Team) -> Json:
-        """A team in a list."""
+        """Return a team of a list."""
         return {"id": team.id, "name": team.name}
 
     def team_details(self, team: Team, members: Mapping[str, Member]) -> Json:  # noqa: ARG002 - as the full one has it
-        """A team."""
+        """Return a team."""
         return self.team(team)
 
-    def changed(self, whole: Json | None = None) -> Json | None:  # noqa: ARG002 - as the full one has it
-        """Nothing."""
+    def changed(self, resource: Json | None = None) -> Json | None:  # noqa: ARG002 - as the full one has it
+        """Return None."""
         return None
 
 
 def credential(token: str, until: datetime) -> Json:
-    """A Kubernetes ExecCredential (client-go credential plugins, `client.authentication.k8s.io/v1`)."""
+    """Return a Kubernetes ExecCredential (client-go credential plugins, `client.authentication.k8s.io/v1`)."""
     return {
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
@@ -248,8 +247,8 @@ def credential(token: str, until: datetime) -> Json:
     }
 
 
-def _named(thing: Any) -> Json | None:
-    return {"id": thing.id, "name": thing.name} if thing is not None else None
+def _id_and_name(resource: Any) -> Json | None:
+    return {"id": resource.id, "name": resource.name} if resource is not None else None
 
 
 def _time(at: datetime | None) -> str | None:

@@ -1,6 +1,6 @@
-"""All that is at the simulated Build.io, and how it lives: apps, namespaces, pipelines, environments. State alone.
+"""State of the simulated Build.io: apps, namespaces, pipelines and environments. State only.
 
-Time is a parameter: `advance` carries everything to where it would be by then.
+Time is a parameter: `advance` moves everything to its state at that time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sandbox.buildio.members import Member, Team
 REGIONS = ("eu", "us", "us-east-1")
 STAGES = ("review", "ci", "staging", "production")
 PLATFORM_DOMAIN = "buildapps.example"
-# An app that nobody has said more about runs one process, and its code needs this config var to start.
+# Defaults of a new app: one process, and one config var that its code needs to start.
 USUAL_FORMATION = (Formation("web", 1, "bin/server"),)
 USUAL_NEEDS = ("DATABASE_URL",)
 
@@ -39,7 +39,7 @@ class Namespace:
 
 @dataclass(eq=False)
 class App:
-    """An app. `needs`: the config vars without which its code does not start, so that a deployment fails."""
+    """An app. `needs`: config vars without which its code does not start, so that a deployment fails."""
 
     id: str
     name: str
@@ -64,23 +64,26 @@ class App:
 
     @property
     def deployment(self) -> Deployment | None:
-        """The current one: the newest, whatever has become of it; None before the first."""
+        """Return the newest deployment, whatever its status; None before the first."""
         return self.deployments[-1] if self.deployments else None
 
     @property
     def released(self) -> Deployment | None:
-        """The one that runs."""
-        return next((one for one in reversed(self.deployments) if one.status == "succeeded"), None)
+        """Return the deployment that is running."""
+        return next(
+            (deployment for deployment in reversed(self.deployments) if deployment.status == "succeeded"),
+            None,
+        )
 
-    def obstacle(self) -> str | None:
-        """What keeps the code from starting, in the words of its release."""
+    def release_error(self) -> str | None:
+        """Return the error of a release: the first missing config var; None if the code can start."""
         missing = [name for name in self.needs if not self.config.get(name)]
         return f"Release failed: config var {missing[0]} is not set" if missing else None
 
 
 @dataclass(eq=False)
 class Environment:
-    """A part of a pipeline with config vars of its own, such as the defaults of review apps."""
+    """A part of a pipeline with its own config vars, for example the defaults of review apps."""
 
     id: str
     name: str
@@ -89,7 +92,7 @@ class Environment:
 
 @dataclass(eq=False)
 class Pipeline:
-    """Apps joined across stages: `apps` has each app's stage."""
+    """Apps grouped by stage: `apps` maps each app to its stage."""
 
     id: str
     name: str
@@ -103,17 +106,17 @@ class Pipeline:
 
 @dataclass
 class BuildioState:
-    """Everything; what is new lives `pace` times as fast as the real one."""
+    """All resources; new ones run `speed` times as fast as real ones."""
 
     randomness: random.Random = field(default_factory=lambda: random.Random(2))  # noqa: S311 - ids, the same in every run
     teams: list[Team] = field(default_factory=list)
     apps: list[App] = field(default_factory=list)
     namespaces: list[Namespace] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
-    pace: float = 1.0
+    speed: float = 1.0
 
     def add_team(self, name: str, at: datetime) -> Team:
-        """A new team."""
+        """Add a team."""
         team = Team(self.new_id(), name, at)
         self.teams.append(team)
         return team
@@ -128,11 +131,11 @@ class BuildioState:
         region: str = REGIONS[0],
         **more: Any,
     ) -> App:
-        """A new app with its platform domain, and nothing deployed."""
+        """Add an app with its platform domain and no deployment."""
         app = App(self.new_id(), name, region, team, owner, at, **more)
         self.apps.append(app)
         own = f"{name}.{region}.{PLATFORM_DOMAIN}"
-        app.domains.append(Domain(self.new_id(), own, own, at, platform=True))
+        app.domains.append(Domain(self.new_id(), own, own, at, is_platform_domain=True))
         return app
 
     def add_namespace(
@@ -145,7 +148,7 @@ class BuildioState:
         region: str = REGIONS[0],
         description: str | None = None,
     ) -> Namespace:
-        """A new namespace without apps."""
+        """Add a namespace without apps."""
         namespace = Namespace(self.new_id(), name, region, team, owner, at, description)
         self.namespaces.append(namespace)
         return namespace
@@ -153,9 +156,9 @@ class BuildioState:
     def add_pipeline(
         self, name: str, at: datetime, *, team: Team | None, apps: dict[App, str], environments: Sequence[str]
     ) -> Pipeline:
-        """A new pipeline."""
+        """Add a pipeline."""
         pipeline = Pipeline(self.new_id(), name, team, None, at, apps)
-        pipeline.environments += [Environment(self.new_id(), one) for one in environments]
+        pipeline.environments += [Environment(self.new_id(), environment) for environment in environments]
         self.pipelines.append(pipeline)
         return pipeline
 
@@ -171,7 +174,7 @@ class BuildioState:
         fails: str | None = None,
         loops: bool = False,
     ) -> Deployment:
-        """A new deployment, pending; it waits for the one before it. A branch that is not there can't be fetched."""
+        """Add a pending deployment; it waits for the previous one. An unknown branch fails."""
         if branch is None and commit is None:
             branch = app.branches[0]
         if branch is not None and branch not in app.branches:
@@ -184,53 +187,62 @@ class BuildioState:
             description,
             by,
             at,
-            self.pace,
+            self.speed,
             fails,
             loops,
-            app.obstacle,
+            app.release_error,
         )
         app.deployments.append(deployment)
         return deployment
 
-    def add_domain(self, app: App, hostname: str, at: datetime, *, given: bool = False) -> Domain:
-        """A new host name of an app's, without a certificate where none is given."""
+    def add_domain(
+        self, app: App, hostname: str, at: datetime, *, has_custom_certificate: bool = False
+    ) -> Domain:
+        """Add a domain to an app."""
         target = app.domains[0].hostname
-        domain = Domain(self.new_id(), hostname, target, at, given=given, pace=self.pace)
+        domain = Domain(
+            self.new_id(),
+            hostname,
+            target,
+            at,
+            has_custom_certificate=has_custom_certificate,
+            speed=self.speed,
+        )
         app.domains.append(domain)
         return domain
 
     def set_config(self, app: App, changes: dict[str, str | None], at: datetime) -> None:
-        """Change config vars, and restart what runs with the old ones; None takes one away."""
+        """Change config vars and restart the dynos; None removes a config var."""
         _change(app.config, changes)
         app.updated_at = at
         self.restart(app.dynos, at)
 
     def restart(self, dynos: Sequence[Dyno], at: datetime) -> None:
-        """Restart some dynos."""
+        """Restart these dynos."""
         for dyno in dynos:
             dyno.restart(at, name=self.new_id())
 
     def advance(self, now: datetime) -> bool:
-        """Let everything live until now; returns whether something came further."""
-        before = self._state()
+        """Advance all resources to this time; returns whether anything changed."""
+        previous = self._state()
         for app in self.apps:
             self._advance(app, now)
-        return before != self._state()
+        return previous != self._state()
 
     def app_with(self, hostname: str) -> App | None:
-        """The app that has this host name."""
+        """Return the app with this host name."""
         return next(
-            (app for app in self.apps if any(one.hostname == hostname for one in app.domains)),
+            (app for app in self.apps if any(domain.hostname == hostname for domain in app.domains)),
             None,
         )
 
     def new_id(self) -> str:
-        """A UUID."""
+        """Return a new UUID."""
         return new_id(self.randomness.getrandbits(128))
 
     def finish(self, app: App, deployment: Deployment, at: datetime, *, error: str | None = None) -> None:
-        """Let a deployment end at once: with this error, or as it would without one."""
-        deployment.finish(at, error=error or deployment.fails or deployment.obstacle())
+        """Finish a deployment now, with this error or its planned result."""
+        deployment.finish(at, error=error or deployment.fails or deployment.release_error())
         self._released(app, deployment)
 
     def _advance(self, app: App, now: datetime) -> None:
@@ -238,7 +250,7 @@ class BuildioState:
         for deployment in app.deployments:
             if not deployment.is_over:
                 deployment.hold(until)
-                # Old dynos live on until the new code is out.
+                # The old dynos keep running until the new release.
                 deployment.advance(now)
                 if deployment.is_over:
                     self._released(app, deployment)
@@ -251,23 +263,32 @@ class BuildioState:
             domain.advance(now)
 
     def _released(self, app: App, deployment: Deployment) -> None:
-        """New code is out: its dynos take the places of the old ones."""
+        """Replace the dynos with those of the new release."""
         if deployment.status != "succeeded" or deployment.finished_at is None:
             return
         at = deployment.finished_at
         app.updated_at = at
         app.dynos = [
-            Dyno(one.type, place, one.command, one.size, at, self.new_id(), self.pace, loops=deployment.loops)
-            for one in app.formation
-            for place in range(1, one.quantity + 1)
+            Dyno(
+                item.type,
+                place,
+                item.command,
+                item.size,
+                at,
+                self.new_id(),
+                self.speed,
+                loops=deployment.loops,
+            )
+            for item in app.formation
+            for place in range(1, item.quantity + 1)
         ]
 
     def _state(self) -> list[object]:
         return [
             (
-                [one.status for one in app.deployments],
-                [(one.id, one.state, one.since) for one in app.dynos],
-                [one.status for one in app.domains],
+                [deployment.status for deployment in app.deployments],
+                [(dyno.id, dyno.state, dyno.since) for dyno in app.dynos],
+                [domain.status for domain in app.domains],
             )
             for app in self.apps
         ]
@@ -282,5 +303,5 @@ def _change(config: dict[str, str], changes: dict[str, str | None]) -> None:
 
 
 def change_environment(environment: Environment, changes: dict[str, str | None]) -> None:
-    """Change an environment's config vars; None takes one away."""
+    """Change an environment's config vars; None removes one."""
     _change(environment.config, changes)

@@ -1,1 +1,1 @@
-"""The sandbox's page: a small Slack in the browser, a build farm and an inspector beside it."""
+"""The sandbox's web page: a small Slack in the browser, with panels for builds and for the request inspector."""

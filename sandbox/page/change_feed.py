@@ -1,4 +1,4 @@
-"""What has changed since a page last heard of it, as JSON; bounded, however long the sandbox lives."""
+"""Changes for the page since its last update, as JSON of bounded size."""
 
 from __future__ import annotations
 
@@ -10,117 +10,120 @@ from markdown_it import MarkdownIt
 from sandbox.bitrise.state import Build
 from sandbox.buildio.control import app_json
 from sandbox.environment import SandboxEnvironment
-from sandbox.slack.workspace import TEAM, Post
+from sandbox.slack.models import TEAM, Post
 
-BUILDS_SHOWN = 12
-APPS_SHOWN = 12
-POSTS_A_CHANNEL = 300
-ENTRIES_SHOWN = 200
-RUNS_SHOWN = 10
+MAX_BUILDS = 12
+MAX_APPS = 12
+MAX_POSTS_PER_CHANNEL = 300
+MAX_ENTRIES = 200
+MAX_STEP_RUNS = 10
 
 # Raw HTML in Markdown stays text.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
 class ChangeFeed:
-    """One page's view of a stage, in one of its workspaces."""
+    """One page's view of a workspace."""
 
-    def __init__(self, stage: SandboxEnvironment, team: str = TEAM) -> None:
-        self._stage = stage
-        self._workspace = stage.slack.workplaces[team].workspace
+    def __init__(self, environment: SandboxEnvironment, team: str = TEAM) -> None:
+        self._environment = environment
+        self._workspace = environment.slack.workspaces[team].workspace
         self._revision = -1
         self._closed: dict[int, bool] = {}
         self._last: dict[str, str] = {}
 
     def next(self) -> dict[str, Any] | None:
-        """The news; None where there is none."""
-        slack, workspace = self._stage.slack, self._workspace
-        news: dict[str, Any] = {}
+        """Return the changes; None if there are none."""
+        slack, workspace = self._environment.slack, self._workspace
+        changes: dict[str, Any] = {}
         if self._revision < 0:
-            news["manifest"] = slack.manifest
-            news["team"] = workspace.team
-            news["bot"] = vars(workspace.bot)
+            changes["manifest"] = slack.manifest
+            changes["team"] = workspace.team
+            changes["bot"] = vars(workspace.bot)
         if posts := self._posts():
-            news["posts"] = posts
-        if removed := [gone[1:] for gone in workspace.removed if gone[0] > self._revision >= 0]:
-            news["removed"] = removed
+            changes["posts"] = posts
+        if removed := [gone[1:] for gone in workspace.removed_posts if gone[0] > self._revision >= 0]:
+            changes["removed"] = removed
         self._revision = workspace.revision
         if entries := self._entries():
-            news["entries"] = entries
-        whole = {
+            changes["entries"] = entries
+        sections = {
             "workspaces": [
-                {"team": team, "name": place.workspace.name} for team, place in slack.workplaces.items()
+                {"team": team, "name": place.workspace.name} for team, place in slack.workspaces.items()
             ],
-            "people": [vars(person) for person in workspace.people.values()],
-            "groups": {one.id: one.handle for one in workspace.groups.values()},
+            "people": [vars(user) for user in workspace.users.values()],
+            "groups": {group.id: group.handle for group in workspace.groups.values()},
             "channels": [
                 {
-                    "id": one.id,
-                    "name": one.name,
-                    "kind": one.kind,
-                    "im_with": one.im_with,
-                    "archived": one.archived,
-                    "has_bot": workspace.bot_user in one.members,
+                    "id": channel.id,
+                    "name": channel.name,
+                    "kind": channel.kind,
+                    "im_with": channel.im_with,
+                    "archived": channel.archived,
+                    "has_bot": workspace.bot_user in channel.members,
                 }
-                for one in workspace.channels.values()
+                for channel in workspace.channels.values()
             ],
             "views": {
-                person: [
-                    {"id": one.id, "view": one.view, "errors": one.errors, "filled": one.filled}
-                    for one in stack
+                user: [
+                    {"id": view.id, "view": view.view, "errors": view.errors, "filled": view.entered}
+                    for view in stack
                 ]
-                for person, stack in workspace.views.items()
+                for user, stack in workspace.views.items()
                 if stack
             },
             "homes": workspace.homes,
             "apps": [
                 {"slug": app.slug, "title": app.title, "branches": list(app.branches)}
-                for app in self._stage.bitrise.farm.apps
+                for app in self._environment.bitrise.state.apps
             ],
-            "builds": [_build(one) for one in self._stage.bitrise.farm.newest_first()[:BUILDS_SHOWN]],
-            "platform": [app_json(app) for app in self._stage.buildio.platform.apps[-APPS_SHOWN:]],
+            "builds": [
+                _build(build) for build in self._environment.bitrise.state.builds_newest_first()[:MAX_BUILDS]
+            ],
+            "buildio_apps": [app_json(app) for app in self._environment.buildio.state.apps[-MAX_APPS:]],
             "faults": [
-                {"at": name, "match": one.match, "kind": one.kind, "times": one.times}
+                {"at": name, "match": fault.match, "kind": fault.kind, "times": fault.times}
                 for name, faults in (
                     ("Slack", slack.api.faults),
-                    ("Bitrise", self._stage.bitrise.faults),
-                    ("Build.io", self._stage.buildio.faults),
+                    ("Bitrise", self._environment.bitrise.faults),
+                    ("Build.io", self._environment.buildio.faults),
                 )
-                for one in faults.active
+                for fault in faults.active
             ],
             "runs": [
-                one.as_json() | {"status": one.status} for one in [*workspace.runs.values()][-RUNS_SHOWN:]
+                execution.to_json() | {"status": execution.status}
+                for execution in [*workspace.executions.values()][-MAX_STEP_RUNS:]
             ],
             "violations": slack.violations[-20:],
-            "broken": len(slack.violations),
+            "violation_count": len(slack.violations),
             "connections": len(slack.sockets.connections),
         }
-        for name, value in whole.items():
+        for name, value in sections.items():
             if self._last.get(name) != (text := json.dumps(value, default=str)):
                 self._last[name] = text
-                news[name] = value
-        return news or None
+                changes[name] = value
+        return changes or None
 
     def _posts(self) -> list[dict[str, Any]]:
         return [
             _post(post) | {"channel": channel.id}
             for channel in self._workspace.channels.values()
-            for post in channel.posts[-POSTS_A_CHANNEL:]
+            for post in channel.posts[-MAX_POSTS_PER_CHANNEL:]
             if post.revision > self._revision
         ]
 
     def _entries(self) -> list[dict[str, Any]]:
-        """Entries that are new, or have got their answer."""
-        found = []
-        entries = list(self._stage.slack.journal.entries)[-ENTRIES_SHOWN:]
+        """Return new entries, and those that now have a response."""
+        changed = []
+        entries = list(self._environment.slack.request_log.entries)[-MAX_ENTRIES:]
         for entry in entries:
             closed = entry.seconds is not None
             if self._closed.get(entry.id) is not closed:
                 self._closed[entry.id] = closed
-                found.append(entry.as_json())
-        kept = {entry.id for entry in entries}
-        self._closed = {name: closed for name, closed in self._closed.items() if name in kept}
-        return found
+                changed.append(entry.to_json())
+        current_ids = {entry.id for entry in entries}
+        self._closed = {name: closed for name, closed in self._closed.items() if name in current_ids}
+        return changed
 
 
 def _post(post: Post) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the page is served: its files, the names of emoji, and a stream of what changes."""
+"""Routes of the page: static files, emoji names and the event stream."""
 
 from __future__ import annotations
 
@@ -12,40 +12,44 @@ from aiohttp import web
 
 from sandbox.environment import SandboxEnvironment
 from sandbox.page.change_feed import ChangeFeed
-from sandbox.slack.workspace import TEAM
+from sandbox.slack.models import TEAM
 
 STATIC = Path(__file__).parent / "static"
-# Nothing on the page comes from anywhere but here; a message's pictures may.
-POLICY = "default-src 'self'; img-src 'self' data: https: http:; style-src 'self' 'unsafe-inline'"
-# Changes that come together are sent together.
-GATHER_SECONDS = 0.05
+# Everything on the page comes from this server, except the images of messages.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: https: http:; style-src 'self' 'unsafe-inline'"
+)
+# Changes within this time are sent together.
+BATCH_SECONDS = 0.05
 
 
-def add_page(app: web.Application, stage: SandboxEnvironment) -> None:
-    """Make the app serve the page at `/`."""
+def add_page(app: web.Application, environment: SandboxEnvironment) -> None:
+    """Add the page at `/` to an application."""
 
     async def index(_: web.Request) -> web.StreamResponse:
-        return web.FileResponse(STATIC / "index.html", headers={"Content-Security-Policy": POLICY})
+        return web.FileResponse(
+            STATIC / "index.html", headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        )
 
     async def names(_: web.Request) -> web.Response:
         return web.Response(text=emoji_names(), content_type="application/json")
 
     async def live(request: web.Request) -> web.StreamResponse:
-        stays = stage.slack.workplaces.get(request.query.get("team") or TEAM)
-        if stays is None:
+        driver = environment.slack.workspaces.get(request.query.get("team") or TEAM)
+        if driver is None:
             return web.Response(status=404)
-        workspace = stays.workspace
+        workspace = driver.workspace
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        feed = ChangeFeed(stage, workspace.team)
+        feed = ChangeFeed(environment, workspace.team)
         try:
             while True:
-                if (news := feed.next()) is not None:
-                    await response.write(f"data: {json.dumps(news)}\n\n".encode())
-                await workspace.next_change()
-                await asyncio.sleep(GATHER_SECONDS)
+                if (changes := feed.next()) is not None:
+                    await response.write(f"data: {json.dumps(changes)}\n\n".encode())
+                await workspace.wait_for_change()
+                await asyncio.sleep(BATCH_SECONDS)
         except (ConnectionError, asyncio.CancelledError):
             return response
 
@@ -57,7 +61,7 @@ def add_page(app: web.Application, stage: SandboxEnvironment) -> None:
 
 @cache
 def emoji_names() -> str:
-    """Every emoji by each of its names, as JSON."""
+    """Return all emoji by name, as JSON."""
     found = {}
     for character, data in emoji.EMOJI_DATA.items():
         for name in (data["en"], *data.get("alias", ())):

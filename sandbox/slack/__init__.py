@@ -1,1 +1,1 @@
-"""A simulated Slack: Web API, Socket Mode, signed HTTP, modals, installs; as strict as the real one."""
+"""The Slack simulator: Web API, Socket Mode, signed HTTP, modals and installations; as strict as the real one."""

@@ -1,6 +1,6 @@
-"""Reading a method's arguments: text, JSON, numbers, times and cursors. Pure; no I/O.
+"""Readers for the arguments of a Web API method: text, JSON, numbers, timestamps and cursors. Pure; no I/O.
 
-Nothing that an app may send breaks a reader here: what can't be read is a SlackError with Slack's own word for it.
+Any input is safe: an invalid argument raises SlackError with Slack's own error name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _TIMESTAMP = re.compile(r"\d{1,12}(\.\d{1,9})?\Z", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}\Z", re.ASCII)
 
 
-def text(arguments: Arguments, name: str) -> str:
-    """An argument that is a text; "" where it is missing. Raises SlackError for a list or an object."""
+def read_text(arguments: Arguments, name: str) -> str:
+    """Return a text argument; "" if it is missing. Raises SlackError for a list or an object."""
     value = arguments.get(name)
     if value is None:
         return ""
@@ -31,32 +31,32 @@ def text(arguments: Arguments, name: str) -> str:
     return str(value)
 
 
-def needed(arguments: Arguments, name: str, error: str) -> str:
-    """A text that may not be missing. Raises SlackError with this error."""
+def read_required_text(arguments: Arguments, name: str, error: str) -> str:
+    """Return a required text argument. Raises SlackError with this error if it is missing."""
     value = arguments.get(name)
     if not isinstance(value, str) or not value:
         raise SlackError(error)
     return value
 
 
-def flag(arguments: Arguments, name: str, *, default: bool = False) -> bool:
-    """A boolean, as forms and JSON have it."""
+def read_flag(arguments: Arguments, name: str, *, default: bool = False) -> bool:
+    """Return a boolean argument, from a form or from JSON."""
     value = arguments.get(name)
     return default if value is None else str(value).lower() in ("1", "true")
 
 
-def parse_json(given: str | bytes) -> Any:
-    """JSON as Slack reads it: no NaN, no lone surrogates. Raises ValueError."""
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON as Slack does: no NaN, no lone surrogates. Raises ValueError."""
     try:
-        value = json.loads(given, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
 
 
-def structure(arguments: Arguments, name: str) -> Any:
-    """An argument that comes as JSON text in a form, or as it is in a JSON body. Raises SlackError."""
+def read_json(arguments: Arguments, name: str) -> Any:
+    """Return a structured argument: JSON text in a form, or a value in a JSON body. Raises SlackError."""
     value = arguments.get(name)
     if not isinstance(value, str):
         return value
@@ -67,48 +67,48 @@ def structure(arguments: Arguments, name: str) -> Any:
         raise SlackError(error, f"{name} is no JSON") from None
 
 
-def timestamp(arguments: Arguments, name: str, error: str) -> float | None:
-    """A message's time; None where it is missing. Raises SlackError with this error."""
-    given = text(arguments, name)
-    if not given:
+def read_timestamp(arguments: Arguments, name: str, error: str) -> float | None:
+    """Return a message timestamp; None if it is missing. Raises SlackError with this error."""
+    value = read_text(arguments, name)
+    if not value:
         return None
-    if not _TIMESTAMP.match(given):
+    if not _TIMESTAMP.match(value):
         raise SlackError(error)
-    return float(given)
+    return float(value)
 
 
-def whole_number(
-    arguments: Arguments, name: str, default: int, *, most: int, error: str = "invalid_limit"
+def read_integer(
+    arguments: Arguments, name: str, default: int, *, maximum: int, error: str = "invalid_limit"
 ) -> int:
-    """A whole number from 1 to `most`. Raises SlackError with this error."""
-    given = text(arguments, name)
-    if not given:
+    """Return an integer from 1 to `most`. Raises SlackError with this error."""
+    value = read_text(arguments, name)
+    if not value:
         return default
-    if not _NUMBER.match(given) or not 1 <= int(given) <= most:
+    if not _NUMBER.match(value) or not 1 <= int(value) <= maximum:
         raise SlackError(error)
-    return int(given)
+    return int(value)
 
 
-def page(
-    found: Sequence[T], arguments: Arguments, *, default: int = 100, most: int = 999
+def paginate(
+    items: Sequence[T], arguments: Arguments, *, default: int = 100, maximum: int = 999
 ) -> tuple[list[T], str]:
-    """The part of a list that is asked for by `cursor` and `limit`, and the next cursor, "" at the end.
+    """Return the page of a list that `cursor` and `limit` select, and the next cursor, "" at the end.
 
     Raises SlackError.
     """
-    limit, start = whole_number(arguments, "limit", default, most=most), _start(arguments)
-    more = start + limit < len(found)
-    return list(found[start : start + limit]), f"at:{start + limit}" if more else ""
+    limit, start = read_integer(arguments, "limit", default, maximum=maximum), _start(arguments)
+    more = start + limit < len(items)
+    return list(items[start : start + limit]), f"at:{start + limit}" if more else ""
 
 
 def _start(arguments: Arguments) -> int:
-    cursor = text(arguments, "cursor")
+    cursor = read_text(arguments, "cursor")
     if not cursor:
         return 0
-    name, _, place = cursor.partition(":")
-    if name != "at" or not _NUMBER.match(place):
+    name, _, position = cursor.partition(":")
+    if name != "at" or not _NUMBER.match(position):
         raise SlackError("invalid_cursor")
-    return int(place)
+    return int(position)
 
 
 def _refuse_constant(name: str) -> Any:

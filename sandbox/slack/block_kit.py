@@ -1,4 +1,4 @@
-"""Block Kit as Slack checks it: every size and every allowed place, as models that allow nothing else.
+"""Block Kit's validation rules: strict models with every size limit and allowed place.
 
 Sizes: docs.slack.dev's block and element pages.
 """
@@ -18,7 +18,7 @@ Url = Annotated[str, StringConstraints(max_length=3000, pattern=r"^[a-zA-Z][a-zA
 
 
 class StrictModel(BaseModel):
-    """Nothing beyond what is named."""
+    """A model that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,7 +44,7 @@ TextT = TypeVar("TextT", PlainText, MrkdwnText)
 
 
 def at_most(characters: int) -> AfterValidator:
-    """A text object's size."""
+    """Limit the length of a text object."""
 
     def check(value: TextT) -> TextT:
         if len(value.text) > characters:
@@ -55,7 +55,7 @@ def at_most(characters: int) -> AfterValidator:
 
 
 class Confirm(StrictModel):
-    """A question before something is done."""
+    """A confirmation dialog."""
 
     title: Annotated[PlainText, at_most(100)]
     text: Annotated[PlainText, at_most(300)]
@@ -65,7 +65,7 @@ class Confirm(StrictModel):
 
 
 class Option(StrictModel):
-    """One choice; 75 characters of value are what Slack's own types allow."""
+    """An option; values of up to 150 characters, as in Slack's own types."""
 
     text: Annotated[AnyText, at_most(75)]
     value: Annotated[str, StringConstraints(min_length=1, max_length=150)]
@@ -94,7 +94,7 @@ class SlackFile(StrictModel):
 
 
 class Image(StrictModel):
-    """A picture with words for those who can't see it; Slack fetches it at once (docs.slack.dev, "Image block")."""
+    """An image with alternative text; Slack fetches it at once (docs.slack.dev, "Image block")."""
 
     type: Literal["image"]
     image_url: Url | None = None
@@ -113,9 +113,9 @@ class Image(StrictModel):
 
 
 def is_reachable(url: str) -> bool:
-    """Whether Slack could fetch this at all: a web address that is of no private network and no reserved name.
+    """Return whether Slack could fetch this address: HTTP on a public host.
 
-    Whether something is there the sandbox does not try: nothing leaves the machine.
+    The sandbox does not try to fetch it; nothing leaves the machine.
     """
     try:
         parts = urlsplit(url)
@@ -130,19 +130,19 @@ def is_reachable(url: str) -> bool:
         return "." in host and host.rpartition(".")[2] not in _NOWHERE
 
 
-# Names that lead nowhere on the Internet (RFC 2606, RFC 6761, RFC 6762, and what private networks use).
+# Top-level domains that do not exist on the Internet (RFC 2606, RFC 6761, RFC 6762, and those of private networks).
 _NOWHERE = frozenset({"example", "internal", "invalid", "lan", "local", "localhost", "test"})
 
 
 class OptionGroup(StrictModel):
-    """Choices under a headline."""
+    """A group of options with a label."""
 
     label: Annotated[PlainText, at_most(75)]
     options: Annotated[list[Option], Field(min_length=1, max_length=100)]
 
 
 class Select(StrictModel):
-    """A list to choose one or several from."""
+    """A select menu with fixed options, single or multiple."""
 
     type: Literal["static_select", "multi_static_select"]
     action_id: Action | None = None
@@ -159,13 +159,13 @@ class Select(StrictModel):
     def _initial_is_an_option(self) -> Select:
         if (self.options is None) == (self.option_groups is None):
             raise ValueError("missing required field: options")
-        offered = self.options or [one for group in self.option_groups or [] for one in group.options]
+        offered = self.options or [option for group in self.option_groups or [] for option in group.options]
         _among(offered, [self.initial_option, *(self.initial_options or [])])
         return self
 
 
 class ExternalSelect(StrictModel):
-    """A list whose choices the app gives while somebody types."""
+    """A select menu whose options the app loads while the user types."""
 
     type: Literal["external_select", "multi_external_select"]
     action_id: Action | None = None
@@ -179,7 +179,7 @@ class ExternalSelect(StrictModel):
 
 
 class UserOrChannelSelect(StrictModel):
-    """People or channels to choose from."""
+    """A select menu of users, channels or conversations."""
 
     type: Literal[
         "users_select",
@@ -206,7 +206,7 @@ class UserOrChannelSelect(StrictModel):
 
 
 class DateTimePicker(StrictModel):
-    """A day, a time of day, or both."""
+    """A date picker, a time picker, or both."""
 
     type: Literal["datepicker", "timepicker", "datetimepicker"]
     action_id: Action | None = None
@@ -220,7 +220,7 @@ class DateTimePicker(StrictModel):
 
 
 class ChoiceInput(StrictModel):
-    """Boxes to tick, or one of several."""
+    """Checkboxes or radio buttons."""
 
     type: Literal["checkboxes", "radio_buttons"]
     action_id: Action | None = None
@@ -237,7 +237,7 @@ class ChoiceInput(StrictModel):
 
 
 class Overflow(StrictModel):
-    """A menu behind three dots."""
+    """An overflow menu."""
 
     type: Literal["overflow"]
     action_id: Action | None = None
@@ -246,7 +246,7 @@ class Overflow(StrictModel):
 
 
 class PlainTextInput(StrictModel):
-    """A field to type into."""
+    """A text input."""
 
     type: Literal["plain_text_input"]
     action_id: Action | None = None
@@ -259,7 +259,7 @@ class PlainTextInput(StrictModel):
 
 
 class SpecialInput(StrictModel):
-    """A field for an address or a number."""
+    """An input for an e-mail address, a URL or a number."""
 
     type: Literal["email_text_input", "url_text_input", "number_input"]
     action_id: Action | None = None
@@ -272,7 +272,7 @@ class SpecialInput(StrictModel):
 
 
 class FileInput(StrictModel):
-    """A place for files."""
+    """A file input."""
 
     type: Literal["file_input"]
     action_id: Action | None = None
@@ -297,7 +297,7 @@ InputElement = Annotated[
 
 
 class ContextText(StrictModel):
-    """Small words."""
+    """A text of a context block."""
 
     type: Literal["mrkdwn", "plain_text"]
     text: Annotated[str, StringConstraints(min_length=1, max_length=3000)]
@@ -306,7 +306,7 @@ class ContextText(StrictModel):
 
 
 class Section(StrictModel):
-    """A paragraph."""
+    """A section block."""
 
     type: Literal["section"]
     block_id: BlockId | None = None
@@ -325,7 +325,7 @@ class Section(StrictModel):
 
 
 class Header(StrictModel):
-    """A headline."""
+    """A header block."""
 
     type: Literal["header"]
     block_id: BlockId | None = None
@@ -333,7 +333,7 @@ class Header(StrictModel):
 
 
 class Context(StrictModel):
-    """Small words and pictures."""
+    """A context block."""
 
     type: Literal["context"]
     block_id: BlockId | None = None
@@ -343,14 +343,14 @@ class Context(StrictModel):
 
 
 class Divider(StrictModel):
-    """A line."""
+    """A divider block."""
 
     type: Literal["divider"]
     block_id: BlockId | None = None
 
 
 class Actions(StrictModel):
-    """Things to press."""
+    """An actions block."""
 
     type: Literal["actions"]
     block_id: BlockId | None = None
@@ -365,7 +365,7 @@ class Actions(StrictModel):
 
 
 class Input(StrictModel):
-    """A field with its label."""
+    """An input block."""
 
     type: Literal["input"]
     block_id: BlockId | None = None
@@ -377,7 +377,7 @@ class Input(StrictModel):
 
 
 class RichText(StrictModel):
-    """Text as Slack's own editor makes it; its inner parts are drawn as far as they are known."""
+    """A rich text block, as Slack's editor makes it; only known inner elements are rendered."""
 
     type: Literal["rich_text"]
     block_id: BlockId | None = None
@@ -392,7 +392,7 @@ class RichText(StrictModel):
 
 
 class Markdown(StrictModel):
-    """Markdown; 12,000 characters in all of a message."""
+    """A markdown block; 12,000 characters in all per message."""
 
     type: Literal["markdown"]
     block_id: BlockId | None = None
@@ -400,7 +400,7 @@ class Markdown(StrictModel):
 
 
 class Table(StrictModel):
-    """Rows of cells; one table a message."""
+    """A table block; one per message."""
 
     type: Literal["table"]
     block_id: BlockId | None = None
@@ -411,7 +411,7 @@ class Table(StrictModel):
 
 
 class UnrenderedBlock(BaseModel):
-    """Blocks that Slack knows and the sandbox does not look into: they are shown as their JSON."""
+    """Blocks that Slack has and the sandbox does not validate; they are shown as JSON."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -437,7 +437,7 @@ ViewBlock = Annotated[Common, Field(discriminator="type")]
 
 
 class OptionsResponse(StrictModel):
-    """What an app answers when somebody types into an external select."""
+    """The response of an app to block_suggestion."""
 
     options: Annotated[list[Option], Field(max_length=100)] | None = None
     option_groups: Annotated[list[OptionGroup], Field(max_length=100)] | None = None
@@ -450,7 +450,7 @@ class MessageBlocks(StrictModel):
 
 
 class Home(StrictModel):
-    """The app's Home."""
+    """A Home tab view."""
 
     type: Literal["home"]
     blocks: Annotated[list[ViewBlock], Field(max_length=100)]
@@ -460,7 +460,7 @@ class Home(StrictModel):
 
 
 class View(StrictModel):
-    """A modal."""
+    """A modal view."""
 
     type: Literal["modal"]
     title: Annotated[PlainText, at_most(24)]
@@ -482,5 +482,5 @@ class View(StrictModel):
 
 
 def _among(options: list[Option], initial: list[Option | None]) -> None:
-    if any(one is not None and one not in options for one in initial):
+    if any(item is not None and item not in options for item in initial):
         raise ValueError("initial option must exactly match one of the provided options")

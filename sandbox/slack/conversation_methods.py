@@ -1,4 +1,4 @@
-"""The methods of the Conversations API (docs.slack.dev, "conversations.*" and "users.conversations")."""
+"""Web API methods for conversations (docs.slack.dev, "conversations.*" and "users.conversations")."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import re
 from typing import Any
 
 from sandbox.slack import payloads
-from sandbox.slack.arguments import Arguments, flag, needed, page, text, timestamp
+from sandbox.slack.arguments import (
+    Arguments,
+    paginate,
+    read_flag,
+    read_required_text,
+    read_text,
+    read_timestamp,
+)
 from sandbox.slack.method_context import MethodContext
+from sandbox.slack.models import Channel, Post
 from sandbox.slack.validation import SlackError
-from sandbox.slack.workspace import Channel, Post
 
-LONGEST_NAME = 80
-LONGEST_TOPIC = 250
-MOST_INVITED = 100
-MOST_HISTORY = 999
-MOST_IN_A_GROUP_MESSAGE = 8
+MAX_NAME_LENGTH = 80
+MAX_TOPIC_LENGTH = 250
+MAX_INVITED = 100
+MAX_HISTORY = 999
+MAX_GROUP_MESSAGE_USERS = 8
 
 _SCOPES = {
     "public_channel": ("channel", "channels:read"),
@@ -27,84 +34,86 @@ _NAME = re.compile(r"[\w-]+\Z")
 
 
 class ConversationMethods(MethodContext):
-    """Channels: listed, read, made, entered and left."""
+    """Channels: list, read, create, join and leave."""
 
     def conversations_list(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.list: private channels and direct messages only where the bot is in them."""
+        """conversations.list: private channels and direct messages only if the bot is in them."""
         kinds = self._kinds(arguments)
         found = [
-            one
-            for one in self.workspace.channels.values()
-            if one.kind in kinds
-            and (one.kind == "channel" or self.workspace.bot_user in one.members)
-            and not (one.archived and flag(arguments, "exclude_archived"))
+            channel
+            for channel in self.workspace.channels.values()
+            if channel.kind in kinds
+            and (channel.kind == "channel" or self.workspace.bot_user in channel.members)
+            and not (channel.archived and read_flag(arguments, "exclude_archived"))
         ]
-        shown, cursor = page(found, arguments)
+        shown, cursor = paginate(found, arguments)
         return {
-            "channels": [self._channel(one, members=True) for one in shown],
+            "channels": [self._channel(item, members=True) for item in shown],
             "response_metadata": {"next_cursor": cursor},
         }
 
     def users_conversations(self, arguments: Arguments) -> dict[str, Any]:
-        """users.conversations: a person's channels; private ones only where the bot is in them, too."""
-        person, kinds = self.person_named(arguments), self._kinds(arguments)
+        """users.conversations: the channels of a user; private ones only if the bot is in them, too."""
+        user_id, kinds = self.find_user_id(arguments), self._kinds(arguments)
         found = [
-            one
-            for one in self.workspace.channels.values()
-            if one.kind in kinds
-            and person in one.members
-            and (one.kind == "channel" or self.workspace.bot_user in one.members)
-            and not (one.archived and flag(arguments, "exclude_archived"))
+            channel
+            for channel in self.workspace.channels.values()
+            if channel.kind in kinds
+            and user_id in channel.members
+            and (channel.kind == "channel" or self.workspace.bot_user in channel.members)
+            and not (channel.archived and read_flag(arguments, "exclude_archived"))
         ]
-        shown, cursor = page(found, arguments)
+        shown, cursor = paginate(found, arguments)
         return {
-            "channels": [self._channel(one) for one in shown],
+            "channels": [self._channel(item) for item in shown],
             "response_metadata": {"next_cursor": cursor},
         }
 
     def conversations_info(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.info."""
-        channel = self.visible_channel(arguments)
-        self.need_for(channel, "read")
-        return {"channel": self._channel(channel, members=flag(arguments, "include_num_members"))}
+        channel = self.find_channel(arguments)
+        self.require_channel_scope(channel, "read")
+        return {"channel": self._channel(channel, members=read_flag(arguments, "include_num_members"))}
 
     def conversations_members(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.members."""
-        channel = self.visible_channel(arguments)
-        self.need_for(channel, "read")
-        shown, cursor = page(sorted(channel.members), arguments)
+        channel = self.find_channel(arguments)
+        self.require_channel_scope(channel, "read")
+        shown, cursor = paginate(sorted(channel.members), arguments)
         return {"members": shown, "response_metadata": {"next_cursor": cursor}}
 
     def conversations_open(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.open: the direct message with one person; the sandbox has none of several people."""
-        if given := text(arguments, "channel"):
-            channel = self.workspace.channels.get(given)
+        """conversations.open: the direct message with one user; the sandbox has no group direct messages."""
+        if channel_id := read_text(arguments, "channel"):
+            channel = self.workspace.channels.get(channel_id)
             if channel is None:
                 raise SlackError("channel_not_found")
             if channel.kind != "im":
                 raise SlackError("method_not_supported_for_channel_type")
             return self._opened(channel, arguments)
-        people = [one.strip() for one in text(arguments, "users").split(",") if one.strip()]
-        if not people:
+        user_ids = [part.strip() for part in read_text(arguments, "users").split(",") if part.strip()]
+        if not user_ids:
             raise SlackError("users_list_not_supplied")
-        if len(people) > MOST_IN_A_GROUP_MESSAGE:
+        if len(user_ids) > MAX_GROUP_MESSAGE_USERS:
             raise SlackError("too_many_users")
-        for person in people:
-            if person not in self.workspace.people:
+        for user_id in user_ids:
+            if user_id not in self.workspace.users:
                 raise SlackError("user_not_found")
-            if self.workspace.people[person].deleted:
+            if self.workspace.users[user_id].deleted:
                 raise SlackError("user_disabled")
-        if len(people) > 1:
-            self.need("mpim:write")
+        if len(user_ids) > 1:
+            self.require_scope("mpim:write")
             raise SlackError(
                 "invalid_user_combination", "the sandbox has no direct messages of several people"
             )
-        [channel] = [one for one in self.workspace.channels.values() if one.im_with == people[0]]
+        [channel] = [
+            channel for channel in self.workspace.channels.values() if channel.im_with == user_ids[0]
+        ]
         return self._opened(channel, arguments)
 
     def conversations_join(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.join: a public channel, by the bot itself."""
-        channel = self.visible_channel(arguments)
+        channel = self.find_channel(arguments)
         if channel.kind != "channel":
             raise SlackError("method_not_supported_for_channel_type")
         if channel.archived:
@@ -120,8 +129,8 @@ class ConversationMethods(MethodContext):
 
     def conversations_leave(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.leave: by the bot itself."""
-        channel = self.group_channel(arguments)
-        self.need_for(channel, "write")
+        channel = self.find_group_channel(arguments)
+        self.require_channel_scope(channel, "write")
         if channel.archived:
             raise SlackError("is_archived")
         if self.workspace.bot_user not in channel.members:
@@ -133,8 +142,8 @@ class ConversationMethods(MethodContext):
 
     def conversations_create(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.create."""
-        private = flag(arguments, "is_private")
-        self.need("groups:write" if private else "channels:manage")
+        private = read_flag(arguments, "is_private")
+        self.require_scope("groups:write" if private else "channels:manage")
         name = self._new_name(arguments)
         return {
             "channel": self._channel(
@@ -143,88 +152,88 @@ class ConversationMethods(MethodContext):
         }
 
     def conversations_rename(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.rename: a bot renames only the channels that it made."""
-        channel = self.joined_channel(arguments)
-        self.need_for(channel, "write")
+        """conversations.rename: a bot can rename only the channels that it created."""
+        channel = self.find_joined_channel(arguments)
+        self.require_channel_scope(channel, "write")
         if channel.creator != self.workspace.bot_user:
             raise SlackError("not_authorized")
         channel.name = self._new_name(arguments)
-        self.workspace.alter(channel, "renamed", self.workspace.bot_user)
+        self.workspace.notify_channel_change(channel, "renamed", self.workspace.bot_user)
         return {"channel": self._channel(channel)}
 
     def conversations_archive(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.archive."""
-        channel = self.group_channel(arguments)
-        self.need_for(channel, "write")
+        channel = self.find_group_channel(arguments)
+        self.require_channel_scope(channel, "write")
         if self.workspace.bot_user not in channel.members:
             raise SlackError("not_in_channel")
         if channel.archived:
             raise SlackError("already_archived")
         channel.archived = True
-        self.workspace.alter(channel, "archived", self.workspace.bot_user)
+        self.workspace.notify_channel_change(channel, "archived", self.workspace.bot_user)
         return {}
 
     def conversations_unarchive(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.unarchive."""
-        channel = self.group_channel(arguments)
-        self.need_for(channel, "write")
+        channel = self.find_group_channel(arguments)
+        self.require_channel_scope(channel, "write")
         if not channel.archived:
             raise SlackError("not_archived")
         channel.archived = False
-        self.workspace.alter(channel, "unarchived", self.workspace.bot_user)
+        self.workspace.notify_channel_change(channel, "unarchived", self.workspace.bot_user)
         return {}
 
     def conversations_invite(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.invite: everybody who is named, or nobody."""
-        channel = self.joined_channel(arguments)
-        self.need_for(channel, "write", "invites")
+        """conversations.invite: all named users, or none."""
+        channel = self.find_joined_channel(arguments)
+        self.require_channel_scope(channel, "write", "invites")
         if channel.archived:
             raise SlackError("is_archived")
-        people = [one.strip() for one in text(arguments, "users").split(",") if one.strip()]
-        if not people:
+        user_ids = [part.strip() for part in read_text(arguments, "users").split(",") if part.strip()]
+        if not user_ids:
             raise SlackError("no_user")
-        if len(people) > MOST_INVITED:
+        if len(user_ids) > MAX_INVITED:
             raise SlackError("too_many_users")
-        problems = {one: problem for one in people if (problem := self._uninvitable(channel, one))}
+        problems = {user: problem for user in user_ids if (problem := self._uninvitable(channel, user))}
         if problems:
             raise SlackError(
                 next(iter(problems.values())),
                 errors=[{"user": one, "ok": False, "error": problem} for one, problem in problems.items()],
             )
-        for one in people:
-            self.workspace.join(channel, one, inviter=self.workspace.bot_user)
+        for user in user_ids:
+            self.workspace.join(channel, user, inviter=self.workspace.bot_user)
         return {"channel": self._channel(channel)}
 
     def conversations_kick(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.kick."""
-        channel = self.joined_channel(arguments)
-        self.need_for(channel, "write")
-        person = needed(arguments, "user", "user_not_found")
-        if person == self.workspace.bot_user:
+        channel = self.find_joined_channel(arguments)
+        self.require_channel_scope(channel, "write")
+        user_id = read_required_text(arguments, "user", "user_not_found")
+        if user_id == self.workspace.bot_user:
             raise SlackError("cant_kick_self")
-        if person not in self.workspace.people:
+        if user_id not in self.workspace.users:
             raise SlackError("user_not_found")
-        if person not in channel.members:
+        if user_id not in channel.members:
             raise SlackError("not_in_channel")
-        self.workspace.leave(channel, person)
+        self.workspace.leave(channel, user_id)
         return {}
 
     def conversations_set_topic(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.setTopic."""
-        channel, words = self._described(arguments, "topic")
-        channel.topic = words
-        self.workspace.changed()
+        channel, description = self._described(arguments, "topic")
+        channel.topic = description
+        self.workspace.notify_change()
         return {"channel": self._channel(channel)}
 
     def conversations_set_purpose(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.setPurpose."""
-        channel, words = self._described(arguments, "purpose")
-        channel.purpose = words
-        self.workspace.changed()
+        channel, description = self._described(arguments, "purpose")
+        channel.purpose = description
+        self.workspace.notify_change()
         return {"channel": self._channel(channel)}
 
     def conversations_history(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.history: newest first, without the replies of threads; only where the bot is a member."""
+        """conversations.history: newest first, without thread replies; only for members."""
         channel = self._readable_channel(arguments)
         found = [
             post
@@ -234,9 +243,9 @@ class ConversationMethods(MethodContext):
         return self._read(channel, found, arguments)
 
     def conversations_replies(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.replies: a thread, its head first."""
+        """conversations.replies: a thread, the parent message first."""
         channel = self._readable_channel(arguments)
-        head = needed(arguments, "ts", "thread_not_found")
+        head = read_required_text(arguments, "ts", "thread_not_found")
         if channel.find(head) is None:
             raise SlackError("thread_not_found")
         found = [
@@ -245,88 +254,90 @@ class ConversationMethods(MethodContext):
         return self._read(channel, found, arguments)
 
     def _readable_channel(self, arguments: Arguments) -> Channel:
-        channel = self.visible_channel(arguments)
-        self.need_for(channel, "history")
+        channel = self.find_channel(arguments)
+        self.require_channel_scope(channel, "history")
         if self.workspace.bot_user not in channel.members:
             raise SlackError("not_in_channel")
         return channel
 
     def _read(self, channel: Channel, posts: list[Post], arguments: Arguments) -> dict[str, Any]:
-        """A page of messages."""
-        oldest = timestamp(arguments, "oldest", "invalid_ts_oldest") or 0.0
-        latest = timestamp(arguments, "latest", "invalid_ts_latest")
-        inclusive = flag(arguments, "inclusive")
+        """Return a page of messages."""
+        oldest = read_timestamp(arguments, "oldest", "invalid_ts_oldest") or 0.0
+        latest = read_timestamp(arguments, "latest", "invalid_ts_latest")
+        inclusive = read_flag(arguments, "inclusive")
 
         def is_meant(post: Post) -> bool:
             at = float(post.ts)
             at_an_end = at in (oldest, latest)
             return oldest < at < (latest or float("inf")) or (inclusive and at_an_end)
 
-        found, cursor = page([post for post in posts if is_meant(post)], arguments, most=MOST_HISTORY)
-        with_metadata = flag(arguments, "include_all_metadata")
-        answer: dict[str, Any] = {
+        found, cursor = paginate([post for post in posts if is_meant(post)], arguments, maximum=MAX_HISTORY)
+        with_metadata = read_flag(arguments, "include_all_metadata")
+        response: dict[str, Any] = {
             "messages": [_with_thread(channel, post, with_metadata=with_metadata) for post in found],
             "has_more": bool(cursor),
         }
-        return answer | ({"response_metadata": {"next_cursor": cursor}} if cursor else {})
+        return response | ({"response_metadata": {"next_cursor": cursor}} if cursor else {})
 
     def _kinds(self, arguments: Arguments) -> set[str]:
-        """The kinds of conversations that `types` names, for each of which a scope is needed. Raises SlackError."""
-        wanted = [one.strip() for one in (text(arguments, "types") or "public_channel").split(",")]
-        if any(one not in _SCOPES for one in wanted):
+        """Return the kinds of conversations in `types`; each needs its scope. Raises SlackError."""
+        wanted = [part.strip() for part in (read_text(arguments, "types") or "public_channel").split(",")]
+        if any(part not in _SCOPES for part in wanted):
             raise SlackError("invalid_types")
-        for one in wanted:
-            self.need(_SCOPES[one][1])
-        return {_SCOPES[one][0] for one in wanted}
+        for part in wanted:
+            self.require_scope(_SCOPES[part][1])
+        return {_SCOPES[part][0] for part in wanted}
 
     def _channel(self, channel: Channel, *, members: bool = False) -> dict[str, Any]:
-        return payloads.conversation(channel, self.workspace, with_count=members)
+        return payloads.serialize_channel(channel, self.workspace, with_count=members)
 
     def _opened(self, channel: Channel, arguments: Arguments) -> dict[str, Any]:
-        return {"channel": self._channel(channel) if flag(arguments, "return_im") else {"id": channel.id}}
+        return {
+            "channel": self._channel(channel) if read_flag(arguments, "return_im") else {"id": channel.id}
+        }
 
-    def _uninvitable(self, channel: Channel, person: str) -> str:
-        """Why somebody can't be invited; "" where they can."""
-        if person == self.workspace.bot_user:
+    def _uninvitable(self, channel: Channel, user_id: str) -> str:
+        """Return the error for a user who cannot be invited; "" if they can."""
+        if user_id == self.workspace.bot_user:
             return "cant_invite_self"
-        if person not in self.workspace.people:
+        if user_id not in self.workspace.users:
             return "user_not_found"
-        if self.workspace.people[person].deleted:
+        if self.workspace.users[user_id].deleted:
             return "cant_invite"
-        return "already_in_channel" if person in channel.members else ""
+        return "already_in_channel" if user_id in channel.members else ""
 
     def _new_name(self, arguments: Arguments) -> str:
-        """A name for a channel (docs.slack.dev, "conversations.create", "Naming"). Raises SlackError."""
-        name = text(arguments, "name")
+        """Return a valid channel name (docs.slack.dev, "conversations.create", "Naming"). Raises SlackError."""
+        name = read_text(arguments, "name")
         if not name:
             raise SlackError("invalid_name_required")
-        if len(name) > LONGEST_NAME:
+        if len(name) > MAX_NAME_LENGTH:
             raise SlackError("invalid_name_maxlength")
         if not name.strip("-_"):
             raise SlackError("invalid_name_punctuation")
         if not _NAME.match(name) or name != name.lower():
             raise SlackError("invalid_name_specials")
-        if any(one.name == name for one in self.workspace.channels.values()):
+        if any(channel.name == name for channel in self.workspace.channels.values()):
             raise SlackError("name_taken")
         return name
 
-    def _described(self, arguments: Arguments, what: str) -> tuple[Channel, str]:
-        channel = self.joined_channel(arguments)
-        self.need_for(channel, "write", "topic")
+    def _described(self, arguments: Arguments, field: str) -> tuple[Channel, str]:
+        channel = self.find_joined_channel(arguments)
+        self.require_channel_scope(channel, "write", "topic")
         if channel.archived:
             raise SlackError("is_archived")
-        words = text(arguments, what)
-        if len(words) > LONGEST_TOPIC:
+        description = read_text(arguments, field)
+        if len(description) > MAX_TOPIC_LENGTH:
             raise SlackError("too_long")
-        return channel, words
+        return channel, description
 
 
 def _with_thread(channel: Channel, post: Post, *, with_metadata: bool) -> dict[str, Any]:
-    """A message, with what a thread's head and its replies say of each other."""
-    message = post.as_slack_sends_it(with_metadata=with_metadata)
+    """Return a message with the thread fields of parents and replies."""
+    message = post.to_json(with_metadata=with_metadata)
     replies = channel.replies_to(post)
     if replies:
-        users = list(dict.fromkeys(one.user for one in replies))
+        users = list(dict.fromkeys(reply.user for reply in replies))
         message |= {
             "thread_ts": post.ts,
             "reply_count": len(replies),
@@ -339,7 +350,7 @@ def _with_thread(channel: Channel, post: Post, *, with_metadata: bool) -> dict[s
     return message
 
 
-# The method's name, what answers it, and the scope that it needs (None: none, or decided inside).
+# By method: the Python method, and the required scope (None: none, or the method checks it).
 CONVERSATION_METHODS: dict[str, tuple[str, str | None]] = {
     "conversations.archive": ("conversations_archive", None),
     "conversations.create": ("conversations_create", None),

@@ -1,4 +1,4 @@
-"""What people choose and type in Block Kit's elements, as payloads carry it. Pure; no I/O."""
+"""Values of Block Kit elements in payloads. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Block = dict[str, Any]
 
-# The field of a payload by the element's type, and whether it holds several.
+# The payload field by element type, and whether it is a list.
 _FIELDS = {
     "static_select": "selected_option",
     "external_select": "selected_option",
@@ -37,11 +37,11 @@ _PATTERNS = {
 
 
 class InvalidInteraction(Exception):
-    """Slack's own windows would not let a person do this."""
+    """An interaction that Slack's own client does not allow."""
 
 
-def elements(blocks: Sequence[Block]) -> Iterator[tuple[str, Block]]:
-    """Everything in blocks that can be pressed, chosen or typed into, with its block's id."""
+def iterate_elements(blocks: Sequence[Block]) -> Iterator[tuple[str, Block]]:
+    """Yield every interactive element of the blocks with its block id."""
     for block in blocks:
         if "accessory" in block:
             yield block["block_id"], block["accessory"]
@@ -53,17 +53,17 @@ def elements(blocks: Sequence[Block]) -> Iterator[tuple[str, Block]]:
 
 
 def find_element(blocks: Sequence[Block], name: str, block_id: str | None = None) -> tuple[str, Block]:
-    """The first element whose text, label or action_id this is. Raises InvalidInteraction."""
-    for found_in, element in elements(blocks):
+    """Return the first element with this text, label or action_id. Raises InvalidInteraction."""
+    for found_in, element in iterate_elements(blocks):
         names = (_text(element), element.get("action_id"), element.get("accessibility_label"))
         if name in names and block_id in (None, found_in):
             return found_in, element
-    there = ", ".join(_text(element) or element["type"] for _, element in elements(blocks))
-    raise InvalidInteraction(f"there is nothing called {name} to press; there is {there or 'nothing'}")
+    options = ", ".join(_text(element) or element["type"] for _, element in iterate_elements(blocks))
+    raise InvalidInteraction(f"there is nothing called {name} to press; there is {options or 'nothing'}")
 
 
-def action_of(block_id: str, element: Block, given: Any) -> dict[str, Any]:
-    """What a block_actions payload says of an element that somebody used. Raises InvalidInteraction."""
+def action_payload(block_id: str, element: Block, value: Any) -> dict[str, Any]:
+    """Return an element's entry in a block_actions payload. Raises InvalidInteraction."""
     action: dict[str, Any] = {
         "type": element["type"],
         "action_id": element.get("action_id", ""),
@@ -71,50 +71,50 @@ def action_of(block_id: str, element: Block, given: Any) -> dict[str, Any]:
     }
     if element["type"] == "button":
         return action | {name: element[name] for name in ("text", "value", "style", "url") if name in element}
-    return action | input_value(element, given)
+    return action | input_value(element, value)
 
 
-def input_value(element: Block, given: Any) -> dict[str, Any]:
-    """What an element holds: what was given, else what it holds from the start. Raises InvalidInteraction."""
+def input_value(element: Block, value: Any) -> dict[str, Any]:
+    """Return the value of an input: the given one, or its initial value. Raises InvalidInteraction."""
     kind = element["type"]
     if kind in _TEXTS:
-        return {"value": _typed(element, given)}
+        return {"value": _typed(element, value)}
     if kind not in _FIELDS:
         raise InvalidInteraction(f"a field of type {kind} can't be filled in")
     field = _FIELDS[kind]
-    if given is None:
+    if value is None:
         return {field: element.get(field.replace("selected", "initial"), [] if field.endswith("s") else None)}
     if field == "selected_option":
-        return {field: _option(element, given)}
+        return {field: _option(element, value)}
     if field == "selected_options":
-        return {field: [_option(element, one) for one in given]}
-    return {field: given}
+        return {field: [_option(element, item) for item in value]}
+    return {field: value}
 
 
 def selected_state(
     blocks: Sequence[Block], chosen: Mapping[tuple[str, str], Any], *, with_inputs: bool = False
 ) -> dict[str, Any]:
-    """The state of what can be chosen, as Slack sends it with a message or a view.
+    """Return the state of selected elements, as Slack sends it with a message or a view.
 
-    `chosen` is what somebody chose, by block and element. A view's input blocks have a state of their own
-    (`state_of`); a message's are held here, with `with_inputs`.
+    `chosen` has the selections by block and element. Input blocks of a view have their own state (`view_state`); those
+    of a message are included with `with_inputs`.
     """
     state: dict[str, Any] = {}
     inputs = {block["block_id"] for block in blocks if block["type"] == "input" and not with_inputs}
-    for block_id, element in elements(blocks):
+    for block_id, element in iterate_elements(blocks):
         kind = element["type"]
         if block_id in inputs or kind == "overflow" or (kind not in _FIELDS and kind not in _TEXTS):
             continue
         name = element.get("action_id", "")
-        held = input_value(element, chosen.get((block_id, name)))
-        state.setdefault(block_id, {})[name] = {"type": element["type"], **held}
+        selected = input_value(element, chosen.get((block_id, name)))
+        state.setdefault(block_id, {})[name] = {"type": element["type"], **selected}
     return state
 
 
 def view_state(
     blocks: Sequence[Block], filled: Mapping[str, Any], *, submitting: bool = False
 ) -> dict[str, Any]:
-    """A view's state as Slack sends it. Raises InvalidInteraction for what its fields refuse."""
+    """Return the state of a view. Raises InvalidInteraction for invalid input."""
     inputs = {block["block_id"]: block for block in blocks if block["type"] == "input"}
     state: dict[str, Any] = {}
     for block_id, block in inputs.items():
@@ -127,28 +127,28 @@ def view_state(
     return state
 
 
-def _typed(element: Block, given: Any) -> str | None:
-    text = element.get("initial_value") if given is None else str(given)
+def _typed(element: Block, value: Any) -> str | None:
+    text = element.get("initial_value") if value is None else str(value)
     if not text:
         return None
     if len(text) > element.get("max_length", 3000) or len(text) < element.get("min_length", 0):
         raise InvalidInteraction("the text is too long or too short for its field")
-    pattern, words = _PATTERNS.get(element["type"], ("", ""))
+    pattern, texts = _PATTERNS.get(element["type"], ("", ""))
     if pattern and not re.fullmatch(pattern, text):
-        raise InvalidInteraction(words)
+        raise InvalidInteraction(texts)
     return str(text)
 
 
-def _option(element: Block, given: Any) -> dict[str, Any] | None:
-    if isinstance(given, Mapping):
-        return dict(given)  # of an external select: the app's own option
-    if given == "":
+def _option(element: Block, value: Any) -> dict[str, Any] | None:
+    if isinstance(value, Mapping):
+        return dict(value)  # an option of an external select
+    if value == "":
         return None
     groups = element.get("option_groups") or [{"options": element.get("options") or []}]
-    for option in (one for group in groups for one in group["options"]):
-        if given in (option["value"], option["text"]["text"]):
+    for option in (option for group in groups for option in group["options"]):
+        if value in (option["value"], option["text"]["text"]):
             return dict(option)
-    raise InvalidInteraction(f"there is no option {given}")
+    raise InvalidInteraction(f"there is no option {value}")
 
 
 def _text(element: Block) -> str | None:

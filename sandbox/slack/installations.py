@@ -1,4 +1,4 @@
-"""Where the app is installed, and the codes and tokens that came of it. State alone; time is passed in.
+"""Installations of the app, with their codes and tokens. State only; time is a parameter.
 
 Codes, grants and their errors: docs.slack.dev, "oauth.v2.access" and "Using token rotation".
 """
@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.slack.models import APP, FunctionExecution
 from sandbox.slack.users import Enterprise
 from sandbox.slack.validation import SlackError
-from sandbox.slack.workspace import APP, FunctionExecution, Workspace
+from sandbox.slack.workspace import Workspace
 
 CLIENT_ID = "1234567890.1234567890"
 CLIENT_SECRET = "sandbox-client-secret-0000"  # noqa: S105 - a simulated secret
@@ -23,38 +24,38 @@ STEP_TOKEN_SECONDS = 900
 
 @dataclass(eq=False)
 class Installation:
-    """The app in one workspace or, where that is None, in a whole organisation, whose bot is `bot_of_all`."""
+    """An installation in one workspace or, if that is None, in an organisation whose bot user is `bot_of_all`."""
 
     workspace: Workspace | None
     organisation: Enterprise | None
     scopes: frozenset[str]
-    bot_of_all: str = ""
+    org_bot_user: str = ""
     removed: bool = False
 
     @property
     def org_wide(self) -> bool:
-        """Whether it is an organisation's."""
+        """Return whether it is organisation-wide."""
         return self.workspace is None
 
     @property
     def bot_user(self) -> str:
-        """The bot's user id there."""
-        return self.bot_of_all if self.workspace is None else self.workspace.bot_user
+        """Return the bot's user id."""
+        return self.org_bot_user if self.workspace is None else self.workspace.bot_user
 
     @property
     def enterprise(self) -> Enterprise | None:
-        """The organisation that it belongs to, if any."""
+        """Return its organisation, if any."""
         return self.organisation if self.workspace is None else self.workspace.enterprise
 
     @property
     def id(self) -> str:
-        """The workspace's id, or the organisation's."""
+        """Return the id of the workspace or the organisation."""
         if self.workspace is not None:
             return self.workspace.team
         return self.organisation.id if self.organisation else ""
 
-    def reaches(self, workspace: Workspace) -> bool:
-        """Whether its tokens work there."""
+    def covers(self, workspace: Workspace) -> bool:
+        """Return whether its tokens are valid in a workspace."""
         if self.workspace is not None:
             return self.workspace is workspace
         return self.organisation is not None and workspace.enterprise == self.organisation
@@ -62,22 +63,22 @@ class Installation:
 
 @dataclass(eq=False)
 class BotToken:
-    """What the app acts with; `ends_at` is None where tokens do not rotate."""
+    """A bot token; `ends_at` is None without token rotation."""
 
     text: str
     installation: Installation
     ends_at: float | None = None
     revoked: bool = False
-    # The step of a workflow for which alone it was given.
-    run: FunctionExecution | None = None
+    # The workflow step that it is limited to.
+    execution: FunctionExecution | None = None
 
 
 @dataclass
 class AuthorizationCode:
-    """What comes back from the page on which somebody pressed Allow."""
+    """A code from a consent to an installation."""
 
     installation: Installation
-    person: str
+    user: str
     made_at: float
     redirect_uri: str
     redirect_was_given: bool
@@ -85,116 +86,119 @@ class AuthorizationCode:
 
 
 class Installations:
-    """All of them, also those that are gone, whose tokens are still known."""
+    """All installations, including removed ones, whose tokens are still known."""
 
-    def __init__(self, clock: Callable[[], float], *, rotating: bool) -> None:
+    def __init__(self, clock: Callable[[], float], *, rotates_tokens: bool) -> None:
         self._clock = clock
-        self.rotating = rotating
+        self.rotates_tokens = rotates_tokens
         self.tokens: dict[str, BotToken] = {}
         self._installed: list[Installation] = []
         self._codes: dict[str, AuthorizationCode] = {}
         self._refreshing: dict[str, Installation] = {}
 
-    def begin_with(self, workspace: Workspace, scopes: Iterable[str], token: str) -> None:
-        """The app is in a workspace from the start, with this token."""
-        there = Installation(workspace, None, frozenset(scopes))
-        self._installed.append(there)
-        self.tokens[token] = BotToken(token, there)
+    def add_installation(self, workspace: Workspace, scopes: Iterable[str], token: str) -> None:
+        """Install the app in a workspace with this token."""
+        installations = Installation(workspace, None, frozenset(scopes))
+        self._installed.append(installations)
+        self.tokens[token] = BotToken(token, installations)
 
-    def of(self, workspace: Workspace) -> Installation | None:
-        """How the app is installed there: with its whole organisation, else by itself; None where it is not."""
-        found = [one for one in self._installed if one.reaches(workspace)]
-        return next((one for one in found if one.org_wide), next(iter(found), None))
+    def find(self, workspace: Workspace) -> Installation | None:
+        """Return the installation of a workspace: its organisation's, or its own; None without one."""
+        found = [item for item in self._installed if item.covers(workspace)]
+        return next((item for item in found if item.org_wide), next(iter(found), None))
 
-    def by_id(self, identity: str) -> Installation:
-        """The installation of a workspace or an organisation. Raises KeyError."""
-        found = next((one for one in self._installed if one.id == identity), None)
+    def get(self, identity: str) -> Installation:
+        """Return the installation of a workspace or an organisation. Raises KeyError."""
+        found = next((item for item in self._installed if item.id == identity), None)
         if found is None:
             raise KeyError(f"the app is not installed in {identity}")
         return found
 
-    def admit(self, text: str) -> BotToken:
-        """A token that works. Raises SlackError."""
+    def authorize(self, text: str) -> BotToken:
+        """Return a valid token. Raises SlackError."""
         token = self.tokens.get(text)
         if token is None:
             raise SlackError("invalid_auth")
         if token.installation.removed:
             raise SlackError("account_inactive")
-        if token.revoked or _is_of_an_ended_step(token):
+        if token.revoked or _belongs_to_ended_step(token):
             raise SlackError("token_revoked")
         if token.ends_at is not None and token.ends_at <= self._clock():
             raise SlackError("token_expired")
         return token
 
-    def for_step(self, installation: Installation, run: FunctionExecution) -> BotToken:
-        """A token for a step of a workflow: it lasts a quarter of an hour.
+    def issue_step_token(self, installation: Installation, run: FunctionExecution) -> BotToken:
+        """Return a token for a workflow step, valid for 15 minutes.
 
-        The one that comes with `function_executed` also ends with the step; one that comes with a button of the
-        step's message or modal does not, since Slack's own templates complete the step with it and then change the
+        The one that comes with `function_executed` also expires with the step; one that comes with a button of the
+        step's message or modal does not, since Slack's own templates complete the step with it and then update the
         message (bolt-python#1075).
         """
         text = f"xwfp-{secrets.randbelow(10**13)}-{secrets.token_hex(16)}"
-        token = BotToken(text, installation, self._clock() + STEP_TOKEN_SECONDS, run=run)
+        token = BotToken(text, installation, self._clock() + STEP_TOKEN_SECONDS, execution=run)
         self.tokens[text] = token
         return token
 
-    def allow(
-        self, installation: Installation, person: str, redirect_uri: str, *, redirect_was_given: bool
+    def create_code(
+        self, installation: Installation, user_id: str, redirect_uri: str, *, redirect_was_given: bool
     ) -> str:
-        """Somebody pressed Allow: the code that the app gets."""
+        """Return a code for an installation that a user allowed."""
         text = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**13)}.{secrets.token_hex(32)}"
         self._codes[text] = AuthorizationCode(
-            installation, person, self._clock(), redirect_uri, redirect_was_given
+            installation, user_id, self._clock(), redirect_uri, redirect_was_given
         )
         return text
 
-    def exchange(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def exchange(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """oauth.v2.access, without the `ok`. Raises SlackError."""
-        if given.get("client_id") != CLIENT_ID:
+        if form.get("client_id") != CLIENT_ID:
             raise SlackError("invalid_client_id")
-        if not secrets.compare_digest(str(given.get("client_secret") or "").encode(), CLIENT_SECRET.encode()):
+        if not secrets.compare_digest(str(form.get("client_secret") or "").encode(), CLIENT_SECRET.encode()):
             raise SlackError("bad_client_secret")
-        match given.get("grant_type") or "authorization_code":
+        match form.get("grant_type") or "authorization_code":
             case "authorization_code":
-                return self._first(given)
+                return self._exchange_code(form)
             case "refresh_token":
-                return self._again(str(given.get("refresh_token") or ""))
+                return self._refresh(str(form.get("refresh_token") or ""))
             case _:
                 raise SlackError("invalid_grant_type")
 
-    def _first(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """From a code to a token."""
-        code = self._codes.get(str(given.get("code") or ""))
+    def _exchange_code(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Exchange a code for a token."""
+        code = self._codes.get(str(form.get("code") or ""))
         if code is None:
             raise SlackError("invalid_code")
         if code.used:
             raise SlackError("code_already_used")
         if self._clock() - code.made_at > CODE_SECONDS:
             raise SlackError("invalid_code")
-        redirect_uri = given.get("redirect_uri")
+        redirect_uri = form.get("redirect_uri")
         if (redirect_uri or code.redirect_was_given) and redirect_uri != code.redirect_uri:
             raise SlackError("bad_redirect_uri")
         code.used = True
-        installation = self._installed_with(code.installation)
-        return self._answer(installation) | {"authed_user": {"id": code.person}}
+        installation = self._add_scopes(code.installation)
+        return self._token_response(installation) | {"authed_user": {"id": code.user}}
 
-    def _again(self, refresh_token: str) -> dict[str, Any]:
-        """From a refresh token, which works once, to the next pair; the token before goes on until its own end."""
+    def _refresh(self, refresh_token: str) -> dict[str, Any]:
+        """Exchange a single-use refresh token for the next pair.
+
+        The previous access token stays valid until it expires.
+        """
         installation = self._refreshing.pop(refresh_token, None)
         if installation is None or installation.removed:
             raise SlackError("invalid_refresh_token")
-        return self._answer(installation)
+        return self._token_response(installation)
 
-    def _installed_with(self, asked: Installation) -> Installation:
-        """The installation, new or with more scopes: they add up (docs.slack.dev, "Installing with OAuth")."""
-        for one in self._installed:
-            if one.id == asked.id:
-                one.scopes |= asked.scopes
-                return one
-        self._installed.append(asked)
-        return asked
+    def _add_scopes(self, requested: Installation) -> Installation:
+        """Return the installation, new or with additional scopes (docs.slack.dev, "Installing with OAuth")."""
+        for item in self._installed:
+            if item.id == requested.id:
+                item.scopes |= requested.scopes
+                return item
+        self._installed.append(requested)
+        return requested
 
-    def _answer(self, installation: Installation) -> dict[str, Any]:
+    def _token_response(self, installation: Installation) -> dict[str, Any]:
         workspace, enterprise = installation.workspace, installation.enterprise
         token, rotation = self._new_token(installation)
         return {
@@ -210,10 +214,10 @@ class Installations:
         }
 
     def _new_token(self, installation: Installation) -> tuple[str, dict[str, Any]]:
-        """A token, and what rotation adds to the answer. One that never ends is given again and again."""
-        if not self.rotating:
+        """Return a token and its rotation fields. Without rotation the existing token is returned again."""
+        if not self.rotates_tokens:
             for token in self.tokens.values():
-                if token.installation is installation and not token.revoked and token.run is None:
+                if token.installation is installation and not token.revoked and token.execution is None:
                     return token.text, {}
             text = f"xoxb-{secrets.randbelow(10**13)}-{secrets.randbelow(10**13)}-{secrets.token_hex(12)}"
             self.tokens[text] = BotToken(text, installation)
@@ -224,29 +228,33 @@ class Installations:
         return text, {"expires_in": TOKEN_SECONDS, "refresh_token": again}
 
     def expire(self, installation: Installation) -> None:
-        """Let every token that ends at all end now. Raises ValueError where none does."""
+        """Expire all rotating tokens of an installation. Raises ValueError if there are none."""
         ending = [
-            one
-            for one in self.tokens.values()
-            if one.installation is installation and one.ends_at is not None and one.run is None
+            token
+            for token in self.tokens.values()
+            if token.installation is installation and token.ends_at is not None and token.execution is None
         ]
         if not ending:
             raise ValueError(f"no token of {installation.id} ever ends: tokens do not rotate there")
-        for one in ending:
-            one.ends_at = min(one.ends_at or 0, self._clock())
+        for token in ending:
+            token.ends_at = min(token.ends_at or 0, self._clock())
 
     def revoke(self, token: BotToken) -> bool:
-        """End a token for good; whether it was the installation's last one."""
+        """Revoke a token; returns whether it was the installation's last one."""
         token.revoked = True
-        lasting = (one for one in self.tokens.values() if one.run is None)
-        return all(one.revoked for one in lasting if one.installation is token.installation)
+        lasting = (token for token in self.tokens.values() if token.execution is None)
+        return all(item.revoked for item in lasting if item.installation is token.installation)
 
     def remove(self, installation: Installation) -> None:
-        """The app is gone from there."""
+        """Remove an installation."""
         installation.removed = True
         self._installed.remove(installation)
 
 
-def _is_of_an_ended_step(token: BotToken) -> bool:
-    """Whether it came with a step that was completed."""
-    return token.run is not None and token.run.token == token.text and token.run.status != "running"
+def _belongs_to_ended_step(token: BotToken) -> bool:
+    """Return whether the token came with a step that has ended."""
+    return (
+        token.execution is not None
+        and token.execution.token == token.text
+        and token.execution.status != "running"
+    )

@@ -1,4 +1,4 @@
-"""The short-lived handles that Slack gives with each action: trigger ids and response addresses."""
+"""Short-lived handles that Slack sends with each interaction: trigger ids and response URLs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ RESPONSE_USES = 5
 
 @dataclass
 class ResponseUrl:
-    """Where a response_url leads: back to a person in a channel, and to the message that was pressed."""
+    """The target of a response_url: a user in a channel, and the message with the element."""
 
-    person: str
+    user: str
     channel: str
     made_at: float
     post_ts: str | None = None
@@ -25,7 +25,7 @@ class ResponseUrl:
 
 
 class InteractionHandles:
-    """All handles of the workspace; a trigger opens a modal within so many seconds."""
+    """All handles of a workspace; a trigger id opens a modal for `trigger_seconds`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, trigger_seconds: float = 3.0) -> None:
         self._clock = clock
@@ -34,47 +34,47 @@ class InteractionHandles:
         self._used: set[str] = set()
         self._responses: dict[str, ResponseUrl] = {}
 
-    def new_trigger(self, person: str) -> str:
-        """A trigger id; it opens one modal for this person."""
+    def create_trigger(self, user_id: str) -> str:
+        """Return a trigger id, which opens one modal for this user."""
         trigger = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**9)}.{secrets.token_hex(16)}"
-        self._triggers[trigger] = (person, self._clock())
+        self._triggers[trigger] = (user_id, self._clock())
         return trigger
 
     def use_trigger(self, trigger: str) -> str:
-        """The person behind a trigger id. Raises SlackError."""
+        """Return the user of a trigger id. Raises SlackError."""
         if trigger in self._used:
             raise SlackError("exchanged_trigger_id")
         if trigger not in self._triggers:
             raise SlackError("invalid_trigger_id")
-        person, made_at = self._triggers[trigger]
+        user_id, made_at = self._triggers[trigger]
         if self._clock() - made_at > self.trigger_seconds:
             raise SlackError("expired_trigger_id")
         self._used.add(trigger)
-        return person
+        return user_id
 
-    def new_response(self, person: str, channel: str, post_ts: str | None = None) -> str:
-        """The last part of a new response address."""
+    def create_response_url(self, user_id: str, channel: str, post_ts: str | None = None) -> str:
+        """Return the last part of a new response URL."""
         name = secrets.token_hex(16)
-        self._responses[name] = ResponseUrl(person, channel, self._clock(), post_ts)
+        self._responses[name] = ResponseUrl(user_id, channel, self._clock(), post_ts)
         return name
 
-    def knows_trigger(self, trigger: str) -> bool:
-        """Whether a trigger id was given here."""
+    def has_trigger(self, trigger: str) -> bool:
+        """Return whether a trigger id belongs to this workspace."""
         return trigger in self._triggers
 
-    def knows_response(self, name: str) -> bool:
-        """Whether a response address was given here."""
+    def has_response_url(self, name: str) -> bool:
+        """Return whether a response URL belongs to this workspace."""
         return name in self._responses
 
-    def end(self) -> None:
-        """Let everything that was given so far work no more: the app is gone."""
-        for trigger, (person, _) in self._triggers.items():
-            self._triggers[trigger] = (person, float("-inf"))
+    def expire_all(self) -> None:
+        """Expire all handles, since the app was uninstalled."""
+        for trigger, (user_id, _) in self._triggers.items():
+            self._triggers[trigger] = (user_id, float("-inf"))
         for handle in self._responses.values():
             handle.uses = RESPONSE_USES
 
-    def use_response(self, name: str) -> ResponseUrl:
-        """Where the address leads. Raises SlackError where it is used up or too old."""
+    def use_response_url(self, name: str) -> ResponseUrl:
+        """Return the target of a response URL. Raises SlackError if it is used up or expired."""
         handle = self._responses.get(name)
         if handle is None:
             raise SlackError("no_such_response_url")

@@ -1,4 +1,4 @@
-"""What the Web API's methods share: the workspace, whose token asks, and finding the channel that is meant."""
+"""Shared parts of the Web API methods: the workspace, the token's scopes, and finding channels."""
 
 from __future__ import annotations
 
@@ -6,100 +6,105 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.slack.arguments import Arguments, needed, text
+from sandbox.slack.arguments import Arguments, read_required_text, read_text
 from sandbox.slack.installations import Installation
 from sandbox.slack.interaction_handles import InteractionHandles
+from sandbox.slack.models import Channel, FunctionExecution, Post
 from sandbox.slack.validation import SlackError
-from sandbox.slack.workspace import Channel, FunctionExecution, Post, Workspace
+from sandbox.slack.workspace import Workspace
 
-# A conversation's scopes are named after its kind (docs.slack.dev, "Conversations API").
+# Scopes are named after the kind of conversation (docs.slack.dev, "Conversations API").
 _FAMILIES = {"channel": "channels", "group": "groups", "im": "im"}
 
 
 @dataclass
 class MethodContext:
-    """A call in one workspace, for one installation of the app.
+    """A call in one workspace, by one installation of the app.
 
-    `base_url` is where the workspace itself is reached, `reach` holds every workspace of the token's, `run` is the
-    step of a workflow whose token asks.
+    `base_url` is the address of the simulator, `reach` has every workspace of the token, `run` is the workflow step of
+    the token.
     """
 
     workspace: Workspace
     handles: InteractionHandles
     installation: Installation
     base_url: Callable[[], str]
-    reach: Sequence[Workspace] = ()
+    workspaces: Sequence[Workspace] = ()
     home_enabled: bool = False
     functions: Mapping[str, Any] = field(default_factory=dict)
-    run: FunctionExecution | None = None
+    execution: FunctionExecution | None = None
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the token may do."""
+        """Return the scopes of the token."""
         return self.installation.scopes
 
     @scopes.setter
     def scopes(self, scopes: frozenset[str]) -> None:
         self.installation.scopes = scopes
 
-    def need(self, *any_of: str) -> None:
+    def require_scope(self, *any_of: str) -> None:
         """Require one of these scopes. Raises SlackError."""
         if not self.scopes.intersection(any_of):
             raise SlackError("missing_scope", needed=any_of[0], provided=",".join(sorted(self.scopes)))
 
-    def need_for(self, channel: Channel, right: str, *others: str) -> None:
-        """Require a conversation's scope of that right (`read`, `write`, `history`). Raises SlackError.
+    def require_channel_scope(self, channel: Channel, right: str, *others: str) -> None:
+        """Require a conversation's scope for `read`, `write` or `history`. Raises SlackError.
 
-        A bot writes to public channels with channels:manage; `others` are narrower scopes that do as well.
+        A bot writes to public channels with channels:manage; `others` are narrower scopes that also suffice.
         """
         family = _FAMILIES[channel.kind]
-        narrower = [f"{family}:{right}.{one}" for one in others]
+        narrower = [f"{family}:{right}.{other}" for other in others]
         if (family, right) == ("channels", "write"):
-            self.need("channels:manage", *narrower)
+            self.require_scope("channels:manage", *narrower)
         else:
-            self.need(f"{family}:{right}", *narrower)
+            self.require_scope(f"{family}:{right}", *narrower)
 
-    def visible_channel(self, arguments: Arguments, name: str = "channel") -> Channel:
-        """The channel of this id. Raises SlackError."""
-        return self._seen(self.workspace.channels.get(needed(arguments, name, "channel_not_found")))
+    def find_channel(self, arguments: Arguments, name: str = "channel") -> Channel:
+        """Return the channel with this id. Raises SlackError."""
+        return self._seen(
+            self.workspace.channels.get(read_required_text(arguments, name, "channel_not_found"))
+        )
 
-    def joined_channel(self, arguments: Arguments) -> Channel:
-        """A channel, no direct message, that the bot is in. Raises SlackError."""
-        channel = self.group_channel(arguments)
+    def find_joined_channel(self, arguments: Arguments) -> Channel:
+        """Return a channel that the bot is in, but no direct message. Raises SlackError."""
+        channel = self.find_group_channel(arguments)
         if self.workspace.bot_user not in channel.members:
             raise SlackError("not_in_channel")
         return channel
 
-    def group_channel(self, arguments: Arguments) -> Channel:
-        """A channel, no direct message. Raises SlackError."""
-        channel = self.visible_channel(arguments)
+    def find_group_channel(self, arguments: Arguments) -> Channel:
+        """Return a channel, but no direct message. Raises SlackError."""
+        channel = self.find_channel(arguments)
         if channel.kind == "im":
             raise SlackError("method_not_supported_for_channel_type")
         return channel
 
-    def channel_to_post_in(self, arguments: Arguments) -> Channel:
-        """Where a message goes: a channel's id or name, or a person's id, whose direct message it is then.
+    def find_channel_to_post(self, arguments: Arguments) -> Channel:
+        """Return the target of a message: by channel id, channel name, or user id for the direct message.
 
         docs.slack.dev, "chat.postMessage". Raises SlackError.
         """
-        channel = self._seen(self.workspace.resolve(needed(arguments, "channel", "channel_not_found")))
+        channel = self._seen(
+            self.workspace.resolve_channel(read_required_text(arguments, "channel", "channel_not_found"))
+        )
         if channel.archived:
             raise SlackError("is_archived")
         if self.workspace.bot_user not in channel.members and "chat:write.public" not in self.scopes:
             raise SlackError("not_in_channel")
         return channel
 
-    def message(
+    def find_message(
         self, channel: Channel, arguments: Arguments, name: str, *, missing: str = "message_not_found"
     ) -> Post:
-        """A message that everybody in the channel sees. Raises SlackError."""
-        post = channel.find(needed(arguments, name, missing))
+        """Return a message that everybody in the channel can see. Raises SlackError."""
+        post = channel.find(read_required_text(arguments, name, missing))
         if post is None or post.only_for is not None:
             raise SlackError("message_not_found")
         return post
 
     def permalink(self, channel: Channel, post: Post) -> str:
-        """A message's address."""
+        """Return the permalink of a message."""
         address = (
             f"https://{self.workspace.domain}.slack.com/archives/{channel.id}/p{post.ts.replace('.', '')}"
         )
@@ -107,15 +112,15 @@ class MethodContext:
             address += f"?thread_ts={post.thread_ts}&cid={channel.id}"
         return address
 
-    def person_named(self, arguments: Arguments, name: str = "user") -> str:
-        """A person's id, or the bot's where nobody is named. Raises SlackError."""
-        person = text(arguments, name) or self.workspace.bot_user
-        if person not in (*self.workspace.people, self.workspace.bot_user):
+    def find_user_id(self, arguments: Arguments, name: str = "user") -> str:
+        """Return the id of the named user, or the bot's by default. Raises SlackError."""
+        user_id = read_text(arguments, name) or self.workspace.bot_user
+        if user_id not in (*self.workspace.users, self.workspace.bot_user):
             raise SlackError("user_not_found")
-        return person
+        return user_id
 
     def _seen(self, channel: Channel | None) -> Channel:
-        # A private channel does not exist for a bot that is not in it.
+        # A private channel does not exist for a bot outside of it.
         if channel is None or (channel.private and self.workspace.bot_user not in channel.members):
             raise SlackError("channel_not_found")
         return channel

@@ -1,4 +1,4 @@
-"""What Slack sends to an app, as docs.slack.dev describes each. Pure; no I/O."""
+"""Payloads that Slack sends to an app, as described on docs.slack.dev. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,26 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.slack.models import APP, BOT_USER, TEAM, TEAM_NAME, Channel, FunctionExecution, OpenView, Post
 from sandbox.slack.users import Enterprise, User, UserGroup
-from sandbox.slack.validation import parameters_of
-from sandbox.slack.workspace import (
-    APP,
-    BOT_USER,
-    TEAM,
-    TEAM_NAME,
-    Channel,
-    FunctionExecution,
-    OpenView,
-    Post,
-    Workspace,
-)
+from sandbox.slack.validation import declared_parameters
+from sandbox.slack.workspace import Workspace
 
 VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - the field that Slack has long told apps not to use
 
 
 @dataclass(frozen=True)
 class PayloadSource:
-    """Where a payload comes from: a workspace, and whether the app is there with its whole organisation."""
+    """The source of a payload: a workspace, and whether the installation is organisation-wide."""
 
     team: str
     domain: str
@@ -36,51 +27,51 @@ class PayloadSource:
     org_wide: bool = False
 
 
-FIRST = PayloadSource(TEAM, TEAM_NAME.lower(), BOT_USER)
+DEFAULT_SOURCE = PayloadSource(TEAM, TEAM_NAME.lower(), BOT_USER)
 
 
 def slash_command(
     command: str,
     text: str,
-    person: User,
+    user: User,
     channel: Channel,
     *,
     trigger_id: str,
     response_url: str,
-    origin: PayloadSource = FIRST,
+    source: PayloadSource = DEFAULT_SOURCE,
 ) -> dict[str, str]:
-    """A slash command; a form in HTTP mode."""
+    """Return a slash command payload; a form over HTTP."""
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": origin.team,
-        "team_domain": origin.domain,
-        **_grid(origin.enterprise),
+        "team_id": source.team,
+        "team_domain": source.domain,
+        **_grid(source.enterprise),
         "channel_id": channel.id,
         "channel_name": {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name),
-        "user_id": person.id,
-        "user_name": person.name,
+        "user_id": user.id,
+        "user_name": user.name,
         "command": command,
         "text": text,
         "api_app_id": APP,
-        "is_enterprise_install": str(origin.org_wide).lower(),
+        "is_enterprise_install": str(source.org_wide).lower(),
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
 
 
-def event(
-    inner: Mapping[str, Any], *, shared_outside: bool = False, origin: PayloadSource = FIRST
+def event_envelope(
+    inner: Mapping[str, Any], *, shared_outside: bool = False, source: PayloadSource = DEFAULT_SOURCE
 ) -> dict[str, Any]:
-    """An event in its envelope; `shared_outside`: in a channel with people of another company.
+    """Return an event in its envelope; `shared_outside` marks a channel with external users.
 
-    Of an app that is installed in a whole organisation the authorization names no workspace; the envelope does.
+    With an organisation-wide installation the authorization names no workspace, but the envelope does.
     """
-    enterprise_id = origin.enterprise.id if origin.enterprise else None
+    enterprise_id = source.enterprise.id if source.enterprise else None
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": origin.team,
+        "team_id": source.team,
         **({"enterprise_id": enterprise_id} if enterprise_id else {}),
-        "context_team_id": origin.team,
+        "context_team_id": source.team,
         "context_enterprise_id": enterprise_id,
         "api_app_id": APP,
         "event": dict(inner),
@@ -90,10 +81,10 @@ def event(
         "authorizations": [
             {
                 "enterprise_id": enterprise_id,
-                "team_id": None if origin.org_wide else origin.team,
-                "user_id": origin.bot_user,
+                "team_id": None if source.org_wide else source.team,
+                "user_id": source.bot_user,
                 "is_bot": True,
-                "is_enterprise_install": origin.org_wide,
+                "is_enterprise_install": source.org_wide,
             }
         ],
         "is_ext_shared_channel": shared_outside,
@@ -101,69 +92,69 @@ def event(
     }
 
 
-def uninstall_event(inner: Mapping[str, Any], origin: PayloadSource) -> dict[str, Any]:
-    """An event after which the app is gone: it has no authorization any more (docs.slack.dev, "app_uninstalled").
+def uninstall_event(inner: Mapping[str, Any], source: PayloadSource) -> dict[str, Any]:
+    """Return an event about a removed app, without authorizations (docs.slack.dev, "app_uninstalled").
 
-    One of a whole organisation names no workspace.
+    For an organisation it names no workspace.
     """
-    envelope = event(inner, origin=origin)
+    envelope = event_envelope(inner, source=source)
     for name in ("authorizations", "context_team_id", "context_enterprise_id"):
         del envelope[name]
-    return envelope | {"team_id": None if origin.org_wide else origin.team}
+    return envelope | {"team_id": None if source.org_wide else source.team}
 
 
-def user(
-    person: User,
+def serialize_user(
+    user: User,
     team: str,
     *,
     primary_owner: bool,
     with_email: bool,
     enterprise: Enterprise | None = None,
 ) -> dict[str, Any]:
-    """A person as users.info and user_change have them; of one who left it is little more than the name.
+    """Return a user as in users.info and user_change; a deactivated one has little more than a name.
 
-    People of other companies have the workspace that they are of. `is_stranger` is false for those of them who are in
-    a channel with the app (docs.slack.dev, "User object"). People of an organisation have it as `enterprise_user`.
+    External users have the team of their own workspace. `is_stranger` is false if they share a channel with the app
+    (docs.slack.dev, "User object"). Users of an organisation have an `enterprise_user`.
     """
-    home = person.workspace or team
-    organisation = person.organisation or (enterprise.id if enterprise and not person.workspace else "")
-    profile = {"display_name": person.name, "real_name": person.real_name, "team": home}
+    home = user.workspace or team
+    organisation = user.organisation or (enterprise.id if enterprise and not user.workspace else "")
+    profile = {"display_name": user.name, "real_name": user.real_name, "team": home}
     if with_email:
-        profile["email"] = person.email
-    least: dict[str, Any] = {
-        "id": person.id,
+        profile["email"] = user.email
+    minimal: dict[str, Any] = {
+        "id": user.id,
         "team_id": home,
-        "name": person.name,
-        "deleted": person.deleted,
+        "name": user.name,
+        "deleted": user.deleted,
         "is_bot": False,
         "is_app_user": False,
         "profile": profile,
     }
-    if person.deleted:
-        return least
+    if user.deleted:
+        return minimal
     if organisation:
-        least["enterprise_user"] = {
-            "id": person.id,
+        minimal["enterprise_user"] = {
+            "id": user.id,
             "enterprise_id": organisation,
             "enterprise_name": organisation,
             "is_admin": False,
             "is_owner": False,
             "teams": [home],
         }
-    return least | {
-        "real_name": person.real_name,
-        "is_admin": person.is_admin,
-        "is_owner": person.owner,
+    return minimal | {
+        "real_name": user.real_name,
+        "is_admin": user.is_admin,
+        "is_owner": user.owner,
         "is_primary_owner": primary_owner,
-        "is_restricted": person.guest or person.single_channel,
-        "is_stranger": person.stranger,
-        "is_ultra_restricted": person.single_channel,
-        "tz": person.zone,
+        "is_restricted": user.guest or user.single_channel,
+        "is_stranger": user.stranger,
+        "is_ultra_restricted": user.single_channel,
+        "tz": user.zone,
     }
 
 
-def user_group(group: UserGroup, team: str) -> dict[str, Any]:
-    """A user group as usergroups.list has it, without its people."""
+def serialize_user_group(group: UserGroup, team: str) -> dict[str, Any]:
+    """Return a user group as in usergroups.list, without its users."""
     return {
         "id": group.id,
         "team_id": team,
@@ -182,10 +173,10 @@ def user_group(group: UserGroup, team: str) -> dict[str, Any]:
 
 
 def function_executed(run: FunctionExecution, function: Mapping[str, Any], ts: str) -> dict[str, Any]:
-    """A workflow has come to a step of the app's."""
+    """Return the event of a workflow that reaches one of the app's steps."""
 
     def listed(declared: Any) -> list[dict[str, Any]]:
-        return [{"name": name, **one} for name, one in parameters_of(declared).items()]
+        return [{"name": name, **one} for name, one in declared_parameters(declared).items()]
 
     return {
         "type": "function_executed",
@@ -210,8 +201,8 @@ def function_executed(run: FunctionExecution, function: Mapping[str, Any], ts: s
     }
 
 
-def in_a_step(run: FunctionExecution, token: str) -> dict[str, Any]:
-    """What an interaction has where its message or modal was made for a workflow's step."""
+def step_fields(run: FunctionExecution, token: str) -> dict[str, Any]:
+    """Return the extra fields of an interaction whose message or modal belongs to a workflow step."""
     return {
         "function_data": {
             "execution_id": run.id,
@@ -222,8 +213,8 @@ def in_a_step(run: FunctionExecution, token: str) -> dict[str, Any]:
     }
 
 
-def conversation(channel: Channel, workspace: Workspace, *, with_count: bool = False) -> dict[str, Any]:
-    """A channel, or a direct message, as the Conversations API has it."""
+def serialize_channel(channel: Channel, workspace: Workspace, *, with_count: bool = False) -> dict[str, Any]:
+    """Return a channel or direct message as in the Conversations API."""
     common: dict[str, Any] = {
         "id": channel.id,
         "created": channel.created,
@@ -257,12 +248,12 @@ def conversation(channel: Channel, workspace: Workspace, *, with_count: bool = F
     return shown | ({"num_members": len(channel.members)} if with_count else {})
 
 
-def on_message(
+def message_container(
     channel: Channel, post: Post, *, state: Mapping[str, Any] | None = None, unfurled: str | None = None
 ) -> dict[str, Any]:
-    """Where an element is: on a message; an ephemeral one does not come along.
+    """Return the container fields for an element of a message; ephemeral messages are not included.
 
-    `state` is what is chosen in the message, `unfurled` the address in whose preview the element is.
+    `state` has the selections, `unfurled` the address of the preview that contains the element.
     """
     container: dict[str, Any] = {
         "type": "message",
@@ -282,48 +273,48 @@ def on_message(
         "channel": {"id": channel.id, "name": channel.name},
         "state": {"values": dict(state or {})},
     }
-    return place if post.only_for else place | {"message": post.as_slack_sends_it()}
+    return place if post.only_for else place | {"message": post.to_json()}
 
 
-def on_view(view: Mapping[str, Any]) -> dict[str, Any]:
-    """Where an element is: in a modal or the Home."""
+def view_container(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the container fields for an element of a modal or the Home."""
     return {"container": {"type": "view", "view_id": view["id"]}, "view": dict(view)}
 
 
 def block_actions(
-    person: User,
+    user: User,
     action: Mapping[str, Any],
-    place: Mapping[str, Any],
+    container: Mapping[str, Any],
     *,
     trigger_id: str,
     response_url: str | None = None,
-    origin: PayloadSource = FIRST,
+    source: PayloadSource = DEFAULT_SOURCE,
 ) -> dict[str, Any]:
-    """Something was pressed or chosen."""
+    """Return a block_actions payload."""
     payload = {
         "type": "block_actions",
-        **_from(person, origin, in_a_view="view" in place),
+        **_from(user, source, in_a_view="view" in container),
         "trigger_id": trigger_id,
-        **_installed_view(place, origin),
+        **_installed_view(container, source),
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
     }
     return payload | ({"response_url": response_url} if response_url else {})
 
 
 def block_suggestion(
-    person: User,
+    user: User,
     block_id: str,
     element: Mapping[str, Any],
     typed: str,
-    place: Mapping[str, Any],
+    container: Mapping[str, Any],
     *,
-    origin: PayloadSource = FIRST,
+    source: PayloadSource = DEFAULT_SOURCE,
 ) -> dict[str, Any]:
-    """Somebody types into a select whose options the app gives."""
+    """Return a block_suggestion payload, for a select whose options the app loads."""
     return {
         "type": "block_suggestion",
-        **_from(person, origin, in_a_view="view" in place),
-        **_installed_view(place, origin),
+        **_from(user, source, in_a_view="view" in container),
+        **_installed_view(container, source),
         "action_id": element.get("action_id", ""),
         "block_id": block_id,
         "value": typed,
@@ -331,12 +322,12 @@ def block_suggestion(
 
 
 def shortcut(
-    person: User, callback_id: str, *, trigger_id: str, origin: PayloadSource = FIRST
+    user: User, callback_id: str, *, trigger_id: str, source: PayloadSource = DEFAULT_SOURCE
 ) -> dict[str, Any]:
-    """A global shortcut."""
+    """Return the payload of a global shortcut."""
     return {
         "type": "shortcut",
-        **_from(person, origin),
+        **_from(user, source),
         "callback_id": callback_id,
         "trigger_id": trigger_id,
         "action_ts": f"{time.time():.6f}",
@@ -344,107 +335,105 @@ def shortcut(
 
 
 def message_shortcut(
-    person: User,
+    user: User,
     callback_id: str,
     channel: Channel,
     post: Post,
     *,
     trigger_id: str,
     response_url: str,
-    origin: PayloadSource = FIRST,
+    source: PayloadSource = DEFAULT_SOURCE,
 ) -> dict[str, Any]:
-    """A message's shortcut."""
+    """Return the payload of a message shortcut."""
     return {
-        **shortcut(person, callback_id, trigger_id=trigger_id, origin=origin),
+        **shortcut(user, callback_id, trigger_id=trigger_id, source=source),
         "type": "message_action",
         "channel": {"id": channel.id, "name": channel.name},
         "message_ts": post.ts,
-        "message": post.as_slack_sends_it(),
+        "message": post.to_json(),
         "response_url": response_url,
     }
 
 
 def view_submission(
-    person: User,
+    user: User,
     opened: OpenView,
     values: Mapping[str, Any],
     *,
     trigger_id: str,
     response_urls: Sequence[Mapping[str, str]] = (),
-    origin: PayloadSource = FIRST,
+    source: PayloadSource = DEFAULT_SOURCE,
 ) -> dict[str, Any]:
-    """A modal was submitted; `response_urls` are those of the channels that were chosen for an answer."""
+    """Return a view_submission payload; `response_urls` are those of channels selected for a response."""
     return {
         "type": "view_submission",
-        **_from(person, origin, in_a_view=True),
+        **_from(user, source, in_a_view=True),
         "trigger_id": trigger_id,
         "view": {
-            **opened.as_slack_sends_it(),
-            "app_installed_team_id": _installed_at(origin),
+            **opened.to_json(),
+            "app_installed_team_id": _installed_at(source),
             "state": {"values": values},
         },
-        "response_urls": [dict(one) for one in response_urls],
+        "response_urls": [dict(url) for url in response_urls],
     }
 
 
 def view_closed(
-    person: User, opened: OpenView, *, is_cleared: bool, origin: PayloadSource = FIRST
+    user: User, opened: OpenView, *, is_cleared: bool, source: PayloadSource = DEFAULT_SOURCE
 ) -> dict[str, Any]:
-    """A modal that asked to hear of it was closed."""
+    """Return a view_closed payload."""
     return {
         "type": "view_closed",
-        **_from(person, origin, in_a_view=True),
-        "view": {**opened.as_slack_sends_it(), "app_installed_team_id": _installed_at(origin)},
+        **_from(user, source, in_a_view=True),
+        "view": {**opened.to_json(), "app_installed_team_id": _installed_at(source)},
         "is_cleared": is_cleared,
     }
 
 
-def _from(person: User, origin: PayloadSource, *, in_a_view: bool = False) -> dict[str, Any]:
-    """Who and where from: what every interaction carries.
+def _from(user: User, source: PayloadSource, *, in_a_view: bool = False) -> dict[str, Any]:
+    """Return the user and source fields of every interaction.
 
-    A view of an app that is installed in a whole organisation belongs to no workspace; one that somebody of another
-    workspace has before them names theirs, and the app's only in `app_installed_team_id` (Bolt, "extract_team_id").
+    A view of an organisation-wide installation belongs to no workspace; for a user of another workspace it names
+    theirs, and the app's only in `app_installed_team_id` (Bolt, "extract_team_id").
     """
-    enterprise = origin.enterprise
-    home = person.workspace or origin.team
-    team: dict[str, str] | None = {"id": origin.team, "domain": origin.domain, **_grid(enterprise)}
-    if in_a_view and origin.org_wide:
+    enterprise = source.enterprise
+    home = user.workspace or source.team
+    team: dict[str, str] | None = {"id": source.team, "domain": source.domain, **_grid(enterprise)}
+    if in_a_view and source.org_wide:
         team = None
-    elif in_a_view and person.workspace:
+    elif in_a_view and user.workspace:
         team = {"id": home, "domain": home.lower()}
     return {
-        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": home},
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": home},
         "team": team,
         "api_app_id": APP,
         "token": VERIFICATION_TOKEN,
         "enterprise": {"id": enterprise.id, "name": enterprise.name} if enterprise else None,
-        "is_enterprise_install": origin.org_wide,
+        "is_enterprise_install": source.org_wide,
     }
 
 
-def from_elsewhere(person: User) -> dict[str, str]:
-    """What an event has of somebody who is not of the app's workspace: theirs, or their organisation (Bolt,
-    "extract_actor_team_id").
-    """
-    if not person.workspace:
+def external_user_fields(user: User) -> dict[str, str]:
+    """Return the extra event fields of a user from another workspace (Bolt, "extract_actor_team_id")."""
+    if not user.workspace:
         return {}
-    home = person.organisation or person.workspace
+    home = user.organisation or user.workspace
     return {"team": home, "user_team": home, "source_team": home}
 
 
-def _installed_view(place: Mapping[str, Any], origin: PayloadSource) -> dict[str, Any]:
-    """The place, where a view says in which workspace the app is installed."""
-    if "view" not in place:
-        return dict(place)
-    return {**place, "view": {**place["view"], "app_installed_team_id": _installed_at(origin)}}
+def _installed_view(container: Mapping[str, Any], source: PayloadSource) -> dict[str, Any]:
+    """Return the container; in a view it also names the workspace of the installation."""
+    if "view" not in container:
+        return dict(container)
+    return {**container, "view": {**container["view"], "app_installed_team_id": _installed_at(source)}}
 
 
-def _installed_at(origin: PayloadSource) -> str | None:
-    return None if origin.org_wide else origin.team
+def _installed_at(source: PayloadSource) -> str | None:
+    return None if source.org_wide else source.team
 
 
 def _grid(enterprise: Enterprise | None) -> dict[str, str]:
-    """The organisation beside a team."""
+    """Return the organisation fields of a team."""
     if enterprise is None:
         return {}
     return {"enterprise_id": enterprise.id, "enterprise_name": enterprise.name}

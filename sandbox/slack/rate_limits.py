@@ -1,4 +1,4 @@
-"""How much Slack takes: by method and, for posting, by channel (docs.slack.dev, "Rate limits")."""
+"""Slack's rate limits: by method and, for posting, by channel (docs.slack.dev, "Rate limits")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Calls a minute by tier; Slack lets short bursts pass and keeps their size to itself.
+# Calls per minute by tier; Slack allows short bursts of undocumented size.
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 BURST_OF_POSTS = 5
 _METHODS = {
@@ -68,7 +68,7 @@ _METHODS = {
     "views.push": 4,
     "views.update": 4,
 }
-# These two take from one allowance ("chat.unfurl", docs.slack.dev).
+# These two methods share one limit ("chat.unfurl", docs.slack.dev).
 _SHARED = {"chat.unfurl": "chat.update"}
 
 
@@ -80,7 +80,7 @@ class _TokenBucket:
     at: float
 
     def take(self, now: float) -> float:
-        """Take one; returns the seconds to wait where there is none left."""
+        """Take one token; returns the seconds to wait if the bucket is empty."""
         self.level = min(self.size, self.level + (now - self.at) * self.a_second)
         self.at = now
         if self.level >= 1:
@@ -90,24 +90,24 @@ class _TokenBucket:
 
 
 class RateLimits:
-    """Every bucket of one workspace, or of the callers without any.
+    """The token buckets of one workspace, or of callers without one.
 
-    `lifted` takes every call, for a test that makes a day's calls in seconds.
+    `disabled` accepts every call, for tests that make many calls in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.lifted = False
+        self.disabled = False
         self._buckets: dict[str, _TokenBucket] = {}
 
-    def wait(self, method: str, channel: str | None) -> int:
-        """The whole seconds of Retry-After; 0 where the call is taken."""
-        if self.lifted:
+    def retry_after(self, method: str, channel: str | None) -> int:
+        """Return Retry-After in whole seconds; 0 if the call is accepted."""
+        if self.disabled:
             return 0
         if method == "chat.postMessage":
             return self._take(f"post {channel}", BURST_OF_POSTS, 1.0)
         calls = TIERS[_METHODS.get(method, 3)]
-        # Two connections and a doctor are opened in the same minute: Slack's tier 1 is "1+", not one.
+        # Tier 1 is documented as "1+": two connections and a doctor open in the same minute.
         return self._take(_SHARED.get(method, method), max(calls, 10), max(calls, 10) / 60)
 
     def _take(self, name: str, size: float, a_second: float) -> int:

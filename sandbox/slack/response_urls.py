@@ -1,20 +1,21 @@
-"""What an app answers to a response_url, put where it belongs."""
+"""Responses of an app to a response_url."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.slack.arguments import text as read_text
+from sandbox.slack.arguments import read_text
 from sandbox.slack.interaction_handles import ResponseUrl
+from sandbox.slack.models import Post
 from sandbox.slack.validation import SlackError, validate_blocks
-from sandbox.slack.workspace import Post, Workspace
+from sandbox.slack.workspace import Workspace
 
-MOST_RESPONSE_TEXT = 40_000
+MAX_RESPONSE_TEXT = 40_000
 
 
 def apply_response(workspace: Workspace, handle: ResponseUrl, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Put an answer where its handle leads: a new message, or in the place of the one that was pressed."""
+    """Apply a response: post a new message, or update or delete the original one."""
     channel = workspace.channels[handle.channel]
     blocks = validate_blocks(content["blocks"]) if content.get("blocks") else []
     text = read_text(content, "text")
@@ -24,12 +25,12 @@ def apply_response(workspace: Workspace, handle: ResponseUrl, content: Mapping[s
         return {"ok": True}
     if not text and not blocks:
         raise SlackError("no_text")
-    if len(text) > MOST_RESPONSE_TEXT:
+    if len(text) > MAX_RESPONSE_TEXT:
         raise SlackError("msg_too_long")
     if content.get("replace_original") and pressed is not None:
         workspace.edit(channel, pressed, text=text, blocks=blocks, edited=True)
         return {"ok": True}
-    only_for = None if content.get("response_type") == "in_channel" else handle.person
+    only_for = None if content.get("response_type") == "in_channel" else handle.user
     post = Post(
         workspace.new_ts(),
         workspace.bot_user,
@@ -37,7 +38,7 @@ def apply_response(workspace: Workspace, handle: ResponseUrl, content: Mapping[s
         blocks,
         only_for=only_for,
         by_bot=True,
-        run=pressed.run if pressed is not None else None,
+        execution=pressed.execution if pressed is not None else None,
     )
     workspace.post(channel, post)
     return {"ok": True}

@@ -1,4 +1,4 @@
-"""The simulated Slack, whole: one HTTP server on loopback, and what tests and people do with it."""
+"""The Slack simulator: one HTTP server on loopback, and methods that change its state as users would."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.faults import Fault
-from sandbox.oauth_browser import consent
+from sandbox.oauth_browser import give_consent
 from sandbox.request_log import RequestLog
 from sandbox.slack import payloads
-from sandbox.slack.events import is_subscribed, origin_of
+from sandbox.slack.events import is_subscribed, payload_source
 from sandbox.slack.installation_page import PATH, InstallationPage
 from sandbox.slack.installations import BotToken, Installation, Installations
+from sandbox.slack.models import TEAM, Channel
 from sandbox.slack.request_delivery import DEADLINE_SECONDS, RequestDelivery
 from sandbox.slack.socket_mode import SocketModeServer
 from sandbox.slack.users import Enterprise, User
 from sandbox.slack.web_api import WebApi
-from sandbox.slack.workspace import TEAM, Channel, Workspace
+from sandbox.slack.workspace import Workspace
 from sandbox.slack.workspace_driver import WorkspaceDriver
 
 BOT_TOKEN = "xoxb-sandbox-0000000000-buildbell"  # noqa: S105 - a simulated token
 APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105
-# How often it is looked whether a scheduled message is due.
+# How often scheduled messages are checked.
 SCHEDULE_SECONDS = 0.5
 SIGNING_SECRET = "sandbox-signing-secret-0000"  # noqa: S105
 
 
 def bot_name(manifest: Mapping[str, Any]) -> str:
-    """What the app of this manifest is called in the workspace."""
+    """Return the bot's name from a manifest."""
     name: str = manifest["features"]["bot_user"]["display_name"]
     return name
 
 
 class SlackSimulator(WorkspaceDriver):
-    """Slack, of which the first workspace has the app of the manifest installed; others are added, and install it.
+    """A simulated Slack. The app of the manifest is installed in the first workspace; others are added and install it.
 
-    It is that first workspace itself: `people` acts, `workspace` is the state. `workplaces` holds all of them by id.
-    `api` holds the calls and the broken rules; `sockets` and `delivery` are the app's lines, to be broken by whoever
-    wants to see what happens. `redirect_urls` are the addresses that an install may lead back to.
-    All of Slack goes by the clock of the first workspace. `deadline_seconds` is how long an app has to acknowledge.
+    It is also the driver of that first workspace; `workspaces` has the drivers of all by id. `api` has the calls and
+    violations; `sockets` and `delivery` are the connections to the app, which tests may break. `redirect_urls` are the
+    allowed targets of an installation.
+
+    All workspaces use the clock of the first. `deadline_seconds` is how long an app has to acknowledge.
     """
 
     def __init__(
@@ -56,44 +58,44 @@ class SlackSimulator(WorkspaceDriver):
         self.manifest = deepcopy(dict(manifest))
         self.url = ""
         self.sockets = SocketModeServer()
-        self.journal = RequestLog()
-        self.journal.changed = self.sockets.changed = self._changed
+        self.request_log = RequestLog()
+        self.request_log.on_change = self.sockets.on_change = self._changed
         self.delivery = RequestDelivery(
             self.manifest,
             self.sockets,
-            self.journal,
+            self.request_log,
             signing_secret=SIGNING_SECRET,
             deadline_seconds=deadline_seconds,
         )
         self.installations = Installations(
             self._now,
-            rotating=bool(self.manifest["settings"].get("token_rotation_enabled")),
+            rotates_tokens=bool(self.manifest["settings"].get("token_rotation_enabled")),
         )
         super().__init__(
             Workspace(bot_name(self.manifest), clock),
             self.delivery,
-            self.journal,
+            self.request_log,
             self.manifest,
             self.installations,
             lambda: self.url,
         )
-        self.workplaces: dict[str, WorkspaceDriver] = {TEAM: self}
+        self.workspaces: dict[str, WorkspaceDriver] = {TEAM: self}
         config = self.manifest["oauth_config"]
-        self.installations.begin_with(self.workspace, config["scopes"]["bot"], BOT_TOKEN)
+        self.installations.add_installation(self.workspace, config["scopes"]["bot"], BOT_TOKEN)
         self.redirect_urls: list[str] = list(config.get("redirect_urls") or [])
         self.api = WebApi(
-            self.workplaces,
+            self.workspaces,
             self.installations,
             self.sockets,
             self.manifest,
             lambda: self.url,
             BOT_TOKEN,
             APP_TOKEN,
-            self.journal,
+            self.request_log,
             self._revoked,
         )
         self._install_page = InstallationPage(
-            self.manifest, self.workplaces, self.installations, lambda: self.redirect_urls
+            self.manifest, self.workspaces, self.installations, lambda: self.redirect_urls
         )
         self._runner: web.AppRunner | None = None
         self._posting: asyncio.Task[None] | None = None
@@ -102,35 +104,39 @@ class SlackSimulator(WorkspaceDriver):
         self,
         team: str = "T0ACME",
         name: str = "Acme",
-        people: Iterable[User] | None = None,
+        users: Iterable[User] | None = None,
         channels: Iterable[Channel] | None = None,
         *,
         enterprise: Enterprise | None = None,
     ) -> WorkspaceDriver:
-        """Another workspace, in which the app is not installed yet.
+        """Add a workspace without the app.
 
-        Ids may be the same as in another workspace. Without people and channels it has three of each, of its own.
+        Ids may equal those of another workspace. By default it has three users and three channels of its own.
         """
-        if team in self.workplaces:
+        if team in self.workspaces:
             raise ValueError(f"there is a workspace {team} already")
         workspace = Workspace(
             bot_name(self.manifest),
             self._now,
             team=team,
             name=name,
-            people=people,
+            users=users,
             channels=channels,
             enterprise=enterprise,
         )
-        place = WorkspaceDriver(
-            workspace, self.delivery, self.journal, self.manifest, self.installations, lambda: self.url
+        added = WorkspaceDriver(
+            workspace, self.delivery, self.request_log, self.manifest, self.installations, lambda: self.url
         )
-        if (there := self.installations.of(workspace)) is not None:
-            known = next(one.workspace for one in self.workplaces.values() if there.reaches(one.workspace))
-            workspace.add_bot(known)
-        self.workplaces[team] = place
+        if (installation := self.installations.find(workspace)) is not None:
+            other = next(
+                driver.workspace
+                for driver in self.workspaces.values()
+                if installation.covers(driver.workspace)
+            )
+            workspace.add_bot(other)
+        self.workspaces[team] = added
         self._changed()
-        return place
+        return added
 
     async def install(
         self,
@@ -138,87 +144,89 @@ class SlackSimulator(WorkspaceDriver):
         *,
         team: str = TEAM,
         organisation: bool = False,
-        person: str | None = None,
+        user: str | None = None,
         press: str = "Allow",
     ) -> tuple[int, str]:
-        """Let somebody install the app from its own page, in a workspace or, with `organisation`, in all of its.
+        """Install the app from its own page, as a user does; with `organisation` in the whole organisation.
 
-        Follows it to Slack's page, presses Allow (or Cancel) there, and follows back. Without a person it is the first
-        owner. Returns the status and the text of the last page.
+        Follows the redirects to Slack's page, presses Allow or Cancel, and follows back. The default user is the first
+        owner. Returns the status and text of the last page.
         """
-        workspace = self.workplaces[team].workspace
-        who = workspace.person(person) if person else _owner(workspace)
-        where = team
+        workspace = self.workspaces[team].workspace
+        installer = workspace.find_user(user) if user else _owner(workspace)
+        target = team
         if organisation:
             if workspace.enterprise is None:
                 raise ValueError(f"{workspace.name} is in no organisation")
-            where = workspace.enterprise.id
-        chosen = {"person": who.id, "press": press}
-        return await consent(install_url, self.url + PATH, query={"team": where}, chosen=chosen)
+            target = workspace.enterprise.id
+        form = {"person": installer.id, "press": press}
+        return await give_consent(install_url, self.url + PATH, query={"team": target}, form=form)
 
     def uninstall(self, team: str) -> None:
-        """Take the app away from a workspace or, by its id, from an organisation. Raises KeyError."""
-        installation = self.installations.by_id(team)
-        origin = self._origin_of(installation)
+        """Uninstall the app from a workspace or, by its id, from an organisation. Raises KeyError."""
+        installation = self.installations.get(team)
+        source = self._source_of(installation)
         self.installations.remove(installation)
-        for place in self.workplaces.values():
-            if installation.reaches(place.workspace) and self.installations.of(place.workspace) is None:
-                place.workspace.remove_bot()
-                place.handles.end()
-        self._tell_of_the_end(
-            {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}, origin
+        for driver in self.workspaces.values():
+            if installation.covers(driver.workspace) and self.installations.find(driver.workspace) is None:
+                driver.workspace.remove_bot()
+                driver.handles.expire_all()
+        self._send_uninstall_event(
+            {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}, source
         )
-        self._tell_of_the_end({"type": "app_uninstalled"}, origin)
+        self._send_uninstall_event({"type": "app_uninstalled"}, source)
         self._changed()
 
     def expire_tokens(self, team: str) -> None:
-        """Let the tokens of a workspace or an organisation end now, as if half a day had passed. Raises ValueError."""
-        self.installations.expire(self.installations.by_id(team))
+        """Expire the tokens of a workspace or an organisation, as if 12 hours had passed. Raises ValueError."""
+        self.installations.expire(self.installations.get(team))
 
     def _revoked(self, token: BotToken, last: bool) -> None:
-        """The app has given back a token; with the last one its bot leaves the channels ("auth.revoke")."""
+        """Handle a token that the app revoked; with the last one its bot leaves the channels ("auth.revoke")."""
         installation = token.installation
         if last:
-            for place in self.workplaces.values():
-                if installation.reaches(place.workspace):
-                    place.workspace.remove_bot()
+            for driver in self.workspaces.values():
+                if installation.covers(driver.workspace):
+                    driver.workspace.remove_bot()
         inner = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}
-        self._tell_of_the_end(inner, self._origin_of(installation))
+        self._send_uninstall_event(inner, self._source_of(installation))
 
-    def _origin_of(self, installation: Installation) -> payloads.PayloadSource:
+    def _source_of(self, installation: Installation) -> payloads.PayloadSource:
         workspace = next(
-            one.workspace for one in self.workplaces.values() if installation.reaches(one.workspace)
+            driver.workspace for driver in self.workspaces.values() if installation.covers(driver.workspace)
         )
-        return origin_of(workspace, org_wide=installation.org_wide)
+        return payload_source(workspace, org_wide=installation.org_wide)
 
-    def _tell_of_the_end(self, inner: Mapping[str, Any], origin: payloads.PayloadSource) -> None:
+    def _send_uninstall_event(self, inner: Mapping[str, Any], source: payloads.PayloadSource) -> None:
         if is_subscribed(self.manifest, inner["type"]):
-            self.delivery.event(payloads.uninstall_event(inner, origin))
+            self.delivery.event(payloads.uninstall_event(inner, source))
 
     def _now(self) -> float:
         return self.workspace.clock()
 
     def _changed(self) -> None:
-        for place in self.workplaces.values():
-            place.workspace.changed()
+        for driver in self.workspaces.values():
+            driver.workspace.notify_change()
 
     @property
     def api_url(self) -> str:
-        """What SLACK_API_URL is to be."""
+        """Return the value for SLACK_API_URL."""
         return f"{self.url}/api/"
 
-    async def start(self, port: int = 0, *, also: Callable[[web.Application], None] | None = None) -> Self:
-        """Begin to serve on loopback; `also` may add routes."""
+    async def start(
+        self, port: int = 0, *, add_routes: Callable[[web.Application], None] | None = None
+    ) -> Self:
+        """Start serving on loopback; `add_routes` may add routes."""
         app = web.Application(client_max_size=32 * 1024 * 1024)
         for verb in (app.router.add_get, app.router.add_post):
             verb("/api/{method}", self.api.handle)
         app.router.add_post("/response/{name}", self.api.respond)
         app.router.add_get("/link/", self.sockets.handle)
-        app.router.add_post("/upload/{name}", self._take_file)
-        app.router.add_get("/upload/{name}", self._give_file)
+        app.router.add_post("/upload/{name}", self._receive_file)
+        app.router.add_get("/upload/{name}", self._serve_file)
         self._install_page.add_routes(app)
-        if also is not None:
-            also(app)
+        if add_routes is not None:
+            add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -228,7 +236,7 @@ class SlackSimulator(WorkspaceDriver):
         return self
 
     async def close(self) -> None:
-        """End."""
+        """Stop everything."""
         if self._posting is not None:
             self._posting.cancel()
         self.api.faults.clear()
@@ -238,16 +246,16 @@ class SlackSimulator(WorkspaceDriver):
             await self._runner.cleanup()
 
     async def _post_scheduled(self) -> None:
-        """Post what was scheduled, when its time has come."""
+        """Post scheduled messages when they are due."""
         while True:
-            for place in self.workplaces.values():
-                if place.workspace.scheduled:
-                    place.workspace.post_scheduled()
+            for driver in self.workspaces.values():
+                if driver.workspace.scheduled:
+                    driver.workspace.post_scheduled()
             await asyncio.sleep(SCHEDULE_SECONDS)
 
-    async def _take_file(self, request: web.Request) -> web.Response:
+    async def _receive_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        files = self._files_with(name)
+        files = self._find_files(name)
         if files is None:
             return web.Response(status=404)
         if request.content_type.startswith("multipart/"):
@@ -257,20 +265,20 @@ class SlackSimulator(WorkspaceDriver):
             files[name] = await request.read()
         return web.Response(text="OK")
 
-    async def _give_file(self, request: web.Request) -> web.Response:
+    async def _serve_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        files = self._files_with(name)
+        files = self._find_files(name)
         if files is None:
             return web.Response(status=404)
         return web.Response(body=files[name], content_type=_type_of(files[name]))
 
-    def _files_with(self, name: str) -> dict[str, bytes] | None:
-        """The files of the workspace that has one of this name, which is in no address but its own."""
-        found = (one.workspace.files for one in self.workplaces.values())
+    def _find_files(self, name: str) -> dict[str, bytes] | None:
+        """Return the files of the workspace with this file name; names are unique."""
+        found = (driver.workspace.files for driver in self.workspaces.values())
         return next((files for files in found if name in files), None)
 
     def use_http(self, address: str) -> None:
-        """Let requests go to this address, signed, instead of over sockets."""
+        """Send requests to this address, signed, instead of over sockets."""
         for command in self.manifest["features"].get("slash_commands") or []:
             command["url"] = address
         settings = self.manifest["settings"]
@@ -280,20 +288,20 @@ class SlackSimulator(WorkspaceDriver):
 
     @property
     def violations(self) -> list[str]:
-        """Slack's rules that the app has broken so far."""
-        return self.journal.violations
+        """Return the app's violations of Slack's rules so far."""
+        return self.request_log.violations
 
     def fault(self, match: str, kind: Any, **more: Any) -> None:
-        """Let something go wrong with the next calls of a method (a glob)."""
+        """Inject a fault into the next calls of a method (a glob)."""
         self.api.faults.add(Fault(match, kind, **more))
 
     async def wait_for_app(self, *, connections: int = 1, seconds: float = 20) -> None:
-        """Wait until the app has opened its connections. Raises TimeoutError."""
+        """Wait until the app is connected. Raises TimeoutError."""
         await self.sockets.wait_for(connections, seconds)
 
 
 def _owner(workspace: Workspace) -> User:
-    return next(one for one in workspace.people.values() if one.owner and not one.deleted)
+    return next(user for user in workspace.users.values() if user.owner and not user.deleted)
 
 
 def _type_of(content: bytes) -> str:

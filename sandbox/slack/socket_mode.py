@@ -1,4 +1,4 @@
-"""Socket Mode's other end: one-use addresses, up to ten connections, envelopes and their acknowledgements."""
+"""Server side of Socket Mode: single-use addresses, up to ten connections, envelopes and acknowledgements."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-MOST_CONNECTIONS = 10
+MAX_CONNECTIONS = 10
 
 
 @dataclass(eq=False)
 class SocketConnection:
-    """One WebSocket of the app's."""
+    """A WebSocket connection of the app."""
 
     socket: web.WebSocketResponse
     transport: asyncio.Transport | None
@@ -26,25 +26,25 @@ class SocketConnection:
 
 @dataclass
 class SocketModeServer:
-    """All connections of the app; each envelope goes to any one of them."""
+    """All connections of the app; each envelope goes to one of them."""
 
     connections: list[SocketConnection] = field(default_factory=list)
     tickets: set[str] = field(default_factory=set)
     opened: int = 0
     refuse_handshakes: int = 0
-    changed: Callable[[], None] = lambda: None
+    on_change: Callable[[], None] = lambda: None
     _waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _turn: itertools.count[int] = field(default_factory=itertools.count)
-    _came: asyncio.Event = field(default_factory=asyncio.Event)
+    _count_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def new_ticket(self) -> str:
-        """A ticket that opens one connection, once."""
+        """Return a ticket that opens one connection."""
         ticket = secrets.token_hex(16)
         self.tickets.add(ticket)
         return ticket
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """A connection, from its handshake to its end."""
+        """Serve a connection from handshake to end."""
         ticket = request.query.get("ticket", "")
         if ticket not in self.tickets:
             return web.Response(status=408, text="ticket expired")
@@ -55,14 +55,14 @@ class SocketModeServer:
         socket = web.WebSocketResponse(heartbeat=20)
         await socket.prepare(request)
         connection = SocketConnection(socket, request.transport)
-        if len(self.connections) >= MOST_CONNECTIONS:
+        if len(self.connections) >= MAX_CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
             await socket.close()
             return socket
         self.connections.append(connection)
         self.opened += 1
-        self._came.set()
-        self.changed()
+        self._count_changed.set()
+        self.on_change()
         try:
             await socket.send_json(
                 {
@@ -77,17 +77,21 @@ class SocketModeServer:
                     self._take_acknowledgement(message.data)
         finally:
             self.connections.remove(connection)
-            self.changed()
+            self.on_change()
         return socket
 
     async def send(
         self, kind: str, payload: Any, *, retry: tuple[int, str] | None = None
     ) -> asyncio.Future[dict[str, Any]]:
-        """Hand an envelope to one of the connections; the future is its acknowledgement's payload.
+        """Send an envelope over one of the connections; the future holds the payload of its acknowledgement.
 
-        Raises ConnectionError where the app has none.
+        Raises ConnectionError without a connection.
         """
-        open_ones = [one for one in self.connections if not one.draining and not one.socket.closed]
+        open_ones = [
+            connection
+            for connection in self.connections
+            if not connection.draining and not connection.socket.closed
+        ]
         if not open_ones:
             raise ConnectionError("the app has no connection")
         envelope: dict[str, Any] = {
@@ -104,33 +108,33 @@ class SocketModeServer:
         return answer
 
     async def wait_for(self, connections: int, seconds: float) -> None:
-        """Wait until the app has so many connections. Raises TimeoutError."""
+        """Wait for this number of connections. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while len(self.connections) < connections:
-                self._came.clear()
-                await self._came.wait()
+                self._count_changed.clear()
+                await self._count_changed.wait()
 
     async def wait_for_opened(self, times: int, seconds: float) -> None:
-        """Wait until connections were opened so many times in all. Raises TimeoutError."""
+        """Wait until connections were opened this many times in total. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while self.opened < times:
-                self._came.clear()
-                await self._came.wait()
+                self._count_changed.clear()
+                await self._count_changed.wait()
 
     async def disconnect(self, reason: str) -> None:
-        """Ask every connection to be opened anew: `warning` beforehand, or `refresh_requested` now."""
+        """Ask the app to reconnect: `warning` in advance, or `refresh_requested` now."""
         for connection in list(self.connections):
             await connection.socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {}})
             connection.draining = reason != "warning"
 
     async def drop(self) -> None:
-        """Break every connection without a word."""
+        """Break every connection without a close frame."""
         for connection in list(self.connections):
             if connection.transport is not None:
                 connection.transport.abort()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         for connection in list(self.connections):
             await connection.socket.close()
 

@@ -1,4 +1,4 @@
-"""A channel as a person sees it, in plain text. Pure; no I/O."""
+"""A channel as a user sees it, in plain text. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sandbox.slack.models import Channel, OpenView, Post
 from sandbox.slack.users import User
-from sandbox.slack.workspace import Channel, OpenView, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
 _MENTION = re.compile(r"<@(\w+)>")
-# Bold loses its asterisks; code keeps them.
+# Bold text loses its asterisks; code keeps them.
 _BOLD = re.compile(r"(`[^`]*`)|\*(.*?)\*")
 _GROUP = re.compile(r"<!subteam\^(\w+)(?:\|[^>]*)?>")
 _CHANNEL = re.compile(r"<#(\w+)>")
@@ -21,25 +21,25 @@ _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
 def transcript(channel: Channel, viewer: User, names: Mapping[str, str]) -> str:
-    """Everything in the channel that the viewer sees, oldest first."""
-    seen = [post for post in channel.posts if post.only_for in (None, viewer.id)]
-    return "\n\n".join("\n".join(_post(post, names)) for post in seen)
+    """Return the visible messages of a channel, oldest first."""
+    visible = [post for post in channel.posts if post.only_for in (None, viewer.id)]
+    return "\n\n".join("\n".join(_post(post, names)) for post in visible)
 
 
 def message_text(post: Post, names: Mapping[str, str]) -> str:
-    """What a message says, with what can be pressed in square brackets."""
+    """Return the text of a message, with buttons in square brackets."""
     lines = [line for block in post.blocks for line in _block(block)] if post.blocks else [post.text]
-    below = [block for one in post.attachments for block in one.get("blocks") or []]
+    below = [block for attachment in post.attachments for block in attachment.get("blocks") or []]
     lines += [f"▏ {line}" for block in below for text in _block(block) for line in text.split("\n")]
-    lines += [f"(file: {one['title']})" for one in post.files]
-    return "\n".join(_readable(line, names) for line in lines)
+    lines += [f"(file: {file['title']})" for file in post.files]
+    return "\n".join(_plain_text(line, names) for line in lines)
 
 
 def modal_text(opened: OpenView, names: Mapping[str, str]) -> str:
-    """What a modal says."""
+    """Return the text of a modal."""
     lines = [f"┌─ {opened.view['title']['text']}"]
     for block in opened.view["blocks"]:
-        lines += [f"│ {_readable(line, names)}" for text in _block(block) for line in text.split("\n")]
+        lines += [f"│ {_plain_text(line, names)}" for text in _block(block) for line in text.split("\n")]
         if block.get("block_id") in opened.errors:
             lines.append(f"│   ! {opened.errors[block['block_id']]}")
     if "" in opened.errors:
@@ -49,17 +49,19 @@ def modal_text(opened: OpenView, names: Mapping[str, str]) -> str:
 
 
 def home_text(view: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """What a Home says."""
-    return "\n".join(_readable(line, names) for block in view["blocks"] for line in _block(block))
+    """Return the text of a Home view."""
+    return "\n".join(_plain_text(line, names) for block in view["blocks"] for line in _block(block))
 
 
 def _post(post: Post, names: Mapping[str, str]) -> Iterator[str]:
-    who = names.get(post.user, "Slackbot")
+    author = names.get(post.user, "Slackbot")
     clock = datetime.fromtimestamp(float(post.ts), UTC).strftime("%H:%M")
-    notes = [note for note, is_so in (("only you see this", post.only_for), ("edited", post.edited)) if is_so]
+    notes = [
+        note for note, is_so in (("only visible to you", post.only_for), ("edited", post.edited)) if is_so
+    ]
     thread = "  ↳ " if post.thread_ts and post.thread_ts != post.ts else ""
     noted = f"  ({', '.join(notes)})" if notes else ""
-    yield f"{thread}{who}  {clock}{noted}"
+    yield f"{thread}{author}  {clock}{noted}"
     for line in message_text(post, names).split("\n"):
         yield f"{thread and '    '}  {line}"
 
@@ -75,11 +77,13 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
         case "header":
             yield block["text"]["text"].upper()
         case "context":
-            yield "  ".join(one.get("text") or one.get("alt_text", "") for one in block["elements"])
+            yield "  ".join(
+                element.get("text") or element.get("alt_text", "") for element in block["elements"]
+            )
         case "divider":
             yield "─" * 20
         case "actions":
-            yield " ".join(_element(one) for one in block["elements"])
+            yield " ".join(_element(element) for element in block["elements"])
         case "image":
             yield f"(picture: {block['alt_text']})"
         case "input":
@@ -95,13 +99,13 @@ def _element(element: Mapping[str, Any]) -> str:
         return " / ".join(option["text"]["text"] for option in element["options"])
     if element["type"] == "plain_text_input":
         return f"‹{element.get('initial_value') or ''}›"
-    held = (
+    selected = (
         [element["initial_option"]] if "initial_option" in element else element.get("initial_options") or []
     )
-    return f"‹{', '.join(one['text']['text'] for one in held)}›" if held else f"[{element['type']}]"
+    return f"‹{', '.join(item['text']['text'] for item in selected)}›" if selected else f"[{element['type']}]"
 
 
-def _readable(text: str, names: Mapping[str, str]) -> str:
+def _plain_text(text: str, names: Mapping[str, str]) -> str:
     text = _DATE.sub(r"\2", text)
     text = _MENTION.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
     text = _GROUP.sub(lambda match: f"@{names.get(match[1], match[1])}", text)

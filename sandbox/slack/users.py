@@ -1,4 +1,4 @@
-"""Who there is: people, user groups, and the organisation that several workspaces may belong to."""
+"""Users, user groups, and the organisation that several workspaces may belong to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class User:
-    """Somebody with an account; `deleted` once they have left.
+    """A user; `deleted` after deactivation.
 
-    `home` is the workspace that they are of, where it is another: of another company (Slack Connect), or of the same
-    organisation; `organisation` is the Enterprise Grid organisation of that workspace. A `single_channel` guest is also
-    a `guest`. A `stranger` is of another company, and in no channel that the app can see.
+    `home` is their own workspace if it is another one: of another company (Slack Connect), or of the same organisation;
+    `organisation` is the Enterprise Grid organisation of that workspace. A `single_channel` guest is also a `guest`. A
+    `stranger` is of another company and in no channel that the app can see.
     """
 
     id: str
@@ -29,23 +29,23 @@ class User:
 
     @property
     def workspace(self) -> str:
-        """The workspace that they are of, where it is not this one; "" where it is."""
+        """Return the user's own workspace if it is another one; "" otherwise."""
         return self.home or ("T0ELSEWHERE" if self.stranger else "")
 
     @property
     def email(self) -> str:
-        """Their e-mail address."""
+        """Return the e-mail address."""
         return f"{self.name}@example.com"
 
     @property
     def is_admin(self) -> bool:
-        """Whether they are an admin or an owner."""
+        """Return whether the user is an admin or an owner."""
         return self.admin or self.owner
 
 
 @dataclass
 class UserGroup:
-    """A user group; `date_delete` is when it was disabled, 0 while it is not."""
+    """A user group; `date_delete` is when it was disabled, 0 if it is active."""
 
     id: str
     handle: str

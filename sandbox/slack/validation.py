@@ -1,4 +1,4 @@
-"""What Slack refuses, in Slack's own words."""
+"""Validation with Slack's own error messages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from sandbox.slack.block_kit import Home, MessageBlocks, OptionsResponse, View
 
-MOST_BLOCK_CHARACTERS = 13_200
-LARGEST_VIEW = 250_000
-MOST_MARKDOWN = 12_000
-MOST_ATTACHMENTS = 100
-# Names of union members stand in pydantic's path, but in no JSON pointer.
+MAX_BLOCK_CHARACTERS = 13_200
+MAX_VIEW_BYTES = 250_000
+MAX_MARKDOWN = 12_000
+MAX_ATTACHMENTS = 100
+# pydantic's paths contain names of union members, JSON pointers do not.
 _NOT_IN_POINTERS = frozenset(
     """
     section header context divider actions image input rich_text markdown table button overflow checkboxes
@@ -28,7 +28,7 @@ _NOT_IN_POINTERS = frozenset(
 
 
 class SlackError(Exception):
-    """An answer `{"ok": false, "error": …}`."""
+    """A response `{"ok": false, "error": …}`."""
 
     def __init__(self, error: str, *messages: str, **more: Any) -> None:
         self.error = error
@@ -40,33 +40,36 @@ class SlackError(Exception):
 
 
 def validate_blocks(blocks: Any) -> list[dict[str, Any]]:
-    """A message's blocks, each with a block_id. Raises SlackError."""
+    """Return a message's blocks, each with a block_id. Raises SlackError."""
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     _validate(MessageBlocks, {"blocks": blocks}, "invalid_blocks")
-    if sum(_length(block) for block in blocks if block["type"] != "markdown") > MOST_BLOCK_CHARACTERS:
+    if sum(_length(block) for block in blocks if block["type"] != "markdown") > MAX_BLOCK_CHARACTERS:
         raise SlackError("msg_blocks_too_long")
-    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MOST_MARKDOWN:
+    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:
         raise SlackError(
-            "invalid_blocks", f"must be less than {MOST_MARKDOWN + 1} characters in all markdown blocks"
+            "invalid_blocks", f"must be less than {MAX_MARKDOWN + 1} characters in all markdown blocks"
         )
     if sum(block["type"] == "table" for block in blocks) > 1:
         raise SlackError("invalid_attachments", "only_one_table_allowed")
     return _with_block_ids(blocks)
 
 
-def check_attachments(attachments: Any) -> list[dict[str, Any]]:
-    """A message's attachments, or the previews of links. Raises SlackError."""
-    if not isinstance(attachments, list) or not all(isinstance(one, dict) for one in attachments):
+def validate_attachments(attachments: Any) -> list[dict[str, Any]]:
+    """Return a message's attachments, or the previews of links. Raises SlackError."""
+    if not isinstance(attachments, list) or not all(
+        isinstance(attachment, dict) for attachment in attachments
+    ):
         raise SlackError("invalid_attachments")
-    if len(attachments) > MOST_ATTACHMENTS:
+    if len(attachments) > MAX_ATTACHMENTS:
         raise SlackError("too_many_attachments")
     return [
-        one | ({"blocks": validate_blocks(one["blocks"])} if one.get("blocks") else {}) for one in attachments
+        attachment | ({"blocks": validate_blocks(attachment["blocks"])} if attachment.get("blocks") else {})
+        for attachment in attachments
     ]
 
 
-# What a parameter's type means in JSON; every other one, such as a person's, is a text.
+# The JSON type by parameter type; all others, for example a user's, are strings.
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
@@ -80,29 +83,29 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def parameters_of(declared: Any) -> dict[str, dict[str, Any]]:
-    """A step's parameters by name, each with `is_required`.
+def declared_parameters(declared: Any) -> dict[str, dict[str, Any]]:
+    """Return a step's parameters by name, each with `is_required`.
 
-    A manifest has them in `properties` beside a list of those that are `required` (the published schema), or as they
-    are, each with its own `is_required` (the manifests of Slack's templates).
+    A manifest has them in `properties` beside a list `required` (the published schema), or directly, each with its own
+    `is_required` (the manifests of Slack's templates).
     """
     declared = declared or {}
     nested = declared.get("properties")
     if not isinstance(nested, dict) or isinstance(nested.get("type"), str):
-        return {name: {"is_required": False, **one} for name, one in declared.items()}
+        return {name: {"is_required": False, **value} for name, value in declared.items()}
     required = declared.get("required") or []
-    return {name: {"is_required": name in required, **one} for name, one in nested.items()}
+    return {name: {"is_required": name in required, **value} for name, value in nested.items()}
 
 
-def check_parameters(given: Any, declared: Any) -> None:
-    """What a workflow's step is given, or gives, against the manifest. Raises SlackError."""
-    parameters = parameters_of(declared)
+def validate_parameters(values: Any, declared: Any) -> None:
+    """Check a workflow step's inputs or outputs against the manifest. Raises SlackError."""
+    parameters = declared_parameters(declared)
     problems = [
         f"missing required parameter {name}"
         for name, one in parameters.items()
-        if one["is_required"] and name not in given
+        if one["is_required"] and name not in values
     ]
-    for name, value in given.items():
+    for name, value in values.items():
         wanted = parameters.get(name, {}).get("type")
         if wanted is None:
             problems.append(f"unknown parameter {name}")
@@ -115,62 +118,62 @@ def check_parameters(given: Any, declared: Any) -> None:
 
 
 def validate_view(view: Any, *, home: bool = False) -> dict[str, Any]:
-    """A modal's view, or a Home's, with block_ids. Raises SlackError."""
+    """Return the view of a modal or Home with block_ids. Raises SlackError."""
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "must be a valid view [json-pointer:/view]")
-    if len(json.dumps(view).encode()) > LARGEST_VIEW:
+    if len(json.dumps(view).encode()) > MAX_VIEW_BYTES:
         raise SlackError("view_too_large")
     _validate(Home if home else View, view, "invalid_arguments", "/view")
     return {**view, "blocks": _with_block_ids(view["blocks"])}
 
 
-def check_options(answer: Any) -> list[Any]:
-    """What an external select is to offer: options, or groups of them. Raises SlackError."""
-    _validate(OptionsResponse, answer, "invalid_options")
-    return list(answer.get("options") or answer.get("option_groups") or [])
+def validate_options(response: Any) -> list[Any]:
+    """Return the options or option groups of an external select. Raises SlackError."""
+    _validate(OptionsResponse, response, "invalid_options")
+    return list(response.get("options") or response.get("option_groups") or [])
 
 
 def _validate(model: type[BaseModel], value: Any, error: str, prefix: str = "") -> None:
     try:
         model.model_validate(value)
     except ValidationError as problem:
-        raise SlackError(error, *(_in_words(one, prefix) for one in problem.errors())) from problem
+        raise SlackError(error, *(_describe_error(error, prefix) for error in problem.errors())) from problem
 
 
-def _in_words(problem: Any, prefix: str) -> str:
-    places = [str(place) for place in problem["loc"] if place not in _NOT_IN_POINTERS]
+def _describe_error(problem: Any, prefix: str) -> str:
+    places = [str(index) for index in problem["loc"] if index not in _NOT_IN_POINTERS]
     limits = problem.get("ctx") or {}
     match problem["type"]:
         case "string_too_long":
-            words = f"must be less than {limits['max_length'] + 1} characters"
+            message = f"must be less than {limits['max_length'] + 1} characters"
         case "text_too_long":
-            words = f"must be less than {limits['max_length'] + 1} characters"
+            message = f"must be less than {limits['max_length'] + 1} characters"
             places.append("text")
         case "string_too_short":
-            words = f"must be more than {limits['min_length'] - 1} characters"
+            message = f"must be more than {limits['min_length'] - 1} characters"
         case "too_long":
-            words = f"no more than {limits['max_length']} items allowed"
+            message = f"no more than {limits['max_length']} items allowed"
         case "too_short":
-            words = f"no fewer than {limits['min_length']} items allowed"
+            message = f"no fewer than {limits['min_length']} items allowed"
         case "missing":
-            words = f"missing required field: {places.pop()}"
+            message = f"missing required field: {places.pop()}"
         case "extra_forbidden":
-            words = f"invalid additional property: {places.pop()}"
+            message = f"invalid additional property: {places.pop()}"
         case "union_tag_invalid":
-            words = f"unsupported type: {limits.get('tag')}"
+            message = f"unsupported type: {limits.get('tag')}"
         case "image_not_found":
-            words = "downloading image failed"
+            message = "downloading image failed"
             places.append("image_url")
         case "value_error":
-            words = str(problem["msg"]).removeprefix("Value error, ")
+            message = str(problem["msg"]).removeprefix("Value error, ")
         case _:
-            words = "failed to match all allowed schemas"
-    return f"{words} [json-pointer:{prefix}/{'/'.join(places)}]"
+            message = "failed to match all allowed schemas"
+    return f"{message} [json-pointer:{prefix}/{'/'.join(places)}]"
 
 
 def _with_block_ids(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     named = [
-        {**block, "block_id": block.get("block_id") or f"b{place}"} for place, block in enumerate(blocks)
+        {**block, "block_id": block.get("block_id") or f"b{index}"} for index, block in enumerate(blocks)
     ]
     if len({block["block_id"] for block in named}) < len(named):
         raise SlackError("invalid_blocks", "`block_id` must be unique")
@@ -178,7 +181,7 @@ def _with_block_ids(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _length(value: Any) -> int:
-    """The characters of all texts in a block."""
+    """Return the total length of all texts in a block."""
     if isinstance(value, dict):
         return sum(
             len(inner) if name == "text" and isinstance(inner, str) else _length(inner)

@@ -1,4 +1,4 @@
-"""The Web API's outside: tokens, scopes, rates, faults, forms and JSON, and the response addresses."""
+"""The Web API server: tokens, scopes, rate limits, faults, forms and JSON, and response URLs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aiohttp import web
 
 from sandbox.faults import Fault, FaultInjector
 from sandbox.request_log import RequestLog
-from sandbox.slack.arguments import flag, parse_json
+from sandbox.slack.arguments import parse_json, read_flag
 from sandbox.slack.installations import BotToken, Installation, Installations
+from sandbox.slack.models import APP, FunctionExecution
 from sandbox.slack.rate_limits import RateLimits
 from sandbox.slack.response_urls import apply_response
 from sandbox.slack.socket_mode import SocketModeServer
 from sandbox.slack.validation import SlackError
 from sandbox.slack.web_api_methods import FORM_ONLY, METHODS, WebApiMethods
-from sandbox.slack.workspace import APP, FunctionExecution
 from sandbox.slack.workspace_driver import WorkspaceDriver
 
 _UNESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:|tel:)|<(?=[^>]*$)")
-# Errors that come from a careful app, too: the world changed between its looking and its asking.
-HAPPEN_TO_ANYBODY = frozenset(
+# Errors that a correct app gets, too: the state changed between its calls.
+EXPECTED_ERRORS = frozenset(
     {
         "channel_not_found",
         "is_archived",
@@ -57,8 +57,8 @@ HAPPEN_TO_ANYBODY = frozenset(
 )
 
 
-# Without a workspace named, an organisation's token can't say which one is meant (docs.slack.dev, "usergroups.list").
-_TEAM_NEEDED = frozenset(
+# Methods that need team_id with an organisation's token (docs.slack.dev, "usergroups.list").
+_METHODS_WITH_TEAM_ID = frozenset(
     {
         "conversations.create",
         "conversations.list",
@@ -68,13 +68,13 @@ _TEAM_NEEDED = frozenset(
         "users.list",
     }
 )
-# What the inspector does not show.
+# Hidden in the inspector.
 _SECRETS = frozenset({"token", "client_secret", "code", "access_token", "refresh_token"})
 
 
 @dataclass
 class _AuthorizedCall:
-    """A call that may be answered, and whose allowance it takes from."""
+    """An authorized call, and the rate limits that it counts against."""
 
     answer: Callable[[], dict[str, Any]]
     rates: RateLimits
@@ -84,74 +84,76 @@ class _AuthorizedCall:
 
 @dataclass
 class WebApi:
-    """Answers `/api/…` and `/response/…`; what breaks one of Slack's rules is noted in the journal.
+    """Serves `/api/…` and `/response/…`; violations of Slack's rules go to the request log.
 
-    A call goes to the workspace whose token it carries. `revoked` hears of a token that was revoked, and whether it
-    was its installation's last. `methods` and `scopes` are those of the token that the app has from the start.
+    A call goes to the workspace of its token. `revoked` is called with a revoked token and whether it was its
+    installation's last. `methods` and `scopes` are those of the app's initial token.
     """
 
-    workplaces: Mapping[str, WorkspaceDriver]
+    workspaces: Mapping[str, WorkspaceDriver]
     installations: Installations
     sockets: SocketModeServer
     manifest: Mapping[str, Any]
     base_url: Callable[[], str]
     bot_token: str
     app_token: str
-    journal: RequestLog
+    request_log: RequestLog
     revoked: Callable[[BotToken, bool], None] = lambda *_: None
     faults: FaultInjector = field(default_factory=FaultInjector)
-    rates: RateLimits = field(default_factory=RateLimits)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
 
     @property
     def methods(self) -> WebApiMethods:
-        """The methods as that token calls them."""
-        return self._methods(self._first, next(self._reached(self._first)))
+        """Return the methods for the initial token."""
+        return self._methods(self._initial_token, next(self._workspaces_of(self._initial_token)))
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What that token may do."""
-        return self._first.scopes
+        """Return the scopes of the initial token."""
+        return self._initial_token.scopes
 
     @scopes.setter
     def scopes(self, scopes: frozenset[str]) -> None:
-        self._first.scopes = scopes
+        self._initial_token.scopes = scopes
 
     @property
-    def _first(self) -> Installation:
+    def _initial_token(self) -> Installation:
         return self.installations.tokens[self.bot_token].installation
 
-    def _reached(self, installation: Installation) -> Iterator[WorkspaceDriver]:
-        return (place for place in self.workplaces.values() if installation.reaches(place.workspace))
+    def _workspaces_of(self, installation: Installation) -> Iterator[WorkspaceDriver]:
+        return (driver for driver in self.workspaces.values() if installation.covers(driver.workspace))
 
     def _methods(
-        self, installation: Installation, place: WorkspaceDriver, run: FunctionExecution | None = None
+        self, installation: Installation, driver: WorkspaceDriver, run: FunctionExecution | None = None
     ) -> WebApiMethods:
         return WebApiMethods(
-            place.workspace,
-            place.handles,
+            driver.workspace,
+            driver.handles,
             installation,
             self.base_url,
-            [one.workspace for one in self._reached(installation)],
+            [item.workspace for item in self._workspaces_of(installation)],
             bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled")),
             self.manifest.get("functions") or {},
             run,
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """A method call."""
+        """Handle a method call."""
         method = request.match_info["method"]
         arguments, unreadable = await _arguments(method, request)
-        entry = self.journal.open_entry("app → Slack", method, _shown(arguments))
+        entry = self.request_log.open_entry("app → Slack", method, _without_secrets(arguments))
         fault = self.faults.take(method)
-        if (faulty := await _before(fault, request)) is not None:
-            self.journal.close_entry(entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status)
+        if (faulty := await _apply_fault(fault, request)) is not None:
+            self.request_log.close_entry(
+                entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status
+            )
             return faulty
-        status, answer, headers, broken = self._answer(method, arguments, request, fault, unreadable)
-        shown = answer if method != "oauth.v2.access" else _shown(answer)
-        self.journal.close_entry(entry, shown, status=status, broken=broken)
+        status, result, headers, violations = self._answer(method, arguments, request, fault, unreadable)
+        shown = result if method != "oauth.v2.access" else _without_secrets(result)
+        self.request_log.close_entry(entry, shown, status=status, violations=violations)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
-        return web.json_response(answer, status=status, headers=headers)
+        return web.json_response(result, status=status, headers=headers)
 
     def _answer(
         self,
@@ -161,9 +163,9 @@ class WebApi:
         fault: Fault | None,
         unreadable: SlackError | None,
     ) -> tuple[int, dict[str, Any], dict[str, str], list[str]]:
-        call = self._admit(method, arguments, request)
+        call = self._authorize(method, arguments, request)
         headers = {"X-OAuth-Scopes": ",".join(sorted(call.scopes))} if call.scopes is not None else {}
-        wait = call.rates.wait(method, call.channel)
+        wait = call.rates.retry_after(method, call.channel)
         if fault is not None and fault.kind == "ratelimited":
             wait = max(int(fault.seconds), 1)
         if wait:
@@ -176,47 +178,47 @@ class WebApi:
             return 200, {"ok": True, **call.answer()}, headers, unescaped(arguments)
         except SlackError as error:
             asked_for = method == "api.test"
-            expected = error.error in HAPPEN_TO_ANYBODY or fault is not None or asked_for
+            expected = error.error in EXPECTED_ERRORS or fault is not None or asked_for
             return 200, error.body, headers, [] if expected else [str(error)]
 
-    def _admit(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _AuthorizedCall:
-        """Who calls, and what answers them."""
+    def _authorize(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _AuthorizedCall:
+        """Authorize a call and find its method."""
         try:
             if method == "oauth.v2.access":
-                given = dict(arguments) | _basic(request)
-                return _AuthorizedCall(lambda: self.installations.exchange(given), self.rates)
+                given = dict(arguments) | _basic_credentials(request)
+                return _AuthorizedCall(lambda: self.installations.exchange(given), self.rate_limits)
             authorization = request.headers.get("Authorization", "")
-            text = authorization.removeprefix("Bearer ").strip() or _token_in(arguments)
+            text = authorization.removeprefix("Bearer ").strip() or _token_argument(arguments)
             known = method in METHODS or method in ("apps.connections.open", "auth.revoke")
             if not known:
                 raise SlackError("unknown_method", req_method=method)
             if method == "api.test":
-                return _AuthorizedCall(lambda: self.methods.api_test(arguments), self.rates)
+                return _AuthorizedCall(lambda: self.methods.api_test(arguments), self.rate_limits)
             if not text:
                 raise SlackError("not_authed")
             if method == "apps.connections.open":
                 return self._open_connection(text)
             if text == self.app_token:
                 raise SlackError("not_allowed_token_type")
-            token = self.installations.admit(text)
-            place = self._place(token.installation, method, arguments)
+            token = self.installations.authorize(text)
+            driver = self._find_workspace(token.installation, method, arguments)
         except SlackError as error:
-            return _AuthorizedCall(_refusing(error), self.rates)
+            return _AuthorizedCall(_raise_later(error), self.rate_limits)
         scopes = token.installation.scopes
         if method == "auth.revoke":
-            return _AuthorizedCall(lambda: self._revoke(token, arguments), place.rates, scopes)
+            return _AuthorizedCall(lambda: self._revoke(token, arguments), driver.rate_limits, scopes)
         name, scope = METHODS[method]
         if scope is not None and scope not in scopes:
             missing = SlackError("missing_scope", needed=scope, provided=",".join(sorted(scopes)))
-            return _AuthorizedCall(_refusing(missing), place.rates, scopes)
-        answer = getattr(self._methods(token.installation, place, token.run), name)
-        channel = place.workspace.resolve(str(arguments.get("channel") or ""))
+            return _AuthorizedCall(_raise_later(missing), driver.rate_limits, scopes)
+        result = getattr(self._methods(token.installation, driver, token.execution), name)
+        channel = driver.workspace.resolve_channel(str(arguments.get("channel") or ""))
         return _AuthorizedCall(
-            lambda: answer(arguments), place.rates, scopes, channel.id if channel is not None else ""
+            lambda: result(arguments), driver.rate_limits, scopes, channel.id if channel is not None else ""
         )
 
     def _open_connection(self, text: str) -> _AuthorizedCall:
-        """apps.connections.open: the app's own token, whatever workspaces it is in."""
+        """apps.connections.open: needs the app-level token, which is independent of workspaces."""
         if text != self.app_token:
             known = text in self.installations.tokens
             raise SlackError("not_allowed_token_type" if known else "invalid_auth")
@@ -225,66 +227,69 @@ class WebApi:
         def answer() -> dict[str, Any]:
             return {"url": f"{url}/link/?ticket={self.sockets.new_ticket()}&app_id={APP}"}
 
-        return _AuthorizedCall(answer, self.rates)
+        return _AuthorizedCall(answer, self.rate_limits)
 
     def _revoke(self, token: BotToken, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """auth.revoke; with `test` nothing happens."""
-        if flag(arguments, "test"):
+        """auth.revoke; nothing happens with `test`."""
+        if read_flag(arguments, "test"):
             return {"revoked": False}
         self.revoked(token, self.installations.revoke(token))
         return {"revoked": True}
 
-    def _place(
+    def _find_workspace(
         self, installation: Installation, method: str, arguments: Mapping[str, Any]
     ) -> WorkspaceDriver:
-        """Which of a token's workspaces is meant. Raises SlackError.
+        """Return the workspace of a call. Raises SlackError.
 
-        A workspace's own token has one, whatever `team_id` says; an organisation's names it, or something in it.
+        A workspace's own token has one, whatever `team_id` says; for an organisation's token it is named by `team_id`
+        or by something in it.
         """
-        places = list(self._reached(installation))
+        drivers = list(self._workspaces_of(installation))
         if not installation.org_wide:
-            return places[0]
+            return drivers[0]
         if team := arguments.get("team_id"):
-            for place in places:
-                if place.workspace.team == team:
-                    return place
+            for driver in drivers:
+                if driver.workspace.team == team:
+                    return driver
             raise SlackError("team_access_not_granted")
-        if method in _TEAM_NEEDED:
+        if method in _METHODS_WITH_TEAM_ID:
             raise SlackError("missing_argument", "team_id is needed with an organisation's token")
-        return next((place for place in places if place.has(arguments)), places[0])
+        return next((driver for driver in drivers if driver.has(arguments)), drivers[0])
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
-        """A message to a response_url."""
+        """Handle a message to a response_url."""
         text = (await request.read()).decode("utf-8", "replace")
-        entry = self.journal.open_entry("app → Slack", "response_url", _loaded(text))
+        entry = self.request_log.open_entry("app → Slack", "response_url", _parse_json(text))
         fault = self.faults.take("response_url")
-        if (faulty := await _before(fault, request)) is not None:
-            self.journal.close_entry(entry, "(fault)", status=faulty.status)
+        if (faulty := await _apply_fault(fault, request)) is not None:
+            self.request_log.close_entry(entry, "(fault)", status=faulty.status)
             return faulty
-        status, broken = 200, []
+        status, violations = 200, []
         try:
             content = parse_json(text)
             if not isinstance(content, dict):
                 raise SlackError("invalid_payload", "the body is no object")
             name = request.match_info["name"]
-            place = next((one for one in self.workplaces.values() if one.handles.knows_response(name)), None)
-            if place is None:
+            target = next(
+                (driver for driver in self.workspaces.values() if driver.handles.has_response_url(name)), None
+            )
+            if target is None:
                 raise SlackError("no_such_response_url")
-            answer = apply_response(place.workspace, place.handles.use_response(name), content)
-            broken = unescaped(content)
+            result = apply_response(target.workspace, target.handles.use_response_url(name), content)
+            violations = unescaped(content)
         except SlackError as error:
-            status, answer = 404 if error.error == "expired_url" else 400, error.body
-            broken = [] if error.error in HAPPEN_TO_ANYBODY else [str(error)]
+            status, result = 404 if error.error == "expired_url" else 400, error.body
+            violations = [] if error.error in EXPECTED_ERRORS else [str(error)]
         except ValueError:
-            status, answer = 400, {"ok": False, "error": "invalid_payload"}
-            broken = ["the body is no JSON"]
-        self.journal.close_entry(entry, answer, status=status, broken=broken)
-        return web.json_response(answer, status=status)
+            status, result = 400, {"ok": False, "error": "invalid_payload"}
+            violations = ["the body is no JSON"]
+        self.request_log.close_entry(entry, result, status=status, violations=violations)
+        return web.json_response(result, status=status)
 
 
 def unescaped(content: Mapping[str, Any]) -> list[str]:
-    """Texts of a message in which an ampersand or an angle bracket is neither escaped nor Slack's own markup."""
-    texts = [str(content.get("text") or ""), *_mrkdwn(_loaded(content.get("blocks")))]
+    """Return the texts of a message with an unescaped ampersand or angle bracket that is not Slack's own markup."""
+    texts = [str(content.get("text") or ""), *_mrkdwn(_parse_json(content.get("blocks")))]
     return [f"unescaped text: {text[:80]}" for text in texts if _UNESCAPED.search(text)]
 
 
@@ -295,20 +300,20 @@ def _mrkdwn(value: Any) -> list[str]:
     return [text for inner in value for text in _mrkdwn(inner)] if isinstance(value, list) else []
 
 
-def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What a call was given, or answered, never its secrets."""
-    return {name: _loaded(value) for name, value in arguments.items() if name not in _SECRETS}
+def _without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments or a response without secrets."""
+    return {name: _parse_json(value) for name, value in arguments.items() if name not in _SECRETS}
 
 
-def _refusing(error: SlackError) -> Callable[[], dict[str, Any]]:
+def _raise_later(error: SlackError) -> Callable[[], dict[str, Any]]:
     def refuse() -> dict[str, Any]:
         raise error
 
     return refuse
 
 
-def _basic(request: web.Request) -> dict[str, str]:
-    """A client's id and secret by HTTP Basic, which Slack asks for rather than the form's."""
+def _basic_credentials(request: web.Request) -> dict[str, str]:
+    """Return client id and secret from HTTP Basic, which Slack prefers to the form."""
     kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "basic":
         return {}
@@ -319,8 +324,8 @@ def _basic(request: web.Request) -> dict[str, str]:
     return {"client_id": client_id, "client_secret": client_secret}
 
 
-def _loaded(value: Any) -> Any:
-    """JSON text as what it says."""
+def _parse_json(value: Any) -> Any:
+    """Return parsed JSON text; anything else unchanged."""
     if not isinstance(value, str) or value[:1] not in ("{", "["):
         return value
     try:
@@ -329,8 +334,8 @@ def _loaded(value: Any) -> Any:
         return value
 
 
-async def _before(fault: Fault | None, request: web.Request) -> web.Response | None:
-    """What a fault does before the request is looked at."""
+async def _apply_fault(fault: Fault | None, request: web.Request) -> web.Response | None:
+    """Apply a fault before the request is processed."""
     if fault is None:
         return None
     if fault.kind == "dropped":
@@ -338,7 +343,7 @@ async def _before(fault: Fault | None, request: web.Request) -> web.Response | N
     if fault.kind == "slow":
         await asyncio.sleep(fault.seconds)
     if fault.kind == "held":
-        await fault.let_go.wait()
+        await fault.released.wait()
     if fault.kind == "status":
         return web.Response(status=fault.status, text="")
     if fault.kind == "html":
@@ -353,7 +358,7 @@ def _break(request: web.Request) -> None:
 
 
 async def _arguments(method: str, request: web.Request) -> tuple[dict[str, Any], SlackError | None]:
-    """Query, form, multipart and JSON, which most methods take, and what is wrong with the body, if anything is."""
+    """Return the arguments from query, form, multipart or JSON, and the error of the body, if any."""
     arguments: dict[str, Any] = dict(request.query)
     if request.method != "POST":
         return arguments, None
@@ -374,7 +379,7 @@ async def _arguments(method: str, request: web.Request) -> tuple[dict[str, Any],
     return arguments | {name: value for name, value in form.items() if isinstance(value, str)}, None
 
 
-def _token_in(arguments: Mapping[str, Any]) -> str:
-    """The token that came as an argument; "" where there is none."""
+def _token_argument(arguments: Mapping[str, Any]) -> str:
+    """Return the token argument; "" without one."""
     token = arguments.get("token")
     return token if isinstance(token, str) else ""

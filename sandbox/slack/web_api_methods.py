@@ -1,4 +1,4 @@
-"""The Web API methods that the sandbox has, each with the errors that its page on docs.slack.dev names."""
+"""Web API methods of the sandbox, each with the errors that its page on docs.slack.dev documents."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.slack.arguments import Arguments, needed, structure, text, whole_number
+from sandbox.slack.arguments import Arguments, read_integer, read_json, read_required_text, read_text
 from sandbox.slack.chat_methods import CHAT_METHODS, ChatMethods
 from sandbox.slack.conversation_methods import CONVERSATION_METHODS, ConversationMethods
+from sandbox.slack.models import FunctionExecution, OpenView, Post, Upload
 from sandbox.slack.reaction_methods import REACTION_METHODS, ReactionMethods
 from sandbox.slack.user_methods import USER_METHODS, UserMethods
-from sandbox.slack.validation import SlackError, check_parameters, validate_view
-from sandbox.slack.workspace import FunctionExecution, OpenView, Post, Upload
+from sandbox.slack.validation import SlackError, validate_parameters, validate_view
 
-MOST_VIEWS = 3
-LARGEST_FILE = 999_999_999
+MAX_VIEWS = 3
+MAX_FILE_SIZE = 999_999_999
 
 
 class WebApiMethods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
-    """Answers the methods in one workspace."""
+    """The methods in one workspace."""
 
     def api_test(self, arguments: Arguments) -> dict[str, Any]:
-        """api.test: what it was given, or the error that was asked for."""
+        """api.test: its arguments, or the requested error."""
         given = {name: value for name, value in arguments.items() if name != "token"}
         args = {"args": given} if given else {}
-        if error := text(arguments, "error"):
+        if error := read_text(arguments, "error"):
             raise SlackError(error, **args)
         return args
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
-        """auth.test: of an organisation's token, the organisation."""
+        """auth.test: for an organisation's token, the organisation."""
         workspace, enterprise = self.workspace, self.workspace.enterprise
         whole = enterprise if self.installation.org_wide else None
         return {
@@ -46,66 +46,66 @@ class WebApiMethods(ChatMethods, ConversationMethods, ReactionMethods, UserMetho
 
     def views_open(self, arguments: Arguments) -> dict[str, Any]:
         """views.open."""
-        view = validate_view(structure(arguments, "view"))
-        person = self.handles.use_trigger(needed(arguments, "trigger_id", "invalid_arguments"))
-        return {"view": self.workspace.open_view(person, view, run=self.run).as_slack_sends_it()}
+        view = validate_view(read_json(arguments, "view"))
+        user_id = self.handles.use_trigger(read_required_text(arguments, "trigger_id", "invalid_arguments"))
+        return {"view": self.workspace.open_view(user_id, view, execution=self.execution).to_json()}
 
     def views_push(self, arguments: Arguments) -> dict[str, Any]:
         """views.push."""
-        view = validate_view(structure(arguments, "view"))
-        person = self.handles.use_trigger(needed(arguments, "trigger_id", "invalid_arguments"))
-        if len(self.workspace.views.get(person, [])) >= MOST_VIEWS:
+        view = validate_view(read_json(arguments, "view"))
+        user_id = self.handles.use_trigger(read_required_text(arguments, "trigger_id", "invalid_arguments"))
+        if len(self.workspace.views.get(user_id, [])) >= MAX_VIEWS:
             raise SlackError("push_limit_reached")
-        return {"view": self._push(person, view).as_slack_sends_it()}
+        return {"view": self._push(user_id, view).to_json()}
 
     def views_update(self, arguments: Arguments) -> dict[str, Any]:
         """views.update."""
-        view = validate_view(structure(arguments, "view"))
+        view = validate_view(read_json(arguments, "view"))
         opened = self._view(arguments)
-        if (known := text(arguments, "hash")) and known != opened.hash:
+        if (known := read_text(arguments, "hash")) and known != opened.hash:
             raise SlackError("hash_conflict")
         opened.show(view)
-        self.workspace.changed()
-        return {"view": opened.as_slack_sends_it()}
+        self.workspace.notify_change()
+        return {"view": opened.to_json()}
 
     def views_publish(self, arguments: Arguments) -> dict[str, Any]:
         """views.publish."""
-        view = validate_view(structure(arguments, "view"), home=True)
-        person = needed(arguments, "user_id", "user_not_found")
-        if person not in self.workspace.people or self.workspace.people[person].deleted:
+        view = validate_view(read_json(arguments, "view"), home=True)
+        user_id = read_required_text(arguments, "user_id", "user_not_found")
+        if user_id not in self.workspace.users or self.workspace.users[user_id].deleted:
             raise SlackError("user_not_found")
         if not self.home_enabled:
             raise SlackError("not_enabled")
-        self.workspace.homes[person] = view
-        self.workspace.changed()
-        return {"view": self.workspace.home_as_slack_sends_it(person)}
+        self.workspace.homes[user_id] = view
+        self.workspace.notify_change()
+        return {"view": self.workspace.home_json(user_id)}
 
     def files_get_upload_url_external(self, arguments: Arguments) -> dict[str, Any]:
-        """files.getUploadURLExternal: the address is Slack's file host, not the Web API's."""
-        filename = needed(arguments, "filename", "invalid_arguments")
-        whole_number(arguments, "length", 0, most=LARGEST_FILE, error="invalid_arguments")
-        if not text(arguments, "length"):
+        """files.getUploadURLExternal: the address belongs to Slack's file host, not to the Web API."""
+        filename = read_required_text(arguments, "filename", "invalid_arguments")
+        read_integer(arguments, "length", 0, maximum=MAX_FILE_SIZE, error="invalid_arguments")
+        if not read_text(arguments, "length"):
             raise SlackError("invalid_arguments", "missing required field: length")
         name = f"F{secrets.token_hex(5).upper()}"
         self.workspace.files[name] = b""
-        self.workspace.uploads[name] = Upload(filename, text(arguments, "alt_txt"))
+        self.workspace.uploads[name] = Upload(filename, read_text(arguments, "alt_txt"))
         return {"upload_url": f"{self.base_url()}/upload/{name}", "file_id": name}
 
     def files_complete_upload_external(self, arguments: Arguments) -> dict[str, Any]:
         """files.completeUploadExternal."""
-        files = structure(arguments, "files") or []
-        if not isinstance(files, list) or not all(isinstance(one, dict) for one in files):
+        files = read_json(arguments, "files") or []
+        if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise SlackError("invalid_arguments", "must be an array of files [json-pointer:/files]")
         if not files:
             raise SlackError("file_not_found")
-        shared = [self._shared(one) for one in files]
-        if text(arguments, "channel_id"):
-            channel = self.channel_to_post_in({"channel": arguments["channel_id"]})
+        shared = [self._shared(file) for file in files]
+        if read_text(arguments, "channel_id"):
+            channel = self.find_channel_to_post({"channel": arguments["channel_id"]})
             post = Post(
                 self.workspace.new_ts(),
                 self.workspace.bot_user,
-                text(arguments, "initial_comment"),
-                thread_ts=text(arguments, "thread_ts") or None,
+                read_text(arguments, "initial_comment"),
+                thread_ts=read_text(arguments, "thread_ts") or None,
                 by_bot=True,
                 files=shared,
             )
@@ -113,76 +113,78 @@ class WebApiMethods(ChatMethods, ConversationMethods, ReactionMethods, UserMetho
         return {"files": shared}
 
     def files_delete(self, arguments: Arguments) -> dict[str, Any]:
-        """files.delete: it is gone from every message that shows it (docs.slack.dev, "files.delete")."""
-        name = needed(arguments, "file", "file_not_found")
-        there = next((place for place in self.reach if name in place.files), None)
-        if there is None:
+        """files.delete: also removes it from every message (docs.slack.dev, "files.delete")."""
+        name = read_required_text(arguments, "file", "file_not_found")
+        workspace = next((candidate for candidate in self.workspaces if name in candidate.files), None)
+        if workspace is None:
             raise SlackError("file_not_found")
-        del there.files[name]
-        for channel in there.channels.values():
+        del workspace.files[name]
+        for channel in workspace.channels.values():
             for post in channel.posts:
-                if any(one["id"] == name for one in post.files):
-                    post.files = [one for one in post.files if one["id"] != name]
-                    there.touch(post)
+                if any(file["id"] == name for file in post.files):
+                    post.files = [file for file in post.files if file["id"] != name]
+                    workspace.touch(post)
         return {}
 
-    def _shared(self, one: Mapping[str, Any]) -> dict[str, Any]:
-        """A file that was uploaded with this token, whichever of its workspaces that was for."""
-        name = str(one.get("id"))
-        there = next((place for place in self.reach if name in place.files), None)
-        if there is None:
+    def _shared(self, file: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a file that was uploaded with this token, in any of its workspaces."""
+        name = str(file.get("id"))
+        workspace = next((candidate for candidate in self.workspaces if name in candidate.files), None)
+        if workspace is None:
             raise SlackError("file_not_found")
-        upload = there.uploads[name]
+        upload = workspace.uploads[name]
         return {
             "id": name,
-            "title": text(one, "title") or name,
+            "title": read_text(file, "title") or name,
             "url_private": f"{self.base_url()}/upload/{name}",
             "alt_txt": upload.alt,
-            **_kind_of_file(upload.name, there.files[name]),
+            **_kind_of_file(upload.name, workspace.files[name]),
         }
 
     def functions_complete_success(self, arguments: Arguments) -> dict[str, Any]:
-        """functions.completeSuccess: the outputs that the manifest names, each of its type."""
+        """functions.completeSuccess: the outputs of the manifest, with their types."""
         run = self._step_run(arguments)
-        outputs = structure(arguments, "outputs")
+        outputs = read_json(arguments, "outputs")
         if not isinstance(outputs, dict):
             raise SlackError("invalid_arguments", "outputs is missing")
-        check_parameters(outputs, self.functions[run.function]["output_parameters"])
+        validate_parameters(outputs, self.functions[run.function]["output_parameters"])
         run.outputs = outputs
-        self.workspace.changed()
+        self.workspace.notify_change()
         return {}
 
     def functions_complete_error(self, arguments: Arguments) -> dict[str, Any]:
         """functions.completeError."""
         run = self._step_run(arguments)
-        run.error = needed(arguments, "error", "invalid_arguments")
-        self.workspace.changed()
+        run.error = read_required_text(arguments, "error", "invalid_arguments")
+        self.workspace.notify_change()
         return {}
 
     def _step_run(self, arguments: Arguments) -> FunctionExecution:
-        run = self.workspace.runs.get(needed(arguments, "function_execution_id", "invalid_arguments"))
+        run = self.workspace.executions.get(
+            read_required_text(arguments, "function_execution_id", "invalid_arguments")
+        )
         if run is None:
             raise SlackError("function_execution_not_found")
         if run.status != "running":
             raise SlackError("execution_not_in_running_state")
         return run
 
-    def _push(self, person: str, view: dict[str, Any]) -> OpenView:
-        return self.workspace.open_view(person, view, on_top=True, run=self.run)
+    def _push(self, user_id: str, view: dict[str, Any]) -> OpenView:
+        return self.workspace.open_view(user_id, view, on_top=True, execution=self.execution)
 
     def _view(self, arguments: Arguments) -> OpenView:
-        view_id, external_id = text(arguments, "view_id"), text(arguments, "external_id")
+        view_id, external_id = read_text(arguments, "view_id"), read_text(arguments, "external_id")
         if not view_id and not external_id:
             raise SlackError("invalid_arguments", "either view_id or external_id is needed")
         for stack in self.workspace.views.values():
-            for one in stack:
-                if one.id == view_id or (external_id and one.view.get("external_id") == external_id):
-                    return one
+            for view in stack:
+                if view.id == view_id or (external_id and view.view.get("external_id") == external_id):
+                    return view
         raise SlackError("not_found")
 
 
 def _kind_of_file(name: str, content: bytes) -> dict[str, Any]:
-    """What Slack makes of a file by its name; of a text it shows the beginning."""
+    """Return the type fields of a file by its name; a text file also has a preview."""
     ending = name.rpartition(".")[2]
     kinds = {"png": ("image/png", "PNG"), "yml": ("text/yaml", "YAML"), "log": ("text/plain", "Log")}
     mimetype, pretty = kinds.get(ending, ("application/octet-stream", "Binary"))
@@ -192,7 +194,7 @@ def _kind_of_file(name: str, content: bytes) -> dict[str, Any]:
     return kind
 
 
-# The method's name, what answers it, and the scope that it needs (None: none, or decided inside).
+# By method: the Python method, and the required scope (None: none, or the method checks it).
 METHODS: dict[str, tuple[str, str | None]] = {
     "api.test": ("api_test", None),
     "auth.test": ("auth_test", None),
@@ -210,5 +212,5 @@ METHODS: dict[str, tuple[str, str | None]] = {
     **REACTION_METHODS,
     **USER_METHODS,
 }
-# Those whose page names no other content type than a form's: a JSON body is not read.
+# Methods whose page names only the form content type; a JSON body is ignored.
 FORM_ONLY = frozenset({"users.info", "users.list", "users.lookupByEmail"})

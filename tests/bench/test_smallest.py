@@ -24,8 +24,8 @@ from bench import (
     unsigned_requests,
 )
 from bench.__main__ import ALL, SMALLEST
-from bench.environment import staged
-from bench.result import BenchmarkResult, scaled
+from bench.environment import running_environment
+from bench.result import BenchmarkResult, scale_count
 
 # What each measures in a bot that runs, in an order in which none is in another one's way.
 OF_THE_WHOLE_BOT = {
@@ -54,11 +54,11 @@ def check(figures: Sequence[BenchmarkResult], count: int) -> dict[str, str]:
     """Check that there are so many figures, each with a name of its own and real numbers; returns them by name."""
     assert len(figures) == len({figure.name for figure in figures}) == count
     for figure in figures:
-        assert re.search(r"\d", figure.ours), figure
+        assert re.search(r"\d", figure.measured), figure
         assert not re.search(r"\b(?:nan|inf)\b", str(figure)), figure
-        assert figure.bare, figure
+        assert figure.baseline, figure
         assert figure.goal, figure
-    return {figure.name: figure.ours for figure in figures}
+    return {figure.name: figure.measured for figure in figures}
 
 
 def test_each_benchmark_is_run_here() -> None:
@@ -66,15 +66,15 @@ def test_each_benchmark_is_run_here() -> None:
 
 
 def test_the_smallest_size_is_never_nothing() -> None:
-    assert scaled(400, SMALLEST, least=2) == 2
-    assert scaled(400, 1, least=2) == 400
-    assert scaled(400, 0.5, least=2) == 200
+    assert scale_count(400, SMALLEST, minimum=2) == 2
+    assert scale_count(400, 1, minimum=2) == 400
+    assert scale_count(400, 0.5, minimum=2) == 200
 
 
 @needs_proc
 async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
     settings = options_latency.SETTINGS | event_loop_delay.SETTINGS | notification_latency.SETTINGS
-    async with staged(None, settings, program=event_loop_delay.PROGRAM) as stage:
+    async with running_environment(None, settings, program=event_loop_delay.PROGRAM) as stage:
         for name, (measure, count) in OF_THE_WHOLE_BOT.items():
             try:
                 check(await measure(SMALLEST, stage), count)

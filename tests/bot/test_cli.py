@@ -59,7 +59,7 @@ def test_a_port_that_is_taken_is_named_in_one_line() -> None:
         port = line.getsockname()[1]
         code, said = typed("sandbox", "--port", str(port))
     assert (code, said.count("\n")) == (2, 1), said
-    assert said.startswith(f"buildbell: --port: {port} can't be had (Address already in use)")
+    assert said.startswith(f"buildbell: --port: port {port} is not available (Address already in use)")
 
 
 @pytest.mark.parametrize(

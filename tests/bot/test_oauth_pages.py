@@ -30,11 +30,11 @@ async def begin(place: ActionHarness, person: str = "anna") -> str:
 
 
 async def authorize(place: ActionHarness, person: str = "anna") -> None:
-    status, text = await place.town.buildio.consent(await begin(place, person), person=person)
+    status, text = await place.town.buildio.give_consent(await begin(place, person), user=person)
     assert status == 200, text
-    await place.town.people.submit(person, {"token": code_in(text)})
+    await place.town.users.submit(person, {"token": code_in(text)})
     await place.town.slack.wait_for_modal(person, "at Build.io. From now on")
-    await place.town.people.close_modal(person)
+    await place.town.users.close_modal(person)
 
 
 def code_in(text: str) -> str:
@@ -60,7 +60,7 @@ async def test_whoever_began_brings_the_code_and_is_linked(place: ActionHarness)
 
 
 async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: ActionHarness) -> None:
-    status, text = await place.town.buildio.consent(await begin(place))
+    status, text = await place.town.buildio.give_consent(await begin(place))
     assert status == 200
     assert "You are anna-berg@acme.example at Build.io" in text
     assert tokens_of(place)[0] not in text
@@ -69,12 +69,12 @@ async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: Ac
 
 async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: ActionHarness) -> None:
     link = await begin(place, "anna")
-    _, text = await place.town.buildio.consent(link, person="ben")
+    _, text = await place.town.buildio.give_consent(link, user="ben")
     assert "You are ben-okafor@acme.example" in text
     code = code_in(text)
     await place.begin_to_connect("ben")
-    await place.town.people.submit("ben", {"token": code})
-    opened = place.town.people.modal("ben")
+    await place.town.users.submit("ben", {"token": code})
+    opened = place.town.users.modal("ben")
     assert opened is not None
     assert "This code is none of yours" in opened.errors["token"]
     assert "have not linked" in await place.who_am_i("anna")
@@ -83,22 +83,22 @@ async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: ActionHar
 
 async def test_a_code_and_a_state_are_good_once(place: ActionHarness) -> None:
     link = await begin(place)
-    _, text = await place.town.buildio.consent(link)
-    status, again = await place.town.buildio.consent(link)
+    _, text = await place.town.buildio.give_consent(link)
+    status, again = await place.town.buildio.give_consent(link)
     assert (status, "Please start again in Slack" in again) == (400, True)
     for expected in ("with your own token", "none of yours"):
-        await place.town.people.submit("anna", {"token": code_in(text)})
-        opened = place.town.people.modal("anna")
+        await place.town.users.submit("anna", {"token": code_in(text)})
+        opened = place.town.users.modal("anna")
         assert opened is not None
         assert expected in str(opened.view) + str(opened.errors)
-        await place.town.people.close_modal("anna")
+        await place.town.users.close_modal("anna")
         await place.begin_to_connect("anna")
 
 
 async def test_what_takes_too_long_is_begun_again(place: ActionHarness) -> None:
     link = await begin(place)
     await place.town.execute("UPDATE sign_ins SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
-    status, text = await place.town.buildio.consent(link)
+    status, text = await place.town.buildio.give_consent(link)
     assert status == 400
     assert "has expired" in text
 
@@ -124,24 +124,24 @@ async def test_a_state_that_was_made_up_leads_nowhere(place: ActionHarness) -> N
 
 async def test_a_no_on_build_ios_page_links_nothing_and_ends_it(place: ActionHarness) -> None:
     link = await begin(place)
-    status, text = await place.town.buildio.consent(link, press="Deny")
+    status, text = await place.town.buildio.give_consent(link, press="Deny")
     assert (status, "No account was connected" in text) == (200, True)
-    status, _ = await place.town.buildio.consent(link)
+    status, _ = await place.town.buildio.give_consent(link)
     assert status == 400
 
 
 async def test_whoever_leaves_meanwhile_is_not_linked(place: ActionHarness) -> None:
     link = await begin(place, "ben")
-    place.town.people.leave("ben")
+    place.town.users.deactivate("ben")
     await place.town.wait_until(lambda: "sign_ins" not in place.town.count_rows_with("U0BEN"))
-    status, _ = await place.town.buildio.consent(link, person="ben")
+    status, _ = await place.town.buildio.give_consent(link, user="ben")
     assert status == 400
 
 
 async def test_a_token_that_has_ended_is_renewed_once_for_all_who_ask_at_once(place: ActionHarness) -> None:
     await authorize(place)
     before = tokens_of(place)
-    place.town.buildio.grants.expire(place.town.buildio.members["anna-berg"])
+    place.town.buildio.oauth_grants.expire(place.town.buildio.members["anna-berg"])
     app = as_bot_app(place.town.buildio.staging)
     await asyncio.gather(*(place.do(RestartAction(app=app, dyno="web.1")) for _ in range(5)))
     assert len(place.town.messages_with("restarted")) == 5
@@ -158,7 +158,7 @@ async def test_a_renewal_that_is_refused_breaks_the_account_and_asks_its_owner_o
     place: ActionHarness,
 ) -> None:
     await authorize(place)
-    place.town.buildio.grants.end_all(place.town.buildio.members["anna-berg"])
+    place.town.buildio.oauth_grants.revoke_all(place.town.buildio.members["anna-berg"])
     for _ in range(2):
         await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)))
     await place.says("Build.io does not take your token any more", "anna", "D0ANNA")
@@ -173,7 +173,7 @@ async def test_a_renewal_that_is_refused_breaks_the_account_and_asks_its_owner_o
 
 async def test_a_renewal_that_can_not_be_asked_for_breaks_nothing(place: ActionHarness) -> None:
     await authorize(place)
-    place.town.buildio.grants.expire(place.town.buildio.members["anna-berg"])
+    place.town.buildio.oauth_grants.expire(place.town.buildio.members["anna-berg"])
     place.town.buildio.fault("POST /oauth/token", "status", status=503)
     await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)))
     assert "I see and do there what you may" in await place.who_am_i()

@@ -33,7 +33,7 @@ async def get(url: str) -> tuple[int, str]:
 
 
 async def test_health_readiness_and_metrics_are_served(stage: SandboxEnvironment) -> None:
-    await stage.slack.people.command("anna", "builds", "/bitrise subscribe android")
+    await stage.slack.users.command("anna", "builds", "/bitrise subscribe android")
     await stage.slack.wait_for_post("builds", "subscribed this channel")
     url = await stage.bot_url()
     assert await get(f"{url}/healthz") == (200, "ok\n")
@@ -49,7 +49,7 @@ async def test_health_readiness_and_metrics_are_served(stage: SandboxEnvironment
 
 async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: SandboxEnvironment) -> None:
     stage.bitrise.fault("GET /v0.1/me", "slow", seconds=1.5)
-    assert await stage.slack.people.command("anna", "builds", "/bitrise whoami") is not None
+    assert await stage.slack.users.command("anna", "builds", "/bitrise whoami") is not None
     assert await stage.bot.stop() == 0
     assert [
         post for post in stage.slack.posts("builds", "anna") if "api-demo" in stage.slack.message_text(post)
@@ -58,10 +58,10 @@ async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: Sandbox
 
 
 async def test_its_log_lines_are_json_and_hold_no_token(stage: SandboxEnvironment) -> None:
-    await stage.slack.people.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
+    await stage.slack.users.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
     await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
     stage.bitrise.fault("*", "status", times=5, status=401)
-    await stage.slack.people.command("anna", "builds", "/bitrise build android #1")
+    await stage.slack.users.command("anna", "builds", "/bitrise build android #1")
     await stage.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")
     await stage.bot.stop()
     assert all("timestamp" in line for line in stage.bot.lines)
@@ -199,7 +199,7 @@ async def test_the_sandbox_ends_by_sigterm_and_takes_with_it_what_it_started(tmp
     assert process.stdout is not None
     async with asyncio.timeout(60):
         async for line in process.stdout:
-            if b"Nobody types here" in line:
+            if b"There is no terminal" in line:
                 break
         assert "buildbell.db" in names_under(tmp_path)
         process.terminate()

@@ -95,7 +95,7 @@ class Services:
         return {one.check: one for one in findings}
 
     def calls(self, method: str) -> int:
-        return len([one for one in self.slack.journal.entries if one.what == method])
+        return len([one for one in self.slack.request_log.entries if one.title == method])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -195,7 +195,7 @@ async def test_a_token_that_is_revoked_later_stops_the_next_start_alone(services
     async with started(services.bot(service_token_acts="1")) as bot, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{bot.port}"
         services.slack.use_http(f"{url}/slack/events")
-        await services.slack.people.command("anna", "builds", "/bitrise subscribe android")
+        await services.slack.users.command("anna", "builds", "/bitrise subscribe android")
         await services.slack.wait_for_post("builds", "subscribed this channel", seconds=60)
         services.bitrise.fault("*", "status", times=1000, status=401)
         failures = 0

@@ -1,4 +1,4 @@
-"""A real Chromium before the sandbox's page."""
+"""Chromium with the sandbox's page."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.forked_bot import forked_stage
 
 Picture = Callable[[Page, str], Awaitable[None]]
 
-# A busy machine may take its time.
+# A busy machine may be slow.
 expect.set_options(timeout=30_000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def add_routes(environment: SandboxEnvironment) -> Callable[[web.Application], None]:
-    """The page, and what it asks the sandbox to do."""
+    """Add the page and the control API."""
 
     def add(app: web.Application) -> None:
         ControlApi(environment).add_routes(app)
@@ -40,11 +40,11 @@ def add_routes(environment: SandboxEnvironment) -> Callable[[web.Application], N
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
-    """Both services, with the real bot between them."""
+    """Start the environment with the real bot."""
     opened = forked_stage(manifest())
     async with opened:
         await opened.start(
-            also=add_routes(opened),
+            add_routes=add_routes(opened),
             settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"},
         )
         await opened.connect_accounts("anna")
@@ -54,7 +54,7 @@ async def environment() -> AsyncIterator[SandboxEnvironment]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play everything here in one event loop, that of the browser, which is started once."""
+    """Run all browser tests in one event loop, that of the browser, which is started once."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
@@ -74,7 +74,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def open_page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
-    """The page, as Anna in #builds; nothing may go wrong in it unnoticed, and nothing may leave the machine."""
+    """Open the page as Anna in #builds; fails on console errors and on requests to other hosts."""
     wrong: list[str] = []
     opened = await browser.new_page(viewport={"width": 1280, "height": 800})
     opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
@@ -91,8 +91,8 @@ async def open_page(environment: SandboxEnvironment, browser: Browser) -> AsyncI
         yield opened
     finally:
         await opened.close()
-    # What the sandbox refuses, it refuses with this status; the page shows why.
-    assert [one for one in wrong if "400 (Bad Request)" not in one] == []
+    # The sandbox uses this status for refused commands; the page shows the reason.
+    assert [item for item in wrong if "400 (Bad Request)" not in item] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -103,7 +103,7 @@ async def page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterat
 
 @pytest.fixture
 def screenshot(request: pytest.FixtureRequest) -> Picture:
-    """Keeps a picture of the page for README and docs, where `make pictures` asks for it."""
+    """Take a screenshot for README and docs with `make pictures`."""
     folder: Path | None = request.config.getoption("--pictures")
 
     async def keep(page: Page, name: str) -> None:

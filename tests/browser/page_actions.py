@@ -1,4 +1,4 @@
-"""What people do on the page, and where they look."""
+"""User actions on the page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ async def send_message(page: Page, text: str) -> None:
 
 
 async def switch_user(page: Page, name: str) -> None:
-    """Be somebody else from now on, by their real name."""
+    """Switch to another user, by real name."""
     await page.get_by_label("You are").select_option(label=name)
 
 
 def find_message(page: Page, text: str) -> Locator:
-    """The newest message that says this."""
+    """Return the newest message with this text."""
     return page.get_by_role("article").filter(has_text=text).last

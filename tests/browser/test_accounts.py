@@ -1,4 +1,4 @@
-"""Linking an account, rules, and a second person, through the page."""
+"""Connected accounts, access rules and second approvers on the page."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.browser
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
-    """As it comes: the bot's own token only watches and reads."""
+    """Start the environment in which the bot's own token only reads."""
     opened = forked_stage(manifest())
     async with opened:
-        await opened.start(also=add_routes(opened))
+        await opened.start(add_routes=add_routes(opened))
         await opened.connect_accounts("anna")
         yield opened
         assert opened.slack.violations == []
 
 
-async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person(
+async def test_an_account_is_connected_and_a_protected_branch_needs_a_second_approver(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await switch_user(page, "Ben Okafor")
@@ -75,5 +75,5 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     await send_message(page, "/bitrise audit")
     await expect(find_message(page, "What was done and refused in this channel")).to_be_visible()
     await screenshot(page, "audit")
-    [build] = environment.bitrise.farm.builds
+    [build] = environment.bitrise.state.builds
     assert build.triggered_by == "manual-ben-okafor"

@@ -1,4 +1,4 @@
-"""Build.io's story, through the page: an app is made, fails, is mended, and is looked after."""
+"""A Build.io app on the page: created, failed, fixed and managed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def skip(page: Page, minutes: int) -> None:
         await page.get_by_role("button", name="Skip 1 min").click()
 
 
-async def test_an_app_is_made_fails_is_mended_and_looked_after(
+async def test_an_app_is_created_fails_is_fixed_and_managed(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/buildio create")

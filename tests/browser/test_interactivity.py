@@ -1,4 +1,4 @@
-"""Everything that can be pointed at, through the page: Home, dialogs, links, logs, pipelines, steps of workflows."""
+"""Interactive features on the page: Home, modals, links, logs, pipelines and workflow steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def pick(dialog: Locator, label: str, typed: str, text: str) -> None:
     await dialog.get_by_role("option", name=text, exact=True).click()
 
 
-async def test_a_build_is_started_by_filling_in_a_form(
+async def test_a_build_is_triggered_with_the_form(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await page.get_by_role("button", name="⚡ Start a build").click()
@@ -41,11 +41,11 @@ async def test_a_build_is_started_by_filling_in_a_form(
     await dialog.get_by_role("textbox", name="Variable 1").fill("DRY_RUN=1")
     await dialog.get_by_role("button", name="Start", exact=True).click()
     await expect(dialog).to_have_count(0)
-    build = environment.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.state.builds_newest_first()[0]
     assert (build.branch, build.workflow) == ("develop", "deploy")
 
 
-async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
+async def test_the_home_shows_running_builds_and_pauses_subscriptions(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise me name:octo")
@@ -56,7 +56,7 @@ async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
         by="webhook-github/octo",
         at=environment.bitrise.now() - timedelta(minutes=3),
     )
-    environment.bitrise.run(build)
+    environment.bitrise.start_running(build)
     build.started_at = build.prepared_at = build.triggered_at
     await page.get_by_role("button", name="🏠 Home").click()
     home = page.get_by_label("Messages")
@@ -76,10 +76,10 @@ async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
     await expect(page.get_by_role("dialog", name="App")).to_contain_text("Web Shop: nothing is running")
 
 
-async def test_a_link_comes_alive_and_a_message_is_asked_about(
+async def test_a_link_is_unfurled_and_the_message_shortcut_opens_its_build(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    build = environment.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.state.builds_newest_first()[0]
     await send_message(page, f"who has seen this? https://app.bitrise.io/build/{build.slug}")
     shared = page.get_by_role("article").filter(has_text="who has seen this?").last
     await expect(shared).to_contain_text(f"#{build.number}")
@@ -90,10 +90,10 @@ async def test_a_link_comes_alive_and_a_message_is_asked_about(
     await expect(page.get_by_role("dialog", name="About this build")).to_contain_text(f"#{build.number} ")
 
 
-async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
+async def test_the_log_is_shown_by_step_searched_and_downloaded(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
-    environment.bitrise.android.explains = True
+    environment.bitrise.android.has_ai_summary = True
     await send_message(page, "/bitrise log android #2")
     log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("gradle-unit-test@1.0.7 failed after")
@@ -116,7 +116,7 @@ async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
     await expect(find_message(page, "The log is in our direct messages")).to_be_visible()
 
 
-async def test_artifacts_several_at_once_and_a_qr_code(page: Page, screenshot: Picture) -> None:
+async def test_several_artifacts_and_a_qr_code_are_shown(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise artifacts android #3")
     listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_label("Several at once").select_option(["sample-android.apk", "test-results.xml"])
@@ -134,7 +134,7 @@ async def test_artifacts_several_at_once_and_a_qr_code(page: Page, screenshot: P
     await screenshot(page, "qr-code")
 
 
-async def test_a_pipeline_is_one_card_and_a_strangers_build_waits_for_approval(
+async def test_a_pipeline_is_one_card_and_an_external_build_waits_for_approval(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
@@ -144,13 +144,13 @@ async def test_a_pipeline_is_one_card_and_a_strangers_build_waits_for_approval(
     )
     for name in ("compile", "unit", "lint"):
         pipeline.builds[name].finish("error" if name == "unit" else "success", environment.bitrise.now())
-        environment.bitrise.farm.advance(environment.bitrise.now())
+        environment.bitrise.state.advance(environment.bitrise.now())
     card = find_message(page, "release-train #4")
     await expect(card).to_contain_text("❌ unit failed")
     await expect(card).to_contain_text("deploy has not begun")
     await expect(card.get_by_role("button", name="Rebuild failed")).to_be_visible()
     await screenshot(page, "pipeline")
-    await page.get_by_role("button", name="A stranger's pull request").click()
+    await page.get_by_role("button", name="External pull request").click()
     asked = find_message(page, "waits for somebody's approval")
     await expect(asked).to_contain_text("by stranger")
     await screenshot(page, "build-request")
@@ -174,7 +174,7 @@ async def test_a_failed_build_is_compared_with_the_last_success(
     await screenshot(page, "build-diff")
 
 
-async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
+async def test_workflow_steps_trigger_a_build_and_wait_for_its_end(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
@@ -184,15 +184,15 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await steps.get_by_label("App").fill("android")
     await steps.get_by_label("Branch").fill("main")
     await steps.get_by_label("On behalf of").select_option(label="Anna Berg")
-    await steps.get_by_role("button", name="Run the step").click()
+    await steps.get_by_role("button", name="Run step").click()
     await page.get_by_role("button", name="buildbell").click()
     await find_message(page, "in your name").get_by_role("button", name="Do it as me").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
-    build = environment.bitrise.farm.newest_first()[0]
+    build = environment.bitrise.state.builds_newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")
     await steps.get_by_label("App").fill("android")
     await steps.get_by_label("Build").fill(build.slug)
-    await steps.get_by_role("button", name="Run the step").click()
+    await steps.get_by_role("button", name="Run step").click()
     await expect(steps).to_contain_text("Wait for a build to end running")
     environment.bitrise.finish(build, "error")
     await expect(steps).to_contain_text('"result": "failed"')
@@ -232,7 +232,7 @@ async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
     await expect(page.get_by_role("dialog").last).to_contain_text("Sample Android #2 failed")
 
 
-async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
+async def test_an_app_is_selected_a_log_is_followed_and_bitrise_yml_is_shown(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise use")
@@ -240,7 +240,7 @@ async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_role("button", name="Choose").click()
     await expect(find_message(page, "Sample Android is this channel's app now")).to_be_visible()
-    environment.bitrise.run(environment.bitrise.start_build(environment.bitrise.android))
+    environment.bitrise.start_running(environment.bitrise.start_build(environment.bitrise.android))
     await page.get_by_role("button", name="Skip 1 min").click()
     await send_message(page, "/bitrise log #4")
     await find_message(page, "still being written").get_by_role("button", name="Follow").click()
@@ -248,7 +248,7 @@ async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
     await send_message(page, "/bitrise yml")
     await expect(find_message(page, "Bitrise finds no mistake in it")).to_be_visible()
     await page.get_by_role("button", name="buildbell").click()
-    # Which step it has come to by now depends on the machine.
+    # The current step depends on the speed of the machine.
     await expect(find_message(page, "as it is written, until")).to_contain_text(
         re.compile("SSH key|git|gradle")
     )

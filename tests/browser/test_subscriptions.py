@@ -1,4 +1,4 @@
-"""Subscriptions through the page: edited in their modal, told as a card, a thread and a digest."""
+"""Subscriptions on the page: edited in their modal, notified as card, thread and digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 PARAMS = {"commit_hash": "6a11a1f7d2c94b0e", "commit_message": "Check passwords before asking the server"}
 
 
-async def test_a_subscription_is_edited_with_the_apps_real_branches(
+async def test_a_subscription_is_edited_with_the_branches_of_the_app(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android status:failed branch:main -by:bot")
@@ -47,7 +47,7 @@ async def test_a_subscription_is_edited_with_the_apps_real_branches(
     await expect(changed).to_contain_text(re.compile("develop or main"))
 
 
-async def test_a_broken_series_is_a_card_that_somebody_takes(
+async def test_a_failure_streak_is_one_card_that_a_user_claims(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main style:card")
@@ -56,9 +56,9 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
         build = environment.bitrise.start_build(
             environment.bitrise.android, params={"branch": "main", **PARAMS}
         )
-        environment.bitrise.run(build)
+        environment.bitrise.start_running(build)
         await page.get_by_role("button", name="Skip 1 min").click()
-        await page.get_by_role("button", name=f"Let Sample Android #{build.number} fail").click()
+        await page.get_by_role("button", name=f"Fail Sample Android #{build.number}").click()
         card = find_message(page, "is broken")
         await expect(card).to_contain_text(f"#{build.number}")
         await page.get_by_role("button", name="Skip 1 min").click()
@@ -73,7 +73,7 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
     await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)
 
 
-async def test_a_preview_shows_what_would_have_been_told(page: Page, screenshot: Picture) -> None:
+async def test_a_preview_shows_past_notifications(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise subscribe android status:failed preview")
     shown = find_message(page, "builds would have been told")
     await expect(shown).to_contain_text("Nothing was subscribed")

@@ -1,4 +1,4 @@
-"""What Buildbell does not use yet, through the page, with an app that uses all of it."""
+"""Features of Slack that Buildbell does not use, on the page, with a third-party app."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.browser
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
-    """The services, with somebody else's app before them; `/late` never acknowledges."""
+    """Start Slack with a third-party app whose `/late` never acknowledges."""
     async with forked_stage(block_gallery.MANIFEST) as opened:
-        await opened.open(also=add_routes(opened))
+        await opened.start_simulators(add_routes=add_routes(opened))
         async with bolt_app(opened.slack) as app:
             block_gallery.block_gallery(app, let_late_go=asyncio.Event())
             async with run_bolt_app(app, opened.slack, "socket"):
@@ -38,7 +38,7 @@ async def page(environment: SandboxEnvironment, browser: Browser) -> AsyncIterat
         yield opened
 
 
-async def test_every_block_and_element_is_drawn_and_answers(page: Page, screenshot: Picture) -> None:
+async def test_every_block_and_element_is_rendered_and_works(page: Page, screenshot: Picture) -> None:
     await page.set_viewport_size({"width": 1280, "height": 1300})
     await send_message(page, "/gallery")
     gallery = find_message(page, "Every block")
@@ -50,7 +50,7 @@ async def test_every_block_and_element_is_drawn_and_answers(page: Page, screensh
     )
     await expect(gallery.locator("blockquote")).to_have_text("quoted")
     await expect(gallery.get_by_role("listitem").filter(has_text="a rich point")).to_be_visible()
-    # HTML in Markdown is text, and what can't be drawn is shown as it is.
+    # HTML in Markdown is text, and unknown blocks are shown as JSON.
     await expect(gallery.get_by_role("heading", name="Markdown")).to_be_visible()
     await expect(gallery.get_by_text("<b>raw</b>")).to_be_visible()
     await expect(gallery.get_by_role("row", name="clone 3 s")).to_be_visible()
@@ -58,8 +58,8 @@ async def test_every_block_and_element_is_drawn_and_answers(page: Page, screensh
     await expect(gallery.get_by_text("A block that is not drawn")).to_be_visible()
     await screenshot(page, "blocks")
 
-    async def answered(words: str) -> None:
-        await expect(find_message(page, words)).to_contain_text("Only visible to you")
+    async def answered(text: str) -> None:
+        await expect(find_message(page, text)).to_contain_text("Only visible to you")
 
     await gallery.get_by_role("button", name="Primary").click()
     await answered("primary: pressed")
@@ -92,9 +92,7 @@ async def test_an_external_select_is_searched_by_typing(page: Page) -> None:
     await expect(find_message(page, "book: book 770")).to_be_visible()
 
 
-async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(
-    page: Page, screenshot: Picture
-) -> None:
+async def test_shortcuts_open_stacked_modals_that_keep_their_input(page: Page, screenshot: Picture) -> None:
     await page.get_by_role("button", name="Put a book").click()
     dialog = page.get_by_role("dialog", name="Put a book")
     book, place = dialog.get_by_role("combobox", name="Book"), dialog.get_by_label("Place")
@@ -121,7 +119,7 @@ async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(
     await expect(find_message(page, "Book 123 stands in row 3")).to_be_visible()
 
 
-async def test_a_message_shortcut_and_an_unfurled_link(page: Page) -> None:
+async def test_a_message_shortcut_and_an_unfurled_link_work(page: Page) -> None:
     await send_message(page, "look: https://books.example/1")
     post = find_message(page, "look:")
     await expect(post).to_contain_text("A fine book")
@@ -130,7 +128,7 @@ async def test_a_message_shortcut_and_an_unfurled_link(page: Page) -> None:
     await expect(find_message(page, "@anna wrote it")).to_be_visible()
 
 
-async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
+async def test_the_home_opens_and_its_button_asks_for_confirmation(page: Page) -> None:
     await page.get_by_role("navigation").get_by_role("button", name="Home").click()
     await expect(page.get_by_text("Counted 0 times")).to_be_visible()
     await page.get_by_role("button", name="Count").click()
@@ -140,24 +138,24 @@ async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
     await expect(page.get_by_text("Counted 1 times")).to_be_visible()
 
 
-async def test_an_app_that_is_late_gets_slacks_error_and_a_mark_in_the_inspector(
+async def test_a_late_app_shows_the_error_of_slack_and_a_violation_in_the_inspector(
     environment: SandboxEnvironment, page: Page
 ) -> None:
     environment.slack.delivery.deadline_seconds = 0.3
     await send_message(page, "/late")
     await expect(find_message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
-    await page.get_by_role("button", name="Inspector 1 broken rules").click()
+    await page.get_by_role("button", name="Inspector 1 violations").click()
     await expect(page.get_by_text("/late: not acknowledged within 0.3 s")).to_be_visible()
 
 
-async def test_a_picture_that_the_app_uploads_is_shown(page: Page) -> None:
+async def test_an_uploaded_image_is_shown(page: Page) -> None:
     await send_message(page, "/picture")
     shown = page.get_by_role("img", name="A cover")
     await expect(shown).to_be_visible()
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
 
 
-async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None:
+async def test_the_page_works_by_keyboard_and_restores_the_focus(page: Page) -> None:
     composer = page.get_by_role("combobox", name="Message")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the message field")).to_be_focused()
@@ -186,13 +184,13 @@ async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None
     await expect(shortcut).to_be_focused()
 
 
-async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown(
+async def test_broadcast_replies_reactions_and_message_inputs_are_shown(
     page: Page, environment: SandboxEnvironment
 ) -> None:
     slack = environment.slack
-    head = slack.people.say("ben", "builds", "Is it green?")
-    for broadcast, words in (("", "A quiet reply"), ("1", "A reply for everybody")):
-        reply = {"channel": "C0BUILDS", "thread_ts": head.ts, "text": words, "reply_broadcast": broadcast}
+    head = slack.users.say("ben", "builds", "Is it green?")
+    for broadcast, text in (("", "A quiet reply"), ("1", "A reply for everybody")):
+        reply = {"channel": "C0BUILDS", "thread_ts": head.ts, "text": text, "reply_broadcast": broadcast}
         assert (await call_web_api(slack, "chat.postMessage", **reply))["ok"]
     loud = find_message(page, "A reply for everybody")
     await expect(loud).to_be_visible()
@@ -202,7 +200,7 @@ async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown
     await page.get_by_role("button", name="Back to the channel").click()
 
     question = find_message(page, "Is it green?")
-    slack.people.react("carla", head, "eyes")
+    slack.users.react("carla", head, "eyes")
     eyes = question.get_by_role("button", name="eyes, 1 reaction")
     await eyes.click()
     mine = question.get_by_role("button", name="eyes, 2 reactions")
@@ -221,5 +219,5 @@ async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown
     await page.get_by_role("textbox", name="Why").blur()
     await page.get_by_role("button", name="Go", exact=True).click()
     await expect(find_message(page, "primary: pressed")).to_be_visible()
-    pressed = [one.request for one in slack.journal.entries if one.what == "block_actions"]
+    pressed = [entry.request for entry in slack.request_log.entries if entry.title == "block_actions"]
     assert pressed[-1]["state"]["values"]["why"]["why"]["value"] == "Because"

@@ -1,4 +1,4 @@
-"""The main stories, through the page, in a real browser."""
+"""The main user flows on the page, in a real browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def start_build(page: Page) -> None:
     await page.get_by_role("button", name="Start a build", exact=True).click()
 
 
-async def test_subscribe_be_told_and_read_the_log(
+async def test_a_user_subscribes_is_notified_and_reads_the_log(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main,release/*")
@@ -24,29 +24,29 @@ async def test_subscribe_be_told_and_read_the_log(
     await start_build(page)
     await page.get_by_role("button", name="Skip 1 min").click()
     await page.get_by_role("button", name="Skip 1 min").click()
-    await page.get_by_role("button", name="Let Sample Android #4 fail").click()
-    told = find_message(page, "Sample Android #4 failed")
-    await expect(told).to_contain_text("40 s preparing")
+    await page.get_by_role("button", name="Fail Sample Android #4").click()
+    notification = find_message(page, "Sample Android #4 failed")
+    await expect(notification).to_contain_text("40 s preparing")
     await page.get_by_role("button", name="Skip 1 min").click()
-    await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
-    await expect(told).to_contain_text("Broke with this build, was green at #3")
+    await expect(notification).to_contain_text("Failed in gradle-unit-test@1.0.7")
+    await expect(notification).to_contain_text("Broke with this build, was green at #3")
     await screenshot(page, "notification")
-    await told.get_by_role("button", name="Log").click()
+    await notification.get_by_role("button", name="Log").click()
     log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("118 tests completed, 1 failed")
     await expect(log.get_by_text("1 failed")).to_be_in_viewport()
     await screenshot(page, "log")
-    # Ben does not see Anna's log.
+    # Ben cannot see Anna's log.
     await page.get_by_label("You are").select_option("Ben Okafor")
     await expect(find_message(page, "Sample Android #4 failed")).to_be_visible()
     await expect(find_message(page, "Only visible to you")).to_have_count(0)
 
 
-async def test_abort_with_a_reason_from_the_modal(
+async def test_a_build_is_aborted_with_a_reason_from_the_modal(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     build = environment.bitrise.start_build(environment.bitrise.android)
-    environment.bitrise.run(build)
+    environment.bitrise.start_running(build)
     await send_message(page, "/bitrise build android #4")
     card = find_message(page, "Sample Android #4 is running")
     await card.get_by_role("button", name="Abort").click()
@@ -64,9 +64,9 @@ async def test_abort_with_a_reason_from_the_modal(
     assert build.result == "aborted"
 
 
-async def test_a_validation_error_keeps_what_was_typed(environment: SandboxEnvironment, page: Page) -> None:
+async def test_a_validation_error_keeps_the_input(environment: SandboxEnvironment, page: Page) -> None:
     build = environment.bitrise.start_build(environment.bitrise.android)
-    environment.bitrise.run(build)
+    environment.bitrise.start_running(build)
     await send_message(page, "/bitrise build android #4")
     await find_message(page, "#4 is running").get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort a build")
@@ -79,16 +79,16 @@ async def test_a_validation_error_keeps_what_was_typed(environment: SandboxEnvir
     await expect(dialog).to_have_count(0)
 
 
-async def test_get_an_artifacts_link(page: Page, screenshot: Picture) -> None:
+async def test_an_artifact_link_can_be_downloaded(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise artifacts android #3")
     listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
-    given = find_message(page, "The download link lives ten minutes")
-    await expect(given.get_by_role("button", name="Download")).to_be_visible()
+    link = find_message(page, "The download link lives ten minutes")
+    await expect(link.get_by_role("button", name="Download")).to_be_visible()
     await screenshot(page, "artifacts")
 
 
-async def test_page_through_builds(environment: SandboxEnvironment, page: Page) -> None:
+async def test_a_user_pages_through_builds(environment: SandboxEnvironment, page: Page) -> None:
     for _ in range(15):
         environment.bitrise.finish(environment.bitrise.start_build(environment.bitrise.android))
     await send_message(page, "/bitrise builds android")
@@ -101,11 +101,11 @@ async def test_page_through_builds(environment: SandboxEnvironment, page: Page) 
 async def test_a_confirm_dialog_can_be_declined(environment: SandboxEnvironment, page: Page) -> None:
     await send_message(page, "/bitrise build android #3")
     card = find_message(page, "Sample Android #3 succeeded")
-    before = len(environment.bitrise.farm.builds)
+    before = len(environment.bitrise.state.builds)
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Not now").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    assert len(environment.bitrise.farm.builds) == before
+    assert len(environment.bitrise.state.builds) == before
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Start it").click()
     await expect(find_message(page, "started Sample Android #4")).to_be_visible()
@@ -129,7 +129,9 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/nonsense")
 
 
-async def test_threads_unread_marks_and_direct_messages(environment: SandboxEnvironment, page: Page) -> None:
+async def test_threads_unread_counts_and_direct_messages_work(
+    environment: SandboxEnvironment, page: Page
+) -> None:
     await send_message(page, "/invite @buildbell")
     await expect(page.get_by_text("is not in this channel")).to_have_count(0)
     await send_message(page, "@buildbell status ios")
@@ -138,47 +140,47 @@ async def test_threads_unread_marks_and_direct_messages(environment: SandboxEnvi
     await expect(find_message(page, "nothing is running")).to_be_visible()
     await page.get_by_role("button", name="Back to the channel").click()
     await page.get_by_role("button", name="random").click()
-    await environment.slack.people.command("anna", "builds", "/bitrise help")
+    await environment.slack.users.command("anna", "builds", "/bitrise help")
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
     await send_message(page, "whoami")
     await expect(find_message(page, "with your own token")).to_be_visible()
 
 
-async def test_faults_and_broken_rules_are_seen_in_the_inspector(
+async def test_faults_and_violations_are_shown_in_the_inspector(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
     await send_message(page, "/bitrise apps")
     await expect(find_message(page, "does not take your token any more")).to_be_visible()
-    await page.get_by_role("button", name="All well again").click()
-    await page.get_by_role("button", name="Inspector 0 broken rules").click()
+    await page.get_by_role("button", name="Clear faults").click()
+    await page.get_by_role("button", name="Inspector 0 violations").click()
     await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")
     entry = page.get_by_role("listitem").filter(has_text="GET /v0.1/apps").first
     await expect(entry).to_contain_text("401")
     await entry.locator("summary").click()
     await expect(entry).to_contain_text("Unauthorized")
     await screenshot(page, "inspector")
-    bad = environment.slack.journal.open_entry("app → Slack", "chat.postMessage", {})
-    environment.slack.journal.close_entry(bad, {}, broken=["invalid_blocks: a test's own"])
-    await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
-    environment.slack.journal.violations.clear()
+    bad = environment.slack.request_log.open_entry("app → Slack", "chat.postMessage", {})
+    environment.slack.request_log.close_entry(bad, {}, violations=["invalid_blocks: a test's own"])
+    await expect(page.get_by_role("button", name="Inspector 1 violations")).to_be_visible()
+    environment.slack.request_log.violations.clear()
 
 
-async def test_every_fault_can_be_switched_on_and_all_of_them_off(
+async def test_every_fault_can_be_enabled_and_all_can_be_cleared(
     environment: SandboxEnvironment, page: Page
 ) -> None:
-    on = page.get_by_label("Faults that are on").get_by_role("listitem")
-    for name, words in (
-        ("Slack: 429 on posting", "Slack: ratelimited for chat.postMessage, 3 more"),
-        ("Slack: down", "Slack: status for *, 20 more"),
-        ("Slack: answer lost", "Slack: answer_lost for chat.postMessage, 1 more"),
+    on = page.get_by_label("Active faults").get_by_role("listitem")
+    for name, text in (
+        ("Slack: 429 on posting", "Slack: ratelimited for chat.postMessage, 3 left"),
+        ("Slack: down", "Slack: status for *, 20 left"),
+        ("Slack: answer lost", "Slack: answer_lost for chat.postMessage, 1 left"),
         ("Bitrise: 500", "Bitrise: status for *"),
         ("Bitrise: slow", "Bitrise: slow for *"),
     ):
         await page.get_by_role("button", name=name).click()
-        await expect(on.filter(has_text=words).first).to_be_visible()
-        await page.get_by_role("button", name="All well again").click()
+        await expect(on.filter(has_text=text).first).to_be_visible()
+        await page.get_by_role("button", name="Clear faults").click()
         await expect(on).to_have_count(0)
     count = page.locator(".connections")
     await expect(count).to_have_text("2 connections")
@@ -191,21 +193,21 @@ async def test_every_fault_can_be_switched_on_and_all_of_them_off(
     await expect(count).to_have_text("2 connections")
 
 
-async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(
+async def test_a_build_hangs_crashes_and_is_aborted_from_the_builds_panel(
     environment: SandboxEnvironment, page: Page
 ) -> None:
-    farm = page.locator("#farm")
+    builds_panel = page.locator("#builds")
     for _ in range(2):
         await start_build(page)
-    await farm.get_by_role("button", name="Let Sample Android #4 hang").click()
-    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
+    await builds_panel.get_by_role("button", name="Hang Sample Android #4").click()
+    await expect(builds_panel.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hanging")
     await page.get_by_role("button", name="Skip 10 min").click()
-    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
-    await expect(farm.get_by_role("listitem").filter(has_text="#5")).to_contain_text("succeeded")
-    await farm.get_by_role("button", name="Abort Sample Android #4 on Bitrise").click()
-    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("aborted")
+    await expect(builds_panel.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hanging")
+    await expect(builds_panel.get_by_role("listitem").filter(has_text="#5")).to_contain_text("succeeded")
+    await builds_panel.get_by_role("button", name="Abort Sample Android #4 on Bitrise").click()
+    await expect(builds_panel.get_by_role("listitem").filter(has_text="#4")).to_contain_text("aborted")
     await start_build(page)
-    await farm.get_by_role("button", name="Let Sample Android #6 crash").click()
+    await builds_panel.get_by_role("button", name="Crash Sample Android #6").click()
     await page.get_by_role("button", name="Skip 1 min").click()
     await send_message(page, "/bitrise log android #6")
     await expect(find_message(page, "SIGSEGV")).to_be_visible()
@@ -213,7 +215,7 @@ async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(
 
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_and_can_be_read(
+async def test_the_page_fits_every_width_and_is_accessible(
     environment: SandboxEnvironment, page: Page, screenshot: Picture, width: int, scheme: str
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 800})
@@ -225,15 +227,15 @@ async def test_it_fits_and_can_be_read(
     await screenshot(page, f"sandbox-{width}-{scheme}")
 
 
-async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
+async def test_the_page_stays_fast_with_two_thousand_messages(
     environment: SandboxEnvironment, page: Page
 ) -> None:
-    from sandbox.slack.workspace import Channel, Post
+    from sandbox.slack.models import Channel, Post
 
     workspace = environment.slack.workspace
     for number in range(20):
         identity = f"C1{number:03d}"
-        workspace.channels[identity] = Channel(identity, f"team-{number}", members=set(workspace.people))
+        workspace.channels[identity] = Channel(identity, f"team-{number}", members=set(workspace.users))
         for line in range(100):
             workspace.post(
                 workspace.channels[identity], Post(workspace.new_ts(), "U0BEN", f"message {line} in {number}")
@@ -252,7 +254,7 @@ async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
     assert await page.locator("*").count() < 5000
 
 
-async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(
+async def test_a_build_io_app_is_deployed_fails_and_crash_loops_from_the_page(
     environment: SandboxEnvironment, page: Page
 ) -> None:
     pane = page.get_by_role("region", name="Build.io")

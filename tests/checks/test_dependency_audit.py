@@ -153,8 +153,8 @@ def test_a_finding_fails_the_audit_unless_it_is_accepted_and_silence_does_not(
 
 
 def test_a_source_that_knows_nothing_of_a_notorious_version_knows_nothing() -> None:
-    assert report(OLD).knows
-    assert not Report((OLD,), 1, ()).knows
+    assert report(OLD).has_advisories
+    assert not Report((OLD,), 1, ()).has_advisories
 
 
 @pytest.mark.parametrize(

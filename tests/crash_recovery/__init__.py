@@ -1,1 +1,1 @@
-"""Killing the bot at every interesting point, and counting what each channel was told."""
+"""Crash recovery: the bot is killed at every critical point, and the notifications of each channel are counted."""

@@ -1,4 +1,4 @@
-"""`make torture`: many rounds, from a seed that is printed; `python -m tests.crash_recovery --rounds 300 --seed 7`."""
+"""`make torture`: many rounds from a printed seed; `python -m tests.crash_recovery --rounds 300 --seed 7`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> int:
     print(f"seed {given.seed}, {given.rounds} rounds", flush=True)
     report = asyncio.run(run_rounds(given.seed, given.rounds))
     print(report)
-    return 1 if report.reckoning.problems else 0
+    return 1 if report.result.problems else 0
 
 
 if __name__ == "__main__":

@@ -16,19 +16,19 @@ import aiohttp
 from bot.manifest import manifest
 from sandbox.bitrise.state import App, Build
 from sandbox.environment import SandboxEnvironment
-from sandbox.slack.workspace import BOT_USER
+from sandbox.slack.models import BOT_USER
 from tests.crash_recovery.expected_notifications import (
     Expectation,
     NotificationReport,
     compare_notifications,
-    reckon_pipelines,
+    compare_pipelines,
 )
 from tests.crash_recovery.kill_faults import KillFaults, KillPoint, When
 from tests.support.forked_bot import ForkedBot, forked_stage
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "FLOOD_LIMIT": "1000000"}
-# Where the bot can be killed: the request, in either service.
+# The requests at which the bot can be killed, in both services.
 SLACK_POINTS = ("chat.postMessage", "chat.postMessage", "chat.update", "conversations.*", "auth.test")
 BITRISE_POINTS = ("GET /v0.1/builds", "GET /v0.1/builds", "GET */log", "GET /v0.1/apps/*")
 WHEN: tuple[When, ...] = ("before", "during", "after")
@@ -36,46 +36,46 @@ SLACK_FAULTS = ("answer_lost", "answer_lost", "dropped", "status", "ratelimited"
 BITRISE_FAULTS = ("dropped", "status", "ratelimited", "html", "slow")
 RESULTS = ("success", "success", "error", "aborted", "aborted-with-success")
 SETTLED_WITHIN = 240.0
-# With more than a page of open builds, two ends within one look may come swapped (docs/reliability.md).
+# With more than a page of open builds, two that finish within one poll may be swapped (docs/reliability.md).
 MOST_OPEN = 45
 
 
 @dataclass
 class Report:
-    """What happened, and what came of it."""
+    """Statistics of the rounds, and the result."""
 
     seed: int
     rounds: int
     builds: int = 0
     kills: Counter[str] = field(default_factory=Counter)
-    doubts: dict[str, float] = field(default_factory=dict)
-    reckoning: NotificationReport = field(default_factory=NotificationReport)
+    outcomes: dict[str, float] = field(default_factory=dict)
+    result: NotificationReport = field(default_factory=NotificationReport)
 
     def __str__(self) -> str:
         kills = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
-        doubts = ", ".join(f"{name} {count:.0f}" for name, count in sorted(self.doubts.items()))
-        verdict = "\n".join(self.reckoning.problems) or "every build once, in order of ending"
+        outcomes = ", ".join(f"{name} {count:.0f}" for name, count in sorted(self.outcomes.items()))
+        verdict = "\n".join(self.result.problems) or "every build once, in the order of their ends"
         return (
-            f"seed {self.seed}: {self.rounds} rounds, {self.builds} builds, {self.reckoning.told} times told, "
-            f"{self.reckoning.twice} told again where Slack can't be read back\n"
+            f"seed {self.seed}: {self.rounds} rounds, {self.builds} builds, {self.result.notified} notifications, "
+            f"{self.result.duplicates} duplicates where Slack cannot be read back\n"
             f"killed {sum(self.kills.values())} times: {kills}\n"
-            f"doubts settled since the last start: {doubts or 'none'}\n{verdict}"
+            f"unknown outcomes resolved since the last start: {outcomes or 'none'}\n{verdict}"
         )
 
 
 class CrashHarness:
-    """One bot on one stage, killed again and again."""
+    """A bot in one environment that is killed repeatedly."""
 
-    def __init__(self, stage: SandboxEnvironment, seed: int) -> None:
-        self.stage = stage
+    def __init__(self, environment: SandboxEnvironment, seed: int) -> None:
+        self.environment = environment
         self.chance = random.Random(seed)
         self.report = Report(seed, 0)
         self.open: list[Build] = []
-        bitrise, android = stage.bitrise, stage.bitrise.android
+        bitrise, android = environment.bitrise, environment.bitrise.android
         self.apps: tuple[App, ...] = (android, bitrise.ios, bitrise.web)
-        self.pipes = bitrise.farm.add_app("Pipes", "acme", "pipes", pipelines=("train",))
+        self.pipes = bitrise.state.add_app("Pipes", "acme", "pipes", pipelines=("train",))
         # A stage of a pipeline takes about a second.
-        bitrise.farm.pace = 300.0
+        bitrise.state.speed = 300.0
         self.expectations = [
             Expectation("builds", lambda build: build.app is not self.pipes),
             Expectation("release", lambda build: build.app is android and build.result == "error"),
@@ -85,8 +85,8 @@ class CrashHarness:
         ]
 
     async def subscribe(self) -> None:
-        """Subscribe every channel to what it expects."""
-        for channel, words in (
+        """Subscribe every channel to its expected notifications."""
+        for channel, text in (
             ("builds", ("android", "ios", '"web shop"')),
             ("release", ("android status:failed",)),
             ("random", ("ios",)),
@@ -94,20 +94,22 @@ class CrashHarness:
             ("live", ('"web shop" style:live',)),
             ("pipes", ("pipes",)),
         ):
-            for one in words:
-                await self.stage.slack.people.command("anna", channel, f"/bitrise subscribe {one}")
-                app = one.split(" style")[0].split(" status")[0].strip('"')
+            for word in text:
+                await self.environment.slack.users.command("anna", channel, f"/bitrise subscribe {word}")
+                app = word.split(" style")[0].split(" status")[0].strip('"')
                 await self._until_subscribed(channel, app)
 
     async def _until_subscribed(self, channel: str, app: str) -> None:
         title = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop", "pipes": "Pipes"}[
             app
         ]
-        await self.stage.slack.workspace.wait_for(
+        await self.environment.slack.workspace.wait_for(
             lambda: (
                 any(
                     "subscribed this channel" in text and title in text
-                    for text in map(self.stage.slack.message_text, self.stage.slack.posts(channel))
+                    for text in map(
+                        self.environment.slack.message_text, self.environment.slack.posts(channel)
+                    )
                 )
                 or None
             ),
@@ -116,49 +118,49 @@ class CrashHarness:
         )
 
     async def play(self, rounds: int) -> Report:
-        """All rounds, then quiet; then count."""
+        """Run all rounds, wait until everything is delivered, and compare."""
         for number in range(1, rounds + 1):
             await self._round(number)
         self._calm()
         for build in self.open:
-            self.stage.bitrise.finish(build)
-        for pipeline in self.stage.bitrise.farm.pipelines:
+            self.environment.bitrise.finish(build)
+        for pipeline in self.environment.bitrise.state.pipelines:
             while pipeline.finished_at is None:
                 for build in list(pipeline.builds.values()):
                     if build.result is None:
-                        build.finish(build.ends_as or "success", self.stage.bitrise.now())
-                self.stage.bitrise.farm.advance(self.stage.bitrise.now())
-        await self.stage.bot.kill()
+                        build.finish(build.ends_as or "success", self.environment.bitrise.now())
+                self.environment.bitrise.state.advance(self.environment.bitrise.now())
+        await self.environment.bot.kill()
         await self._restart(0.0)
-        await self._until_quiet()
+        await self._wait_until_idle()
         self.report.rounds = rounds
-        self.report.builds = len(self.stage.bitrise.farm.builds)
-        farm = self.stage.bitrise.farm
-        self.report.reckoning = compare_notifications(self.stage.slack, farm.builds, self.expectations)
-        reckon_pipelines(self.stage.slack, farm.pipelines, "pipes", self.report.reckoning)
+        self.report.builds = len(self.environment.bitrise.state.builds)
+        state = self.environment.bitrise.state
+        self.report.result = compare_notifications(self.environment.slack, state.builds, self.expectations)
+        compare_pipelines(self.environment.slack, state.pipelines, "pipes", self.report.result)
         return self.report
 
     async def _round(self, number: int) -> None:
-        self._live()
+        self._run_builds()
         self._break_something()
         name = self._choose_kill()
-        self._live()
-        # Mostly short, so that kills come close upon each other; sometimes long enough to settle a doubt.
+        self._run_builds()
+        # Mostly short, so that kills follow closely; sometimes long enough to resolve an unknown outcome.
         await self._until_dead(self.chance.uniform(0.2, 0.8) if number % 10 else 6.5)
-        self._live()
-        if self.stage.bot.pid is not None:
+        self._run_builds()
+        if self.environment.bot.pid is not None:
             name = "at any time"
-        await self.stage.bot.kill()
+        await self.environment.bot.kill()
         self.report.kills[name] += 1
         self._calm()
         if self.chance.random() < 0.3:
-            self.stage.clock.skip(timedelta(minutes=self.chance.uniform(0, 30)))
+            self.environment.clock.skip(timedelta(minutes=self.chance.uniform(0, 30)))
         off = self.chance.choice((0.0, 0.0, 0.0, -120.0, 45.0, 3600.0, -3600.0))
         await self._restart(off, cut_short=self.chance.random() < 0.15)
 
-    def _live(self) -> None:
-        """Let builds begin and end."""
-        bitrise, chance = self.stage.bitrise, self.chance
+    def _run_builds(self) -> None:
+        """Start and finish builds."""
+        bitrise, chance = self.environment.bitrise, self.chance
         for _ in range(chance.randrange(3) if len(self.open) < MOST_OPEN else 0):
             branch = chance.choice(("main", "develop", "release/2.1"))
             self.open.append(
@@ -183,24 +185,24 @@ class CrashHarness:
         chance = self.chance
         if chance.random() < 0.4:
             kind = chance.choice(SLACK_FAULTS)
-            self.stage.slack.fault(
+            self.environment.slack.fault(
                 chance.choice(("chat.postMessage", "chat.*")), kind, times=chance.randrange(1, 3), seconds=1
             )
         if chance.random() < 0.3:
             kind = chance.choice(BITRISE_FAULTS)
-            self.stage.bitrise.fault("GET *", kind, times=chance.randrange(1, 5), seconds=1)
+            self.environment.bitrise.fault("GET *", kind, times=chance.randrange(1, 5), seconds=1)
 
     def _choose_kill(self) -> str:
         chance = self.chance
         slack = chance.random() < 0.6
         point, when = chance.choice(SLACK_POINTS if slack else BITRISE_POINTS), chance.choice(WHEN)
-        faults = self.stage.slack.api.faults if slack else self.stage.bitrise.faults
+        faults = self.environment.slack.api.faults if slack else self.environment.bitrise.faults
         assert isinstance(faults, KillFaults)
         faults.shot = KillPoint(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
         return f"{when} {point}"
 
     def _calm(self) -> None:
-        for faults in (self.stage.slack.api.faults, self.stage.bitrise.faults):
+        for faults in (self.environment.slack.api.faults, self.environment.bitrise.faults):
             assert isinstance(faults, KillFaults)
             faults.clear()
             faults.shot = None
@@ -208,30 +210,30 @@ class CrashHarness:
     async def _until_dead(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self.stage.bot.wait()
+                await self.environment.bot.wait()
         except TimeoutError:
             return
 
     async def _restart(self, off: float, *, cut_short: bool = False) -> None:
-        self.stage.settings["TORTURE_CLOCK_OFF"] = str(off)
+        self.environment.settings["TORTURE_CLOCK_OFF"] = str(off)
         if cut_short:
-            await self.stage.bot.start()
+            await self.environment.bot.start()
             await asyncio.sleep(self.chance.uniform(0.3, 1.2))
-            await self.stage.bot.kill()
+            await self.environment.bot.kill()
             self.report.kills["while starting"] += 1
-        await self.stage.start_bot(http=True)
+        await self.environment.start_bot(http=True)
 
-    async def _until_quiet(self) -> None:
-        """Wait until every ended build was seen and nothing is owed any more."""
-        last = [build for build in self.stage.bitrise.farm.builds if build.result][-1:]
+    async def _wait_until_idle(self) -> None:
+        """Wait until every finished build was polled and the outbox is empty."""
+        last = [build for build in self.environment.bitrise.state.builds if build.result][-1:]
         async with asyncio.timeout(SETTLED_WITHIN), aiohttp.ClientSession() as session:
             calm = 0
             while calm < 5:
-                async with session.get(f"{await self.stage.bot_url()}/metrics") as response:
+                async with session.get(f"{await self.environment.bot_url()}/metrics") as response:
                     page = await response.text()
                 calm = calm + 1 if "buildbell_outbox_depth 0.0" in page and last else 0
                 await asyncio.sleep(0.2)
-        self.report.doubts = {
+        self.report.outcomes = {
             line.split('"')[1]: float(line.rsplit(" ", 1)[1])
             for line in page.splitlines()
             if line.startswith("buildbell_doubts_settled_total{")
@@ -240,26 +242,26 @@ class CrashHarness:
 
 @asynccontextmanager
 async def crash_harness(seed: int) -> AsyncIterator[CrashHarness]:
-    """A stage whose services kill, with every channel subscribed."""
-    async with forked_stage(manifest()) as stage:
-        stage.slack.api.faults = KillFaults(pid=lambda: stage.bot.pid)
-        stage.bitrise.faults = KillFaults(pid=lambda: stage.bot.pid)
+    """Yield an environment with kill faults and all channels subscribed."""
+    async with forked_stage(manifest()) as environment:
+        environment.slack.api.faults = KillFaults(pid=lambda: environment.bot.pid)
+        environment.bitrise.faults = KillFaults(pid=lambda: environment.bot.pid)
         for name in ("threads", "live", "pipes"):
-            stage.slack.workspace.add_channel(name)
+            environment.slack.workspace.add_channel(name)
         for name in ("builds", "release", "threads", "live", "pipes"):
-            stage.slack.workspace.channel(name).members.add(BOT_USER)
-        stage.bot = ForkedBot(
-            stage.settings, stage.folder, program=("-m", "tests.crash_recovery.skewed_clock_bot")
+            environment.slack.workspace.find_channel(name).members.add(BOT_USER)
+        environment.bot = ForkedBot(
+            environment.settings, environment.folder, program=("-m", "tests.crash_recovery.skewed_clock_bot")
         )
         settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
-        # Over HTTP: Slack lets an app open connections only a few times a minute, and the bot starts more often here.
-        await stage.start(http=True, settings=settings)
-        torture = CrashHarness(stage, seed)
+        # Over HTTP: Slack limits new connections per minute, and the bot restarts more often here.
+        await environment.start(http=True, settings=settings)
+        torture = CrashHarness(environment, seed)
         await torture.subscribe()
         yield torture
 
 
 async def run_rounds(seed: int, rounds: int) -> Report:
-    """One whole run."""
+    """Run all rounds once."""
     async with crash_harness(seed) as torture:
         return await torture.play(rounds)

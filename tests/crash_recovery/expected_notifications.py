@@ -1,4 +1,4 @@
-"""What each channel should have been told, and what it was told. Shares no code with the bot."""
+"""The expected and the posted notifications of each channel. Shares no code with the bot."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.bitrise.state import Build, Pipeline
+from sandbox.slack.models import Post
 from sandbox.slack.server import SlackSimulator
-from sandbox.slack.workspace import Post
 
 RESULTS = {
     "success": "succeeded",
@@ -17,16 +17,17 @@ RESULTS = {
     "aborted": "was aborted",
     "aborted-with-success": "was aborted, counted as a success",
 }
-_TOLD = re.compile(
+_NOTIFICATION = re.compile(
     r"(Sample Android|Sample iOS|Web Shop) (#\d+) (succeeded|failed|was aborted(?:, counted as a success)?)"
 )
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """A channel, and which ended builds it is to be told.
+    """A channel and the finished builds that it expects.
 
-    `doubtful`: Slack does not let the bot read back there. `by_start`: its messages stand where the builds began.
+    `doubtful`: Slack does not let the bot read messages back there. `by_start`: messages are in the order of the
+    starts.
     """
 
     channel: str
@@ -37,92 +38,92 @@ class Expectation:
 
 @dataclass
 class NotificationReport:
-    """What went wrong, in words; `twice` counts repetitions where they are allowed."""
+    """The differences as text; `duplicates` counts the allowed ones."""
 
     problems: list[str] = field(default_factory=list)
-    told: int = 0
-    twice: int = 0
+    notified: int = 0
+    duplicates: int = 0
 
 
 def compare_notifications(
     slack: SlackSimulator, builds: list[Build], expectations: list[Expectation]
 ) -> NotificationReport:
-    """Count."""
-    found = NotificationReport()
+    """Compare expected with posted notifications."""
+    report = NotificationReport()
     for expected in expectations:
-        _reckon_channel(slack, builds, expected, found)
-    return found
+        _compare_channel(slack, builds, expected, report)
+    return report
 
 
-def _reckon_channel(
-    slack: SlackSimulator, builds: list[Build], expected: Expectation, found: NotificationReport
+def _compare_channel(
+    slack: SlackSimulator, builds: list[Build], expected: Expectation, report: NotificationReport
 ) -> None:
-    ended = {name_of(build): build for build in builds if build.result and expected.wants(build)}
-    shown = [name for post in slack.posts(expected.channel) for name in notifications_in(slack, post)]
-    counts = Counter(shown)
-    found.told += len(counts)
-    for name in ended:
+    expected_builds = {build_name(build): build for build in builds if build.result and expected.wants(build)}
+    posted = [name for post in slack.posts(expected.channel) for name in notifications_in(slack, post)]
+    counts = Counter(posted)
+    report.notified += len(counts)
+    for name in expected_builds:
         if counts[name] == 0:
-            found.problems.append(f"#{expected.channel} was never told: {name}")
+            report.problems.append(f"#{expected.channel} was not notified: {name}")
         elif counts[name] > 1:
-            found.twice += counts[name] - 1
+            report.duplicates += counts[name] - 1
             if not expected.doubtful:
-                found.problems.append(f"#{expected.channel} was told {counts[name]} times: {name}")
-    found.problems += [
-        f"#{expected.channel} was told what it did not ask for: {name}"
+                report.problems.append(f"#{expected.channel} was notified {counts[name]} times: {name}")
+    report.problems += [
+        f"#{expected.channel} has an unexpected notification: {name}"
         for name in counts
-        if name not in ended
+        if name not in expected_builds
     ]
     if not (expected.doubtful or expected.by_start):
-        order = [ended[name] for name in shown if name in ended]
-        found.problems += _out_of_order(expected.channel, order)
+        order = [expected_builds[name] for name in posted if name in expected_builds]
+        report.problems += _out_of_order(expected.channel, order)
 
 
-def reckon_pipelines(
-    slack: SlackSimulator, pipelines: list[Pipeline], channel: str, found: NotificationReport
+def compare_pipelines(
+    slack: SlackSimulator, pipelines: list[Pipeline], channel: str, report: NotificationReport
 ) -> None:
-    """Count the cards of pipelines: one each, which shows its end; or, where Bitrise failed for long, its builds."""
+    """Check pipelines: one card each, which shows the result; or their builds, if Bitrise failed for long."""
     texts = [slack.message_text(post) for post in slack.posts(channel)]
     for pipeline in pipelines:
         name = f"{pipeline.app.title} {pipeline.name} #{pipeline.number}"
         cards = [text for text in texts if re.search(rf"{name} (?:is|succeeded|failed)", text)]
         ends = {"succeeded": "succeeded", "failed": "failed"}[pipeline.status]
-        alone = {
+        build_messages = {
             build.number: sum(f"Pipes #{build.number} " in text for text in texts)
             for build in pipeline.builds.values()
             if build.result
         }
-        found.told += len(cards)
+        report.notified += len(cards)
         if len(cards) > 1:
-            found.problems.append(f"#{channel} has {len(cards)} cards of {name}")
+            report.problems.append(f"#{channel} has {len(cards)} cards of {name}")
         if cards and f"{name} {ends}" not in cards[0]:
-            found.problems.append(f"#{channel} does not show that {name} {ends}: {cards[0][:200]}")
-        if not cards and not all(alone.values()):
-            found.problems.append(f"#{channel} was never told: {name}")
-        found.problems += [
-            f"#{channel} was told {times} times: Pipes #{number}"
-            for number, times in alone.items()
+            report.problems.append(f"#{channel} does not show that {name} {ends}: {cards[0][:200]}")
+        if not cards and not all(build_messages.values()):
+            report.problems.append(f"#{channel} was not notified: {name}")
+        report.problems += [
+            f"#{channel} was notified {times} times: Pipes #{number}"
+            for number, times in build_messages.items()
             if times > 1
         ]
 
 
-def _out_of_order(channel: str, order: list[Build]) -> list[str]:
-    """Where a build is shown after one that ended later, in whole seconds, as Bitrise tells them."""
+def _out_of_order(channel: str, builds: list[Build]) -> list[str]:
+    """Return where a build is posted after one that finished later, in whole seconds as at Bitrise."""
     problems, latest = [], 0
-    for build in order:
+    for build in builds:
         at = int(build.finished_at.timestamp()) if build.finished_at else 0
         if at < latest:
-            problems.append(f"#{channel} was told out of order: {name_of(build)}")
+            problems.append(f"#{channel} was notified out of order: {build_name(build)}")
         latest = max(latest, at)
     return problems
 
 
 def notifications_in(slack: SlackSimulator, post: Post) -> list[str]:
-    """The ended builds that a message tells of; the head of a thread only repeats its replies."""
-    words = slack.message_text(post)
-    return [] if words.startswith("🧵") else [" ".join(match) for match in _TOLD.findall(words)]
+    """Return the finished builds of a message; the parent of a thread only repeats its replies."""
+    text = slack.message_text(post)
+    return [] if text.startswith("🧵") else [" ".join(match) for match in _NOTIFICATION.findall(text)]
 
 
-def name_of(build: Build) -> str:
-    """The build as a message names it."""
+def build_name(build: Build) -> str:
+    """Return a build's name in messages."""
     return f"{build.app.title} #{build.number} {RESULTS[build.result or 'success']}"

@@ -1,4 +1,4 @@
-"""Faults that kill: SIGKILL to the bot at an exact point of one of its requests."""
+"""Faults that kill the bot with SIGKILL at an exact point of a request."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ When = Literal["before", "during", "after"]
 
 @dataclass(frozen=True)
 class KillPoint:
-    """Kill at the next request that matches.
+    """Kill at the next matching request.
 
-    `before`: it arrives, but nothing is done. `during`: it is done, but the bot does not live to see the answer.
-    `after`: so many seconds after the answer has left, which is before or while the bot writes down what it learnt.
+    `before`: it arrives but is not processed. `during`: it is processed, but the bot dies before the response. `after`:
+    this many seconds after the response, before or while the bot stores the result.
     """
 
     match: str
@@ -30,14 +30,14 @@ class KillPoint:
 
 @dataclass
 class KillFaults(FaultInjector):
-    """One service's faults; `pid` says whom to kill."""
+    """The faults of one service; `pid` returns the process to kill."""
 
     pid: Callable[[], int | None] = lambda: None
     shot: KillPoint | None = None
     shots: list[KillPoint] = field(default_factory=list)
 
     def take(self, request: str) -> Fault | None:
-        """Kill, if this is the request, and go on with the usual faults."""
+        """Kill at the chosen request, then apply other faults."""
         shot = self.shot
         if shot is None or not fnmatchcase(request, shot.match):
             return super().take(request)

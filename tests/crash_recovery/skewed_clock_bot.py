@@ -1,4 +1,4 @@
-"""The bot as it is, with a clock that is off by some seconds."""
+"""The bot with a clock that is off by some seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used of Build.io in a day, with what must not come out of it; and how it is put back, to be used again."""
+"""Use of every Build.io feature, with secrets that must not leak; everything can be restored for the next round."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.fuzz.secret_tracker import OUTPUT, PRIVATE_KEY, TYPED, VALUE, SecretT
 
 HOST = "www.shop-of-the-day.example"
 COMMIT = "d15ea5ed0ddba11f00d1" * 2
-# No shape of a secret's by which they could be known: only what they are keeps them from being shown.
+# Secrets without a recognisable shape: only their origin keeps them from being shown.
 VALUES = ("plum orchard 4711, kettle", "quiet harbour 0815, lantern")
 OF_AN_ENVIRONMENT = "copper meadow 2342, thimble"
 TYPED_VALUES = ("amber turnpike 6174, walnut", "velvet quarry 1729, saddle")
@@ -36,7 +36,7 @@ who = "everyone"
 protect = ["deploy", "config"]
 channels = ["C0RANDOM"]
 """
-# Each once; what needs more than one word is in quotes.
+# Once each; values with several words are quoted.
 COMMANDS = (
     "apps",
     "apps team:acme",
@@ -89,7 +89,7 @@ COMMANDS = (
     "",
     "depoly",
 )
-# What somebody else must agree to, in the channel of which the policy says so.
+# What a second approver must approve, in the channel of the access rule.
 CAREFUL = "random"
 PROTECTED = (
     "deploy shop-pr-42 branch:main",
@@ -101,7 +101,7 @@ PROTECTED = (
 
 @dataclass
 class PlantedSecrets:
-    """The secrets of a sandbox's Build.io, and everything that people change there as it was before they did."""
+    """The secrets of the Build.io simulator, and the original state of everything that users change."""
 
     buildio: BuildioSimulator
     secrets: SecretTracker
@@ -118,23 +118,22 @@ class PlantedSecrets:
         buildio.shop.config |= {"CANARY": keep(VALUE, VALUES[0]), "OLD_KEY": keep(VALUE, VALUES[1])}
         environment = buildio.pipeline.environments[0]
         environment.config |= {"CANARY": keep(VALUE, OF_AN_ENVIRONMENT), "OLD_KEY": "x"}
-        for app in buildio.platform.apps:
+        for app in buildio.state.apps:
             app.files = (*app.files, keep(OUTPUT, WRITTEN))
         for token in (*BUILDIO_TOKENS.values(), *BITRISE_TOKENS.values(), TOKEN, *_services(buildio)):
             keep("token", token, letters=20)
-        buildio.certify(buildio.platform.add_domain(buildio.shop, HOST, self.now))
+        buildio.complete_certificate(buildio.state.add_domain(buildio.shop, HOST, self.now))
         self._apps = [
-            (one, one.name, dict(one.config), list(one.domains), one.formation)
-            for one in buildio.platform.apps
+            (app, app.name, dict(app.config), list(app.domains), app.formation) for app in buildio.state.apps
         ]
-        self._namespaces = list(buildio.platform.namespaces)
+        self._namespaces = list(buildio.state.namespaces)
         self._environments = [
             (environment, dict(environment.config)) for environment in buildio.pipeline.environments
         ]
 
     @property
     def typed(self) -> Mapping[str, Mapping[str, Any]]:
-        """What is filled in, by form."""
+        """Return the values to fill in, by form."""
         pem = {"certificate": self.certificate, "private": self.private}
         return {
             action_ids.BUILDIO_CREATE_MODAL: {"name": "made-by-form", "region": "eu"},
@@ -157,26 +156,26 @@ class PlantedSecrets:
         }
 
     def fail_all(self, why: str) -> None:
-        """Let every deployment that is under way end, without success."""
-        for app in self.buildio.platform.apps:
-            while any(not one.is_over for one in app.deployments):
+        """Fail all running deployments."""
+        for app in self.buildio.state.apps:
+            while any(not deployment.is_over for deployment in app.deployments):
                 self.buildio.finish(app, error=why)
 
-    def put_back(self) -> None:
-        """Let everything be there again that was there, under its old name, and nothing else; all processes are up."""
-        platform, at = self.buildio.platform, self.buildio.now()
-        platform.apps[:] = [one for one, *_ in self._apps]
+    def restore(self) -> None:
+        """Restore all resources under their old names and remove others; all dynos are up."""
+        state, at = self.buildio.state, self.buildio.now()
+        state.apps[:] = [one for one, *_ in self._apps]
         for app, name, config, domains, formation in self._apps:
             app.name, app.config, app.domains, app.formation = name, dict(config), list(domains), formation
             for dyno in app.dynos:
                 dyno.state, dyno.since, dyno.loops = "up", at, False
-        platform.namespaces[:] = self._namespaces
+        state.namespaces[:] = self._namespaces
         for environment, config in self._environments:
             environment.config = copy.copy(config)
 
 
 def certificate_for(host: str, now: datetime) -> tuple[str, str]:
-    """A certificate for a host name and for subdomains of it, and its key, both as PEM."""
+    """Return a certificate for a host name and its subdomains, and its key, both as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     names = x509.SubjectAlternativeName([x509.DNSName(host), x509.DNSName(f"*.{host}")])
@@ -196,4 +195,4 @@ def certificate_for(host: str, now: datetime) -> tuple[str, str]:
 
 
 def _services(buildio: BuildioSimulator) -> list[str]:
-    return [token for one in buildio.members.values() if not one.is_person for token in one.tokens]
+    return [token for member in buildio.members.values() if not member.is_person for token in member.tokens]

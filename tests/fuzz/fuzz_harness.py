@@ -1,4 +1,4 @@
-"""The town in which is fuzzed: over HTTP, with people who have linked their accounts, at no pace but its own."""
+"""The fuzz harness: the bot over HTTP, with connected accounts and without rate limits."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from services.polling.pollers import Pollers
 from services.request.request_tracker import RequestTracker
 from tests.fuzz import buildio_scenario
 from tests.fuzz.buildio_scenario import PlantedSecrets
-from tests.fuzz.leak_detector import LeakDetector, LogCapture, broken_lines, capture_logs
+from tests.fuzz.leak_detector import LeakDetector, LogCapture, capture_logs, error_lines
 from tests.fuzz.request_sender import RequestSender
 from tests.fuzz.secret_tracker import SecretTracker
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.stub_server import reserve_port
 
 PEOPLE = ("anna", "ben", "carla")
-# The others paste a token of their own.
+# The other users paste their own token.
 SIGNS_IN = "ben"
 _CODE = re.compile(r"[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}")
-# What is started of the second app needs a second person.
+# Starting the second app needs a second approver.
 POLICY = f"""
 [[rule]]
 protect = ["trigger"]
@@ -44,95 +44,97 @@ WEBHOOK_SECRET = "a-secret-in-the-address-of-the-webhook"
 
 @dataclass
 class FuzzHarness:
-    """A town, what its bot lets out, and how to wait for it."""
+    """A bot harness, the bot's output, and waiting for the bot."""
 
-    town: BotHarness
+    harness: BotHarness
     listening: RequestTracker
-    ear: LogCapture
-    evidence: LeakDetector
+    log_capture: LogCapture
+    leak_detector: LeakDetector
     sender: RequestSender
     planted: PlantedSecrets
-    lookout: Pollers
+    pollers: Pollers
 
-    async def rest(self) -> None:
-        """Wait until the bot has answered everything. Raises TimeoutError."""
+    async def wait_until_idle(self) -> None:
+        """Wait until the bot has handled all requests. Raises TimeoutError."""
         async with asyncio.timeout(30):
             await self.listening.drain()
 
-    async def is_well(self) -> None:
-        """Assert that the bot answers somebody as it always did, and put right what the examples have undone."""
-        town = self.town
-        for channel in town.slack.workspace.channels.values():
+    async def assert_healthy(self) -> None:
+        """Assert that the bot still responds normally, and restore what the examples changed."""
+        harness = self.harness
+        for channel in harness.slack.workspace.channels.values():
             del channel.posts[:-20]
-        for person in PEOPLE:
-            town.slack.workspace.views.pop(f"U0{person.upper()}", None)
-        self.planted.put_back()
+        for user in PEOPLE:
+            harness.slack.workspace.views.pop(f"U0{user.upper()}", None)
+        self.planted.restore()
         await self._link_again()
-        if not await town.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL"):
-            await town.ask("/bitrise subscribe android", "subscribed")
-        await town.ask("/bitrise help", "What you can type")
-        await town.ask("/bitrise status android", "Sample Android")
-        await town.ask("/buildio app shop", "shop")
+        if not await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL"):
+            await harness.ask("/bitrise subscribe android", "subscribed")
+        await harness.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise status android", "Sample Android")
+        await harness.ask("/buildio app shop", "shop")
 
-    async def link(self) -> None:
-        """Let everybody link both of their accounts; one of them signs in on Build.io's own page."""
-        await self.town.connect(*PEOPLE)
-        others = (person for person in PEOPLE if person != SIGNS_IN)
-        await self.town.connect(*others, provider=Provider.BUILDIO)
-        await self.sign_in(SIGNS_IN)
+    async def connect_accounts(self) -> None:
+        """Connect all users' accounts; one of them uses Build.io's OAuth page."""
+        await self.harness.connect(*PEOPLE)
+        others = (user for user in PEOPLE if user != SIGNS_IN)
+        await self.harness.connect(*others, provider=Provider.BUILDIO)
+        await self.connect_by_oauth(SIGNS_IN)
 
-    async def sign_in(self, person: str) -> None:
-        """Let somebody link their account on Build.io's own page."""
-        town = self.town
-        await town.people.command(person, "builds", "/buildio connect")
-        opened = await town.slack.wait_for_modal(person, "API token")
+    async def connect_by_oauth(self, user: str) -> None:
+        """Connect a user's account on Build.io's OAuth page."""
+        harness = self.harness
+        await harness.users.command(user, "builds", "/buildio connect")
+        opened = await harness.slack.wait_for_modal(user, "API token")
         [url] = [block["accessory"]["url"] for block in opened.view["blocks"] if "accessory" in block]
-        status, page = await town.buildio.consent(url, person=person)
+        status, page = await harness.buildio.give_consent(url, user=user)
         code = _CODE.search(page)
         assert code is not None, f"{status}: {page}"
-        await town.people.submit(person, {"token": code[0]})
-        await town.slack.wait_for_modal(person, "with your own token")
-        await town.people.close_modal(person)
+        await harness.users.submit(user, {"token": code[0]})
+        await harness.slack.wait_for_modal(user, "with your own token")
+        await harness.users.close_modal(user)
 
     async def _link_again(self) -> None:
-        rows = await self.town.rows("SELECT user_id, provider FROM accounts WHERE broken_at IS NULL")
-        for person in PEOPLE:
+        rows = await self.harness.rows("SELECT user_id, provider FROM accounts WHERE broken_at IS NULL")
+        for user in PEOPLE:
             for provider in (Provider.BITRISE, Provider.BUILDIO):
-                if (f"U0{person.upper()}", provider) in rows:
+                if (f"U0{user.upper()}", provider) in rows:
                     continue
-                if provider is Provider.BUILDIO and person == SIGNS_IN:
-                    await self.sign_in(person)
+                if provider is Provider.BUILDIO and user == SIGNS_IN:
+                    await self.connect_by_oauth(user)
                 else:
-                    await self.town.connect(person, provider=provider)
+                    await self.harness.connect(user, provider=provider)
 
     async def accounts(self) -> dict[str, set[str]]:
-        """Who is who at Bitrise and at Build.io."""
+        """Return the accounts of users at Bitrise and Build.io."""
         found: dict[str, set[str]] = {}
-        for user, name in await self.town.rows("SELECT user_id, name FROM accounts"):
+        for user, name in await self.harness.rows("SELECT user_id, name FROM accounts"):
             found.setdefault(str(user), set()).add(str(name).partition("@")[0])
         return found
 
-    async def look(self) -> None:
-        """Let the watchers look once more, from beginning to end, whatever comes of it. Raises TimeoutError."""
-        before = {one: _looks(one) for one in self.lookout.pollers.values()}
-        for provider in self.lookout.pollers:
-            self.lookout.poll_now(provider)
-        await self.town.wait_until(lambda: all(_looks(one) != seen for one, seen in before.items()))
+    async def poll(self) -> None:
+        """Run one complete poll, whatever the result. Raises TimeoutError."""
+        before = {watcher: _poll_state(watcher) for watcher in self.pollers.pollers.values()}
+        for provider in self.pollers.pollers:
+            self.pollers.poll_now(provider)
+        await self.harness.wait_until(lambda: all(_poll_state(one) != seen for one, seen in before.items()))
 
-    def twist_answers(self, twist: ResponseRewriter) -> None:
-        """Let this change what both providers answer; what Build.io hands out is kept as a secret before."""
-        self.town.bitrise.twist = twist
-        overhear = self.evidence.secrets.add_observed
-        self.town.buildio.twist = lambda asked, body: twist(asked, overhear(asked, body))
+    def rewrite_responses(self, rewrite: ResponseRewriter) -> None:
+        """Rewrite the responses of both providers; secrets that Build.io issues are tracked first."""
+        self.harness.bitrise.response_rewriter = rewrite
+        add_observed = self.leak_detector.secrets.add_observed
+        self.harness.buildio.response_rewriter = lambda request_name, body: rewrite(
+            request_name, add_observed(request_name, body)
+        )
 
-    def nothing_is_broken(self, lines: Sequence[str]) -> None:
-        """Raises AssertionError where one of the log's lines tells of something broken."""
-        broken = broken_lines(lines)
-        assert not broken, "\n".join(broken)[-3000:].replace("\\n", "\n")
+    def assert_no_errors(self, lines: Sequence[str]) -> None:
+        """Assert that no log line reports an error. Raises AssertionError."""
+        errors = error_lines(lines)
+        assert not errors, "\n".join(errors)[-3000:].replace("\\n", "\n")
 
 
-def _looks(watcher: Poller) -> tuple[object, int]:
-    """What is another with each look."""
+def _poll_state(watcher: Poller) -> tuple[object, int]:
+    """Return what changes with each poll."""
     return watcher.last_success, watcher.failures
 
 
@@ -140,30 +142,30 @@ def _looks(watcher: Poller) -> tuple[object, int]:
 def fuzz_harness(
     runner: asyncio.Runner, folder: Path, *, poll_interval: str = "0.2", signing: str = ""
 ) -> Iterator[FuzzHarness]:
-    """A town in the runner's loop, without Slack's and the bot's own pace, so that much can be tried in a minute.
+    """Yield a harness in the runner's loop, without rate limits of Slack and the bot, for many examples per minute.
 
-    The bot looks at Bitrise so often by itself, and checks its webhook's signatures with `signing` if that is given.
+    The bot polls Bitrise at this interval, and checks webhook signatures with `signing` if given.
     """
-    opening = _open_scene(folder, poll_interval, signing)
-    scene = runner.run(opening.__aenter__())
+    context = _open_scene(folder, poll_interval, signing)
+    target = runner.run(context.__aenter__())
     try:
-        yield scene
+        yield target
     finally:
-        runner.run(opening.__aexit__(None, None, None))
+        runner.run(context.__aexit__(None, None, None))
 
 
 @asynccontextmanager
 async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[FuzzHarness]:
     (folder / "bot").mkdir()
     (folder / "policy.toml").write_text(POLICY)
-    made: list[RequestTracker] = []
+    trackers: list[RequestTracker] = []
     lookouts: list[Pollers] = []
     line = reserve_port()
     port = str(line.getsockname()[1])
 
     def remembered(*given: Any) -> RequestTracker:
-        made.append(RequestTracker(*given))
-        return made[-1]
+        trackers.append(RequestTracker(*given))
+        return trackers[-1]
 
     def watching(*given: Any) -> Pollers:
         lookouts.append(Pollers(*given))
@@ -171,11 +173,11 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
 
     with (
         closing(line),
-        capture_logs() as ear,
+        capture_logs() as log_capture,
         patch("bot.app.RequestTracker", remembered),
         patch("bot.providers_setup.Pollers", watching),
         patch("services.home.refresher.PUBLISHED_A_MINUTE", 1_000_000),
-        # What was read a moment ago is read anew, so that each example is heard of.
+        # Caches are disabled, so that each example is read.
         patch("services.accounts.app_catalog.FRESH", NO_TIME),
         patch("services.accounts.app_catalog.FRESH_ENOUGH_FOR_A_MISS", NO_TIME),
         patch("services.request.app_visibility.FRESH", NO_TIME),
@@ -197,32 +199,38 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
             public_url=f"http://127.0.0.1:{port}",
             buildio_client_id=CLIENT_ID,
             buildio_client_secret=CLIENT_SECRET,
-        ) as town:
-            town.slack.rates.lifted = True
-            town.buildio.redirect_uris.append(f"http://127.0.0.1:{port}/buildio/oauth_redirect")
+        ) as harness:
+            harness.slack.rate_limits.disabled = True
+            harness.buildio.redirect_uris.append(f"http://127.0.0.1:{port}/buildio/oauth_redirect")
             secrets = SecretTracker()
-            town.buildio.twist = secrets.add_observed
-            planted = PlantedSecrets(town.buildio, secrets, town.clock())
-            sender = RequestSender(town)
-            scene = FuzzHarness(
-                town, made[-1], ear, LeakDetector(town, ear, secrets), sender, planted, lookouts[-1]
+            harness.buildio.response_rewriter = secrets.add_observed
+            planted = PlantedSecrets(harness.buildio, secrets, harness.clock())
+            sender = RequestSender(harness)
+            target = FuzzHarness(
+                harness,
+                trackers[-1],
+                log_capture,
+                LeakDetector(harness, log_capture, secrets),
+                sender,
+                planted,
+                lookouts[-1],
             )
             try:
-                await scene.link()
-                yield scene
+                await target.connect_accounts()
+                yield target
             finally:
                 await sender.close()
 
 
 class OutcomeCounter:
-    """How often something came, to be printed at the end: a test that tries nothing should show it."""
+    """Counts outcomes to print at the end; a test that tries nothing should show it."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    def count(self, what: object) -> None:
-        """Once more."""
-        self.counts[str(what)] += 1
+    def count(self, outcome: object) -> None:
+        """Count one outcome."""
+        self.counts[str(outcome)] += 1
 
     def __str__(self) -> str:
         return ", ".join(f"{what}: {count}" for what, count in self.counts.most_common())

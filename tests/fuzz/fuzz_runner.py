@@ -1,4 +1,4 @@
-"""Trying examples for a time: batch after batch of hypothesis' runs, each with a seed of its own."""
+"""Run examples for a limited time: batch after batch of hypothesis runs, each with its own seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hypothesis.strategies import SearchStrategy
 
 T = TypeVar("T")
 
-# Of these, what Slack sends, what providers answer, and what calls the webhook have a third each.
+# Slack payloads, provider responses and webhook calls get a third each.
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 SHARE_SECONDS = FUZZ_SECONDS / 3
-# The same for everybody, so that what passed for one passes for the next; `make fuzz` begins where nobody was yet.
+# A fixed seed, so that results are reproducible; `make fuzz` uses new ones.
 FUZZ_SEED = os.environ.get("FUZZ_SEED", "2026")
-# A failed example is made smaller before it is shown.
+# A failing example is minimised before it is shown.
 SHRINKING_SECONDS = 60
 TIMEOUT = SHARE_SECONDS + SHRINKING_SECONDS + 120
 BATCH = 50
@@ -37,22 +37,22 @@ _OPTIONS = settings(
 
 
 class ReadableExample:
-    """An example that is shown by its `words` where it fails, since all of it would be too much."""
+    """An example that is shown by its short `words` on failure."""
 
     @property
-    def words(self) -> str:
-        """What matters of it."""
+    def description(self) -> str:
+        """Return a short description."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return self.words
+        return self.description
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(self.words)
+        printer.text(self.description)
 
 
 def first_seed() -> int:
-    """The seed of the first batch: FUZZ_SEED, or where that is `random`, one that was never there."""
+    """Return the seed of the first batch: FUZZ_SEED, or a random one for `random`."""
     return secrets.randbelow(2**32) if FUZZ_SEED == "random" else int(FUZZ_SEED)
 
 
@@ -65,9 +65,9 @@ def fuzz(
     seconds: float = SHARE_SECONDS,
     start: int | None = None,
 ) -> int:
-    """Try examples in the runner's loop until the time is over; returns how many were tried.
+    """Run examples in the runner's loop until the time is over; returns their number.
 
-    What an example raises is raised, for the smallest example that raises it; the seed of its batch is printed.
+    Raises the exception of the smallest failing example; the seed of its batch is printed.
     """
     end, tried, failed = clock() + seconds, 0, False
     number = first_seed() if start is None else start
@@ -93,5 +93,5 @@ def fuzz(
 
 
 def report(words: str) -> None:
-    """Say what was tried, for whoever looks at the output (`pytest -s`, or a failure's)."""
+    """Print what was tried (`pytest -s`, or the output of a failure)."""
     sys.stdout.write(f"{words}\n")

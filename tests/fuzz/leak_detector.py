@@ -1,4 +1,4 @@
-"""What the bot let out: its log, what it told Slack, what it answered, what it keeps; and what must not be in it."""
+"""Leak detection: the bot's log, Slack calls, responses and stored data, and what must not be in them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.fuzz.mutations import EVIL_CHANNEL, EVIL_GROUP, EVIL_HOST, EVIL_PERSO
 from tests.fuzz.secret_tracker import CREDENTIAL_FILE, SecretTracker
 from tests.support.bot_harness import BotHarness
 
-# Markup that Slack would act on. The bot itself mentions people, channels and groups, but never these, nor everybody.
+# Markup that Slack would act on. The bot itself mentions users, channels and groups, but never these, nor everybody.
 LIVE = re.compile(
     rf"<(?:!(?:channel|here|everyone)\b|@{EVIL_PERSON}|!subteam\^{EVIL_GROUP}|#{EVIL_CHANNEL}"
     rf"|(?:https?|mailto):[^>]*{re.escape(EVIL_HOST)}[^>|]*\|Approve)"
 )
-# What Slack gives to the bot and gets back from it: no words, and shown to nobody.
+# Opaque values between Slack and the bot, which nobody sees.
 _HANDLES = frozenset(
     {"trigger_id", "view_id", "hash", "ts", "thread_ts", "response_url", "block_id", "external_id"}
 )
-# Of what somebody typed into a form the form must still hold it when it is drawn anew.
+# A form that is rendered again must still contain the user's input.
 _TYPED = frozenset({"initial_value"})
-# What Slack refuses where a handle was used up, or a payload's handles, people or places were changed.
+# Slack's errors for used handles, or for payloads with changed handles, users or channels.
 _OF_HANDLES = re.compile(
     r": (?:invalid_trigger_id|exchanged_trigger_id|expired_trigger_id|user_not_found|no_such_response_url"
     r"|function_execution_not_found|execution_not_in_running_state|cannot_find_message|cannot_unfurl_url"
@@ -41,13 +41,13 @@ _OF_HANDLES = re.compile(
 
 @dataclass
 class LogCapture:
-    """The bot's log as it is written; `take` gives what is new."""
+    """The bot's log; `take` returns new lines."""
 
     stream: io.StringIO = field(default_factory=io.StringIO)
     _taken: int = 0
 
     def take(self) -> list[str]:
-        """The lines since the last time."""
+        """Return the lines since the last call."""
         text = self.stream.getvalue()[self._taken :]
         self._taken += len(text)
         if self._taken > 1_000_000:
@@ -59,78 +59,78 @@ class LogCapture:
 
 @contextlib.contextmanager
 def capture_logs() -> Iterator[LogCapture]:
-    """Hear everything that the bot writes to standard error, which it is set up to write as in production."""
-    ear, root, before = LogCapture(), logging.getLogger(), structlog.get_config()
+    """Capture everything that the bot writes to standard error, with the production logging setup."""
+    log_capture, root, before = LogCapture(), logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    with contextlib.redirect_stderr(ear.stream):
+    with contextlib.redirect_stderr(log_capture.stream):
         configure("debug", terminal=False)
-        # Loggers that remember this setting would take it into the tests that follow.
+        # Cached loggers would carry this setting into later tests.
         structlog.configure(**{**structlog.get_config(), "cache_logger_on_first_use": False})
         try:
-            yield ear
+            yield log_capture
         finally:
             root.handlers[:] = handlers
             root.setLevel(level)
             structlog.configure(**before)
 
 
-def broken_lines(lines: Sequence[str]) -> list[str]:
-    """Those that tell of something broken: an error, a traceback, or no line of ours at all."""
+def error_lines(lines: Sequence[str]) -> list[str]:
+    """Return lines that report a failure: an error, a traceback, or a line that is not from the bot's logging."""
     return [line for line in lines if _is_broken(line)]
 
 
 def _is_broken(line: str) -> bool:
     try:
-        said = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return True
     return (
-        said.get("level") in ("error", "critical")
-        or "exception" in said
-        or ".broken" in said.get("event", "")
+        record.get("level") in ("error", "critical")
+        or "exception" in record
+        or ".broken" in record.get("event", "")
     )
 
 
 @dataclass
 class LeakDetector:
-    """Gathers what a town's bot lets out, piece by piece."""
+    """Collects the output of a harness's bot."""
 
-    town: BotHarness
-    ear: LogCapture
+    harness: BotHarness
+    log_capture: LogCapture
     secrets: SecretTracker
 
     def __post_init__(self) -> None:
-        # All of it, not the newest alone.
-        self.town.slack.journal.entries = deque()
-        self.town.bitrise.journal.entries = deque()
-        self.town.buildio.journal.entries = deque()
+        # All of it, not only the newest.
+        self.harness.slack.request_log.entries = deque()
+        self.harness.bitrise.request_log.entries = deque()
+        self.harness.buildio.request_log.entries = deque()
 
     def forget(self) -> None:
-        """What was let out so far was looked at, or is of no concern."""
-        self.ear.take()
+        """Forget all output so far."""
+        self.log_capture.take()
         self.calls()
-        self.broken_rules()
+        self.violations()
         self.files()
 
     def calls(self) -> list[LoggedRequest]:
-        """What the bot asked of Slack since the last time."""
-        entries = self.town.slack.journal.entries
-        found = [one for one in entries if one.between == "app → Slack"]
+        """Return the bot's calls to Slack since the last time."""
+        entries = self.harness.slack.request_log.entries
+        found = [entry for entry in entries if entry.direction == "app → Slack"]
         entries.clear()
         return found
 
-    def broken_rules(self) -> list[str]:
-        """The rules of Slack and of Build.io's reference that the bot broke since the last time by what it sent."""
-        town = self.town
-        found = [rule for rule in town.slack.violations if not _OF_HANDLES.search(rule)]
-        found += town.buildio.violations
-        town.slack.violations.clear()
-        town.buildio.violations.clear()
+    def violations(self) -> list[str]:
+        """Return the bot's violations of Slack's and Build.io's rules since the last time."""
+        harness = self.harness
+        found = [rule for rule in harness.slack.violations if not _OF_HANDLES.search(rule)]
+        found += harness.buildio.violations
+        harness.slack.violations.clear()
+        harness.buildio.violations.clear()
         return found
 
-    async def kept(self) -> list[str]:
-        """The secrets that lie in the bot's folder, and where in its database they stand."""
-        content = self.town.stored_bytes()
+    async def stored_secrets(self) -> list[str]:
+        """Return the secrets stored in the bot's folder, and their place in its database."""
+        content = self.harness.stored_bytes()
         pieces = self.secrets.pieces()
         found = [content.find(piece) for piece in pieces]
         if max(found) < 0:
@@ -138,19 +138,19 @@ class LeakDetector:
         at = min(place for place in found if place >= 0)
         around = content[max(at - 500, 0) : at + 200].decode("latin-1").replace("\0", "")
         text = content.decode("latin-1")
-        return [*self.secrets.seen_in(text), around, *[place async for place in self._places(pieces)]]
+        return [*self.secrets.find_kinds(text), around, *[place async for place in self._places(pieces)]]
 
     async def _places(self, pieces: Sequence[bytes]) -> AsyncIterator[str]:
-        for (table,) in await self.town.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-            rows = await self.town.rows(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
+        for (table,) in await self.harness.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            rows = await self.harness.rows(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
             for row in rows:
                 text = repr(row)
                 if any(piece.decode() in text for piece in pieces):
                     yield f"{table}: {text[:2000]}"
 
     def files(self) -> list[str]:
-        """The files that were uploaded since the last time, but for the one that is a credential."""
-        files, uploads = self.town.slack.workspace.files, self.town.slack.workspace.uploads
+        """Return the files uploaded since the last time, except the one that is a credential."""
+        files, uploads = self.harness.slack.workspace.files, self.harness.slack.workspace.uploads
         found = [
             content.decode("utf-8", "replace")
             for name, content in files.items()
@@ -161,27 +161,27 @@ class LeakDetector:
         return found
 
     def leaks(self, calls: Sequence[LoggedRequest], *texts: str) -> list[str]:
-        """What came out that must not: in these calls of Slack's, or in lines of the log, answers and files."""
+        """Return leaks in these calls to Slack, or in log lines, responses and files."""
         found: list[str] = []
-        if self.secrets.seen_in("\n".join(texts)):
-            found += [f"{kind} in {text}" for text in texts for kind in self.secrets.seen_in(text)]
+        if self.secrets.find_kinds("\n".join(texts)):
+            found += [f"{kind} in {text}" for text in texts for kind in self.secrets.find_kinds(text)]
         for call in calls:
-            found += [f"{kind} in {call}" for kind in self.secrets.leaked_kinds(call, shown(call))]
+            found += [f"{kind} in {call}" for kind in self.secrets.leaked_kinds(call, visible_text(call))]
             found += [f"{text} in {call}" for text in live_markup(call)]
         return found
 
 
-def shown(call: LoggedRequest, *, links: bool = False) -> str:
-    """The words of a call: what it shows to people, or leaves with Slack.
+def visible_text(call: LoggedRequest, *, links: bool = False) -> str:
+    """Return the visible text of a call.
 
-    Without Slack's own handles. With `links` also the addresses that buttons lead to, which are secret themselves
-    where they lead to a file: they are for the one who asked for them.
+    Without Slack's own handles. With `links` also the addresses of buttons, which are secret themselves if they lead to
+    a file for the requesting user.
     """
     return "\n".join(_strings(call.request, links=links))
 
 
 def live_markup(call: LoggedRequest) -> list[str]:
-    """Texts of a call with markup in them that came from outside."""
+    """Return texts of a call that contain external markup."""
     return [text for text in _markup_in(call.request) if LIVE.search(text)]
 
 
@@ -196,16 +196,16 @@ def _strings(value: Any, name: str = "", *, links: bool) -> Iterator[str]:
             yield value
     elif isinstance(value, dict):
         for key, one in value.items():
-            if name != "unfurls":  # the address that is unfurled is part of somebody's own message
+            if name != "unfurls":  # the unfurled address is part of the user's own message
                 yield str(key)
             yield from _strings(one, str(key), links=links)
     elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one, name, links=links)
+        for item in value:
+            yield from _strings(item, name, links=links)
 
 
 def _markup_in(value: Any, name: str = "") -> Iterator[str]:
-    """Texts that Slack reads as markup: mrkdwn objects, markdown blocks, and what stands beside blocks."""
+    """Yield texts that Slack parses as markup: mrkdwn objects, markdown blocks, and message texts."""
     if isinstance(value, dict):
         markup = value.get("type") in ("mrkdwn", "markdown")
         if markup:
@@ -214,8 +214,8 @@ def _markup_in(value: Any, name: str = "") -> Iterator[str]:
             if key != "text" or (not markup and value.get("type") != "plain_text"):
                 yield from _markup_in(one, str(key))
     elif isinstance(value, list):
-        for one in value:
-            yield from _markup_in(one)
+        for item in value:
+            yield from _markup_in(item)
     elif isinstance(value, str) and name in ("text", "initial_comment", "fallback"):
         yield value
 

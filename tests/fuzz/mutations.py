@@ -1,6 +1,6 @@
-"""Things as they should not come: hypothesis strategies that change a JSON value, or the bytes that carry one.
+"""Hypothesis strategies that mutate JSON values, or the bytes that carry them.
 
-They know nothing of Slack or Bitrise but what strangers like to write to them.
+They know nothing about Slack or Bitrise except typical attacks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from domain.redaction.redactor import redact
 from tests.support.canary_secrets import CANARIES, LINES, leaked_kinds
 
-# Nobody and nothing has these names, so whatever leads to them came from outside.
+# Names that do not exist, so anything that contains them came from outside.
 EVIL_PERSON, EVIL_GROUP, EVIL_CHANNEL, EVIL_HOST = "U0EVIL", "S0EVIL", "C0EVIL", "evil.example"
-# Mentions and markup of Slack's, in clear and half escaped.
+# Mentions and Slack markup, plain and partly escaped.
 MARKUP = (
     "<!channel>",
     "<!here|here>",
@@ -45,7 +45,7 @@ NASTY = (
     "\u202egnp.exe\u202c",
     "a\u200bb\u2066c\u2069\ufeff",
     "e" + "\u0301" * 300,
-    "\ud800",  # half a character, which JSON may hold
+    "\ud800",  # a lone surrogate, which JSON may contain
     "x\udfffy",
     "%s%n%d",
     "{0.__class__.__mro__}{secret}",
@@ -74,7 +74,7 @@ NASTY = (
     "0",
     "#1",
     "@me",
-    "٣",  # a digit to Unicode, and to str.isdigit
+    "٣",  # a digit in Unicode and for str.isdigit
     "²",
     '"',
     "«»",
@@ -83,7 +83,7 @@ NASTY = (
     "long words " * 4000,
     "\n" * 500,
 )
-# Each secret on a line that says what it is; bare only those that show by themselves what they are.
+# Each secret on a line with its name; without one only those that are recognisable.
 SECRETS = (
     *(LINES[kind].format(secret) for kind, secret in CANARIES.items()),
     *(secret for secret in CANARIES.values() if not leaked_kinds(redact(secret))),
@@ -114,19 +114,19 @@ Path = tuple[str | int, ...]
 
 
 def nested(depth: int, inside: object) -> Any:
-    """A value in lists in objects in lists."""
+    """Return a value nested in lists and objects."""
     for level in range(depth):
         inside = [inside] if level % 2 else {"data": inside}
     return inside
 
 
 def texts() -> st.SearchStrategy[str]:
-    """A text that nobody expects: nasty, a secret, or any at all."""
+    """Unexpected texts: hostile, secret or arbitrary."""
     return st.one_of(st.sampled_from(NASTY), st.sampled_from(SECRETS), st.text(max_size=30))
 
 
 def values() -> st.SearchStrategy[Any]:
-    """A value of any type."""
+    """Values of any type."""
     return st.one_of(
         st.none(),
         st.booleans(),
@@ -142,7 +142,7 @@ def values() -> st.SearchStrategy[Any]:
 def mutated(
     value: Any, *, most: int = 4, prefer: Callable[[Path], bool] = lambda _: True
 ) -> st.SearchStrategy[Any]:
-    """The value with one to `most` places of it changed; mostly those that are worth it (`prefer`)."""
+    """The value with one to `most` changes, mostly at preferred places (`prefer`)."""
 
     @st.composite
     def changed(draw: st.DrawFn) -> Any:
@@ -151,7 +151,7 @@ def mutated(
             everywhere = list(_places(made))
             worth_it = [path for path in everywhere if prefer(path)]
             if not worth_it or draw(st.integers(0, 2)) == 0:
-                # Most places lie deep, and what lies high is read first.
+                # Most places are deep, but shallow ones are read first.
                 deepest = draw(st.integers(0, max(map(len, everywhere))))
                 worth_it = [path for path in everywhere if len(path) == deepest]
             made = _change(made, draw(st.sampled_from(worth_it)), draw)
@@ -161,7 +161,7 @@ def mutated(
 
 
 def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
-    """The bytes cut, flipped, encoded wrongly, or others instead."""
+    """The bytes truncated, flipped, wrongly encoded, or replaced."""
 
     @st.composite
     def changed(draw: st.DrawFn) -> bytes:
@@ -188,11 +188,11 @@ def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
 
 
 def _change(value: Any, path: Path, draw: st.DrawFn) -> Any:
-    """One place of the value changed; the value itself may be changed, or another one is returned."""
+    """Change one place of the value; returns the changed or another value."""
     here = _at(value, path)
     ways: list[Callable[[Any, st.DrawFn], Any]] = [_other, _nothing]
     if isinstance(here, str):
-        # Of the right type, most get further than those that are not.
+        # Values of the right type get further than others.
         ways += [_another_text, _another_text, _with_more, _with_more]
         if _inner(here) is not None:
             ways += [_inside] * 6
@@ -214,16 +214,16 @@ def _another_text(_here: Any, draw: st.DrawFn) -> Any:
 
 
 def _with_more(here: str, draw: st.DrawFn) -> str:
-    """What was there, with something before or after it: it still looks like what it was."""
+    """The text with a prefix or suffix; it still looks similar."""
     more = draw(texts())
-    # A secret that is glued to other letters is none to whoever looks for it by its beginning.
+    # A secret that is attached to other letters is not found by its prefix.
     apart = more in SECRETS or bool(leaked_kinds(here))
     between = draw(st.sampled_from([" ", "\n", "\t"] if apart else [" ", "\n", "", ",", ":"]))
     return draw(st.sampled_from([here + between + more, more + between + here]))
 
 
 def _inside(here: str, draw: st.DrawFn) -> str:
-    """A text that holds JSON, changed as JSON."""
+    """A text with JSON, mutated as JSON."""
     inner = _inner(here)
     return json.dumps(_change(inner, draw(st.sampled_from(list(_places(inner)))), draw))
 
@@ -237,7 +237,7 @@ def _without(here: Any, draw: st.DrawFn) -> Any:
 
 
 def _doubled(here: Any, draw: st.DrawFn) -> Any:
-    """Something that is in it, in it once more."""
+    """The value with one of its items duplicated."""
     if here and isinstance(here, dict):
         name = draw(st.sampled_from(sorted(here)))
         here[draw(st.sampled_from(sorted(here)))] = copy.deepcopy(here[name])
@@ -256,12 +256,12 @@ def _longer(here: Any, draw: st.DrawFn) -> Any:
 
 
 def _turned(here: Any, _draw: st.DrawFn) -> Any:
-    """The wrong container with the right things in it."""
+    """The items in the wrong kind of container."""
     return list(here.values()) if isinstance(here, dict) else {str(at): one for at, one in enumerate(here)}
 
 
 def differences(before: Any, after: Any, path: Path = ()) -> Iterator[str]:
-    """Where two values differ, in a line each: what a failure is to show."""
+    """Return the differences of two values, one per line, to show on failure."""
     both = type(before) is type(after)
     if both and isinstance(before, dict):
         for name in {**before, **after}:
@@ -299,7 +299,7 @@ def _put(value: Any, path: Path, new: Any) -> Any:
 
 
 def _inner(text: str) -> Any:
-    """What a text says that holds JSON; None where it holds none."""
+    """Return the parsed JSON of a text; None if it has none."""
     if text[:1] not in ("{", "["):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Sending to the bot what Slack would send: signed, and with handles that are still good."""
+"""Requests to the bot as Slack sends them: signed, and with valid handles."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sandbox.slack.server import SIGNING_SECRET
 from tests.support.bot_harness import BotHarness
 
 
-def as_body(form: str, payload: Any) -> bytes:
-    """The payload as Slack would send it; `form` is `command`, `payload`, or `""` for JSON."""
+def encode_body(form: str, payload: Any) -> bytes:
+    """Return the payload as a request body; `form` is `command`, `payload`, or `""` for JSON."""
     if form == "":
         return json.dumps(payload).encode()
     fields = {"payload": json.dumps(payload)}
@@ -25,49 +25,49 @@ def as_body(form: str, payload: Any) -> bytes:
     return urlencode(fields, errors="surrogatepass").encode()
 
 
-def type_of(form: str) -> str:
-    """The content type that Slack gives it."""
+def content_type(form: str) -> str:
+    """Return the content type of the form."""
     return "application/x-www-form-urlencoded" if form else "application/json"
 
 
-def signed(body: bytes) -> dict[str, str]:
-    """The headers by which the bot knows that bytes are Slack's."""
+def signature_headers(body: bytes) -> dict[str, str]:
+    """Return Slack's signature headers."""
     timestamp = str(int(time.time()))
     digest = hmac.new(SIGNING_SECRET.encode(), f"v0:{timestamp}:".encode() + body, hashlib.sha256).hexdigest()
     return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={digest}"}
 
 
 class RequestSender:
-    """Sends to a town's bot over HTTP, as many requests at once as somebody likes."""
+    """Sends requests to the bot over HTTP, in parallel."""
 
     def __init__(self, harness: BotHarness) -> None:
         self._town = harness
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
-        """End."""
+        """Close the session."""
         await self._session.close()
 
     async def send(self, body: bytes, content_type: str) -> tuple[int, str]:
-        """Send it signed; returns the answer's status and text."""
+        """Send a signed request; returns status and text of the response."""
         url = f"http://127.0.0.1:{self._town.bot.port}/slack/events"
-        headers = signed(body) | {"Content-Type": content_type}
-        async with self._session.post(url, data=body, headers=headers) as answer:
-            return answer.status, await answer.text()
+        headers = signature_headers(body) | {"Content-Type": content_type}
+        async with self._session.post(url, data=body, headers=headers) as response:
+            return response.status, await response.text()
 
     async def post(self, path: str, body: bytes, **more: Any) -> tuple[int, str]:
-        """Send it to another of the bot's addresses, unsigned."""
+        """Send an unsigned request to another address of the bot."""
         url = f"http://127.0.0.1:{self._town.bot.port}{path}"
-        async with self._session.post(url, data=body, **more) as answer:
-            return answer.status, await answer.text()
+        async with self._session.post(url, data=body, **more) as response:
+            return response.status, await response.text()
 
-    def renewed(self, payload: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
-        """The payload with fresh handles in the place of those that were recorded, where they are still in it."""
+    def with_fresh_handles(self, payload: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
+        """Return the payload with fresh handles instead of the recorded ones."""
         slack = self._town.slack
-        person = str(recorded.get("user_id") or (recorded.get("user") or {}).get("id") or "U0ANNA")
+        user = str(recorded.get("user_id") or (recorded.get("user") or {}).get("id") or "U0ANNA")
         fresh = {
-            "trigger_id": slack.handles.new_trigger(person),
-            "response_url": f"{slack.url}/response/{slack.handles.new_response(person, 'C0BUILDS')}",
+            "trigger_id": slack.handles.create_trigger(user),
+            "response_url": f"{slack.url}/response/{slack.handles.create_response_url(user, 'C0BUILDS')}",
             "event_id": f"Ev{time.monotonic_ns()}",
         }
         still_there = {

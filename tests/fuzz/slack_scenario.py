@@ -1,4 +1,4 @@
-"""A day in which everything is used that the bot listens to, so that there is a payload of each kind to change."""
+"""A scenario that uses every listener of the bot, to record a payload of each kind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from messages.kit import action_ids
 from sandbox.bitrise.members import Role
-from sandbox.slack.input_values import Block, elements
-from sandbox.slack.workspace import OpenView, Post
+from sandbox.slack.input_values import Block, iterate_elements
+from sandbox.slack.models import OpenView, Post
 from services.request.request_tracker import RequestTracker
 from tests.fuzz import buildio_scenario
 from tests.fuzz.buildio_scenario import COMMIT, PlantedSecrets
@@ -21,7 +21,7 @@ from tests.support.canary_secrets import log_with_secrets
 
 # More than one message shows.
 MORE_APPS = 60
-# What ends other things comes last.
+# Actions that end others come last.
 _LAST = (
     action_ids.DISCONNECT,
     action_ids.WIPE_TOKEN,
@@ -50,54 +50,54 @@ _TYPED: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class RecordedPayload:
-    """A payload as Slack sent it: `form` says in which way it comes, `command`, `payload` or `""` for JSON."""
+    """A payload as Slack sent it; `form` is its transport: `command`, `payload` or `""` for JSON."""
 
     name: str
     form: str
     payload: dict[str, Any]
 
 
-async def play_scenario(scene: FuzzHarness) -> list[RecordedPayload]:
-    """Use everything once, and return what Slack sent meanwhile, one of each kind."""
-    recorded = await ScenarioPlayer(scene.town, scene.listening, scene.planted).play()
-    scene.nothing_is_broken(scene.ear.take())
-    assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
-    await scene.is_well()
+async def play_scenario(target: FuzzHarness) -> list[RecordedPayload]:
+    """Use everything once; returns the recorded payloads, one of each kind."""
+    recorded = await ScenarioPlayer(target.harness, target.listening, target.planted).play()
+    target.assert_no_errors(target.log_capture.take())
+    assert target.leak_detector.violations() == [], "what nobody has changed breaks no rule"
+    await target.assert_healthy()
     return recorded
 
 
 class ScenarioPlayer:
-    """Plays the people of a town; `listening` says when the bot has answered them."""
+    """Plays the users of a harness; `listening` says when the bot has handled a request."""
 
     def __init__(self, harness: BotHarness, listening: RequestTracker, planted: PlantedSecrets) -> None:
-        self.town = harness
+        self.harness = harness
         self._listening = listening
         self._planted = planted
         self._typed = {**_TYPED, **planted.typed}
         self._pressed: set[str] = set()
 
     async def play(self) -> list[RecordedPayload]:
-        """Use everything, and return what Slack sent meanwhile, one of each kind."""
+        """Use everything once; returns the recorded payloads, one of each kind."""
         await self._prepare()
         await self._prepare_buildio()
         for words in COMMANDS:
             await self._type(words)
         for words in buildio_scenario.COMMANDS:
-            before = self.town.last()
+            before = self.harness.last()
             await self._type(words, "/buildio")
             if " unset " in words:
-                await self._agree_to_unset("builds", before)
-            self._planted.put_back()
+                await self._confirm_unset("builds", before)
+            self._planted.restore()
         for words in SAID:
-            self.town.people.say("anna", "builds", f"@buildbell {words}")
-            self.town.people.say("anna", "D0ANNA", words)
-            await self.rest()
+            self.harness.users.say("anna", "builds", f"@buildbell {words}")
+            self.harness.users.say("anna", "D0ANNA", words)
+            await self.wait_until_idle()
         await self._links()
         await self._shortcuts()
         await self._home()
-        await self._second_person()
+        await self._decide_pending_actions()
         await self._press_everything(last=False)
-        # What can be pressed now that something was pressed.
+        # What has become available.
         self._pressed -= {action_ids.ARTIFACT_LINK}
         for words in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
             await self._type(words)
@@ -111,84 +111,84 @@ class ScenarioPlayer:
         ):
             await self._type(words, "/buildio")
             await self._press_everything(last=False)
-            self._planted.put_back()
+            self._planted.restore()
         await self._press_everything(last=False)
         await self._press_everything(last=True)
         self._steps()
-        self._leave()
-        await self.rest()
+        self._send_lifecycle_events()
+        await self.wait_until_idle()
         return self._recorded()
 
-    async def rest(self) -> None:
-        """Wait until everything that was asked is answered."""
-        await asyncio.sleep(0.02)  # an event is handed over by a task of the simulator's
+    async def wait_until_idle(self) -> None:
+        """Wait until all requests are handled."""
+        await asyncio.sleep(0.02)  # an event is delivered by a task of the simulator
         async with asyncio.timeout(30):
             await self._listening.drain()
 
     async def _prepare(self) -> None:
-        bitrise = self.town.bitrise
-        self.town.people.invite("builds")
+        bitrise = self.harness.bitrise
+        self.harness.users.invite("builds")
         for number in range(MORE_APPS):
-            app = bitrise.farm.add_app(f"More {number}", "acme", f"more-{number}")
-            bitrise.let("anna-berg", app, Role.OWNER)
+            app = bitrise.state.add_app(f"More {number}", "acme", f"more-{number}")
+            bitrise.set_role("anna-berg", app, Role.OWNER)
         await self._type("subscribe android style:card")
         await self._type("subscribe ios")
-        # Bitrise tells all that it can of this app, and one of its logs is full of secrets.
-        bitrise.android.sums_up = bitrise.android.explains = True
+        # Bitrise has all data of this app, and one of its logs is full of secrets.
+        bitrise.android.has_log_summary = bitrise.android.has_ai_summary = True
         for result in ("success", "error"):
             bitrise.finish(bitrise.start_build(bitrise.android), result)
         text = f"step one\n{log_with_secrets()}\nFAILURE: Build failed\n{log_with_secrets()}\nexit code 1\n"
-        bitrise.farm.builds[1].log = lambda _now: text  # type: ignore[method-assign, assignment]
+        bitrise.state.builds[1].log = lambda _now: text  # type: ignore[method-assign, assignment]
         for _ in range(12):
             bitrise.finish(bitrise.start_build(bitrise.ios))
         bitrise.start_pipeline(bitrise.android, stages=[["compile"], ["deploy"]])
         bitrise.finish(bitrise.start_build(bitrise.android), "error")
         bitrise.start_pipeline(bitrise.android, stages=[["compile"], ["deploy"]], plan={"compile": "error"})
-        self.town.clock.skip(timedelta(minutes=20))
-        bitrise.farm.advance(self.town.clock())
-        bitrise.run(bitrise.start_build(bitrise.android))
+        self.harness.clock.skip(timedelta(minutes=20))
+        bitrise.state.advance(self.harness.clock())
+        bitrise.start_running(bitrise.start_build(bitrise.android))
         for number in (12, 13):
-            bitrise.hold(bitrise.android, number)
-        await self.town.wait_for_message("waits for somebody's approval", person=None)
-        await self.town.wait_for_message("Broke with #2", person=None)
+            bitrise.add_build_request(bitrise.android, number)
+        await self.harness.wait_for_message("waits for somebody's approval", person=None)
+        await self.harness.wait_for_message("Broke with #2", person=None)
 
     async def _prepare_buildio(self) -> None:
-        town, buildio = self.town, self.town.buildio
-        buildio.grants.expire(buildio.members["ben-okafor"])
-        await self._type("teams", "/buildio", person="ben")
+        harness, buildio = self.harness, self.harness.buildio
+        buildio.oauth_grants.expire(buildio.members["ben-okafor"])
+        await self._type("teams", "/buildio", user="ben")
         await self._type("subscribe shop style:card", "/buildio")
         for app in ("shop", "shop-staging"):
             await self._type(f"link {app} to bitrise:android", "/buildio")
         # Two are offered by buttons, three by a list.
-        await self.town.people.click("anna", await self._card_with_offers(), action_ids.DEPLOY_BUILD)
+        await self.harness.users.click("anna", await self._card_with_deploy_links(), action_ids.DEPLOY_BUILD)
         await self._type("link shop-pr-42 to bitrise:android", "/buildio")
-        await self._card_with_offers()
+        await self._card_with_deploy_links()
         buildio.finish(buildio.shop)
         buildio.deploy(buildio.shop, description=log_with_secrets())
         buildio.finish(buildio.shop, error=log_with_secrets())
-        await town.wait_for_message("Deploying shop", person=None)
+        await harness.wait_for_message("Deploying shop", person=None)
         buildio.crash(buildio.dyno(buildio.shop, "worker.1"))
-        await town.wait_for_message("worker.1", person=None)
-        self._planted.put_back()
+        await harness.wait_for_message("worker.1", person=None)
+        self._planted.restore()
 
-    async def _card_with_offers(self) -> Post:
-        """The card of a build that can go live."""
-        bitrise, before = self.town.bitrise, self.town.last()
+    async def _card_with_deploy_links(self) -> Post:
+        """Return the card of a build that can be deployed."""
+        bitrise, before = self.harness.bitrise, self.harness.last()
         build = bitrise.start_build(bitrise.android, params={"commit_hash": COMMIT})
         bitrise.finish(build, "success")
         await self._type(f"build android #{build.number}")
-        return await self.town.wait_for_message(f"Sample Android #{build.number} succeeded", after=before)
+        return await self.harness.wait_for_message(f"Sample Android #{build.number} succeeded", after=before)
 
     async def _type(
-        self, words: str, command: str = "/bitrise", *, person: str = "anna", channel: str = "builds"
+        self, words: str, command: str = "/bitrise", *, user: str = "anna", channel: str = "builds"
     ) -> None:
-        await self.town.people.command(person, channel, f"{command} {words}")
-        await self.rest()
-        await self._fill_in_what_opened(person)
+        await self.harness.users.command(user, channel, f"{command} {words}")
+        await self.wait_until_idle()
+        await self._fill_in_what_opened(user)
 
     async def _links(self) -> None:
-        bitrise = self.town.bitrise
-        build, pipeline = bitrise.farm.builds[0], bitrise.farm.pipelines[0]
+        bitrise = self.harness.bitrise
+        build, pipeline = bitrise.state.builds[0], bitrise.state.pipelines[0]
         artifact = build.artifacts[0].slug
         for path in (
             f"build/{build.slug}",
@@ -197,79 +197,83 @@ class ScenarioPlayer:
             f"app/{bitrise.android.slug}/pipelines/{pipeline.slug}",
             f"artifact/{artifact}/p",
         ):
-            self.town.people.say("anna", "builds", f"see https://app.bitrise.io/{path}")
-            await self.rest()
+            self.harness.users.say("anna", "builds", f"see https://app.bitrise.io/{path}")
+            await self.wait_until_idle()
 
     async def _shortcuts(self) -> None:
         for name in ("start_build", "find_build"):
-            await self.town.people.shortcut("anna", name)
-            await self.rest()
+            await self.harness.users.shortcut("anna", name)
+            await self.wait_until_idle()
             await self._fill_in_what_opened("anna")
-        about = next(one for one in self.town.slack.posts("builds") if "app.bitrise.io/build" in one.text)
-        await self.town.people.shortcut("anna", "about_build", about)
-        await self.rest()
+        about = next(
+            post for post in self.harness.slack.posts("builds") if "app.bitrise.io/build" in post.text
+        )
+        await self.harness.users.shortcut("anna", "about_build", about)
+        await self.wait_until_idle()
         await self._fill_in_what_opened("anna")
 
     async def _home(self) -> None:
         for tab in ("messages", "home"):
-            self.town.people.open_home("anna", tab=tab)
-            await self.rest()
+            self.harness.users.open_home("anna", tab=tab)
+            await self.wait_until_idle()
         # On a busy machine the event may still be on its way.
-        await self.town.wait_until(lambda: "U0ANNA" in self.town.slack.workspace.homes)
-        for _ in range(20):  # each press may draw it anew
-            for block_id, element in [*elements(self.town.slack.workspace.homes["U0ANNA"]["blocks"])]:
+        await self.harness.wait_until(lambda: "U0ANNA" in self.harness.slack.workspace.homes)
+        for _ in range(20):  # each action may render it again
+            for block_id, element in [
+                *iterate_elements(self.harness.slack.workspace.homes["U0ANNA"]["blocks"])
+            ]:
                 await self._use("anna", block_id, element)
 
     async def _press_everything(self, *, last: bool) -> None:
-        """Press one of each on the messages that there are, and on those that come of it."""
+        """Use one element of each kind on the existing messages, and on those that follow."""
         again = True
         while again:
             again = False
             for channel in ("builds", buildio_scenario.CAREFUL, "D0ANNA"):
-                for post in self.town.slack.posts(channel, "anna"):
+                for post in self.harness.slack.posts(channel, "anna"):
                     again |= await self._press_new(post, last=last)
 
     async def _press_new(self, post: Post, *, last: bool) -> bool:
-        """Press one thing on the message of which none was pressed yet; the message may be another one afterwards."""
-        below = [block for one in post.attachments for block in one.get("blocks") or []]
-        for block_id, element in elements([*post.blocks, *below]):
+        """Use one new element of the message, which may change the message."""
+        below = [block for attachment in post.attachments for block in attachment.get("blocks") or []]
+        for block_id, element in iterate_elements([*post.blocks, *below]):
             name = element.get("action_id", "")
             kind = name.removesuffix("_next")
             if kind not in self._pressed and (kind in _LAST) is last:
                 self._pressed.add(kind)
-                self._planted.put_back()  # what was pressed before may have taken away what this is about
-                await self.town.people.click("anna", post, name, _first_option(element), block_id=block_id)
-                await self.rest()
+                self._planted.restore()  # an earlier action may have removed the subject of this one
+                await self.harness.users.click("anna", post, name, _first_option(element), block_id=block_id)
+                await self.wait_until_idle()
                 await self._fill_in_what_opened("anna")
                 return True
         return False
 
-    async def _second_person(self) -> None:
-        """Ask for what needs a second person's agreement, and let it be decided."""
+    async def _decide_pending_actions(self) -> None:
+        """Request actions that need a second approver, and decide them."""
         for button in ("Agree", "Decline"):
-            before = self.town.last("builds", None)
+            before = self.harness.last("builds", None)
             await self._type("trigger ios branch:main")
-            asked = await self.town.wait_for_message("Somebody else must agree", person=None, after=before)
-            await self.town.people.click("ben", asked, button)
-            await self.rest()
+            asked = await self.harness.wait_for_message("Somebody else must agree", person=None, after=before)
+            await self.harness.users.click("ben", asked, button)
+            await self.wait_until_idle()
         careful = buildio_scenario.CAREFUL
-        self.town.people.invite(careful)
+        self.harness.users.invite(careful)
         for words in buildio_scenario.PROTECTED:
-            before = self.town.last(careful, None)
+            before = self.harness.last(careful, None)
             await self._type(words, "/buildio", channel=careful)
             if " unset " in words:
-                await self._agree_to_unset(careful, before)
-            asked = await self.town.wait_for_message(
+                await self._confirm_unset(careful, before)
+            asked = await self.harness.wait_for_message(
                 "Somebody else must agree", person=None, channel=careful, after=before
             )
-            await self.town.people.click("ben", asked, "Agree")
-            await self.rest()
+            await self.harness.users.click("ben", asked, "Agree")
+            await self.wait_until_idle()
 
-    async def _agree_to_unset(self, channel: str, before: Post | None) -> None:
-        """Whoever wants config vars gone is asked first."""
-        question = await self.town.wait_for_message("can't be undone here", channel=channel, after=before)
-        await self.town.people.click("anna", question, "Remove")
-        await self.rest()
+    async def _confirm_unset(self, channel: str, before: Post | None) -> None:
+        """Request the removal of config vars, which needs a confirmation."""
+        question = await self.harness.wait_for_message("can't be undone here", channel=channel, after=before)
+        await self.harness.users.click("anna", question, "Remove")
+        await self.wait_until_idle()
 
     def _steps(self) -> None:
         steps: Mapping[str, Mapping[str, Any]] = {
@@ -283,11 +287,11 @@ class ScenarioPlayer:
             "abort_bitrise_build": {"app": "android", "build": "#2", "reason": "no", "person": "U0ANNA"},
         }
         for name, inputs in steps.items():
-            self.town.people.run_step(name, inputs)
+            self.harness.users.run_step(name, inputs)
 
-    def _leave(self) -> None:
-        """What Slack tells of people and workspaces that are of no concern here."""
-        delivery = self.town.slack.delivery
+    def _send_lifecycle_events(self) -> None:
+        """Send events about unrelated users and workspaces."""
+        delivery = self.harness.slack.delivery
         envelope = {
             "type": "event_callback",
             "team_id": "T0ELSEWHERE",
@@ -304,58 +308,58 @@ class ScenarioPlayer:
         ):
             delivery.event({**envelope, "event_id": f"Ev{number}", "event": inner})
 
-    async def _fill_in_what_opened(self, person: str, *, below: OpenView | None = None) -> None:
-        """Use every element of the modals that lie on this one, submit them, and close them."""
+    async def _fill_in_what_opened(self, user: str, *, below: OpenView | None = None) -> None:
+        """Use every element of the modals on top of this one, submit them, and close them."""
         filled: list[OpenView] = []
-        while (opened := self.town.people.modal(person)) is not None and opened is not below:
+        while (opened := self.harness.users.modal(user)) is not None and opened is not below:
             if opened not in filled:
                 filled.append(opened)
-                await self._fill_in(person, opened)
-            if self.town.people.modal(person) is opened:
-                await self.town.people.close_modal(person)
+                await self._fill_in(user, opened)
+            if self.harness.users.modal(user) is opened:
+                await self.harness.users.close_modal(user)
 
-    async def _fill_in(self, person: str, opened: OpenView) -> None:
-        people = self.town.people
+    async def _fill_in(self, user: str, opened: OpenView) -> None:
+        people = self.harness.users
         if opened.view.get("callback_id") == action_ids.START_MODAL:
             for _ in range(2):
-                await people.set_value(person, action_ids.START_ADD_VARIABLE)
-                await self.rest()
+                await people.set_value(user, action_ids.START_ADD_VARIABLE)
+                await self.wait_until_idle()
         if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
-            await people.set_value(person, action_ids.POLICY_KIND, "Needs a second person")
-            await self.rest()
-        chosen = await self._choose(person, opened)
-        for block_id, element in [*elements(opened.view["blocks"])]:
-            await self._use(person, block_id, element)
-        if "submit" in opened.view and people.modal(person) is opened:
-            # Where three modals lie on each other the third becomes what is asked for next.
+            await people.set_value(user, action_ids.POLICY_KIND, "Needs a second person")
+            await self.wait_until_idle()
+        chosen = await self._choose(user, opened)
+        for block_id, element in [*iterate_elements(opened.view["blocks"])]:
+            await self._use(user, block_id, element)
+        if "submit" in opened.view and people.modal(user) is opened:
+            # With three stacked modals, the third is replaced by the next one.
             filled = dict(self._typed.get(str(opened.view.get("callback_id")), {})) | chosen
             there = {block["block_id"] for block in opened.view["blocks"]}
-            await people.submit(person, {field: value for field, value in filled.items() if field in there})
-            await self.rest()
+            await people.submit(user, {field: value for field, value in filled.items() if field in there})
+            await self.wait_until_idle()
 
-    async def _choose(self, person: str, opened: OpenView) -> dict[str, Any]:
-        """Pick the first that each list of a modal offers."""
+    async def _choose(self, user: str, opened: OpenView) -> dict[str, Any]:
+        """Select the first option of each select menu in a modal."""
         chosen: dict[str, Any] = {}
         for block in list(opened.view["blocks"]):
             element = block.get("element") or {}
             if element.get("type") not in ("external_select", "multi_external_select"):
                 continue
             name, where = element["action_id"], block["block_id"]
-            offered = await self.town.people.options(person, name, "", block_id=where)
-            flat = [one for group in offered for one in (group.get("options") or [group])]
+            offered = await self.harness.users.options(user, name, "", block_id=where)
+            flat = [option for group in offered for option in (group.get("options") or [group])]
             if not flat:
                 continue
             chosen[where] = flat[:1] if element["type"].startswith("multi") else flat[0]
             if block.get("dispatch_action"):
-                await self.town.people.set_value(person, name, chosen[where], block_id=where)
-                await self.rest()
+                await self.harness.users.set_value(user, name, chosen[where], block_id=where)
+                await self.wait_until_idle()
         return chosen
 
-    async def _use(self, person: str, block_id: str, element: Block) -> None:
-        """Press a button of the modal on top, or of the Home, if it is still there and was not pressed before."""
-        name, opened = element.get("action_id", ""), self.town.people.modal(person)
-        blocks = opened.view["blocks"] if opened else self.town.slack.workspace.homes["U0ANNA"]["blocks"]
-        there = [(block, one.get("action_id")) for block, one in elements(blocks)]
+    async def _use(self, user: str, block_id: str, element: Block) -> None:
+        """Press a button of the top modal or of the Home, if it still exists and was not pressed before."""
+        name, opened = element.get("action_id", ""), self.harness.users.modal(user)
+        blocks = opened.view["blocks"] if opened else self.harness.slack.workspace.homes["U0ANNA"]["blocks"]
+        there = [(block, one.get("action_id")) for block, one in iterate_elements(blocks)]
         if f"pane {name}" in self._pressed or (block_id, name) not in there or name in _LAST:
             return
         if element["type"] not in ("button", "external_select") or name == action_ids.START_ADD_VARIABLE:
@@ -363,23 +367,23 @@ class ScenarioPlayer:
         self._pressed.add(f"pane {name}")
         given = None
         if element["type"] == "external_select":
-            offered = await self.town.people.options(person, name, "", block_id=block_id)
+            offered = await self.harness.users.options(user, name, "", block_id=block_id)
             given = offered[0] if offered else None
-        await self.town.people.set_value(person, name, given, block_id=block_id)
-        await self.rest()
-        await self._fill_in_what_opened(person, below=opened)
+        await self.harness.users.set_value(user, name, given, block_id=block_id)
+        await self.wait_until_idle()
+        await self._fill_in_what_opened(user, below=opened)
 
     def _recorded(self) -> list[RecordedPayload]:
         found: dict[str, RecordedPayload] = {}
-        for entry in self.town.slack.journal.entries:
-            if entry.between == "Slack → app":
-                one = recorded(entry.request)
+        for entry in self.harness.slack.request_log.entries:
+            if entry.direction == "Slack → app":
+                one = record_payload(entry.request)
                 found.setdefault(one.name, one)
         return list(found.values())
 
 
-def recorded(payload: dict[str, Any]) -> RecordedPayload:
-    """The payload with a name by which those of its kind are known."""
+def record_payload(payload: dict[str, Any]) -> RecordedPayload:
+    """Return the payload under a name for its kind."""
     if "command" in payload:
         return RecordedPayload(f"command {payload['command']} {payload['text']}".rstrip(), "command", payload)
     inner = payload.get("event")
@@ -389,7 +393,7 @@ def recorded(payload: dict[str, Any]) -> RecordedPayload:
             f"event {inner['type']} {function} {inner.get('text', '')}".strip(), "", payload
         )
     view = payload.get("view") or {}
-    names = [one.get("action_id", "") for one in payload.get("actions") or []]
+    names = [action.get("action_id", "") for action in payload.get("actions") or []]
     names += [payload.get("action_id", ""), payload.get("callback_id", ""), view.get("callback_id", "")]
     place = "in a view" if view else "on a message"
     return RecordedPayload(" ".join([payload["type"], place, *filter(None, names)]), "payload", payload)

@@ -1,4 +1,4 @@
-"""That the fuzzing finds what it looks for: each protection is taken away in turn, by hand, and the loss is seen."""
+"""The fuzz tests detect what they look for: each protection is disabled in turn, and the failure is found."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.fuzz import test_webhook_bodies as webhook
 from tests.fuzz.buildio_scenario import VALUES
 from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, FuzzHarness, OutcomeCounter, fuzz_harness
 from tests.fuzz.fuzz_runner import fuzz
-from tests.fuzz.request_sender import as_body, type_of
+from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.secret_tracker import CREDENTIAL, REVEALED, VALUE, SecretTracker
-from tests.fuzz.slack_scenario import RecordedPayload, recorded
+from tests.fuzz.slack_scenario import RecordedPayload, record_payload
 from tests.support.canary_secrets import CANARIES
 
 TOKEN = CANARIES["GitHub token"]
@@ -34,9 +34,9 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture
-def scene(runner: asyncio.Runner, tmp_path: Path) -> Iterator[FuzzHarness]:
+def target(runner: asyncio.Runner, tmp_path: Path) -> Iterator[FuzzHarness]:
     with fuzz_harness(runner, tmp_path) as made:
-        made.town.bitrise.finish(made.town.bitrise.start_build(made.town.bitrise.android))
+        made.harness.bitrise.finish(made.harness.bitrise.start_build(made.harness.bitrise.android))
         yield made
 
 
@@ -44,25 +44,29 @@ async def _as_it_is(result: Any, *_: Any) -> str:
     return str(result.output)
 
 
-def command(scene: FuzzHarness, text: str, name: str = "/bitrise") -> RecordedPayload:
-    people, channels = scene.town.slack.workspace.people, scene.town.slack.workspace.channels
+def command(target: FuzzHarness, text: str, name: str = "/bitrise") -> RecordedPayload:
+    people, channels = target.harness.slack.workspace.users, target.harness.slack.workspace.channels
     where = channels["C0BUILDS"]
-    return recorded(slash_command(name, text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-"))
+    return record_payload(
+        slash_command(name, text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-")
+    )
 
 
-def sent(scene: FuzzHarness, text: str, name: str = "/bitrise", **changed: Any) -> slack.Sent:
-    one = command(scene, text, name)
+def sent(target: FuzzHarness, text: str, name: str = "/bitrise", **changed: Any) -> slack.MutatedRequest:
+    one = command(target, text, name)
     payload = one.payload | changed
-    return slack.Sent(one.name, one.form, as_body(one.form, payload), type_of(one.form), payload, one.payload)
+    return slack.MutatedRequest(
+        one.name, one.form, encode_body(one.form, payload), content_type(one.form), payload, one.payload
+    )
 
 
-def test_where_nothing_is_taken_away_nothing_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
-    fuzzing = slack.Fuzzing(scene)
+def test_an_unmodified_bot_has_no_findings(runner: asyncio.Runner, target: FuzzHarness) -> None:
+    fuzzing = slack.SlackPayloadFuzzer(target)
     nasty = f"build {TOKEN} <!channel> <https://evil.example|Approve>"
-    runner.run(fuzzing.example([sent(scene, f"build {TOKEN}"), sent(scene, nasty)]))
-    runner.run(fuzzing.example([sent(scene, "help", user_id={"U0ANNA": "U0ANNA"})]))
-    assert fuzzing.tally.counts["200"] == 2
-    assert fuzzing.tally.counts["400"] == 1
+    runner.run(fuzzing.example([sent(target, f"build {TOKEN}"), sent(target, nasty)]))
+    runner.run(fuzzing.example([sent(target, "help", user_id={"U0ANNA": "U0ANNA"})]))
+    assert fuzzing.outcomes.counts["200"] == 2
+    assert fuzzing.outcomes.counts["400"] == 1
 
 
 @pytest.mark.parametrize(
@@ -73,40 +77,38 @@ def test_where_nothing_is_taken_away_nothing_is_found(runner: asyncio.Runner, sc
     ],
     ids=["redaction", "escaping"],
 )
-def test_a_leak_or_a_mention_is_found(
-    runner: asyncio.Runner, scene: FuzzHarness, place: str, instead: Callable[..., str], text: str
+def test_a_leak_or_an_unwanted_mention_is_detected(
+    runner: asyncio.Runner, target: FuzzHarness, place: str, instead: Callable[..., str], text: str
 ) -> None:
     with (
         patch(place, instead),
         patch("messages.kit.mrkdwn.redact_beginning", lambda shown, _most: shown),
         pytest.raises(AssertionError),
     ):
-        runner.run(slack.Fuzzing(scene).example([sent(scene, text)]))
+        runner.run(slack.SlackPayloadFuzzer(target).example([sent(target, text)]))
 
 
-def test_what_breaks_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
+def test_an_error_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     with (
         patch("services.features.dispatch.notices.help_message", side_effect=RuntimeError),
         pytest.raises(AssertionError, match="RuntimeError"),
     ):
-        runner.run(slack.Fuzzing(scene).example([sent(scene, "help")]))
+        runner.run(slack.SlackPayloadFuzzer(target).example([sent(target, "help")]))
 
 
-def test_a_payload_that_is_let_in_as_it_is_breaks_what_reads_it(
-    runner: asyncio.Runner, scene: FuzzHarness
-) -> None:
+def test_an_unvalidated_payload_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     payload = {"type": "event_callback", "event": {"type": "app_mention", "channel": 5, "user": "U0ANNA"}}
-    one = slack.Sent("event", "", as_body("", payload), type_of(""), payload, payload)
-    runner.run(slack.Fuzzing(scene).example([one]))
+    one = slack.MutatedRequest("event", "", encode_body("", payload), content_type(""), payload, payload)
+    runner.run(slack.SlackPayloadFuzzer(target).example([one]))
     with patch("bot.http_server.check_payload", lambda _body: None), pytest.raises(AssertionError):
-        runner.run(slack.Fuzzing(scene).example([one]))
+        runner.run(slack.SlackPayloadFuzzer(target).example([one]))
 
 
-def test_somebody_who_acts_as_somebody_else_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
-    as_ben = sent(scene, "trigger android branch:main", user_id="U0BEN")
-    fuzzing = slack.Fuzzing(scene)
+def test_impersonation_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
+    as_ben = sent(target, "trigger android branch:main", user_id="U0BEN")
+    fuzzing = slack.SlackPayloadFuzzer(target)
     runner.run(fuzzing.example([as_ben]))
-    assert fuzzing.tally.counts["POST at Bitrise"] == 1
+    assert fuzzing.outcomes.counts["POST at Bitrise"] == 1
     with (
         patch("handlers.commands.RequestContext", lambda **given: _anna(given)),
         pytest.raises(AssertionError, match="anna-berg did POST"),
@@ -120,19 +122,19 @@ def _anna(given: dict[str, Any]) -> Any:
     return RequestContext(**given | {"person": "U0ANNA"})
 
 
-def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
+def test_an_invented_build_success_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     from domain.build import BuildState
 
-    tally = OutcomeCounter()
-    twist = replies.ResponseMutation(tally)
-    scene.twist_answers(twist)
-    fuzzing = replies.ProviderResponseFuzzer(scene, twist, tally)
-    slug, app = scene.town.bitrise.farm.builds[0].slug, scene.town.bitrise.android.slug
+    outcomes = OutcomeCounter()
+    mutation = replies.ResponseMutation(outcomes)
+    target.rewrite_responses(mutation)
+    fuzzing = replies.ProviderResponseFuzzer(target, mutation, outcomes)
+    slug, app = target.harness.bitrise.state.builds[0].slug, target.harness.bitrise.android.slug
     body = f'{{"data": {{"slug": "{slug}", "status": true, "commit_message": "{TOKEN}"}}}}'.encode()
     changed = replies.MutatedResponse(replies.ONE_BUILD, body, {})
-    example = replies.Example([changed], [replies.Asked(command(scene, f"build {slug}"))], failing=True)
+    example = replies.Example([changed], [replies.UserAction(command(target, f"build {slug}"))], failing=True)
     runner.run(fuzzing.example(example))
-    assert tally.counts[replies.ONE_BUILD] >= 2
+    assert outcomes.counts[replies.ONE_BUILD] >= 2
     assert replies.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == replies.ONE_BUILD
     with (
         patch("providers.bitrise.api.models.state_of", lambda *_args, **_named: BuildState.SUCCEEDED),
@@ -146,23 +148,21 @@ def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner,
         runner.run(fuzzing.example(example))
 
 
-def test_a_success_of_a_deployment_that_build_io_has_not_told_of_is_found(
-    runner: asyncio.Runner, scene: FuzzHarness
-) -> None:
+def test_an_invented_deployment_success_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     from domain.build import BuildState
 
-    tally = OutcomeCounter()
-    twist = replies.ResponseMutation(tally)
-    scene.twist_answers(twist)
-    fuzzing = replies.ProviderResponseFuzzer(scene, twist, tally)
-    runner.run(scene.town.ask("/buildio subscribe shop", "subscribed"))
-    shop = scene.town.buildio.shop.id
-    said = f'{{"id": "{shop}", "name": "shop", "deployment": {{"id": "7", "status": "glowing"}}}}'
-    changed = replies.MutatedResponse(replies.ONE_APP, said.encode(), {})
-    asked = replies.Asked(command(scene, "app shop", "/buildio"))
+    outcomes = OutcomeCounter()
+    mutation = replies.ResponseMutation(outcomes)
+    target.rewrite_responses(mutation)
+    fuzzing = replies.ProviderResponseFuzzer(target, mutation, outcomes)
+    runner.run(target.harness.ask("/buildio subscribe shop", "subscribed"))
+    shop = target.harness.buildio.shop.id
+    body = f'{{"id": "{shop}", "name": "shop", "deployment": {{"id": "7", "status": "glowing"}}}}'
+    changed = replies.MutatedResponse(replies.ONE_APP, body.encode(), {})
+    asked = replies.UserAction(command(target, "app shop", "/buildio"))
     example = replies.Example([changed], [asked], failing=True)
     runner.run(fuzzing.example(example))
-    assert tally.counts[replies.ONE_APP] >= 3
+    assert outcomes.counts[replies.ONE_APP] >= 3
     assert replies.kind_of(f"GET /api/v1/apps/{shop}") == replies.ONE_APP
     with (
         patch("providers.buildio.api.deployments.state_of", lambda _word: BuildState.SUCCEEDED),
@@ -179,58 +179,56 @@ def test_a_success_of_a_deployment_that_build_io_has_not_told_of_is_found(
     ],
     ids=["masks", "values in an output"],
 )
-def test_a_config_var_that_is_shown_to_more_than_one_is_found(
-    runner: asyncio.Runner, scene: FuzzHarness, place: str, instead: Callable[..., Any], words: str
+def test_a_config_var_shown_to_several_users_is_detected(
+    runner: asyncio.Runner, target: FuzzHarness, place: str, instead: Callable[..., Any], words: str
 ) -> None:
     def play() -> None:
-        fuzzing = slack.Fuzzing(scene)
-        runner.run(fuzzing.example([sent(scene, words, "/buildio")]))
-        if scene.town.people.modal("anna") is not None:
-            scene.evidence.forget()
-            runner.run(scene.town.people.submit("anna"))
-            runner.run(scene.rest())
-            assert scene.evidence.leaks(scene.evidence.calls()) == []
+        fuzzing = slack.SlackPayloadFuzzer(target)
+        runner.run(fuzzing.example([sent(target, words, "/buildio")]))
+        if target.harness.users.modal("anna") is not None:
+            target.leak_detector.forget()
+            runner.run(target.harness.users.submit("anna"))
+            runner.run(target.wait_until_idle())
+            assert target.leak_detector.leaks(target.leak_detector.calls()) == []
 
     play()
     with patch(place, instead), pytest.raises(AssertionError, match="config value"):
         play()
 
 
-def test_what_is_handed_out_once_is_looked_for_from_then_on(
-    runner: asyncio.Runner, scene: FuzzHarness
-) -> None:
-    secrets = scene.evidence.secrets
-    overheard = secrets.add_observed(
+def test_a_secret_is_tracked_once_it_was_issued(runner: asyncio.Runner, target: FuzzHarness) -> None:
+    secrets = target.leak_detector.secrets
+    response = secrets.add_observed(
         "GET /api/v1/oidc-login", b'{"status": {"token": "k8s_sandbox-0a1b2c3d4e5f"}}'
     )
-    assert secrets.seen_in(overheard.decode()) == [CREDENTIAL]
-    runner.run(scene.town.execute("CREATE TABLE found (words)"))
-    assert runner.run(scene.evidence.kept()) == []
-    runner.run(scene.town.execute("INSERT INTO found VALUES (?)", "it is 0a1b2c3d4e5f"))
-    assert CREDENTIAL in runner.run(scene.evidence.kept())
+    assert secrets.find_kinds(response.decode()) == [CREDENTIAL]
+    runner.run(target.harness.execute("CREATE TABLE found (words)"))
+    assert runner.run(target.leak_detector.stored_secrets()) == []
+    runner.run(target.harness.execute("INSERT INTO found VALUES (?)", "it is 0a1b2c3d4e5f"))
+    assert CREDENTIAL in runner.run(target.leak_detector.stored_secrets())
 
 
-def test_a_value_may_be_shown_to_one_person_and_in_no_channel() -> None:
+def test_a_value_can_be_shown_to_one_user_but_not_in_a_channel() -> None:
     shown = f"`CANARY` of shop, {REVEALED}. {VALUES[0]}"
     secrets = SecretTracker()
     secrets.add(VALUE, VALUES[0])
 
-    def told(what: str, **request: Any) -> list[str]:
+    def leaked(what: str, **request: Any) -> list[str]:
         return secrets.leaked_kinds(
             LoggedRequest(1, 0.0, "app → Slack", what, {"text": shown, **request}), shown
         )
 
-    assert told("response_url", response_type="ephemeral") == []
-    assert told("views.update") == []
-    assert told("response_url", response_type="in_channel") == [VALUE]
-    assert told("chat.postMessage", channel="D0ANNA") == [VALUE]
+    assert leaked("response_url", response_type="ephemeral") == []
+    assert leaked("views.update") == []
+    assert leaked("response_url", response_type="in_channel") == [VALUE]
+    assert leaked("chat.postMessage", channel="D0ANNA") == [VALUE]
 
 
-def test_a_look_for_somebody_who_does_not_know_the_secret_is_found(
-    runner: asyncio.Runner, scene: FuzzHarness
+def test_a_poll_for_a_caller_without_the_secret_is_detected(
+    runner: asyncio.Runner, target: FuzzHarness
 ) -> None:
     asked: list[Any] = []
-    fuzzing = webhook.Fuzzing(scene, "", asked, OutcomeCounter())
+    fuzzing = webhook.WebhookFuzzer(target, "", asked, OutcomeCounter())
     wrong = webhook.Call(f"secret={WEBHOOK_SECRET}x", {}, b"{}")
     runner.run(fuzzing.example([wrong]))
     with (
@@ -240,7 +238,7 @@ def test_a_look_for_somebody_who_does_not_know_the_secret_is_found(
         runner.run(fuzzing.example([wrong]))
 
 
-def test_a_failing_example_is_made_small_and_its_seed_is_told(
+def test_a_failing_example_is_minimised_and_reported_with_its_seed(
     runner: asyncio.Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     smallest: list[int] = []
@@ -256,7 +254,7 @@ def test_a_failing_example_is_made_small_and_its_seed_is_told(
     assert "FUZZ_SEED=" in capsys.readouterr().out
 
 
-def test_it_ends_when_the_time_is_over(runner: asyncio.Runner) -> None:
+def test_a_run_ends_when_its_time_is_over(runner: asyncio.Runner) -> None:
     now = iter(range(1_000_000))
     tried: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""What Slack sends, changed: nothing breaks, nothing leaks, nobody is mentioned, nobody acts as somebody else."""
+"""Mutated Slack payloads: no errors, no leaks, no mentions, and no impersonation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from messages.kit import action_ids
 from tests.fuzz.fuzz_harness import FuzzHarness, OutcomeCounter, fuzz_harness
 from tests.fuzz.fuzz_runner import TIMEOUT, ReadableExample, fuzz, report
 from tests.fuzz.mutations import differences, mutated, rewritten
-from tests.fuzz.request_sender import as_body, type_of
+from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
 
 WELL_EVERY = 25
 KEPT_EVERY = 20
-# What the bot listens to, and a day in which everything is used must have used.
+# What the bot listens to, and what a complete scenario must have used.
 LISTENED_TO = [
     name
     for key, name in vars(action_ids).items()
@@ -31,8 +31,8 @@ LISTENED_TO = [
 
 
 @dataclass(frozen=True, repr=False)
-class Sent(ReadableExample):
-    """A request as it is made of a payload: its body, and the payload where the body still says it."""
+class MutatedRequest(ReadableExample):
+    """A mutated request: its body, and the payload if the body is still valid."""
 
     name: str
     form: str
@@ -42,32 +42,32 @@ class Sent(ReadableExample):
     recorded: dict[str, Any]
 
     @property
-    def words(self) -> str:
-        """What was changed."""
+    def description(self) -> str:
+        """Return what was changed."""
         changed = (
             list(differences(self.recorded, self.payload)) if self.payload is not None else [self.body[:500]]
         )
         return "\n    ".join([f"{self.name}:", *map(str, changed)])
 
 
-def requests(recorded: Sequence[RecordedPayload]) -> st.SearchStrategy[list[Sent]]:
-    """Some changed requests, which are sent side by side."""
+def requests(recorded: Sequence[RecordedPayload]) -> st.SearchStrategy[list[MutatedRequest]]:
+    """Some mutated requests, which are sent in parallel."""
 
     @st.composite
-    def one(draw: st.DrawFn) -> Sent:
+    def one(draw: st.DrawFn) -> MutatedRequest:
         base = draw(st.sampled_from(recorded))
         payload = draw(mutated(base.payload, prefer=_is_read))
-        body, content_type = as_body(base.form, payload), type_of(base.form)
+        body, content_type = encode_body(base.form, payload), content_type(base.form)
         if draw(st.integers(0, 9)) == 0:
             body = draw(rewritten(body))
             content_type = draw(st.sampled_from([content_type, "application/json", "text/plain", "nonsense"]))
             payload = None
-        return Sent(base.name, base.form, body, content_type, payload, base.payload)
+        return MutatedRequest(base.name, base.form, body, content_type, payload, base.payload)
 
     return st.lists(one(), min_size=1, max_size=4)
 
 
-# What the bot does something with; messages come along with all that is in them.
+# The fields that the bot uses; messages are included completely.
 _READ = frozenset(
     {"text", "value", "private_metadata", "block_id", "action_id", "callback_id", "url", "inputs"}
 )
@@ -78,84 +78,91 @@ def _is_read(path: tuple[str | int, ...]) -> bool:
     return "message" not in path and any(name in _READ for name in path)
 
 
-class Fuzzing:
-    """Sends changed requests to a scene's bot, and looks at what came of each."""
+class SlackPayloadFuzzer:
+    """Sends mutated requests to the harness's bot and checks the results."""
 
-    def __init__(self, scene: FuzzHarness) -> None:
-        self._scene = scene
-        self._sender = scene.sender
+    def __init__(self, target: FuzzHarness) -> None:
+        self._target = target
+        self._sender = target.sender
         self._tried = 0
-        self.tally = OutcomeCounter()
+        self.outcomes = OutcomeCounter()
 
-    async def example(self, sent: list[Sent]) -> None:
-        """Send them side by side. Raises AssertionError."""
-        scene, evidence = self._scene, self._scene.evidence
-        before = await scene.accounts()
-        evidence.forget()
-        scene.planted.put_back()
-        scene.town.bitrise.requests.clear()
-        scene.town.buildio.requests.clear()
-        answers = await asyncio.gather(*(self._send(one) for one in sent))
-        await scene.rest()
-        self._answers_are_fine(answers)
-        self._nobody_acts_as_somebody_else(sent, [before, await scene.accounts()])
-        lines = scene.ear.take()
-        scene.nothing_is_broken(lines)
-        calls = evidence.calls()
+    async def example(self, sent: list[MutatedRequest]) -> None:
+        """Send the requests in parallel. Raises AssertionError."""
+        target, leak_detector = self._target, self._target.leak_detector
+        before = await target.accounts()
+        leak_detector.forget()
+        target.planted.restore()
+        target.harness.bitrise.requests.clear()
+        target.harness.buildio.requests.clear()
+        responses = await asyncio.gather(*(self._send(item) for item in sent))
+        await target.wait_until_idle()
+        self._answers_are_fine(responses)
+        self._assert_no_impersonation(sent, [before, await target.accounts()])
+        lines = target.log_capture.take()
+        target.assert_no_errors(lines)
+        calls = leak_detector.calls()
         for call in calls:
-            self.tally.count(call.what)
-        assert evidence.leaks(calls, *lines, *(text for _, text in answers), *evidence.files()) == []
-        assert evidence.broken_rules() == []
+            self.outcomes.count(call.title)
+        assert (
+            leak_detector.leaks(calls, *lines, *(text for _, text in responses), *leak_detector.files()) == []
+        )
+        assert leak_detector.violations() == []
         self._tried += 1
         if self._tried % KEPT_EVERY == 0:
-            kept = await evidence.kept()
-            assert not kept, "\n".join(kept)
+            stored = await leak_detector.stored_secrets()
+            assert not stored, "\n".join(stored)
         if self._tried % WELL_EVERY == 0:
-            await scene.is_well()
+            await target.assert_healthy()
 
-    async def _send(self, one: Sent) -> tuple[int, str]:
-        body = one.body
-        if isinstance(one.payload, dict):
-            body = as_body(one.form, self._sender.renewed(one.payload, one.recorded))
-        status, text = await self._sender.send(body, one.content_type)
-        self.tally.count(status)
+    async def _send(self, recorded: MutatedRequest) -> tuple[int, str]:
+        body = recorded.body
+        if isinstance(recorded.payload, dict):
+            body = encode_body(
+                recorded.form, self._sender.with_fresh_handles(recorded.payload, recorded.recorded)
+            )
+        status, text = await self._sender.send(body, recorded.content_type)
+        self.outcomes.count(status)
         return status, text
 
     def _answers_are_fine(self, answers: Sequence[tuple[int, str]]) -> None:
         assert [answer for answer in answers if answer[0] >= 500] == []
 
-    def _nobody_acts_as_somebody_else(
-        self, sent: Sequence[Sent], accounts: Sequence[Mapping[str, set[str]]]
+    def _assert_no_impersonation(
+        self, sent: Sequence[MutatedRequest], accounts: Sequence[Mapping[str, set[str]]]
     ) -> None:
-        """What is changed somewhere is changed by those whom Slack has named; or by those with whom somebody agreed."""
-        named = {name.decode() for one in sent for name in re.findall(rb"U0[A-Z]+", one.body)}
+        """Assert that changes were made only by the users that Slack named, or by those who had an approver."""
+        named = {name.decode() for item in sent for name in re.findall(rb"U0[A-Z]+", item.body)}
         allowed = {member for known in accounts for name in named for member in known.get(name, ())}
-        agreed = any(action_ids.PROPOSAL_AGREE.encode() in one.body for one in sent)
-        town = self._scene.town
-        for where, requests in (("Bitrise", town.bitrise.requests), ("Build.io", town.buildio.requests)):
-            for one in requests:
-                if one.method == "GET" or one.path.startswith("/oauth/"):
+        agreed = any(action_ids.PROPOSAL_AGREE.encode() in item.body for item in sent)
+        harness = self._target.harness
+        for where, requests in (
+            ("Bitrise", harness.bitrise.requests),
+            ("Build.io", harness.buildio.requests),
+        ):
+            for request in requests:
+                if request.method == "GET" or request.path.startswith("/oauth/"):
                     continue
-                self.tally.count(f"{one.method} at {where}")
+                self.outcomes.count(f"{request.method} at {where}")
                 if agreed and any(
-                    slug in one.path for slug in (town.bitrise.ios.slug, town.buildio.review.id)
+                    slug in request.path for slug in (harness.bitrise.ios.slug, harness.buildio.review.id)
                 ):
                     continue
-                assert one.member in allowed, f"{one.member} did {one.method} {one.path}"
+                assert request.member in allowed, f"{request.member} did {request.method} {request.path}"
 
 
 @pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
-def test_changed_payloads_of_slacks_break_nothing_and_bring_nothing_out(tmp_path: Path) -> None:
-    with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as scene:
-        recorded = runner.run(play_scenario(scene))
-        names = " ".join(one.name for one in recorded)
+def test_mutated_slack_payloads_cause_no_errors_and_no_leaks(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as target:
+        recorded = runner.run(play_scenario(target))
+        names = " ".join(item.name for item in recorded)
         left_out = [name for name in LISTENED_TO if name not in names]
         assert left_out == [], "nobody has used these"
-        fuzzing = Fuzzing(scene)
+        fuzzing = SlackPayloadFuzzer(target)
         tried = fuzz(fuzzing.example, requests(recorded), runner=runner, clock=time.monotonic)
-        runner.run(scene.is_well())
-        kept = runner.run(scene.evidence.kept())
-        assert not kept, "\n".join(kept)
+        runner.run(target.assert_healthy())
+        stored = runner.run(target.leak_detector.stored_secrets())
+        assert not stored, "\n".join(stored)
         assert tried > 0
-        report(f"{tried} examples of {len(recorded)} payloads; {fuzzing.tally}")
+        report(f"{tried} examples of {len(recorded)} payloads; {fuzzing.outcomes}")

@@ -1,4 +1,4 @@
-"""Calls of the webhook, changed: a hint to look now at most, and only from those who know the secrets."""
+"""Mutated webhook calls: at most a hint to poll now, and only from callers who know the secret."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, repr=False)
 class Call(ReadableExample):
-    """A call: `query` is what follows the question mark, as it is sent."""
+    """A call; `query` is the raw query string."""
 
     query: str
     headers: Mapping[str, str]
     body: bytes
 
     @property
-    def words(self) -> str:
-        """All but the most of its body."""
+    def description(self) -> str:
+        """Return the call with the start of its body."""
         return f"{self.query[:200]} {dict(self.headers)} {len(self.body)} bytes: {self.body[:200]!r}"
 
-    def knows(self, signing: str) -> bool:
-        """Whether it may make the bot look. Says so by itself, and shares nothing with the bot that decides."""
+    def is_authorized(self, signing: str) -> bool:
+        """Return whether it may trigger a poll, decided without code of the bot."""
         secret = self.headers.get("X-Buildbell-Secret")
         if secret is None:
             first = next((part for part in self.query.split("&") if part.split("=")[0] == "secret"), "")
@@ -73,18 +73,18 @@ class Call(ReadableExample):
 
 
 def signature(body: bytes, key: str) -> str:
-    """Bitrise's signature over a body."""
+    """Return Bitrise's signature of a body."""
     return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
 
 
 def texts() -> st.SearchStrategy[str]:
-    """What somebody may send in the place of a secret."""
+    """Texts that may be sent instead of a secret."""
     near = [WEBHOOK_SECRET, WEBHOOK_SECRET[:-1], WEBHOOK_SECRET + " ", WEBHOOK_SECRET.upper(), SIGNING, ""]
     return st.sampled_from([*near, *SECRETS, *NASTY])
 
 
 def calls() -> st.SearchStrategy[Call]:
-    """Calls with all or some of it changed, with and without what lets them in."""
+    """Calls with some or all parts mutated, with and without valid credentials."""
 
     @st.composite
     def call(draw: st.DrawFn) -> Call:
@@ -122,85 +122,88 @@ def calls() -> st.SearchStrategy[Call]:
 
 
 def sendable(text: str) -> str:
-    """As much of a text as a header can carry."""
+    """Return the part of a text that a header can carry."""
     return _UNSENDABLE.sub("", text)[:2000].strip()
 
 
 def quoted(text: str) -> str:
-    """As much of a text as an address can carry: what aiohttp refuses for its length it shows to whoever sent it."""
+    """Return the part of a text that an address can carry; aiohttp echoes addresses that are too long to the caller."""
     return quote(text[:500], errors="replace")
 
 
-class Fuzzing:
-    """Calls the webhook of a scene's bot, which has been given this key to check signatures with.
+class WebhookFuzzer:
+    """Calls the webhook of the harness's bot, which checks signatures with this key.
 
-    `asked` is what was asked to look.
+    `asked` has the requested polls.
     """
 
-    def __init__(self, scene: FuzzHarness, signing: str, asked: list[Poller], tally: OutcomeCounter) -> None:
-        self._scene = scene
-        self._asked = asked
+    def __init__(
+        self, target: FuzzHarness, signing: str, request_name: list[Poller], outcomes: OutcomeCounter
+    ) -> None:
+        self._target = target
+        self._requested_polls = request_name
         self._signing = signing
         self._tried = 0
-        self._tally = tally
+        self._tally = outcomes
 
     async def example(self, given: list[Call]) -> None:
-        """Make the calls side by side. Raises AssertionError."""
-        evidence = self._scene.evidence
-        evidence.forget()
+        """Make the calls in parallel. Raises AssertionError."""
+        leak_detector = self._target.leak_detector
+        leak_detector.forget()
         before = await self._database()
-        self._asked.clear()
-        answers = await asyncio.gather(*(self._make(call) for call in given))
-        expected = [call.knows(self._signing) for call in given]
-        assert [status == 204 for status, _ in answers] == expected
-        assert all(status == 204 or 400 <= status < 500 for status, _ in answers), answers
-        assert len(self._asked) == sum(expected)
-        assert evidence.calls() == []
+        self._requested_polls.clear()
+        responses = await asyncio.gather(*(self._make(call) for call in given))
+        expected = [call.is_authorized(self._signing) for call in given]
+        assert [status == 204 for status, _ in responses] == expected
+        assert all(status == 204 or 400 <= status < 500 for status, _ in responses), responses
+        assert len(self._requested_polls) == sum(expected)
+        assert leak_detector.calls() == []
         assert await self._database() == before
-        lines = evidence.ear.take()
-        self._scene.nothing_is_broken(lines)
-        for text in (*lines, *(text for _, text in answers)):
+        lines = leak_detector.log_capture.take()
+        self._target.assert_no_errors(lines)
+        for text in (*lines, *(text for _, text in responses)):
             assert leaked_kinds(text) == [], text
             assert WEBHOOK_SECRET not in text
             assert SIGNING not in text
         self._tried += 1
         if self._tried % WELL_EVERY == 0:
-            await self._scene.is_well()
+            await self._target.assert_healthy()
 
     async def _make(self, call: Call) -> tuple[int, str]:
         url = f"/webhooks/bitrise?{call.query}"
-        status, text = await self._scene.sender.post(url, call.body, headers=call.headers)
+        status, text = await self._target.sender.post(url, call.body, headers=call.headers)
         self._tally.count(status)
         return status, text
 
     async def _database(self) -> list[object]:
-        """All that the bot remembers."""
-        tables = await self._scene.town.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return [await self._scene.town.rows(f"SELECT * FROM {table}") for (table,) in tables]  # noqa: S608
+        """Return everything that the bot stores."""
+        tables = await self._target.harness.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [await self._target.harness.rows(f"SELECT * FROM {table}") for (table,) in tables]  # noqa: S608
 
 
 @pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
-def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp_path: Path) -> None:
-    tally = OutcomeCounter()
+def test_mutated_webhook_calls_are_only_hints_and_need_the_secret(tmp_path: Path) -> None:
+    outcomes = OutcomeCounter()
     tried = 0
     for signing in ("", SIGNING):
         folder = tmp_path / f"signed {bool(signing)}"
         folder.mkdir()
-        asked: list[Poller] = []
+        requested: list[Poller] = []
         with (
             patch(
-                "services.polling.poller.Poller.poll_now", lambda watcher, asked=asked: asked.append(watcher)
+                "services.polling.poller.Poller.poll_now",
+                lambda poller, requested=requested: requested.append(poller),
             ),
             asyncio.Runner() as runner,
-            # Nothing but calls makes it look.
-            fuzz_harness(runner, folder, poll_interval="3600", signing=signing) as scene,
+            # Only calls trigger polls.
+            fuzz_harness(runner, folder, poll_interval="3600", signing=signing) as target,
         ):
-            runner.run(scene.is_well())
-            fuzzing = Fuzzing(scene, signing, asked, tally)
+            runner.run(target.assert_healthy())
+            fuzzing = WebhookFuzzer(target, signing, requested, outcomes)
             some = st.lists(calls(), min_size=1, max_size=4)
             half = SHARE_SECONDS / 2
             tried += fuzz(fuzzing.example, some, runner=runner, clock=time.monotonic, seconds=half)
-            assert runner.run(scene.evidence.kept()) == []
+            assert runner.run(target.leak_detector.stored_secrets()) == []
     assert tried > 0
-    report(f"{tried} examples; {tally}")
+    report(f"{tried} examples; {outcomes}")

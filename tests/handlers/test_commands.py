@@ -14,7 +14,7 @@ async def test_status_shows_what_runs_and_how_each_branch_last_ended(harness: Bo
     old = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "develop"})
     harness.bitrise.finish(old, "error")
     running = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(running)
+    harness.bitrise.start_running(running)
 
     said = harness.message_text(await harness.ask("/bitrise status android", "1 running"))
 
@@ -41,7 +41,7 @@ async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(ha
     # The same of an app that is watched, in a message that is edited: from what was seen, without asking Bitrise.
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     more = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(more)
+    harness.bitrise.start_running(more)
     said = harness.message_text(
         await harness.wait_for_message("Sample Android #4 is running since", person=None)
     )
@@ -120,7 +120,7 @@ async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_li
     assert "\x1b" not in harness.message_text(post)
     assert "Downloading 10%" not in harness.message_text(post)
     assert "[Whole log]" in harness.message_text(post)
-    assert harness.bitrise.store.refused == []
+    assert harness.bitrise.file_store.refused == []
 
 
 async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(harness: BotHarness) -> None:
@@ -147,12 +147,12 @@ async def test_a_build_without_artifacts_says_so(harness: BotHarness) -> None:
 
 async def test_a_card_refreshes_in_its_place(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "is running")
     assert "[Abort]" in harness.message_text(card)
     harness.bitrise.finish(build)
 
-    await harness.people.click("anna", card, "Refresh")
+    await harness.users.click("anna", card, "Refresh")
 
     await harness.wait_for_message("Sample Android #1 succeeded")
     assert "[Rebuild]" in harness.message_text(card)
@@ -188,21 +188,21 @@ async def test_a_bad_word_is_named_and_a_right_example_shown(
 
 
 async def test_a_mention_is_answered_in_its_thread(harness: BotHarness) -> None:
-    harness.people.invite("builds")
-    question = harness.people.say("ben", "builds", "@buildbell status “sample android”")
+    harness.users.invite("builds")
+    question = harness.users.say("ben", "builds", "@buildbell status “sample android”")
     answer = await harness.wait_for_message("nothing is running")
     assert answer.thread_ts == question.ts
 
 
 async def test_a_direct_message_takes_the_same_words(harness: BotHarness) -> None:
-    harness.people.say("anna", "D0ANNA", "status sample-android")
+    harness.users.say("anna", "D0ANNA", "status sample-android")
     await harness.wait_for_message("nothing is running", channel="D0ANNA")
-    harness.people.say("anna", "D0ANNA", "/bitrise log android #3")
+    harness.users.say("anna", "D0ANNA", "/bitrise log android #3")
     await harness.wait_for_message("has no build #3", channel="D0ANNA")
 
 
 async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -> None:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     from sandbox.slack import payloads
 
     inner = {
@@ -212,9 +212,9 @@ async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -
         "text": "<@U0BUILDBELL> subscriptions",
         "channel": "C0BUILDS",
     }
-    event = payloads.event(inner)
-    harness.slack.workspace.channel("builds").posts.append(harness.people.say("anna", "builds", "hello"))
-    harness.slack.workspace.channel("builds").posts[-1].ts = "1.1"
+    event = payloads.event_envelope(inner)
+    harness.slack.workspace.find_channel("builds").posts.append(harness.users.say("anna", "builds", "hello"))
+    harness.slack.workspace.find_channel("builds").posts[-1].ts = "1.1"
     for _ in range(3):
         harness.slack.delivery.event(event)
     await harness.wait_for_message("told of nothing yet")
@@ -242,13 +242,13 @@ async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> 
         card = await town.ask("/bitrise help", "What you can type")
         assert card.only_for == "U0ANNA"
         build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.run(build)
+        town.bitrise.start_running(build)
         card = await town.ask("/bitrise build android #1", "is running")
-        await town.people.click("anna", card, "Abort")
+        await town.users.click("anna", card, "Abort")
         await town.slack.wait_for_modal("anna", "stops at once")
-        await town.people.submit("anna", {"reason": "over HTTP"})
+        await town.users.submit("anna", {"reason": "over HTTP"})
         await town.wait_for_message("aborted Sample Android #1: over HTTP")
-        town.people.say("anna", "D0ANNA", "whoami")
+        town.users.say("anna", "D0ANNA", "whoami")
         await town.wait_for_message("api-demo", channel="D0ANNA")
         assert town.slack.violations == []
 
@@ -262,8 +262,8 @@ async def test_a_request_with_a_wrong_or_old_signature_is_refused(tmp_path: Path
         body = "command=%2Fbitrise&text=help&user_id=U0ANNA&channel_id=C0BUILDS"
         url = f"http://127.0.0.1:{town.bot.port}/slack/events"
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        old = town.slack.delivery.signed(body, at=int(time.time()) - 600)
-        wrong = town.slack.delivery.signed(body + "&more=1")
+        old = town.slack.delivery.sign(body, at=int(time.time()) - 600)
+        wrong = town.slack.delivery.sign(body + "&more=1")
         for headers in (kind, kind | old, kind | wrong):
             async with session.post(url, data=body, headers=headers) as response:
                 assert response.status == 401

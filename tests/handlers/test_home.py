@@ -24,7 +24,7 @@ from tests.support.presentations import AT_BITRISE
 
 def words(harness: BotHarness, person: str = "U0ANNA") -> str:
     home = harness.slack.workspace.homes.get(person)
-    return home_text(home, harness.slack.workspace.names) if home else ""
+    return home_text(home, harness.slack.workspace.mention_names) if home else ""
 
 
 async def shows(harness: BotHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
@@ -39,11 +39,11 @@ async def shows(harness: BotHarness, *texts: str, without: str = "", person: str
 
 
 async def test_a_newcomer_is_shown_the_first_steps_and_they_work(harness: BotHarness) -> None:
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "FIRST STEPS", "Nothing is running", "You have not linked an account")
-    await harness.people.set_value("anna", "Change who I am at Bitrise")
+    await harness.users.set_value("anna", "Change who I am at Bitrise")
     await harness.slack.wait_for_modal("anna", "Your name at Bitrise")
-    await harness.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
+    await harness.users.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
     await shows(
         harness, "The builds of `octo` are yours", "🔔 I send you how your builds end", without="FIRST STEPS"
     )
@@ -56,30 +56,30 @@ async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
     harness: BotHarness, fault: dict[str, Any]
 ) -> None:
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
-    await harness.people.command("anna", "D0ANNA", "/bitrise subscribe ios")
+    await harness.users.command("anna", "D0ANNA", "/bitrise subscribe ios")
     await harness.wait_for_message("Sample iOS", channel="D0ANNA")
     allowed = "isn't allowed to" if "words" in fault else "can't"
     own, others = "in my direct messages", "in #builds"
 
     harness.slack.fault("conversations.open", times=10**6, **fault)
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     said = await shows(harness, others, "Your own subscriptions are missing here", "ME AT BITRISE")
     assert allowed in said
     assert own not in said
     assert "how your builds end" not in said
 
     harness.slack.fault("users.conversations", times=10**6, **fault)
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     said = await shows(harness, "Some channels' subscriptions are missing here", without=others)
     assert "There are none" not in said
 
     harness.slack.api.faults.clear()
     harness.slack.fault("users.conversations", times=10**6, **fault)
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, own, "Some channels' subscriptions are missing here", without=others)
 
     harness.slack.api.faults.clear()
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, own, others, "how your builds end", without="missing here")
 
 
@@ -87,18 +87,18 @@ async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word
     await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
     await harness.connect("anna")
     harness.bitrise.fault("*", "status", times=10**6, status=503)
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
 
 
 async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
-    harness.people.open_home("anna")
+    harness.bitrise.start_running(build)
+    harness.users.open_home("anna")
     await shows(harness, "Sample Android #1 is running", "[Abort]")
-    await harness.people.set_value("anna", "Abort")
+    await harness.users.set_value("anna", "Abort")
     await harness.slack.wait_for_modal("anna", "stops at once")
-    await harness.people.submit("anna", {"reason": "not needed"})
+    await harness.users.submit("anna", {"reason": "not needed"})
     await shows(harness, "Nothing is running", without="[Abort]")
     await harness.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
 
@@ -108,12 +108,12 @@ async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     for person in ("anna", "ben"):
-        harness.people.open_home(person)
+        harness.users.open_home(person)
     await shows(harness, "Sample Android #1 is running")
     await shows(harness, "Sample Android #1 is running", person="U0BEN")
-    harness.people.open_home("ben", tab="messages")
+    harness.users.open_home("ben", tab="messages")
     harness.bitrise.finish(build, "error")
     await shows(harness, "Nothing is running")
     assert "is running" in words(harness, "U0BEN")
@@ -121,33 +121,33 @@ async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after
 
 async def test_my_builds_and_the_app_that_i_search_for(harness: BotHarness) -> None:
     await harness.ask("/bitrise trigger android branch:main", "started")
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "MY LAST BUILDS", "Sample Android #1")
-    web = (await harness.people.options("anna", "pick_app", "web"))[0]
-    await harness.people.set_value("anna", "pick_app", web)
+    web = (await harness.users.options("anna", "pick_app", "web"))[0]
+    await harness.users.set_value("anna", "pick_app", web)
     opened = await harness.slack.wait_for_modal("anna", "Web Shop: nothing is running")
     assert "[Start a build…]" in harness.slack.modal_text(opened)
-    await harness.people.set_value("anna", "Start a build…")
+    await harness.users.set_value("anna", "Start a build…")
     await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
     assert len(harness.slack.workspace.views["U0ANNA"]) == 2
 
 
 async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "every failure in Sample Android", "in #builds")
-    await harness.people.set_value("anna", "Pause")
+    await harness.users.set_value("anna", "Pause")
     await shows(harness, "Paused.", "[Tell again]")
     await harness.wait_for_message("anna paused this: every failure in Sample Android", person=None)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.wait_for_poll()
-    await harness.people.set_value("anna", "Tell again")
+    await harness.users.set_value("anna", "Tell again")
     await shows(harness, "[Pause]", without="Paused.")
-    await harness.people.set_value("anna", "Edit")
+    await harness.users.set_value("anna", "Edit")
     await harness.slack.wait_for_modal("anna", "What is told of Sample Android")
-    await harness.people.submit("anna", {"results": ["Every abort"]})
+    await harness.users.submit("anna", {"results": ["Every abort"]})
     await shows(harness, "every abort in Sample Android")
-    await harness.people.set_value("anna", "Unsubscribe")
+    await harness.users.set_value("anna", "Unsubscribe")
     await shows(harness, "There are none.", without="every abort")
     await harness.wait_for_message("anna ended the subscription to Sample Android", person=None)
     assert not harness.messages_with("Sample Android #1 failed")
@@ -156,37 +156,37 @@ async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(har
 async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(
     harness: BotHarness,
 ) -> None:
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "[Subscribe…]")
-    await harness.people.set_value("anna", "Subscribe…")
+    await harness.users.set_value("anna", "Subscribe…")
     await harness.slack.wait_for_modal("anna", "But not branches")
-    app = (await harness.people.options("anna", "pick_app", "andr"))[0]
-    await harness.people.set_value("anna", "pick_app", app)
-    await harness.people.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
+    app = (await harness.users.options("anna", "pick_app", "andr"))[0]
+    await harness.users.set_value("anna", "pick_app", app)
+    await harness.users.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
     opened = await harness.slack.wait_for_modal("anna", "/invite @buildbell")
     assert list(opened.errors) == ["channel"]
-    await harness.people.submit("anna", {"channel": "C0RANDOM"})
+    await harness.users.submit("anna", {"channel": "C0RANDOM"})
     await harness.wait_for_message("anna subscribed this channel to", channel="random")
     await shows(harness, "every build's end in Sample Android", "in #random")
-    await harness.people.set_value("anna", "Subscribe…")
+    await harness.users.set_value("anna", "Subscribe…")
     await harness.slack.wait_for_modal("anna", "But not branches")
-    await harness.people.submit("anna", {"app": app})
+    await harness.users.submit("anna", {"app": app})
     await shows(harness, "in my direct messages")
 
 
 async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(harness: BotHarness) -> None:
     secret = harness.slack.workspace.add_channel("secret", private=True)
-    harness.people.invite("secret")
+    harness.users.invite("secret")
     secret.members.discard("U0BEN")
     await harness.ask("/bitrise subscribe android", "subscribed", channel="secret")
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "in #secret")
-    harness.people.open_home("ben")
+    harness.users.open_home("ben")
     said = await shows(harness, "There are none.", person="U0BEN")
     assert "secret" not in said
     # A button that was made up, or kept from before: the number alone opens nothing.
     harness.slack.workspace.homes["U0BEN"] = harness.slack.workspace.homes["U0ANNA"]
-    await harness.people.set_value("ben", "Unsubscribe")
+    await harness.users.set_value("ben", "Unsubscribe")
     await harness.slack.wait_for_modal("ben", "no such subscription")
     await shows(harness, "in #secret")
 
@@ -195,8 +195,8 @@ async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps
     harness.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
-    harness.people.open_home("anna")
+    harness.bitrise.start_running(build)
+    harness.users.open_home("anna")
     await shows(harness, "Sample Android #1 is running")
     harness.bitrise.finish(build)
     await shows(harness, "Nothing is running in the apps that somebody here follows")
@@ -204,14 +204,14 @@ async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps
 
 async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
     async with bot_harness(tmp_path) as town:
-        town.people.open_home("anna")
+        town.users.open_home("anna")
         await shows(town, "Nothing is running")
         await town.ask("/bitrise subscribe android style:thread", "subscribed")
         for _ in range(30):
             town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
         await town.wait_for_message("Sample Android #30 succeeded", person=None)
         await shows(town, "Nothing is running")
-        asked = [one.what for one in town.slack.journal.entries]
+        asked = [one.title for one in town.slack.request_log.entries]
         assert asked.count("views.publish") < 12
         assert asked.count("conversations.open") + asked.count("users.conversations") <= 2
         assert town.slack.violations == []
@@ -253,7 +253,7 @@ def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
 
 async def test_a_home_on_which_nothing_changed_is_not_published_again(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe web", "subscribed")
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await shows(harness, "every build's end in Web Shop")
 
     def reads() -> int:
@@ -264,7 +264,7 @@ async def test_a_home_on_which_nothing_changed_is_not_published_again(harness: B
     await harness.wait_for_message("Web Shop #1 succeeded", person=None)
     await harness.wait_until(lambda: reads() > before)
     await harness.wait_for_poll()
-    assert [one.what for one in harness.slack.journal.entries].count("views.publish") == 1
+    assert [one.title for one in harness.slack.request_log.entries].count("views.publish") == 1
 
 
 async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown(tmp_path: Path) -> None:
@@ -274,12 +274,12 @@ async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown
     try:
         await town.start_bot()
         await town.connect("ben")
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.ios))
-        town.people.open_home("ben")
+        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.ios))
+        town.users.open_home("ben")
         await shows(town, "Sample iOS #1 is running", person="U0BEN")
-        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
         later = timedelta(minutes=2)
-        town.people.open_home("ben")
+        town.users.open_home("ben")
         await shows(town, "Nothing is running", person="U0BEN")
     finally:
         await town.close()
@@ -289,8 +289,8 @@ async def test_what_runs_in_an_app_that_nobody_follows_is_right_until_it_has_end
     async with bot_harness(tmp_path, seconds={"progress_seconds": 0.3}) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         build = town.bitrise.start_build(town.bitrise.ios)
-        town.bitrise.run(build)
-        town.people.open_home("anna")
+        town.bitrise.start_running(build)
+        town.users.open_home("anna")
         await shows(town, "#1 is running")
         town.bitrise.finish(build)
         await shows(town, "Nothing is running")

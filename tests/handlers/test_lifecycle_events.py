@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.slack import payloads
-from sandbox.slack.workspace import TEAM
+from sandbox.slack.models import TEAM
 from tests.handlers.test_home import shows
 from tests.sandbox.slack.web_api_call import call_web_api
 from tests.support.bot_harness import BotHarness, WorkspaceHarness, bot_harness
@@ -40,11 +40,11 @@ async def use_every_feature(place: WorkspaceHarness) -> None:
     await place.ask("/bitrise subscribe web style:daily", "subscribed this channel", channel="random")
     await place.ask("/bitrise trigger android workflow:deploy", "anna started Sample Android")
     shown = await place.ask("/bitrise policy android", "Who may do what")
-    await place.people.click("anna", shown, "Add a rule…")
+    await place.users.click("anna", shown, "Add a rule…")
     rule = {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"}
     await place.fill_in_rule(**rule)
     await place.wait_for_message("A new rule: Starting builds", person=None)
-    await place.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    await place.users.command("ben", "builds", "/bitrise trigger android branch:main")
     await place.wait_for_message("ben wants to start Sample Android", person=None)
 
 
@@ -78,7 +78,7 @@ async def test_everything_of_it_is_gone_from_every_table_and_the_others_stay(
         await use_every_feature(place)
         running = harness.bitrise.start_build(harness.bitrise.android)
         step = {"app": "android", "build": running.slug}
-        place.people.run_step("wait_for_bitrise_build", step)
+        place.users.run_step("wait_for_bitrise_build", step)
     await harness.wait_for_commands("wait_for_bitrise_build", 2)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
@@ -128,23 +128,25 @@ async def test_nothing_is_asked_of_slack_for_it_any_more(tmp_path: Path) -> None
         for place in (town, town.twin):
             await place.ask("/bitrise subscribe android style:live", "subscribed")
         running = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.run(running)
+        town.bitrise.start_running(running)
         await town.wait_for_message("is running", person=None)
         card = await town.ask("/bitrise log android #1", "#1")
         await town.press(card, "Follow", "I follow")
         for place in (town, town.twin):
-            place.people.open_home("anna")
+            place.users.open_home("anna")
             await shows_in(place, "Sample Android #1 is running")
         # The relay is in the midst of a pause that Slack has asked for.
         town.slack.fault("chat.update", "ratelimited", seconds=1)
         town.slack.uninstall(TEAM)
         await assert_removed(town, TEAM)
-        asked = len(town.slack.journal.entries)
+        asked = len(town.slack.request_log.entries)
         town.bitrise.finish(running)
         await shows_in(town.twin, "Nothing is running")
         await town.wait_for_poll()
         refused = [
-            one for one in list(town.slack.journal.entries)[asked:] if "account_inactive" in str(one.answer)
+            one
+            for one in list(town.slack.request_log.entries)[asked:]
+            if "account_inactive" in str(one.response)
         ]
         assert len(refused) <= 1  # what was under way when it happened
 
@@ -179,7 +181,7 @@ async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: P
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         before = next(reversed(town.slack.installations.tokens))
         hours.passed += timedelta(hours=11)
-        town.people.say("anna", "D0ANNA", "help")
+        town.users.say("anna", "D0ANNA", "help")
         await town.wait_for_message("What you can type", channel="D0ANNA")
         # Slack that can't say whether there is another is no reason to wipe anything.
         town.slack.fault("auth.test", "error", words="internal_error")
@@ -188,7 +190,7 @@ async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: P
         assert "subscriptions" in town.count_rows_with(TEAM)
         # Told once more, when Slack can say it.
         inner = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["U0BUILDBELL"]}}
-        town.slack.delivery.event(payloads.uninstall_event(inner, payloads.FIRST))
+        town.slack.delivery.event(payloads.uninstall_event(inner, payloads.DEFAULT_SOURCE))
         await town.wait_for_commands("tokens_revoked", 2)
         await town.ask("/bitrise subscriptions", "Sample Android")
         # The last one is.
@@ -200,7 +202,7 @@ async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: P
 async def test_an_uninstall_that_slack_tells_late_is_not_taken_for_a_new_one(
     harness: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, origin = payloads.uninstall_event, payloads.FIRST
+    original, origin = payloads.uninstall_event, payloads.DEFAULT_SOURCE
 
     def late(inner: Mapping[str, Any], origin: payloads.PayloadSource) -> dict[str, Any]:
         return original(inner, origin) | {"event_time": int(time.time()) - 60}
@@ -228,11 +230,11 @@ async def test_what_was_under_way_when_it_went_leaves_nothing_behind(harness: Mu
     """A handler that had begun before has nothing left to write into."""
     await harness.ask("/bitrise use android", "Sample Android")
     harness.bitrise.fault("POST */builds", "slow", seconds=0.5)
-    await harness.people.command("anna", "builds", "/bitrise trigger android workflow:primary")
+    await harness.users.command("anna", "builds", "/bitrise trigger android workflow:primary")
     await harness.wait_until(lambda: harness.count_rows_with("begun") != {})
     harness.slack.uninstall(TEAM)
     await assert_removed(harness, TEAM)
-    await harness.wait_until(lambda: len(harness.bitrise.farm.builds) == 1)
+    await harness.wait_until(lambda: len(harness.bitrise.state.builds) == 1)
     await harness.stop_bot()  # which waits for what is under way
     assert harness.count_rows_with(TEAM) == {}
 
@@ -254,5 +256,5 @@ async def test_an_organisation_takes_all_its_workspaces_along(tmp_path: Path) ->
         status, _ = await town.install("T0EAST", organisation=True)
         assert status == 200
         await east.ask("/bitrise builds", "Which app?")
-        west.people.say("anna", "D0ANNA", "help")
+        west.users.say("anna", "D0ANNA", "help")
         await west.wait_for_message("What you can type", channel="D0ANNA")

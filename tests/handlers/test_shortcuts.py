@@ -12,10 +12,10 @@ from tests.support.bot_harness import BotHarness
 async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.ios)
     harness.bitrise.finish(build, "error")
-    await harness.people.shortcut("anna", "find_build")
+    await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Number, link, or what it is like")
-    app = (await harness.people.options("anna", "pick_app", "ios"))[0]
-    await harness.people.submit("anna", {"app": app, "words": "#1"})
+    app = (await harness.users.options("anna", "pick_app", "ios"))[0]
+    await harness.users.submit("anna", {"app": app, "words": "#1"})
     opened = await harness.slack.wait_for_modal("anna", "Sample iOS #1 failed")
     assert len(harness.slack.workspace.views["U0ANNA"]) == 2
     assert "[Rebuild]" in harness.slack.modal_text(opened)
@@ -24,16 +24,16 @@ async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(harness
 async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(harness: BotHarness) -> None:
     for result in ("success", "error", "error"):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), result)
-    await harness.people.shortcut("anna", "find_build")
+    await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Find a build")
-    app = (await harness.people.options("anna", "pick_app", "andr"))[0]
-    await harness.people.submit("anna", {"app": app, "words": "status:failed"})
+    app = (await harness.users.options("anna", "pick_app", "andr"))[0]
+    await harness.users.submit("anna", {"app": app, "words": "status:failed"})
     opened = await harness.slack.wait_for_modal("anna", "failed builds, newest first")
     assert "#1" not in harness.slack.modal_text(opened)
-    await harness.people.set_value("anna", "Details")
+    await harness.users.set_value("anna", "Details")
     await harness.slack.wait_for_modal("anna", "[Artifacts]")
     # The log takes the place of the third: no more than three can lie on top of each other.
-    await harness.people.set_value("anna", "Log")
+    await harness.users.set_value("anna", "Log")
     await harness.slack.wait_for_modal("anna", "Log of")
     assert len(harness.slack.workspace.views["U0ANNA"]) == 3
 
@@ -49,37 +49,37 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(harness
 async def test_what_can_not_be_looked_for_is_said_at_its_field(
     harness: BotHarness, words: str, field: str, problem: str
 ) -> None:
-    await harness.people.shortcut("anna", "find_build")
+    await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Find a build")
-    await harness.people.submit("anna", {"words": words})
+    await harness.users.submit("anna", {"words": words})
     opened = await harness.slack.wait_for_modal("anna", problem)
     assert list(opened.errors) == [field]
-    assert opened.filled["words"] == words
+    assert opened.entered["words"] == words
 
 
 async def test_a_slow_answer_shows_that_it_is_under_way(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
-    post = harness.people.say(
-        "ben", "builds", f"see https://app.bitrise.io/build/{harness.bitrise.farm.builds[0].slug}"
+    post = harness.users.say(
+        "ben", "builds", f"see https://app.bitrise.io/build/{harness.bitrise.state.builds[0].slug}"
     )
     harness.bitrise.fault("GET */builds/*", "slow", seconds=2)
-    await harness.people.shortcut("anna", "about_build", post)
+    await harness.users.shortcut("anna", "about_build", post)
     await harness.slack.wait_for_modal("anna", "One moment")
     await harness.slack.wait_for_modal("anna", "Sample Android #1 failed")
 
 
 async def test_a_message_is_asked_about_by_its_number_or_link(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     await harness.ask("/bitrise use android", "is this channel's app")
     for words in (
         "look at #1 please",
         f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log",
     ):
-        await harness.people.shortcut("anna", "about_build", harness.people.say("ben", "builds", words))
+        await harness.users.shortcut("anna", "about_build", harness.users.say("ben", "builds", words))
         await harness.slack.wait_for_modal("anna", "Sample Android #1 is running")
-        await harness.people.close_modal("anna")
-    await harness.people.shortcut("anna", "about_build", harness.people.say("ben", "builds", "lunch?"))
+        await harness.users.close_modal("anna")
+    await harness.users.shortcut("anna", "about_build", harness.users.say("ben", "builds", "lunch?"))
     await harness.slack.wait_for_modal("anna", "no link to a Bitrise build")
 
 
@@ -87,25 +87,25 @@ async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_mod
     harness: BotHarness,
 ) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     await harness.ask("/bitrise use android", "is this channel's app")
-    await harness.people.shortcut("anna", "about_build", harness.people.say("ben", "builds", "#1"))
+    await harness.users.shortcut("anna", "about_build", harness.users.say("ben", "builds", "#1"))
     await harness.slack.wait_for_modal("anna", "is running")
-    await harness.people.set_value("anna", "Abort")
+    await harness.users.set_value("anna", "Abort")
     await harness.slack.wait_for_modal("anna", "stops at once")
-    await harness.people.submit("anna", {"reason": "not needed"})
+    await harness.users.submit("anna", {"reason": "not needed"})
     told = await harness.wait_for_message("anna aborted Sample Android #1: not needed")
     assert told.only_for is None
     await harness.slack.wait_for_modal("anna", "was aborted")
 
 
 async def test_a_global_shortcut_starts_a_build_and_tells_the_person_alone(harness: BotHarness) -> None:
-    await harness.people.shortcut("anna", "start_build")
+    await harness.users.shortcut("anna", "start_build")
     await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
-    app = (await harness.people.options("anna", "pick_app", "andr"))[0]
-    await harness.people.set_value("anna", "pick_app", app)
+    app = (await harness.users.options("anna", "pick_app", "andr"))[0]
+    await harness.users.set_value("anna", "pick_app", app)
     await harness.slack.wait_for_modal("anna", "Sample Android")
-    await harness.people.submit("anna", {"tag": "v1"})
+    await harness.users.submit("anna", {"tag": "v1"})
     await harness.wait_for_message("anna started Sample Android #1", channel="D0ANNA")
 
 

@@ -33,7 +33,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 def home(harness: BotHarness, person: str = "U0ANNA") -> str:
     view = harness.slack.workspace.homes.get(person)
-    return home_text(view, harness.slack.workspace.names) if view else ""
+    return home_text(view, harness.slack.workspace.mention_names) if view else ""
 
 
 def offered(options: list[Any]) -> dict[str, list[str]]:
@@ -89,19 +89,19 @@ async def test_a_message_asks_bitrise_unless_it_names_build_io(harness: BotHarne
         ("Build.io app shop", "v1 succeeded"),
     ):
         before = harness.last("D0ANNA")
-        harness.people.say("anna", "D0ANNA", text)
+        harness.users.say("anna", "D0ANNA", text)
         await harness.wait_for_message(expected, channel="D0ANNA", after=before)
-    harness.people.invite("builds")
-    harness.people.say("anna", "builds", "@buildbell buildio app shop")
+    harness.users.invite("builds")
+    harness.users.say("anna", "builds", "@buildbell buildio app shop")
     await harness.wait_for_message("v1 succeeded")
 
 
 async def test_where_build_io_alone_is_set_up_messages_ask_it(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
         await town.connect("anna", provider=Provider.BUILDIO)
-        town.people.say("anna", "D0ANNA", "apps")
+        town.users.say("anna", "D0ANNA", "apps")
         await town.wait_for_message("shop-staging", channel="D0ANNA")
-        town.people.open_home("anna")
+        town.users.open_home("anna")
         await town.wait_until(lambda: "Me at Build.io".upper() in home(town).upper())
         assert "Bitrise" not in home(town)
 
@@ -129,9 +129,9 @@ async def test_a_provider_without_a_token_says_what_the_operator_has_to_do(
 async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
         for name in ("start_build", "find_build"):
-            await town.people.shortcut("anna", name)
+            await town.users.shortcut("anna", name)
             await town.slack.wait_for_modal("anna", "Bitrise is not set up here")
-            await town.people.close_modal("anna")
+            await town.users.close_modal("anna")
 
 
 # Apps.
@@ -163,7 +163,7 @@ async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(harness: BotH
     harness.buildio.deploy(harness.buildio.shop, branch="main")
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop, "web.1"))
-    await harness.people.click("anna", card, "Refresh")
+    await harness.users.click("anna", card, "Refresh")
     await harness.wait_until(lambda: "Build failed: no Procfile" in harness.message_text(card))
     assert "crashed: `web.1`" in harness.message_text(card)
 
@@ -178,10 +178,10 @@ async def test_a_channel_chooses_one_app_of_each_provider(harness: BotHarness) -
     await harness.ask("/bitrise use android", "Sample Android is this channel's app now")
     await harness.ask("/buildio app", "v1 succeeded")
     await harness.ask("/bitrise status", "Sample Android")
-    await harness.people.command("anna", "builds", "/buildio use")
+    await harness.users.command("anna", "builds", "/buildio use")
     await harness.slack.wait_for_modal("anna", "Commands here that name no app")
-    [staging] = await harness.people.options("anna", "pick_app", "staging")
-    await harness.people.submit("anna", {"app": staging})
+    [staging] = await harness.users.options("anna", "pick_app", "staging")
+    await harness.users.submit("anna", {"app": staging})
     await harness.wait_for_message("shop-staging is this channel's app now")
     await harness.ask("/bitrise status", "Sample Android")
 
@@ -212,7 +212,7 @@ async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their
     await harness.wait_for_message("shop deployment v2", person=None)
     await harness.ask("/buildio why shop v2", "deployment v2", person="ben")
     ben = next(one for one in harness.buildio.members if one.startswith("ben"))
-    harness.buildio.let(ben, harness.buildio.acme, None)
+    harness.buildio.set_role(ben, harness.buildio.acme, None)
     for words in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
         said = await harness.ask(f"/buildio {words}", "knows no such thing", person="ben")
         assert "deployment" not in harness.message_text(said)
@@ -247,7 +247,7 @@ async def test_both_providers_subscriptions_stand_in_one_list(harness: BotHarnes
 
 
 async def test_what_the_bot_can_not_see_is_not_subscribed(harness: BotHarness) -> None:
-    harness.buildio.let("build-service", harness.buildio.labs, None)
+    harness.buildio.set_role("build-service", harness.buildio.labs, None)
     words = harness.message_text(
         await harness.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but I can't")
     )
@@ -265,7 +265,7 @@ async def test_a_rule_about_one_provider_leaves_the_other_alone(tmp_path: Path) 
 
 
 async def test_who_changes_subscriptions_there_needs_an_account_there(harness: BotHarness) -> None:
-    people = harness.slack.workspace.people
+    people = harness.slack.workspace.users
     people["U0CARLA"] = replace(people["U0CARLA"], guest=False)
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/buildio unsubscribe shop", "/buildio connect", person="carla")
@@ -276,20 +276,20 @@ async def test_who_changes_subscriptions_there_needs_an_account_there(harness: B
 
 
 async def test_a_subscription_is_filled_in_with_what_the_app_has(harness: BotHarness) -> None:
-    await harness.people.command("anna", "builds", "/buildio subscribe")
+    await harness.users.command("anna", "builds", "/buildio subscribe")
     opened = await harness.slack.wait_for_modal("anna", "But not branches")
     assert "Deployments (deploy) and processes (web.1)" in harness.slack.modal_text(opened)
-    [group] = await harness.people.options("anna", "pick_app", "shop-st")
-    await harness.people.set_value("anna", "pick_app", group["options"][0])
+    [group] = await harness.users.options("anna", "pick_app", "shop-st")
+    await harness.users.set_value("anna", "pick_app", group["options"][0])
     await harness.wait_until(lambda: harness.buildio.staging.id in opened.view["private_metadata"])
     for typed, expected in (("", ["deploy", "web.*", "web.1"]), ("worker", ["worker"])):
-        options = await harness.people.options("anna", "pick_workflow", typed)
+        options = await harness.users.options("anna", "pick_workflow", typed)
         assert [one["text"]["text"] for one in options] == expected
-    branches = await harness.people.options("anna", "pick_branch", "", block_id="branches")
+    branches = await harness.users.options("anna", "pick_branch", "", block_id="branches")
     assert [one["text"]["text"] for one in branches] == ["main"]
-    await harness.people.submit("anna", {"workflows": options, "more": "target:main"})
+    await harness.users.submit("anna", {"workflows": options, "more": "target:main"})
     assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
-    await harness.people.submit("anna", {"more": "by:@me"})
+    await harness.users.submit("anna", {"more": "by:@me"})
     await harness.wait_for_message("anna subscribed this channel to")
     await harness.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
 
@@ -297,10 +297,10 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(harness: BotHar
 async def test_a_subscription_is_edited_with_the_words_of_its_provider(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop branch:main", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "in shop")
-    await harness.people.click("anna", listed, "Edit")
+    await harness.users.click("anna", listed, "Edit")
     opened = await harness.slack.wait_for_modal("anna", "What is told of shop")
     assert "Deployments (deploy) and processes (web.1)" in harness.slack.modal_text(opened)
-    await harness.people.submit("anna", {"results": ["Every failure"], "more": "-by:bot"})
+    await harness.users.submit("anna", {"results": ["Every failure"], "more": "-by:bot"})
     await harness.wait_for_message("anna changed a subscription: now every failure in shop")
 
 
@@ -310,32 +310,32 @@ async def test_on_the_home_apps_of_both_are_found_and_subscriptions_name_their_p
     await harness.connect("anna")
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed")
-    harness.people.open_home("anna")
+    harness.users.open_home("anna")
     await harness.wait_until(lambda: "Build.io: every deployment's end" in home(harness))
     assert "Bitrise: every build's end in Sample Android" in home(harness)
     assert "You are `anna-berg@acme.example` there." in home(harness)
-    found = await harness.people.options("anna", "pick_app", "s")
+    found = await harness.users.options("anna", "pick_app", "s")
     assert offered(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
     assert "Sample Android" in offered(found)["Bitrise"]
     shop = next(group for group in found if group["label"]["text"] == "Build.io")["options"][0]
-    await harness.people.set_value("anna", "pick_app", shop)
+    await harness.users.set_value("anna", "pick_app", shop)
     opened = await harness.slack.wait_for_modal("anna", "3 of 3 up")
-    await harness.people.set_value("anna", "Subscribe…")
+    await harness.users.set_value("anna", "Subscribe…")
     opened = await harness.slack.wait_for_modal("anna", "But not branches")
     assert "shop" in harness.slack.modal_text(opened)
-    await harness.people.submit("anna", {"channel": "C0RANDOM"})
+    await harness.users.submit("anna", {"channel": "C0RANDOM"})
     await harness.wait_for_message("anna subscribed this channel to", channel="random")
 
 
 async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(harness: BotHarness) -> None:
     await harness.connect("anna")
-    await harness.people.command("anna", "builds", "/bitrise subscribe")
+    await harness.users.command("anna", "builds", "/bitrise subscribe")
     opened = await harness.slack.wait_for_modal("anna", "But not branches")
-    found = await harness.people.options("anna", "pick_app", "shop")
+    found = await harness.users.options("anna", "pick_app", "shop")
     assert [*offered(found)] == ["Bitrise", "Build.io"]
     shop = found[1]["options"][0]
-    await harness.people.set_value("anna", "pick_app", shop)
+    await harness.users.set_value("anna", "pick_app", shop)
     await harness.wait_until(lambda: "Deployments (deploy)" in harness.slack.modal_text(opened))
-    await harness.people.submit("anna", {})
+    await harness.users.submit("anna", {})
     await harness.wait_for_message("every deployment's end")
     await harness.ask("/buildio unsubscribe shop", "ended the subscription to shop")

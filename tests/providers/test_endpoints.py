@@ -58,7 +58,7 @@ def filled(words: str, expected: str, fields: Mapping[str, str], then: str) -> A
 
     async def act(harness: BotHarness) -> None:
         await open_form(harness, words, expected)
-        await harness.people.submit("anna", fields)
+        await harness.users.submit("anna", fields)
         await harness.wait_for_message(then, person=None)
 
     return act
@@ -75,16 +75,16 @@ async def connect_at_buildio(harness: BotHarness) -> None:
 async def change_certificate(harness: BotHarness) -> None:
     own = make_certificate(HOST)
     post = await harness.ask("/buildio domains shop", "A certificate can take some minutes")
-    await harness.people.click("anna", post, "Certificate…")
+    await harness.users.click("anna", post, "Certificate…")
     await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-    await harness.people.submit("anna", {"certificate": own.certificate, "private": own.private})
+    await harness.users.submit("anna", {"certificate": own.certificate, "private": own.private})
     await harness.wait_for_message("gave", person=None)
 
 
 async def clear_domains(harness: BotHarness) -> None:
     await harness.ask(f"/buildio domains add shop {HOST}", "anna added the domain")
     await open_form(harness, "/buildio domains clear shop", "Remove all domains")
-    await harness.people.submit("anna", {"typed_name": "shop"})
+    await harness.users.submit("anna", {"typed_name": "shop"})
     await harness.wait_for_message("anna removed all domains", person=None)
 
 

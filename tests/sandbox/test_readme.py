@@ -1,4 +1,4 @@
-"""What README says to type works in the sandbox as it stands."""
+"""The commands in README work in the sandbox unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.main import seed_builds, seed_examples
 from tests.support.forked_bot import forked_stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-# These are refused until somebody has done something first, and the refusal says what.
+# These are refused until the user has done something first; the error says what.
 NEED_SOMETHING_FIRST = {
     "/bitrise unsubscribe 3",
     "/buildio unsubscribe 3",
@@ -28,53 +28,53 @@ NEED_SOMETHING_FIRST = {
 
 
 def examples() -> list[str]:
-    """All commands of the tables' last column; those that wipe a token come last."""
+    """Return all commands in the last column of the tables; those that remove a token come last."""
     rows = re.findall(r"^\| `/(?:bitrise|buildio) .*$", README, re.MULTILINE)
     found = [
-        one.replace("\\|", "|")
+        match.replace("\\|", "|")
         for row in rows
-        for one in re.findall(r"`(/(?:bitrise|buildio) [^`]+)`", re.split(r"(?<!\\)\|", row)[-2])
+        for match in re.findall(r"`(/(?:bitrise|buildio) [^`]+)`", re.split(r"(?<!\\)\|", row)[-2])
     ]
-    return sorted(found, key=lambda one: "connect" in one)
+    return sorted(found, key=lambda row: "connect" in row)
 
 
-async def test_every_example_of_the_readme_is_answered() -> None:
+async def test_every_example_in_the_readme_gets_a_reply() -> None:
     refused: dict[str, str] = {}
-    async with forked_stage(manifest()) as stage:
-        stage.slack.rates.lifted = True  # nobody types a hundred commands in a minute
-        await stage.start()
-        await stage.connect_accounts("anna")
-        seed_builds(stage)
-        slack = stage.slack
+    async with forked_stage(manifest()) as environment:
+        environment.slack.rate_limits.disabled = True  # a hundred commands a minute exceed the limits
+        await environment.start()
+        await environment.connect_accounts("anna")
+        seed_builds(environment)
+        slack = environment.slack
 
         async def answer(example: str) -> str:
-            """What Anna is shown: a message, or a modal, which she closes."""
+            """Return the reply to Anna: a message, or a modal, which is closed."""
             there = len(slack.posts("builds", "anna"))
 
             def look() -> str | None:
-                if (modal := slack.people.modal("anna")) is not None and "⏳" not in slack.modal_text(modal):
+                if (modal := slack.users.modal("anna")) is not None and "⏳" not in slack.modal_text(modal):
                     return slack.modal_text(modal)
                 return "\n".join(map(slack.message_text, slack.posts("builds", "anna")[there:])) or None
 
-            assert await slack.people.command("anna", "builds", example) is not None, example
-            words = await slack.workspace.wait_for(look, 60, f"an answer to {example}")
-            while slack.people.modal("anna") is not None:
-                await slack.people.close_modal("anna")
-            return words
+            assert await slack.users.command("anna", "builds", example) is not None, example
+            text = await slack.workspace.wait_for(look, 60, f"an answer to {example}")
+            while slack.users.modal("anna") is not None:
+                await slack.users.close_modal("anna")
+            return text
 
         await answer("/bitrise use android")
         await answer("/buildio use shop")
         all_ = examples()
         assert len(all_) > 100
         for example in all_:
-            seed_examples(stage)
-            words = await answer(example)
-            if any(line.lstrip().startswith("⚠️") for line in words.splitlines()):
-                refused[example] = words
-        assert {name: words for name, words in refused.items() if name not in NEED_SOMETHING_FIRST} == {}
+            seed_examples(environment)
+            text = await answer(example)
+            if any(line.lstrip().startswith("⚠️") for line in text.splitlines()):
+                refused[example] = text
+        assert {name: text for name, text in refused.items() if name not in NEED_SOMETHING_FIRST} == {}
 
 
-async def test_the_commands_that_readme_runs_end_well() -> None:
+async def test_the_shell_commands_in_the_readme_succeed() -> None:
     buildio = BuildioSimulator()
     dyno = buildio.dyno(buildio.shop)
     written = {}

@@ -1,4 +1,4 @@
-"""The simulators refuse what the real services refuse, with the same words."""
+"""The simulators refuse what the real services refuse, with the same errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def button(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "words"),
+    ("blocks", "error"),
     [
         ([section("x" * 3001)], "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"),
         ([section("")], "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
@@ -58,14 +58,14 @@ def button(**more: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_slack_refuses_blocks_that_break_its_sizes(blocks: list[dict[str, Any]], words: str) -> None:
+def test_slack_refuses_blocks_that_break_its_sizes(blocks: list[dict[str, Any]], error: str) -> None:
     with pytest.raises(SlackError) as caught:
         validate_blocks(blocks)
     assert caught.value.error == "invalid_blocks"
-    assert words in str(caught.value.body["response_metadata"]["messages"])
+    assert error in str(caught.value.body["response_metadata"]["messages"])
 
 
-def test_slack_refuses_too_much_text_in_all() -> None:
+def test_slack_refuses_too_much_text_in_total() -> None:
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
         validate_blocks([section("x" * 2900)] * 5)
 
@@ -87,11 +87,11 @@ def test_slack_refuses_a_modal_with_inputs_and_no_submit() -> None:
 def test_a_trigger_opens_one_modal_within_three_seconds() -> None:
     now = 0.0
     handles = InteractionHandles(clock=lambda: now)
-    trigger = handles.new_trigger("U1")
+    trigger = handles.create_trigger("U1")
     assert handles.use_trigger(trigger) == "U1"
     with pytest.raises(SlackError, match="exchanged_trigger_id"):
         handles.use_trigger(trigger)
-    late = handles.new_trigger("U1")
+    late = handles.create_trigger("U1")
     now = 3.1
     with pytest.raises(SlackError, match="expired_trigger_id"):
         handles.use_trigger(late)
@@ -99,18 +99,18 @@ def test_a_trigger_opens_one_modal_within_three_seconds() -> None:
         handles.use_trigger("made-up")
 
 
-def test_a_response_address_works_five_times_within_half_an_hour() -> None:
+def test_a_response_url_works_five_times_within_half_an_hour() -> None:
     now = 0.0
     handles = InteractionHandles(clock=lambda: now)
-    name = handles.new_response("U1", "C1")
+    name = handles.create_response_url("U1", "C1")
     for _ in range(5):
-        handles.use_response(name)
+        handles.use_response_url(name)
     with pytest.raises(SlackError, match="expired_url"):
-        handles.use_response(name)
-    old = handles.new_response("U1", "C1")
+        handles.use_response_url(name)
+    old = handles.create_response_url("U1", "C1")
     now = 1801.0
     with pytest.raises(SlackError, match="expired_url"):
-        handles.use_response(old)
+        handles.use_response_url(old)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def slack() -> AsyncIterator[SlackSimulator]:
     await opened.close()
 
 
-async def test_slack_tells_tokens_apart(slack: SlackSimulator) -> None:
+async def test_slack_distinguishes_bot_and_app_tokens(slack: SlackSimulator) -> None:
     assert (await call_web_api(slack, "auth.test"))["ok"] is True
     assert (await call_web_api(slack, "auth.test", token=""))["error"] == "not_authed"
     assert (await call_web_api(slack, "auth.test", token="xoxb-other"))["error"] == "invalid_auth"
@@ -129,7 +129,7 @@ async def test_slack_tells_tokens_apart(slack: SlackSimulator) -> None:
     assert (await call_web_api(slack, "no.such"))["error"] == "unknown_method"
 
 
-async def test_slack_posts_only_where_the_bot_may(slack: SlackSimulator) -> None:
+async def test_slack_posts_only_where_the_bot_is_allowed_to(slack: SlackSimulator) -> None:
     async def post(channel: str, **more: Any) -> str:
         return str(
             (await call_web_api(slack, "chat.postMessage", channel=channel, text="x", **more)).get("error")
@@ -138,9 +138,9 @@ async def test_slack_posts_only_where_the_bot_may(slack: SlackSimulator) -> None
     assert await post("C0BUILDS") == "None"
     assert await post("C0NOWHERE") == "channel_not_found"
     assert await post("G0RELEASE") == "channel_not_found"
-    slack.people.invite("release")
+    slack.users.invite("release")
     assert await post("G0RELEASE") == "None"
-    slack.workspace.channel("random").archived = True
+    slack.workspace.find_channel("random").archived = True
     assert await post("C0RANDOM") == "is_archived"
     assert await post("C0BUILDS", blocks=json.dumps([{"type": "marquee"}])) == "invalid_blocks"
     assert await post("C0BUILDS", metadata=json.dumps({"event_type": "x"})) == "invalid_metadata_format"
@@ -148,43 +148,43 @@ async def test_slack_posts_only_where_the_bot_may(slack: SlackSimulator) -> None
     assert await post("C0BUILDS") == "not_in_channel"
 
 
-async def test_a_missing_scope_is_refused_and_marked(slack: SlackSimulator) -> None:
+async def test_a_call_without_its_scope_is_refused_and_recorded_as_a_violation(slack: SlackSimulator) -> None:
     slack.api.scopes = frozenset({"chat:write"})
-    answer = await call_web_api(slack, "users.info", user="U0ANNA")
-    assert (answer["error"], answer["needed"]) == ("missing_scope", "users:read")
-    assert [one for one in slack.violations if "missing_scope" in one]
+    response = await call_web_api(slack, "users.info", user="U0ANNA")
+    assert (response["error"], response["needed"]) == ("missing_scope", "users:read")
+    assert [violation for violation in slack.violations if "missing_scope" in violation]
 
 
-async def test_slack_reads_back_only_for_members_and_metadata_only_when_asked(slack: SlackSimulator) -> None:
+async def test_history_is_for_members_and_includes_metadata_only_on_request(slack: SlackSimulator) -> None:
     metadata = json.dumps({"event_type": "e", "event_payload": {"key": "v"}})
     await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x", metadata=metadata)
     assert (await call_web_api(slack, "conversations.history", channel="C0BUILDS"))[
         "error"
     ] == "not_in_channel"
-    slack.people.invite("builds")
+    slack.users.invite("builds")
     plain = await call_web_api(slack, "conversations.history", channel="C0BUILDS")
     assert "metadata" not in plain["messages"][0]
     whole = await call_web_api(slack, "conversations.history", channel="C0BUILDS", include_all_metadata="1")
     assert whole["messages"][0]["metadata"]["event_payload"] == {"key": "v"}
 
 
-async def test_slack_takes_about_a_message_a_second_in_a_channel(slack: SlackSimulator) -> None:
+async def test_posting_is_limited_to_about_one_message_per_second_and_channel(slack: SlackSimulator) -> None:
     statuses = []
     for _ in range(7):
-        answer = await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x")
-        statuses.append(answer["status"])
+        response = await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x")
+        statuses.append(response["status"])
     assert statuses[:5] == [200] * 5
     assert statuses[-1] == 429
-    assert answer["headers"]["Retry-After"] == "1"
+    assert response["headers"]["Retry-After"] == "1"
     assert (await call_web_api(slack, "chat.postMessage", channel="C0RANDOM", text="x"))["status"] == 200
 
 
-async def test_a_command_that_nobody_acknowledges_is_shown_as_failed(slack: SlackSimulator) -> None:
-    assert await slack.people.command("anna", "builds", "/bitrise help") is None
+async def test_a_command_without_acknowledgement_is_shown_as_failed(slack: SlackSimulator) -> None:
+    assert await slack.users.command("anna", "builds", "/bitrise help") is None
     [post] = slack.posts("builds", "anna")
     assert post.text == '/bitrise failed with the error "dispatch_failed"'
     with pytest.raises(InvalidInteraction, match="not a valid command"):
-        await slack.people.command("anna", "builds", "/other")
+        await slack.users.command("anna", "builds", "/other")
 
 
 @pytest.fixture
@@ -205,14 +205,14 @@ async def ask(
         return response.status, await response.json(content_type=None)
 
 
-async def test_bitrise_wants_a_token_everywhere_but_at_its_roots(bitrise: BitriseSimulator) -> None:
+async def test_bitrise_requires_a_token_except_at_its_root(bitrise: BitriseSimulator) -> None:
     assert (await ask(bitrise, "GET", "/", token=None))[0] == 200
     assert (await ask(bitrise, "GET", "/v0.1", token=None))[0] == 200
     assert await ask(bitrise, "GET", "/v0.1/me", token=None) == (401, {"message": "Unauthorized"})
     assert (await ask(bitrise, "GET", "/v0.1/nothing"))[0] == 404
 
 
-async def test_bitrise_refuses_in_its_own_words(bitrise: BitriseSimulator) -> None:
+async def test_bitrise_returns_its_documented_errors(bitrise: BitriseSimulator) -> None:
     build = bitrise.start_build(bitrise.android)
     path = f"/v0.1/apps/{bitrise.android.slug}/builds"
     assert (await ask(bitrise, "POST", f"{path}/{build.slug}/abort", json={}))[1] == {"status": "ok"}
@@ -230,8 +230,8 @@ async def test_bitrise_refuses_in_its_own_words(bitrise: BitriseSimulator) -> No
     assert (await ask(bitrise, "GET", f"/v0.1/apps/{bitrise.ios.slug}/builds/{build.slug}"))[0] == 404
 
 
-async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSimulator) -> None:
-    link = bitrise.store.link_to("file", b"content")
+async def test_the_file_store_refuses_tokens_and_expired_links(bitrise: BitriseSimulator) -> None:
+    link = bitrise.file_store.signed_url("file", b"content")
     async with aiohttp.ClientSession() as session:
         async with session.get(link) as response:
             assert (response.status, await response.read()) == (200, b"content")
@@ -241,10 +241,10 @@ async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSi
             assert response.status == 403
 
 
-async def test_a_bot_joins_public_channels_alone(slack: SlackSimulator) -> None:
+async def test_a_bot_can_join_public_channels_only(slack: SlackSimulator) -> None:
     async def join(channel: str) -> Any:
-        answer = await call_web_api(slack, "conversations.join", channel=channel)
-        return answer.get("error") or answer.get("warning") or answer["channel"]["is_member"]
+        response = await call_web_api(slack, "conversations.join", channel=channel)
+        return response.get("error") or response.get("warning") or response["channel"]["is_member"]
 
     assert (await call_web_api(slack, "conversations.info", channel="C0RANDOM"))["channel"][
         "is_member"
@@ -253,9 +253,9 @@ async def test_a_bot_joins_public_channels_alone(slack: SlackSimulator) -> None:
     assert await join("C0RANDOM") == "already_in_channel"
     assert await join("C0NOWHERE") == "channel_not_found"
     assert await join("G0RELEASE") == "channel_not_found"
-    slack.people.invite("release")
+    slack.users.invite("release")
     assert await join("G0RELEASE") == "method_not_supported_for_channel_type"
-    slack.workspace.channel("builds").archived = True
+    slack.workspace.find_channel("builds").archived = True
     assert await join("C0BUILDS") == "is_archived"
     slack.api.scopes = frozenset({"chat:write"})
     assert await join("C0RANDOM") == "missing_scope"

@@ -44,10 +44,10 @@ def payload_for(
 ) -> dict[str, Any]:
     """What Slack sends when somebody uses it: a press on a message, a form with nothing in it, and so on."""
     kind, _, name = listener.partition(" ")
-    people, workspace = harness.people, harness.slack.workspace
-    who, where = workspace.person(person), workspace.channel(channel)
-    origin = people._origin()
-    trigger = people.handles.new_trigger(who.id)
+    people, workspace = harness.users, harness.slack.workspace
+    who, where = workspace.find_user(person), workspace.find_channel(channel)
+    origin = people._source()
+    trigger = people.handles.create_trigger(who.id)
     view = {
         "id": "V0",
         "type": "modal",
@@ -71,10 +71,10 @@ def payload_for(
     if kind == "view":
         return {"type": "view_submission", **elsewhere, "view": view, "trigger_id": trigger}
     if kind == "shortcut":
-        made = payloads.shortcut(who, name, trigger_id=trigger, origin=origin)
+        made = payloads.shortcut(who, name, trigger_id=trigger, source=origin)
         return made if name != "about_build" else made | {"type": "message_action", "message": {"text": "#1"}}
     assert kind == "action", listener
-    response = people.handles.new_response(who.id, where.id, None)
+    response = people.handles.create_response_url(who.id, where.id, None)
     return payloads.block_actions(
         who,
         {"type": "button", "action_id": name.strip("()").split("|")[0], "block_id": "b", "value": "{}"},
@@ -90,5 +90,5 @@ def payload_for(
         },
         trigger_id=trigger,
         response_url=f"{people.base_url()}/response/{response}",
-        origin=origin,
+        source=origin,
     )

@@ -13,7 +13,7 @@ from domain.build import App, Build, BuildState
 from domain.provider import Provider
 from providers.buildio.actions import DeployAction, SourceBuild
 from sandbox.buildio.state import Pipeline
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.buildio.config_var_harness import changes, config_var_harness
 from tests.services.features.test_access_rules import add_rule, governed
 from tests.support.bot_harness import BotHarness
@@ -27,7 +27,7 @@ BY_ANNA = '[[rule]]\nprotect = "everything"\nwho = ["U0ANNA"]\n'
 async def ask_for(harness: BotHarness, words: str, *, person: str = "ben") -> Post:
     """Type what needs a second person; returns the message that asks for one."""
     before = harness.last("builds", None)
-    await harness.people.command(person, "builds", words)
+    await harness.users.command(person, "builds", words)
     return await harness.wait_for_message("Somebody else must agree", person=None, after=before)
 
 
@@ -66,16 +66,16 @@ async def test_b19_the_second_person_sees_all_that_is_sent(tmp_path: Path) -> No
         for shown in ("branch: develop", "workflow: deploy", "message: why", "variable TARGET: production"):
             assert shown in said
         assert "variable API_TOKEN: not shown, since it looks like a secret (20 characters)" in said
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben started Sample Android #1", person=None)
-        town.bitrise.run(town.bitrise.farm.builds[0])
+        town.bitrise.start_running(town.bitrise.state.builds[0])
         card = await town.ask("/bitrise build android #1", "is running", person="ben")
-        await town.people.click("ben", card, "Abort")
+        await town.users.click("ben", card, "Abort")
         modal = await town.slack.wait_for_modal("ben", "stops at once")
         [options] = [one["element"] for one in modal.view["blocks"] if one.get("block_id") == "options"]
         before = town.last("builds", None)
         every = [one["text"]["text"] for one in options["options"]]
-        await town.people.submit("ben", {"reason": "just restarting it", "options": every})
+        await town.users.submit("ben", {"reason": "just restarting it", "options": every})
         asked = await town.wait_for_message("Somebody else must agree", person=None, after=before)
         said = town.message_text(asked)
         for shown in (
@@ -85,7 +85,7 @@ async def test_b19_the_second_person_sees_all_that_is_sent(tmp_path: Path) -> No
             "no Git status: yes",
         ):
             assert shown in said
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben aborted", person=None)
         bodies = await town.rows("SELECT body FROM audit WHERE body LIKE '%abort%'")
         assert len(bodies) == 4
@@ -112,9 +112,9 @@ async def test_b20_a_protected_branch_is_protected_under_every_spelling(tmp_path
             )
         assert started(town) == []
         asked = await ask_for(town, "/bitrise trigger android branch:refs/heads/main workflow:deploy")
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben started Sample Android #1", person=None)
-        assert town.bitrise.farm.builds[0].params["branch"] == "main"
+        assert town.bitrise.state.builds[0].params["branch"] == "main"
 
 
 async def test_an_install_page_is_of_a_branch_only_where_what_was_built_is_known_to_be_of_it(
@@ -125,14 +125,14 @@ async def test_an_install_page_is_of_a_branch_only_where_what_was_built_is_known
         for number, words in enumerate(("branch:x commit:1f2e3d4c", "branch:main", "branch:x"), start=1):
             started_it = f"ben started Sample Android #{number}"
             await town.ask(f"/bitrise trigger android {words} workflow:deploy", started_it, person="ben")
-            town.bitrise.finish(town.bitrise.farm.builds[-1])
+            town.bitrise.finish(town.bitrise.state.builds[-1])
         pages = []
         for number in (1, 2, 3):
             listed = await town.ask(f"/bitrise artifacts android #{number}", "left", person="ben")
             pages.append(await town.press(listed, "Get link", "The install page is public", person="ben"))
         for page in pages[:2]:
             before = town.last("builds", None)
-            await town.people.click("ben", page, "Make private")
+            await town.users.click("ben", page, "Make private")
             await town.wait_for_message("Somebody else must agree", person=None, after=before)
         # What is known to be of another branch needs nobody.
         await town.press(pages[2], "Make private", "ben made the install page", person="ben")
@@ -154,19 +154,19 @@ async def test_b22_whom_a_workflow_names_must_agree_and_a_second_person_needs_so
 ) -> None:
     async with governed(tmp_path, MAIN, service_token_acts="1") as town:
         await town.ask("/bitrise subscribe android", "subscribed")
-        run = town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
+        run = town.users.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
         await town.wait_until(lambda: run.status != "running")
         assert "Fill in *On behalf of* in the workflow's step" in str(run.error)
         step = {"app": "android", "branch": "main", "workflow": "deploy", "person": "U0BEN"}
-        town.people.run_step("start_bitrise_build", step)
+        town.users.run_step("start_bitrise_build", step)
         asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
         assert "branch: main" in town.message_text(asked)
         assert started(town) == []
-        await town.people.click("ben", asked, "Do it as me")
+        await town.users.click("ben", asked, "Do it as me")
         second = await town.wait_for_message("Somebody else must agree", person=None)
         await town.press(second, "Agree", "a second person is the point of it", person="ben")
         assert started(town) == []
-        await town.people.click("anna", second, "Agree")
+        await town.users.click("anna", second, "Agree")
         await town.wait_for_message("ben started Sample Android #1", person=None)
 
 
@@ -174,7 +174,7 @@ async def test_b23_a_stage_is_not_what_somebodys_own_pipeline_says(tmp_path: Pat
     rules = '[[rule]]\nprotect = "everything"\nproviders = ["buildio"]\nstages = ["production"]\nwho = ["U0ANNA"]\n'
     async with config_var_harness(tmp_path, rules) as town:
         own = town.buildio.pipeline
-        platform, ben = town.buildio.platform, town.buildio.members["ben-okafor"]
+        platform, ben = town.buildio.state, town.buildio.members["ben-okafor"]
         mine = Pipeline(
             platform.new_id(), "mine", None, ben, own.created_at, {town.buildio.shop: "development"}
         )
@@ -217,10 +217,10 @@ async def test_f11_what_was_decided_leaves_nothing_to_decide_again(tmp_path: Pat
     async with governed(tmp_path, BY_ANNA) as town:
         done = await ask_for(town, "/bitrise trigger android branch:main workflow:deploy")
         blocks = json.loads(json.dumps(done.blocks))
-        await town.people.click("anna", done, "Agree")
+        await town.users.click("anna", done, "Agree")
         await town.wait_for_message("ben started Sample Android #1", person=None)
         declined = await ask_for(town, "/bitrise trigger android branch:main workflow:deploy")
-        await town.people.click("anna", declined, "Decline")
+        await town.users.click("anna", declined, "Decline")
         await town.wait_until(lambda: "declined" in town.message_text(declined))
         assert await town.rows("SELECT DISTINCT act FROM proposals") == [("",)]
         await town.execute("UPDATE proposals SET state = 'open'")
@@ -238,7 +238,7 @@ async def test_g5_a_rule_that_is_tightened_meanwhile_holds_for_what_is_open(tmp_
         await town.wait_for_message("A new rule", person=None)
         await town.press(asked, "Agree", "Only Anna Berg may agree to this", person="carla")
         assert started(town) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben started Sample Android #1", person=None)
 
 

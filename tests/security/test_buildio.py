@@ -28,12 +28,12 @@ async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to
 ) -> None:
     async with action_harness(tmp_path, public=True) as place:
         link = await begin(place, "carla")
-        status, text = await place.town.buildio.consent(link, person="anna")
+        status, text = await place.town.buildio.give_consent(link, user="anna")
         assert status == 200
         assert "Give it to nobody" in text
         assert await place.town.rows("SELECT * FROM accounts") == []
         await place.begin_to_connect("anna")
-        await place.town.people.submit("anna", {"token": code_in(text)})
+        await place.town.users.submit("anna", {"token": code_in(text)})
         assert await place.town.rows("SELECT * FROM accounts") == [], "it is not hers, who did not begin"
 
 
@@ -70,7 +70,7 @@ async def test_b16_a_config_var_is_revealed_to_whoever_may_see_it_alone_and_only
 ) -> None:
     rules = '[[rule]]\nallow = ["config"]\nwho = ["U0ANNA"]\n'
     async with config_var_harness(tmp_path, rules, shown_seconds=0.05) as town:
-        await town.people.command("ben", "builds", "/buildio config get shop DATABASE_URL")
+        await town.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         await town.slack.wait_for_modal("ben", "Only Anna Berg may see and change config vars of shop")
         assert visible_in(town) == []
         post = await listed(town)
@@ -92,9 +92,9 @@ async def test_b17_an_error_that_quotes_a_value_is_said_and_noted_without_it(
     rules = '[[rule]]\nprotect = ["config"]\n'
     async with config_var_harness(tmp_path, rules) as town:
         await open_form(town, "/buildio config set shop KEY", "Set config vars", person="ben")
-        await town.people.submit("ben", {"value": f"first line\n{SECRET}"})
+        await town.users.submit("ben", {"value": f"first line\n{SECRET}"})
         asked = await town.wait_for_message("ben wants to set the config var KEY of shop", person=None)
         town.buildio.fault("PATCH */config-vars", "error", status=422, words=f"KEY={SECRET} is too weak")
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_until(lambda: "[redacted] is too weak" in town.message_text(asked))
         assert leaks(town, logged(capfd, caplog)) == []

@@ -45,7 +45,7 @@ async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_right
     )
     await harness.start_bot()
     await harness.ask("/bitrise trigger web branch:main", "I can't open your token", person="ben")
-    assert harness.bitrise.farm.builds == []
+    assert harness.bitrise.state.builds == []
 
 
 async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(harness: BotHarness) -> None:
@@ -86,10 +86,10 @@ async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(harne
     # Where the log was taken away no new one is begun: nothing is done that could not be written down.
     put_in_place(harness, now)
     by_force(harness, "DELETE FROM audit", "DELETE FROM audit_chains")
-    builds = len(harness.bitrise.farm.builds)
+    builds = len(harness.bitrise.state.builds)
     await harness.start_bot()
     await harness.ask("/bitrise trigger android branch:main", "audit log was changed from outside")
-    assert len(harness.bitrise.farm.builds) == builds
+    assert len(harness.bitrise.state.builds) == builds
     assert (await verified(harness))[0] == 1
 
 
@@ -258,11 +258,11 @@ async def test_f4_the_bots_own_log_holds_no_token(
     harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     harness.bitrise.fault("GET /v0.1/me", "error", words=f"bad token {BEN_TOKEN}", status=500, times=9)
-    await harness.people.command("ben", "builds", "/bitrise connect")
+    await harness.users.command("ben", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("ben", "Personal access token")
-    await harness.people.submit("ben", {"token": BEN_TOKEN})
+    await harness.users.submit("ben", {"token": BEN_TOKEN})
     harness.slack.fault("chat.postMessage", "error", words="invalid_auth")
-    await harness.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
     await harness.wait_for_commands("command")
     await harness.stop_bot()
     said = "".join(capfd.readouterr())
@@ -272,22 +272,22 @@ async def test_f4_the_bots_own_log_holds_no_token(
 
 
 async def test_g1_whoever_loses_their_right_at_bitrise_loses_it_here_at_once(harness: BotHarness) -> None:
-    harness.bitrise.let("ben-okafor", harness.bitrise.android, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.android, None)
     await harness.ask("/bitrise trigger android branch:main", "I don't know an app", person="ben")
     harness.bitrise.revoke(BEN_TOKEN)
     await harness.ask("/bitrise trigger ios branch:main", "does not", person="ben")
-    assert harness.bitrise.farm.builds == []
+    assert harness.bitrise.state.builds == []
 
 
 async def test_g2_whoever_leaves_a_group_loses_its_rights(tmp_path: Path) -> None:
     async with governed(tmp_path, RELEASE_TEAM) as town:
         town.slack.workspace.groups["S0RELEASE"].users.clear()
         await town.ask("/bitrise trigger android branch:main", "Only Anna Berg", person="ben")
-        assert town.bitrise.farm.builds == []
+        assert town.bitrise.state.builds == []
 
 
 async def test_g3_whoever_leaves_the_workspace_leaves_no_token_behind(harness: BotHarness) -> None:
-    harness.people.leave("ben")
+    harness.users.deactivate("ben")
     await harness.wait_for_commands("user_change")
     assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
@@ -296,7 +296,7 @@ async def test_g4_a_channel_is_told_no_more_than_whoever_subscribed_may_see(tmp_
     async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
         await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
         await town.wait_for_poll()

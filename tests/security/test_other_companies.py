@@ -212,7 +212,7 @@ class SharedTown(BotHarness):
 
 def become(harness: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
     """Let somebody be somebody else to Slack from now on, as `users.info` and all payloads have it."""
-    people = harness.slack.workspace.people
+    people = harness.slack.workspace.users
     people[person] = replace(people[person], **changes)
     for channel in harness.slack.workspace.channels.values():
         channel.shared_outside = channel.shared_outside or (
@@ -243,12 +243,12 @@ async def shared_with(
     The bot's own token would act for everybody without an account.
     """
     town = SharedTown(folder, seconds=seconds, settings=settings)
-    town.slack.rates.lifted = True
+    town.slack.rate_limits.disabled = True
     await town.open()
     try:
         await town.start_bot()
         await town.connect("anna", *(("ben",) if linked else ()))
-        town.people.invite("builds")
+        town.users.invite("builds")
         await town.ask("/bitrise subscribe android", "subscribed")
         hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": SECRET})
         town.bitrise.finish(hidden)
@@ -361,7 +361,7 @@ async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows
 
 async def mention(harness: BotHarness, words: str, person: str = "ben", channel: str = "builds") -> str:
     before = harness.last(channel, person)
-    harness.people.say(person, channel, f"@buildbell {words}")
+    harness.users.say(person, channel, f"@buildbell {words}")
     return harness.message_text(
         await harness.wait_for_message("", person=person, channel=channel, after=before)
     )
@@ -376,14 +376,14 @@ async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp
             town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
         listed = await town.ask("/bitrise builds android status:failed", "failed builds", person="ben")
         await town.press(listed, "Older builds", "failed builds", person="ben")
-        hidden = f"https://app.bitrise.io/build/{town.bitrise.farm.builds[0].slug}"
-        assert town.bitrise.farm.builds[0].app is town.bitrise.web
-        post = town.people.say("ben", "builds", f"look: {hidden}")
+        hidden = f"https://app.bitrise.io/build/{town.bitrise.state.builds[0].slug}"
+        assert town.bitrise.state.builds[0].app is town.bitrise.web
+        post = town.users.say("ben", "builds", f"look: {hidden}")
         await town.wait_for_commands("link")
         assert post.attachments == []
-        await town.people.shortcut("ben", "about_build", post)
+        await town.users.shortcut("ben", "about_build", post)
         await town.wait_for_commands("about_build")
-        opened = town.people.modal("ben")
+        opened = town.users.modal("ben")
         assert opened is not None
         assert SECRET not in town.slack.modal_text(opened)
         nothing_was_done(town)
@@ -391,7 +391,7 @@ async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp
 
 async def test_the_home_of_an_outsider_is_closed(tmp_path: Path) -> None:
     async with shared_with(tmp_path, of_another_company) as town:
-        town.people.open_home("ben")
+        town.users.open_home("ben")
         await town.wait_until(lambda: "U0BEN" in town.slack.workspace.homes)
         home = json.dumps(town.slack.workspace.homes["U0BEN"])
         assert REFUSED in home
@@ -402,7 +402,7 @@ async def test_the_home_of_an_outsider_is_closed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("acts", ["0", "1"])
 async def test_a_step_that_names_an_outsider_fails_and_asks_nobody(tmp_path: Path, acts: str) -> None:
     async with shared_with(tmp_path, of_another_company, service_token_acts=acts) as town:
-        run = town.people.run_step(
+        run = town.users.run_step(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
         await town.wait_until(lambda: run.error is not None)
@@ -426,7 +426,7 @@ async def test_b27_in_an_organisation_its_people_belong_and_others_do_not(tmp_pa
 
 async def open_linking(harness: BotHarness) -> None:
     before = harness.last("builds", "ben")
-    await harness.people.command("ben", "builds", "/bitrise connect")
+    await harness.users.command("ben", "builds", "/bitrise connect")
     await harness.wait_for_message("", person="ben", after=before)
 
 
@@ -436,7 +436,7 @@ async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_f
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
     async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
         town.slack.workspace.enterprise = GRID
-        await town.people.command("anna", "builds", "/bitrise trigger android branch:main")
+        await town.users.command("anna", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
         await town.press(asked, "Agree", "People of other companies", person="ben")
@@ -449,7 +449,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
 ) -> None:
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
     async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
-        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         become(town, home="T0ELSEWHERE")
         town.later(timedelta(minutes=6))
@@ -493,7 +493,7 @@ async def test_b29_the_channel_that_a_modal_names_is_the_one_in_which_it_was_ope
     rule = '[[rule]]\nallow = ["trigger"]\nchannels = ["C0RANDOM"]\nwho = "everyone"\n'
     nobody = '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n'
     async with governed(tmp_path, rule + nobody) as town:
-        await town.people.command("ben", "builds", "/bitrise trigger android")
+        await town.users.command("ben", "builds", "/bitrise trigger android")
         opened = await town.slack.wait_for_modal("ben", "Start a build")
         forged = json.dumps(state_in(opened) | {"channel": "C0RANDOM"})
         sealed, view = opened.view["private_metadata"], opened.view
@@ -512,7 +512,7 @@ async def test_b29_the_channel_that_a_modal_names_is_the_one_in_which_it_was_ope
         await submit_start(town, opened)
         assert changes_at_bitrise(town) == []
         opened.view = view
-        await town.people.submit("ben", {"branch": await picked(town)})
+        await town.users.submit("ben", {"branch": await picked(town)})
         await town.wait_until(lambda: bool(opened.errors))
         assert "Nobody may start builds" in str(opened.errors) or "Only" in str(opened.errors)
         assert changes_at_bitrise(town) == []
@@ -523,35 +523,35 @@ async def test_a_list_in_a_modal_offers_nothing_of_a_channel_that_its_state_only
 ) -> None:
     async with governed(tmp_path) as town:
         await town.ask("/bitrise subscribe ios", "subscribed", channel="random")
-        await town.people.shortcut("carla", "find_build")
+        await town.users.shortcut("carla", "find_build")
         opened = await town.slack.wait_for_modal("carla", "Find a build")
         claimed = json.dumps(state_in(opened) | {"channel": "C0RANDOM", "app": town.bitrise.ios.slug})
         sealed = opened.view["private_metadata"]
         for state in (claimed, sealed[:32] + claimed):
             opened.view = opened.view | {"private_metadata": state}
-            assert await town.people.options("carla", "pick_app", "") == []
+            assert await town.users.options("carla", "pick_app", "") == []
         rewrite_state(opened, claimed, person="U0CARLA")
-        assert await town.people.options("carla", "pick_app", "") != []
+        assert await town.users.options("carla", "pick_app", "") != []
 
 
 async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path) -> None:
     async with bot_harness(tmp_path) as town:
-        await town.people.shortcut("carla", "find_build")
+        await town.users.shortcut("carla", "find_build")
         await town.slack.wait_for_modal("carla", "Find a build")
         town.slack.fault("users.info", "error", words="internal_error", times=5)
         with capture_logs() as logged:
-            assert await town.people.options("carla", "pick_app", "") == []
+            assert await town.users.options("carla", "pick_app", "") == []
         assert [one for one in logged if one["event"] == "answer.broken"] == []
 
 
 async def submit_start(harness: BotHarness, opened: Any) -> None:
     opened.errors = {}
-    await harness.people.submit("ben", {})
+    await harness.users.submit("ben", {})
     assert "from another version of me" in str(opened.errors), opened.errors
 
 
 async def picked(harness: BotHarness) -> Any:
-    return (await harness.people.options("ben", "pick_branch", "main"))[0]
+    return (await harness.users.options("ben", "pick_branch", "main"))[0]
 
 
 @pytest.mark.parametrize(("key", "taken"), [(SECRET_KEY, True), ("", False)])
@@ -559,11 +559,11 @@ async def test_a_form_that_was_open_over_a_restart_is_good_and_without_a_key_is_
     tmp_path: Path, key: str, *, taken: bool
 ) -> None:
     async with bot_harness(tmp_path, buildbell_secret_key=key) as town:
-        await town.people.shortcut("anna", "find_build")
+        await town.users.shortcut("anna", "find_build")
         opened = await town.slack.wait_for_modal("anna", "Find a build")
         await town.stop_bot()
         await town.start_bot()
-        await town.people.submit("anna", {"words": "no such thing"})
+        await town.users.submit("anna", {"words": "no such thing"})
         assert ("from another version of me" in str(opened.errors)) is not taken
         assert opened.errors
 
@@ -580,7 +580,7 @@ async def test_b30_somebody_whom_slack_does_not_say_is_told_so_and_does_nothing(
         ):
             await town.ask(f"/bitrise {words}", NOT_KNOWN, person="ben")
             assert NOT_KNOWN in await mention(town, words)
-        town.people.open_home("ben")
+        town.users.open_home("ben")
         await town.wait_until(lambda: NOT_KNOWN in json.dumps(town.slack.workspace.homes.get("U0BEN") or {}))
         nothing_was_done(town)
 
@@ -590,13 +590,13 @@ async def test_a_member_whose_payload_says_so_costs_no_question(tmp_path: Path) 
         card = await town.ask("/bitrise build android #1", "Sample Android #1", person="ben")
         town.later()
         before = asked_of_slack(town, "users.info")
-        await town.people.click("ben", card, "Rebuild")
+        await town.users.click("ben", card, "Rebuild")
         await town.wait_for_message("ben started", person=None)
         assert asked_of_slack(town, "users.info") == before
 
 
 def asked_of_slack(harness: BotHarness, method: str) -> int:
-    return len([one for one in harness.slack.journal.entries if one.what == method])
+    return len([one for one in harness.slack.request_log.entries if one.title == method])
 
 
 async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_any_more(
@@ -607,7 +607,7 @@ async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_an
         folder = tmp_path / str(number)
         folder.mkdir()
         async with shared_with(folder, outsider, service_token_acts="0") as town:
-            town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+            town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
             for words in ("log android #1", "abort android #2 now", "yml web", "builds web", "mine"):
                 assert "People of other companies" in await mention(town, words)
             assert ("U0BEN",) in await town.rows("SELECT user_id FROM accounts")

@@ -51,24 +51,24 @@ def command(text: str) -> str:
 async def test_a1_a_request_that_slack_did_not_sign_is_refused(harness: BotHarness) -> None:
     harness.bitrise.start_build(harness.bitrise.android)
     body = command("abort android #1")
-    stolen = harness.slack.delivery.signed(command("help"))
+    stolen = harness.slack.delivery.sign(command("help"))
     assert await post(harness, "/slack/events", body) == 401
     assert await post(harness, "/slack/events", body, **stolen) == 401
     assert await post(harness, "/slack/events", body, **(stolen | {"X-Slack-Signature": "v0=ü"})) == 401
-    assert harness.bitrise.farm.builds[0].result is None
+    assert harness.bitrise.state.builds[0].result is None
 
 
 async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(
     harness: BotHarness,
 ) -> None:
     body = command("trigger android branch:main")
-    old = harness.slack.delivery.signed(body, at=int(time.time()) - 301)
+    old = harness.slack.delivery.sign(body, at=int(time.time()) - 301)
     assert await post(harness, "/slack/events", body, **old) == 401
-    fresh = harness.slack.delivery.signed(body)
+    fresh = harness.slack.delivery.sign(body)
     assert [await post(harness, "/slack/events", body, **fresh) for _ in range(3)] == [200] * 3
-    await harness.wait_until(lambda: bool(harness.bitrise.farm.builds))
+    await harness.wait_until(lambda: bool(harness.bitrise.state.builds))
     await harness.ask("/bitrise help", "What you can type")
-    assert len(harness.bitrise.farm.builds) == 1
+    assert len(harness.bitrise.state.builds) == 1
 
     async with forked_stage(manifest()) as stage:
         await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
@@ -87,25 +87,25 @@ async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_aft
 
 async def change_something_on_every_surface(people: WorkspaceHarness, bitrise: BitriseSimulator) -> None:
     """By a command, a mention, a direct message, a button, a form, a shortcut and a workflow's step."""
-    people.people.invite("builds")
+    people.users.invite("builds")
     await people.ask("/bitrise trigger android branch:main", "#1")
-    people.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    people.users.say("anna", "builds", "@buildbell trigger android branch:main")
     await people.wait_for_message("#2")
-    people.people.say("anna", "D0ANNA", "trigger android branch:main")
+    people.users.say("anna", "D0ANNA", "trigger android branch:main")
     await people.wait_for_message("#3", channel="D0ANNA")
     await people.ask("/bitrise subscribe android", "subscribed")
-    bitrise.finish(bitrise.farm.builds[0], "error")
+    bitrise.finish(bitrise.state.builds[0], "error")
     card = await people.ask("/bitrise build android #1", "failed")
     await people.press(card, "Rebuild", "#4")
-    await people.people.shortcut("anna", "start_build")
+    await people.users.shortcut("anna", "start_build")
     await people.slack.wait_for_modal("anna", "Workflow or pipeline")
-    offered = await people.people.options("anna", "pick_app", "Sample Android")
+    offered = await people.users.options("anna", "pick_app", "Sample Android")
     app = next(one for group in offered for one in group.get("options", [group]))
     await people.redraw("pick_app", app)
-    branch = (await people.people.options("anna", "pick_branch", "feature/new"))[0]
-    await people.people.submit("anna", {"branch": branch})
+    branch = (await people.users.options("anna", "pick_branch", "feature/new"))[0]
+    await people.users.submit("anna", {"branch": branch})
     await people.wait_for_message("#5", channel="D0ANNA")
-    run = people.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
+    run = people.users.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
     await people.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
 
 

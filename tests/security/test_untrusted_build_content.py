@@ -68,9 +68,9 @@ async def test_c3_secrets_in_a_log_are_shown_to_nobody(harness: BotHarness) -> N
     told = await harness.wait_for_message("Sample Android #1 failed", person=None)
     shown = await harness.ask("/bitrise log android #1", "FAILURE")
     await harness.press(shown, "Send me the file", "in our direct messages")
-    await harness.people.click("anna", shown, "Search…")
+    await harness.users.click("anna", shown, "Search…")
     await harness.slack.wait_for_modal("anna", "Search")
-    await harness.people.submit("anna", {"word": "password"})
+    await harness.users.submit("anna", {"word": "password"})
     opened = await harness.slack.wait_for_modal("anna", "password")
     files = b"".join(harness.slack.workspace.files.values()).decode("utf-8", "replace")
     assert "FAILURE" in files
@@ -131,9 +131,9 @@ async def test_c8_a_secret_that_a_cut_goes_through_is_not_shown_in_half(harness:
     told = await harness.wait_for_message("Sample Android #1 failed", person=None)
     shown = await harness.ask("/bitrise log android #1", "exit code 1")
     await harness.press(shown, "Send me the file", "in our direct messages")
-    await harness.people.click("anna", shown, "Search…")
+    await harness.users.click("anna", shown, "Search…")
     await harness.slack.wait_for_modal("anna", "Search")
-    await harness.people.submit("anna", {"word": "needle"})
+    await harness.users.submit("anna", {"word": "needle"})
     opened = await harness.slack.wait_for_modal("anna", "needle")
     [file] = harness.slack.workspace.files.values()
     assert b"needle more" in file
@@ -153,7 +153,7 @@ async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(harness: BotHa
 
     build = await failed_with(harness, "exit code 1\n")
     async with stub_server(lambda _asked: web.Response(text="secret of the inner network")) as inner:
-        harness.bitrise.store.link_to = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
+        harness.bitrise.file_store.signed_url = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
         shown = await harness.ask(f"/bitrise log {build.slug}", "Sample Android #1")
         assert "inner network" not in harness.message_text(shown)
         assert inner.asked == []

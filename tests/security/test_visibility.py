@@ -53,7 +53,7 @@ async def shown(harness: BotHarness, words: str, person: str = "carla") -> str:
 
 
 async def take_access(harness: BotHarness) -> None:
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
 
 
@@ -78,13 +78,13 @@ async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alon
     for button in ("Refresh", "Artifacts"):
         refused = await harness.press(card, button, "only what this channel follows", person="carla")
         assert not any(secret in harness.message_text(refused) for secret in SECRETS)
-    post = harness.people.say("carla", "builds", link)
+    post = harness.users.say("carla", "builds", link)
     await harness.wait_for_commands("link")
     assert post.attachments == []
-    await harness.people.shortcut("carla", "about_build", post)
+    await harness.users.shortcut("carla", "about_build", post)
     modal = await harness.slack.wait_for_modal("carla", "only what this channel follows")
     assert "codename-x" not in str(modal.view)
-    harness.people.open_home("carla")
+    harness.users.open_home("carla")
     await harness.slack.workspace.wait_for(lambda: harness.slack.workspace.homes.get("U0CARLA"), 30, "a Home")
     assert "codename-x" not in str(harness.slack.workspace.homes["U0CARLA"])
 
@@ -97,20 +97,20 @@ async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_i
         town.bitrise.android.title = town.bitrise.android.repo = "payments-live"
         await town.stop_bot()
         await town.start_bot()
-        await town.people.command("ben", "builds", "/bitrise trigger branch:main")
+        await town.users.command("ben", "builds", "/bitrise trigger branch:main")
         await town.wait_for_message("wants to start payments-live", person=None)
-        assert town.bitrise.farm.builds == []
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+        assert town.bitrise.state.builds == []
+        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
         await town.ask("/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben")
         nobody = "Nobody may change subscriptions of payments-live"
         listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
         await town.press(listed, "Pause", nobody, person="ben")
         for words in ("unsubscribe", "unsubscribe 1", "subscribe status:failed", "use payments-live"):
             await town.ask(f"/bitrise {words}", nobody, person="ben")
-        await town.people.click("ben", listed, "Edit")
+        await town.users.click("ben", listed, "Edit")
         await town.slack.wait_for_modal("ben", "Sample Android")
-        await town.people.submit("ben", {"more": "branch:main"})
-        opened = town.people.modal("ben")
+        await town.users.submit("ben", {"more": "branch:main"})
+        opened = town.users.modal("ben")
         assert opened is not None
         assert nobody in str(opened.errors)
         assert await town.rows("SELECT stopped_reason, terms FROM subscriptions") == [(None, "{}")]
@@ -122,16 +122,16 @@ async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_
     harness: BotHarness, how: str
 ) -> None:
     listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
-    await harness.people.click("ben", listed, "Pause")
+    await harness.users.click("ben", listed, "Pause")
     await harness.wait_for_message("paused", person=None)
     hidden_build(harness)
     assert "codename-x" in await shown(harness, "build ios #1")
     match how:
         case "access is taken":
-            harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+            harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
             await harness.holds("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
         case "they leave Slack":
-            harness.people.leave("ben")
+            harness.users.deactivate("ben")
             await harness.wait_for_commands("user_change")
         case _:
             await harness.disconnect("ben")

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from domain.provider import Provider
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.workspace import TEAM
+from sandbox.slack.models import TEAM
 from services.request import forms
 from tests.bot.slack.test_workspace_isolation import said_by_bot
 from tests.support.bot_harness import WorkspaceHarness
@@ -92,7 +92,7 @@ async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_o
         assert sorted(await town.rows("SELECT team_id FROM installations")) == [(TEAM,), (TWIN,)]
         tokens = town.slack.installations.tokens.values()
         assert [
-            one for one in tokens if one.installation.reaches(east.slack.workspace) and not one.revoked
+            one for one in tokens if one.installation.covers(east.slack.workspace) and not one.revoked
         ] == []
         # One that was installed before, and is named no more.
         await town.stop_bot()
@@ -101,10 +101,10 @@ async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_o
             await town.start_bot()
         assert [one["team"] for one in logged if one["event"] == "slack.not_served"] == [TWIN]
         before = said_by_bot(town.twin)
-        await town.twin.people.command("anna", "builds", "/bitrise apps")
+        await town.twin.users.command("anna", "builds", "/bitrise apps")
         await town.twin.wait_for_message("This Buildbell is for other workspaces")
-        town.twin.people.open_home("anna")
-        town.twin.people.say("anna", "D0ANNA", "apps")
+        town.twin.users.open_home("anna")
+        town.twin.users.say("anna", "D0ANNA", "apps")
         await town.ask("/bitrise apps", "3 apps")
         assert len(said_by_bot(town.twin)) == len(before) + 1
         assert town.twin.slack.workspace.homes == {}
@@ -184,16 +184,16 @@ async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_wa
         await town.twin.ask("/buildio app shop", "shop", person="ben")
         await run_in_shop(town.twin, "ben")
         await town.wait_until(lambda: len(running(town)) == 7)
-        endless.let_go.set()
+        endless.released.set()
 
 
 async def run_in_shop(there: WorkspaceHarness, person: str) -> None:
     """Run a command, and turn away while it runs."""
-    await there.people.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
+    await there.users.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
     await there.slack.wait_for_modal(person, "as an array of these words")
-    assert await there.people.submit(person) is not None
-    while there.people.modal(person) is not None:
-        await there.people.close_modal(person)
+    assert await there.users.submit(person) is not None
+    while there.users.modal(person) is not None:
+        await there.users.close_modal(person)
 
 
 def running(harness: MultiWorkspaceHarness) -> list[object]:
@@ -207,18 +207,18 @@ async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_
         await town.install_everywhere()
         await town.connect("anna", "ben")
         await town.twin.connect("ben")
-        await town.people.command("anna", "builds", "/bitrise trigger android")
+        await town.users.command("anna", "builds", "/bitrise trigger android")
         await town.slack.wait_for_modal("anna", "Workflow or pipeline")
-        branch = (await town.people.options("anna", "pick_branch", "feature/new"))[0]
+        branch = (await town.users.options("anna", "pick_branch", "feature/new"))[0]
         endless = town.bitrise.fault(f"GET */apps/{town.bitrise.ios.slug}/builds", "held", times=1000)
         for _ in range(50):
             for person in ("anna", "ben"):
-                assert await town.people.command(person, "builds", "/bitrise builds ios") is not None
+                assert await town.users.command(person, "builds", "/bitrise builds ios") is not None
         # Whoever has used up their own share is acknowledged, in a form too, and sees that it is under way.
-        assert await town.people.submit("anna", {"branch": branch}) is not None
+        assert await town.users.submit("anna", {"branch": branch}) is not None
         await town.slack.wait_for_modal("anna", "⏳")
-        assert town.bitrise.farm.builds == []
+        assert town.bitrise.state.builds == []
         # Another workspace is answered.
         await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
-        endless.let_go.set()
-        await town.wait_until(lambda: len(town.bitrise.farm.builds) == 1)
+        endless.released.set()
+        await town.wait_until(lambda: len(town.bitrise.state.builds) == 1)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sandbox.bitrise.members import ANNA_TOKEN, TOKEN
 from sandbox.slack.input_values import find_element
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.services.features.test_access_rules import governed
 from tests.support.bot_harness import BotHarness, rewrite_state, state_in
 from tests.support.stub_server import stub_server
@@ -40,23 +40,23 @@ def changes_at_bitrise(harness: BotHarness) -> list[str]:
 
 
 async def test_b1_without_an_account_of_their_own_nobody_changes_anything(harness: BotHarness) -> None:
-    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     await harness.ask("/bitrise subscribe android", "subscribed")
     card = await harness.ask("/bitrise build android #1", "is running", person="carla")
     for words in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
         await harness.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
     await harness.press(card, "Abort", "/bitrise connect", person="carla")
-    assert harness.people.modal("carla") is None
+    assert harness.users.modal("carla") is None
     assert changes_at_bitrise(harness) == []
 
 
 async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    harness.people.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
+    harness.users.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
     asked = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
     asked.only_for = None
-    harness.slack.workspace.channel("D0BEN").members.add("U0ANNA")
-    await harness.people.click("anna", asked, "Do it as me")
+    harness.slack.workspace.find_channel("D0BEN").members.add("U0ANNA")
+    await harness.users.click("anna", asked, "Do it as me")
     await harness.slack.workspace.wait_for(
         lambda: (
             any(
@@ -88,16 +88,16 @@ async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing
 
 
 async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(harness: BotHarness) -> None:
-    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     hidden = harness.bitrise.start_build(harness.bitrise.web)
-    harness.bitrise.run(hidden)
+    harness.bitrise.start_running(hidden)
     card = await harness.ask("/bitrise build android #1", "is running", person="ben")
-    await harness.people.click("ben", card, "Abort")
+    await harness.users.click("ben", card, "Abort")
     opened = await harness.slack.wait_for_modal("ben", "stops at once")
     origin = state_in(opened)
     origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden.slug}
     rewrite_state(opened, json.dumps(origin), person="U0BEN")
-    await harness.people.submit("ben", {"reason": "because"})
+    await harness.users.submit("ben", {"reason": "because"})
     assert "knows no such thing" in opened.errors["reason"]
     assert hidden.result is None
 
@@ -115,7 +115,7 @@ async def test_b5_a_subscription_of_another_channel_is_out_of_reach(harness: Bot
 
 async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as town:
-        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
         assert changes_at_bitrise(town) == []
@@ -123,7 +123,7 @@ async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
 
 async def test_b7_a_button_that_agrees_can_not_be_made_up(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as town:
-        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         forge(asked, "Agree", seal="f" * 32)
         await town.press(asked, "Agree", "not one of mine")
@@ -134,11 +134,11 @@ async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_p
     async with governed(tmp_path, '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n') as town:
         shown = await town.ask("/bitrise policy", "Who may do what")
         shown.only_for = None
-        await town.people.click("ben", shown, "Add a rule…")
+        await town.users.click("ben", shown, "Add a rule…")
         await town.wait_for_message("Only admins and owners", person="ben")
-        await town.people.click("anna", shown, "Add a rule…")
+        await town.users.click("anna", shown, "Add a rule…")
         await town.slack.wait_for_modal("anna", "Add a rule")
-        await town.people.submit("anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"})
+        await town.users.submit("anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"})
         await town.wait_for_message("A new rule", person=None)
         await town.ask("/bitrise trigger android branch:main", "Nobody may start builds")
         assert changes_at_bitrise(town) == []
@@ -162,24 +162,24 @@ async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
 
 
 async def test_b10_the_bots_own_token_is_nobodys_account(harness: BotHarness) -> None:
-    await harness.people.command("carla", "builds", "/bitrise connect")
+    await harness.users.command("carla", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("carla", "Personal access token")
-    await harness.people.submit("carla", {"token": TOKEN})
-    opened = harness.people.modal("carla")
+    await harness.users.submit("carla", {"token": TOKEN})
+    opened = harness.users.modal("carla")
     assert opened is not None
     assert "This is my own token" in opened.errors["token"]
 
 
 async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(harness: BotHarness) -> None:
-    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     async with stub_server(lambda _asked: web.Response()) as elsewhere:
         card = await harness.ask("/bitrise build android #1", "is running", person="ben")
-        await harness.people.click("ben", card, "Abort")
+        await harness.users.click("ben", card, "Abort")
         opened = await harness.slack.wait_for_modal("ben", "stops at once")
         origin = state_in(opened)
         origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
-        await harness.people.submit("ben", {"reason": "because"})
+        await harness.users.submit("ben", {"reason": "because"})
         await harness.wait_for_message("ben aborted Sample Android #1", person=None)
     assert elsewhere.asked == []
 
@@ -211,7 +211,7 @@ async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(harness:
     for pid in held:
         os.kill(pid, signal.SIGSTOP)
     try:
-        await harness.people.click("anna", card, "Send me the file")
+        await harness.users.click("anna", card, "Send me the file")
         await harness.wait_until(lambda: len(harness.bot.workers.pids) < len(held))
         await harness.press(card, "Send me the file", "I'm still preparing a log for you")
         await harness.press(other, "Send me the file", "I'm still preparing a log for you")
@@ -229,7 +229,7 @@ async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(harness:
 
 async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(harness: BotHarness) -> None:
     for _ in range(4):
-        harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+        harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     harness.clock.skip(timedelta(seconds=60))
     for number in (1, 2):
         card = await harness.ask(f"/bitrise log android #{number}", "still being written")

@@ -35,20 +35,20 @@ async def test_a_namesake_who_does_something_does_not_keep_a_home_open(tmp_path:
         await town.install_everywhere()
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         for place in (town, town.twin):
-            place.people.open_home("anna")
+            place.users.open_home("anna")
             await home(place, "Nothing is running")
         hours.passed += timedelta(minutes=14)
         await settings_changed(town.twin)
         hours.passed += timedelta(minutes=2)
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
         await home(town.twin, "Sample Android #1 is running")
         assert "Nothing is running" in await home(town, "MY LAST BUILDS")
 
 
 async def settings_changed(place: WorkspaceHarness) -> None:
-    await place.people.set_value("anna", "Change…")
+    await place.users.set_value("anna", "Change…")
     await place.slack.wait_for_modal("anna", "Your name at Bitrise")
-    await place.people.submit("anna", {"name": "octo"})
+    await place.users.submit("anna", {"name": "octo"})
     await home(place, "`octo`")
 
 
@@ -59,11 +59,11 @@ async def test_the_names_in_a_list_are_those_that_the_one_who_types_may_read(tmp
         await town.twin.connect("anna", token=CARLA_TOKEN)
         offered = []
         for place in (town, town.twin):
-            await place.people.shortcut("anna", "start_build")
+            await place.users.shortcut("anna", "start_build")
             await place.slack.wait_for_modal("anna", "Workflow or pipeline")
-            app = (await place.people.options("anna", "pick_app", "andr"))[0]
+            app = (await place.users.options("anna", "pick_app", "andr"))[0]
             await place.redraw("pick_app", app)
-            offered.append(str(await place.people.options("anna", "pick_buildable", "")))
+            offered.append(str(await place.users.options("anna", "pick_buildable", "")))
         # Who may only test an app may not read its bitrise.yml.
         assert "deploy" in offered[0]
         assert "deploy" not in offered[1]
@@ -98,6 +98,6 @@ async def test_an_operators_rule_that_names_nobody_counts_everywhere(tmp_path: P
     policy.write_text('[[rule]]\nallow = ["abort"]\nwho = "nobody"\n')
     async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as town:
         await town.install_everywhere()
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
         for place in (town, town.twin):
             await place.ask("/bitrise abort android #1", "Nobody may abort builds")

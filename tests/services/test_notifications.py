@@ -57,7 +57,7 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(harness: BotH
 async def test_an_abort_is_told_with_its_reason(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.abort(build, who="api-demo", reason="canceled through the API", with_success=True)
+    harness.bitrise.abort(build, username="api-demo", reason="canceled through the API", with_success=True)
     post = await harness.wait_for_message("was aborted, counted as a success", person=None)
     assert "Aborted by api-demo: canceled through the API" in harness.message_text(post)
 
@@ -78,7 +78,7 @@ async def test_a_filter_leaves_out_what_it_names(harness: BotHarness) -> None:
 async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
     await harness.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
-    harness.people.invite("release")
+    harness.users.invite("release")
     await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
 
 
@@ -119,15 +119,15 @@ async def test_each_channel_is_told_by_its_own_subscription(harness: BotHarness)
 async def test_an_archived_channel_stops_its_subscription_and_says_so(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
-    harness.slack.workspace.channel("builds").archived = True
+    harness.slack.workspace.find_channel("builds").archived = True
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 succeeded", channel="random")
 
     def refused() -> bool | None:
-        return any("is_archived" in str(one.answer) for one in harness.slack.journal.entries) or None
+        return any("is_archived" in str(one.response) for one in harness.slack.request_log.entries) or None
 
     await harness.slack.workspace.wait_for(refused, 30, "a refusal")
-    harness.slack.workspace.channel("builds").archived = False
+    harness.slack.workspace.find_channel("builds").archived = False
     # Slack has refused; that the bot has noted it is seen by asking.
     for _ in range(50):
         answer = await harness.ask("/bitrise subscriptions", "Sample Android")
@@ -142,14 +142,16 @@ async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(harness: Bo
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 succeeded", person=None)
     calls = [
-        one for one in harness.slack.journal.entries if one.what == "chat.postMessage" and one.status == 429
+        one
+        for one in harness.slack.request_log.entries
+        if one.title == "chat.postMessage" and one.status == 429
     ]
     assert len(calls) == 2
     assert len(harness.messages_with("#1 succeeded")) == 1
 
 
 async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(harness: BotHarness) -> None:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "answer_lost")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
@@ -157,11 +159,11 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(harnes
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#2 succeeded", person=None)
     assert len(harness.messages_with("#1 succeeded")) == 1
-    assert [one for one in harness.slack.journal.entries if one.what == "conversations.history"]
+    assert [one for one in harness.slack.request_log.entries if one.title == "conversations.history"]
 
 
 async def test_a_message_that_never_arrived_is_posted(harness: BotHarness) -> None:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "dropped")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
@@ -201,10 +203,10 @@ async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(h
 
 
 async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(harness: BotHarness) -> None:
-    harness.people.invite("release")
+    harness.users.invite("release")
     await harness.ask("/bitrise subscribe android", "subscribed", channel="release")
     await harness.ask("/bitrise subscribe ios", "subscribed", channel="release")
-    channel = harness.slack.workspace.channel("release")
+    channel = harness.slack.workspace.find_channel("release")
     channel.members.discard("U0BUILDBELL")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     notice = await harness.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
@@ -214,7 +216,7 @@ async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(
     assert "every build's end in Sample iOS" in said
     listed = await harness.ask("/bitrise subscriptions", "Stopped", channel="release")
 
-    harness.people.invite("release")
+    harness.users.invite("release")
     await harness.press(listed, "Tell again", "let this channel be told again")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.wait_for_message("#2 failed", channel="release", person=None)
@@ -223,7 +225,7 @@ async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(
 
 async def test_a_renamed_channel_keeps_its_subscriptions(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    harness.slack.workspace.channel("builds").name = "builds-and-more"
+    harness.slack.workspace.find_channel("builds").name = "builds-and-more"
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
 

@@ -23,8 +23,8 @@ from sandbox.buildio import members
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
+from sandbox.slack.models import TEAM, OpenView, Post
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
-from sandbox.slack.workspace import TEAM, OpenView, Post
 from sandbox.slack.workspace_driver import WorkspaceDriver
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
@@ -53,17 +53,17 @@ class WorkspaceHarness:
 
     def __init__(self, slack: WorkspaceDriver) -> None:
         self.slack = slack
-        self.people = slack.people
+        self.users = slack.users
 
     async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
         """Let people link their accounts at a provider."""
         tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}[provider]
         for person in people:
-            await self.people.command(person, "builds", f"{provider.command} connect")
+            await self.users.command(person, "builds", f"{provider.command} connect")
             await self.slack.wait_for_modal(person, "paste it here")
-            await self.people.submit(person, {"token": token or tokens[person]})
+            await self.users.submit(person, {"token": token or tokens[person]})
             await self.slack.wait_for_modal(person, "with your own token")
-            await self.people.close_modal(person)
+            await self.users.close_modal(person)
 
     async def disconnect(self, person: str = "anna", provider: Provider = Provider.BITRISE) -> Post:
         """Let somebody wipe their token, and agree to what stops with it."""
@@ -75,7 +75,7 @@ class WorkspaceHarness:
     ) -> Post:
         """Type a command, and wait for the answer that says this."""
         before = self.last(channel, person)
-        done = await self.people.command(person, channel, text)
+        done = await self.users.command(person, channel, text)
         assert done is not None, f"{text} was not acknowledged"
         return await self.wait_for_message(expected, person=person, channel=channel, after=before)
 
@@ -89,10 +89,10 @@ class WorkspaceHarness:
 
     async def redraw(self, element: str, given: Any, *, person: str = "anna") -> None:
         """Pick something in a modal by which it is drawn anew, and wait until it is."""
-        modal = self.people.modal(person)
+        modal = self.users.modal(person)
         assert modal is not None
         before = modal.hash
-        await self.people.set_value(person, element, given)
+        await self.users.set_value(person, element, given)
         await self.wait_until(lambda: modal.hash != before)
 
     async def fill_in_rule(self, **filled: Any) -> None:
@@ -103,7 +103,7 @@ class WorkspaceHarness:
         if "acts" not in filled and "buildio_acts" not in filled:
             filled["acts"] = ["All actions"]
         filled.setdefault("who", "Everyone with a linked account")
-        await self.people.submit("anna", filled)
+        await self.users.submit("anna", filled)
 
     async def wait_until(self, so: Callable[[], bool]) -> None:
         """Wait for something of which nobody tells."""
@@ -118,7 +118,7 @@ class WorkspaceHarness:
         """Press a button, and wait for the answer that says this."""
         channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
         before = self.last(channel, person)
-        assert await self.people.click(person, post, button) is not None, f"{button} was not acknowledged"
+        assert await self.users.click(person, post, button) is not None, f"{button} was not acknowledged"
         return await self.wait_for_message(expected, person=person, channel=channel, after=before)
 
     async def wait_for_message(
@@ -207,7 +207,7 @@ class BotHarness(WorkspaceHarness):
             "bitrise_api_url": self.bitrise.api_url,
             "buildio_token": members.TOKEN,
             "buildio_api_url": self.buildio.api_url,
-            "download_hosts": urlsplit(self.bitrise.store.url).hostname or "",
+            "download_hosts": urlsplit(self.bitrise.file_store.url).hostname or "",
             "database_url": str(self.folder / "buildbell.db"),
             "host": "127.0.0.1",
             "port": "0",

@@ -17,7 +17,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from sandbox.environment import BotProcess, SandboxEnvironment
+from sandbox.bot_process import BotProcess
+from sandbox.environment import SandboxEnvironment
 from tests.support.bot_harness import DEADLINE_SECONDS
 
 FORKS = multiprocessing.get_context("forkserver")

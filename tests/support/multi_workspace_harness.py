@@ -13,8 +13,9 @@ from typing import Any
 from bot.app import utc_now
 from bot.manifest import manifest
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
+from sandbox.slack.models import TEAM
 from sandbox.slack.users import Enterprise, User
-from sandbox.slack.workspace import TEAM, first_channels
+from sandbox.slack.workspace import default_channels
 from tests.support.bot_harness import BotHarness, WorkspaceHarness
 from tests.support.stub_server import reserve_port
 
@@ -53,7 +54,7 @@ class MultiWorkspaceHarness(BotHarness):
         self.url = f"http://127.0.0.1:{self.port}"
         self.slack.redirect_urls = [f"{self.url}/slack/oauth_redirect"]
         self.twin = WorkspaceHarness(
-            self.slack.add_workspace(TWIN, "Twin", users_with_equal_ids(), first_channels())
+            self.slack.add_workspace(TWIN, "Twin", users_with_equal_ids(), default_channels())
         )
 
     async def close(self) -> None:
@@ -91,20 +92,20 @@ class MultiWorkspaceHarness(BotHarness):
     def add_organisation(self) -> tuple[WorkspaceHarness, WorkspaceHarness]:
         """Two workspaces of one organisation."""
         east, west = (
-            self.slack.add_workspace(team, name, users_with_equal_ids(), first_channels(), enterprise=GRID)
+            self.slack.add_workspace(team, name, users_with_equal_ids(), default_channels(), enterprise=GRID)
             for team, name in (("T0EAST", "East"), ("T0WEST", "West"))
         )
         return WorkspaceHarness(east), WorkspaceHarness(west)
 
     def conversation(self, team: str) -> WorkspaceHarness:
-        return self if team == TEAM else WorkspaceHarness(self.slack.workplaces[team])
+        return self if team == TEAM else WorkspaceHarness(self.slack.workspaces[team])
 
     def calls(self, method: str) -> list[dict[str, Any]]:
         """What the bot has asked of Slack's method so far."""
         return [
-            one.as_json()
-            for one in self.slack.journal.entries
-            if (one.between, one.what) == ("app → Slack", method)
+            one.to_json()
+            for one in self.slack.request_log.entries
+            if (one.direction, one.title) == ("app → Slack", method)
         ]
 
 

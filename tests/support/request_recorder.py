@@ -22,8 +22,8 @@ class Mirror:
 
     def __init__(self, delivery: RequestDelivery) -> None:
         self.kept: list[Kept] = []
-        self._sign = delivery.signed
-        delivery.signed = self._signed  # type: ignore[method-assign]
+        self._sign = delivery.sign
+        delivery.sign = self._signed  # type: ignore[method-assign]
 
     def _signed(self, body: str, *, at: int | None = None) -> dict[str, str]:
         headers = self._sign(body, at=at)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.message import Message
-from sandbox.slack.validation import check_options, validate_blocks, validate_view
+from sandbox.slack.validation import validate_blocks, validate_options, validate_view
 
 NASTY = (
     "<!channel> <!here> <@U123> <#C1>",
@@ -81,7 +81,7 @@ def assert_view(view: dict[str, Any], *, home: bool = False) -> None:
 
 def assert_options(options: list[dict[str, Any]]) -> None:
     """Slack takes what is to be picked from, and nothing in it deceives."""
-    check_options({"option_groups" if options and "label" in options[0] else "options": options})
+    validate_options({"option_groups" if options and "label" in options[0] else "options": options})
     assert_shown(options)
 
 

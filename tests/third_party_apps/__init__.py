@@ -1,1 +1,1 @@
-"""Slack apps that are not ours, written as Bolt's documentation shows, to be run in the sandbox unchanged."""
+"""Third-party Slack apps, written as in Bolt's documentation, which run in the sandbox unchanged."""

@@ -1,4 +1,4 @@
-"""An app that uses all of Slack's windows: shortcuts, stacked modals, search, Home, links, and every block."""
+"""An app with all of Slack's surfaces: shortcuts, stacked modals, search, Home, links, and every block."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def home(pressed: int) -> Json:
 
 
 def block_gallery(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
-    """`let_late_go`: what `/late` waits for before it acknowledges."""
+    """Return the app. `/late` acknowledges only after `let_late_go` is set."""
     counted: list[str] = []
 
     @app.command("/gallery")
@@ -277,6 +277,6 @@ def block_gallery(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) ->
 
 def _given(payload: Json) -> str:
     chosen = payload.get("selected_options") or [payload.get("selected_option")]
-    words = [one["value"] for one in chosen if one]
+    words = [item["value"] for item in chosen if item]
     plain_values = [payload.get(name) for name in ("selected_user", "selected_date", "selected_time")]
-    return ", ".join([*words, *(one for one in plain_values if one)]) or "pressed"
+    return ", ".join([*words, *(value for value in plain_values if value)]) or "pressed"

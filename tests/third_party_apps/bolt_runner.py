@@ -1,4 +1,4 @@
-"""Running a Bolt app against the simulated Slack, over either of Slack's two lines."""
+"""Run a Bolt app against the simulated Slack, over either transport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimu
 
 @asynccontextmanager
 async def bolt_app(slack: SlackSimulator) -> AsyncIterator[AsyncApp]:
-    """An empty Bolt app; where Slack is, is all that it is told beyond its tokens."""
+    """Return an empty Bolt app, configured only with its tokens and Slack's address."""
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(BOT_TOKEN, base_url=slack.api_url, session=session)
         yield AsyncApp(client=client, signing_secret=SIGNING_SECRET)
@@ -24,7 +24,7 @@ async def bolt_app(slack: SlackSimulator) -> AsyncIterator[AsyncApp]:
 
 @asynccontextmanager
 async def run_bolt_app(app: AsyncApp, slack: SlackSimulator, line: str) -> AsyncIterator[None]:
-    """The app at work, in Socket Mode (`socket`) or over HTTP (`http`)."""
+    """Run the app in Socket Mode (`socket`) or over HTTP (`http`)."""
     if line == "socket":
         handler = AsyncSocketModeHandler(app, APP_TOKEN)
         await handler.connect_async()  # type: ignore[no-untyped-call]

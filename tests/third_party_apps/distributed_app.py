@@ -1,4 +1,4 @@
-"""An app for many workspaces: it installs itself by Slack's flow, greets, and keeps what it hears."""
+"""An app for many workspaces: it installs itself by OAuth, sends a greeting, and records events."""
 
 from __future__ import annotations
 
@@ -58,23 +58,23 @@ def with_token_rotation() -> Json:
 
 
 class DistributedApp:
-    """`heard` has every payload, in order; `install_url` is where somebody begins."""
+    """The app. `heard` has all payloads in order; `install_url` starts an installation."""
 
     def __init__(self, slack: SlackSimulator, url: str, store: FileInstallationStore) -> None:
         self.slack, self.url, self.store = slack, url, store
         self.install_url = f"{url}/slack/install"
-        self.heard: list[Json] = []
+        self.received: list[Json] = []
         self._news = asyncio.Event()
 
     def record_event(self, body: Json) -> None:
-        self.heard.append(body)
+        self.received.append(body)
         self._news.set()
 
     async def wait_for(self, kind: str) -> Json:
-        """The first payload of that type."""
+        """Wait for the first payload of this type."""
         async with asyncio.timeout(30):
             while True:
-                for body in self.heard:
+                for body in self.received:
                     if kind in (body.get("type"), body.get("event", {}).get("type"), body.get("command")):
                         return body
                 self._news.clear()
@@ -83,7 +83,7 @@ class DistributedApp:
 
 @asynccontextmanager
 async def run_distributed_app(slack: SlackSimulator, folder: Path) -> AsyncIterator[DistributedApp]:
-    """The app at work over HTTP; of its installs it knows what the flow has told it."""
+    """Run the app over HTTP; it knows its installations only from the OAuth flow."""
     line = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{line.getsockname()[1]}"
     store = FileInstallationStore(base_dir=str(folder / "installations"))

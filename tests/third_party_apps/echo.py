@@ -1,4 +1,4 @@
-"""The smallest app: it says what it was told."""
+"""The smallest app: it echoes messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An app that listens: to messages, reactions, members who come and go; and that looks around in the workspace."""
+"""An app that listens to messages, reactions and members, and reads the workspace."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ MANIFEST: Json = {
 }
 
 
-def greeter(app: AsyncApp, hear: Callable[[Json], None]) -> None:
-    """`hear` is given every event that reaches a listener, in order."""
+def greeter_app(app: AsyncApp, hear: Callable[[Json], None]) -> None:
+    """Return the app; `hear` receives every event of a listener, in order."""
 
     @app.message(re.compile("^(hi|hello)"))
     async def _(context: AsyncBoltContext, say: AsyncSay, message: Json) -> None:

@@ -1,4 +1,4 @@
-"""An app with a step for Workflow Builder, as Slack's templates have it: a person presses a button to go on."""
+"""An app with a workflow step, as in Slack's templates: a user presses a button to continue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 _USER = {"type": "slack#/types/user_id", "title": "Person", "description": "Who is asked"}
 _WORDS = {"type": "string", "title": "Words", "description": "What they are asked"}
-# The parameters as the manifests of Slack's templates have them, and as the manifest's published schema has them.
+# The parameters as in the manifests of Slack's templates, and as in the published manifest schema.
 FLAT = {"person": _USER | {"is_required": True}, "words": _WORDS | {"is_required": False}}
 NESTED = {"properties": {"person": _USER, "words": _WORDS}, "required": ["person"]}
 
@@ -64,8 +64,8 @@ def _button(action_id: str, text: str) -> Json:
     return {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}}
 
 
-def stepping(app: AsyncApp, tokens: list[str]) -> None:
-    """`tokens` has those with which Slack lets the app act for a step."""
+def workflow_step_app(app: AsyncApp, tokens: list[str]) -> None:
+    """Return the app; `tokens` collects the tokens that Slack sends for its steps."""
 
     @app.function("ask")
     async def _(inputs: Json, say: AsyncSay, fail: AsyncFail, context: AsyncBoltContext) -> None:
@@ -77,7 +77,7 @@ def stepping(app: AsyncApp, tokens: list[str]) -> None:
             {"type": "section", "text": {"type": "mrkdwn", "text": "Is it well?"}},
             {"type": "actions", "elements": [_button("yes", "Yes"), _button("no", "No")]},
         ]
-        # A person's id: it becomes their direct message.
+        # A user id stands for their direct message.
         await say(channel=inputs["person"], text="Is it well?", blocks=blocks)
 
     @app.action("yes")

@@ -1,4 +1,4 @@
-"""What every part of the simulated API works with, and how it refuses."""
+"""Base class of the endpoint groups, and their errors."""
 
 from __future__ import annotations
 
@@ -17,92 +17,92 @@ from sandbox.middleware import RequestMiddleware
 
 
 class ApiError(Exception):
-    """An answer of status 400 or higher."""
+    """A response with status 400 or higher."""
 
     def __init__(
-        self, status: int, words: str, *, key: str = "message", of_trigger_for: App | None = None
+        self, status: int, message: str, *, key: str = "message", trigger_app: App | None = None
     ) -> None:
-        super().__init__(words)
+        super().__init__(message)
         self.status = status
-        self.body = {key: words}
-        if of_trigger_for is not None:
-            self.body |= {"status": "error", "slug": of_trigger_for.slug, "service": "bitrise"}
+        self.body = {key: message}
+        if trigger_app is not None:
+            self.body |= {"status": "error", "slug": trigger_app.slug, "service": "bitrise"}
 
 
 @dataclass
 class BaseEndpoints:
-    """The farm, its files, and who may ask: `members` by their usernames."""
+    """The state, the stored files and the members by username, shared by all endpoint groups."""
 
-    farm: BitriseState
-    store: FileStore
-    wire: RequestMiddleware
+    state: BitriseState
+    file_store: FileStore
+    middleware: RequestMiddleware
     now: Callable[[], datetime]
     members: Mapping[str, Member]
 
-    def _asking(self, request: web.Request) -> Member | None:
-        """Who sends it, by their token; both forms of the header are taken."""
+    def _find_member(self, request: web.Request) -> Member | None:
+        """Return the member whose token the request carries; both forms of the header are accepted."""
         token = request.headers.get("Authorization", "").removeprefix("token ").strip()
         return find_token_owner(self.members, token)
 
     def _member(self, request: web.Request) -> Member:
-        """The same. Raises ApiError where it is nobody."""
-        member = self._asking(request)
+        """Return the member of the request. Raises ApiError without a valid token."""
+        member = self._find_member(request)
         if member is None:
             raise ApiError(401, "Unauthorized")
         return member
 
-    def _find_app(self, request: web.Request, least: Role = Role.TESTER) -> App:
-        """The path's app. Raises ApiError where the member does not see it, or is less than `least` on its team.
+    def _find_app(self, request: web.Request, minimum_role: Role = Role.TESTER) -> App:
+        """Return the app of the path. Raises ApiError if the member cannot see it or has less than the role `least`.
 
-        Listing needs Tester/QA, logs and all that changes something need Developer (Bitrise's documents, "Roles").
+        Listing needs Tester/QA; logs and all changes need Developer (Bitrise's documents, "Roles").
         """
-        app = self._seen_app(request, request.match_info["app"])
-        if (self._member(request).role_in(app) or 0) < least:
+        app = self._find_visible_app(request, request.match_info["app"])
+        if (self._member(request).role_in(app) or 0) < minimum_role:
             raise ApiError(403, "Forbidden")
         return app
 
-    def _seen_app(self, request: web.Request, slug: str) -> App:
-        """The app of that slug. Raises ApiError: what one may not see is as if it were not there."""
+    def _find_visible_app(self, request: web.Request, slug: str) -> App:
+        """Return the app with this slug. Raises ApiError; an invisible app looks like a missing one."""
         member = self._member(request)
-        found = next((app for app in self.farm.apps if app.slug == slug and member.sees(app)), None)
+        found = next((app for app in self.state.apps if app.slug == slug and member.can_see(app)), None)
         if found is None:
             raise ApiError(404, "Not Found")
         return found
 
-    def _find_build(self, request: web.Request, least: Role = Role.TESTER) -> Build:
-        app, slug = self._find_app(request, least), request.match_info["build"]
-        found = next((build for build in self.farm.builds if build.slug == slug and build.app is app), None)
+    def _find_build(self, request: web.Request, minimum_role: Role = Role.TESTER) -> Build:
+        app, slug = self._find_app(request, minimum_role), request.match_info["build"]
+        found = next((build for build in self.state.builds if build.slug == slug and build.app is app), None)
         if found is None:
             raise ApiError(404, "Not Found")
         return found
 
 
 def trigger_response(app: App, **started: Any) -> web.Response:
-    """What is answered where a build or a pipeline was started."""
-    answer = {
+    """Return the response to a triggered build or pipeline."""
+    body = {
         "status": "ok",
         "message": "webhook processed",
         "slug": app.slug,
         "service": "bitrise",
         **started,
     }
-    return web.json_response(answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201)
+    return web.json_response(body | {"results": [{**started, "status": "ok", "message": ""}]}, status=201)
 
 
-def error_of(_status: int, words: str) -> dict[str, Any]:
-    """The body of an error."""
-    return {"message": words}
+def error_body(_status: int, message: str) -> dict[str, Any]:
+    """Return the body of an error."""
+    return {"message": message}
 
 
 def matches_filter(query: Any, name: str, value: object) -> bool:
-    """Whether the value passes the query's filter of that name, or there is none."""
+    """Return whether the value matches the filter of this name, or the query has no such filter."""
     return name not in query or query[name] == str(value)
 
 
-def paged(
+def paginated_response(
     items: Any, slugs: list[str], convert: Any, request: web.Request, *, total: int | None = None
 ) -> web.Response:
-    """A page of a list. Raises ApiError for a page that is not there."""
+    """Return a page of a list. Raises ApiError for an invalid page."""
     try:
         return web.json_response(serialize_page(items, slugs, convert, request.query, total=total))
     except ValueError:

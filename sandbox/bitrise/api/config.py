@@ -1,4 +1,4 @@
-"""How an app is built: its bitrise.yml, branches and workflows."""
+"""Endpoints for bitrise.yml, branches and workflows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sandbox.bitrise.bitrise_yml import render_bitrise_yml
 from sandbox.bitrise.members import Role
 from sandbox.middleware import as_json
 
-LARGEST_YML = 400 * 1024
+MAX_YML_SIZE = 400 * 1024
 
 
 @dataclass
 class ConfigEndpoints(BaseEndpoints):
-    """Answers what is asked about it."""
+    """Endpoints for an app's configuration."""
 
     async def _app_yml(self, request: web.Request) -> web.Response:
         app = self._find_app(request, Role.DEVELOPER)
@@ -28,12 +28,12 @@ class ConfigEndpoints(BaseEndpoints):
 
     async def _validate_yml(self, request: web.Request) -> web.Response:
         if "app_slug" in request.query:
-            self._seen_app(request, request.query["app_slug"])
+            self._find_visible_app(request, request.query["app_slug"])
         body = as_json(await request.text())
         text = body.get("bitrise_yml") if isinstance(body, dict) else None
         if not isinstance(text, str):
             raise ApiError(400, "Missing or invalid parameters")
-        if len(text) > LARGEST_YML:
+        if len(text) > MAX_YML_SIZE:
             raise ApiError(413, "Payload too large")
         if "workflows:" not in text:
             raise ApiError(422, "Validation failed: no workflows defined")
@@ -43,9 +43,9 @@ class ConfigEndpoints(BaseEndpoints):
     async def _branches(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
         return web.json_response(
-            {"data": sorted({one.branch for one in self.farm.of_app(app) if one.branch})}
+            {"data": sorted({build.branch for build in self.state.builds_of(app) if build.branch})}
         )
 
     async def _workflows(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
-        return web.json_response({"data": sorted({one.workflow for one in self.farm.of_app(app)})})
+        return web.json_response({"data": sorted({build.workflow for build in self.state.builds_of(app)})})

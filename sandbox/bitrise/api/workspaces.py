@@ -1,4 +1,4 @@
-"""Workspaces, stacks, outgoing webhooks and caches, as Bitrise's published description of its API has them."""
+"""Endpoints for workspaces, stacks, outgoing webhooks and caches, after Bitrise's published API description."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.api.base import ApiError, BaseEndpoints, paged
+from sandbox.bitrise.api.base import ApiError, BaseEndpoints, paginated_response
 from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
 from sandbox.bitrise.members import Member, Role
 from sandbox.bitrise.serializers import serialize_app
 from sandbox.bitrise.state import App
-from sandbox.bitrise.workspaces import CONCURRENCY, STACKS, BitriseWorkspace, group_slug, workspaces_of
+from sandbox.bitrise.workspaces import CONCURRENCY, STACKS, BitriseWorkspace, group_slug, list_workspaces
 from sandbox.middleware import as_json
 
-CACHE_LIVES = timedelta(days=7)
-# Bitrise's names of the roles that groups can have on an app (published description, "roles").
+CACHE_LIFETIME = timedelta(days=7)
+# Bitrise's role names for groups of an app (published description, "roles").
 _ROLES = {
     "admin": Role.ADMIN,
     "manager": Role.DEVELOPER,
@@ -27,30 +27,32 @@ _ROLES = {
 
 
 @dataclass
-class WorkspacesApi(BaseEndpoints):
-    """Answers what is asked about them."""
+class WorkspaceEndpoints(BaseEndpoints):
+    """Endpoints for workspaces and what belongs to them."""
 
     async def _workspaces(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": [self._workspace_item(one) for one in self._seen(request)]})
+        return web.json_response(
+            {"data": [self._workspace_item(workspace) for workspace in self._visible_workspaces(request)]}
+        )
 
     async def _workspace(self, request: web.Request) -> web.Response:
         return web.json_response({"data": self._workspace_item(self._find_workspace(request))})
 
     async def _workspace_apps(self, request: web.Request) -> web.Response:
         member, workspace = self._member(request), self._find_workspace(request)
-        apps = [app for app in workspace.apps if member.sees(app)]
-        return paged(apps, [app.slug for app in apps], serialize_app, request)
+        apps = [app for app in workspace.apps if member.can_see(app)]
+        return paginated_response(apps, [app.slug for app in apps], serialize_app, request)
 
     async def _workspace_members(self, request: web.Request) -> web.Response:
         workspace = self._find_workspace(request)
-        return web.json_response([_person(one) for one in workspace.members(self.members)])
+        return web.json_response([_person(member) for member in workspace.members(self.members)])
 
     async def _workspace_groups(self, request: web.Request) -> web.Response:
         workspace = self._find_workspace(request)
         if self._member(request) not in workspace.owners(self.members) and self._member(request).is_person:
             raise ApiError(403, "Forbidden")
         roles = (Role.ADMIN, Role.DEVELOPER, Role.TESTER)
-        # The published description has 201 here, for a list that is read.
+        # The published description has status 201 for this read-only list.
         return web.json_response(
             [{"slug": group_slug(workspace, role), "name": f"{role.name.lower()}s"} for role in roles],
             status=201,
@@ -65,33 +67,33 @@ class WorkspacesApi(BaseEndpoints):
         app, name = self._find_app(request, Role.ADMIN), request.match_info["role"]
         if name not in _ROLES:
             raise ApiError(404, "Not Found")
-        [workspace] = [one for one in workspaces_of(self.farm.apps) if app in one.apps]
+        [workspace] = [workspace for workspace in list_workspaces(self.state.apps) if app in workspace.apps]
         role = _ROLES[name]
         return web.json_response({"groups": [group_slug(workspace, role)] if role else []})
 
     async def _webhooks(self, request: web.Request) -> web.Response:
-        found = self.farm.webhooks.get(self._find_app(request, Role.ADMIN).slug, [])
-        return paged(found, [one.slug for one in found], _webhook_item, request)
+        found = self.state.webhooks.get(self._find_app(request, Role.ADMIN).slug, [])
+        return paginated_response(found, [webhook.slug for webhook in found], _webhook_item, request)
 
     async def _create_webhook(self, request: web.Request) -> web.Response:
-        app, given = self._find_app(request, Role.ADMIN), await _webhook_body(request, "secret")
+        app, body = self._find_app(request, Role.ADMIN), await _webhook_body(request, "secret")
         now = _seconds(self.now())
-        made = OutgoingWebhook(
-            self.farm.new_slug(), given["url"], given["events"], given["headers"], now, now
+        webhook = OutgoingWebhook(
+            self.state.new_slug(), body["url"], body["events"], body["headers"], now, now
         )
-        self.farm.webhooks.setdefault(app.slug, []).append(made)
-        return web.json_response({"data": _webhook_item(made)})
+        self.state.webhooks.setdefault(app.slug, []).append(webhook)
+        return web.json_response({"data": _webhook_item(webhook)})
 
     async def _update_webhook(self, request: web.Request) -> web.Response:
         _, webhook = self._find_webhook(request)
-        given = await _webhook_body(request)
-        webhook.url, webhook.events, webhook.headers = given["url"], given["events"], given["headers"]
+        body = await _webhook_body(request)
+        webhook.url, webhook.events, webhook.headers = body["url"], body["events"], body["headers"]
         webhook.updated_at = _seconds(self.now())
         return web.json_response({"data": _webhook_item(webhook)})
 
     async def _delete_webhook(self, request: web.Request) -> web.Response:
         app, webhook = self._find_webhook(request)
-        self.farm.webhooks[app.slug].remove(webhook)
+        self.state.webhooks[app.slug].remove(webhook)
         return web.json_response({"data": _webhook_item(webhook)})
 
     async def _webhook_deliveries(self, request: web.Request) -> web.Response:
@@ -115,29 +117,35 @@ class WorkspacesApi(BaseEndpoints):
                 "expires_at": one.expires_at,
             }
 
-        return paged(found, [one.id for one in found], item, request)
+        return paginated_response(found, [item.id for item in found], item, request)
 
     async def _cache_download(self, request: web.Request) -> web.Response:
         _, item = self._find_cache_item(request)
-        link = self.store.link_to(f"{item.key}.tzst", item.content)
+        link = self.file_store.signed_url(f"{item.key}.tzst", item.content)
         return web.json_response({"data": {"download_url": link}})
 
     async def _delete_cache_item(self, request: web.Request) -> web.Response:
         app, item = self._find_cache_item(request)
-        self.farm.caches[app.slug].remove(item)
+        self.state.caches[app.slug].remove(item)
         return web.json_response({})
 
     async def _delete_cache(self, request: web.Request) -> web.Response:
-        self.farm.caches[self._find_app(request, Role.DEVELOPER).slug] = []
+        self.state.caches[self._find_app(request, Role.DEVELOPER).slug] = []
         return web.json_response({})
 
-    def _seen(self, request: web.Request) -> list[BitriseWorkspace]:
+    def _visible_workspaces(self, request: web.Request) -> list[BitriseWorkspace]:
         member = self._member(request)
-        return [one for one in workspaces_of(self.farm.apps) if any(map(member.sees, one.apps))]
+        return [
+            workspace
+            for workspace in list_workspaces(self.state.apps)
+            if any(map(member.can_see, workspace.apps))
+        ]
 
     def _find_workspace(self, request: web.Request) -> BitriseWorkspace:
         slug = request.match_info["workspace"]
-        found = next((one for one in self._seen(request) if one.slug == slug), None)
+        found = next(
+            (workspace for workspace in self._visible_workspaces(request) if workspace.slug == slug), None
+        )
         if found is None:
             raise ApiError(404, "Not Found")
         return found
@@ -148,56 +156,60 @@ class WorkspacesApi(BaseEndpoints):
             "name": workspace.name,
             "avatar_icon_url": "",
             "concurrency_count": CONCURRENCY,
-            "owners": [_person(one) for one in workspace.owners(self.members)],
+            "owners": [_person(owner) for owner in workspace.owners(self.members)],
         }
 
     def _find_webhook(self, request: web.Request) -> tuple[App, OutgoingWebhook]:
         app, slug = self._find_app(request, Role.ADMIN), request.match_info["webhook"]
-        found = next((one for one in self.farm.webhooks.get(app.slug, []) if one.slug == slug), None)
+        found = next(
+            (webhook for webhook in self.state.webhooks.get(app.slug, []) if webhook.slug == slug), None
+        )
         if found is None:
             raise ApiError(404, "Not Found")
         return app, found
 
     def _caches_of(self, app: App) -> list[CacheItem]:
-        """What the app's builds have cached: each branch's dependencies, once one of its builds has ended."""
-        if app.slug not in self.farm.caches:
+        """Return the app's cache items: one per branch with a successful build."""
+        if app.slug not in self.state.caches:
             ended = [
-                build for build in self.farm.of_app(app) if build.result == "success" and build.finished_at
+                build
+                for build in self.state.builds_of(app)
+                if build.result == "success" and build.finished_at
             ]
             by_branch = {build.branch or "main": build for build in reversed(ended)}
             if not by_branch:
                 return []
-            self.farm.caches[app.slug] = [
+            self.state.caches[app.slug] = [
                 CacheItem(
-                    self.farm.new_slug(),
+                    self.state.new_slug(),
                     f"gradle-{branch.replace('/', '-')}",
                     f"The cache of {branch}".encode(),
                     _seconds(build.finished_at),
                     _seconds(build.finished_at),
-                    _seconds(build.finished_at + CACHE_LIVES),
+                    _seconds(build.finished_at + CACHE_LIFETIME),
                 )
                 for branch, build in by_branch.items()
                 if build.finished_at
             ]
-        return self.farm.caches[app.slug]
+        return self.state.caches[app.slug]
 
     def _find_cache_item(self, request: web.Request) -> tuple[App, CacheItem]:
         app, name = self._find_app(request, Role.DEVELOPER), request.match_info["item"]
-        found = next((one for one in self._caches_of(app) if one.id == name), None)
+        found = next((item for item in self._caches_of(app) if item.id == name), None)
         if found is None:
             raise ApiError(404, "Not Found")
         return app, found
 
 
 async def _webhook_body(request: web.Request, *also_needed: str) -> dict[str, Any]:
-    """What a webhook is to be. Raises ApiError."""
+    """Parse the body of a webhook. Raises ApiError."""
     body = as_json(await request.text())
     if not isinstance(body, dict) or any(not body.get(name) for name in ("url", "events", *also_needed)):
         raise ApiError(400, "Missing or invalid parameters")
     events, headers = body["events"], body.get("headers") or {}
     if not isinstance(events, list) or not isinstance(headers, dict) or not isinstance(body["url"], str):
         raise ApiError(400, "Missing or invalid parameters")
-    return {"url": body["url"], "events": [str(one) for one in events], "headers": headers}
+    return {"url": body["url"], "events": [str(event) for event in events], "headers": headers}
 
 
 def _webhook_item(webhook: OutgoingWebhook) -> dict[str, Any]:

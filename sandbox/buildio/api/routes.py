@@ -1,4 +1,4 @@
-"""Build.io's API v1, as its reference describes it."""
+"""Routes of Build.io's API v1, as its reference describes it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.buildio.api.apps import AppEndpoints
-from sandbox.buildio.api.base import ApiError, answered, invalid, region_in
+from sandbox.buildio.api.base import ApiError, invalid, json_response, parse_region
 from sandbox.buildio.api.domains import DomainEndpoints
 from sandbox.buildio.api.dynos import DynoEndpoints
+from sandbox.buildio.api.namespaces import NamespaceEndpoints
 from sandbox.buildio.api.pipelines import PipelineEndpoints
+from sandbox.buildio.api.teams import TeamEndpoints
 from sandbox.buildio.oauth import OAuthEndpoints
 from sandbox.buildio.serializers import credential
 from sandbox.middleware import Handler, RecordedRequest
 
 ROOT = "/api/v1"
-LOGINS_LIVE = timedelta(hours=1)
+LOGIN_LIFETIME = timedelta(hours=1)
 
 
 @dataclass
-class BuildioApi(AppEndpoints, DomainEndpoints, DynoEndpoints, PipelineEndpoints):
-    """Answers every endpoint of the reference, and those of OAuth on the same host."""
+class BuildioApi(
+    AppEndpoints, DomainEndpoints, DynoEndpoints, NamespaceEndpoints, PipelineEndpoints, TeamEndpoints
+):
+    """All endpoints of the reference, and the OAuth endpoints on the same host."""
 
     oauth: OAuthEndpoints
 
     def application(self) -> web.Application:
-        """The API's host."""
-        host = web.Application(middlewares=[self._around])
+        """Return the aiohttp application of the API host."""
+        host = web.Application(middlewares=[self._middleware])
         app = "/apps/{app}"
         for verb, path, handler, query in (
             ("GET", "/me", self._me, ()),
@@ -65,48 +69,48 @@ class BuildioApi(AppEndpoints, DomainEndpoints, DynoEndpoints, PipelineEndpoints
             ("PATCH", "/environments/{environment}", self._set_environment, ()),
             ("DELETE", "/environments/{environment}/{key}", self._remove_from_environment, ()),
         ):
-            host.router.add_route(verb, ROOT + path, self._checked(handler, query))
+            host.router.add_route(verb, ROOT + path, self._with_checks(handler, query))
         self.oauth.add_routes(host)
         return host
 
     @web.middleware
-    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        self.platform.advance(self.now())
-        asking = self._asking(request)
+    async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.state.advance(self.now())
+        credentials = self._find_token(request)
 
-        async def answer(noted: RecordedRequest) -> web.StreamResponse:
+        async def answer(recorded: RecordedRequest) -> web.StreamResponse:
             try:
-                return await self._answer(request, handler)
+                return await self._respond(request, handler)
             except ApiError as refusal:
-                if refusal.broken:
-                    noted.broken.append(refusal.words)
+                if refusal.is_violation:
+                    recorded.violations.append(refusal.message)
                 return web.json_response(refusal.body, status=refusal.status)
 
-        return await self.wire.handle(request, asking[0].username if asking else "", answer)
+        return await self.middleware.handle(request, credentials[0].username if credentials else "", answer)
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPNotFound:
             self._member(request)
-            raise ApiError(404, "There is no such endpoint", broken=True) from None
+            raise ApiError(404, "There is no such endpoint", is_violation=True) from None
         except web.HTTPMethodNotAllowed:
             self._member(request)
-            raise ApiError(405, "The endpoint does not know this method", broken=True) from None
+            raise ApiError(405, "The endpoint does not know this method", is_violation=True) from None
 
     async def _me(self, request: web.Request) -> web.Response:
-        return answered({"email": self._member(request).email})
+        return json_response({"email": self._member(request).email})
 
     async def _login(self, request: web.Request) -> web.Response:
         region = request.query.get("region")
         if not region:
-            raise invalid("region is required", broken=True)
-        region_in(region)
-        return answered(credential(f"k8s_sandbox-{secrets.token_hex(16)}", self.now() + LOGINS_LIVE))
+            raise invalid("region is required", is_violation=True)
+        parse_region(region)
+        return json_response(credential(f"k8s_sandbox-{secrets.token_hex(16)}", self.now() + LOGIN_LIFETIME))
 
 
 def redact_body(path: str, body: Any) -> Any:
-    """What may be noted of a body: no value of a config var, no credential, no token."""
+    """Remove config values, credentials and tokens from a body before it is logged."""
     if not isinstance(body, dict) or set(body) == {"code", "message"}:
         return body
     parts = path.removeprefix(ROOT).split("/")

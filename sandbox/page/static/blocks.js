@@ -1,10 +1,10 @@
-// Block Kit's blocks as Slack draws them.
+// Block Kit blocks, rendered like Slack's.
 
 import { el, newId } from "./dom.js";
 import { elementOf } from "./elements.js";
 import { richText, textOf, unknown } from "./mrkdwn.js";
 
-/** All blocks of a message, a Home or a modal. `context` is what elements.js wants; `errors` are by block id. */
+/** Render the blocks of a message, a Home or a modal. `context` has the callbacks of elements.js, and errors by block id. */
 export function blocksOf(blocks, context) {
   return blocks.map((block) => {
     const make = BLOCKS[block.type];
@@ -14,7 +14,7 @@ export function blocksOf(blocks, context) {
   });
 }
 
-/** What the control API knows an element by, beside its block. */
+/** Return the name of an element in the control API. */
 export const nameOf = (element) => element.action_id ?? element.text?.text;
 
 function section(block, context) {
@@ -50,7 +50,7 @@ function table(block) {
 
 function markdown(block) {
   const made = el("div", { class: "markdown" });
-  made.innerHTML = block._html; // rendered by the server, which lets no HTML of the text through
+  made.innerHTML = block._html; // rendered by the server, which escapes HTML
   return made;
 }
 

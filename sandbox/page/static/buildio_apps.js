@@ -1,7 +1,7 @@
-// Build.io's apps: how each is deployed, its dynos and host names, and buttons that let things happen to them.
+// The Build.io apps: their deployments, dynos and domains, with buttons to change them.
 
 import { el } from "./dom.js";
-import { run, small } from "./control_buttons.js";
+import { runCommand, smallButton } from "./control_buttons.js";
 import { on, state } from "./store.js";
 
 const STATUSES = { pending: "⏸ pending", building: "▶ building", releasing: "▶ releasing", succeeded: "✅ succeeded", failed: "❌ failed" };
@@ -10,43 +10,43 @@ const CERTIFICATES = { pending: "⏸ pending", verifying: "▶ verifying", issue
 
 const list = el("ul", { class: "builds", "aria-label": "Apps at Build.io" });
 
-/** The pane. */
-export const platform = el("section", { id: "platform", "aria-label": "Build.io" }, el("h2", {}, "Build.io"), list);
+/** The panel section with all apps. */
+export const buildioApps = el("section", { id: "buildio-apps", "aria-label": "Build.io" }, el("h2", {}, "Build.io"), list);
 
-function deployment(app) {
-  const one = app.deployment;
-  if (!one) return el("span", {}, "nothing deployed");
-  return el("span", { title: one.error ?? "" }, `v${one.version} ${STATUSES[one.status] ?? one.status}`);
+function renderDeployment(app) {
+  const current = app.deployment;
+  if (!current) return el("span", {}, "nothing deployed");
+  return el("span", { title: current.error ?? "" }, `v${current.version} ${STATUSES[current.status] ?? current.status}`);
 }
 
-function dyno(app, one) {
-  const which = { app: app.name, dyno: one.name };
-  const name = `${app.name} ${one.name}`;
-  const restarts = one.restarts ? ` ×${one.restarts}` : "";
+function renderDyno(app, dyno) {
+  const target = { app: app.name, dyno: dyno.name };
+  const name = `${app.name} ${dyno.name}`;
+  const restarts = dyno.restarts ? ` ×${dyno.restarts}` : "";
   return el("div", { class: "dyno" },
-    el("span", {}, `${one.name} ${STATES[one.state] ?? one.state}${restarts}${one.loops ? " ⏳ loops" : ""}`),
+    el("span", {}, `${dyno.name} ${STATES[dyno.state] ?? dyno.state}${restarts}${dyno.loops ? " ⏳ loops" : ""}`),
     el("span", { class: "actions" },
-      small("Crash", () => run("buildio-crash", which), { "aria-label": `Let ${name} crash` }),
-      one.loops
-        ? small("Steady", () => run("buildio-steady", which), { "aria-label": `Let ${name} stay up` })
-        : small("Loop", () => run("buildio-loop", which), { "aria-label": `Let ${name} crash in a loop` })));
+      smallButton("Crash", () => runCommand("buildio-crash", target), { "aria-label": `Let ${name} crash` }),
+      dyno.loops
+        ? smallButton("Steady", () => runCommand("buildio-steady", target), { "aria-label": `Let ${name} stay up` })
+        : smallButton("Loop", () => runCommand("buildio-loop", target), { "aria-label": `Let ${name} crash in a loop` })));
 }
 
 function show() {
-  list.replaceChildren(...state.platform.map((app) => {
+  list.replaceChildren(...state.buildio_apps.map((app) => {
     const open = app.deployment && !["succeeded", "failed"].includes(app.deployment.status);
     return el("li", {},
       el("span", { class: "name" }, app.name, el("span", { class: "hint" }, ` ${app.deployment?.branch ?? ""}`)),
-      deployment(app),
+      renderDeployment(app),
       app.deployment?.error ? el("p", { class: "hint" }, app.deployment.error) : null,
       el("span", { class: "actions" },
-        small("Deploy", () => run("buildio-deploy", { app: app.name }), { "aria-label": `Deploy ${app.name}` }),
-        small("Deploy badly", () => run("buildio-deploy", { app: app.name, fails: true }), { "aria-label": `Deploy ${app.name} badly` }),
-        small("Deploy, then loop", () => run("buildio-deploy", { app: app.name, loops: true }), { "aria-label": `Deploy ${app.name}, whose dynos then loop` }),
-        open ? small("End", () => run("buildio-end", { app: app.name }), { "aria-label": `End the deployment of ${app.name}` }) : null),
-      app.dynos.map((one) => dyno(app, one)),
+        smallButton("Deploy", () => runCommand("buildio-deploy", { app: app.name }), { "aria-label": `Deploy ${app.name}` }),
+        smallButton("Deploy badly", () => runCommand("buildio-deploy", { app: app.name, fails: true }), { "aria-label": `Deploy ${app.name} badly` }),
+        smallButton("Deploy, then loop", () => runCommand("buildio-deploy", { app: app.name, loops: true }), { "aria-label": `Deploy ${app.name}, whose dynos then loop` }),
+        open ? smallButton("End", () => runCommand("buildio-end", { app: app.name }), { "aria-label": `End the deployment of ${app.name}` }) : null),
+      app.dynos.map((dyno) => renderDyno(app, dyno)),
       app.domains.slice(1).map((one) => el("p", { class: "hint" }, `${one.hostname} ${CERTIFICATES[one.status] ?? one.status}`)));
   }));
 }
 
-on(["platform"], show);
+on(["buildio_apps"], show);

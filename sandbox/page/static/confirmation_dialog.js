@@ -1,10 +1,10 @@
-// The question that a confirm object asks before something is done.
+// The dialog of a confirm object.
 
 import { el } from "./dom.js";
 import { textOf } from "./mrkdwn.js";
 
-/** Ask a confirm object's question; resolves to whether the answer was yes. */
-export function ask(confirm) {
+/** Show the dialog; resolves to true if the user confirms. */
+export function confirmAction(confirm) {
   return new Promise((resolve) => {
     const dialog = el("dialog", { class: "confirm", "aria-label": confirm.title.text, onclose: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } },
       el("form", { method: "dialog" },

@@ -1,19 +1,19 @@
-// Orders that a press of a button gives, and what is said of them.
+// Buttons that send a control command, and the status text below them.
 
 import { el } from "./dom.js";
-import { order } from "./store.js";
+import { sendCommand } from "./store.js";
 
-export const said = el("p", { class: "hint", role: "status" });
+export const statusText = el("p", { class: "hint", role: "status" });
 
-/** Give an order; `words` are said when it is done, and the reason when it can't be. */
-export async function run(name, given, words) {
+/** Send a control command; show `message` when it is done, or the error. */
+export async function runCommand(name, parameters, message) {
   try {
-    await order(name, given);
-    said.textContent = words ?? "";
-  } catch (problem) {
-    said.textContent = problem.message;
+    await sendCommand(name, parameters);
+    statusText.textContent = message ?? "";
+  } catch (error) {
+    statusText.textContent = error.message;
   }
 }
 
-/** A small button. */
-export const small = (text, act, more = {}) => el("button", { type: "button", class: "button small", onclick: act, ...more }, text);
+/** Create a small button. */
+export const smallButton = (text, onclick, properties = {}) => el("button", { type: "button", class: "button small", onclick, ...properties }, text);

@@ -1,6 +1,6 @@
-// Making elements. Text from outside only ever becomes text nodes.
+// Creates elements. External text only becomes text nodes.
 
-/** An element with properties and children; a child that is null, undefined or false is left out. */
+/** Create an element with properties and children; null, undefined and false children are skipped. */
 export function el(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -15,10 +15,10 @@ export function el(name, properties = {}, ...children) {
 }
 
 let lastId = 0;
-/** An id that no other element has. */
+/** Return a unique element id. */
 export const newId = (prefix) => `${prefix}-${++lastId}`;
 
-/** Says something to whoever listens instead of looking. */
-export function announce(words) {
-  document.getElementById("announcer").textContent = words;
+/** Announce a text to screen readers. */
+export function announce(text) {
+  document.getElementById("announcer").textContent = text;
 }

@@ -1,16 +1,16 @@
-// Block Kit's elements. `use(element, given)` is called when somebody presses or chooses; `options(element, typed)` asks
-// the app what an external select offers; `value` is what a field already holds.
+// Block Kit elements. `use(element, value)` is called when the user acts, `options(element, typed)` loads the options of
+// an external select, and `value` is the current value of an input.
 
 import { el, newId } from "./dom.js";
 import { state } from "./store.js";
-import { ask } from "./confirmation_dialog.js";
+import { confirmAction } from "./confirmation_dialog.js";
 
-/** An element of a message, a Home or a modal. */
+/** Render an element of a message, a Home or a modal; null if its type is unknown. */
 export function elementOf(element, { use, options, value, labelled, error }) {
   const make = MAKERS[element.type];
   if (!make) return null;
   const confirmed = async (given) => {
-    if (!element.confirm || (await ask(element.confirm))) return use(element, given);
+    if (!element.confirm || (await confirmAction(element.confirm))) return use(element, given);
     return undefined;
   };
   const described = error ? { "aria-invalid": "true", "aria-describedby": error } : {};
@@ -19,52 +19,52 @@ export function elementOf(element, { use, options, value, labelled, error }) {
 
 function button(element, { use }) {
   const label = element.text.text;
-  const made = el("button", {
+  const node = el("button", {
     class: `button ${element.style ?? ""}`,
     type: "button",
     "aria-label": element.accessibility_label,
     onclick: async () => {
       if (element.url) window.open(element.url, "_blank", "noreferrer");
-      made.classList.add("busy");
-      const answer = await Promise.resolve(use()).catch(() => null);
-      made.classList.remove("busy");
-      made.classList.toggle("failed", answer?.acknowledged_in_seconds === null);
-      made.title = answer?.acknowledged_in_seconds === null ? "The app didn't respond in time." : "";
+      node.classList.add("busy");
+      const result = await Promise.resolve(use()).catch(() => null);
+      node.classList.remove("busy");
+      node.classList.toggle("failed", result?.acknowledged_in_seconds === null);
+      node.title = result?.acknowledged_in_seconds === null ? "The app didn't respond in time." : "";
     },
   }, label, element.url ? el("span", { class: "unseen" }, " (opens a new page)") : null);
-  return made;
+  return node;
 }
 
-const optionOf = (option, chosen) => el("option", { value: option.value, selected: chosen }, option.text.text);
+const optionOf = (option, isSelected) => el("option", { value: option.value, selected: isSelected }, option.text.text);
 
 function staticSelect(element, { use, value, common }) {
-  const several = element.type.startsWith("multi_");
-  const held = several ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
+  const multiple = element.type.startsWith("multi_");
+  const selected = multiple ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
   const groups = element.option_groups ?? [{ options: element.options }];
   return el("select", {
     ...common,
-    multiple: several,
+    multiple,
     "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Choose",
-    onchange: (event) => use(several ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
+    onchange: (event) => use(multiple ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
   },
-  several ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose an option"),
+  multiple ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose an option"),
   groups.map((group) => {
-    const made = group.options.map((option) => optionOf(option, held.includes(option.value)));
-    return group.label ? el("optgroup", { label: group.label.text }, made) : made;
+    const node = group.options.map((option) => optionOf(option, selected.includes(option.value)));
+    return group.label ? el("optgroup", { label: group.label.text }, node) : node;
   }));
 }
 
-/** A field to type into, with what the app offers for it below. */
+/** Render a combobox whose options the app supplies. */
 function externalSelect(element, { use, options, value, common }) {
   const list = newId("options");
-  const several = element.type.startsWith("multi_");
-  const held = several ? [...(value ?? element.initial_options ?? [])] : value ?? element.initial_option;
+  const multiple = element.type.startsWith("multi_");
+  const selected = multiple ? [...(value ?? element.initial_options ?? [])] : value ?? element.initial_option;
   const input = el("input", {
     ...common,
     type: "text",
     role: "combobox",
     autocomplete: "off",
-    value: several ? "" : held?.text?.text ?? "",
+    value: multiple ? "" : selected?.text?.text ?? "",
     placeholder: element.placeholder?.text ?? "Type to search",
     "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Type to search",
     "aria-expanded": "false",
@@ -73,34 +73,34 @@ function externalSelect(element, { use, options, value, common }) {
   });
   const found = el("ul", { id: list, role: "listbox", hidden: true });
   const chips = el("span", { class: "chips" });
-  const show = () => chips.replaceChildren(...(several ? held : []).map((one) => el("button", {
+  const show = () => chips.replaceChildren(...(multiple ? selected : []).map((one) => el("button", {
     class: "chip", type: "button", "aria-label": `Remove ${one.text.text}`, onclick: () => drop(one),
   }, one.text.text, el("span", { "aria-hidden": "true" }, " ✕"))));
   const drop = (one) => {
-    held.splice(held.indexOf(one), 1);
+    selected.splice(selected.indexOf(one), 1);
     show();
     input.focus();
-    use(held);
+    use(selected);
   };
-  let asked = 0;
+  let lastRequest = 0;
   let offered = [];
   let timer;
   const close = () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); };
   const choose = (option) => {
-    clearTimeout(timer); // what was typed was chosen: there is nothing left to look for
-    asked += 1;
-    if (several) held.push(option);
-    input.value = several ? "" : option.text.text;
+    clearTimeout(timer); // a selection makes a pending search unnecessary
+    lastRequest += 1;
+    if (multiple) selected.push(option);
+    input.value = multiple ? "" : option.text.text;
     show();
     close();
-    use(several ? held : option);
+    use(multiple ? selected : option);
   };
   const search = async () => {
-    const mine = ++asked;
-    const answered = await options(element, input.value);
-    if (mine !== asked) return;
+    const request = ++lastRequest;
+    const loaded = await options(element, input.value);
+    if (request !== lastRequest) return;
     offered = [];
-    const groups = answered[0]?.options ? answered : [{ options: answered }];
+    const groups = loaded[0]?.options ? loaded : [{ options: loaded }];
     found.replaceChildren(...groups.flatMap((group) => [
       ...(group.label ? [el("li", { class: "group", role: "presentation" }, group.label.text)] : []),
       ...group.options.map((option) => {
@@ -109,7 +109,7 @@ function externalSelect(element, { use, options, value, common }) {
           role: "option", id: `${list}-${offered.length}`, onpointerdown: (event) => { event.preventDefault(); choose(option); },
         }, option.text.text);
       }),
-    ]), ...(answered.length ? [] : [el("li", { class: "none" }, "No results")]));
+    ]), ...(loaded.length ? [] : [el("li", { class: "none" }, "No results")]));
     found.hidden = false;
     input.setAttribute("aria-expanded", "true");
   };
@@ -136,22 +136,22 @@ function externalSelect(element, { use, options, value, common }) {
   return el("span", { class: "combobox" }, chips, input, found);
 }
 
-function placeSelect(element, { use, value, common }) {
+function userOrChannelSelect(element, { use, value, common }) {
   const people = element.type.includes("users");
   const places = people
     ? state.people.map((one) => [one.id, one.real_name])
     : state.channels.filter((one) => one.kind !== "im").map((one) => [one.id, `#${one.name}`]);
-  const several = element.type.startsWith("multi_");
+  const multiple = element.type.startsWith("multi_");
   const first = element.initial_user ?? element.initial_channel ?? element.initial_conversation;
-  const held = several ? value ?? element.initial_users ?? element.initial_channels ?? element.initial_conversations ?? [] : [value ?? first];
+  const selected = multiple ? value ?? element.initial_users ?? element.initial_channels ?? element.initial_conversations ?? [] : [value ?? first];
   return el("select", {
     ...common,
-    multiple: several,
+    multiple,
     "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Choose",
-    onchange: (event) => use(several ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
+    onchange: (event) => use(multiple ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
   },
-  several ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose"),
-  places.map(([id, name]) => el("option", { value: id, selected: held.includes(id) }, name)));
+  multiple ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose"),
+  places.map(([id, name]) => el("option", { value: id, selected: selected.includes(id) }, name)));
 }
 
 function overflow(element, { use }) {
@@ -167,16 +167,16 @@ function overflow(element, { use }) {
     }, option.text.text))));
 }
 
-function choices(element, { use, value, common }) {
-  const several = element.type === "checkboxes";
+function choiceInput(element, { use, value, common }) {
+  const multiple = element.type === "checkboxes";
   const name = newId("choice");
-  const held = several ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
-  const group = el("div", { class: "choices", role: several ? "group" : "radiogroup", ...common });
+  const selected = multiple ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
+  const group = el("div", { class: "choices", role: multiple ? "group" : "radiogroup", ...common });
   group.append(...element.options.map((option) => {
     const id = newId("option");
     const input = el("input", {
-      type: several ? "checkbox" : "radio", id, name, value: option.value, checked: held.includes(option.value),
-      onchange: () => use(several ? [...group.querySelectorAll("input:checked")].map((one) => one.value) : option.value),
+      type: multiple ? "checkbox" : "radio", id, name, value: option.value, checked: selected.includes(option.value),
+      onchange: () => use(multiple ? [...group.querySelectorAll("input:checked")].map((one) => one.value) : option.value),
     });
     const description = option.description && el("span", { class: "hint" }, option.description.text);
     return el("div", { class: "choice" }, input, el("label", { htmlFor: id }, option.text.text, description ? el("br") : null, description));
@@ -190,10 +190,10 @@ const PICKERS = {
   datetimepicker: ["datetime-local", "initial_date_time", "Choose a date and a time"],
 };
 
-function picker(element, { use, value, common }) {
+function dateTimePicker(element, { use, value, common }) {
   const [type, initial, name] = PICKERS[element.type];
-  const held = value ?? element[initial];
-  const shown = type === "datetime-local" && held ? new Date(held * 1000).toISOString().slice(0, 16) : held ?? "";
+  const selected = value ?? element[initial];
+  const shown = type === "datetime-local" && selected ? new Date(selected * 1000).toISOString().slice(0, 16) : selected ?? "";
   return el("input", {
     ...common, type, value: shown,
     "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? name,
@@ -227,17 +227,17 @@ const MAKERS = {
   multi_static_select: staticSelect,
   external_select: externalSelect,
   multi_external_select: externalSelect,
-  users_select: placeSelect,
-  multi_users_select: placeSelect,
-  channels_select: placeSelect,
-  multi_channels_select: placeSelect,
-  conversations_select: placeSelect,
-  multi_conversations_select: placeSelect,
-  checkboxes: choices,
-  radio_buttons: choices,
-  datepicker: picker,
-  timepicker: picker,
-  datetimepicker: picker,
+  users_select: userOrChannelSelect,
+  multi_users_select: userOrChannelSelect,
+  channels_select: userOrChannelSelect,
+  multi_channels_select: userOrChannelSelect,
+  conversations_select: userOrChannelSelect,
+  multi_conversations_select: userOrChannelSelect,
+  checkboxes: choiceInput,
+  radio_buttons: choiceInput,
+  datepicker: dateTimePicker,
+  timepicker: dateTimePicker,
+  datetimepicker: dateTimePicker,
   plain_text_input: textInput,
   email_text_input: textInput,
   url_text_input: textInput,

@@ -1,63 +1,63 @@
-// The conversation: a channel's messages, a thread's, or the app's Home.
+// The conversation: messages of a channel or thread, or the app's Home.
 
 import { blocksOf, nameOf } from "./blocks.js";
 import { announce, el } from "./dom.js";
 import { mrkdwn, unknown } from "./mrkdwn.js";
-import { changed, channel, go, on, order, person, state, visible } from "./store.js";
+import { changed, channel, go, on, sendCommand, person, state, visible } from "./store.js";
 
-const FIRST_SHOWN = 60;
+const PAGE_SIZE = 60;
 let more = 0;
-let drawn = new Map(); // ts → { key, element }
-let placeDrawn = "";
+let rendered = new Map(); // ts → { key, element }
+let renderedView = "";
 
 const root = () => document.getElementById("conversation");
 
 function show() {
   if (!state.manifest || !channel()) return;
-  const place = `${state.person} ${state.channel} ${state.thread} ${state.home}`;
-  const arrived = place !== placeDrawn;
-  if (arrived) {
-    placeDrawn = place;
+  const view = `${state.person} ${state.channel} ${state.thread} ${state.home}`;
+  const isNewView = view !== renderedView;
+  if (isNewView) {
+    renderedView = view;
     more = 0;
-    drawn = new Map();
+    rendered = new Map();
     root().replaceChildren();
   }
-  heading();
-  if (state.home) home();
-  else messages(arrived);
+  renderHeading();
+  if (state.home) renderHome();
+  else renderMessages(isNewView);
 }
 
-function heading() {
+function renderHeading() {
   const here = channel();
   const who = here.im_with ? state.bot.name : `${here.kind === "group" ? "🔒" : "#"} ${here.name}`;
   const title = state.home ? `${state.bot.name} · Home` : state.thread ? `Thread in ${who}` : who;
   const tabs = here.im_with && state.manifest.features.app_home?.home_tab_enabled
     ? el("div", { class: "tabs" },
-      el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => { go(here.id); order("home", { tab: "messages" }); } }, "Messages"),
-      el("button", { type: "button", "aria-pressed": String(state.home), onclick: () => { go(here.id, { home: true }); order("home"); } }, "Home"))
+      el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => { go(here.id); sendCommand("home", { tab: "messages" }); } }, "Messages"),
+      el("button", { type: "button", "aria-pressed": String(state.home), onclick: () => { go(here.id, { home: true }); sendCommand("home"); } }, "Home"))
     : null;
   document.getElementById("heading").replaceChildren(
     state.thread ? el("button", { type: "button", class: "icon", "aria-label": "Back to the channel", onclick: () => go(here.id) }, "←") : "",
     el("h1", {}, title),
-    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, `${state.bot.name} is not in this channel; to mention it here: /invite @${state.bot.name}`),
+    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, `${state.bot.name} is not in this channel. To mention it: /invite @${state.bot.name}`),
     tabs ?? "",
     el("button", { type: "button", class: "icon panel-button", "aria-label": "Behind the scenes", onclick: () => document.body.toggleAttribute("data-panel") }, "⚙"));
 }
 
-function home() {
+function renderHome() {
   const view = state.homes[state.person];
   const context = {
-    use: (block, element, given) => order("use", { element: nameOf(element), block_id: block.block_id, given }),
-    // Behind a dialog nobody searches.
-    options: (block, element, typed) => (state.views[state.person]?.length ? [] : order("options", { element: nameOf(element), block_id: block.block_id, typed })),
+    use: (block, element, given) => sendCommand("use", { element: nameOf(element), block_id: block.block_id, given }),
+    // No searches behind an open modal.
+    options: (block, element, typed) => (state.views[state.person]?.length ? [] : sendCommand("options", { element: nameOf(element), block_id: block.block_id, typed })),
     fill: () => {},
   };
   root().replaceChildren(view ? el("div", { class: "home" }, blocksOf(view.blocks, context)) : el("p", { class: "hint" }, "The app has not published its Home yet."));
 }
 
-function messages(arrived) {
+function renderMessages(isNewView) {
   const list = root();
-  const atEnd = arrived || list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const atEnd = isNewView || list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   const all = [...(state.posts.get(state.channel)?.values() ?? [])].filter(visible);
   const replies = new Map();
   for (const post of all) {
@@ -66,19 +66,19 @@ function messages(arrived) {
   const here = all.filter((post) => (state.thread
     ? post.ts === state.thread || post.thread_ts === state.thread
     : !post.thread_ts || post.thread_ts === post.ts || post.broadcast));
-  const shown = here.slice(-(FIRST_SHOWN + more));
+  const shown = here.slice(-(PAGE_SIZE + more));
   const next = new Map();
   const nodes = shown.map((post) => {
     const key = JSON.stringify([post, replies.get(post.ts)]);
-    const known = drawn.get(post.ts);
-    const element = known?.key === key ? known.element : message(post, replies.get(post.ts) ?? 0);
-    if (!arrived && known?.key !== key && post.by_bot) announce(`${state.bot.name}: ${post.text}`);
+    const known = rendered.get(post.ts);
+    const element = known?.key === key ? known.element : renderMessage(post, replies.get(post.ts) ?? 0);
+    if (!isNewView && known?.key !== key && post.by_bot) announce(`${state.bot.name}: ${post.text}`);
     next.set(post.ts, { key, element });
     return element;
   });
-  drawn = next;
+  rendered = next;
   const earlier = here.length > shown.length
-    ? [el("button", { type: "button", class: "earlier", onclick: () => { more += FIRST_SHOWN; changed("posts"); } }, "Earlier messages")]
+    ? [el("button", { type: "button", class: "earlier", onclick: () => { more += PAGE_SIZE; changed("posts"); } }, "Earlier messages")]
     : [];
   replace(list, [...earlier, ...nodes]);
   if (!nodes.length) list.replaceChildren(el("p", { class: "hint empty" }, "Nothing here yet. Type / to see what the app can do."));
@@ -89,18 +89,18 @@ function messages(arrived) {
 function replace(list, children) {
   const wanted = new Set(children);
   for (const child of [...list.children]) if (!wanted.has(child)) child.remove();
-  children.forEach((child, place) => {
-    if (list.children[place] !== child) list.insertBefore(child, list.children[place] ?? null);
+  children.forEach((child, index) => {
+    if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
   });
 }
 
-function message(post, replies) {
+function renderMessage(post, replies) {
   const who = post.by_bot ? { real_name: state.bot.name } : person(post.user) ?? { real_name: "Slackbot" };
   const at = new Date(Number(post.ts.split(".")[0]) * 1000);
   const context = {
-    use: (block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(element), block_id: block.block_id, given }),
-    options: (block, element, typed) => order("options", { channel: post.channel, ts: post.ts, element: nameOf(element), block_id: block.block_id, typed }),
-    fill: (block, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(block.element), block_id: block.block_id, given }),
+    use: (block, element, given) => sendCommand("click", { channel: post.channel, ts: post.ts, button: nameOf(element), block_id: block.block_id, given }),
+    options: (block, element, typed) => sendCommand("options", { channel: post.channel, ts: post.ts, element: nameOf(element), block_id: block.block_id, typed }),
+    fill: (block, given) => sendCommand("click", { channel: post.channel, ts: post.ts, button: nameOf(block.element), block_id: block.block_id, given }),
   };
   const replied = post.broadcast && !state.thread;
   return el("article", { class: `message${post.only_for ? " ephemeral" : ""}`, "data-ts": post.ts, "aria-label": `${who.real_name}: ${post.text.slice(0, 120)}` },
@@ -114,15 +114,15 @@ function message(post, replies) {
         post.edited ? el("span", { class: "hint" }, "(edited)") : null),
       replied ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.thread_ts }) }, "replied to a thread") : null,
       post.blocks.length ? el("div", { class: "blocks" }, blocksOf(post.blocks, context)) : post.text ? el("div", { class: "block" }, mrkdwn(post.text)) : null,
-      (post.attachments ?? []).map((one) => attachment(one, context)),
-      (post.files ?? []).map(fileOf),
+      (post.attachments ?? []).map((one) => renderAttachment(one, context)),
+      (post.files ?? []).map(renderFile),
       post.pinned ? el("p", { class: "hint" }, "📌 Pinned") : null,
-      reactions(post),
+      renderReactions(post),
       replies ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.ts }) }, `${replies} ${replies === 1 ? "reply" : "replies"}`) : null),
-    tools(post));
+    messageActions(post));
 }
 
-function reactions(post) {
+function renderReactions(post) {
   const all = Object.entries(post.reactions ?? {});
   if (!all.length) return null;
   return el("div", { class: "reactions", role: "group", "aria-label": "Reactions" }, all.map(([name, users]) => el("button", {
@@ -132,16 +132,16 @@ function reactions(post) {
   }, state.emoji[name] ?? `:${name}:`, ` ${users.length}`)));
 }
 
-const react = (post, emoji) => order("react", { channel: post.channel, ts: post.ts, emoji });
+const react = (post, emoji) => sendCommand("react", { channel: post.channel, ts: post.ts, emoji });
 
-function fileOf(file) {
+function renderFile(file) {
   if (file.mimetype.startsWith("image/")) return el("figure", {}, el("figcaption", {}, file.title), el("img", { src: file.url_private, alt: file.alt_txt || file.title }));
   return el("figure", { class: "file" },
     el("figcaption", {}, el("a", { href: file.url_private, target: "_blank", rel: "noreferrer" }, `📄 ${file.title}`), el("span", { class: "hint" }, ` ${file.pretty_type}`)),
     file.preview ? el("pre", {}, file.preview) : null);
 }
 
-function attachment(one, context) {
+function renderAttachment(one, context) {
   const known = one.blocks?.length || one.text || one.title || one.fallback || one.image_url;
   return el("div", { class: "attachment", style: one.color ? `--bar: ${/^#?[0-9a-f]{3,6}$/i.test(one.color) ? `#${one.color.replace("#", "")}` : COLOURS[one.color] ?? "var(--line)"}` : undefined },
     one.pretext ? el("p", {}, mrkdwn(one.pretext)) : null,
@@ -156,13 +156,13 @@ function attachment(one, context) {
 
 const COLOURS = { good: "#2eb67d", warning: "#ecb22e", danger: "#e01e5a" };
 
-function tools(post) {
+function messageActions(post) {
   const shortcuts = (state.manifest.features.shortcuts ?? []).filter((one) => one.type === "message");
   if (post.only_for) return null;
   return el("div", { class: "tools" },
     el("button", { type: "button", class: "icon", "aria-label": "Reply in thread", onclick: () => go(post.channel, { thread: post.thread_ts ?? post.ts }) }, "↩"),
     el("button", { type: "button", class: "icon", "aria-label": "React with 👀", title: "React with 👀", onclick: () => react(post, "eyes") }, "👀"),
-    shortcuts.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => order("shortcut", { callback_id: one.callback_id, channel: post.channel, ts: post.ts }) }, one.name)));
+    shortcuts.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => sendCommand("shortcut", { callback_id: one.callback_id, channel: post.channel, ts: post.ts }) }, one.name)));
 }
 
 on(["posts", "place", "person", "channels", "manifest", "people", "homes"], show);

@@ -1,27 +1,27 @@
-// Workflow Builder's part: the app's steps, run with what is filled in, and what came of each.
+// Workflow steps of the app: a form to run one, and the results.
 
 import { el } from "./dom.js";
-import { on, order, state } from "./store.js";
+import { on, sendCommand, state } from "./store.js";
 
-const choice = el("select", { "aria-label": "Step", onchange: () => fields() });
+const choice = el("select", { "aria-label": "Step", onchange: () => renderFields() });
 const form = el("div", {});
-const runs = el("ol", { class: "entries", reversed: true, "aria-label": "Runs of steps" });
+const runs = el("ol", { class: "entries", reversed: true, "aria-label": "Step runs" });
 const problem = el("p", { class: "error", role: "alert" });
 
 export const steps = el("div", { id: "steps" },
-  el("p", { class: "hint" }, "A workflow comes to one of the app's steps:"),
+  el("p", { class: "hint" }, "Run one of the app's workflow steps:"),
   choice, form, problem,
-  el("button", { type: "button", class: "button small", onclick: run }, "Run the step"), runs);
+  el("button", { type: "button", class: "button small", onclick: runStep }, "Run step"), runs);
 
 const functions = () => state.manifest?.functions ?? {};
 
-function show() {
+function renderSteps() {
   if (choice.childElementCount) return;
   choice.replaceChildren(...Object.entries(functions()).map(([name, one]) => el("option", { value: name }, one.title)));
-  fields();
+  renderFields();
 }
 
-/** The step's inputs: a manifest has them in `properties` beside `required`, or each with its own `is_required`. */
+/** Return the step's inputs: a manifest has them in `properties` beside `required`, or each with its own `is_required`. */
 function parameters() {
   const declared = functions()[choice.value]?.input_parameters ?? {};
   const nested = declared.properties && typeof declared.properties.type !== "string";
@@ -29,7 +29,7 @@ function parameters() {
     .map(([name, one]) => [name, one, nested ? (declared.required ?? []).includes(name) : one.is_required]);
 }
 
-function fields() {
+function renderFields() {
   form.replaceChildren(...parameters().map(([name, one, required]) => el("label", { class: "row" },
     el("span", {}, one.title ?? name, required ? "" : el("span", { class: "hint" }, " (optional)")),
     one.type.endsWith("user_id")
@@ -37,24 +37,24 @@ function fields() {
       : el(name === "variables" ? "textarea" : "input", { name, title: one.description, "data-type": one.type }))));
 }
 
-async function run() {
+async function runStep() {
   problem.textContent = "";
   const inputs = {};
   for (const field of form.querySelectorAll("[name]")) {
     if (field.value) inputs[field.name] = field.dataset.type === "integer" ? Number(field.value) : field.value;
   }
   try {
-    await order("step", { function: choice.value, inputs });
+    await sendCommand("step", { function: choice.value, inputs });
   } catch (error) {
     problem.textContent = error.message;
   }
 }
 
-function showRuns() {
+function renderRuns() {
   runs.replaceChildren(...[...(state.runs ?? [])].reverse().map((one) => el("li", {}, el("details", { open: true },
     el("summary", {}, el("strong", {}, functions()[one.function]?.title ?? one.function), ` ${one.status}`),
     el("pre", {}, one.error ?? JSON.stringify(one.outputs ?? one.inputs, null, 2))))));
 }
 
-on(["manifest", "people"], show);
-on(["runs"], showRuns);
+on(["manifest", "people"], renderSteps);
+on(["runs"], renderRuns);

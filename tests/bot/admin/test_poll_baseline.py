@@ -52,7 +52,7 @@ async def test_the_newest_builds_and_all_that_run_are_the_beginning_in_two_lists
     bitrise: BitriseSimulator,
 ) -> None:
     apps, first, last = some_builds(bitrise)
-    held = bitrise.hold(bitrise.android, 12)
+    held = bitrise.add_build_request(bitrise.android, 12)
     found = await read_baseline(settings(bitrise), apps)
     android, ios = (found.builds[app.slug] for app in apps)
     assert {build.slug for build in android.builds if not build.ended} == {first, last}

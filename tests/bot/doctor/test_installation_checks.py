@@ -85,8 +85,8 @@ async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None
     assert findings["Who may install"].result == "anyone who finds the page"
     findings = await found(harness, buildbell_secret_key="another-key-that-is-long-enough-too")
     assert "can't be decrypted" in findings["Installed in Twin (T0TWIN)"].result
-    harness.slack.installations.by_id(TWIN).scopes -= {"commands"}
-    harness.slack.installations.remove(harness.slack.installations.by_id("T0SANDBOX"))
+    harness.slack.installations.get(TWIN).scopes -= {"commands"}
+    harness.slack.installations.remove(harness.slack.installations.get("T0SANDBOX"))
     findings = await found(harness)
     assert findings["Installed in Twin (T0TWIN)"].result == "missing commands"
     assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].result

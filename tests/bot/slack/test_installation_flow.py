@@ -12,8 +12,8 @@ import pytest
 
 from bot.slack.installation_flow import COOKIE
 from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN
-from sandbox.slack.workspace import TEAM
 from storage.installations import MOST_TAKEN
 from tests.sandbox.slack.installation_requests import REDIRECT_URL
 from tests.support.multi_workspace_harness import (
@@ -91,7 +91,7 @@ def heading(page: str) -> str:
 
 async def test_somebody_installs_the_app_and_is_told_what_to_do_next(harness: MultiWorkspaceHarness) -> None:
     with pytest.raises(InvalidInteraction):
-        await harness.twin.people.command("anna", "builds", "/bitrise help")
+        await harness.twin.users.command("anna", "builds", "/bitrise help")
     status, page = await harness.install(TWIN)
     assert (status, heading(page)) == (200, "Buildbell is installed in Twin")
     assert "/bitrise connect" in page

@@ -33,10 +33,10 @@ async def org_installation(tmp_path: Path) -> AsyncIterator[OrgInstallation]:
 async def test_the_first_word_from_a_workspace_may_be_an_event_that_names_it_only_outside(
     org_installation: OrgInstallation,
 ) -> None:
-    org_installation.west.people.invite("builds")
-    org_installation.west.people.say("ben", "builds", "@buildbell help")
+    org_installation.west.users.invite("builds")
+    org_installation.west.users.say("ben", "builds", "@buildbell help")
     await org_installation.west.wait_for_message("What you can type", person=None)
-    org_installation.east.people.open_home("anna")
+    org_installation.east.users.open_home("anna")
     await home(org_installation.east, "[Subscribe…]")
     assert said_by_bot(org_installation.east) == []
     kept = ("audit_chains", "audit_register", "deliveries", "workspaces")
@@ -51,14 +51,14 @@ async def test_a_modal_that_names_no_workspace_works_for_the_one_that_it_was_ope
         (org_installation.west, org_installation.east),
         (org_installation.east, org_installation.west),
     ):
-        place.people.open_home("anna")
+        place.users.open_home("anna")
         await home(place, "[Subscribe…]")
-        await place.people.set_value("anna", "Subscribe…")
+        await place.users.set_value("anna", "Subscribe…")
         await place.slack.wait_for_modal("anna", "But not branches")
-        app = (await place.people.options("anna", "pick_app", "andr"))[0]
-        await place.people.set_value("anna", "pick_app", app)
+        app = (await place.users.options("anna", "pick_app", "andr"))[0]
+        await place.users.set_value("anna", "pick_app", app)
         before = said_by_bot(other)
-        await place.people.submit("anna", {"app": app, "channel": "C0RANDOM"})
+        await place.users.submit("anna", {"app": app, "channel": "C0RANDOM"})
         await place.wait_for_message("anna subscribed this channel", channel="random")
         await home(place, "every build's end in Sample Android", "in #random")
         assert said_by_bot(other) == before
@@ -77,15 +77,15 @@ async def test_its_workspaces_have_nothing_in_common(org_installation: OrgInstal
         org_installation.town.bitrise.start_build(org_installation.town.bitrise.android), "error"
     )
     card = await org_installation.east.wait_for_message("is broken", person=None)
-    await org_installation.east.people.click("ben", card, "I'm on it")
+    await org_installation.east.users.click("ben", card, "I'm on it")
     await says(org_installation.east, card, "@ben is on it")
     assert not org_installation.west.messages_with("is broken")
 
 
 async def test_each_call_names_the_workspace(org_installation: OrgInstallation) -> None:
-    org_installation.west.people.open_home("anna")
+    org_installation.west.users.open_home("anna")
     await home(org_installation.west, "[Subscribe…]")  # users.conversations is refused without it
-    org_installation.west.people.say("anna", "D0ANNA", "help")
+    org_installation.west.users.say("anna", "D0ANNA", "help")
     await org_installation.west.wait_for_message("What you can type", channel="D0ANNA")
     asked = [
         *org_installation.town.calls("users.conversations"),
@@ -94,7 +94,7 @@ async def test_each_call_names_the_workspace(org_installation: OrgInstallation) 
     assert {one["request"].get("team_id") for one in asked} == {"T0WEST"}
     # A workspace's own token names none.
     await org_installation.town.install()
-    org_installation.town.people.say("anna", "D0ANNA", "help")
+    org_installation.town.users.say("anna", "D0ANNA", "help")
     await org_installation.town.wait_for_message("What you can type", channel="D0ANNA")
     assert "team_id" not in org_installation.town.calls("chat.postMessage")[-1]["request"]
 

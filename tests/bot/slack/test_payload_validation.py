@@ -63,7 +63,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 
 async def post(harness: BotHarness, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
-    headers = harness.slack.delivery.signed(body) | {"Content-Type": kind}
+    headers = harness.slack.delivery.sign(body) | {"Content-Type": kind}
     url = f"http://127.0.0.1:{harness.bot.port}/slack/events"
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
         return answer.status

@@ -14,7 +14,7 @@ from slack_sdk.oauth.installation_store.models.bot import Bot
 from bot.slack.http_session import create_slack_session
 from bot.slack.token_rotation import REFRESH_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.workspace import TEAM
+from sandbox.slack.models import TEAM
 from services.accounts.single_flight import FIRST_PAUSE
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
@@ -67,13 +67,13 @@ async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     for person in ("anna", "ben"):
         for _ in range(4):
-            harness.people.open_home(person)
+            harness.users.open_home(person)
     await harness.wait_for_commands("home", 8)
     assert len(exchanges(harness)) == 1
-    harness.people.say("anna", "D0ANNA", "help")
+    harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(harness)) == 1
-    harness.twin.people.say("anna", "D0ANNA", "help")
+    harness.twin.users.say("anna", "D0ANNA", "help")
     await harness.twin.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(harness)) == 2
 
@@ -84,12 +84,12 @@ async def test_a_token_that_ended_while_the_bot_was_down_is_exchanged_when_it_is
     await harness.stop_bot()
     hours.passed += timedelta(days=3)
     await harness.start_bot()
-    harness.people.say("anna", "D0ANNA", "help")
+    harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(harness)) == 1
     await harness.stop_bot()
     await harness.start_bot()
-    harness.people.say("anna", "D0ANNA", "apps")
+    harness.users.say("anna", "D0ANNA", "apps")
     await harness.wait_for_message("3 apps", channel="D0ANNA")
     assert len(exchanges(harness)) == 1
 
@@ -101,7 +101,7 @@ async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
     harness.slack.fault("oauth.v2.access", "error", words="internal_error")
     for number in range(1, 6):
         # Meanwhile the token goes on.
-        harness.people.say("anna", "D0ANNA", "help")
+        harness.users.say("anna", "D0ANNA", "help")
         await harness.wait_for_commands("message", number)
     assert len(exchanges(harness)) == 1
     assert len(harness.messages_with("What you can type", "D0ANNA")) == 5
@@ -112,11 +112,11 @@ async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
     hours.passed += FIRST_PAUSE
     harness.slack.fault("oauth.v2.access", "dropped", times=1)
     for number in range(6, 9):
-        harness.people.say("anna", "D0ANNA", "help")
+        harness.users.say("anna", "D0ANNA", "help")
         await harness.wait_for_commands("message", number)
     assert len(exchanges(harness)) == 2
     hours.passed += FIRST_PAUSE * 2
-    harness.people.say("anna", "D0ANNA", "help")
+    harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_commands("message", 9)
     assert len(exchanges(harness)) == 3
     assert logged("installation.exchanged", capfd) == 1
@@ -152,11 +152,11 @@ async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(
 ) -> None:
     hours.passed += TO_THE_END + timedelta(minutes=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
-    harness.people.say("anna", "D0ANNA", "help")
+    harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_until(lambda: bool(exchanges(harness)))
     await harness.stop_bot()  # which drains
     await harness.start_bot()
-    harness.people.say("anna", "D0ANNA", "apps")
+    harness.users.say("anna", "D0ANNA", "apps")
     await harness.wait_for_message("3 apps", channel="D0ANNA")
     assert len(exchanges(harness)) == 1
 
@@ -170,7 +170,7 @@ async def test_two_workspaces_of_one_organisation_share_its_exchange(
         hours.passed += TO_THE_END + timedelta(minutes=1)
         town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
         for place in (east, west):
-            place.people.say("anna", "D0ANNA", "help")
+            place.users.say("anna", "D0ANNA", "help")
         for place in (east, west):
             await place.wait_for_message("What you can type", channel="D0ANNA")
         assert len(exchanges(town)) == 1
@@ -182,11 +182,11 @@ async def test_an_app_that_is_taken_out_while_its_token_is_exchanged_stays_out(
 ) -> None:
     hours.passed += TO_THE_END - timedelta(hours=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
-    harness.people.say("anna", "D0ANNA", "help")
+    harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_until(lambda: bool(exchanges(harness)))
     harness.slack.uninstall(TEAM)
     await harness.wait_for_commands("app_uninstalled")
-    await harness.wait_until(lambda: exchanges(harness)[0]["answer"] is not None)
+    await harness.wait_until(lambda: exchanges(harness)[0]["response"] is not None)
     await harness.stop_bot()
     assert harness.count_rows_with(TEAM) == {}
     assert harness.count_rows_with(TWIN) == {"installations": 1}

@@ -73,7 +73,7 @@ async def post(
     else:
         body = urlencode({"payload": json.dumps(payload)}) if form else json.dumps(payload)
     kind = "application/x-www-form-urlencoded" if form or "command" in payload else "application/json"
-    headers = harness.slack.delivery.signed(body) | {"Content-Type": kind}
+    headers = harness.slack.delivery.sign(body) | {"Content-Type": kind}
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"http://127.0.0.1:{port}/slack/events", data=body, headers=headers) as answer,
@@ -95,7 +95,7 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
         assert status == 200
         assert "still connecting to Slack" in json.loads(body)["errors"]["reason"]
         assert await post(harness, bot.port, PRESS, form=True) == (503, "")
-        mentioned = mention(harness.people.say("anna", "builds", "Buildbell, help!").ts)
+        mentioned = mention(harness.users.say("anna", "builds", "Buildbell, help!").ts)
         assert await post(harness, bot.port, mentioned) == (503, "")
         # Slack's own test of the address needs nothing of the Web API.
         status, body = await post(harness, bot.port, CHALLENGE)

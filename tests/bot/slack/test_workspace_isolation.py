@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.slack.models import Post
 from sandbox.slack.transcript import home_text
-from sandbox.slack.workspace import Post
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.multi_workspace_harness import TWIN, MultiWorkspaceHarness, multi_workspace_harness
 
@@ -40,7 +40,7 @@ async def says(place: WorkspaceHarness, post: Post, text: str) -> None:
 async def home(place: WorkspaceHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
     def look() -> str | None:
         shown = place.slack.workspace.homes.get(person)
-        said = home_text(shown, place.slack.workspace.names) if shown else ""
+        said = home_text(shown, place.slack.workspace.mention_names) if shown else ""
         return (
             said
             if shown and all(one in said for one in texts) and (not without or without not in said)
@@ -66,24 +66,24 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(
     harness.bitrise.finish(build, "error")
     for place, other in ((harness, harness.twin), (harness.twin, harness)):
         before = said_by_bot(other)
-        place.people.invite("builds")
+        place.users.invite("builds")
         card = await place.ask("/bitrise build android #1", "#1 failed")
         await place.press(card, "Rebuild", "anna started Sample Android")
-        await place.people.click("anna", card, "Log")
+        await place.users.click("anna", card, "Log")
         await place.wait_for_message("The end of", after=card)
-        await place.people.shortcut("ben", "find_build")
+        await place.users.shortcut("ben", "find_build")
         await place.slack.wait_for_modal("ben", "Find a build")
-        await place.people.submit(
-            "ben", {"app": (await place.people.options("ben", "pick_app", "andr"))[0], "words": "#1"}
+        await place.users.submit(
+            "ben", {"app": (await place.users.options("ben", "pick_app", "andr"))[0], "words": "#1"}
         )
         await place.slack.wait_for_modal("ben", "#1 failed")
-        place.people.say("ben", "builds", "@buildbell build android #1")
+        place.users.say("ben", "builds", "@buildbell build android #1")
         await place.wait_for_message("#1 failed", person=None)
-        place.people.say("ben", "D0BEN", "build android #1")
+        place.users.say("ben", "D0BEN", "build android #1")
         await place.wait_for_message("#1 failed", person="ben", channel="D0BEN")
-        place.people.open_home("anna")
+        place.users.open_home("anna")
         await home(place, "[Subscribe…]")
-        linked = place.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}")
+        linked = place.users.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}")
         await says(place, linked, "#1 failed")
         assert said_by_bot(other) == before
 
@@ -91,9 +91,9 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(
 async def test_each_workspace_is_asked_with_its_own_token(harness: MultiWorkspaceHarness) -> None:
     for place in (harness, harness.twin):
         post = await place.ask("/bitrise apps", "3 apps")
-        assert post.as_slack_sends_it()["team"] == place.slack.workspace.team
-        direct = place.slack.workspace.channel("D0ANNA")
-        place.people.say("anna", "D0ANNA", "help")
+        assert post.to_json()["team"] == place.slack.workspace.team
+        direct = place.slack.workspace.find_channel("D0ANNA")
+        place.users.say("anna", "D0ANNA", "help")
         answer = await place.wait_for_message("What you can type", channel="D0ANNA")
         assert answer in direct.posts
         assert answer.user == place.slack.workspace.bot_user
@@ -130,7 +130,7 @@ async def test_subscriptions_of_the_other_one_can_not_be_reached_by_their_number
     assert "Sample Android" not in harness.twin.message_text(nothing)
     # A button of the one, pressed in the other: as Slack would never send it.
     forged = harness.twin.slack.workspace.post(
-        harness.twin.slack.workspace.channel("builds"),
+        harness.twin.slack.workspace.find_channel("builds"),
         Post("1.000001", "U0", "x", listed.blocks, by_bot=True),
     )
     await harness.twin.press(forged, "Unsubscribe", "has no such subscription")
@@ -145,7 +145,7 @@ async def test_default_apps_and_what_was_started_last_are_each_workspaces_own(
     await harness.twin.ask("/bitrise use web", "Web Shop")
     await harness.ask("/bitrise trigger branch:main workflow:deploy", "anna started Sample Android")
     for place, remembered in ((harness, True), (harness.twin, False)):
-        await place.people.shortcut("anna", "start_build")
+        await place.users.shortcut("anna", "start_build")
         opened = await place.slack.wait_for_modal("anna", "Workflow or pipeline")
         assert ("deploy" in place.slack.modal_text(opened)) is remembered
 
@@ -158,7 +158,7 @@ async def test_claimed_names_and_whose_builds_are_whose(harness: MultiWorkspaceH
     for place, mine in ((harness, True), (harness.twin, False)):
         said = place.message_text(await place.ask("/bitrise mine"))
         assert ("#1" in said) is mine
-        place.people.open_home("anna")
+        place.users.open_home("anna")
         shown = await home(place, "Sample Android #1 is")
         # Once among those that run, and once more among one's own.
         assert shown.count("Sample Android #1") == 1 + mine
@@ -171,10 +171,10 @@ async def test_who_is_told_of_their_own_builds_is_the_one_who_started_them(
         await place.ask("/bitrise me ends:on", "I send you")
         await place.ask("/bitrise subscribe android by:bot", "subscribed this channel")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    harness.bitrise.finish(harness.bitrise.farm.builds[0])
+    harness.bitrise.finish(harness.bitrise.state.builds[0])
     await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
     await harness.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    harness.bitrise.finish(harness.bitrise.farm.builds[-1])
+    harness.bitrise.finish(harness.bitrise.state.builds[-1])
     await harness.twin.wait_for_message("Sample Android #2 succeeded", channel="D0ANNA")
     assert not harness.messages_with("#2 succeeded", "D0ANNA")
     assert not harness.twin.messages_with("#1 succeeded", "D0ANNA")
@@ -184,14 +184,14 @@ async def test_a_card_is_claimed_in_one_and_names_nobody_of_the_other(harness: M
     for place in (harness, harness.twin):
         await place.ask("/bitrise subscribe android style:card", "one card a broken series")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-    harness.bitrise.finish(harness.bitrise.farm.builds[0], "error")
+    harness.bitrise.finish(harness.bitrise.state.builds[0], "error")
     cards = [await place.wait_for_message("is broken", person=None) for place in (harness, harness.twin)]
     assert "by @anna" in harness.message_text(cards[0])
     assert "by @" not in harness.twin.message_text(cards[1])
-    await harness.people.click("ben", cards[0], "I'm on it")
+    await harness.users.click("ben", cards[0], "I'm on it")
     await says(harness, cards[0], "@ben is on it")
     harness.bitrise.finish(
-        harness.bitrise.start_build(harness.bitrise.android, params=harness.bitrise.farm.builds[0].params),
+        harness.bitrise.start_build(harness.bitrise.android, params=harness.bitrise.state.builds[0].params),
         "error",
     )
     await says(harness.twin, cards[1], "2 builds have failed in a row")
@@ -214,12 +214,12 @@ async def test_threads_are_each_workspaces_own(harness: MultiWorkspaceHarness) -
 async def test_who_approves_is_named_in_their_own_workspace_only(harness: MultiWorkspaceHarness) -> None:
     for place in (harness, harness.twin):
         await place.ask("/bitrise subscribe android", "subscribed this channel")
-    harness.bitrise.hold(harness.bitrise.android, 12)
+    harness.bitrise.add_build_request(harness.bitrise.android, 12)
     asked = [
         await place.wait_for_message("waits for somebody's approval", person=None)
         for place in (harness, harness.twin)
     ]
-    await harness.people.click("ben", asked[0], "Approve")
+    await harness.users.click("ben", asked[0], "Approve")
     await says(harness, asked[0], "@ben approved")
     await says(harness.twin, asked[1], "does not wait any more")
     assert "ben" not in harness.twin.message_text(asked[1])
@@ -236,7 +236,7 @@ async def test_accounts_are_each_workspaces_own(strict: MultiWorkspaceHarness) -
     # What the one sees with her own account, the other does not: neither the app nor its builds.
     await town.ask("/bitrise subscribe android", "subscribed this channel")
     await town.twin.ask("/bitrise builds android", "/bitrise connect")
-    town.twin.people.open_home("anna")
+    town.twin.users.open_home("anna")
     assert "Sample Android" not in await home(town.twin, "You have not linked")
     assert not await said_of_audit(town.twin, "started")
     await town.twin.connect("ben")
@@ -252,7 +252,7 @@ async def said_of_audit(place: WorkspaceHarness, text: str) -> bool:
 
 async def test_rules_and_proposals_are_each_workspaces_own(harness: MultiWorkspaceHarness) -> None:
     shown = await harness.ask("/bitrise policy android", "Who may do what")
-    await harness.people.click("anna", shown, "Add a rule…")
+    await harness.users.click("anna", shown, "Add a rule…")
     await harness.fill_in_rule(
         kind="Needs a second person", acts=["Start builds"], branches="main", minutes="30"
     )
@@ -260,20 +260,22 @@ async def test_rules_and_proposals_are_each_workspaces_own(harness: MultiWorkspa
     await harness.twin.ask(
         "/bitrise trigger android branch:main", "anna started Sample Android", person="anna"
     )
-    await harness.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
     asked = await harness.wait_for_message("ben wants to start Sample Android", person=None)
     # The very button of the one, pressed in the other, carries nothing there.
     forged = harness.twin.slack.workspace.post(
-        harness.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", asked.blocks, by_bot=True)
+        harness.twin.slack.workspace.find_channel("builds"),
+        Post("1.000001", "U0", "x", asked.blocks, by_bot=True),
     )
     await harness.twin.press(forged, "Agree", "not one of mine")
-    assert len(harness.bitrise.farm.builds) == 1
+    assert len(harness.bitrise.state.builds) == 1
     rules = await harness.ask("/bitrise policy android", "Rules of this workspace")
     there = harness.twin.slack.workspace.post(
-        harness.twin.slack.workspace.channel("builds"), Post("1.000002", "U0", "x", rules.blocks, by_bot=True)
+        harness.twin.slack.workspace.find_channel("builds"),
+        Post("1.000002", "U0", "x", rules.blocks, by_bot=True),
     )
     await harness.twin.press(there, "Remove", "no such rule")
-    await harness.people.click("anna", asked, "Agree")
+    await harness.users.click("anna", asked, "Agree")
     await harness.wait_for_message("ben started Sample Android", person=None)
     assert await said_of_audit(harness, "asked for agreement")
     assert not await said_of_audit(harness.twin, "asked for agreement")
@@ -284,14 +286,14 @@ async def test_the_same_delivery_name_in_two_workspaces_is_two_deliveries(
 ) -> None:
     from sandbox.slack import payloads
 
-    original = payloads.event
+    original = payloads.event_envelope
 
     def same(*given: Any, **more: Any) -> dict[str, Any]:
         return original(*given, **more) | {"event_id": "Ev0SAME"}
 
-    monkeypatch.setattr(payloads, "event", same)
+    monkeypatch.setattr(payloads, "event_envelope", same)
     for place in (harness, harness.twin):
-        place.people.say("anna", "D0ANNA", "help")
+        place.users.say("anna", "D0ANNA", "help")
     for place in (harness, harness.twin):
         await place.wait_for_message("What you can type", channel="D0ANNA")
 
@@ -301,7 +303,7 @@ async def test_logs_that_are_followed_in_one_leave_the_other_its_own(tmp_path: P
         await town.install_everywhere()
         builds = [town.bitrise.start_build(town.bitrise.android) for _ in range(5)]
         for one in builds:
-            town.bitrise.run(one)
+            town.bitrise.start_running(one)
         for place in (town, town.twin):
             for person, number, words in (
                 ("anna", 1, "I follow"),
@@ -320,14 +322,14 @@ async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_
     """Slack may name the other company's workspace in an event's envelope; its authorization says whose app it is."""
     from sandbox.slack import payloads
 
-    original = payloads.event
+    original = payloads.event_envelope
 
     def from_outside(inner: Any, **more: Any) -> dict[str, Any]:
         return original(inner, **more) | {"team_id": TWIN, "is_ext_shared_channel": True}
 
-    monkeypatch.setattr(payloads, "event", from_outside)
-    harness.people.invite("builds")
-    harness.people.say("ben", "builds", "@buildbell help")
+    monkeypatch.setattr(payloads, "event_envelope", from_outside)
+    harness.users.invite("builds")
+    harness.users.say("ben", "builds", "@buildbell help")
     await harness.wait_for_message("What you can type", person=None)
     assert said_by_bot(harness.twin) == []
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from sandbox.bitrise.state import Build
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness
 
 
@@ -32,7 +32,7 @@ async def test_an_expired_link_is_fetched_again_by_one_click(harness: BotHarness
     link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
     before = str(link.blocks)
     harness.clock.skip(timedelta(minutes=11))
-    await harness.people.click("anna", link, "Fetch a new link")
+    await harness.users.click("anna", link, "Fetch a new link")
     await harness.slack.workspace.wait_for(
         lambda: True if str(link.blocks) != before else None, 30, "a new link in the same message"
     )
@@ -42,7 +42,7 @@ async def test_an_expired_link_is_fetched_again_by_one_click(harness: BotHarness
 async def test_several_links_come_at_once(harness: BotHarness, build: Build) -> None:
     post = await listed(harness)
     await harness.press(post, "Get their links", "Pick some artifacts")
-    await harness.people.click("anna", post, "artifacts_pick", [one.title for one in build.artifacts])
+    await harness.users.click("anna", post, "artifacts_pick", [one.title for one in build.artifacts])
     links = await harness.press(post, "Get their links", "Links to 2 artifacts")
     assert links.only_for == "U0ANNA"
     assert harness.message_text(links).count("[Download]") == 2
@@ -57,7 +57,7 @@ async def test_an_install_page_is_made_private_and_public_and_everybody_hears_of
     )
     assert told.only_for is None
     assert build.artifacts[0].public is False
-    await harness.people.click("anna", link, "Fetch a new link")
+    await harness.users.click("anna", link, "Fetch a new link")
     await harness.slack.workspace.wait_for(
         lambda: True if "[Make public]" in harness.message_text(link) else None, 30, "the other button"
     )
@@ -77,7 +77,7 @@ async def test_the_qr_code_of_an_install_page_is_a_picture_with_words_beside_it(
 ) -> None:
     link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
     await harness.press(link, "QR code", "The QR code is in our direct messages")
-    [post] = [one for one in harness.slack.workspace.channel("D0ANNA").posts if one.files]
+    [post] = [one for one in harness.slack.workspace.find_channel("D0ANNA").posts if one.files]
     assert next(iter(harness.slack.workspace.files.values())).startswith(b"\x89PNG")
     assert (
         "Scan to install sample-android.apk of Sample Android #1, or open the install page"

@@ -8,20 +8,20 @@ import pytest
 
 from domain.build_author import slack_user
 from sandbox.bitrise.state import Build
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
 def build(harness: BotHarness) -> Build:
     started = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(started)
+    harness.bitrise.start_running(started)
     return started
 
 
 async def open_modal(harness: BotHarness, *, person: str = "anna") -> Post:
     card = await harness.ask("/bitrise build android #1", "is running", person=person)
-    await harness.people.click(person, card, "Abort")
+    await harness.users.click(person, card, "Abort")
     await harness.slack.wait_for_modal(person, "Sample Android #1 stops at once")
     return card
 
@@ -49,7 +49,7 @@ async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message
 ) -> None:
     card = await open_modal(harness)
 
-    await harness.people.submit(
+    await harness.users.submit(
         "anna",
         {
             "suggestion": "Took too long",
@@ -83,11 +83,11 @@ async def test_a_second_abort_gets_bitrises_reason_at_the_field_and_keeps_what_w
     await open_modal(harness)
     harness.bitrise.finish(build)
 
-    await harness.people.submit("anna", {"reason": "too late"})
+    await harness.users.submit("anna", {"reason": "too late"})
 
     opened = await harness.slack.wait_for_modal("anna", "Build already finished, can't abort it.")
     assert list(opened.errors) == ["reason"]
-    assert opened.filled == {"reason": "too late"}
+    assert opened.entered == {"reason": "too late"}
     assert not harness.messages_with("aborted Sample Android")
 
 
@@ -95,7 +95,7 @@ async def test_a_slow_bitrise_is_shown_and_ends_with_the_truth(harness: BotHarne
     await open_modal(harness)
     harness.bitrise.fault("POST */abort", "slow", seconds=2.5)
 
-    done = await harness.people.submit("anna", {"reason": "slow day"})
+    done = await harness.users.submit("anna", {"reason": "slow day"})
 
     assert done is not None
     assert done.seconds < 3
@@ -109,13 +109,13 @@ async def test_what_was_typed_survives_a_slow_failure(harness: BotHarness, build
     harness.bitrise.fault("GET */builds/*", "slow", seconds=2)
     harness.bitrise.fault("POST */abort", "status", status=500)
 
-    await harness.people.submit("anna", {"reason": "keep me", "options": ["No Git status"]})
+    await harness.users.submit("anna", {"reason": "keep me", "options": ["No Git status"]})
 
     opened = await harness.slack.wait_for_modal("anna", "can't be reached right now")
     assert "keep me" in harness.slack.modal_text(opened)
     options = next(block for block in opened.view["blocks"] if block.get("block_id") == "options")
     assert [one["value"] for one in options["element"]["initial_options"]] == ["skip_git_status_report"]
-    await harness.people.submit("anna")
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna aborted Sample Android #1: keep me")
 
 
@@ -132,9 +132,9 @@ async def test_a_token_without_the_right_is_told_so(tmp_path: Path) -> None:
 
     async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as town:
         build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.run(build)
+        town.bitrise.start_running(build)
         await open_modal(town)
-        await town.people.submit("anna", {"reason": "x"})
+        await town.users.submit("anna", {"reason": "x"})
         await town.slack.wait_for_modal("anna", "no right to do this at Bitrise")
         assert build.result is None
 
@@ -146,7 +146,7 @@ async def test_a_bot_that_may_only_read_says_who_can_change_that(tmp_path: Path)
         await town.ask("/bitrise trigger android branch:main", "/bitrise connect")
         await town.ask("/bitrise whoami", "I only watch and read")
         assert build.result is None
-        assert len(town.bitrise.farm.builds) == 1
+        assert len(town.bitrise.state.builds) == 1
 
 
 # How the bot knows its askers' builds again: Bitrise knows only the token's owner.
@@ -162,7 +162,7 @@ async def test_trigger_starts_a_build_with_everything_that_was_typed(harness: Bo
         "/bitrise trigger android branch:develop workflow:deploy message:“try this” env:DRY_RUN=1 env:NAME=a,b",
         "anna started Sample Android #1",
     )
-    [build] = harness.bitrise.farm.builds
+    [build] = harness.bitrise.state.builds
     assert build.params == {
         "branch": "develop",
         "workflow_id": "deploy",
@@ -185,13 +185,13 @@ async def test_a_trigger_whose_answer_was_lost_is_not_asked_twice(harness: BotHa
     harness.bitrise.fault("POST */builds", "answer_lost")
     post = await harness.ask("/bitrise trigger android branch:main", "started Sample Android #1")
     assert "the answer was lost; I found the build running" in harness.message_text(post)
-    assert len(harness.bitrise.farm.builds) == 1
+    assert len(harness.bitrise.state.builds) == 1
 
 
 async def test_a_trigger_that_never_arrived_is_said_to_be_in_doubt(harness: BotHarness) -> None:
     harness.bitrise.fault("POST */builds", "dropped")
     await harness.ask("/bitrise trigger android branch:main", "may or may not have happened")
-    assert not harness.bitrise.farm.builds
+    assert not harness.bitrise.state.builds
 
 
 async def test_rebuild_starts_with_the_same_parameters(harness: BotHarness) -> None:
@@ -202,12 +202,12 @@ async def test_rebuild_starts_with_the_same_parameters(harness: BotHarness) -> N
     card = await harness.ask("/bitrise build android #1", "failed")
     post = await harness.press(card, "Rebuild", "anna started Sample Android #2")
     assert "as Sample Android #1 was" in harness.message_text(post)
-    assert harness.bitrise.farm.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
+    assert harness.bitrise.state.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
 
 
 async def test_a_mention_is_signed_with_the_persons_name(harness: BotHarness, build: Build) -> None:
-    harness.people.invite("builds")
-    harness.people.say("ben", "builds", "@buildbell abort android #1 it's stuck")
+    harness.users.invite("builds")
+    harness.users.say("ben", "builds", "@buildbell abort android #1 it's stuck")
     await harness.wait_for_message("ben aborted Sample Android #1: it's stuck")
     assert abort_requests(harness) == [{"abort_reason": "it's stuck (ben via Slack)", **NOTHING_CHOSEN}]
 
@@ -217,19 +217,19 @@ async def test_the_answer_still_comes_where_the_response_address_is_too_old(
 ) -> None:
     await open_modal(harness)
     harness.slack.fault("response_url", "status", times=9, status=404)
-    await harness.people.submit("anna", {"reason": "slept over it"})
+    await harness.users.submit("anna", {"reason": "slept over it"})
     await harness.wait_for_message("anna aborted Sample Android #1: slept over it")
 
 
 async def test_a_card_is_updated_where_the_response_address_is_used_up(
     harness: BotHarness, build: Build
 ) -> None:
-    harness.people.invite("builds")
-    harness.people.say("anna", "builds", "@buildbell build android #1")
+    harness.users.invite("builds")
+    harness.users.say("anna", "builds", "@buildbell build android #1")
     card = await harness.wait_for_message("is running")
     harness.bitrise.finish(build)
     harness.slack.fault("response_url", "status", times=9, status=404)
-    await harness.people.click("ben", card, "Refresh")
+    await harness.users.click("ben", card, "Refresh")
     await harness.wait_for_message("Sample Android #1 succeeded")
     assert card.edited
 

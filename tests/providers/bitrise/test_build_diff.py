@@ -32,10 +32,10 @@ async def test_where_nothing_has_succeeded_before_that_is_said(harness: BotHarne
 
 
 async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(harness: BotHarness) -> None:
-    harness.bitrise.android.explains = True
+    harness.bitrise.android.has_ai_summary = True
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     await harness.wait_for_poll()
     build.finish("error", harness.clock())
     harness.clock.skip(timedelta(seconds=30))

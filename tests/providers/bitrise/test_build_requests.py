@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 
 WAITS = "waits for somebody's approval"
@@ -22,18 +22,18 @@ async def test_the_channel_is_told_once_and_somebody_approves(harness: BotHarnes
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     await harness.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
-    held = harness.bitrise.hold(harness.bitrise.android, 12)
+    held = harness.bitrise.add_build_request(harness.bitrise.android, 12)
     asked = await harness.wait_for_message(
         f"A build of pull request #12 in Sample Android {WAITS}", person=None
     )
     said = harness.message_text(asked)
     assert "`patch-1` into `main` · by stranger" in said
     assert "Mend a typo" in said
-    await harness.people.click("anna", asked, "Approve")
+    await harness.users.click("anna", asked, "Approve")
     await says(harness, asked, "@anna approved the build of pull request #12")
     assert "[Approve]" not in harness.message_text(asked)
-    assert held not in harness.bitrise.farm.requests
-    assert harness.bitrise.farm.builds[0].params["pull_request_id"] == 12
+    assert held not in harness.bitrise.state.requests
+    assert harness.bitrise.state.builds[0].params["pull_request_id"] == 12
     await harness.wait_for_poll()
     assert len(harness.messages_with(WAITS)) == 0
     assert harness.messages_with(WAITS, "random") == []
@@ -41,12 +41,12 @@ async def test_the_channel_is_told_once_and_somebody_approves(harness: BotHarnes
 
 async def test_what_is_decided_in_a_private_list_is_said_once(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    harness.bitrise.hold(harness.bitrise.android, 18)
-    harness.bitrise.hold(harness.bitrise.android, 19)
+    harness.bitrise.add_build_request(harness.bitrise.android, 18)
+    harness.bitrise.add_build_request(harness.bitrise.android, 19)
     asked = await harness.wait_for_message("pull request #18", person=None)
     await harness.wait_for_message("pull request #19", person=None)
     listed = await harness.ask("/bitrise approvals android", "pull request #18")
-    await harness.people.click("anna", listed, "Approve")
+    await harness.users.click("anna", listed, "Approve")
     await says(harness, asked, "@anna approved the build of pull request #18")
     await harness.wait_until(lambda: "pull request #18" not in harness.message_text(listed))
     assert "pull request #19" in harness.message_text(listed)
@@ -55,22 +55,22 @@ async def test_what_is_decided_in_a_private_list_is_said_once(harness: BotHarnes
 
 async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    harness.bitrise.hold(harness.bitrise.android, 13)
+    harness.bitrise.add_build_request(harness.bitrise.android, 13)
     first = await harness.wait_for_message("pull request #13", person=None)
-    harness.bitrise.farm.requests.clear()
+    harness.bitrise.state.requests.clear()
     await says(harness, first, "does not wait any more")
-    harness.bitrise.hold(harness.bitrise.android, 14)
+    harness.bitrise.add_build_request(harness.bitrise.android, 14)
     second = await harness.wait_for_message("pull request #14", person=None)
-    await harness.people.click("ben", second, "Decline")
+    await harness.users.click("ben", second, "Decline")
     await says(harness, second, "@ben declined the build of pull request #14")
-    assert harness.bitrise.farm.builds == []
+    assert harness.bitrise.state.builds == []
 
 
 async def test_two_who_decide_at_the_same_time(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    listed_too = harness.bitrise.hold(harness.bitrise.android, 15)
+    listed_too = harness.bitrise.add_build_request(harness.bitrise.android, 15)
     listed = await harness.ask("/bitrise approvals android", "pull request #15")
-    harness.bitrise.farm.requests.remove(listed_too)
+    harness.bitrise.state.requests.remove(listed_too)
     await harness.press(listed, "Approve", "somebody else has decided")
     await harness.ask("/bitrise approvals android", "No build of Sample Android waits for approval")
 
@@ -79,10 +79,10 @@ async def test_a_bot_that_may_only_read_asks_but_does_not_decide(tmp_path: Path)
     async with bot_harness(tmp_path, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe android", "subscribed", person="ben")
-        town.bitrise.hold(town.bitrise.android, 16)
+        town.bitrise.add_build_request(town.bitrise.android, 16)
         asked = await town.wait_for_message(WAITS, person=None)
         await town.press(asked, "Approve", "/bitrise connect")
-        assert len(town.bitrise.farm.requests) == 1
+        assert len(town.bitrise.state.requests) == 1
 
 
 async def test_a_token_without_the_right_is_asked_no_more_for_a_day(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_private_apps_are_not_asked_and_nothing_is_told_twice_after_a_rest
         town.bitrise.web.public = False
         await town.ask("/bitrise subscribe web", "subscribed")
         await town.ask("/bitrise subscribe ios", "subscribed")
-        town.bitrise.hold(town.bitrise.ios, 17)
+        town.bitrise.add_build_request(town.bitrise.ios, 17)
         await town.wait_for_message(WAITS, person=None)
         await town.stop_bot()
         await town.start_bot()

@@ -15,7 +15,7 @@ async def test_the_bitrise_yml_of_an_app_and_of_a_build_comes_as_a_file(harness:
         said = await harness.ask(f"/bitrise {words}", f"The bitrise.yml of {whose} is in our direct messages")
         assert said.only_for == "U0ANNA"
         assert "✅ Bitrise finds no mistake in it" in harness.message_text(said)
-        file = next(reversed(harness.slack.workspace.channel("D0ANNA").posts))
+        file = next(reversed(harness.slack.workspace.find_channel("D0ANNA").posts))
         assert file.files[0]["title"].startswith("bitrise.yml of Sample Android")
     asked = [one.path for one in harness.bitrise.requests if one.path.endswith("/bitrise.yml")]
     assert len([path for path in asked if "/builds/" in path]) == 1

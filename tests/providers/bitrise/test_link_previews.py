@@ -7,7 +7,7 @@ import pytest
 from domain.commands.shared_commands import BuildRef
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from sandbox.bitrise.state import Build
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from services.request.finder import REQUESTS_FOR_LINKS, SearchLimits
 from tests.support.bot_harness import BotHarness
 
@@ -16,7 +16,7 @@ SLUG = "aaaabbbbccccdddd"
 
 @pytest.fixture
 def build(harness: BotHarness) -> Build:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     started = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.finish(started)
     return started
@@ -31,7 +31,7 @@ async def unfurled(harness: BotHarness, post: Post, text: str) -> Post:
 async def nothing_unfurled(harness: BotHarness, post: Post) -> None:
     links = [
         one
-        for one in harness.slack.workspace.channel("builds").posts
+        for one in harness.slack.workspace.find_channel("builds").posts
         if "<https://" in one.text and not one.by_bot
     ]
     await harness.wait_for_commands("link", len(links))
@@ -39,14 +39,14 @@ async def nothing_unfurled(harness: BotHarness, post: Post) -> None:
 
 
 async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotHarness, build: Build) -> None:
-    post = harness.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
+    post = harness.users.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
     await unfurled(harness, post, "Sample Android #1 succeeded")
     assert post.text.startswith("look:")
     started = await harness.press(post, "Rebuild", "anna started Sample Android")
     assert started.only_for is None
     # Refresh changes what stands below the link, and leaves the person's own words alone.
     build.result = "error"
-    await harness.people.click("anna", post, "Refresh")
+    await harness.users.click("anna", post, "Refresh")
     await unfurled(harness, post, "Sample Android #1 failed")
     assert post.text.startswith("look:")
     assert len(post.attachments) == 1
@@ -54,12 +54,12 @@ async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotH
 
 async def test_links_to_apps_artifacts_and_the_artifacts_tab(harness: BotHarness, build: Build) -> None:
     base = "https://app.bitrise.io"
-    app = harness.people.say("ben", "builds", f"{base}/app/{build.app.slug}")
+    app = harness.users.say("ben", "builds", f"{base}/app/{build.app.slug}")
     await unfurled(harness, app, "nothing is running")
-    tab = harness.people.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
+    tab = harness.users.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
     await unfurled(harness, tab, "test-results.xml")
     apk = build.artifacts[0]
-    page = harness.people.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
+    page = harness.users.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
     await unfurled(harness, page, "sample-android.apk")
 
 
@@ -67,27 +67,27 @@ async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
     harness: BotHarness, build: Build
 ) -> None:
     link = f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}"
-    await nothing_unfurled(harness, harness.people.say("carla", "builds", link))
-    harness.slack.workspace.channel("builds").shared_outside = True
-    await nothing_unfurled(harness, harness.people.say("ben", "builds", link))
+    await nothing_unfurled(harness, harness.users.say("carla", "builds", link))
+    harness.slack.workspace.find_channel("builds").shared_outside = True
+    await nothing_unfurled(harness, harness.users.say("ben", "builds", link))
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
-    await unfurled(harness, harness.people.say("carla", "builds", link), "Sample Android #1 succeeded")
+    await unfurled(harness, harness.users.say("carla", "builds", link), "Sample Android #1 succeeded")
     web = harness.bitrise.start_build(harness.bitrise.web)
     await nothing_unfurled(
-        harness, harness.people.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
+        harness, harness.users.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
     )
 
 
 async def test_a_link_that_leads_nowhere_stays_a_link(harness: BotHarness, build: Build) -> None:
     for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
-        await nothing_unfurled(harness, harness.people.say("ben", "builds", link))
+        await nothing_unfurled(harness, harness.users.say("ben", "builds", link))
 
 
 async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(
     harness: BotHarness, build: Build
 ) -> None:
-    apps = [harness.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
-    harness.bitrise.farm.start_build(apps[0], {"branch": "main"}, harness.clock())
+    apps = [harness.bitrise.state.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
+    harness.bitrise.state.start_build(apps[0], {"branch": "main"}, harness.clock())
     await harness.ask("/bitrise use android", "is this channel's app now")
     slugs = [f"{number}{SLUG}" for number in range(5)]
     words = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
@@ -95,10 +95,10 @@ async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(
     def asked() -> list[str]:
         return [one.path for one in harness.bitrise.requests if one.path.rpartition("/")[2] in slugs]
 
-    await nothing_unfurled(harness, harness.people.say("ben", "builds", words))
+    await nothing_unfurled(harness, harness.users.say("ben", "builds", words))
     before = asked()
     assert len(before) == len(slugs), "each was looked for in the channel's app alone"
-    harness.people.say("ben", "builds", f"again: {words}")
+    harness.users.say("ben", "builds", f"again: {words}")
     await harness.wait_for_commands("link", 2)
     assert asked() == before
     # Somebody who asks for one by a command has it looked for in every app.

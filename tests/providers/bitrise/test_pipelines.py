@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.bitrise.state import Build, Pipeline
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 
 STAGES = [["compile"], ["unit", "lint"], ["deploy"]]
@@ -21,7 +21,7 @@ def run(harness: BotHarness, pipeline: Pipeline, name: str, result: str = "succe
     """Let one workflow's build end now, and the next stage begin."""
     build = pipeline.builds[name]
     build.finish(result, harness.clock())  # type: ignore[arg-type]
-    harness.bitrise.farm.advance(harness.clock())
+    harness.bitrise.state.advance(harness.clock())
     return build
 
 
@@ -96,10 +96,10 @@ async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(
 async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(harness: BotHarness) -> None:
     pipeline = begin(harness)
     card = await harness.ask("/bitrise pipeline android #1", "release-train #1 is on hold")
-    await harness.people.click("anna", card, "Abort")
+    await harness.users.click("anna", card, "Abort")
     opened = await harness.slack.wait_for_modal("anna", "Sample Android release-train #1 stops at once")
     assert "No Git status" not in harness.slack.modal_text(opened)
-    await harness.people.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
+    await harness.users.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
     told = await harness.wait_for_message("anna aborted Sample Android release-train #1: not today")
     assert told.only_for is None
     await says(harness, card, "was aborted")
@@ -111,7 +111,7 @@ async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(harness:
         "abort_with_success": False,
         "skip_notifications": True,
     }
-    await harness.people.click("anna", card, "Rebuild all")
+    await harness.users.click("anna", card, "Rebuild all")
     await harness.wait_for_message("anna started all of Sample Android release-train #1 again: attempt 2")
     assert [build.result for build in pipeline.builds.values()] == [None]
 
@@ -129,14 +129,14 @@ async def test_pipelines_are_listed_found_by_number_or_link_and_not_mixed_with_b
     await harness.ask("/bitrise pipeline android #1", "Sample Android has no pipeline #1")
     await harness.ask("/bitrise pipeline lunch", "lunch is no pipeline")
     await harness.ask("/bitrise pipelines ios", "has no pipelines among its latest builds")
-    harness.people.invite("builds")
-    post = harness.people.say("ben", "builds", f"see {link}")
+    harness.users.invite("builds")
+    post = harness.users.say("ben", "builds", f"see {link}")
     await says(harness, post, "release-train #2 is on hold")
 
 
 async def test_a_pipeline_is_started_by_its_name(harness: BotHarness) -> None:
     await harness.ask("/bitrise trigger android pipeline:release-train branch:main", "with `release-train`")
-    assert harness.bitrise.farm.pipelines[0].params["branch"] == "main"
+    assert harness.bitrise.state.pipelines[0].params["branch"] == "main"
 
 
 async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(harness: BotHarness) -> None:
@@ -174,7 +174,7 @@ async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(harness: 
     gone = begin(harness)
     run(harness, gone, "compile")
     await harness.wait_for_poll()
-    harness.bitrise.farm.pipelines.remove(gone)
+    harness.bitrise.state.pipelines.remove(gone)
     await harness.wait_for_message("✅ compile succeeded", person=None)
     overtaken = begin(harness)
     run(harness, overtaken, "compile")
@@ -183,13 +183,13 @@ async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(harness: 
     # Aborted and rebuilt at Bitrise between two looks: the first attempt's end is never seen.
     overtaken.builds["unit"].abort(harness.clock(), "octo", None, with_success=False)
     overtaken.builds["lint"].abort(harness.clock(), "octo", None, with_success=False)
-    harness.bitrise.farm.start_attempt(overtaken, harness.clock())
+    harness.bitrise.state.start_attempt(overtaken, harness.clock())
     await harness.wait_for_message(f"release-train #{overtaken.number}", person=None)
 
 
 async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(harness: BotHarness) -> None:
     pipeline = begin(harness)
-    harness.bitrise.run(pipeline.builds["compile"])
+    harness.bitrise.start_running(pipeline.builds["compile"])
     card = await harness.ask("/bitrise build android #1", "is running")
     await harness.press(card, "Tell me", "I'll send you a direct message")
     run(harness, pipeline, "compile")
@@ -216,7 +216,7 @@ async def test_a_card_is_brought_up_to_date_for_those_alone_who_may_see_the_app(
         pipeline = begin(town)
         run(town, pipeline, "compile", "error")
         card = await town.wait_for_message("release-train #1", person=None)
-        town.bitrise.let("ben-okafor", town.bitrise.android, None)
+        town.bitrise.set_role("ben-okafor", town.bitrise.android, None)
         await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         before = town.message_text(card)
         await town.press(card, "Refresh", "only what this channel follows", person="carla")

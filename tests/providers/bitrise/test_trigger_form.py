@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.workspace import OpenView
+from sandbox.slack.models import OpenView
 from storage.database import Database
 from tests.support.bot_harness import BotHarness
 from tests.support.repositories import make_repositories
 
 
 async def open_form(harness: BotHarness, words: str = "/bitrise trigger") -> OpenView:
-    await harness.people.command("anna", "builds", words)
+    await harness.users.command("anna", "builds", words)
     return await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
 
 
 async def pick(harness: BotHarness, field: str, typed: str, text: str) -> dict[str, Any]:
     """What the list offers for what was typed, by its text."""
-    offered = await harness.people.options("anna", field, typed)
+    offered = await harness.users.options("anna", field, typed)
     flat = [one for group in offered for one in group.get("options", [group])]
     return next(one for one in flat if one["text"]["text"] == text)
 
@@ -46,11 +46,11 @@ async def test_a_build_is_started_from_the_apps_real_branches_and_pipelines(harn
     for text in ("primary", "deploy", "release-train"):
         assert await pick(harness, "pick_buildable", "", text)
     workflow = await pick(harness, "pick_buildable", "dep", "deploy")
-    typed = (await harness.people.options("anna", "pick_branch", "feature/new"))[0]
-    await harness.people.set_value("anna", "Add a variable")
+    typed = (await harness.users.options("anna", "pick_branch", "feature/new"))[0]
+    await harness.users.set_value("anna", "Add a variable")
     await harness.slack.wait_for_modal("anna", "Variable 1")
 
-    await harness.people.submit(
+    await harness.users.submit(
         "anna",
         {"branch": typed, "buildable": workflow, "message": "Try it", "variable_1": "DRY_RUN=a=b c"},
     )
@@ -73,7 +73,7 @@ async def test_what_was_started_last_is_filled_in_but_for_what_may_be_secret(har
     for expected in ("Sample Android", "develop", "deploy", "MODE=fast", "API_TOKEN=", "started last time"):
         assert expected in said
     assert "abcdefghijkl" not in said
-    await harness.people.submit("anna")
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna started Sample Android #2")
     again = started(harness)[-1]
     assert (again["branch"], again["workflow_id"]) == ("develop", "deploy")
@@ -81,17 +81,17 @@ async def test_what_was_started_last_is_filled_in_but_for_what_may_be_secret(har
 
 async def test_variables_come_and_go_and_what_is_typed_stays(harness: BotHarness) -> None:
     opened = await open_form(harness, "/bitrise trigger android")
-    opened.filled |= {"message": "keep me", "tag": "v1"}
+    opened.entered |= {"message": "keep me", "tag": "v1"}
     for number in (1, 2, 3):
-        await harness.people.set_value("anna", "Add a variable")
+        await harness.users.set_value("anna", "Add a variable")
         await harness.slack.wait_for_modal("anna", f"Variable {number}")
-    opened.filled |= {"variable_1": "A=1", "variable_3": "C=3"}
-    await harness.people.set_value("anna", "Remove variable 2")
+    opened.entered |= {"variable_1": "A=1", "variable_3": "C=3"}
+    await harness.users.set_value("anna", "Remove variable 2")
     await harness.slack.workspace.wait_for(
         lambda: True if "variable_2" not in blocks_of(opened) else None, 5, "the row to go"
     )
-    assert opened.filled["message"] == "keep me"
-    await harness.people.submit("anna")
+    assert opened.entered["message"] == "keep me"
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna started Sample Android #1")
     [params] = started(harness)
     keys = [(one["key"], one["value"]) for one in params["environments"]]
@@ -111,19 +111,19 @@ async def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
     harness: BotHarness, filled: dict[str, str], field: str, words: str
 ) -> None:
     opened = await open_form(harness, "/bitrise trigger android")
-    await harness.people.set_value("anna", "Add a variable")
+    await harness.users.set_value("anna", "Add a variable")
     await harness.slack.wait_for_modal("anna", "Variable 1")
-    await harness.people.submit("anna", filled | {"message": "keep me"})
+    await harness.users.submit("anna", filled | {"message": "keep me"})
     await harness.slack.wait_for_modal("anna", words)
     assert list(opened.errors) == [field]
-    assert opened.filled == filled | {"message": "keep me"}
+    assert opened.entered == filled | {"message": "keep me"}
     assert started(harness) == []
 
 
 async def test_a_branch_that_git_does_not_take_is_said_at_its_field(harness: BotHarness) -> None:
     opened = await open_form(harness, "/bitrise trigger android")
-    typed = (await harness.people.options("anna", "pick_branch", "main~1"))[0]
-    await harness.people.submit("anna", {"branch": typed})
+    typed = (await harness.users.options("anna", "pick_branch", "main~1"))[0]
+    await harness.users.submit("anna", {"branch": typed})
     await harness.slack.wait_for_modal("anna", "not the name of a branch")
     assert list(opened.errors) == ["branch"]
     assert started(harness) == []
@@ -131,8 +131,8 @@ async def test_a_branch_that_git_does_not_take_is_said_at_its_field(harness: Bot
 
 async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(harness: BotHarness) -> None:
     opened = await open_form(harness, "/bitrise trigger android")
-    typed = (await harness.people.options("anna", "pick_buildable", "nightly"))[-1]["options"][0]
-    await harness.people.submit("anna", {"buildable": typed, "message": "keep me"})
+    typed = (await harness.users.options("anna", "pick_buildable", "nightly"))[-1]["options"][0]
+    await harness.users.submit("anna", {"buildable": typed, "message": "keep me"})
     await harness.slack.wait_for_modal("anna", "Workflow (nightly) did not found")
     assert list(opened.errors) == ["buildable"]
 
@@ -140,7 +140,7 @@ async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(harness: 
 async def test_words_at_a_field_are_text_and_no_markup(harness: BotHarness) -> None:
     opened = await open_form(harness, "/bitrise trigger android")
     harness.bitrise.fault("POST */builds", "error", status=400, words="no workflow <x> & no `y`")
-    await harness.people.submit("anna", {"tag": "v1"})
+    await harness.users.submit("anna", {"tag": "v1"})
     await harness.slack.wait_for_modal("anna", "no workflow")
     assert opened.errors == {"buildable": "Bitrise refuses: no workflow <x> & no y"}
 
@@ -149,7 +149,7 @@ async def test_a_slow_bitrise_is_shown_and_what_was_typed_survives_its_failure(h
     await open_form(harness, "/bitrise trigger android")
     harness.bitrise.fault("POST */builds", "dropped")
     harness.bitrise.fault("GET */builds", "slow", seconds=2)
-    await harness.people.submit("anna", {"tag": "v9", "message": "keep me"})
+    await harness.users.submit("anna", {"tag": "v9", "message": "keep me"})
     await harness.slack.wait_for_modal("anna", "Starting a build of Sample Android")
     opened = await harness.slack.wait_for_modal("anna", "⚠️")
     assert "keep me" in harness.slack.modal_text(opened)
@@ -162,30 +162,30 @@ async def test_picking_another_app_brings_what_was_started_last_of_it_and_its_ow
     await harness.ask("/bitrise trigger web branch:main workflow:ship", "started")
     await harness.ask("/bitrise trigger android branch:main", "started")
     await open_form(harness)
-    await harness.people.set_value("anna", "pick_branch", "")
-    opened = harness.people.modal("anna")
+    await harness.users.set_value("anna", "pick_branch", "")
+    opened = harness.users.modal("anna")
     assert opened is not None
-    opened.filled |= {"branch": ""}
+    opened.entered |= {"branch": ""}
     option = await pick(harness, "pick_app", "web", "Web Shop")
-    await harness.people.set_value("anna", "pick_app", option)
+    await harness.users.set_value("anna", "pick_app", option)
     await harness.slack.wait_for_modal("anna", "ship")
-    groups = await harness.people.options("anna", "pick_buildable", "")
+    groups = await harness.users.options("anna", "pick_buildable", "")
     assert [one["text"]["text"] for group in groups for one in group["options"]] == ["test", "ship"]
 
 
 async def test_a_mention_gets_a_button_for_the_form_since_it_can_not_open_one(harness: BotHarness) -> None:
-    harness.people.invite("builds")
-    harness.people.say("anna", "builds", "@buildbell trigger android")
+    harness.users.invite("builds")
+    harness.users.say("anna", "builds", "@buildbell trigger android")
     asked = await harness.wait_for_message("Which branch, which workflow?")
-    await harness.people.click("anna", asked, "Start a build…")
+    await harness.users.click("anna", asked, "Start a build…")
     await harness.slack.wait_for_modal("anna", "Sample Android")
 
 
 async def test_an_app_is_chosen_for_the_channel_from_a_list(harness: BotHarness) -> None:
-    await harness.people.command("anna", "builds", "/bitrise use")
+    await harness.users.command("anna", "builds", "/bitrise use")
     await harness.slack.wait_for_modal("anna", "will mean this one")
     option = await pick(harness, "pick_app", "ios", "Sample iOS")
-    await harness.people.submit("anna", {"app": option})
+    await harness.users.submit("anna", {"app": option})
     await harness.wait_for_message("Sample iOS is this channel's app now")
 
 
@@ -218,21 +218,21 @@ async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_i
         words = harness.slack.modal_text(opened)
         assert "Sample Android" in words
         assert "main" in words
-        return dict(opened.filled)
+        return dict(opened.entered)
 
-    await harness.people.click("anna", status, "Start a build…")
+    await harness.users.click("anna", status, "Start a build…")
     await filled()
-    await harness.people.close_modal("anna")
-    await harness.people.command("anna", "builds", "/bitrise trigger")
+    await harness.users.close_modal("anna")
+    await harness.users.command("anna", "builds", "/bitrise trigger")
     await filled()
-    await harness.people.submit("anna")
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna started Sample Android #2", person=None)
-    assert harness.bitrise.farm.builds[-1].branch == "main"
+    assert harness.bitrise.state.builds[-1].branch == "main"
     # Elsewhere it is the app that they started last, and one that is picked brings its own branch.
-    await harness.people.shortcut("anna", "start_build")
+    await harness.users.shortcut("anna", "start_build")
     await filled()
-    await harness.people.set_value(
-        "anna", "pick_app", (await harness.people.options("anna", "pick_app", "ios"))[0]
+    await harness.users.set_value(
+        "anna", "pick_app", (await harness.users.options("anna", "pick_app", "ios"))[0]
     )
     await harness.slack.wait_for_modal("anna", "Sample iOS")
 
@@ -242,13 +242,13 @@ async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(harn
     slow = harness.bitrise.fault("GET */apps", "held", times=1000)
     opened = await open_form(harness)
     assert "Sample Android" not in harness.slack.modal_text(opened)
-    await harness.people.close_modal("anna")
+    await harness.users.close_modal("anna")
     for words, said in (("subscribe", "Subscribe"), ("use", "app"), ("trigger android", "One moment")):
-        await harness.people.command("anna", "builds", f"/bitrise {words}")
+        await harness.users.command("anna", "builds", f"/bitrise {words}")
         await harness.slack.wait_for_modal("anna", said)
         if words != "trigger android":
-            await harness.people.close_modal("anna")
+            await harness.users.close_modal("anna")
     # The form that was announced is filled in once Bitrise has answered.
-    slow.let_go.set()
+    slow.released.set()
     await harness.slack.wait_for_modal("anna", "Sample Android")
     assert harness.slack.violations == []

@@ -10,7 +10,7 @@ import pytest
 
 from domain.build_author import slack_user
 from sandbox.slack.input_values import InvalidInteraction
-from sandbox.slack.workspace import FunctionExecution, Post
+from sandbox.slack.models import FunctionExecution, Post
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.repositories import make_repositories
 
@@ -33,12 +33,12 @@ async def confirm(harness: BotHarness, person: str) -> Post:
         if one.get("action_id") == "proposal_agree"
     ]
     assert "confirm" not in button
-    await harness.people.click(person, asked, "Do it as me")
+    await harness.users.click(person, asked, "Do it as me")
     return asked
 
 
 def step(harness: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
-    return harness.people.run_step(function, inputs)
+    return harness.users.run_step(function, inputs)
 
 
 async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(
@@ -49,7 +49,7 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     started = await over(harness, run)
     assert started.outputs is not None
     assert (started.outputs["app"], started.outputs["number"]) == ("Sample Android", 1)
-    build = harness.bitrise.farm.builds[0]
+    build = harness.bitrise.state.builds[0]
     assert build.branch == "develop"
     assert {"key": "B", "value": "two words", "is_expand": False} in build.params["environments"]
     assert {
@@ -75,14 +75,14 @@ async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started
 ) -> None:
     forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
     await over(harness, step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
-    [build] = harness.bitrise.farm.builds
+    [build] = harness.bitrise.state.builds
     assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
 
 
 async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tmp_path: Path) -> None:
     async with bot_harness(tmp_path) as town:
         build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.run(build)
+        town.bitrise.start_running(build)
         waiting = step(town, WAIT, app="android", build="#1", minutes=5)
         await town.wait_for_commands(WAIT)
         await town.stop_bot()
@@ -101,7 +101,7 @@ async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(t
         build = town.bitrise.start_build(town.bitrise.ios, ends_as=None)
         waiting = step(town, WAIT, app="ios", build="#1", minutes=5)
         await town.wait_for_commands(WAIT)
-        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
         await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         town.bitrise.finish(build)
         await over(town, waiting)
@@ -121,7 +121,7 @@ async def test_an_ended_build_is_not_waited_for(harness: BotHarness) -> None:
 
 
 async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) -> None:
-    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     run = step(harness, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
     asked = await confirm(harness, "anna")
     done = await over(harness, run)
@@ -131,7 +131,7 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) 
     assert "anna wanted" not in harness.message_text(asked)
     assert "release is off" in harness.message_text(asked)
     assert done.outputs is not None
-    assert harness.bitrise.farm.builds[0].abort_reason == (
+    assert harness.bitrise.state.builds[0].abort_reason == (
         "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
     )
 
@@ -161,7 +161,7 @@ async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
             done = await over(town, step(town, function, app="android", **inputs))
             assert "Fill in *On behalf of*" in str(done.error)
             assert "SERVICE_TOKEN_ACTS" in str(done.error)
-        assert town.bitrise.farm.builds == []
+        assert town.bitrise.state.builds == []
 
 
 async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(
@@ -171,7 +171,7 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
     run = step(harness, START, app="android", branch="main")
     await harness.wait_for_commands(START)
     # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
-    harness.people.events.send(
+    harness.users.events.send(
         {
             "type": "function_executed",
             "function": {"callback_id": START},
@@ -184,7 +184,7 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
     await harness.wait_for_commands(START, 2)
     await over(harness, run)
     assert run.outputs is not None
-    assert len(harness.bitrise.farm.builds) == 1
+    assert len(harness.bitrise.state.builds) == 1
 
 
 async def test_workflow_builder_refuses_what_the_manifest_does_not_name(harness: BotHarness) -> None:
@@ -201,7 +201,7 @@ async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: P
     steps = make_repositories(database).workflow_steps
     async with bot_harness(tmp_path / "other") as town:
         run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
-        town.slack.workspace.runs[run.id] = run
+        town.slack.workspace.executions[run.id] = run
         await town.stop_bot()
         await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))
         await database.close()
@@ -209,4 +209,4 @@ async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: P
         await town.start_bot()
         await over(town, run)
         assert "stopped in the middle" in str(run.error)
-        assert town.bitrise.farm.builds == []
+        assert town.bitrise.state.builds == []

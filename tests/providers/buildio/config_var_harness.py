@@ -13,7 +13,7 @@ import pytest
 from domain.provider import Provider
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.state import App
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 
@@ -46,18 +46,18 @@ async def listed(harness: BotHarness, *, person: str = "anna") -> Post:
 async def reveal(harness: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
     """Press Reveal beside a config var."""
     [block] = [one for one in post.blocks if f"`{key}`" in json.dumps(one) and "accessory" in one]
-    await harness.people.click(person, post, "Reveal", block_id=block["block_id"])
+    await harness.users.click(person, post, "Reveal", block_id=block["block_id"])
 
 
 async def open_form(harness: BotHarness, words: str, expected: str, *, person: str = "anna") -> None:
     """Type a command that opens a form."""
-    await harness.people.command(person, "builds", words)
+    await harness.users.command(person, "builds", words)
     await harness.slack.wait_for_modal(person, expected)
 
 
 def errors(harness: BotHarness, person: str = "anna") -> dict[str, str]:
     """What stands at the fields of the form that is open."""
-    opened = harness.people.modal(person)
+    opened = harness.users.modal(person)
     assert opened is not None
     return dict(opened.errors)
 
@@ -65,9 +65,9 @@ def errors(harness: BotHarness, person: str = "anna") -> dict[str, str]:
 def visible_in(harness: BotHarness, secret: str = SECRET) -> list[str]:
     """By which calls of Slack's the bot has shown it."""
     return [
-        one.what
-        for one in harness.slack.journal.entries
-        if one.between == "app → Slack" and secret in json.dumps(one.request, default=str)
+        one.title
+        for one in harness.slack.request_log.entries
+        if one.direction == "app → Slack" and secret in json.dumps(one.request, default=str)
     ]
 
 
@@ -108,4 +108,4 @@ def hosts(app: App) -> list[str]:
 
 
 def _own(app: App) -> list[Domain]:
-    return [one for one in app.domains if not one.platform]
+    return [one for one in app.domains if not one.is_platform_domain]

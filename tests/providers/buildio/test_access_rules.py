@@ -16,7 +16,7 @@ from domain.commands.shared_commands import ListAccessRules
 from domain.provider import Provider
 from messages.access_rules import EVERYONE_LINKED
 from providers.buildio.actions import RestartAction, RunCommandAction
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from services.actions.permissions import build_requester
 from services.authorization.authorizer import Authorizer, Decision
 from services.features.access_rules import commands
@@ -59,10 +59,10 @@ async def show(place: ActionHarness, app: str | None = None) -> Post:
 
 
 async def add_rule(place: ActionHarness, **filled: object) -> None:
-    await place.town.people.click("anna", await show(place), "Add a rule…")
+    await place.town.users.click("anna", await show(place), "Add a rule…")
     await place.town.slack.wait_for_modal("anna", "Add a rule")
     if "app" in filled:
-        [option] = await place.town.people.options("anna", "pick_app", str(filled["app"]), block_id="app")
+        [option] = await place.town.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
         filled["app"] = option
     await place.town.fill_in_rule(**filled)
     await place.says("A new rule", None)

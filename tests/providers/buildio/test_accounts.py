@@ -27,7 +27,7 @@ async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: ActionHarness) -> None:
     opened = await place.begin_to_connect("anna")
     assert "Build.io" in str(opened.view)
-    await place.town.people.submit("anna", {"token": ANNA_TOKEN})
+    await place.town.users.submit("anna", {"token": ANNA_TOKEN})
     shown = await place.town.slack.wait_for_modal("anna", "You are anna-berg@acme.example at Build.io")
     assert ANNA_TOKEN not in str(shown.view)
     assert "at Build.io `anna-berg@acme.example`" in await place.who_am_i()
@@ -48,8 +48,8 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(
     place: ActionHarness, token: str, said: str
 ) -> None:
     await place.begin_to_connect("anna")
-    await place.town.people.submit("anna", {"token": token})
-    opened = place.town.people.modal("anna")
+    await place.town.users.submit("anna", {"token": token})
+    opened = place.town.users.modal("anna")
     assert opened is not None
     assert said in opened.errors["token"]
     assert token not in opened.errors["token"]
@@ -100,7 +100,7 @@ async def test_a_token_that_works_no_longer_asks_its_owner_once_by_the_providers
 async def test_whoever_leaves_loses_their_accounts_everywhere(place: ActionHarness) -> None:
     await place.town.connect("ben")
     await place.connect("anna", "ben")
-    place.town.people.leave("ben")
+    place.town.users.deactivate("ben")
     await place.town.wait_until(lambda: place.town.count_rows_with("U0BEN").get("accounts") is None)
     assert await place.town.rows("SELECT user_id, provider FROM accounts") == [("U0ANNA", "buildio")]
 

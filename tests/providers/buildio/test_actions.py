@@ -55,7 +55,7 @@ async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 
 
 def domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") -> str:
-    return buildio.platform.add_domain(buildio.shop, hostname, buildio.now()).id
+    return buildio.state.add_domain(buildio.shop, hostname, buildio.now()).id
 
 
 # Of each permission one act, what is said of it in the channel, and what has become of it at Build.io.
@@ -90,12 +90,12 @@ ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.CREATE: (
         lambda _: CreateAppAction(name="fresh-app"),
         "created the app fresh-app",
-        lambda at: any(one.name == "fresh-app" for one in at.platform.apps),
+        lambda at: any(one.name == "fresh-app" for one in at.state.apps),
     ),
     Permission.DELETE: (
         lambda at: DeleteNamespaceAction(name=at.namespace.name),
         "deleted the namespace acme-internal",
-        lambda at: at.namespace not in at.platform.namespaces,
+        lambda at: at.namespace not in at.state.namespaces,
     ),
     Permission.LOGIN: (
         lambda _: ClusterLoginAction(region="eu"),
@@ -143,7 +143,7 @@ async def test_what_is_protected_is_done_once_somebody_else_agrees(
         assert f"ben wants to {act.summary()}" in place.town.message_text(asked)
         assert not became(buildio)
         await place.town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await place.town.people.click("anna", asked, "Agree")
+        await place.town.users.click("anna", asked, "Agree")
         await place.says(said, None)
         await place.town.wait_until(
             lambda: "anna agreed" in place.town.message_text(asked) and bool(became(buildio))
@@ -179,7 +179,7 @@ async def test_a_config_vars_value_is_seen_by_build_io_alone(tmp_path: Path) -> 
         await place.town.stop_bot()
         assert CANARY.encode() not in place.town.stored_bytes()
         await place.town.start_bot()
-        await place.town.people.click("anna", asked, "Agree")
+        await place.town.users.click("anna", asked, "Agree")
         await place.town.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
         await place.says("changed config vars of shop", None)
         await place.town.stop_bot()
@@ -286,7 +286,7 @@ async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: A
     await place.says("has got more domains meanwhile")
     await place.do(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
     await place.says("removed all domains from shop", None)
-    assert all(one.platform for one in buildio.shop.domains)
+    assert all(one.is_platform_domain for one in buildio.shop.domains)
 
 
 async def test_one_domain_is_taken_away(place: ActionHarness) -> None:

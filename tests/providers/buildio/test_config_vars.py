@@ -42,7 +42,7 @@ ODD = ' two  lines\r\n\t"quoted" =✓= \u2028 \\n <@U0BEN> & `code`\n'
 
 async def set_by_form(harness: BotHarness, fields: dict[str, str], *, person: str = "anna") -> None:
     await open_form(harness, "/buildio config set shop", "Set config vars", person=person)
-    await harness.people.submit(person, fields)
+    await harness.users.submit(person, fields)
 
 
 async def test_the_list_says_how_long_each_is_and_no_more(tmp_path: Path) -> None:
@@ -58,12 +58,12 @@ async def test_the_list_says_how_long_each_is_and_no_more(tmp_path: Path) -> Non
 async def test_a_value_reaches_build_io_as_it_was_typed_and_the_channel_hears_its_key(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
         await open_form(town, "/buildio config set shop ODD", "Set config vars")
-        await town.people.submit("anna", {"value": ODD})
+        await town.users.submit("anna", {"value": ODD})
         said = await town.wait_for_message("anna changed config vars of shop", person=None)
         assert "+ `ODD`" in town.message_text(said)
         assert "quoted" not in town.message_text(said)
         assert town.buildio.shop.config["ODD"] == ODD
-        assert town.people.modal("anna") is None
+        assert town.users.modal("anna") is None
 
 
 async def test_a_long_value_is_joined_from_two_fields_as_they_stand(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_what_is_wrong_stands_at_its_field_and_says_no_value_again(tmp_pat
         assert set(said) == {"key", "more"}
         assert SECRET not in json.dumps(said)
         assert changes(town) == []
-        await town.people.submit("anna", {"key": "KEY", "more": ""})
+        await town.users.submit("anna", {"key": "KEY", "more": ""})
         await town.wait_for_message("+ `KEY`", person=None)
         assert town.buildio.shop.config["KEY"] == SECRET
 
@@ -133,19 +133,19 @@ async def test_those_that_are_named_are_removed(tmp_path: Path) -> None:
 
 async def test_those_that_are_picked_in_the_form_are_removed(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
-        await town.people.click("anna", await listed(town), "Remove…")
+        await town.users.click("anna", await listed(town), "Remove…")
         await town.slack.wait_for_modal("anna", "Remove config vars")
-        await town.people.submit("anna", {"keys": ["RAILS_ENV"]})
+        await town.users.submit("anna", {"keys": ["RAILS_ENV"]})
         await town.wait_for_message("− `RAILS_ENV`", person=None)
         assert "RAILS_ENV" not in town.buildio.shop.config
 
 
 async def test_one_that_went_meanwhile_is_not_said_to_be_removed(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
-        await town.people.click("anna", await listed(town), "Remove…")
+        await town.users.click("anna", await listed(town), "Remove…")
         await town.slack.wait_for_modal("anna", "Remove config vars")
         del town.buildio.shop.config["RAILS_ENV"]
-        await town.people.submit("anna", {"keys": ["RAILS_ENV"]})
+        await town.users.submit("anna", {"keys": ["RAILS_ENV"]})
         assert "I don't know a config var called RAILS_ENV" in errors(town)["keys"]
 
 
@@ -154,7 +154,7 @@ async def test_whoever_may_not_is_not_even_shown_a_form(tmp_path: Path) -> None:
         for words in ("config set shop KEY", "config unset shop RAILS_ENV"):
             await town.ask(f"/buildio {words}", "Nobody may see and change config vars of shop")
         assert changes(town) == []
-        assert town.people.modal("anna") is None
+        assert town.users.modal("anna") is None
 
 
 async def test_a_form_from_before_a_rule_was_made_sets_nothing_any_more(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_a_form_from_before_a_rule_was_made_sets_nothing_any_more(tmp_path
         await town.stop_bot()
         (tmp_path / "policy.toml").write_text(NOBODY)
         await town.start_bot()
-        await town.people.submit("anna", {"value": SECRET})
+        await town.users.submit("anna", {"value": SECRET})
         assert "Nobody may see and change config vars of shop" in errors(town)["key"]
         assert changes(town) == []
         assert await audited(town, "set_config") == [("refused", "KEY")]
@@ -199,7 +199,7 @@ async def test_a_second_person_agrees_to_keys_and_never_sees_the_value(
         asked = await town.wait_for_message("ben wants to set the config var PASSWORD of shop", person=None)
         assert changes(town) == []
         assert leaks(town, logged(capfd, caplog)) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben changed config vars of shop", person=None)
         assert town.buildio.shop.config["PASSWORD"] == SECRET
         assert leaks(town, logged(capfd, caplog)) == []
@@ -214,13 +214,13 @@ async def test_no_value_gets_out_on_its_whole_way(
         post = await listed(town)
         await reveal(town, post, key="PASSWORD")
         await town.wait_until(lambda: "was shown here for a minute" in town.message_text(post))
-        await town.people.command("anna", "builds", "/buildio config get shop OTHER")
+        await town.users.command("anna", "builds", "/buildio config get shop OTHER")
         await town.slack.wait_for_modal("anna", "was shown here for a minute")
-        await town.people.close_modal("anna")
+        await town.users.close_modal("anna")
         town.buildio.fault("PATCH */config-vars", "error", status=422, words=f"{SECRET} is too weak")
         await set_by_form(town, {"key": "PASSWORD", "value": SECRET})
         assert "[redacted] is too weak" in errors(town)["key"]
-        await town.people.close_modal("anna")
+        await town.users.close_modal("anna")
         await town.confirm("/buildio config unset shop PASSWORD", "Remove", "− `PASSWORD`")
         await town.ask("/buildio audit", "remove config vars")
         assert set(visible_in(town)) <= {"views.open", "views.update", "response_url"}

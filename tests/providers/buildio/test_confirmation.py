@@ -31,7 +31,7 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import Governed
 from tests.support.bot_harness import BotHarness
 
@@ -98,21 +98,21 @@ async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(
     harness_with_rules: Governed,
 ) -> None:
     async with harness_with_rules(RUN) as town:
-        environment = town.buildio.platform.pipelines[0].environments[0]
-        domain = town.buildio.platform.add_domain(town.buildio.shop, "www.shop.example", town.clock())
+        environment = town.buildio.state.pipelines[0].environments[0]
+        domain = town.buildio.state.add_domain(town.buildio.shop, "www.shop.example", town.clock())
         names = {
             "environment": environment.id,
             "domain": domain.hostname,
-            "namespace": town.buildio.platform.namespaces[0].name,
+            "namespace": town.buildio.state.namespaces[0].name,
         }
         environment.config.setdefault("LOG_LEVEL", "info")
         before = [vars(town.buildio.shop).copy(), dict(environment.config)]
         for action_class, (words, said) in ASKS.items():
             text = words.format(**names)
             if action_class in FORMS:
-                await town.people.command("anna", "builds", text)
+                await town.users.command("anna", "builds", text)
                 await town.slack.wait_for_modal("anna", said)
-                await town.people.close_modal("anna")
+                await town.users.close_modal("anna")
             else:
                 await town.ask(text, said)
         assert [one for one in town.buildio.requests if one.method != "GET"] == []

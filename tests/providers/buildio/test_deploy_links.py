@@ -14,7 +14,7 @@ from domain.provider import Provider
 from sandbox.bitrise.state import Build
 from sandbox.buildio.members import Role
 from sandbox.buildio.state import App as BuildioApp
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.multi_workspace_harness import multi_workspace_harness
 
@@ -117,7 +117,7 @@ async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_pre
     assert "Bitrise build #1 of Sample Android" in harness.message_text(answer)
     made = harness.buildio.staging.deployments[-1]
     assert (made.commit, made.branch, made.by) == (COMMIT, "main", "ben-okafor@acme.example")
-    [build] = harness.bitrise.farm.builds
+    [build] = harness.bitrise.state.builds
     assert made.description == (
         f"Bitrise build #1 of Sample Android: https://app.bitrise.io/build/{build.slug}"
     )
@@ -162,11 +162,11 @@ async def test_an_old_message_is_changed_by_refresh_alone(harness: BotHarness) -
     built(harness)
     await told(harness, 2)
     assert OFFER not in harness.message_text(post)
-    await harness.people.click("ben", post, "Refresh")
+    await harness.users.click("ben", post, "Refresh")
     await harness.wait_until(lambda: OFFER in harness.message_text(post))
     await harness.confirm("/buildio unlink shop-staging", "Untie", "anna untied shop-staging")
     assert OFFER in harness.message_text(post)
-    await harness.people.click("ben", post, "Refresh")
+    await harness.users.click("ben", post, "Refresh")
     await harness.wait_until(lambda: OFFER not in harness.message_text(post))
 
 
@@ -183,7 +183,7 @@ async def test_a_card_that_was_asked_for_offers_it_where_it_is_tied_and_nowhere_
 
 
 async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(harness: BotHarness) -> None:
-    harness.people.invite("random")
+    harness.users.invite("random")
     await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="random")
     await harness.ask(TIE, "tied")
     built(harness)
@@ -229,7 +229,7 @@ async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(har
 
 
 async def test_whoever_may_only_look_at_build_io_deploys_nothing(harness: BotHarness) -> None:
-    harness.buildio.let("ben-okafor", harness.buildio.acme, Role.VIEWER)
+    harness.buildio.set_role("ben-okafor", harness.buildio.acme, Role.VIEWER)
     await harness.ask(TIE, "tied")
     built(harness)
     await harness.press(await told(harness), OFFER, "Build.io", person="ben")
@@ -243,14 +243,14 @@ async def test_production_needs_a_second_person(tmp_path: Path) -> None:
         built(town)
         post = await told(town)
         await town.press(post, OFFER, "ben deploys shop-staging", person="ben")
-        await town.people.click("ben", post, "Deploy to shop on Build.io")
+        await town.users.click("ben", post, "Deploy to shop on Build.io")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         said = town.message_text(asked)
         assert "ben wants to deploy shop" in said
         assert "Bitrise build #1 of Sample Android" in said
         assert started(town.buildio.shop) == 0
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben deploys shop v2", person=None)
         made = town.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
@@ -264,7 +264,7 @@ async def test_a_built_commit_counts_as_one_of_a_protected_branch_whatever_the_b
         for number, by in enumerate(("webhook-github/octo", "manual-somebody"), 1):
             built(town, branch="develop", by=by)
             before = town.last("builds", None)
-            await town.people.click("ben", await told(town, number), OFFER)
+            await town.users.click("ben", await told(town, number), OFFER)
             await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert started(town.buildio.staging) == 0
         await town.ask(
@@ -300,7 +300,7 @@ async def test_a_build_that_is_not_what_it_was_is_not_deployed(harness: BotHarne
     await harness.press(post, OFFER, "any more, since its branch is develop", person="ben")
     del build.params["commit_hash"]
     await harness.press(post, OFFER, "Bitrise does not say which commit was built", person="ben")
-    harness.bitrise.farm.builds.remove(build)
+    harness.bitrise.state.builds.remove(build)
     await harness.press(post, OFFER, "Bitrise", person="ben")
     assert started(harness.buildio.staging) == 0
 
@@ -309,13 +309,13 @@ async def test_an_app_that_has_gone_from_build_io_is_said_so(harness: BotHarness
     await harness.ask(TIE, "tied")
     built(harness)
     post = await told(harness)
-    harness.buildio.platform.apps.remove(harness.buildio.staging)
+    harness.buildio.state.apps.remove(harness.buildio.staging)
     await harness.press(post, OFFER, "Your account at Build.io does not see shop-staging", person="ben")
     await harness.confirm("/buildio unlink staging", "Untie", "anna untied shop-staging")
 
 
 async def test_a_button_that_was_made_up_deploys_nothing(harness: BotHarness) -> None:
-    harness.people.invite("random")
+    harness.users.invite("random")
     await harness.ask("/buildio link shop to bitrise:ios", "tied", channel="random")
     await harness.ask(TIE, "tied")
     await harness.ask("/buildio link shop-pr-42 to bitrise:ios", "tied")
@@ -352,7 +352,7 @@ async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) ->
     numbers = {
         str(title): number for title, number in await harness.rows("SELECT buildio_title, id FROM ties")
     }
-    await harness.people.click("ben", post, "buildio_offer", str(numbers["shop-pr-42"]))
+    await harness.users.click("ben", post, "buildio_offer", str(numbers["shop-pr-42"]))
     await harness.wait_for_message("ben deploys shop-pr-42", person=None)
     assert [
         started(app) for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
@@ -401,7 +401,7 @@ async def test_only_what_one_sees_at_both_can_be_tied(harness: BotHarness) -> No
         "/buildio link shop to bitrise:nothing", "I don't know an app called nothing", person="ben"
     )
     await harness.ask("/buildio link shop to bitrise:android", "/buildio connect", person="carla")
-    harness.buildio.let("ben-okafor", harness.buildio.acme, None)
+    harness.buildio.set_role("ben-okafor", harness.buildio.acme, None)
     await harness.ask("/buildio link shop to bitrise:android", "⚠️", person="ben")
     assert await harness.rows("SELECT * FROM ties") == []
 

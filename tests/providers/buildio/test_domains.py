@@ -11,7 +11,7 @@ import pytest
 from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from sandbox.buildio.state import App
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.buildio.config_var_harness import (
     audited,
     changes,
@@ -43,7 +43,7 @@ def given(harness: BotHarness, *names: str) -> App:
     """The shop, with these domains."""
     shop = harness.buildio.shop
     for name in names:
-        harness.buildio.platform.add_domain(shop, name, harness.clock())
+        harness.buildio.state.add_domain(shop, name, harness.clock())
     return shop
 
 
@@ -88,7 +88,7 @@ async def test_a_form_takes_the_certificate_with_its_key_and_neither_is_kept(
         with mock.patch.object(
             BuildioClient, "add_domain", autospec=True, side_effect=BuildioClient.add_domain
         ) as sent:
-            await town.people.submit("anna", {**fields, "private": own.private})
+            await town.users.submit("anna", {**fields, "private": own.private})
             await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
         assert sent.call_args.kwargs["certificate"] == own.certificate + signer.certificate + own.private
         [(method, path, body)] = changes(town)
@@ -119,11 +119,11 @@ async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_i
     async with config_var_harness(tmp_path) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain")
         for changed, field, said in wrong:
-            await town.people.submit("anna", {**fields, **changed})
+            await town.users.submit("anna", {**fields, **changed})
             assert said in errors(town)[field]
             assert own.private not in str(errors(town))
         assert changes(town) == []
-        await town.people.submit("anna", fields)
+        await town.users.submit("anna", fields)
         await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
 
 
@@ -133,11 +133,11 @@ async def test_a_domain_is_given_another_certificate(
     own = make_certificate(HOST)
     async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
-        await town.people.click("anna", await listed(town), "Certificate…")
+        await town.users.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-        await town.people.submit("anna", {"certificate": own.certificate, "private": own.private})
+        await town.users.submit("anna", {"certificate": own.certificate, "private": own.private})
         await town.wait_for_message(f"anna gave the domain {HOST} of shop another certificate", person=None)
-        assert shop.domains[-1].given
+        assert shop.domains[-1].has_custom_certificate
         [(_, path, body)] = changes(town)
         assert path == f"/apps/{shop.id}/domains/{shop.domains[-1].id}"
         assert set(body) == {"cert"}
@@ -148,10 +148,10 @@ async def test_one_that_is_gone_meanwhile_gets_no_certificate(tmp_path: Path) ->
     own = make_certificate(HOST)
     async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
-        await town.people.click("anna", await listed(town), "Certificate…")
+        await town.users.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
         shop.domains.pop()
-        await town.people.submit("anna", {"certificate": own.certificate, "private": own.private})
+        await town.users.submit("anna", {"certificate": own.certificate, "private": own.private})
         assert "shop does not have this domain any more." in errors(town)["certificate"]
         assert changes(town) == []
 
@@ -162,7 +162,7 @@ async def test_one_that_is_named_is_removed_once_that_was_said_again(tmp_path: P
         question = await town.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
         assert question.only_for == "U0ANNA"
         assert changes(town) == []
-        await town.people.click("anna", question, "Remove it")
+        await town.users.click("anna", question, "Remove it")
         await town.wait_for_message(f"anna removed the domain {HOST} from shop", person=None)
         assert hosts(shop) == ["a.shop.example"]
         await town.press(question, "Remove it", "shop does not have this domain any more.")
@@ -183,13 +183,13 @@ async def test_all_are_removed_once_the_apps_name_was_typed(tmp_path: Path) -> N
     async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST, "a.shop.example")
         await open_form(town, "/buildio domains clear shop", "Remove all domains")
-        opened = town.people.modal("anna")
+        opened = town.users.modal("anna")
         assert opened is not None
         assert f"− `{HOST}`" in town.slack.modal_text(opened)
-        await town.people.submit("anna", {"typed_name": "Shop"})
+        await town.users.submit("anna", {"typed_name": "Shop"})
         assert errors(town) == {"typed_name": "That is not the name. Nothing was done."}
         assert changes(town) == []
-        await town.people.submit("anna", {"typed_name": "shop"})
+        await town.users.submit("anna", {"typed_name": "shop"})
         said = await town.wait_for_message("anna removed all domains from shop", person=None)
         assert f"− `{HOST}`" in town.message_text(said)
         assert hosts(shop) == []
@@ -200,10 +200,10 @@ async def test_all_are_removed_once_the_apps_name_was_typed(tmp_path: Path) -> N
 async def test_no_domain_goes_that_was_not_shown(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
-        await town.people.click("anna", await listed(town), "Remove all…")
+        await town.users.click("anna", await listed(town), "Remove all…")
         await town.slack.wait_for_modal("anna", "Remove all domains")
         given(town, "new.shop.example")
-        await town.people.submit("anna", {"typed_name": "shop"})
+        await town.users.submit("anna", {"typed_name": "shop"})
         assert "there are other domains than were shown" in errors(town)["typed_name"]
         assert len(hosts(shop)) == 2
 
@@ -215,13 +215,13 @@ async def test_where_nobody_may_nothing_changes_whichever_way_it_is_asked_for(tm
         await town.ask("/buildio domains add shop a.shop.example", refused)
         question = await town.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
         await town.press(question, "Remove it", refused)
-        await town.people.click("anna", await listed(town), "Add…")
+        await town.users.click("anna", await listed(town), "Add…")
         await town.slack.wait_for_modal("anna", "Add a domain")
-        await town.people.submit("anna", {"host": "a.shop.example"})
+        await town.users.submit("anna", {"host": "a.shop.example"})
         assert refused in errors(town)["host"]
-        await town.people.close_modal("anna")
+        await town.users.close_modal("anna")
         await open_form(town, "/buildio domains clear shop", "Remove all domains")
-        await town.people.submit("anna", {"typed_name": "shop"})
+        await town.users.submit("anna", {"typed_name": "shop"})
         assert "Nobody may delete namespaces, or all domains of shop" in errors(town)["typed_name"]
         assert hosts(shop) == [HOST]
         assert changes(town) == []
@@ -254,12 +254,12 @@ async def test_a_second_person_agrees_to_a_certificate_whose_key_lies_sealed(
     async with config_var_harness(tmp_path, SECOND) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain", person="ben")
         fields = {"host": HOST, "certificate": own.certificate, "private": own.private}
-        await town.people.submit("ben", fields)
+        await town.users.submit("ben", fields)
         asked = await town.wait_for_message(
             f"ben wants to add the domain {HOST} with a certificate to shop", person=None
         )
         assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message(f"ben added the domain {HOST} to shop", person=None)
         assert hosts(town.buildio.shop) == [HOST]
         assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
@@ -274,8 +274,8 @@ async def test_from_a_message_forms_are_offered_as_buttons(tmp_path: Path) -> No
             ("config set shop KEY", "Set…", "Set config vars"),
         ):
             before = town.last("D0ANNA", "anna")
-            town.people.say("anna", "D0ANNA", f"buildio {words}")
+            town.users.say("anna", "D0ANNA", f"buildio {words}")
             offered = await town.wait_for_message(button, channel="D0ANNA", after=before)
-            await town.people.click("anna", offered, button)
+            await town.users.click("anna", offered, button)
             await town.slack.wait_for_modal("anna", expected)
-            await town.people.close_modal("anna")
+            await town.users.close_modal("anna")

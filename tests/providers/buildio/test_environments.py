@@ -46,7 +46,7 @@ async def test_all_are_listed_with_their_pipelines_and_lead_to_their_config_vars
         one = review(town)
         post = await town.ask("/buildio envs", "2 environments of pipelines")
         assert f"shop · review · `{one.id}`" in town.message_text(post)
-        await town.people.click("anna", post, "Config", block_id=post.blocks[1]["block_id"])
+        await town.users.click("anna", post, "Config", block_id=post.blocks[1]["block_id"])
         shown = await town.wait_for_message("the environment review: 2 config vars")
         assert shown.only_for == "U0ANNA"
         assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in town.message_text(shown)
@@ -66,8 +66,8 @@ async def test_one_is_named_by_its_id_or_by_a_name_that_no_other_has(tmp_path: P
 async def test_one_that_no_pipeline_names_is_found_by_its_id(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
         one = review(town)
-        town.buildio.manner.sparse = True
-        town.buildio.twist = lambda asked, body: (
+        town.buildio.response_options.sparse = True
+        town.buildio.response_rewriter = lambda asked, body: (
             body if "/pipelines" not in asked else body.replace(b"environments", b"surroundings")
         )
         await town.ask(f"/buildio envs {one.id}", "2 config vars")
@@ -90,7 +90,7 @@ async def test_what_is_set_is_told_by_its_keys(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as town:
         one = review(town)
         await open_form(town, f"/buildio envs set {one.id} NEW", "Of the environment review of shop")
-        await town.people.submit("anna", {"value": "1\n2\n", "more": "LOG_LEVEL=info"})
+        await town.users.submit("anna", {"value": "1\n2\n", "more": "LOG_LEVEL=info"})
         said = await town.wait_for_message(
             "anna changed config vars of the environment review of shop", person=None
         )
@@ -118,9 +118,9 @@ async def test_the_form_for_removing_knows_which_are_there(tmp_path: Path) -> No
     async with config_var_harness(tmp_path) as town:
         one = review(town)
         post = await town.ask(f"/buildio envs {one.id}", "Who looked is noted")
-        await town.people.click("anna", post, "Remove…")
+        await town.users.click("anna", post, "Remove…")
         await town.slack.wait_for_modal("anna", "the environment review of shop")
-        await town.people.submit("anna", {"keys": ["LOG_LEVEL"]})
+        await town.users.submit("anna", {"keys": ["LOG_LEVEL"]})
         await town.wait_for_message("− `LOG_LEVEL`", person=None)
         assert set(one.config) == {"PAYMENTS_KEY"}
 
@@ -131,7 +131,7 @@ async def test_whoever_may_not_neither_sees_nor_changes_any(tmp_path: Path) -> N
         for words in (one.id, f"unset {one.id} LOG_LEVEL", f"set {one.id} KEY"):
             await town.ask(f"/buildio envs {words}", "Nobody may see and change config vars here")
         assert changes(town) == []
-        assert town.people.modal("anna") is None
+        assert town.users.modal("anna") is None
 
 
 async def test_a_viewer_at_build_io_changes_nothing_and_a_stranger_there_sees_nothing(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ async def test_a_viewer_at_build_io_changes_nothing_and_a_stranger_there_sees_no
         await town.ask(f"/buildio envs {one.id}", "`/buildio connect`", person="carla")
         await town.connect("carla", provider=Provider.BUILDIO)
         await open_form(town, f"/buildio envs set {one.id} KEY", "Set config vars", person="carla")
-        await town.people.submit("carla", {"value": SECRET})
+        await town.users.submit("carla", {"value": SECRET})
         assert "Build.io" in errors(town, "carla")["key"]
         assert SECRET not in json.dumps(errors(town, "carla"))
         assert "KEY" not in one.config
@@ -152,12 +152,12 @@ async def test_a_second_person_agrees_without_seeing_a_value(
     async with config_var_harness(tmp_path, SECOND) as town:
         one = review(town)
         await open_form(town, f"/buildio envs set {one.id} KEY", "Set config vars", person="ben")
-        await town.people.submit("ben", {"value": f"{SECRET}!"})
+        await town.users.submit("ben", {"value": f"{SECRET}!"})
         asked = await town.wait_for_message(
             "ben wants to set the config var KEY of the environment review of shop", person=None
         )
         assert changes(town) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben changed config vars of the environment review of shop", person=None)
         assert one.config["KEY"] == f"{SECRET}!"
         assert leaks(town, logged(capfd, caplog)) == []

@@ -10,7 +10,7 @@ import pytest
 
 from bot.app import utc_now
 from domain.provider import Provider
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import Governed
 from tests.providers.buildio.test_run_commands import dm
 from tests.support.bot_harness import BotHarness
@@ -92,10 +92,10 @@ async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_ask
 ) -> None:
     async with harness_with_rules(SECOND) as town:
         before = town.last("builds", None)
-        await town.people.command("ben", "builds", "/buildio login eu")
+        await town.users.command("ben", "builds", "/buildio login eu")
         wanted = await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert asked(town) == []
-        await town.people.click("anna", wanted, "Agree")
+        await town.users.click("anna", wanted, "Agree")
         await town.wait_for_message("ben got a credential", person=None)
         assert len(with_files(town, dm("ben"))) == 1
         assert with_files(town, dm("anna")) == []

@@ -54,7 +54,7 @@ async def subscribe(harness: BotHarness) -> None:
             make_repositories(database)
             .of(harness.slack.workspace.team)
             .subscriptions.add(
-                channel=harness.slack.workspace.channel("builds").id,
+                channel=harness.slack.workspace.find_channel("builds").id,
                 app=shop,
                 terms=NotificationRule(),
                 by="U0ANNA",

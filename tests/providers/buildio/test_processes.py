@@ -47,7 +47,7 @@ async def test_all_processes_are_restarted_by_their_button(harness: BotHarness) 
 async def test_a_refresh_shows_them_as_they_are_now(harness: BotHarness) -> None:
     shown = await harness.ask("/buildio ps shop", "3 processes")
     harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop))
-    await harness.people.click("anna", shown, "Refresh")
+    await harness.users.click("anna", shown, "Refresh")
     await harness.wait_until(
         lambda: any("1 crashed" in harness.message_text(one) for one in harness.slack.posts("builds", "anna"))
     )
@@ -60,27 +60,27 @@ async def test_one_that_is_named_is_restarted_at_once(harness: BotHarness) -> No
 
 
 async def test_before_all_restart_it_is_asked(harness: BotHarness) -> None:
-    await harness.people.command("anna", "builds", "/buildio restart shop")
+    await harness.users.command("anna", "builds", "/buildio restart shop")
     opened = await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
     assert "All processes" in harness.slack.modal_text(opened)
     assert restarts(harness) == []
-    await harness.people.submit("anna")
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna restarted all processes of shop")
     assert len(restarts(harness)) == 1
 
 
 async def test_the_question_lets_one_be_picked_instead(harness: BotHarness) -> None:
-    await harness.people.command("anna", "builds", "/buildio restart shop")
+    await harness.users.command("anna", "builds", "/buildio restart shop")
     opened = await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
     [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
     worker = next(one for one in field["element"]["options"] if one["value"] == "worker.1")
-    await harness.people.submit("anna", {"dyno": worker})
+    await harness.users.submit("anna", {"dyno": worker})
     await harness.wait_for_message("anna restarted `worker.1` of shop")
 
 
 async def test_a_mention_gets_a_button_that_asks_before_all_restart(harness: BotHarness) -> None:
-    harness.people.invite("builds")
-    harness.people.say("anna", "builds", "@buildbell buildio restart shop")
+    harness.users.invite("builds")
+    harness.users.say("anna", "builds", "@buildbell buildio restart shop")
     asked = await harness.wait_for_message("Restart all processes of shop?")
     [button] = [one for block in asked.blocks for one in block.get("elements", []) if one["type"] == "button"]
     assert button["confirm"]["confirm"]["text"] == "Restart all"
@@ -109,9 +109,9 @@ async def test_whom_a_rule_forbids_it_is_refused_in_words_button_and_form_alike(
         shown = await town.ask("/buildio ps shop", "3 processes")
         await town.press(shown, "Restart web.1", refused)
         await town.press(shown, "Restart all", refused)
-        await town.people.command("anna", "builds", "/buildio restart shop")
+        await town.users.command("anna", "builds", "/buildio restart shop")
         await town.slack.wait_for_modal("anna", "What they are doing is cut off")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.slack.wait_for_modal("anna", refused)
         assert restarts(town) == []
 
@@ -119,11 +119,11 @@ async def test_whom_a_rule_forbids_it_is_refused_in_words_button_and_form_alike(
 async def test_what_is_protected_waits_for_a_second_person(harness_with_rules: Governed) -> None:
     async with harness_with_rules(SECOND) as town:
         before = town.last("builds", None)
-        await town.people.command("ben", "builds", "/buildio restart shop web.1")
+        await town.users.command("ben", "builds", "/buildio restart shop web.1")
         asked = await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert "ben wants to restart web.1 of shop" in town.message_text(asked)
         assert restarts(town) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben restarted `web.1` of shop", person=None)
         assert [one.member for one in town.buildio.requests if one.method == "DELETE"] == ["ben-okafor"]
 
@@ -139,7 +139,7 @@ async def test_what_was_told_of_a_crash_leads_to_the_processes_and_to_a_restart(
     harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop))
     told = await harness.wait_for_message("crashed", person=None, after=harness.last("builds", None))
     await harness.press(told, "Processes", "1 crashed")
-    await harness.people.click("anna", told, "Restart…")
+    await harness.users.click("anna", told, "Restart…")
     await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
-    await harness.people.submit("anna")
+    await harness.users.submit("anna")
     await harness.wait_for_message("anna restarted `web.1` of shop")

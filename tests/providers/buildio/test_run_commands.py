@@ -8,7 +8,7 @@ import pytest
 
 from domain.provider import Provider
 from providers.buildio import action_execution as performing
-from sandbox.slack.workspace import OpenView, Post
+from sandbox.slack.models import OpenView, Post
 from tests.providers.buildio.conftest import Governed
 from tests.support.bot_harness import BotHarness
 from tests.support.canary_secrets import CANARIES
@@ -37,7 +37,7 @@ def ran(harness: BotHarness) -> list[Any]:
 
 async def look(harness: BotHarness, words: str, *, person: str = "anna") -> OpenView:
     """What is shown before it runs."""
-    await harness.people.command(person, "builds", words)
+    await harness.users.command(person, "builds", words)
     return await harness.slack.wait_for_modal(person, "as an array of these words")
 
 
@@ -63,8 +63,8 @@ async def test_how_it_failed_is_said_in_a_direct_message_where_the_dialog_was_cl
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         town.buildio.fault("POST */exec", "error", status=422, words="no such process")
         town.buildio.fault("GET */apps/*", "slow", seconds=2)
-        await town.people.submit("anna", {})
-        await town.people.close_modal("anna")
+        await town.users.submit("anna", {})
+        await town.users.close_modal("anna")
         assert "no such process" in town.message_text(await private(town, "Run a command: "))
 
 
@@ -74,7 +74,7 @@ async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(harnes
     await harness.ask("/buildio run shop", off)
     shown = await harness.ask("/buildio ps shop", "3 processes")
     await harness.press(shown, "Run a command…", off)
-    assert harness.people.modal("anna") is None
+    assert harness.users.modal("anna") is None
     assert ran(harness) == []
     audit = harness.message_text(await harness.ask("/buildio audit", "run"))
     assert "refused" in audit.casefold()
@@ -85,7 +85,7 @@ async def test_what_runs_is_shown_exactly_and_runs_only_then(harness_with_rules:
         opened = await look(town, """/buildio run shop dyno:web.1 -- /bin/sh -c "echo 'a  b' | $HOME" """)
         assert """["/bin/sh", "-c", "echo 'a  b' | $HOME"]""" in town.slack.modal_text(opened)
         assert ran(town) == []
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.wait_for_message("anna ran a command in `web.1` of shop", person=None)
         assert ran(town) == [["/bin/sh", "-c", "echo 'a  b' | $HOME"]]
 
@@ -95,7 +95,7 @@ async def test_what_it_says_is_for_whoever_ran_it_and_the_channel_hears_that_it_
 ) -> None:
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         told = await town.wait_for_message(
             "anna ran a command in `web.1` of shop; it ended with 0", person=None
         )
@@ -108,10 +108,10 @@ async def test_what_it_says_is_for_whoever_ran_it_and_the_channel_hears_that_it_
 async def test_it_is_shown_to_others_on_purpose(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         said = await private(town, "hello there")
         before = town.last("builds", None)
-        await town.people.click("anna", said, "Show it in the channel…")
+        await town.users.click("anna", said, "Show it in the channel…")
         shared = await town.wait_for_message(
             "anna shows what a command in `web.1` of shop said", person=None, after=before
         )
@@ -123,10 +123,10 @@ async def test_it_is_shown_to_others_on_purpose(harness_with_rules: Governed) ->
 async def test_who_may_run_nothing_any_more_shows_nothing_either(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         said = await private(town, "hello there")
         await town.disconnect(provider=Provider.BUILDIO)
-        await town.people.click("anna", said, "Show it in the channel…")
+        await town.users.click("anna", said, "Show it in the channel…")
         await private(town, "/buildio connect")
         assert town.messages_with("shows what a command") == []
 
@@ -138,7 +138,7 @@ async def test_values_of_config_vars_are_taken_out_of_what_it_says(
     async with harness_with_rules(ON) as town:
         town.buildio.shop.config["PAYMENTS"] = "pk live 51Hx with spaces"
         await look(town, f"/buildio run shop dyno:web.1 -- {command}")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         said = town.message_text(await private(town, "redacted"))
         assert PASSWORD not in said
         assert "pk live 51Hx" not in said
@@ -149,14 +149,14 @@ async def test_nothing_of_what_it_says_is_kept_or_logged(
 ) -> None:
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo canary-of-the-output")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await private(town, "canary-of-the-output")
         await town.wait_for_message("anna ran a command", person=None)
         # The array is noted; what it says is the last line of the answer.
         assert set(town.count_rows_with("canary-of-the-output")) <= {"audit"}
         look_at = "/buildio run shop dyno:web.1 -- printenv DATABASE_URL"
         await look(town, look_at)
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.wait_until(lambda: len(ran(town)) == 2)
         await town.stop_bot()
         assert PASSWORD.encode() not in town.stored_bytes()
@@ -170,7 +170,7 @@ async def test_nothing_of_what_it_says_is_kept_or_logged(
 async def test_long_output_is_cut_to_its_end(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- seq 5000")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         said = town.message_text(await private(town, "5000"))
         assert "Only the end" in said
         assert "\n17\n" not in said
@@ -178,14 +178,14 @@ async def test_long_output_is_cut_to_its_end(harness_with_rules: Governed) -> No
 
 async def test_without_words_a_form_asks_and_shows_what_will_run(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
-        await town.people.command("anna", "builds", "/buildio run shop")
+        await town.users.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
         worker = next(one for one in field["element"]["options"] if one["value"] == "worker.1")
-        await town.people.submit("anna", {"dyno": worker, "typed": 'echo "a b" c'})
+        await town.users.submit("anna", {"dyno": worker, "typed": 'echo "a b" c'})
         shown = await town.slack.wait_for_modal("anna", "as an array of these words")
         assert '["echo", "a b", "c"]' in town.slack.modal_text(shown)
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.wait_for_message("anna ran a command in `worker.1` of shop", person=None)
         assert ran(town) == [["echo", "a b", "c"]]
 
@@ -194,10 +194,10 @@ async def test_where_several_processes_run_the_form_asks_in_which_with_the_comma
     harness_with_rules: Governed,
 ) -> None:
     async with harness_with_rules(ON) as town:
-        await town.people.command("anna", "builds", """/buildio run shop -- echo "it's  here" """)
+        await town.users.command("anna", "builds", """/buildio run shop -- echo "it's  here" """)
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
-        await town.people.submit("anna", {"dyno": field["element"]["options"][0]})
+        await town.users.submit("anna", {"dyno": field["element"]["options"][0]})
         shown = await town.slack.wait_for_modal("anna", "as an array of these words")
         assert """["echo", "it's  here"]""" in town.slack.modal_text(shown)
 
@@ -219,26 +219,26 @@ async def test_a_command_that_can_not_run_is_said_at_the_field_and_stays(
     harness_with_rules: Governed, typed: str, words: str
 ) -> None:
     async with harness_with_rules(ON) as town:
-        await town.people.command("anna", "builds", "/buildio run shop")
+        await town.users.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
         filled = {"dyno": field["element"]["options"][0], "typed": typed}
-        await town.people.submit("anna", filled)
+        await town.users.submit("anna", filled)
         await town.slack.wait_for_modal("anna", words)
         assert list(opened.errors) == ["typed"]
-        assert opened.filled == filled
+        assert opened.entered == filled
         assert ran(town) == []
 
 
 async def test_what_was_typed_stays_where_build_io_refuses_late(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
-        await town.people.command("anna", "builds", "/buildio run shop")
+        await town.users.command("anna", "builds", "/buildio run shop")
         opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
         town.buildio.fault("GET */dynos/list", "slow", seconds=2)
-        town.buildio.loop(town.buildio.dyno(town.buildio.shop))
+        town.buildio.start_crash_loop(town.buildio.dyno(town.buildio.shop))
         filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
-        await town.people.submit("anna", filled)
+        await town.users.submit("anna", filled)
         again = await town.slack.wait_for_modal("anna", "I don't know a running process called web.1")
         assert "echo keep me" in town.slack.modal_text(again)
         assert ran(town) == []
@@ -260,7 +260,7 @@ async def test_a_secret_in_a_command_that_is_said_aloud_is_put_into_no_button(
 ) -> None:
     async with harness_with_rules(ON) as town:
         token = CANARIES["GitHub token"]
-        town.people.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
+        town.users.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
         await town.wait_for_message("looks like a secret", channel="D0ANNA")
         assert all(token not in str(post.blocks) for post in town.slack.posts("D0ANNA", "anna"))
 
@@ -274,13 +274,13 @@ async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(
             "looks like a secret",
         )
         assert "abcdefghijklmnop" not in town.message_text(said)
-        assert town.people.modal("anna") is None
+        assert town.users.modal("anna") is None
 
 
 async def test_where_nothing_runs_it_is_said(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
         for dyno in town.buildio.staging.dynos:
-            town.buildio.loop(dyno)
+            town.buildio.start_crash_loop(dyno)
         await town.ask("/buildio run shop-staging -- ls", "The app has no running process")
 
 
@@ -300,11 +300,11 @@ async def test_a_second_person_sees_the_array_and_it_runs_as_the_one_who_asked(
     async with harness_with_rules(SECOND) as town:
         await look(town, '/buildio run shop dyno:web.1 -- echo "x  y"', person="ben")
         before = town.last("builds", None)
-        await town.people.submit("ben")
+        await town.users.submit("ben")
         asked = await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert '["echo", "x  y"]' in town.message_text(asked)
         assert ran(town) == []
-        await town.people.click("anna", asked, "Agree")
+        await town.users.click("anna", asked, "Agree")
         await town.wait_for_message("ben ran a command in `web.1` of shop", person=None)
         assert "x  y" in town.message_text(await private(town, "x  y", person="ben"))
         assert [one.member for one in town.buildio.requests if one.path.endswith("/exec")] == ["ben-okafor"]
@@ -316,7 +316,7 @@ async def test_one_that_does_not_end_in_time_is_said_to_run_on_and_runs_once(
     monkeypatch.setattr(performing, "RUN_SECONDS", 2.0)
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- tail -f log")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.slack.wait_for_modal("anna", "It is running")
         lost = await town.slack.wait_for_modal("anna", "The command may still run in web.1")
         assert '["tail", "-f", "log"]' in town.slack.modal_text(lost)
@@ -328,7 +328,7 @@ async def test_a_lost_answer_is_said_as_such(harness_with_rules: Governed) -> No
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         town.buildio.fault("POST */exec", "answer_lost")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.slack.wait_for_modal("anna", "The command may still run in web.1")
         assert len(ran(town)) == 1
 
@@ -337,17 +337,17 @@ async def test_what_was_shown_before_a_rule_changed_does_not_run_after(harness_w
     async with harness_with_rules(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- ls")
         await town.execute("DELETE FROM accounts")
-        await town.people.submit("anna")
+        await town.users.submit("anna")
         await town.slack.wait_for_modal("anna", "/buildio connect")
         assert ran(town) == []
 
 
 async def test_a_mention_gets_a_button_that_still_knows_the_command(harness_with_rules: Governed) -> None:
     async with harness_with_rules(ON) as town:
-        town.people.invite("builds")
-        town.people.say("anna", "builds", '@buildbell buildio run shop dyno:web.1 -- echo "a b"')
+        town.users.invite("builds")
+        town.users.say("anna", "builds", '@buildbell buildio run shop dyno:web.1 -- echo "a b"')
         asked = await town.wait_for_message("which command?")
-        await town.people.click("anna", asked, "Look at it…")
+        await town.users.click("anna", asked, "Look at it…")
         opened = await town.slack.wait_for_modal("anna", "as an array of these words")
         assert '["echo", "a b"]' in town.slack.modal_text(opened)
         assert ran(town) == []

@@ -1,4 +1,4 @@
-"""Workspaces, stacks, webhooks and caches of the simulated Bitrise: the fields and types of its published description."""
+"""Workspaces, stacks, webhooks and caches of the Bitrise simulator: the fields and types of the published description."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.manifest import manifest
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN, TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.environment import SandboxEnvironment
-from sandbox.main import sum_up_logs
+from sandbox.main import enable_log_summaries
 
 Json = Any
 PERSON = {"slug": str, "username": str, "email": str}
@@ -50,15 +50,15 @@ CACHE = {
 
 
 def assert_shape(value: Json, shape: Json) -> None:
-    """Exactly these fields, of these types."""
+    """Assert exactly these fields with these types."""
     if isinstance(shape, dict):
         assert set(value) == set(shape)
         for name, inner in shape.items():
             assert_shape(value[name], inner)
     elif isinstance(shape, list):
         assert value, "an empty list shows nothing"
-        for one in value:
-            assert_shape(one, shape[0])
+        for item in value:
+            assert_shape(item, shape[0])
     else:
         assert type(value) is shape
 
@@ -72,91 +72,96 @@ class Asking:
     ) -> tuple[int, Json]:
         headers = {"Authorization": f"token {token}"}
         url = self.bitrise.api_url + path
-        async with self._session.request(method, url, headers=headers, json=json) as answer:
-            return answer.status, await answer.json()
+        async with self._session.request(method, url, headers=headers, json=json) as response:
+            return response.status, await response.json()
 
 
 @pytest.fixture
-async def ask() -> AsyncIterator[Asking]:
+async def send_request() -> AsyncIterator[Asking]:
     bitrise = await BitriseSimulator().start()
     async with aiohttp.ClientSession() as session:
         yield Asking(bitrise, session)
     await bitrise.close()
 
 
-async def test_workspaces_say_how_many_builds_run_at_once(ask: Asking) -> None:
-    status, listed = await ask("/organizations")
+async def test_workspaces_return_their_concurrency(send_request: Asking) -> None:
+    status, listed = await send_request("/organizations")
     assert status == 200
     assert_shape(listed, {"data": [WORKSPACE]})
-    assert [one["name"] for one in listed["data"]] == ["bitrise-samples", "acme"]
+    assert [item["name"] for item in listed["data"]] == ["bitrise-samples", "acme"]
     first = listed["data"][0]
     path = f"/organizations/{first['slug']}"
-    assert await ask(path) == (200, {"data": first})
-    assert_shape((await ask(f"{path}/members"))[1], [PERSON])
-    assert_shape((await ask(f"{path}/groups"))[1], [{"slug": str, "name": str}])
-    assert [one["title"] for one in (await ask(f"{path}/apps"))[1]["data"]] == [
+    assert await send_request(path) == (200, {"data": first})
+    assert_shape((await send_request(f"{path}/members"))[1], [PERSON])
+    assert_shape((await send_request(f"{path}/groups"))[1], [{"slug": str, "name": str}])
+    assert [item["title"] for item in (await send_request(f"{path}/apps"))[1]["data"]] == [
         "Sample Android",
         "Sample iOS",
     ]
     for where in ("/available-stacks", f"{path}/available-stacks"):
-        _, stacks = await ask(where)
+        _, stacks = await send_request(where)
         for name, one in stacks.items():
             assert_shape(one, STACK)
             assert one["id"] == name
-    assert len((await ask("/organizations", token=CARLA_TOKEN))[1]["data"]) == 1
-    assert (await ask(f"/organizations/{listed['data'][1]['slug']}", token=CARLA_TOKEN))[0] == 404
-    assert (await ask(f"{path}/groups", token=CARLA_TOKEN))[0] == 403
+    assert len((await send_request("/organizations", token=CARLA_TOKEN))[1]["data"]) == 1
+    assert (await send_request(f"/organizations/{listed['data'][1]['slug']}", token=CARLA_TOKEN))[0] == 404
+    assert (await send_request(f"{path}/groups", token=CARLA_TOKEN))[0] == 403
 
 
-async def test_webhooks_are_made_changed_and_deleted(ask: Asking) -> None:
-    path = f"/apps/{ask.bitrise.android.slug}/outgoing-webhooks"
-    assert (await ask(path))[1] == {"data": [], "paging": {"page_item_limit": 50, "total_item_count": 0}}
+async def test_webhooks_are_created_updated_and_deleted(send_request: Asking) -> None:
+    path = f"/apps/{send_request.bitrise.android.slug}/outgoing-webhooks"
+    assert (await send_request(path))[1] == {
+        "data": [],
+        "paging": {"page_item_limit": 50, "total_item_count": 0},
+    }
     hook = {"url": "https://hooks.example.com/1", "events": ["build"], "secret": "s", "headers": {}}
     for missing in ("url", "events", "secret"):
         without = {name: value for name, value in hook.items() if name != missing}
-        assert (await ask(path, method="POST", json=without))[0] == 400
-    _, made = await ask(path, method="POST", json=hook)
-    assert_shape(made, {"data": WEBHOOK})
-    one = f"{path}/{made['data']['slug']}"
-    _, changed = await ask(one, method="PUT", json=hook | {"url": "https://hooks.example.com/2"})
+        assert (await send_request(path, method="POST", json=without))[0] == 400
+    _, created = await send_request(path, method="POST", json=hook)
+    assert_shape(created, {"data": WEBHOOK})
+    one = f"{path}/{created['data']['slug']}"
+    _, changed = await send_request(one, method="PUT", json=hook | {"url": "https://hooks.example.com/2"})
     assert changed["data"]["url"] == "https://hooks.example.com/2"
-    assert_shape((await ask(path))[1], {"data": [WEBHOOK], "paging": PAGING})
-    assert (await ask(f"{one}/delivery-items"))[1]["data"] == []
-    assert (await ask(one, method="DELETE"))[0] == 200
-    assert (await ask(one, method="DELETE"))[0] == 404
-    assert (await ask(f"{path}?next=nothing"))[0] == 400
+    assert_shape((await send_request(path))[1], {"data": [WEBHOOK], "paging": PAGING})
+    assert (await send_request(f"{one}/delivery-items"))[1]["data"] == []
+    assert (await send_request(one, method="DELETE"))[0] == 200
+    assert (await send_request(one, method="DELETE"))[0] == 404
+    assert (await send_request(f"{path}?next=nothing"))[0] == 400
 
 
-async def test_a_build_that_succeeded_leaves_a_cache(ask: Asking) -> None:
-    path = f"/apps/{ask.bitrise.android.slug}/cache-items"
-    assert (await ask(path))[1]["data"] == []
-    ask.bitrise.finish(ask.bitrise.start_build(ask.bitrise.android, params={"branch": "release/2.1"}))
-    _, listed = await ask(path)
+async def test_a_successful_build_leaves_a_cache(send_request: Asking) -> None:
+    path = f"/apps/{send_request.bitrise.android.slug}/cache-items"
+    assert (await send_request(path))[1]["data"] == []
+    send_request.bitrise.finish(
+        send_request.bitrise.start_build(send_request.bitrise.android, params={"branch": "release/2.1"})
+    )
+    _, listed = await send_request(path)
     assert_shape(listed, {"data": [CACHE], "paging": PAGING})
     [item] = listed["data"]
     assert item["cache_key"] == "gradle-release-2.1"
-    _, link = await ask(f"{path}/{item['id']}/download")
-    async with aiohttp.ClientSession() as session, session.get(link["data"]["download_url"]) as answer:
-        assert (answer.status, len(await answer.read())) == (200, item["archive_size"])
-    assert (await ask(f"{path}/{item['id']}", method="DELETE"))[0] == 200
-    assert (await ask(path))[1]["data"] == []
+    _, link = await send_request(f"{path}/{item['id']}/download")
+    async with aiohttp.ClientSession() as session, session.get(link["data"]["download_url"]) as response:
+        assert (response.status, len(await response.read())) == (200, item["archive_size"])
+    assert (await send_request(f"{path}/{item['id']}", method="DELETE"))[0] == 200
+    assert (await send_request(path))[1]["data"] == []
 
 
-async def test_a_role_names_its_groups(ask: Asking) -> None:
-    path = f"/apps/{ask.bitrise.android.slug}/roles"
-    assert_shape((await ask(f"{path}/manager"))[1], {"groups": [str]})
-    assert (await ask(f"{path}/king"))[0] == 404
-    assert (await ask(f"{path}/manager", token=TOKEN))[0] == 200
+async def test_a_role_lists_its_groups(send_request: Asking) -> None:
+    path = f"/apps/{send_request.bitrise.android.slug}/roles"
+    assert_shape((await send_request(f"{path}/manager"))[1], {"groups": [str]})
+    assert (await send_request(f"{path}/king"))[0] == 404
+    assert (await send_request(f"{path}/manager", token=TOKEN))[0] == 200
 
 
-async def test_the_sandbox_knows_the_steps_of_a_log() -> None:
-    async with SandboxEnvironment(manifest()) as stage:
-        await stage.bitrise.start()
-        sum_up_logs(stage)
-        build = stage.bitrise.start_build(stage.bitrise.android)
-        stage.bitrise.finish(build, "error")
+async def test_the_log_summary_lists_the_steps() -> None:
+    async with SandboxEnvironment(manifest()) as environment:
+        await environment.bitrise.start()
+        enable_log_summaries(environment)
+        build = environment.bitrise.start_build(environment.bitrise.android)
+        environment.bitrise.finish(build, "error")
         async with aiohttp.ClientSession() as session:
             path = f"/apps/{build.app.slug}/builds/{build.slug}/log/summary"
-            status, summary = await Asking(stage.bitrise, session)(path)
+            status, summary = await Asking(environment.bitrise, session)(path)
         assert status == 200
         assert summary["execution"]["workflows"][0]["steps"]

@@ -1,4 +1,4 @@
-"""A simulated Build.io, whose clock skips when it is told to, and requests of anybody to it."""
+"""A Build.io simulator with a controllable clock, and requests by any member."""
 
 from __future__ import annotations
 

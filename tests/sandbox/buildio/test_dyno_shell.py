@@ -1,4 +1,4 @@
-"""Commands inside a simulated dyno."""
+"""Commands in a simulated dyno."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ async def execute(member_client: MemberClient, command: Sequence[str], dyno: str
         (["make", "coffee"], "sh: 1: make: not found\n", 127),
     ],
 )
-async def test_a_command_has_its_output_and_exit_code(
+async def test_a_command_returns_its_output_and_exit_code(
     member_client: MemberClient, command: list[str], output: str, exit_code: int
 ) -> None:
-    answer = await execute(member_client, command)
-    assert answer.status == 200
-    assert answer.body == {"output": output, "exit_code": exit_code}
+    response = await execute(member_client, command)
+    assert response.status == 200
+    assert response.body == {"output": output, "exit_code": exit_code}
 
 
 async def test_the_environment_shows_config_vars_as_they_are(member_client: MemberClient) -> None:
@@ -50,14 +50,14 @@ async def test_the_environment_shows_config_vars_as_they_are(member_client: Memb
     [["sleep", "infinity"], ["sh", "-c", "echo a && tail -f log"], ["rails", "console"], ["/bin/bash"]],
 )
 async def test_a_command_that_does_not_end_times_out(member_client: MemberClient, command: list[str]) -> None:
-    member_client.buildio.manner.exec_seconds = 0.01
-    answer = await execute(member_client, command)
-    assert (answer.status, answer.code) == (504, "timeout")
+    member_client.buildio.response_options.exec_seconds = 0.01
+    response = await execute(member_client, command)
+    assert (response.status, response.code) == (504, "timeout")
 
 
-async def test_a_command_needs_a_dyno_that_runs(member_client: MemberClient) -> None:
+async def test_a_command_needs_a_running_dyno(member_client: MemberClient) -> None:
     buildio = member_client.buildio
     buildio.crash(buildio.dyno(buildio.shop))
-    answer = await execute(member_client, ["ls"])
-    assert (answer.status, answer.body["message"]) == (422, "web.1 is not running: it is crashed")
+    response = await execute(member_client, ["ls"])
+    assert (response.status, response.body["message"]) == (422, "web.1 is not running: it is crashed")
     assert (await execute(member_client, ["ls"], "web.9")).status == 404

@@ -1,4 +1,4 @@
-"""Every endpoint of Build.io's reference is there, for those who may, and refuses what the reference does not know."""
+"""Every endpoint of Build.io's reference exists, checks roles, and refuses undocumented input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.buildio.conftest import PEM, MemberClient
 
 ANY = None
 
-# Every endpoint: the body that it wants, and the least role in the team that is allowed; ANY: a token is enough.
+# Every endpoint with its body and minimum role in the team; ANY: any token is enough.
 ROUTES: dict[tuple[str, str], tuple[Any, Role | None]] = {
     ("GET", "/me"): (None, ANY),
     ("GET", "/oidc-login"): (None, ANY),
@@ -56,9 +56,9 @@ every = pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 
 def path_of(member_client: MemberClient, route: Route) -> str:
     buildio = member_client.buildio
-    domain = next((one for one in buildio.shop.domains if not one.platform), None)
+    domain = next((domain for domain in buildio.shop.domains if not domain.is_platform_domain), None)
     if domain is None:
-        domain = buildio.platform.add_domain(buildio.shop, "shop.acme.example", buildio.now())
+        domain = buildio.state.add_domain(buildio.shop, "shop.acme.example", buildio.now())
     path = route[1].format(
         team=buildio.acme.id,
         app=buildio.shop.name,
@@ -79,92 +79,90 @@ async def use(member_client: MemberClient, route: Route, token: str | None = ANN
 
 
 def state(member_client: MemberClient) -> object:
-    """What a request could have changed."""
-    platform = member_client.buildio.platform
+    """Return everything that a request could have changed."""
+    state = member_client.buildio.state
     return (
         [
             (
                 app.name,
                 dict(app.config),
-                [one.id for one in app.dynos],
-                [(one.hostname, one.given) for one in app.domains],
+                [dyno.id for dyno in app.dynos],
+                [(domain.hostname, domain.has_custom_certificate) for domain in app.domains],
                 len(app.deployments),
             )
-            for app in platform.apps
+            for app in state.apps
         ],
-        [one.name for one in platform.namespaces],
-        [dict(one.config) for pipeline in platform.pipelines for one in pipeline.environments],
+        [namespace.name for namespace in state.namespaces],
+        [dict(environment.config) for pipeline in state.pipelines for environment in pipeline.environments],
     )
 
 
-async def test_the_table_names_every_route(member_client: MemberClient) -> None:
+async def test_the_table_lists_every_route(member_client: MemberClient) -> None:
     routes = member_client.buildio.api().application().router.routes()
-    named = {(one.method, one.resource.canonical) for one in routes if one.resource is not None}
+    named = {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
     named = {(method, path) for method, path in named if method != "HEAD"}
     assert named == {(method, f"/api/v1{path}") for method, path in ROUTES} | OAUTH
 
 
 @every
 async def test_an_endpoint_answers_a_developer(member_client: MemberClient, route: Route) -> None:
-    answer = await use(member_client, route)
-    assert answer.status in (200, 201, 202), answer.body
+    response = await use(member_client, route)
+    assert response.status in (200, 201, 202), response.body
     assert member_client.buildio.violations == []
 
 
 @every
-async def test_an_endpoint_wants_a_bearer_token_that_was_given_and_not_revoked(
-    member_client: MemberClient, route: Route
-) -> None:
+async def test_an_endpoint_requires_a_valid_bearer_token(member_client: MemberClient, route: Route) -> None:
     member_client.buildio.revoke(BEN_TOKEN)
     before = state(member_client) if path_of(member_client, route) else None
     for token in (None, "", "bld_sandbox-anna", BEN_TOKEN):
-        answer = await use(member_client, route, token)
-        assert (answer.status, answer.code) == (401, "unauthorized")
+        response = await use(member_client, route, token)
+        assert (response.status, response.code) == (401, "unauthorized")
     assert member_client.buildio.violations == []
     for scheme in ("token", "Basic", "bearer"):
-        answer = await use(member_client, route, scheme=scheme)
-        assert (answer.status, answer.code) == (401, "unauthorized")
+        response = await use(member_client, route, scheme=scheme)
+        assert (response.status, response.code) == (401, "unauthorized")
     assert len(member_client.buildio.violations) == 3
     assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_what_one_does_not_see_is_as_if_it_were_not_there(
-    member_client: MemberClient, route: Route
-) -> None:
-    member_client.buildio.let("ben-okafor", member_client.buildio.acme, None)
+async def test_invisible_resources_return_not_found(member_client: MemberClient, route: Route) -> None:
+    member_client.buildio.set_role("ben-okafor", member_client.buildio.acme, None)
     path_of(member_client, route)
     before = state(member_client)
-    answer = await use(member_client, route, BEN_TOKEN)
-    assert answer.status == 404
-    assert answer.body == {"code": "not_found", "message": "The requested resource was not found"}
+    response = await use(member_client, route, BEN_TOKEN)
+    assert response.status == 404
+    assert response.body == {"code": "not_found", "message": "The requested resource was not found"}
     assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_a_viewer_sees_and_changes_nothing(member_client: MemberClient, route: Route) -> None:
+async def test_a_viewer_can_read_but_not_change(member_client: MemberClient, route: Route) -> None:
     path_of(member_client, route)
     before = state(member_client)
-    answer = await use(member_client, route, CARLA_TOKEN)
+    response = await use(member_client, route, CARLA_TOKEN)
     if ROUTES[route][1] is Role.VIEWER:
-        assert answer.status == 200
+        assert response.status == 200
     else:
-        assert (answer.status, answer.code) == (403, "forbidden")
+        assert (response.status, response.code) == (403, "forbidden")
     assert state(member_client) == before
 
 
 @pytest.mark.parametrize("route", CHANGES, ids=" ".join)
-async def test_a_token_that_may_read_changes_nothing(member_client: MemberClient, route: Route) -> None:
+async def test_a_read_only_token_cannot_change_anything(member_client: MemberClient, route: Route) -> None:
     path_of(member_client, route)
     before = state(member_client)
-    answer = await use(member_client, route, READ_TOKEN)
-    assert (answer.status, answer.code) == (403, "forbidden")
+    response = await use(member_client, route, READ_TOKEN)
+    assert (response.status, response.code) == (403, "forbidden")
     assert state(member_client) == before
     assert (await member_client.get("/me", token=READ_TOKEN)) == await member_client.get("/me", token=TOKEN)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=" ".join)
-async def test_a_body_is_a_json_object_and_says_so(member_client: MemberClient, route: Route) -> None:
+async def test_a_body_must_be_a_json_object_with_its_content_type(
+    member_client: MemberClient, route: Route
+) -> None:
     path = path_of(member_client, route)
     before = state(member_client)
     for raw, kind, status in (
@@ -174,45 +172,41 @@ async def test_a_body_is_a_json_object_and_says_so(member_client: MemberClient, 
         ('"till"', "application/json", 422),
         ("[]", "application/json", 422),
     ):
-        answer = await member_client.ask(route[0], path, raw=raw, kind=kind)
-        assert (answer.status, set(answer.body)) == (status, {"code", "message"})
+        response = await member_client.ask(route[0], path, raw=raw, kind=kind)
+        assert (response.status, set(response.body)) == (status, {"code", "message"})
     assert len(member_client.buildio.violations) == 5
     assert state(member_client) == before
 
 
 @pytest.mark.parametrize(
-    "route", [one for one in WITH_BODY if one[0] == "POST" or "domains" in one[1]], ids=" ".join
+    "route", [item for item in WITH_BODY if item[0] == "POST" or "domains" in item[1]], ids=" ".join
 )
-async def test_a_field_that_the_reference_does_not_know_is_refused(
-    member_client: MemberClient, route: Route
-) -> None:
+async def test_an_undocumented_field_is_refused(member_client: MemberClient, route: Route) -> None:
     path = path_of(member_client, route)
     before = state(member_client)
     body = ROUTES[route][0] | {"colour": "red"}
-    answer = await member_client.ask(route[0], path, body)
-    assert (answer.status, answer.code) == (422, "invalid_params")
-    assert "colour" in answer.body["message"]
+    response = await member_client.ask(route[0], path, body)
+    assert (response.status, response.code) == (422, "invalid_params")
+    assert "colour" in response.body["message"]
     assert state(member_client) == before
     assert len(member_client.buildio.violations) == 1
 
 
 @pytest.mark.parametrize("route", WITHOUT_BODY, ids=" ".join)
-async def test_what_takes_no_body_refuses_one(member_client: MemberClient, route: Route) -> None:
+async def test_a_body_is_refused_where_none_is_expected(member_client: MemberClient, route: Route) -> None:
     assert (await member_client.ask(route[0], path_of(member_client, route), {"a": 1})).status == 400
     assert len(member_client.buildio.violations) == 1
 
 
 @every
-async def test_a_query_that_the_reference_does_not_know_is_refused(
-    member_client: MemberClient, route: Route
-) -> None:
+async def test_an_undocumented_query_parameter_is_refused(member_client: MemberClient, route: Route) -> None:
     path = path_of(member_client, route)
-    asked = f"{path}{'&' if '?' in path else '?'}page=2"
-    assert (await member_client.ask(route[0], asked, ROUTES[route][0])).status == 422
+    request = f"{path}{'&' if '?' in path else '?'}page=2"
+    assert (await member_client.ask(route[0], request, ROUTES[route][0])).status == 422
     assert len(member_client.buildio.violations) == 1
 
 
-async def test_an_endpoint_that_is_not_in_the_reference_is_not_there(member_client: MemberClient) -> None:
+async def test_an_undocumented_endpoint_returns_not_found(member_client: MemberClient) -> None:
     for method, path, status in (
         ("GET", "/apps/shop/builds", 405),
         ("GET", "/users", 404),

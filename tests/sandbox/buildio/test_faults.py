@@ -1,4 +1,4 @@
-"""What goes wrong at the simulated Build.io when it is told to."""
+"""Faults of the Build.io simulator."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from tests.sandbox.buildio.conftest import MemberClient
         ("html", {}, 500, None),
     ],
 )
-async def test_a_fault_answers_in_build_ios_own_form(
+async def test_a_fault_uses_the_error_format_of_build_io(
     member_client: MemberClient, kind: str, more: dict[str, Any], status: int, body: Any
 ) -> None:
     member_client.buildio.fault("GET /api/v1/apps*", kind, **more)
-    answer = await member_client.ask("GET", "/apps/shop")
-    assert (answer.status, answer.body) == (status, body)
+    response = await member_client.ask("GET", "/apps/shop")
+    assert (response.status, response.body) == (status, body)
     assert (await member_client.ask("GET", "/apps/shop")).status == 200
     assert member_client.buildio.violations == []
 
 
-async def test_who_is_too_quick_is_told_when_to_come_again(member_client: MemberClient) -> None:
+async def test_a_rate_limited_response_says_when_to_retry(member_client: MemberClient) -> None:
     member_client.buildio.fault("*", "ratelimited", seconds=7)
-    answer = await member_client.ask("GET", "/me")
-    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "rate_limited", "7")
+    response = await member_client.ask("GET", "/me")
+    assert (response.status, response.code, response.headers["Retry-After"]) == (429, "rate_limited", "7")
 
 
-async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(
+async def test_a_dropped_connection_changes_nothing_but_a_lost_response_does(
     member_client: MemberClient,
 ) -> None:
     shop = member_client.buildio.shop
@@ -58,30 +58,30 @@ async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(
         assert len(shop.deployments) == deployments
 
 
-async def test_a_slow_answer_is_not_there_for_the_impatient(member_client: MemberClient) -> None:
+async def test_a_slow_response_times_out(member_client: MemberClient) -> None:
     member_client.buildio.fault("*", "slow", seconds=60)
-    asking = asyncio.create_task(member_client.ask("GET", "/me"))
+    request = asyncio.create_task(member_client.ask("GET", "/me"))
     for _ in range(1000):
         if member_client.buildio.requests:
             break
         await asyncio.sleep(0.01)
-    asking.cancel()
+    request.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await request
     assert member_client.buildio.requests[-1].status == 0
     member_client.buildio.fault("*", "slow", seconds=0.01)
     assert await member_client.get("/me") == {"email": "anna-berg@acme.example"}
 
 
-async def test_the_token_endpoint_can_be_down_too(member_client: MemberClient) -> None:
+async def test_the_token_endpoint_can_fail_too(member_client: MemberClient) -> None:
     member_client.buildio.fault("POST /oauth/token", "status", status=503)
     async with member_client.session.post(f"{member_client.buildio.url}/oauth/token", data={}) as response:
         assert response.status == 503
 
 
-async def test_an_answer_is_twisted_on_its_way_out(member_client: MemberClient) -> None:
-    def twist(asked: str, body: bytes) -> bytes:
-        return b"[]" if asked == "GET /api/v1/me" else body
+async def test_a_response_can_be_rewritten(member_client: MemberClient) -> None:
+    def twist(request_name: str, body: bytes) -> bytes:
+        return b"[]" if request_name == "GET /api/v1/me" else body
 
-    member_client.buildio.twist = twist
+    member_client.buildio.response_rewriter = twist
     assert await member_client.get("/me") == []

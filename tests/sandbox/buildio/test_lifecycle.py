@@ -1,4 +1,4 @@
-"""Apps at the simulated Build.io live: deployments come out or fail, dynos crash, domains get their certificates."""
+"""Lifecycles in the Build.io simulator: deployments, dynos and certificates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.sandbox.buildio.conftest import PEM, MemberClient
 
 
 async def dynos(member_client: MemberClient, app: App) -> dict[str, Any]:
-    return {one["name"]: one for one in await member_client.get(f"/apps/{app.name}/dynos/list")}
+    return {item["name"]: item for item in await member_client.get(f"/apps/{app.name}/dynos/list")}
 
 
-async def test_a_deployment_goes_through_its_states_and_its_dynos_take_the_places_of_the_old(
+async def test_a_deployment_passes_through_its_states_and_replaces_the_dynos(
     member_client: MemberClient,
 ) -> None:
     shop = member_client.buildio.shop
@@ -27,8 +27,8 @@ async def test_a_deployment_goes_through_its_states_and_its_dynos_take_the_place
         assert (await dynos(member_client, shop))["web.1"]["id"] == before["web.1"]["id"]
         member_client.wait(seconds=seconds)
         seen.append(await member_client.deployment(shop))
-    assert [one["status"] for one in seen] == ["pending", "building", "releasing", "succeeded"]
-    assert {one["id"] for one in seen} == {started["id"]}
+    assert [item["status"] for item in seen] == ["pending", "building", "releasing", "succeeded"]
+    assert {item["id"] for item in seen} == {started["id"]}
     assert {
         key: seen[-1][key] for key in ("version", "branch", "commit", "description", "error", "user")
     } == {
@@ -46,14 +46,14 @@ async def test_a_deployment_goes_through_its_states_and_its_dynos_take_the_place
     assert after["web.1"]["id"] != before["web.1"]["id"]
     assert after["web.1"]["state"] == "starting"
     member_client.wait(seconds=10)
-    assert {one["state"] for one in (await dynos(member_client, shop)).values()} == {"up"}
+    assert {dyno["state"] for dyno in (await dynos(member_client, shop)).values()} == {"up"}
 
 
 async def test_an_app_whose_code_needs_a_config_var_fails_until_it_is_set(
     member_client: MemberClient,
 ) -> None:
-    made = (await member_client.ask("POST", "/apps", {"name": "till"})).body
-    assert (made["deployment"], await member_client.get("/apps/till/dynos/list")) == (None, [])
+    domain = (await member_client.ask("POST", "/apps", {"name": "till"})).body
+    assert (domain["deployment"], await member_client.get("/apps/till/dynos/list")) == (None, [])
     await member_client.ask("POST", "/apps/till/builds", {})
     member_client.wait(minutes=5)
     first = (await member_client.get("/apps/till"))["deployment"]
@@ -67,19 +67,19 @@ async def test_an_app_whose_code_needs_a_config_var_fails_until_it_is_set(
     member_client.wait(minutes=5)
     second = (await member_client.get("/apps/till"))["deployment"]
     assert (second["status"], second["version"]) == ("succeeded", 2)
-    assert [one["state"] for one in await member_client.get("/apps/till/dynos/list")] == ["up"]
+    assert [item["state"] for item in await member_client.get("/apps/till/dynos/list")] == ["up"]
 
 
-async def test_a_branch_that_is_not_there_fails_while_it_is_built(member_client: MemberClient) -> None:
+async def test_an_unknown_branch_fails_while_building(member_client: MemberClient) -> None:
     shop = member_client.buildio.shop
     assert (await member_client.ask("POST", "/apps/shop/builds", {"branch": "nope"})).status == 201
     member_client.wait(minutes=5)
     ended = await member_client.deployment(shop)
     assert (ended["status"], ended["error"]) == ("failed", "Build failed: couldn't find remote ref nope")
-    assert {one["state"] for one in (await dynos(member_client, shop)).values()} == {"up"}
+    assert {dyno["state"] for dyno in (await dynos(member_client, shop)).values()} == {"up"}
 
 
-async def test_deployments_of_an_app_wait_for_each_other_and_the_newest_is_the_current_one(
+async def test_deployments_of_an_app_queue_and_the_newest_is_current(
     member_client: MemberClient,
 ) -> None:
     shop = member_client.buildio.shop
@@ -96,7 +96,9 @@ async def test_deployments_of_an_app_wait_for_each_other_and_the_newest_is_the_c
     assert first.finished_at < second.finished_at
 
 
-async def test_a_deployment_is_ended_by_hand_and_fails_where_it_would(member_client: MemberClient) -> None:
+async def test_a_deployment_can_be_ended_by_hand_and_still_fails_for_its_own_reason(
+    member_client: MemberClient,
+) -> None:
     buildio = member_client.buildio
     buildio.deploy(buildio.shop)
     assert buildio.finish(buildio.shop, error="boom").error == "boom"
@@ -104,11 +106,11 @@ async def test_a_deployment_is_ended_by_hand_and_fails_where_it_would(member_cli
     assert buildio.finish(buildio.shop).status == "failed"
     buildio.deploy(buildio.shop)
     assert buildio.finish(buildio.shop).status == "succeeded"
-    with pytest.raises(ValueError, match="nothing of shop"):
+    with pytest.raises(ValueError, match="shop has no running deployment"):
         buildio.finish(buildio.shop)
 
 
-async def test_a_dyno_that_crashes_once_comes_up_again_and_counts_it(member_client: MemberClient) -> None:
+async def test_a_crashed_dyno_restarts_and_counts_the_restart(member_client: MemberClient) -> None:
     buildio, shop = member_client.buildio, member_client.buildio.shop
     before = (await dynos(member_client, shop))["web.1"]
     buildio.crash(buildio.dyno(shop, "web.1"))
@@ -123,23 +125,23 @@ async def test_a_dyno_that_crashes_once_comes_up_again_and_counts_it(member_clie
     assert (await dynos(member_client, shop))["web.2"]["restarts"] == 0
 
 
-async def test_a_dyno_that_loops_crashes_again_and_again_until_it_is_steady(
+async def test_a_crash_loop_lasts_until_it_is_stopped(
     member_client: MemberClient,
 ) -> None:
     buildio, shop = member_client.buildio, member_client.buildio.shop
     dyno = buildio.dyno(shop, "worker.1")
-    buildio.loop(dyno)
+    buildio.start_crash_loop(dyno)
     member_client.wait(minutes=2, seconds=50)
     assert (await dynos(member_client, shop))["worker.1"]["restarts"] == 4
     assert len(dyno.crashed_at) == 4
     assert dyno.crashed_at == sorted(set(dyno.crashed_at))
-    buildio.steady(dyno)
+    buildio.stop_crash_loop(dyno)
     member_client.wait(minutes=3)
     assert (await dynos(member_client, shop))["worker.1"]["state"] == "up"
     assert dyno.restarts == 4
 
 
-async def test_a_deployment_may_come_out_and_its_dynos_loop_until_the_next(
+async def test_a_successful_deployment_can_crash_loop_until_the_next(
     member_client: MemberClient,
 ) -> None:
     buildio, shop = member_client.buildio, member_client.buildio.shop
@@ -147,16 +149,16 @@ async def test_a_deployment_may_come_out_and_its_dynos_loop_until_the_next(
     buildio.finish(shop)
     member_client.wait(minutes=5)
     assert (await member_client.deployment(shop))["status"] == "succeeded"
-    assert all(one["restarts"] for one in (await dynos(member_client, shop)).values())
+    assert all(dyno["restarts"] for dyno in (await dynos(member_client, shop)).values())
     buildio.deploy(shop)
     buildio.finish(shop)
     member_client.wait(minutes=5)
-    assert {(one["state"], one["restarts"]) for one in (await dynos(member_client, shop)).values()} == {
+    assert {(dyno["state"], dyno["restarts"]) for dyno in (await dynos(member_client, shop)).values()} == {
         ("up", 0)
     }
 
 
-async def test_restarting_gives_new_dynos_and_counts_from_nothing(member_client: MemberClient) -> None:
+async def test_a_restart_creates_new_dynos_and_resets_the_counter(member_client: MemberClient) -> None:
     buildio, shop = member_client.buildio, member_client.buildio.shop
     buildio.crash(buildio.dyno(shop, "web.1"))
     member_client.wait(minutes=1)
@@ -172,23 +174,23 @@ async def test_restarting_gives_new_dynos_and_counts_from_nothing(member_client:
     everything = await dynos(member_client, shop)
     assert all(everything[name]["created_at"] > before[name]["created_at"] for name in before)
     member_client.wait(minutes=1)
-    assert {one["state"] for one in (await dynos(member_client, shop)).values()} == {"up"}
+    assert {dyno["state"] for dyno in (await dynos(member_client, shop)).values()} == {"up"}
 
 
-async def test_config_that_changes_restarts_the_dynos(member_client: MemberClient) -> None:
+async def test_changing_config_vars_restarts_the_dynos(member_client: MemberClient) -> None:
     before = await dynos(member_client, member_client.buildio.shop)
     await member_client.ask("PATCH", "/apps/shop/config-vars", {"LOG_LEVEL": "debug"})
     after = await dynos(member_client, member_client.buildio.shop)
     assert all(after[name]["id"] != before[name]["id"] for name in before)
 
 
-async def test_a_dyno_sleeps_until_it_is_restarted(member_client: MemberClient) -> None:
+async def test_an_idle_dyno_sleeps_until_it_is_restarted(member_client: MemberClient) -> None:
     buildio, shop = member_client.buildio, member_client.buildio.shop
     buildio.idle(buildio.dyno(shop))
     member_client.wait(minutes=30)
     assert (await dynos(member_client, shop))["web.1"]["state"] == "idle"
-    answer = await member_client.ask("POST", "/apps/shop/dynos/web.1/exec", {"command": ["ls"]})
-    assert (answer.status, answer.body["message"]) == (422, "web.1 is not running: it is idle")
+    response = await member_client.ask("POST", "/apps/shop/dynos/web.1/exec", {"command": ["ls"]})
+    assert (response.status, response.body["message"]) == (422, "web.1 is not running: it is idle")
     await member_client.ask("DELETE", "/apps/shop/dynos/web.1")
     member_client.wait(minutes=1)
     assert (await dynos(member_client, shop))["web.1"]["state"] == "up"
@@ -201,7 +203,7 @@ async def test_a_dyno_sleeps_until_it_is_restarted(member_client: MemberClient) 
         ("shop.acme.invalid", "failed", "shop.acme.invalid does not resolve to shop.eu.buildapps.example"),
     ],
 )
-async def test_a_domain_gets_its_certificate_over_time_or_not(
+async def test_a_domain_gets_its_certificate_after_a_while_or_fails(
     member_client: MemberClient, hostname: str, ends: str, error: str | None
 ) -> None:
     added = (await member_client.ask("POST", "/apps/shop/domains", {"hostname": hostname})).body
@@ -209,13 +211,13 @@ async def test_a_domain_gets_its_certificate_over_time_or_not(
     for seconds in (20, 40):
         member_client.wait(seconds=seconds)
         seen.append((await member_client.get(path))["ssl"])
-    assert [one["status"] for one in seen] == ["pending", "verifying", ends]
+    assert [item["status"] for item in seen] == ["pending", "verifying", ends]
     assert seen[-1]["error"] == error
     assert (seen[-1]["expires_at"] is not None) is (ends == "issued")
     assert "ssl" not in (await member_client.get("/apps/shop/domains"))[-1]
 
 
-async def test_a_certificate_that_is_given_is_there_at_once(member_client: MemberClient) -> None:
+async def test_an_uploaded_certificate_is_active_at_once(member_client: MemberClient) -> None:
     body = {"hostname": "a.acme.invalid", "cert": PEM}
     given = (await member_client.ask("POST", "/apps/shop/domains", body)).body
     assert given["ssl"] == {"status": "issued", "error": None, "source": "uploaded", "expires_at": None}
@@ -228,14 +230,14 @@ async def test_a_certificate_that_is_given_is_there_at_once(member_client: Membe
     assert (await member_client.ask("GET", path)).status == 404
 
 
-async def test_what_is_new_lives_at_the_platforms_pace(member_client: MemberClient) -> None:
-    member_client.buildio.platform.pace = 60
+async def test_new_resources_run_at_the_speed_of_the_simulator(member_client: MemberClient) -> None:
+    member_client.buildio.state.speed = 60
     member_client.buildio.deploy(member_client.buildio.shop)
     member_client.wait(seconds=2.1)
     assert (await member_client.deployment(member_client.buildio.shop))["status"] == "succeeded"
 
 
-async def test_somebody_hears_that_something_came_further(member_client: MemberClient) -> None:
+async def test_advance_reports_whether_anything_changed(member_client: MemberClient) -> None:
     buildio = member_client.buildio
     buildio.deploy(buildio.shop)
     assert buildio.advance() is False

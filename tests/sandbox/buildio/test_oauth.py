@@ -1,4 +1,4 @@
-"""Somebody lets an app act for them at the simulated Build.io, request by request and as a browser does."""
+"""OAuth at the Build.io simulator, request by request and with a browser."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECRETS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 
 
 class App:
-    """An app that people are sent back to."""
+    """An OAuth client application."""
 
     def __init__(self, member_client: MemberClient) -> None:
-        self.visitor, self.session = member_client, member_client.session
+        self.member_client, self.session = member_client, member_client.session
         member_client.buildio.redirect_uris.append(BACK)
 
     def address(self, **changed: str | None) -> str:
@@ -38,60 +38,60 @@ class App:
             "code_challenge_method": "S256",
         } | changed
         return str(
-            URL(f"{self.visitor.buildio.url}/oauth/authorize").with_query(
+            URL(f"{self.member_client.buildio.url}/oauth/authorize").with_query(
                 {name: value for name, value in query.items() if value is not None}
             )
         )
 
-    async def shown(self, **changed: str | None) -> tuple[int, str, dict[str, str]]:
-        """The page's status and text, or what the app is told where it is sent back at once."""
+    async def open_page(self, **changed: str | None) -> tuple[int, str, dict[str, str]]:
+        """Return the page's status and text, or the parameters of an immediate redirect."""
         async with self.session.get(self.address(**changed), allow_redirects=False) as page:
-            return page.status, await page.text(), told(page)
+            return page.status, await page.text(), redirect_parameters(page)
 
-    async def answer(self, press: str = "Allow", person: str = "anna-berg", **changed: str | None) -> Any:
-        """What the app is told once somebody has pressed a button."""
-        status, text, _ = await self.shown(**changed)
+    async def submit(self, press: str = "Allow", user: str = "anna-berg", **changed: str | None) -> Any:
+        """Return the parameters of the redirect after a button was pressed."""
+        status, text, _ = await self.open_page(**changed)
         assert status == 200, text
-        form = {"asked": hidden(text), "person": person, "press": press}
-        url = f"{self.visitor.buildio.url}/oauth/authorize"
+        form = {"asked": hidden_field(text), "person": user, "press": press}
+        url = f"{self.member_client.buildio.url}/oauth/authorize"
         async with self.session.post(url, data=form, allow_redirects=False) as page:
-            return told(page) or (page.status, await page.text())
+            return redirect_parameters(page) or (page.status, await page.text())
 
-    async def token(self, given: dict[str, str], *, auth: aiohttp.BasicAuth | None = None) -> ApiResponse:
+    async def token(self, form: dict[str, str], *, auth: aiohttp.BasicAuth | None = None) -> ApiResponse:
         headers = {"Authorization": auth.encode()} if auth else {}
-        url = f"{self.visitor.buildio.url}/oauth/token"
-        async with self.session.post(url, data=given, headers=headers) as response:
+        url = f"{self.member_client.buildio.url}/oauth/token"
+        async with self.session.post(url, data=form, headers=headers) as response:
             return ApiResponse(response.status, as_json(await response.text()), response.headers)
 
     async def exchange(self, code: str, /, **changed: str) -> ApiResponse:
-        given = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
-        return await self.token(SECRETS | given | {"code_verifier": VERIFIER} | changed)
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
+        return await self.token(SECRETS | form | {"code_verifier": VERIFIER} | changed)
 
     async def refresh(self, token: str, **changed: str) -> ApiResponse:
         return await self.token(SECRETS | {"grant_type": "refresh_token", "refresh_token": token} | changed)
 
     async def tokens(self, **changed: str) -> Any:
-        answer = await self.exchange((await self.answer(**changed))["code"])
-        assert answer.status == 200, answer.body
-        return answer.body
+        response = await self.exchange((await self.submit(**changed))["code"])
+        assert response.status == 200, response.body
+        return response.body
 
     async def works(self, token: str) -> bool:
-        return (await self.visitor.ask("GET", "/me", token=token)).status == 200
+        return (await self.member_client.ask("GET", "/me", token=token)).status == 200
 
 
-def told(page: aiohttp.ClientResponse) -> dict[str, str]:
+def redirect_parameters(page: aiohttp.ClientResponse) -> dict[str, str]:
     location = page.headers.get("Location", "")
     assert page.status != 302 or location.startswith(f"{BACK}?")
     return {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
 
 
-def hidden(text: str) -> str:
+def hidden_field(text: str) -> str:
     return text.partition('name="asked" value="')[2].partition('"')[0]
 
 
-def error(answer: ApiResponse) -> tuple[int, str]:
-    assert set(answer.body) == {"error", "error_description"}
-    return answer.status, answer.body["error"]
+def error(response: ApiResponse) -> tuple[int, str]:
+    assert set(response.body) == {"error", "error_description"}
+    return response.status, response.body["error"]
 
 
 @pytest.fixture
@@ -100,30 +100,32 @@ async def app(member_client: MemberClient) -> AsyncIterator[App]:
     assert member_client.buildio.violations == []
 
 
-async def test_a_code_becomes_tokens_that_act_as_the_person(app: App) -> None:
-    back = await app.answer(person="ben-okafor")
-    assert (set(back), back["state"]) == ({"code", "state"}, "s&1")
-    answer = await app.exchange(back["code"])
-    assert answer.headers["Cache-Control"] == "no-store"
-    tokens = answer.body
+async def test_a_code_is_exchanged_for_tokens_of_the_user(app: App) -> None:
+    redirect = await app.submit(user="ben-okafor")
+    assert (set(redirect), redirect["state"]) == ({"code", "state"}, "s&1")
+    response = await app.exchange(redirect["code"])
+    assert response.headers["Cache-Control"] == "no-store"
+    tokens = response.body
     assert (tokens["token_type"], tokens["expires_in"], tokens["scope"]) == ("Bearer", 7200, "read write")
-    assert await app.visitor.get("/me", token=tokens["access_token"]) == {"email": "ben-okafor@acme.example"}
-    assert (await app.visitor.ask("GET", "/apps/ledger", token=tokens["access_token"])).status == 404
-    changed = await app.visitor.ask("DELETE", "/apps/shop/dynos", token=tokens["access_token"])
+    assert await app.member_client.get("/me", token=tokens["access_token"]) == {
+        "email": "ben-okafor@acme.example"
+    }
+    assert (await app.member_client.ask("GET", "/apps/ledger", token=tokens["access_token"])).status == 404
+    changed = await app.member_client.ask("DELETE", "/apps/shop/dynos", token=tokens["access_token"])
     assert changed.status == 202
 
 
 @pytest.mark.parametrize("scope", ["read", None])
-async def test_a_token_for_reading_changes_nothing(app: App, scope: str | None) -> None:
-    tokens = (await app.exchange((await app.answer(scope=scope))["code"])).body
+async def test_a_token_with_read_scope_cannot_change_anything(app: App, scope: str | None) -> None:
+    tokens = (await app.exchange((await app.submit(scope=scope))["code"])).body
     assert tokens["scope"] == "read"
     assert await app.works(tokens["access_token"])
-    refused = await app.visitor.ask("DELETE", "/apps/shop/dynos", token=tokens["access_token"])
+    refused = await app.member_client.ask("DELETE", "/apps/shop/dynos", token=tokens["access_token"])
     assert refused.status == 403
 
 
-async def test_the_page_says_what_is_asked_and_lists_people(app: App) -> None:
-    status, text, _ = await app.shown(scope="read")
+async def test_the_consent_page_shows_the_scopes_and_the_users(app: App) -> None:
+    status, text, _ = await app.open_page(scope="read")
     assert status == 200
     assert "<code>read</code>" in text
     assert "<code>write</code>" not in text
@@ -131,19 +133,19 @@ async def test_the_page_says_what_is_asked_and_lists_people(app: App) -> None:
     assert "build-service" not in text
 
 
-async def test_who_denies_gives_no_code(app: App) -> None:
-    assert await app.answer("Deny") == {"error": "access_denied", "state": "s&1"}
+async def test_denying_returns_no_code(app: App) -> None:
+    assert await app.submit("Deny") == {"error": "access_denied", "state": "s&1"}
 
 
-async def test_a_page_is_answered_once_and_by_a_person(app: App) -> None:
-    url = f"{app.visitor.buildio.url}/oauth/authorize"
-    _, text, _ = await app.shown()
-    form = {"asked": hidden(text), "person": "anna-berg", "press": "Deny"}
+async def test_the_consent_page_can_be_submitted_once_and_by_a_user(app: App) -> None:
+    url = f"{app.member_client.buildio.url}/oauth/authorize"
+    _, text, _ = await app.open_page()
+    form = {"asked": hidden_field(text), "person": "anna-berg", "press": "Deny"}
     for status in (302, 400):
         async with app.session.post(url, data=form, allow_redirects=False) as page:
             assert page.status == status
     for nobody in ("build-service", "dora", ""):
-        assert (await app.answer(person=nobody))[0] == 403
+        assert (await app.submit(user=nobody))[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -157,14 +159,14 @@ async def test_a_page_is_answered_once_and_by_a_person(app: App) -> None:
         {"redirect_uri": f"{BACK}?a=1"},
     ],
 )
-async def test_nobody_is_sent_to_an_address_that_is_not_registered(app: App, changed: Any) -> None:
-    status, text, back = await app.shown(**changed)
-    assert (status, back) == (400, {})
+async def test_an_unregistered_redirect_uri_is_refused(app: App, changed: Any) -> None:
+    status, text, redirect = await app.open_page(**changed)
+    assert (status, redirect) == (400, {})
     assert "Something went wrong" in text
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "error_name"),
     [
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": None}, "unsupported_response_type"),
@@ -177,55 +179,57 @@ async def test_nobody_is_sent_to_an_address_that_is_not_registered(app: App, cha
         ({"code_challenge": "short"}, "invalid_request"),
     ],
 )
-async def test_the_app_is_told_what_was_wrong_with_its_question(app: App, changed: Any, said: str) -> None:
-    status, _, back = await app.shown(**changed)
-    assert (status, back) == (302, {"error": said, "state": "s&1"})
+async def test_an_invalid_authorization_request_redirects_with_its_error(
+    app: App, changed: Any, error_name: str
+) -> None:
+    status, _, redirect = await app.open_page(**changed)
+    assert (status, redirect) == (302, {"error": error_name, "state": "s&1"})
 
 
-async def test_no_state_is_given_back_where_none_came(app: App) -> None:
-    assert set(await app.answer(state=None)) == {"code"}
+async def test_no_state_is_returned_if_none_was_sent(app: App) -> None:
+    assert set(await app.submit(state=None)) == {"code"}
 
 
 @pytest.mark.parametrize(
     "changed",
     [{"code": "other"}, {"redirect_uri": f"{BACK}/"}, {"code_verifier": VERIFIER[::-1]}],
 )
-async def test_a_code_fits_its_address_and_its_verifier(app: App, changed: Any) -> None:
-    code = (await app.answer())["code"]
+async def test_a_code_requires_its_redirect_uri_and_verifier(app: App, changed: Any) -> None:
+    code = (await app.submit())["code"]
     assert error(await app.exchange(code, **changed)) == (400, "invalid_grant")
     assert (await app.exchange(code)).status == 200
 
 
-async def test_a_verifier_is_demanded_where_there_was_a_challenge_and_only_there(app: App) -> None:
-    code = (await app.answer())["code"]
-    given = SECRETS | {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
-    assert error(await app.token(given)) == (400, "invalid_grant")
+async def test_a_verifier_is_required_only_after_a_challenge(app: App) -> None:
+    code = (await app.submit())["code"]
+    form = SECRETS | {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
+    assert error(await app.token(form)) == (400, "invalid_grant")
     assert error(await app.exchange(code, code_verifier="short")) == (400, "invalid_request")
-    plain = (await app.answer(code_challenge=None, code_challenge_method=None))["code"]
+    plain = (await app.submit(code_challenge=None, code_challenge_method=None))["code"]
     assert error(await app.exchange(plain)) == (400, "invalid_grant")
-    assert (await app.token(given | {"code": plain})).status == 200
+    assert (await app.token(form | {"code": plain})).status == 200
 
 
-async def test_a_code_that_comes_twice_ends_what_it_had_given(app: App) -> None:
-    code = (await app.answer())["code"]
+async def test_a_reused_code_revokes_its_tokens(app: App) -> None:
+    code = (await app.submit())["code"]
     tokens = (await app.exchange(code)).body
     assert error(await app.exchange(code)) == (400, "invalid_grant")
     assert not await app.works(tokens["access_token"])
     assert error(await app.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
 
 
-async def test_a_code_lives_for_ten_minutes(app: App) -> None:
-    code = (await app.answer())["code"]
-    app.visitor.wait(minutes=10)
+async def test_a_code_expires_after_ten_minutes(app: App) -> None:
+    code = (await app.submit())["code"]
+    app.member_client.wait(minutes=10)
     assert error(await app.exchange(code)) == (400, "invalid_grant")
 
 
-async def test_an_access_token_ends_and_is_refreshed(app: App) -> None:
+async def test_an_expired_access_token_can_be_refreshed(app: App) -> None:
     first = await app.tokens()
-    app.visitor.wait(hours=1, minutes=59)
+    app.member_client.wait(hours=1, minutes=59)
     assert await app.works(first["access_token"])
-    app.visitor.wait(minutes=1)
-    ended = await app.visitor.ask("GET", "/me", token=first["access_token"])
+    app.member_client.wait(minutes=1)
+    ended = await app.member_client.ask("GET", "/me", token=first["access_token"])
     assert (ended.status, ended.code) == (401, "unauthorized")
     second = (await app.refresh(first["refresh_token"])).body
     assert await app.works(second["access_token"])
@@ -233,7 +237,7 @@ async def test_an_access_token_ends_and_is_refreshed(app: App) -> None:
     assert first["refresh_token"] != second["refresh_token"]
 
 
-async def test_a_refresh_token_works_once_and_used_again_ends_them_all(app: App) -> None:
+async def test_a_reused_refresh_token_revokes_all_tokens(app: App) -> None:
     first = await app.tokens()
     second = (await app.refresh(first["refresh_token"])).body
     assert not await app.works(first["access_token"])
@@ -243,43 +247,45 @@ async def test_a_refresh_token_works_once_and_used_again_ends_them_all(app: App)
     assert error(await app.refresh(second["refresh_token"])) == (400, "invalid_grant")
 
 
-async def test_a_refresh_may_ask_for_less_and_not_for_more(app: App) -> None:
+async def test_a_refresh_can_reduce_scopes_but_not_add_any(app: App) -> None:
     tokens = await app.tokens()
     assert error(await app.refresh(tokens["refresh_token"], scope="admin")) == (400, "invalid_scope")
     less = (await app.refresh(tokens["refresh_token"], scope="read")).body
     assert less["scope"] == "read"
-    assert (await app.visitor.ask("DELETE", "/apps/shop/dynos", token=less["access_token"])).status == 403
+    assert (
+        await app.member_client.ask("DELETE", "/apps/shop/dynos", token=less["access_token"])
+    ).status == 403
 
 
-async def test_who_takes_back_the_consent_ends_its_tokens_alone(app: App) -> None:
-    anna, ben = await app.tokens(), await app.tokens(person="ben-okafor")
-    app.visitor.buildio.grants.end_all(app.visitor.buildio.members["anna-berg"])
+async def test_revoking_a_consent_revokes_only_its_own_tokens(app: App) -> None:
+    anna, ben = await app.tokens(), await app.tokens(user="ben-okafor")
+    app.member_client.buildio.oauth_grants.revoke_all(app.member_client.buildio.members["anna-berg"])
     assert not await app.works(anna["access_token"])
     assert error(await app.refresh(anna["refresh_token"])) == (400, "invalid_grant")
     assert await app.works(ben["access_token"])
 
 
-async def test_an_app_says_who_it_is(app: App) -> None:
-    code = (await app.answer())["code"]
+async def test_the_token_endpoint_authenticates_the_client(app: App) -> None:
+    code = (await app.submit())["code"]
     for wrong in ({"client_secret": "no"}, {"client_id": "no"}, {"client_secret": ""}):
-        answer = await app.exchange(code, **wrong)
-        assert error(answer) == (401, "invalid_client")
-        assert "WWW-Authenticate" in answer.headers
-    given = {
+        response = await app.exchange(code, **wrong)
+        assert error(response) == (401, "invalid_client")
+        assert "WWW-Authenticate" in response.headers
+    form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": BACK,
         "code_verifier": VERIFIER,
     }
-    assert error(await app.token(given)) == (401, "invalid_client")
-    assert error(await app.token(given, auth=aiohttp.BasicAuth(CLIENT_ID, "no"))) == (401, "invalid_client")
+    assert error(await app.token(form)) == (401, "invalid_client")
+    assert error(await app.token(form, auth=aiohttp.BasicAuth(CLIENT_ID, "no"))) == (401, "invalid_client")
     right = aiohttp.BasicAuth(CLIENT_ID, CLIENT_SECRET)
-    assert error(await app.token(SECRETS | given, auth=right)) == (400, "invalid_request")
-    assert (await app.token(given, auth=right)).status == 200
+    assert error(await app.token(SECRETS | form, auth=right)) == (400, "invalid_request")
+    assert (await app.token(form, auth=right)).status == 200
 
 
-async def test_the_token_endpoint_takes_forms_and_two_kinds_of_grants(app: App) -> None:
-    url = f"{app.visitor.buildio.url}/oauth/token"
+async def test_the_token_endpoint_accepts_forms_and_two_grant_types(app: App) -> None:
+    url = f"{app.member_client.buildio.url}/oauth/token"
     async with app.session.post(url, json=SECRETS | {"grant_type": "refresh_token"}) as response:
         assert (response.status, (await response.json())["error"]) == (400, "invalid_request")
     doubled = [*SECRETS.items(), ("grant_type", "refresh_token"), ("grant_type", "refresh_token")]
@@ -292,21 +298,27 @@ async def test_the_token_endpoint_takes_forms_and_two_kinds_of_grants(app: App) 
     assert error(await app.refresh("nothing")) == (400, "invalid_grant")
 
 
-async def test_no_token_code_or_secret_is_noted(app: App) -> None:
-    back = await app.answer()
-    tokens = (await app.exchange(back["code"])).body
-    buildio = app.visitor.buildio
+async def test_no_token_code_or_secret_is_logged(app: App) -> None:
+    redirect = await app.submit()
+    tokens = (await app.exchange(redirect["code"])).body
+    buildio = app.member_client.buildio
     written = (
-        repr([one.as_json() for one in buildio.journal.entries])
+        repr([entry.to_json() for entry in buildio.request_log.entries])
         + repr(buildio.requests)
-        + repr(buildio.grants)
+        + repr(buildio.oauth_grants)
     )
-    for secret in (back["code"], tokens["access_token"], tokens["refresh_token"], CLIENT_SECRET, VERIFIER):
+    for secret in (
+        redirect["code"],
+        tokens["access_token"],
+        tokens["refresh_token"],
+        CLIENT_SECRET,
+        VERIFIER,
+    ):
         assert secret not in written
 
 
-async def test_a_browser_goes_from_the_apps_page_to_build_io_and_back(app: App) -> None:
-    buildio, visits = app.visitor.buildio, list[dict[str, str]]()
+async def test_the_browser_follows_the_flow_from_the_app_to_build_io_and_back(app: App) -> None:
+    buildio, visits = app.member_client.buildio, list[dict[str, str]]()
 
     async def begin(_: web.Request) -> web.StreamResponse:
         raise web.HTTPFound(app.address(redirect_uri=f"{own}/back"))
@@ -324,16 +336,16 @@ async def test_a_browser_goes_from_the_apps_page_to_build_io_and_back(app: App) 
     own = await buildio.serve(host)
     buildio.redirect_uris.append(f"{own}/back")
     for address, press in ((f"{own}/begin", "Allow"), (f"{own}/page", "Allow"), (f"{own}/begin", "Deny")):
-        assert await buildio.consent(address, person="ben", press=press) == (200, "Done")
-    assert [sorted(one) for one in visits] == [["code", "state"], ["code", "state"], ["error", "state"]]
-    answer = await app.exchange(visits[0]["code"], redirect_uri=f"{own}/back")
-    assert await app.visitor.get("/me", token=answer.body["access_token"]) == {
+        assert await buildio.give_consent(address, user="ben", press=press) == (200, "Done")
+    assert [sorted(visit) for visit in visits] == [["code", "state"], ["code", "state"], ["error", "state"]]
+    response = await app.exchange(visits[0]["code"], redirect_uri=f"{own}/back")
+    assert await app.member_client.get("/me", token=response.body["access_token"]) == {
         "email": "ben-okafor@acme.example"
     }
-    wrong = await buildio.consent(app.address(redirect_uri="https://evil.example/"))
+    wrong = await buildio.give_consent(app.address(redirect_uri="https://evil.example/"))
     assert wrong[0] == 400
-    sent = await buildio.consent(app.address(redirect_uri=f"{own}/back", scope="admin"))
+    sent = await buildio.give_consent(app.address(redirect_uri=f"{own}/back", scope="admin"))
     assert sent == (200, "Done")
     assert visits[-1]["error"] == "invalid_scope"
-    with pytest.raises(ValueError, match="there is no member dora"):
-        await buildio.consent(f"{own}/begin", person="dora")
+    with pytest.raises(ValueError, match="no member dora"):
+        await buildio.give_consent(f"{own}/begin", user="dora")

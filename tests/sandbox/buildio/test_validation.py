@@ -1,4 +1,4 @@
-"""What the simulated Build.io refuses of what people type: names, config vars, host names, commands, regions."""
+"""Input validation of the Build.io simulator: names, config vars, host names, commands and regions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.buildio.api.dynos import LONGEST_COMMAND, MOST_PARTS
+from sandbox.buildio.api.dynos import MAX_COMMAND_LENGTH, MAX_PARTS
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN
 from tests.sandbox.buildio.conftest import PEM, ApiResponse, MemberClient
 
 
-def assert_refused(answer: ApiResponse, words: str) -> bool:
-    return (answer.status, answer.code) == (422, "invalid_params") and words in answer.body["message"]
+def assert_refused(response: ApiResponse, message: str) -> bool:
+    return (response.status, response.code) == (422, "invalid_params") and message in response.body["message"]
 
 
 @pytest.mark.parametrize("kind", ["/apps", "/namespaces"])
@@ -25,7 +25,9 @@ async def test_a_name_is_short_lower_case_and_begins_with_a_letter(
     assert assert_refused(await member_client.ask("POST", kind, {"name": name}), "name")
 
 
-async def test_a_name_is_taken_also_by_what_one_does_not_see(member_client: MemberClient) -> None:
+async def test_a_name_is_taken_even_by_a_resource_that_the_member_cannot_see(
+    member_client: MemberClient,
+) -> None:
     assert assert_refused(
         await member_client.ask("POST", "/apps", {"name": "ledger"}, token=BEN_TOKEN), "already taken"
     )
@@ -36,7 +38,7 @@ async def test_a_name_is_taken_also_by_what_one_does_not_see(member_client: Memb
 
 
 @pytest.mark.parametrize("kind", ["/apps", "/namespaces"])
-async def test_what_is_new_belongs_to_the_team_that_is_named_or_to_its_maker_alone(
+async def test_a_new_resource_belongs_to_the_named_team_or_to_its_creator(
     member_client: MemberClient, kind: str
 ) -> None:
     acme, labs = member_client.buildio.acme, member_client.buildio.labs
@@ -57,15 +59,17 @@ async def test_what_is_new_belongs_to_the_team_that_is_named_or_to_its_maker_alo
     )
 
 
-async def test_apps_are_filtered_by_a_team_that_one_is_in(member_client: MemberClient) -> None:
+async def test_apps_are_filtered_by_a_team_of_the_member(member_client: MemberClient) -> None:
     buildio = member_client.buildio
     listed = await member_client.get(f"/apps?team_id={buildio.acme.id}")
-    assert [one["name"] for one in listed] == ["shop", "shop-staging", "shop-pr-42"]
-    assert [one["name"] for one in await member_client.get(f"/apps?team_id={buildio.labs.id}")] == ["ledger"]
+    assert [item["name"] for item in listed] == ["shop", "shop-staging", "shop-pr-42"]
+    assert [item["name"] for item in await member_client.get(f"/apps?team_id={buildio.labs.id}")] == [
+        "ledger"
+    ]
     assert (await member_client.ask("GET", f"/apps?team_id={buildio.labs.id}", token=BEN_TOKEN)).status == 404
 
 
-async def test_lists_are_bare_arrays_and_an_apps_list_does_not_tell_of_deployments(
+async def test_lists_are_plain_arrays_and_the_app_list_omits_deployments(
     member_client: MemberClient,
 ) -> None:
     for path in (
@@ -83,7 +87,7 @@ async def test_lists_are_bare_arrays_and_an_apps_list_does_not_tell_of_deploymen
     assert await member_client.get(f"/apps/{shop['id']}") == shop
 
 
-async def test_config_vars_are_text_under_the_names_of_environment_variables(
+async def test_config_vars_are_strings_with_environment_variable_names(
     member_client: MemberClient,
 ) -> None:
     path = "/apps/shop/config-vars"
@@ -96,10 +100,10 @@ async def test_config_vars_are_text_under_the_names_of_environment_variables(
     assert (await member_client.ask("DELETE", f"{path}/NEW")).status == 404
 
 
-async def test_null_takes_a_config_var_from_an_environment(member_client: MemberClient) -> None:
+async def test_null_removes_a_config_var_from_an_environment(member_client: MemberClient) -> None:
     path = f"/environments/{member_client.buildio.pipeline.environments[0].id}"
-    answer = await member_client.ask("PATCH", path, {"LOG_LEVEL": None, "NEVER_THERE": None, "TRACE": "1"})
-    assert answer.status == 200
+    response = await member_client.ask("PATCH", path, {"LOG_LEVEL": None, "NEVER_THERE": None, "TRACE": "1"})
+    assert response.status == 200
     assert set(await member_client.get(path)) == {"PAYMENTS_KEY", "TRACE"}
     assert assert_refused(await member_client.ask("PATCH", path, {"A": 1}), "A must be a string")
     assert (await member_client.ask("DELETE", f"{path}/TRACE")).status == 200
@@ -125,26 +129,26 @@ async def test_null_takes_a_config_var_from_an_environment(member_client: Member
         7,
     ],
 )
-async def test_a_domain_is_a_host_name_of_ones_own(member_client: MemberClient, hostname: Any) -> None:
+async def test_a_domain_must_be_a_valid_host_name(member_client: MemberClient, hostname: Any) -> None:
     assert assert_refused(
         await member_client.ask("POST", "/apps/shop/domains", {"hostname": hostname}), "hostname"
     )
 
 
-async def test_a_host_name_belongs_to_one_app(member_client: MemberClient) -> None:
+async def test_a_host_name_belongs_to_one_app_only(member_client: MemberClient) -> None:
     assert (
         await member_client.ask("POST", "/apps/ledger/domains", {"hostname": "a.acme.example"})
     ).status == 201
-    answer = await member_client.ask(
+    response = await member_client.ask(
         "POST", "/apps/shop/domains", {"hostname": "a.acme.example"}, token=BEN_TOKEN
     )
-    assert assert_refused(answer, "already taken")
+    assert assert_refused(response, "already taken")
     assert (
         await member_client.ask("POST", "/apps/shop/domains", {"hostname": "*.b.acme.example"})
     ).status == 201
 
 
-async def test_the_platforms_own_domain_can_not_be_changed_or_removed(member_client: MemberClient) -> None:
+async def test_the_platform_domain_cannot_be_changed_or_removed(member_client: MemberClient) -> None:
     [own] = await member_client.get("/apps/shop/domains")
     assert own["kind"] == "platform"
     path = f"/apps/shop/domains/{own['id']}"
@@ -160,7 +164,7 @@ async def test_the_platforms_own_domain_can_not_be_changed_or_removed(member_cli
     "cert",
     ["", "a certificate", PEM.replace("MII", "!!!"), PEM.replace("MII", "AAA"), PEM.replace("END", "end"), 7],
 )
-async def test_a_certificate_looks_like_one(member_client: MemberClient, cert: Any) -> None:
+async def test_a_certificate_must_be_pem(member_client: MemberClient, cert: Any) -> None:
     domain = (await member_client.ask("POST", "/apps/shop/domains", {"hostname": "a.acme.example"})).body
     assert assert_refused(
         await member_client.ask("PATCH", f"/apps/shop/domains/{domain['id']}", {"cert": cert}), "cert"
@@ -172,16 +176,16 @@ async def test_a_certificate_looks_like_one(member_client: MemberClient, cert: A
 
 @pytest.mark.parametrize(
     "command",
-    ["ls", None, {}, [], [""], [1], ["ls", None], ["ls"] * (MOST_PARTS + 1), ["x" * (LONGEST_COMMAND + 1)]],
+    ["ls", None, {}, [], [""], [1], ["ls", None], ["ls"] * (MAX_PARTS + 1), ["x" * (MAX_COMMAND_LENGTH + 1)]],
 )
-async def test_a_command_is_an_array_of_strings_of_some_size(
+async def test_a_command_is_an_array_of_strings_of_limited_size(
     member_client: MemberClient, command: Any
 ) -> None:
-    answer = await member_client.ask("POST", "/apps/shop/dynos/web.1/exec", {"command": command})
-    assert assert_refused(answer, "command")
+    response = await member_client.ask("POST", "/apps/shop/dynos/web.1/exec", {"command": command})
+    assert assert_refused(response, "command")
 
 
-async def test_a_login_is_a_kubernetes_credential_for_a_region_that_there_is(
+async def test_a_login_is_a_kubernetes_credential_for_an_existing_region(
     member_client: MemberClient,
 ) -> None:
     login = await member_client.get("/oidc-login?region=us")
@@ -192,7 +196,7 @@ async def test_a_login_is_a_kubernetes_credential_for_a_region_that_there_is(
         assert assert_refused(await member_client.ask("GET", path), "region")
 
 
-async def test_a_namespace_that_holds_apps_is_not_deleted(member_client: MemberClient) -> None:
+async def test_a_namespace_with_apps_cannot_be_deleted(member_client: MemberClient) -> None:
     member_client.buildio.shop.namespace = member_client.buildio.namespace
     assert assert_refused(await member_client.ask("DELETE", "/namespaces/acme-internal"), "not empty: shop")
     member_client.buildio.shop.namespace = None
@@ -200,18 +204,18 @@ async def test_a_namespace_that_holds_apps_is_not_deleted(member_client: MemberC
     assert await member_client.get("/namespaces") == []
 
 
-async def test_a_pipeline_tells_its_environments_its_review_apps_and_the_stages_of_its_apps(
+async def test_a_pipeline_shows_its_environments_review_apps_and_stages(
     member_client: MemberClient,
 ) -> None:
     pipeline = await member_client.get("/pipelines/shop")
-    assert [one["name"] for one in pipeline["environments"]] == ["review", "staging"]
+    assert [environment["name"] for environment in pipeline["environments"]] == ["review", "staging"]
     assert pipeline["review_apps"]["enabled"] is True
-    stages = {one["name"]: one["stage"] for one in await member_client.get("/pipelines/shop/apps")}
+    stages = {item["name"]: item["stage"] for item in await member_client.get("/pipelines/shop/apps")}
     assert stages == {"shop-pr-42": "review", "shop-staging": "staging", "shop": "production"}
 
 
-async def test_sparse_answers_hold_what_the_reference_names_and_no_more(member_client: MemberClient) -> None:
-    member_client.buildio.manner.sparse = True
+async def test_sparse_responses_contain_only_documented_fields(member_client: MemberClient) -> None:
+    member_client.buildio.response_options.sparse = True
     shop = await member_client.get("/apps/shop")
     assert shop["deployment_status"] == "succeeded"
     assert "deployment" not in shop
@@ -220,21 +224,23 @@ async def test_sparse_answers_hold_what_the_reference_names_and_no_more(member_c
     ]
     assert (await member_client.ask("POST", "/apps/shop/builds", {})).body == {"status": "pending"}
     assert (await member_client.get("/apps/shop"))["deployment_status"] == "pending"
-    answer = await member_client.ask("PATCH", "/apps/shop/config-vars", {"A": "x"})
-    assert (answer.status, answer.body) == (204, None)
+    response = await member_client.ask("PATCH", "/apps/shop/config-vars", {"A": "x"})
+    assert (response.status, response.body) == (204, None)
     done = await member_client.ask("POST", "/apps/shop-staging/dynos/web.1/exec", {"command": ["echo", "hi"]})
     assert done.body == {"output": "hi\n"}
 
 
-async def test_the_notes_hold_no_token_no_config_value_and_no_credential(member_client: MemberClient) -> None:
+async def test_the_request_log_contains_no_tokens_config_values_or_credentials(
+    member_client: MemberClient,
+) -> None:
     await member_client.ask("PATCH", "/apps/shop/config-vars", {"API_KEY": "very-secret"})
     await member_client.get("/apps/shop/config-vars")
     await member_client.get(f"/environments/{member_client.buildio.pipeline.environments[0].id}")
     await member_client.ask("POST", "/apps/shop/domains", {"hostname": "a.acme.example", "cert": PEM})
     credential = (await member_client.get("/oidc-login?region=eu"))["status"]["token"]
-    journal = [entry.as_json() for entry in member_client.buildio.journal.entries]
-    written = repr(journal) + repr(member_client.buildio.requests) + repr(member_client.buildio.members)
+    request_log = [entry.to_json() for entry in member_client.buildio.request_log.entries]
+    written = repr(request_log) + repr(member_client.buildio.requests) + repr(member_client.buildio.members)
     for secret in ("very-secret", "pk_sandbox", "postgres://", "MIIB", credential, ANNA_TOKEN):
         assert secret not in written
-    assert [entry["request"]["as"] for entry in journal] == ["anna-berg"] * 5
+    assert [entry["request"]["as"] for entry in request_log] == ["anna-berg"] * 5
     assert "API_KEY" in written

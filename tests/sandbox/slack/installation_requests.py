@@ -1,4 +1,4 @@
-"""Installing an app by hand, request by request."""
+"""Requests of an app installation, one by one."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ REDIRECT_URL = "https://app.example/back"
 
 
 def installation_url(slack: SlackSimulator, **changed: str) -> str:
-    """Slack's page, for all scopes of the manifest."""
+    """Return the address of Slack's page, with all scopes of the manifest."""
     scopes = ",".join(slack.manifest["oauth_config"]["scopes"]["bot"])
     query = {"client_id": CLIENT_ID, "scope": scopes, "state": "s&1", "redirect_uri": REDIRECT_URL}
     return str(URL(f"{slack.url}/oauth/v2/authorize").with_query(query | changed))
 
 
 async def allow(slack: SlackSimulator, *, team: str = "T0ACME", address: str = "", **form: str) -> Json:
-    """Press Allow, without going where it leads: what the app's own address is given."""
+    """Press Allow; returns the parameters of the redirect without following it."""
     async with aiohttp.ClientSession() as session:
         async with session.get(URL(address or installation_url(slack)).update_query(team=team)) as page:
             text = await page.text()
             assert page.status == 200, text
-        asked = text.partition('name="asked" value="')[2].partition('"')[0]
-        given = {"asked": asked, "team": team, "person": "dana", "press": "Allow"} | form
+        request_id = text.partition('name="asked" value="')[2].partition('"')[0]
+        fields = {"asked": request_id, "team": team, "person": "dana", "press": "Allow"} | form
         async with session.post(
-            f"{slack.url}/oauth/v2/authorize", data=given, allow_redirects=False
-        ) as answer:
-            if answer.status != 302:
-                return {"status": answer.status, "text": await answer.text()}
-            location = answer.headers["Location"]
+            f"{slack.url}/oauth/v2/authorize", data=fields, allow_redirects=False
+        ) as response:
+            if response.status != 302:
+                return {"status": response.status, "text": await response.text()}
+            location = response.headers["Location"]
     assert location.startswith(REDIRECT_URL)
     return {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
 

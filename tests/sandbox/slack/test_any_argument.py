@@ -1,4 +1,4 @@
-"""Whatever an app sends to the Web API or to a response address, it gets Slack's answer: never a broken server."""
+"""The Web API and response URLs return Slack's errors for any input, and never fail."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
+from sandbox.slack.models import Post
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.validation import SlackError
 from sandbox.slack.web_api_methods import METHODS
-from sandbox.slack.workspace import Post
 from tests.sandbox.slack.web_api_call import call_web_api
 
-# Every argument that any method reads.
+# All arguments that any method reads.
 NAMES = """
     attachments blocks bot channel channel_id cursor dialog email error exclude_archived external_id file filename files
     function_execution_id hash include_all_metadata include_users inclusive initial_comment is_private latest length
@@ -73,7 +73,7 @@ LIKELY: dict[str, Any] = {
 
 @st.composite
 def arguments(draw: st.DrawFn) -> dict[str, Any]:
-    """Some arguments that are likely to be right, so that a call comes far, and some of any kind."""
+    """Some arguments that are probably valid, so that the call gets further, and some of any kind."""
     right = draw(st.sets(st.sampled_from(sorted(LIKELY))))
     made = {name: draw(LIKELY[name]) for name in sorted(right)}
     return made | draw(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
@@ -81,15 +81,16 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
 
 def fresh() -> SlackSimulator:
     slack = SlackSimulator(manifest())
-    slack.workspace.observer = None  # there is no app to hear of it
+    slack.workspace.observer = None  # no app is connected
     every = {scope for _, scope in METHODS.values() if scope}
     families = ("channels", "groups", "im", "mpim")
     every |= {f"{family}:{right}" for family in families for right in ("read", "write", "history")}
     slack.api.scopes = frozenset(every | {"channels:manage", "chat:write.public", "users:read.email"})
-    slack.workspace.channel("builds").members.add(slack.workspace.bot_user)
+    slack.workspace.find_channel("builds").members.add(slack.workspace.bot_user)
     for channel in ("builds", "D0ANNA"):
         slack.workspace.post(
-            slack.workspace.channel(channel), Post("1.000001", slack.workspace.bot_user, "hello", by_bot=True)
+            slack.workspace.find_channel(channel),
+            Post("1.000001", slack.workspace.bot_user, "hello", by_bot=True),
         )
     return slack
 
@@ -99,12 +100,12 @@ def fresh() -> SlackSimulator:
 def test_no_argument_breaks_a_method(method: str, given_: dict[str, Any]) -> None:
     methods = fresh().api.methods
     try:
-        answer = getattr(methods, METHODS[method][0])(given_)
+        response = getattr(methods, METHODS[method][0])(given_)
     except SlackError as error:
-        answer = error.body
-        assert isinstance(answer["error"], str)
-        assert answer["error"] or given_.get("error")
-    json.dumps(answer, allow_nan=False)
+        response = error.body
+        assert isinstance(response["error"], str)
+        assert response["error"] or given_.get("error")
+    json.dumps(response, allow_nan=False)
 
 
 @pytest.fixture
@@ -136,23 +137,25 @@ async def test_no_body_breaks_the_server(
     async with aiohttp.ClientSession() as session:
         async with session.post(slack.api_url + "chat.postMessage", data=body, headers=headers) as answer:
             assert (answer.status, (await answer.json())["error"]) == (200, error)
-        response = slack.handles.new_response("U0ANNA", "C0BUILDS")
+        response = slack.handles.create_response_url("U0ANNA", "C0BUILDS")
         async with session.post(f"{slack.url}/response/{response}", data=body) as answer:
             assert answer.status in (400, 404)
             assert (await answer.json())["ok"] is False
 
 
-async def test_methods_that_read_forms_alone_do_not_see_a_json_body(slack: SlackSimulator) -> None:
+async def test_form_only_methods_ignore_a_json_body(slack: SlackSimulator) -> None:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {BOT_TOKEN}"}) as session:
-        async with session.post(slack.api_url + "users.info", json={"user": "U0ANNA"}) as answer:
-            assert (await answer.json())["error"] == "user_not_found"
-        async with session.post(slack.api_url + "conversations.info", json={"channel": "C0BUILDS"}) as answer:
-            assert (await answer.json())["channel"]["name"] == "builds"
+        async with session.post(slack.api_url + "users.info", json={"user": "U0ANNA"}) as response:
+            assert (await response.json())["error"] == "user_not_found"
+        async with session.post(
+            slack.api_url + "conversations.info", json={"channel": "C0BUILDS"}
+        ) as response:
+            assert (await response.json())["channel"]["name"] == "builds"
     assert (await call_web_api(slack, "users.info", user="U0ANNA"))["user"]["name"] == "anna"
 
 
-async def test_times_and_limits_that_slack_does_not_take_are_named(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
+async def test_invalid_timestamps_and_limits_are_refused(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
     await asyncio.sleep(0)
     for name, error in (
         ("oldest", "invalid_ts_oldest"),
@@ -160,5 +163,5 @@ async def test_times_and_limits_that_slack_does_not_take_are_named(slack: SlackS
         ("limit", "invalid_limit"),
         ("cursor", "invalid_cursor"),
     ):
-        answer = await call_web_api(slack, "conversations.history", channel="C0BUILDS", **{name: "abc"})
-        assert (answer["status"], answer["error"]) == (200, error)
+        response = await call_web_api(slack, "conversations.history", channel="C0BUILDS", **{name: "abc"})
+        assert (response["status"], response["error"]) == (200, error)

@@ -1,4 +1,4 @@
-"""Each size of Slack's is sent at its limit, and one over: the first is taken, the second refused with Slack's words."""
+"""Each size limit of Slack: accepted at the limit, refused one over it with Slack's error."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def modal(**more: Any) -> Json:
 
 
 def view_of_size(size: int) -> Json:
-    """A view of so many bytes."""
-    words = [section(text=plain("x" * 2900), block_id=f"b{number}") for number in range(83)]
-    words += [section(text=plain("x"), block_id="last"), section(text=plain("x"), block_id="beyond")]
-    view = modal(blocks=words)
-    for block in words[-2:]:
+    """Return a view of this many bytes."""
+    error = [section(text=plain("x" * 2900), block_id=f"b{number}") for number in range(83)]
+    error += [section(text=plain("x"), block_id="last"), section(text=plain("x"), block_id="beyond")]
+    view = modal(blocks=error)
+    for block in error[-2:]:
         missing = size - len(json.dumps(view).encode())
         block["text"]["text"] += "x" * min(missing, 2999)
     assert len(json.dumps(view).encode()) == size
@@ -90,7 +90,7 @@ MESSAGES: dict[str, tuple[int, Given, str]] = {
     "actions": (
         25,
         lambda n: {
-            "blocks": [{"type": "actions", "elements": [button(action_id=f"a{one}") for one in range(n)]}]
+            "blocks": [{"type": "actions", "elements": [button(action_id=f"a{item}") for item in range(n)]}]
         },
         "invalid_blocks",
     ),
@@ -259,9 +259,9 @@ async def slack() -> AsyncIterator[SlackSimulator]:
     await opened.close()
 
 
-def points_at_it(answer: Json) -> bool:
-    """Whether a refusal says where it is, as a JSON pointer, as Slack's do."""
-    return "json-pointer:/" in str(answer.get("response_metadata"))
+def has_json_pointer(response: Json) -> bool:
+    """Return whether an error names its place as a JSON pointer, as Slack's do."""
+    return "json-pointer:/" in str(response.get("response_metadata"))
 
 
 async def post(slack: SlackSimulator, given: Json) -> Json:
@@ -270,24 +270,28 @@ async def post(slack: SlackSimulator, given: Json) -> Json:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-async def test_a_message_at_the_limit_is_taken_and_one_over_refused(slack: SlackSimulator, name: str) -> None:
+async def test_a_message_at_the_limit_is_accepted_and_one_over_is_refused(
+    slack: SlackSimulator, name: str
+) -> None:
     limit, given, error = MESSAGES[name]
     taken = await post(slack, given(limit))
     assert taken["ok"] is True, taken
     refused = await post(slack, given(limit + 1))
     assert refused["error"] == error
     if error == "invalid_blocks" and name != "markdown in all":
-        assert points_at_it(refused)
-    # What the app did wrong is seen by whoever runs it.
+        assert has_json_pointer(refused)
+    # The app's violation is shown to the operator.
     assert slack.violations
 
 
 @pytest.mark.parametrize("name", VIEWS)
-async def test_a_modal_at_the_limit_is_taken_and_one_over_refused(slack: SlackSimulator, name: str) -> None:
+async def test_a_modal_at_the_limit_is_accepted_and_one_over_is_refused(
+    slack: SlackSimulator, name: str
+) -> None:
     limit, given, error = VIEWS[name]
 
     async def show(view: Json) -> Json:
-        trigger = slack.people.handles.new_trigger("U0ANNA")
+        trigger = slack.users.handles.create_trigger("U0ANNA")
         return await call_web_api(slack, "views.open", trigger_id=trigger, view=json.dumps(view))
 
     taken = await show(given(limit))
@@ -295,12 +299,12 @@ async def test_a_modal_at_the_limit_is_taken_and_one_over_refused(slack: SlackSi
     refused = await show(given(limit + 1))
     assert refused["error"] == error
     if error == "invalid_arguments":
-        assert points_at_it(refused)
+        assert has_json_pointer(refused)
 
 
-async def test_three_modals_are_stacked_and_a_fourth_is_refused(slack: SlackSimulator) -> None:
+async def test_a_fourth_stacked_modal_is_refused(slack: SlackSimulator) -> None:
     async def show(method: str) -> Json:
-        trigger = slack.people.handles.new_trigger("U0ANNA")
+        trigger = slack.users.handles.create_trigger("U0ANNA")
         return await call_web_api(slack, method, trigger_id=trigger, view=json.dumps(modal()))
 
     assert (await show("views.open"))["ok"] is True
@@ -309,12 +313,12 @@ async def test_three_modals_are_stacked_and_a_fourth_is_refused(slack: SlackSimu
     assert (await show("views.push"))["error"] == "push_limit_reached"
 
 
-async def test_an_overflow_menu_has_at_least_two_choices(slack: SlackSimulator) -> None:
+async def test_an_overflow_menu_needs_at_least_two_options(slack: SlackSimulator) -> None:
     refused = await post(slack, section_with_accessory({"type": "overflow", "options": options(1)}))
     assert refused["error"] == "invalid_blocks"
 
 
-async def test_blocks_that_the_sandbox_cannot_draw_are_taken_as_slack_takes_them(
+async def test_blocks_that_the_sandbox_cannot_render_are_accepted(
     slack: SlackSimulator,
 ) -> None:
     card = {"type": "card", "title": plain("x")}

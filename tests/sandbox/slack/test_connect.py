@@ -1,4 +1,4 @@
-"""People of other companies and other workspaces, as Slack's answers and payloads have them."""
+"""Users of other companies and other workspaces in Slack's responses and payloads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.slack import payloads
+from sandbox.slack.models import TEAM, OpenView
 from sandbox.slack.server import SlackSimulator
 from sandbox.slack.users import Enterprise
-from sandbox.slack.workspace import TEAM, OpenView
 from tests.sandbox.slack.web_api_call import call_web_api
 
 GRID = Enterprise("E0HOST", "Host Corp")
@@ -26,13 +26,13 @@ async def slack() -> AsyncIterator[SlackSimulator]:
 
 
 async def user(slack: SlackSimulator, **changes: Any) -> dict[str, Any]:
-    people = slack.workspace.people
+    people = slack.workspace.users
     people["U0BEN"] = replace(people["U0BEN"], **changes)
     found: dict[str, Any] = (await call_web_api(slack, "users.info", user="U0BEN"))["user"]
     return found
 
 
-async def test_somebody_of_another_company_in_a_shared_channel_is_no_stranger_to_slack(
+async def test_an_external_user_in_a_shared_channel_is_no_stranger(
     slack: SlackSimulator,
 ) -> None:
     shown = await user(slack, home="T0ELSEWHERE")
@@ -44,21 +44,24 @@ async def test_somebody_of_another_company_in_a_shared_channel_is_no_stranger_to
     assert (shown["team_id"] != TEAM, shown["is_stranger"]) == (True, True)
 
 
-async def test_people_of_an_organisation_have_it_and_guests_are_restricted(slack: SlackSimulator) -> None:
+async def test_users_of_an_organisation_name_it_and_guests_are_restricted(slack: SlackSimulator) -> None:
     slack.workspace.enterprise = GRID
     shown = await user(slack, single_channel=True)
     assert shown["enterprise_user"]["enterprise_id"] == "E0HOST"
     assert (shown["is_restricted"], shown["is_ultra_restricted"]) == (True, True)
 
 
-def test_what_they_press_and_submit_names_their_own_workspace() -> None:
-    person = replace(SlackSimulator(manifest()).workspace.people["U0BEN"], home="T0ELSEWHERE")
+def test_interactions_of_an_external_user_name_their_own_workspace() -> None:
+    person = replace(SlackSimulator(manifest()).workspace.users["U0BEN"], home="T0ELSEWHERE")
     pressed = payloads.block_actions(person, {}, {}, trigger_id="t")
     assert (pressed["team"]["id"], pressed["user"]["team_id"]) == (TEAM, "T0ELSEWHERE")
     opened = OpenView("V1", {"type": "modal"}, "V1")
     sent = payloads.view_submission(person, opened, {}, trigger_id="t")
     assert (sent["team"]["id"], sent["user"]["team_id"]) == ("T0ELSEWHERE", "T0ELSEWHERE")
     assert sent["view"]["app_installed_team_id"] == TEAM
-    assert payloads.from_elsewhere(person)["user_team"] == "T0ELSEWHERE"
-    assert payloads.from_elsewhere(replace(person, organisation="E0ELSEWHERE"))["user_team"] == "E0ELSEWHERE"
-    assert payloads.from_elsewhere(replace(person, home="")) == {}
+    assert payloads.external_user_fields(person)["user_team"] == "T0ELSEWHERE"
+    assert (
+        payloads.external_user_fields(replace(person, organisation="E0ELSEWHERE"))["user_team"]
+        == "E0ELSEWHERE"
+    )
+    assert payloads.external_user_fields(replace(person, home="")) == {}

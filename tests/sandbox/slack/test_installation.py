@@ -1,4 +1,4 @@
-"""Installing an app by Slack's flow: the page, the code, the token, and how each of them is refused."""
+"""Installing an app with Slack's OAuth flow: the page, the code, the token, and their errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class ManualClock:
-    """Time that goes on only when it is told to."""
+    """A clock that only moves when it is told to."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -33,52 +33,54 @@ class ManualClock:
 
 
 @pytest.fixture
-def hours() -> ManualClock:
+def clock() -> ManualClock:
     return ManualClock()
 
 
 @pytest.fixture(params=[MANIFEST], ids=["no rotation"])
-async def slack(request: pytest.FixtureRequest, hours: ManualClock) -> AsyncIterator[SlackSimulator]:
-    opened = await SlackSimulator(request.param, hours).start()
+async def slack(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(request.param, clock).start()
     opened.redirect_urls = [REDIRECT_URL]
     opened.add_workspace()
     yield opened
     await opened.close()
 
 
-async def test_bolts_own_flow_installs_an_app_that_then_answers_there(tmp_path: Path) -> None:
+async def test_the_oauth_flow_of_bolt_installs_an_app_that_then_responds(tmp_path: Path) -> None:
     slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     async with run_distributed_app(slack, tmp_path) as visitor:
         with pytest.raises(InvalidInteraction, match="not a valid command"):
-            await acme.people.command("emil", "builds", "/greet")
-        status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
+            await acme.users.command("emil", "builds", "/greet")
+        status, text = await slack.install(visitor.install_url, team="T0ACME", user="emil")
         assert (status, "Thank you" in text) == (200, True), text
-        acme.people.invite("builds")
-        await acme.people.command("emil", "builds", "/greet")
+        acme.users.invite("builds")
+        await acme.users.command("emil", "builds", "/greet")
         await acme.wait_for_post("builds", "Hello @emil, I am @visitor")
         assert (await visitor.wait_for("/greet"))["team_id"] == "T0ACME"
-        acme.people.say("emil", "builds", "@visitor, please")
+        acme.users.say("emil", "builds", "@visitor, please")
         post = await acme.wait_for_post("builds", "You called?")
-        assert post.as_slack_sends_it()["team"] == "T0ACME"
-        heard = await visitor.wait_for("app_mention")
-        assert heard["team_id"] == heard["event"]["team"] == heard["authorizations"][0]["team_id"] == "T0ACME"
-        assert heard["authorizations"][0]["user_id"] == acme.workspace.bot_user
+        assert post.to_json()["team"] == "T0ACME"
+        events = await visitor.wait_for("app_mention")
+        assert (
+            events["team_id"] == events["event"]["team"] == events["authorizations"][0]["team_id"] == "T0ACME"
+        )
+        assert events["authorizations"][0]["user_id"] == acme.workspace.bot_user
         assert slack.posts("builds") == []
         assert slack.violations == []
     await slack.close()
 
 
-async def test_bolts_own_flow_is_told_of_a_cancel_and_of_a_stranger(tmp_path: Path) -> None:
+async def test_the_oauth_flow_of_bolt_reports_a_cancel_and_an_invalid_state(tmp_path: Path) -> None:
     slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     acme.workspace.only_admins_install = True
     async with run_distributed_app(slack, tmp_path) as visitor:
         _, text = await slack.install(visitor.install_url, team="T0ACME", press="Cancel")
         assert "access_denied" in text
-        status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
+        status, text = await slack.install(visitor.install_url, team="T0ACME", user="emil")
         assert (status, "Only admins may install apps in Acme" in text) == (403, True)
-        status, _ = await slack.install(visitor.install_url, team="T0ACME", person="dana")
+        status, _ = await slack.install(visitor.install_url, team="T0ACME", user="dana")
         assert status == 200
         bot = await visitor.store.async_find_bot(enterprise_id=None, team_id="T0ACME")
         assert bot is not None
@@ -86,10 +88,12 @@ async def test_bolts_own_flow_is_told_of_a_cancel_and_of_a_stranger(tmp_path: Pa
     await slack.close()
 
 
-async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: SlackSimulator) -> None:
+async def test_the_installation_page_shows_the_app_its_scopes_and_the_workspaces(
+    slack: SlackSimulator,
+) -> None:
     async with aiohttp.ClientSession() as session, session.get(installation_url(slack)) as page:
         text = await page.text()
-    assert "Visitor asks to be let into Sandbox" in text
+    assert "Visitor wants access to Sandbox" in text
     assert all(f"<code>{scope}</code>" in text for scope in SCOPES)
     assert ">Acme</a>" in text
     assert ">Anna Berg, an admin<" in text
@@ -97,7 +101,7 @@ async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: Slack
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "error"),
     [
         ({"client_id": "1.2"}, "Invalid client_id parameter"),
         ({"scope": "chat:write,admin"}, "Invalid permissions requested: admin"),
@@ -111,51 +115,51 @@ async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: Slack
         ({"team": "T0NOWHERE"}, "There is no workspace T0NOWHERE"),
     ],
 )
-async def test_the_page_refuses_what_slack_refuses(
-    slack: SlackSimulator, changed: dict[str, str], words: str
+async def test_the_installation_page_refuses_invalid_requests(
+    slack: SlackSimulator, changed: dict[str, str], error: str
 ) -> None:
     async with aiohttp.ClientSession() as session, session.get(installation_url(slack, **changed)) as page:
         assert page.status == 400
-        assert words in await page.text()
+        assert error in await page.text()
 
 
-async def test_without_a_registered_address_nothing_is_installed(slack: SlackSimulator) -> None:
+async def test_an_installation_needs_a_registered_redirect_url(slack: SlackSimulator) -> None:
     slack.redirect_urls = []
     async with aiohttp.ClientSession() as session, session.get(installation_url(slack)) as page:
         assert "did not match any configured URIs" in await page.text()
 
 
-async def test_state_comes_back_with_a_code_and_with_a_cancel(slack: SlackSimulator) -> None:
+async def test_the_state_is_returned_with_a_code_and_with_a_cancel(slack: SlackSimulator) -> None:
     assert set(given := await allow(slack)) == {"code", "state"}
     assert given["state"] == "s&1"
     assert await allow(slack, press="Cancel") == {"error": "access_denied", "state": "s&1"}
 
 
 @pytest.mark.parametrize(
-    ("person", "words"),
+    ("user", "error"),
     [("fay", "Guests can&#x27;t install apps"), ("anna", "anna has no account there")],
 )
-async def test_a_guest_and_somebody_of_another_workspace_can_not_install(
-    slack: SlackSimulator, person: str, words: str
+async def test_guests_and_users_of_other_workspaces_cannot_install(
+    slack: SlackSimulator, user: str, error: str
 ) -> None:
-    answer = await allow(slack, person=person)
-    assert answer["status"] == 403
-    assert words in answer["text"]
+    response = await allow(slack, person=user)
+    assert response["status"] == 403
+    assert error in response["text"]
 
 
-async def test_a_code_becomes_a_token_once(slack: SlackSimulator) -> None:
+async def test_a_code_is_exchanged_for_a_token_once(slack: SlackSimulator) -> None:
     code = (await allow(slack))["code"]
-    answer = await exchange(slack, code=code, redirect_uri=REDIRECT_URL)
-    assert answer["team"] == {"id": "T0ACME", "name": "Acme"}
-    assert answer["authed_user"] == {"id": "U0ACMEDANA"}
-    assert (answer["token_type"], answer["enterprise"], answer["is_enterprise_install"]) == (
+    response = await exchange(slack, code=code, redirect_uri=REDIRECT_URL)
+    assert response["team"] == {"id": "T0ACME", "name": "Acme"}
+    assert response["authed_user"] == {"id": "U0ACMEDANA"}
+    assert (response["token_type"], response["enterprise"], response["is_enterprise_install"]) == (
         "bot",
         None,
         False,
     )
-    assert answer["scope"].split(",") == SCOPES
-    assert answer["access_token"].startswith("xoxb-")
-    assert "refresh_token" not in answer
+    assert response["scope"].split(",") == SCOPES
+    assert response["access_token"].startswith("xoxb-")
+    assert "refresh_token" not in response
     again = await exchange(slack, code=code, redirect_uri=REDIRECT_URL)
     assert again["error"] == "code_already_used"
     assert await exchange(slack, code="made-up", redirect_uri=REDIRECT_URL) | {"headers": {}} == {
@@ -164,15 +168,15 @@ async def test_a_code_becomes_a_token_once(slack: SlackSimulator) -> None:
         "ok": False,
         "error": "invalid_code",
     }
-    who = await call_web_api(slack, "auth.test", token=answer["access_token"])
-    assert (who["team_id"], who["team"], who["user_id"]) == ("T0ACME", "Acme", answer["bot_user_id"])
+    user = await call_web_api(slack, "auth.test", token=response["access_token"])
+    assert (user["team_id"], user["team"], user["user_id"]) == ("T0ACME", "Acme", response["bot_user_id"])
 
 
-async def test_a_code_lives_ten_minutes(slack: SlackSimulator, hours: ManualClock) -> None:
+async def test_a_code_expires_after_ten_minutes(slack: SlackSimulator, clock: ManualClock) -> None:
     early, late = (await allow(slack))["code"], (await allow(slack))["code"]
-    hours.now += 600
+    clock.now += 600
     assert (await exchange(slack, code=early, redirect_uri=REDIRECT_URL))["ok"] is True
-    hours.now += 1
+    clock.now += 1
     assert (await exchange(slack, code=late, redirect_uri=REDIRECT_URL))["error"] == "invalid_code"
 
 
@@ -188,7 +192,7 @@ async def test_a_code_lives_ten_minutes(slack: SlackSimulator, hours: ManualCloc
         ({"grant_type": "refresh_token", "refresh_token": "xoxe-1-guessed"}, "invalid_refresh_token"),
     ],
 )
-async def test_an_exchange_is_refused_in_slacks_words_and_the_code_still_works(
+async def test_a_refused_exchange_returns_the_error_of_slack_and_leaves_the_code_usable(
     slack: SlackSimulator, given: dict[str, str], error: str
 ) -> None:
     code = (await allow(slack))["code"]
@@ -196,7 +200,7 @@ async def test_an_exchange_is_refused_in_slacks_words_and_the_code_still_works(
     assert (await exchange(slack, code=code, redirect_uri=REDIRECT_URL))["ok"] is True
 
 
-async def test_an_app_may_leave_out_where_to_go_back_to(slack: SlackSimulator) -> None:
+async def test_the_redirect_uri_is_optional(slack: SlackSimulator) -> None:
     address = str(URL(installation_url(slack)).without_query_params("redirect_uri"))
     code = (await allow(slack, address=address))["code"]
     assert (await exchange(slack, code=code, redirect_uri="https://app.example/x"))[
@@ -205,7 +209,7 @@ async def test_an_app_may_leave_out_where_to_go_back_to(slack: SlackSimulator) -
     assert (await exchange(slack, code=code))["ok"] is True
 
 
-async def test_id_and_secret_may_come_by_http_basic(slack: SlackSimulator) -> None:
+async def test_client_id_and_secret_can_be_sent_by_http_basic(slack: SlackSimulator) -> None:
     code = (await allow(slack))["code"]
     for secret, expected in (("guessed", "bad_client_secret"), (CLIENT_SECRET, None)):
         async with (
@@ -214,35 +218,35 @@ async def test_id_and_secret_may_come_by_http_basic(slack: SlackSimulator) -> No
                 slack.api_url + "oauth.v2.access",
                 data={"code": code, "redirect_uri": REDIRECT_URL},
                 headers={"Authorization": aiohttp.encode_basic_auth(CLIENT_ID, secret)},
-            ) as answer,
+            ) as response,
         ):
-            assert (await answer.json()).get("error") == expected
+            assert (await response.json()).get("error") == expected
 
 
-async def test_no_secret_of_an_install_stands_in_the_inspector(slack: SlackSimulator) -> None:
-    answer = await install(slack)
-    shown = str([entry.as_json() for entry in slack.journal.entries])
+async def test_no_installation_secret_is_shown_in_the_inspector(slack: SlackSimulator) -> None:
+    response = await install(slack)
+    shown = str([entry.to_json() for entry in slack.request_log.entries])
     assert "oauth.v2.access" in shown
-    assert answer["access_token"] not in shown
+    assert response["access_token"] not in shown
     assert CLIENT_SECRET not in shown
 
 
-async def test_installing_again_gives_the_same_token_with_more_scopes(slack: SlackSimulator) -> None:
+async def test_reinstalling_returns_the_same_token_with_more_scopes(slack: SlackSimulator) -> None:
     some = (await allow(slack, address=installation_url(slack, scope="chat:write,users:read")))["code"]
     first = await exchange(slack, code=some, redirect_uri=REDIRECT_URL)
     missing = await call_web_api(slack, "usergroups.list", token=first["access_token"])
     assert (missing["error"], missing["needed"]) == ("missing_scope", "usergroups:read")
     assert missing["headers"]["X-OAuth-Scopes"] == "chat:write,users:read"
-    more = (await allow(slack, address=installation_url(slack, scope="usergroups:read")))["code"]
-    second = await exchange(slack, code=more, redirect_uri=REDIRECT_URL)
+    parameters = (await allow(slack, address=installation_url(slack, scope="usergroups:read")))["code"]
+    second = await exchange(slack, code=parameters, redirect_uri=REDIRECT_URL)
     assert second["access_token"] == first["access_token"]
     assert second["scope"] == "chat:write,usergroups:read,users:read"
     assert (await call_web_api(slack, "usergroups.list", token=first["access_token"]))["usergroups"] == []
 
 
 @pytest.mark.parametrize("slack", [with_token_rotation()], indirect=True, ids=["rotation"])
-async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
-    slack: SlackSimulator, hours: ManualClock
+async def test_a_rotating_token_expires_and_its_refresh_token_works_once(
+    slack: SlackSimulator, clock: ManualClock
 ) -> None:
     first = await install(slack)
     assert first["access_token"].startswith("xoxe.xoxb-1-")
@@ -256,16 +260,16 @@ async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
         found: str | None = (await call_web_api(slack, "auth.test", token=token)).get("error")
         return found
 
-    hours.now += 43_000
+    clock.now += 43_000
     second = await refreshed(first["refresh_token"])
     assert second["team"] == first["team"]
     assert second["access_token"] != first["access_token"]
     assert "authed_user" not in second
-    # The one before goes on until its own end.
-    assert [await error(one["access_token"]) for one in (first, second)] == [None, None]
+    # The previous one stays valid until it expires.
+    assert [await error(item["access_token"]) for item in (first, second)] == [None, None]
     assert (await refreshed(first["refresh_token"]))["error"] == "invalid_refresh_token"
-    hours.now += 200
-    assert [await error(one["access_token"]) for one in (first, second)] == ["token_expired", None]
+    clock.now += 200
+    assert [await error(item["access_token"]) for item in (first, second)] == ["token_expired", None]
     slack.expire_tokens("T0ACME")
     assert await error(second["access_token"]) == "token_expired"
     third = await refreshed(second["refresh_token"])
@@ -275,33 +279,33 @@ async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
     assert (await refreshed(third["refresh_token"]))["error"] == "invalid_refresh_token"
 
 
-async def test_tokens_that_never_end_can_not_be_made_to(slack: SlackSimulator) -> None:
+async def test_tokens_without_rotation_cannot_be_expired(slack: SlackSimulator) -> None:
     with pytest.raises(ValueError, match="tokens do not rotate"):
         slack.expire_tokens("T0SANDBOX")
 
 
-async def test_a_token_that_was_given_back_is_refused(slack: SlackSimulator) -> None:
+async def test_a_revoked_token_is_refused(slack: SlackSimulator) -> None:
     token = (await install(slack))["access_token"]
-    acme = slack.workplaces["T0ACME"]
-    acme.people.invite("builds")
+    acme = slack.workspaces["T0ACME"]
+    acme.users.invite("builds")
     assert (await call_web_api(slack, "auth.revoke", token=token, test="1"))["revoked"] is False
     assert (await call_web_api(slack, "auth.test", token=token))["ok"] is True
     assert (await call_web_api(slack, "auth.revoke", token=token))["revoked"] is True
     assert (await call_web_api(slack, "auth.test", token=token))["error"] == "token_revoked"
-    assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
+    assert acme.workspace.bot_user not in acme.workspace.find_channel("builds").members
     assert (await call_web_api(slack, "auth.test", token=BOT_TOKEN))["team_id"] == "T0SANDBOX"
-    # Whoever installs it again gets a new one.
+    # Reinstalling returns a new one.
     assert (await install(slack))["access_token"] != token
 
 
-async def test_an_app_hears_that_it_was_uninstalled_and_is_gone_there(tmp_path: Path) -> None:
+async def test_an_uninstalled_app_gets_its_event_and_is_removed(tmp_path: Path) -> None:
     slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     async with run_distributed_app(slack, tmp_path) as visitor:
         await slack.install(visitor.install_url, team="T0ACME")
         bot = await visitor.store.async_find_bot(enterprise_id=None, team_id="T0ACME")
         assert bot is not None
-        acme.people.invite("builds")
+        acme.users.invite("builds")
         slack.uninstall("T0ACME")
         assert (await call_web_api(slack, "auth.test", token=bot.bot_token or ""))[
             "error"
@@ -310,11 +314,11 @@ async def test_an_app_hears_that_it_was_uninstalled_and_is_gone_there(tmp_path: 
         assert (gone["team_id"], "authorizations" in gone) == ("T0ACME", False)
         revoked = await visitor.wait_for("tokens_revoked")
         assert revoked["event"]["tokens"] == {"oauth": [], "bot": [acme.workspace.bot_user]}
-        assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
+        assert acme.workspace.bot_user not in acme.workspace.find_channel("builds").members
         with pytest.raises(InvalidInteraction, match="not a valid command"):
-            await acme.people.command("emil", "builds", "/greet")
+            await acme.users.command("emil", "builds", "/greet")
         with pytest.raises(InvalidInteraction, match="visitor is not installed in Acme"):
-            await acme.people.shortcut("emil", "sign")
+            await acme.users.shortcut("emil", "sign")
         with pytest.raises(KeyError):
             slack.uninstall("T0ACME")
         assert (await call_web_api(slack, "auth.test"))["ok"] is True
@@ -339,24 +343,24 @@ async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Pa
         assert bot is not None
         assert (bot.team_id, bot.enterprise_name, bot.is_enterprise_install) == (None, "Grid Inc", True)
         token = bot.bot_token or ""
-        who = await call_web_api(slack, "auth.test", token=token)
-        assert (who["team_id"], who["enterprise_id"], who["is_enterprise_install"]) == (
+        user = await call_web_api(slack, "auth.test", token=token)
+        assert (user["team_id"], user["enterprise_id"], user["is_enterprise_install"]) == (
             "E0GRID",
             "E0GRID",
             True,
         )
-        assert east.workspace.bot_user == west.workspace.bot_user == who["user_id"]
+        assert east.workspace.bot_user == west.workspace.bot_user == user["user_id"]
 
-        # Events, commands and modals of either workspace.
-        for place, person in ((east, "dana"), (west, "emil")):
-            place.people.invite("builds")
-            place.people.say(person, "builds", "@visitor!")
-            await place.wait_for_post("builds", "You called?")
-            heard = visitor.heard.pop(0)
-            assert (heard["team_id"], heard["enterprise_id"]) == (place.workspace.team, "E0GRID")
-            [authorization] = heard["authorizations"]
+        # Events, commands and modals of both workspaces.
+        for driver, installer in ((east, "dana"), (west, "emil")):
+            driver.users.invite("builds")
+            driver.users.say(installer, "builds", "@visitor!")
+            await driver.wait_for_post("builds", "You called?")
+            events = visitor.received.pop(0)
+            assert (events["team_id"], events["enterprise_id"]) == (driver.workspace.team, "E0GRID")
+            [authorization] = events["authorizations"]
             assert (authorization["team_id"], authorization["is_enterprise_install"]) == (None, True)
-        await west.people.command("emil", "builds", "/greet")
+        await west.users.command("emil", "builds", "/greet")
         await west.wait_for_post("builds", "Hello @emil")
         typed = await visitor.wait_for("/greet")
         assert (typed["team_id"], typed["enterprise_id"], typed["is_enterprise_install"]) == (
@@ -364,15 +368,15 @@ async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Pa
             "E0GRID",
             "true",
         )
-        await west.people.shortcut("emil", "sign")
+        await west.users.shortcut("emil", "sign")
         await west.wait_for_modal("emil", "Sign")
-        await west.people.submit("emil")
+        await west.users.submit("emil")
         sent = await visitor.wait_for("view_submission")
         assert (sent["team"], sent["user"]["team_id"], sent["view"]["team_id"]) == (None, "T0WEST", "T0WEST")
         assert (sent["enterprise"]["id"], sent["is_enterprise_install"]) == ("E0GRID", True)
 
-        # A call says where, or names something that is there.
-        emil = west.workspace.person("emil").id
+        # A call names the workspace, or something in it.
+        emil = west.workspace.find_user("emil").id
         assert (await call_web_api(slack, "users.info", token=token, user=emil))["user"][
             "team_id"
         ] == "T0WEST"
@@ -398,22 +402,22 @@ async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Pa
     await slack.close()
 
 
-async def test_only_an_organisations_admins_install_in_all_of_it(slack: SlackSimulator) -> None:
+async def test_only_organisation_admins_can_install_organisation_wide(slack: SlackSimulator) -> None:
     slack.add_workspace("T0EAST", "East", enterprise=GRID)
     refused = await allow(slack, team="E0GRID", person="emil")
     assert (refused["status"], "Only admins may install apps in all of Grid Inc" in refused["text"]) == (
         403,
         True,
     )
-    answer = await install(slack, team="E0GRID", person="dana")
-    assert (answer["team"], answer["enterprise"], answer["is_enterprise_install"]) == (
+    response = await install(slack, team="E0GRID", person="dana")
+    assert (response["team"], response["enterprise"], response["is_enterprise_install"]) == (
         None,
         {"id": "E0GRID", "name": "Grid Inc"},
         True,
     )
 
 
-async def test_an_app_that_is_not_made_for_organisations_is_not_offered_to_one() -> None:
+async def test_an_app_without_org_deploy_is_not_offered_to_organisations() -> None:
     manifest = deepcopy(MANIFEST)
     manifest["settings"]["org_deploy_enabled"] = False
     slack = await SlackSimulator(manifest).start()
@@ -424,8 +428,8 @@ async def test_an_app_that_is_not_made_for_organisations_is_not_offered_to_one()
         session.get(installation_url(slack, team="E0GRID")) as page,
     ):
         assert "There is no workspace E0GRID" in await page.text()
-    answer = await install(slack, team="T0EAST")
-    assert (answer["team"]["id"], answer["enterprise"]["id"], answer["is_enterprise_install"]) == (
+    response = await install(slack, team="T0EAST")
+    assert (response["team"]["id"], response["enterprise"]["id"], response["is_enterprise_install"]) == (
         "T0EAST",
         "E0GRID",
         False,

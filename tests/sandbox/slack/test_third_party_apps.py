@@ -1,4 +1,4 @@
-"""Bolt apps that are not ours work in the sandbox unchanged, over both of Slack's lines."""
+"""Third-party Bolt apps run unchanged in the sandbox, over both transports."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.models import Post
 from sandbox.slack.server import SlackSimulator
-from sandbox.slack.workspace import Post
 from tests.third_party_apps import block_gallery, echo
 from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 
@@ -29,11 +29,11 @@ async def echo_app(request: pytest.FixtureRequest) -> AsyncIterator[SlackSimulat
 
 class RunningGallery:
     def __init__(self, slack: SlackSimulator, late: asyncio.Event) -> None:
-        self.slack, self.people, self.late = slack, slack.people, late
+        self.slack, self.people, self.late = slack, slack.users, late
 
 
 @pytest.fixture(params=LINES)
-async def kept(request: pytest.FixtureRequest) -> AsyncIterator[RunningGallery]:
+async def gallery(request: pytest.FixtureRequest) -> AsyncIterator[RunningGallery]:
     slack = await SlackSimulator(block_gallery.MANIFEST).start()
     late = asyncio.Event()
     async with bolt_app(slack) as app:
@@ -43,79 +43,79 @@ async def kept(request: pytest.FixtureRequest) -> AsyncIterator[RunningGallery]:
     await slack.close()
 
 
-async def test_an_echo_app_echoes(echoing: SlackSimulator) -> None:
-    done = await echoing.people.command("anna", "random", "/echo hello &amp; goodbye")
+async def test_an_echo_app_echoes(echo_app: SlackSimulator) -> None:
+    done = await echo_app.users.command("anna", "random", "/echo hello &amp; goodbye")
     assert done is not None
-    post = await echoing.wait_for_post("random", "You said: hello & goodbye", viewer="anna")
+    post = await echo_app.wait_for_post("random", "You said: hello & goodbye", viewer="anna")
     assert post.only_for == "U0ANNA"
-    assert echoing.violations == []
+    assert echo_app.violations == []
 
 
-async def test_shortcuts_search_and_stacked_modals(kept: RunningGallery) -> None:
-    await kept.people.shortcut("anna", "put")
-    opened = await kept.slack.wait_for_modal("anna", "Put a book")
-    assert await kept.people.options("anna", "book", "B") == []  # fewer letters than the app wants
-    found = await kept.people.options("anna", "book", "book 19")
+async def test_shortcuts_option_search_and_stacked_modals_work(gallery: RunningGallery) -> None:
+    await gallery.people.shortcut("anna", "put")
+    opened = await gallery.slack.wait_for_modal("anna", "Put a book")
+    assert await gallery.people.options("anna", "book", "B") == []  # fewer characters than the minimum
+    found = await gallery.people.options("anna", "book", "book 19")
     assert len(found) == 100
     assert found[0]["text"]["text"] == "Book 19"
 
-    await kept.people.submit("anna", {"book": found[0], "place": "taken"})
+    await gallery.people.submit("anna", {"book": found[0], "place": "taken"})
     assert opened.errors == {"place": "That place is taken."}
-    await kept.people.submit("anna", {"place": "more"})
-    top = kept.people.modal("anna")
+    await gallery.people.submit("anna", {"place": "more"})
+    top = gallery.people.modal("anna")
     assert top is not None
     assert top.view["title"]["text"] == "Once more"
-    await kept.people.close_modal("anna")
-    assert kept.people.modal("anna") is opened
-    await kept.people.submit("anna", {"place": "again"})
+    await gallery.people.close_modal("anna")
+    assert gallery.people.modal("anna") is opened
+    await gallery.people.submit("anna", {"place": "again"})
     assert opened.view["title"]["text"] == "Changed"
-    await kept.people.submit("anna")
-    assert kept.people.modal("anna") is None
+    await gallery.people.submit("anna")
+    assert gallery.people.modal("anna") is None
 
-    await kept.people.shortcut("anna", "put")
-    await kept.slack.wait_for_modal("anna", "Put a book")
-    await kept.people.submit("anna", {"book": found[1], "place": "row 3"})
-    assert kept.people.modal("anna") is None
-    await kept.slack.wait_for_post("builds", "Book 190 stands in row 3")
+    await gallery.people.shortcut("anna", "put")
+    await gallery.slack.wait_for_modal("anna", "Put a book")
+    await gallery.people.submit("anna", {"book": found[1], "place": "row 3"})
+    assert gallery.people.modal("anna") is None
+    await gallery.slack.wait_for_post("builds", "Book 190 stands in row 3")
     with pytest.raises(InvalidInteraction, match="no global shortcut who"):
-        await kept.people.shortcut("anna", "who")
-    assert kept.slack.violations == []
+        await gallery.people.shortcut("anna", "who")
+    assert gallery.slack.violations == []
 
 
-async def test_a_message_shortcut_knows_its_message(kept: RunningGallery) -> None:
-    post = kept.people.say("ben", "builds", "a riddle")
-    await kept.people.shortcut("anna", "who", post)
-    await kept.slack.wait_for_post("builds", "@ben wrote it", viewer="anna")
+async def test_a_message_shortcut_contains_its_message(gallery: RunningGallery) -> None:
+    post = gallery.people.say("ben", "builds", "a riddle")
+    await gallery.people.shortcut("anna", "who", post)
+    await gallery.slack.wait_for_post("builds", "@ben wrote it", viewer="anna")
 
 
-async def test_a_link_is_unfurled_and_others_are_not(kept: RunningGallery) -> None:
-    post = kept.people.say("anna", "builds", "see https://books.example/1 and https://other.example/2")
+async def test_only_links_of_the_unfurl_domains_are_unfurled(gallery: RunningGallery) -> None:
+    post = gallery.people.say("anna", "builds", "see https://books.example/1 and https://other.example/2")
 
     def unfurled() -> Post | None:
         return post if post.attachments else None
 
-    await kept.slack.workspace.wait_for(unfurled, 5, "an unfurl")
+    await gallery.slack.workspace.wait_for(unfurled, 5, "an unfurl")
     [attachment] = post.attachments
     assert attachment["from_url"] == "https://books.example/1"
     assert attachment["blocks"][0]["text"]["text"] == "*A fine book*"
 
 
-async def test_a_home_is_published_and_its_buttons_work(kept: RunningGallery) -> None:
-    kept.people.open_home("anna")
+async def test_a_home_is_published_and_its_buttons_work(gallery: RunningGallery) -> None:
+    gallery.people.open_home("anna")
 
-    def shown(words: str) -> dict[str, Any] | None:
-        home = kept.slack.workspace.homes.get("U0ANNA")
-        return home if home and words in str(home) else None
+    def shown(text: str) -> dict[str, Any] | None:
+        home = gallery.slack.workspace.homes.get("U0ANNA")
+        return home if home and text in str(home) else None
 
-    await kept.slack.workspace.wait_for(lambda: shown("Counted 0 times"), 5, "a Home")
-    await kept.people.set_value("anna", "count")
-    await kept.slack.workspace.wait_for(lambda: shown("Counted 1 times"), 5, "the Home, counted up")
+    await gallery.slack.workspace.wait_for(lambda: shown("Counted 0 times"), 5, "a Home")
+    await gallery.people.set_value("anna", "count")
+    await gallery.slack.workspace.wait_for(lambda: shown("Counted 1 times"), 5, "the Home, counted up")
 
 
-async def test_every_element_of_a_message_says_what_was_chosen(kept: RunningGallery) -> None:
-    await kept.people.command("anna", "builds", "/gallery")
-    post = await kept.slack.wait_for_post("builds", "EVERY BLOCK")
-    for element, given, words in (
+async def test_every_element_of_a_message_sends_its_selection(gallery: RunningGallery) -> None:
+    await gallery.people.command("anna", "builds", "/gallery")
+    post = await gallery.slack.wait_for_post("builds", "EVERY BLOCK")
+    for element, given, text in (
         ("primary", None, "primary: pressed"),
         ("over", "second", "over: second"),
         ("one", "a", "one: a"),
@@ -127,19 +127,19 @@ async def test_every_element_of_a_message_says_what_was_chosen(kept: RunningGall
         ("radio", "that", "radio: that"),
         ("several", ["x", "y"], "several: x, y"),
     ):
-        assert await kept.people.click("anna", post, element, given) is not None
-        await kept.slack.wait_for_post("builds", words, viewer="anna")
+        assert await gallery.people.click("anna", post, element, given) is not None
+        await gallery.slack.wait_for_post("builds", text, viewer="anna")
     with pytest.raises(InvalidInteraction, match="there is no option z"):
-        await kept.people.click("anna", post, "one", "z")
-    assert kept.slack.violations == []
+        await gallery.people.click("anna", post, "one", "z")
+    assert gallery.slack.violations == []
 
 
-async def test_a_late_acknowledgement_is_shown_to_the_person_and_is_a_broken_rule(
-    kept: RunningGallery,
+async def test_a_late_acknowledgement_is_shown_to_the_user_and_is_a_violation(
+    gallery: RunningGallery,
 ) -> None:
-    kept.slack.delivery.deadline_seconds = 0.2
-    assert await kept.people.command("anna", "builds", "/late") is None
-    kept.late.set()
-    [post] = kept.slack.posts("builds", "anna")
+    gallery.slack.delivery.deadline_seconds = 0.2
+    assert await gallery.people.command("anna", "builds", "/late") is None
+    gallery.late.set()
+    [post] = gallery.slack.posts("builds", "anna")
     assert post.text == '/late failed with the error "operation_timeout"'
-    assert kept.slack.violations == ["/late: not acknowledged within 0.2 s"]
+    assert gallery.slack.violations == ["/late: not acknowledged within 0.2 s"]

@@ -1,4 +1,4 @@
-"""The Web API's methods beyond those that Buildbell needs: what they answer and what they refuse."""
+"""Web API methods that Buildbell does not use: their responses and errors."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ async def slack() -> AsyncIterator[SlackSimulator]:
 
 
 async def error(slack: SlackSimulator, method: str, **arguments: Any) -> str:
-    answer = await call_web_api(slack, method, **arguments)
-    return str(answer.get("error", "none"))
+    response = await call_web_api(slack, method, **arguments)
+    return str(response.get("error", "none"))
 
 
-async def test_a_call_that_is_held_is_answered_once_all_is_healed(slack: SlackSimulator) -> None:
+async def test_a_held_call_is_answered_when_faults_are_cleared(slack: SlackSimulator) -> None:
     assert (await call_web_api(slack, "conversations.join", channel="C0BUILDS"))["ok"]
     slack.fault("chat.postMessage", "held")
     held = asyncio.create_task(call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="late"))
     async with asyncio.timeout(30):
-        while not slack.api.faults.holding:  # noqa: ASYNC110 - there is no event for it
+        while not slack.api.faults.held:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
-    # Nothing has been done yet, and nothing else is held.
+    # Nothing was processed yet, and nothing else is held.
     assert (await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="now"))["ok"]
     assert [post.text for post in slack.posts("builds")][-1:] == ["now"]
     assert not held.done()
@@ -47,14 +47,14 @@ async def test_a_call_that_is_held_is_answered_once_all_is_healed(slack: SlackSi
     assert [post.text for post in slack.posts("builds")][-2:] == ["now", "late"]
 
 
-async def test_channels_are_listed_entered_and_left(slack: SlackSimulator) -> None:
+async def test_channels_are_listed_joined_and_left(slack: SlackSimulator) -> None:
     listed = await call_web_api(slack, "conversations.list", limit=1)
-    assert [one["name"] for one in listed["channels"]] == ["builds"]
+    assert [channel["name"] for channel in listed["channels"]] == ["builds"]
     assert listed["channels"][0]["num_members"] == 3
     rest = await call_web_api(slack, "conversations.list", cursor=listed["response_metadata"]["next_cursor"])
-    assert [one["name"] for one in rest["channels"]] == ["random"]
+    assert [channel["name"] for channel in rest["channels"]] == ["random"]
     private = await call_web_api(slack, "conversations.list", types="public_channel,private_channel,im")
-    assert [one.get("name") for one in private["channels"]] == ["builds", "random", None, None, None]
+    assert [channel.get("name") for channel in private["channels"]] == ["builds", "random", None, None, None]
     assert await error(slack, "conversations.list", types="secret") == "invalid_types"
     assert await error(slack, "conversations.list", types="mpim") == "missing_scope"
 
@@ -67,7 +67,7 @@ async def test_channels_are_listed_entered_and_left(slack: SlackSimulator) -> No
     assert (
         await error(slack, "conversations.join", channel="D0ANNA") == "method_not_supported_for_channel_type"
     )
-    slack.workspace.channel("random").archived = True
+    slack.workspace.find_channel("random").archived = True
     assert await error(slack, "conversations.join", channel="C0RANDOM") == "is_archived"
     members = await call_web_api(slack, "conversations.members", channel="C0BUILDS")
     assert "U0BUILDBELL" in members["members"]
@@ -79,7 +79,7 @@ async def test_channels_are_listed_entered_and_left(slack: SlackSimulator) -> No
     assert (await call_web_api(slack, "conversations.info", channel="D0ANNA"))["channel"]["user"] == "U0ANNA"
 
 
-async def test_an_app_makes_a_channel_and_runs_it(slack: SlackSimulator) -> None:
+async def test_an_app_creates_and_manages_a_channel(slack: SlackSimulator) -> None:
     for name, problem in (
         ("", "invalid_name_required"),
         ("Loud", "invalid_name_specials"),
@@ -112,26 +112,26 @@ async def test_an_app_makes_a_channel_and_runs_it(slack: SlackSimulator) -> None
     assert await error(slack, "conversations.archive", channel=channel) == "already_archived"
     assert await error(slack, "chat.postMessage", channel=channel, text="x") == "is_archived"
     assert (await call_web_api(slack, "conversations.unarchive", channel=channel))["ok"]
-    assert slack.workspace.channel("closed-1").members == {"U0BUILDBELL", "U0ANNA"}
+    assert slack.workspace.find_channel("closed-1").members == {"U0BUILDBELL", "U0ANNA"}
 
 
-async def test_a_message_goes_to_a_channels_name_and_to_a_persons_id(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
+async def test_a_message_can_be_sent_to_a_channel_name_or_a_user_id(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
     for channel, where in (("#builds", "C0BUILDS"), ("builds", "C0BUILDS"), ("U0ANNA", "D0ANNA")):
         assert (await call_web_api(slack, "chat.postMessage", channel=channel, text="x"))["channel"] == where
     for channel in ("#release", "U0NOBODY", "nowhere"):
         assert await error(slack, "chat.postMessage", channel=channel, text="x") == "channel_not_found"
-    # By whatever name, it is one channel, and about a message a second.
+    # A channel has one limit of about a message per second, whatever name it is addressed by.
     posted = [
-        await call_web_api(slack, "chat.postMessage", channel=one, text="x")
-        for one in ("#builds", "C0BUILDS") * 3
+        await call_web_api(slack, "chat.postMessage", channel=item, text="x")
+        for item in ("#builds", "C0BUILDS") * 3
     ]
     assert posted[-1]["status"] == 429
     assert await error(slack, "chat.update", channel="#builds", ts="1.1", text="x") == "channel_not_found"
 
 
-async def test_scheduled_messages_wait_for_their_time(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
+async def test_scheduled_messages_are_posted_at_their_time(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
     now = slack.now  # type: ignore[attr-defined]
     given: Json = {"channel": "C0BUILDS", "text": "later"}
     for post_at, problem in (
@@ -144,7 +144,7 @@ async def test_scheduled_messages_wait_for_their_time(slack: SlackSimulator) -> 
     first = await call_web_api(slack, "chat.scheduleMessage", **given, post_at=int(now[0]) + 600)
     second = await call_web_api(slack, "chat.scheduleMessage", **given, post_at=int(now[0]) + 30)
     listed = (await call_web_api(slack, "chat.scheduledMessages.list"))["scheduled_messages"]
-    assert [one["id"] for one in listed] == [first["scheduled_message_id"], second["scheduled_message_id"]]
+    assert [item["id"] for item in listed] == [first["scheduled_message_id"], second["scheduled_message_id"]]
     gone: Json = {"channel": "C0BUILDS", "scheduled_message_id": first["scheduled_message_id"]}
     assert (await call_web_api(slack, "chat.deleteScheduledMessage", **gone))["ok"]
     assert await error(slack, "chat.deleteScheduledMessage", **gone) == "invalid_scheduled_message_id"
@@ -157,9 +157,9 @@ async def test_scheduled_messages_wait_for_their_time(slack: SlackSimulator) -> 
     assert slack.workspace.scheduled == {}
 
 
-async def test_reactions_and_pins_are_kept_with_the_message(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
-    post = slack.people.say("anna", "builds", "look")
+async def test_reactions_and_pins_are_stored_with_the_message(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
+    post = slack.users.say("anna", "builds", "look")
     item: Json = {"channel": "C0BUILDS", "timestamp": post.ts}
     assert (await call_web_api(slack, "reactions.add", name="eyes", **item))["ok"]
     assert await error(slack, "reactions.add", name="eyes", **item) == "already_reacted"
@@ -172,7 +172,7 @@ async def test_reactions_and_pins_are_kept_with_the_message(slack: SlackSimulato
         await error(slack, "reactions.add", name="eyes", channel="C0BUILDS", timestamp="1.1")
         == "message_not_found"
     )
-    slack.people.react("ben", post, "eyes")
+    slack.users.react("ben", post, "eyes")
     found = await call_web_api(slack, "reactions.get", **item)
     assert found["message"]["reactions"] == [{"name": "eyes", "users": ["U0BUILDBELL", "U0BEN"], "count": 2}]
     link = await call_web_api(slack, "chat.getPermalink", channel="C0BUILDS", message_ts=post.ts)
@@ -189,24 +189,24 @@ async def test_reactions_and_pins_are_kept_with_the_message(slack: SlackSimulato
     assert await error(slack, "pins.remove", **item) == "no_pin"
 
 
-async def test_threads_say_how_many_have_replied_and_history_keeps_to_its_times(
+async def test_threads_count_replies_and_history_respects_its_time_range(
     slack: SlackSimulator,
 ) -> None:
-    slack.people.invite("builds")
-    head = slack.people.say("anna", "builds", "a question")
-    reply = slack.people.say("ben", "builds", "an answer", thread=head.ts)
+    slack.users.invite("builds")
+    head = slack.users.say("anna", "builds", "a question")
+    reply = slack.users.say("ben", "builds", "an answer", thread=head.ts)
     read = await call_web_api(slack, "conversations.replies", channel="C0BUILDS", ts=head.ts)
-    assert [one.get("reply_count") for one in read["messages"]] == [1, None]
+    assert [message.get("reply_count") for message in read["messages"]] == [1, None]
     assert read["messages"][1]["parent_user_id"] == "U0ANNA"
     between: Json = {"channel": "C0BUILDS", "oldest": head.ts, "latest": reply.ts}
     assert (await call_web_api(slack, "conversations.history", **between))["messages"] == []
     inclusive = await call_web_api(slack, "conversations.history", **between, inclusive="true")
-    assert [one["ts"] for one in inclusive["messages"]] == [head.ts]
+    assert [message["ts"] for message in inclusive["messages"]] == [head.ts]
 
 
-async def test_people_the_bot_and_the_workspace_are_described(slack: SlackSimulator) -> None:
+async def test_users_the_bot_and_the_workspace_are_described(slack: SlackSimulator) -> None:
     people = await call_web_api(slack, "users.list")
-    assert [one["name"] for one in people["members"]] == ["anna", "ben", "carla", "greeter"]
+    assert [member["name"] for member in people["members"]] == ["anna", "ben", "carla", "greeter"]
     assert people["members"][-1]["is_bot"]
     assert (await call_web_api(slack, "users.lookupByEmail", email="ben@example.com"))["user"][
         "id"
@@ -223,11 +223,11 @@ async def test_people_the_bot_and_the_workspace_are_described(slack: SlackSimula
     for users, problem in (("", "users_list_not_supplied"), ("U1", "user_not_found")):
         assert await error(slack, "conversations.open", users=users) == problem
     assert slack.violations
-    assert not [one for one in slack.violations if "users.lookupByEmail" in one]
+    assert not [violation for violation in slack.violations if "users.lookupByEmail" in violation]
 
 
-async def test_pictures_that_slack_could_not_fetch_fail_the_message(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
+async def test_an_unreachable_image_url_fails_the_message(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
     for number, (url, problem) in enumerate(
         (
             ("http://127.0.0.1/x.png", "invalid_blocks"),
@@ -241,8 +241,8 @@ async def test_pictures_that_slack_could_not_fetch_fail_the_message(slack: Slack
         assert await error(slack, "chat.postMessage", channel="U0ANNA", text="x", blocks=blocks) == problem
 
 
-async def test_inputs_in_a_message_come_with_what_is_pressed_next(slack: SlackSimulator) -> None:
-    slack.people.invite("builds")
+async def test_inputs_in_a_message_are_sent_with_the_next_action(slack: SlackSimulator) -> None:
+    slack.users.invite("builds")
     blocks = [
         {
             "type": "input",
@@ -255,19 +255,19 @@ async def test_inputs_in_a_message_come_with_what_is_pressed_next(slack: SlackSi
             "elements": [{"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}],
         },
     ]
-    answer = await call_web_api(
+    response = await call_web_api(
         slack, "chat.postMessage", channel="C0BUILDS", text="x", blocks=json.dumps(blocks)
     )
-    post = slack.workspace.channel("builds").find(answer["ts"])
+    post = slack.workspace.find_channel("builds").find(response["ts"])
     assert post is not None
-    await slack.people.click("anna", post, "why", "Because")
-    assert not [one for one in slack.journal.entries if one.what == "block_actions"]
-    await slack.people.click("anna", post, "Go")
-    [sent] = [one.request for one in slack.journal.entries if one.what == "block_actions"]
+    await slack.users.click("anna", post, "why", "Because")
+    assert not [entry for entry in slack.request_log.entries if entry.title == "block_actions"]
+    await slack.users.click("anna", post, "Go")
+    [sent] = [entry.request for entry in slack.request_log.entries if entry.title == "block_actions"]
     assert sent["state"]["values"] == {"why": {"why": {"type": "plain_text_input", "value": "Because"}}}
 
 
-async def test_a_modal_says_where_the_app_may_answer(slack: SlackSimulator) -> None:
+async def test_a_modal_submission_has_response_urls(slack: SlackSimulator) -> None:
     select = {"type": "conversations_select", "action_id": "where", "response_url_enabled": True}
     view = {
         "type": "modal",
@@ -284,7 +284,7 @@ async def test_a_modal_says_where_the_app_may_answer(slack: SlackSimulator) -> N
     }
     opened = (
         await call_web_api(
-            slack, "views.open", trigger_id=slack.handles.new_trigger("U0ANNA"), view=json.dumps(view)
+            slack, "views.open", trigger_id=slack.handles.create_trigger("U0ANNA"), view=json.dumps(view)
         )
     )["view"]
     assert (opened["app_installed_team_id"], opened["close"], opened["clear_on_close"]) == (
@@ -292,8 +292,8 @@ async def test_a_modal_says_where_the_app_may_answer(slack: SlackSimulator) -> N
         None,
         False,
     )
-    await slack.people.submit("anna", {"where": "C0BUILDS"})
-    [sent] = [one.request for one in slack.journal.entries if one.what == "view_submission"]
+    await slack.users.submit("anna", {"where": "C0BUILDS"})
+    [sent] = [entry.request for entry in slack.request_log.entries if entry.title == "view_submission"]
     [address] = sent["response_urls"]
     assert (address["block_id"], address["action_id"], address["channel_id"]) == (
         "where",

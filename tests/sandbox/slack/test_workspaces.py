@@ -1,4 +1,4 @@
-"""Several workspaces beside each other: nothing of one can be reached with the token of another."""
+"""Several workspaces: nothing of one is accessible with the token of another."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.models import Channel
 from sandbox.slack.server import SlackSimulator
 from sandbox.slack.users import User, UserGroup
-from sandbox.slack.workspace import Channel
 from sandbox.slack.workspace_driver import WorkspaceDriver
 from tests.sandbox.slack.installation_requests import REDIRECT_URL, install
 from tests.sandbox.slack.web_api_call import call_web_api
@@ -32,7 +32,7 @@ WIDER: Json = MANIFEST | {"oauth_config": {"scopes": {"bot": SCOPES}}}
 
 
 class TwoWorkspaces:
-    """Two workspaces with the very same ids of people and channels, and the second one's token."""
+    """Two workspaces with equal user and channel ids, and the second one's token."""
 
     def __init__(self, slack: SlackSimulator, twin: WorkspaceDriver, token: str) -> None:
         self.slack, self.twin, self.token = slack, twin, token
@@ -50,14 +50,14 @@ async def two_workspaces() -> AsyncIterator[TwoWorkspaces]:
     same = [User("U0ANNA", "anne", "Anne Other", owner=True), User("U0BEN", "bert", "Bert Other")]
     twin = slack.add_workspace("T0TWIN", "Twin", same, [Channel("C0BUILDS", "building")])
     slack.redirect_urls = [REDIRECT_URL]
-    answer = await install(slack, team="T0TWIN", person="anne")
-    slack.people.invite("builds")
-    twin.people.invite("building")
-    yield TwoWorkspaces(slack, twin, answer["access_token"])
+    response = await install(slack, team="T0TWIN", person="anne")
+    slack.users.invite("builds")
+    twin.users.invite("building")
+    yield TwoWorkspaces(slack, twin, response["access_token"])
     await slack.close()
 
 
-async def test_the_same_ids_mean_other_people_and_channels_by_token(two_workspaces: TwoWorkspaces) -> None:
+async def test_equal_ids_mean_different_users_and_channels_by_token(two_workspaces: TwoWorkspaces) -> None:
     assert (await two_workspaces.here("users.info", user="U0ANNA"))["user"]["real_name"] == "Anna Berg"
     shown = (await two_workspaces.there("users.info", user="U0ANNA"))["user"]
     assert (shown["real_name"], shown["team_id"]) == ("Anne Other", "T0TWIN")
@@ -70,31 +70,33 @@ async def test_the_same_ids_mean_other_people_and_channels_by_token(two_workspac
     assert [post.text for post in two_workspaces.slack.posts("builds")] == ["first"]
     assert [post.text for post in two_workspaces.twin.posts("building")] == ["second"]
     read = await two_workspaces.there("conversations.history", channel="C0BUILDS")
-    assert [one["text"] for one in read["messages"]] == ["second"]
+    assert [message["text"] for message in read["messages"]] == ["second"]
     assert two_workspaces.twin.transcript("building", "bert").startswith("visitor")
 
 
-async def test_another_workspaces_channels_and_messages_are_not_there(two_workspaces: TwoWorkspaces) -> None:
+async def test_channels_and_messages_of_another_workspace_are_not_found(
+    two_workspaces: TwoWorkspaces,
+) -> None:
     assert (await two_workspaces.there("chat.postMessage", channel="C0RANDOM", text="x"))[
         "error"
     ] == "channel_not_found"
     await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="secret")
     [post] = two_workspaces.slack.posts("builds")
     for method in ("chat.update", "chat.delete"):
-        answer = await two_workspaces.there(method, channel="C0BUILDS", ts=post.ts, text="mine")
-        assert answer["error"] == "message_not_found"
+        response = await two_workspaces.there(method, channel="C0BUILDS", ts=post.ts, text="mine")
+        assert response["error"] == "message_not_found"
     assert (await two_workspaces.there("conversations.replies", channel="C0BUILDS", ts=post.ts))[
         "error"
     ] == "thread_not_found"
     assert (await two_workspaces.there("conversations.open", users="U0CARLA"))["error"] == "user_not_found"
-    assert [one.text for one in two_workspaces.slack.posts("builds")] == ["secret"]
+    assert [post.text for post in two_workspaces.slack.posts("builds")] == ["secret"]
 
 
-async def test_another_workspaces_triggers_views_and_files_are_not_there(
+async def test_triggers_views_and_files_of_another_workspace_are_not_found(
     two_workspaces: TwoWorkspaces,
 ) -> None:
     view = json.dumps(BOOK)
-    trigger = two_workspaces.slack.handles.new_trigger("U0ANNA")
+    trigger = two_workspaces.slack.handles.create_trigger("U0ANNA")
     assert (await two_workspaces.there("views.open", trigger_id=trigger, view=view))[
         "error"
     ] == "invalid_trigger_id"
@@ -102,7 +104,7 @@ async def test_another_workspaces_triggers_views_and_files_are_not_there(
     assert opened["view"]["team_id"] == "T0SANDBOX"
     changed = await two_workspaces.there("views.update", view_id=opened["view"]["id"], view=view)
     assert changed["error"] == "not_found"
-    assert two_workspaces.twin.people.modal("anne") is None
+    assert two_workspaces.twin.users.modal("anne") is None
     file = (await two_workspaces.here("files.getUploadURLExternal", filename="a.log", length="1"))["file_id"]
     files = json.dumps([{"id": file}])
     assert (await two_workspaces.there("files.completeUploadExternal", files=files))[
@@ -111,8 +113,8 @@ async def test_another_workspaces_triggers_views_and_files_are_not_there(
     assert (await two_workspaces.here("files.completeUploadExternal", files=files))["ok"] is True
 
 
-async def test_a_response_address_leads_back_to_its_own_workspace(two_workspaces: TwoWorkspaces) -> None:
-    name = two_workspaces.twin.handles.new_response("U0ANNA", "C0BUILDS")
+async def test_a_response_url_leads_to_its_own_workspace(two_workspaces: TwoWorkspaces) -> None:
+    name = two_workspaces.twin.handles.create_response_url("U0ANNA", "C0BUILDS")
     async with aiohttp.ClientSession() as session:
         for words in ("hello", "again"):
             async with session.post(
@@ -127,7 +129,7 @@ async def test_a_response_address_leads_back_to_its_own_workspace(two_workspaces
     assert two_workspaces.slack.posts("builds", "anna") == []
 
 
-async def test_each_workspace_has_its_own_allowance(two_workspaces: TwoWorkspaces) -> None:
+async def test_each_workspace_has_its_own_rate_limits(two_workspaces: TwoWorkspaces) -> None:
     statuses = [
         (await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="x"))["status"]
         for _ in range(7)
@@ -136,25 +138,25 @@ async def test_each_workspace_has_its_own_allowance(two_workspaces: TwoWorkspace
     assert (await two_workspaces.there("chat.postMessage", channel="C0BUILDS", text="x"))["status"] == 200
 
 
-async def test_an_app_hears_nothing_from_where_it_is_not_installed() -> None:
+async def test_no_events_are_sent_from_a_workspace_without_the_app() -> None:
     slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
-    acme.people.say("emil", "D0ACMEEMIL", "anybody there?")
-    acme.people.say("emil", "builds", "hello")
+    acme.users.say("emil", "D0ACMEEMIL", "anybody there?")
+    acme.users.say("emil", "builds", "hello")
     with pytest.raises(InvalidInteraction, match="visitor is not installed in Acme"):
-        acme.people.invite("builds")
-    assert list(slack.journal.entries) == []
+        acme.users.invite("builds")
+    assert list(slack.request_log.entries) == []
     await slack.close()
 
 
-async def test_one_workspace_has_one_name() -> None:
+async def test_a_team_id_can_be_used_once() -> None:
     slack = SlackSimulator(MANIFEST)
     slack.add_workspace("T0TWIN")
     with pytest.raises(ValueError, match="T0TWIN"):
         slack.add_workspace("T0TWIN")
 
 
-async def test_groups_are_listed_as_asked_for(two_workspaces: TwoWorkspaces) -> None:
+async def test_groups_are_listed_with_the_requested_details(two_workspaces: TwoWorkspaces) -> None:
     [group] = (await two_workspaces.here("usergroups.list"))["usergroups"]
     assert (group["id"], group["handle"], group["team_id"]) == ("S0RELEASE", "release-team", "T0SANDBOX")
     assert (group["date_delete"], "users" in group, "user_count" in group) == (0, False, False)
@@ -168,15 +170,15 @@ async def test_groups_are_listed_as_asked_for(two_workspaces: TwoWorkspaces) -> 
         assert (await two_workspaces.there("usergroups.users.list", **asked))["error"] == "no_such_subteam"
 
 
-async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two_workspaces: TwoWorkspaces) -> None:
+async def test_a_disabled_group_is_listed_only_on_request(two_workspaces: TwoWorkspaces) -> None:
     two_workspaces.slack.workspace.groups["S0OLD"] = UserGroup(
         "S0OLD", "old", "Old", ["U0ANNA"], date_delete=1_700_000_001
     )
-    assert [one["id"] for one in (await two_workspaces.here("usergroups.list"))["usergroups"]] == [
-        "S0RELEASE"
-    ]
+    assert [
+        usergroup["id"] for usergroup in (await two_workspaces.here("usergroups.list"))["usergroups"]
+    ] == ["S0RELEASE"]
     listed = (await two_workspaces.here("usergroups.list", include_disabled="true"))["usergroups"]
-    assert [one["date_delete"] for one in listed] == [0, 1_700_000_001]
+    assert [item["date_delete"] for item in listed] == [0, 1_700_000_001]
     assert (await two_workspaces.here("usergroups.users.list", usergroup="S0OLD"))[
         "error"
     ] == "no_such_subteam"
@@ -190,12 +192,12 @@ async def test_groups_need_their_scope(two_workspaces: TwoWorkspaces) -> None:
         assert (await two_workspaces.here(method, usergroup="S0RELEASE"))["needed"] == "usergroups:read"
 
 
-async def test_a_mentioned_group_is_read_by_its_handle(two_workspaces: TwoWorkspaces) -> None:
+async def test_a_group_mention_is_shown_by_its_handle(two_workspaces: TwoWorkspaces) -> None:
     await two_workspaces.here("chat.postMessage", channel="C0BUILDS", text="<!subteam^S0RELEASE> look")
     assert two_workspaces.slack.message_text(two_workspaces.slack.posts("builds")[-1]) == "@release-team look"
 
 
-async def test_who_runs_the_place_is_seen(two_workspaces: TwoWorkspaces) -> None:
+async def test_admins_and_owners_are_marked(two_workspaces: TwoWorkspaces) -> None:
     async def flags(user: str) -> tuple[bool, bool, bool]:
         shown = (await two_workspaces.here("users.info", user=user))["user"]
         return shown["is_admin"], shown["is_owner"], shown["is_primary_owner"]
@@ -204,13 +206,13 @@ async def test_who_runs_the_place_is_seen(two_workspaces: TwoWorkspaces) -> None
     assert await flags("U0BEN") == (False, False, False)
 
 
-async def test_somebody_who_leaves_is_gone_from_everywhere(two_workspaces: TwoWorkspaces) -> None:
+async def test_a_deactivated_user_is_removed_everywhere(two_workspaces: TwoWorkspaces) -> None:
     slack, workspace = two_workspaces.slack, two_workspaces.slack.workspace
-    slack.people.leave("ben")
+    slack.users.deactivate("ben")
     shown = (await two_workspaces.here("users.info", user="U0BEN"))["user"]
     assert (shown["deleted"], shown["profile"]["real_name"]) == (True, "Ben Okafor")
     assert {"tz", "is_admin", "real_name"}.isdisjoint(shown)
-    assert not any("U0BEN" in one.members for one in workspace.channels.values())
+    assert not any("U0BEN" in channel.members for channel in workspace.channels.values())
     assert (await two_workspaces.here("usergroups.users.list", usergroup="S0RELEASE"))["users"] == []
     assert (await two_workspaces.here("conversations.open", users="U0BEN"))["error"] == "user_disabled"
     assert (await two_workspaces.here("chat.postMessage", channel="D0BEN", text="x"))[
@@ -220,32 +222,32 @@ async def test_somebody_who_leaves_is_gone_from_everywhere(two_workspaces: TwoWo
         "error"
     ] == "user_not_in_channel"
     for act in (
-        lambda: slack.people.say("ben", "builds", "still here"),
-        lambda: slack.people.open_home("ben"),
-        lambda: slack.people.leave("ben"),
+        lambda: slack.users.say("ben", "builds", "still here"),
+        lambda: slack.users.open_home("ben"),
+        lambda: slack.users.deactivate("ben"),
     ):
         with pytest.raises(InvalidInteraction, match="ben has left Sandbox"):
             act()
     with pytest.raises(InvalidInteraction, match="ben has left Sandbox"):
-        await slack.people.command("ben", "builds", "/greet")
-    # His namesake in the other workspace has not.
+        await slack.users.command("ben", "builds", "/greet")
+    # The user with the same id in the other workspace has not.
     assert (await two_workspaces.there("users.info", user="U0BEN"))["user"]["deleted"] is False
 
 
-async def test_an_app_hears_of_somebody_who_leaves_where_it_is_installed(tmp_path: Path) -> None:
+async def test_a_deactivated_user_sends_user_change_where_the_app_is_installed(tmp_path: Path) -> None:
     slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     async with run_distributed_app(slack, tmp_path) as visitor:
-        acme.people.leave("fay")
+        acme.users.deactivate("fay")
         await slack.install(visitor.install_url, team="T0ACME")
-        installation = slack.installations.by_id("T0ACME")
+        installation = slack.installations.get("T0ACME")
         installation.scopes -= {"users:read"}
-        acme.people.leave("dana")
+        acme.users.deactivate("dana")
         installation.scopes |= {"users:read"}
-        acme.people.leave("emil")
-        heard = await visitor.wait_for("user_change")
-        user = heard["event"]["user"]
-        assert (heard["team_id"], user["id"], user["deleted"]) == ("T0ACME", "U0ACMEEMIL", True)
+        acme.users.deactivate("emil")
+        events = await visitor.wait_for("user_change")
+        user = events["event"]["user"]
+        assert (events["team_id"], user["id"], user["deleted"]) == ("T0ACME", "U0ACMEEMIL", True)
         assert "email" not in user["profile"]
         assert slack.violations == []
     await slack.close()

@@ -1,4 +1,4 @@
-"""Calling the simulated Slack's Web API as an app does."""
+"""Calls to the simulated Web API, as an app makes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 async def call_web_api(
     slack: SlackSimulator, method: str, *, token: str = BOT_TOKEN, **arguments: Any
 ) -> dict[str, Any]:
-    """One method's answer, with its HTTP status and headers."""
+    """Call a method; returns its response with HTTP status and headers."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
         aiohttp.ClientSession() as session,

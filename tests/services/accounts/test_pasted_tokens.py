@@ -21,7 +21,7 @@ SAID = "revoke it at {} now"
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, service_token_acts="0") as opened:
-        opened.people.invite("builds")
+        opened.users.invite("builds")
         yield opened
 
 
@@ -44,22 +44,22 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
         assert "[Link my account…]" in harness.message_text(post)
     assert [one for one in harness.bitrise.requests if "bit" in one.path] == []
     # Where messages stay, the person's own keeps the token; the bot says it to nobody.
-    harness.people.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
+    harness.users.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
     assert (await harness.wait_for_message(at_bitrise, after=post)).only_for == "U0ANNA"
-    harness.people.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
+    harness.users.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
     post = await harness.wait_for_message(at_bitrise, channel="D0ANNA")
     # However much is typed before it.
-    harness.people.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
+    harness.users.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
     await harness.wait_for_message(at_buildio, channel="D0ANNA", after=post)
     # The form of a build is kept in the audit log and shown to others; that for accounts takes tokens.
-    await harness.people.command("anna", "builds", "/bitrise trigger android")
+    await harness.users.command("anna", "builds", "/bitrise trigger android")
     await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
-    await harness.people.submit("anna", {"tag": "v1", "message": f"with {ANNA_TOKEN}"})
-    opened = harness.people.modal("anna")
+    await harness.users.submit("anna", {"tag": "v1", "message": f"with {ANNA_TOKEN}"})
+    opened = harness.users.modal("anna")
     assert opened is not None
     assert list(opened.errors) == ["message"]
     assert at_bitrise in opened.errors["message"]
-    assert harness.bitrise.farm.builds == []
+    assert harness.bitrise.state.builds == []
     by_people = [one for one in leaks(harness, logged(capfd, caplog), BEN_TOKEN) if "my token is" not in one]
     assert by_people == []
     assert harness.slack.violations == []

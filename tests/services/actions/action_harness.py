@@ -17,7 +17,7 @@ from handlers import listeners
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio.state import App as Simulated
 from sandbox.environment import BUILDIO_TOKENS
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from services.actions import run
 from services.container import Services
 from services.features.accounts import commands
@@ -44,9 +44,9 @@ class ActionHarness:
 
     def context(self, person: str = "anna", channel: str = "builds") -> RequestContext:
         workspace = self.town.slack.workspace
-        there = workspace.channel(channel).id if channel else ""
+        there = workspace.find_channel(channel).id if channel else ""
         return RequestContext(
-            services=self.services, person=workspace.person(person).id, team=workspace.team, channel=there
+            services=self.services, person=workspace.find_user(person).id, team=workspace.team, channel=there
         )
 
     async def do(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
@@ -65,15 +65,15 @@ class ActionHarness:
         assert answer is not None
         await ChannelResponder(context)(answer)
         post = await self.town.wait_for_message("paste your token into the dialog", person=person)
-        await self.town.people.click(person, post, "Link my account…")
+        await self.town.users.click(person, post, "Link my account…")
         return await self.town.slack.wait_for_modal(person, "API token")
 
     async def connect(self, *people: str, token: str = "") -> None:
         for person in people:
             await self.begin_to_connect(person)
-            await self.town.people.submit(person, {"token": token or BUILDIO_TOKENS[person]})
+            await self.town.users.submit(person, {"token": token or BUILDIO_TOKENS[person]})
             await self.town.slack.wait_for_modal(person, "with your own token")
-            await self.town.people.close_modal(person)
+            await self.town.users.close_modal(person)
 
     async def says(self, text: str, person: str | None = "anna", channel: str = "builds") -> Post:
         return await self.town.wait_for_message(text, person=person, channel=channel)

@@ -27,16 +27,16 @@ async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[Mul
     policy = str(folder / "policy.toml")
     async with multi_workspace_harness(folder, service_token_acts="0", policy_file=policy) as town:
         await town.install_everywhere()
-        town.bitrise.let("carla-ruiz", town.bitrise.android, Role.DEVELOPER)
+        town.bitrise.set_role("carla-ruiz", town.bitrise.android, Role.DEVELOPER)
         for place in (town, town.twin):
             await place.connect("anna", "ben", "carla")
-        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
         yield town
 
 
 async def add_rule(place: WorkspaceHarness, **filled: object) -> None:
     shown = await place.ask("/bitrise policy", "Who may do what")
-    await place.people.click("anna", shown, "Add a rule…")
+    await place.users.click("anna", shown, "Add a rule…")
     await place.fill_in_rule(**filled)
     await place.wait_for_message("A new rule", person=None)
 
@@ -45,7 +45,7 @@ async def is_allowed(place: WorkspaceHarness, act: str, person: str) -> bool:
     """Whether the person may: what they try is done, or refused by a rule."""
     typed, done = ACTS[act]
     before = place.last("builds", person)
-    await place.people.command(person, "builds", f"/bitrise {typed}")
+    await place.users.command(person, "builds", f"/bitrise {typed}")
     said = place.message_text(await place.wait_for_message("", person=person, after=before))
     if done in said or "already has this subscription" in said:
         return True
@@ -116,18 +116,18 @@ async def test_a_rule_for_an_app_or_a_channel_is_about_no_other(tmp_path: Path) 
 async def test_a_second_person_is_one_of_the_same_workspace(tmp_path: Path) -> None:
     rule = '[[rule]]\nprotect = ["trigger"]\nbranches = ["main"]\nwho = ["U0ANNA", "U0CARLA"]\nworkspaces = ["T0SANDBOX"]\n'
     async with two_workspaces(tmp_path, rule) as town:
-        before = len(town.bitrise.farm.builds)
-        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        before = len(town.bitrise.state.builds)
+        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
         # The same message, as somebody in the other workspace would press it.
-        copied = town.twin.slack.workspace.post(town.twin.slack.workspace.channel("builds"), asked)
+        copied = town.twin.slack.workspace.post(town.twin.slack.workspace.find_channel("builds"), asked)
         await town.twin.press(copied, "Agree", "not one of mine")
-        assert len(town.bitrise.farm.builds) == before
+        assert len(town.bitrise.state.builds) == before
         town.slack.workspace.touch(asked)
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await town.people.click("carla", asked, "Agree")
+        await town.users.click("carla", asked, "Agree")
         await town.wait_for_message("ben started Sample Android", person=None)
-        assert len(town.bitrise.farm.builds) == before + 1
+        assert len(town.bitrise.state.builds) == before + 1
         assert town.twin.messages_with("ben started") == []
 
 

@@ -55,13 +55,13 @@ async def governed(
 
 def running(harness: BotHarness) -> Build:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     return build
 
 
 async def add_rule(harness: BotHarness, **filled: object) -> None:
     shown = await harness.ask("/bitrise policy", "Who may do what")
-    await harness.people.click("anna", shown, "Add a rule…")
+    await harness.users.click("anna", shown, "Add a rule…")
     await harness.fill_in_rule(**filled)
 
 
@@ -71,10 +71,10 @@ async def test_the_operators_rule_holds_in_command_button_and_modal_alike(tmp_pa
         said = "Nobody may abort builds of Sample Android here; whoever runs Buildbell has set that."
         await town.ask("/bitrise abort android #1 no", said)
         card = await town.ask("/bitrise build android #1", "Sample Android #1 is running")
-        await town.people.click("anna", card, "Abort")
+        await town.users.click("anna", card, "Abort")
         await town.slack.wait_for_modal("anna", "stops at once")
-        await town.people.submit("anna", {"reason": "no"})
-        opened = town.people.modal("anna")
+        await town.users.submit("anna", {"reason": "no"})
+        opened = town.users.modal("anna")
         assert opened is not None
         assert said in opened.errors["reason"]
         assert build.result is None
@@ -84,7 +84,7 @@ async def test_the_operators_rule_holds_in_command_button_and_modal_alike(tmp_pa
 async def test_a_step_of_a_workflow_is_judged_by_the_same_rules(tmp_path: Path) -> None:
     async with governed(tmp_path, NOBODY_ABORTS, service_token_acts="1") as town:
         build = running(town)
-        run = town.people.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
+        run = town.users.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
         await town.wait_until(lambda: run.status != "running")
         assert "Nobody may abort builds" in str(run.error)
         assert build.result is None
@@ -153,7 +153,7 @@ async def test_only_admins_change_rules_whatever_they_press(tmp_path: Path) -> N
         # A button of the admin's own message, pressed by somebody who should not see it.
         mine.only_for = None
         await town.press(mine, "Remove", "Only admins and owners", person="ben")
-        await town.people.click("ben", mine, "Add a rule…")
+        await town.users.click("ben", mine, "Add a rule…")
         await town.wait_for_message("Only admins and owners", person="ben")
 
 
@@ -180,7 +180,7 @@ async def test_a_mistake_in_a_rule_is_said_at_its_field(
 ) -> None:
     async with governed(tmp_path) as town:
         await add_rule(town, **filled)
-        opened = town.people.modal("anna")
+        opened = town.users.modal("anna")
         assert opened is not None
         assert said in opened.errors[field]
 
@@ -190,20 +190,20 @@ async def test_a_rule_says_what_it_is_about_and_who_and_its_admin_hears_that_it_
 ) -> None:
     async with governed(tmp_path) as town:
         shown = await town.ask("/bitrise policy", "Who may do what", channel="release")
-        await town.people.click("anna", shown, "Add a rule…")
+        await town.users.click("anna", shown, "Add a rule…")
         opened = await town.slack.wait_for_modal("anna", "Add a rule")
         assert "Minutes to agree within" not in town.slack.modal_text(opened)
         # Slack itself holds back a form without what must be picked.
         with pytest.raises(InvalidInteraction, match="Who"):
-            await town.people.submit("anna", {})
-        await town.people.submit("anna", {"who": "Nobody"})
+            await town.users.submit("anna", {})
+        await town.users.submit("anna", {"who": "Nobody"})
         assert "Choose what the rule is about" in opened.errors["acts"]
         await town.redraw("policy_kind", "Needs a second person")
         assert "Minutes to agree within" in town.slack.modal_text(opened)
-        assert opened.filled["who"] == "Nobody"
+        assert opened.entered["who"] == "Nobody"
         await town.redraw("policy_kind", "These people may, and nobody else")
         assert await town.rows("SELECT 1 FROM policies") == []
-        await town.people.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
+        await town.users.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
         # The bot can't write in this private channel, so it tells the one who did it.
         await town.wait_for_message("A new rule: Nobody may abort builds", channel="D0ANNA")
 
@@ -244,11 +244,11 @@ async def test_from_the_home_a_rule_for_a_channel_opens_nothing_and_it_is_said_w
 ) -> None:
     async with governed(tmp_path, ONLY_IN_RANDOM) as town:
         build = running(town)
-        town.people.open_home("anna")
+        town.users.open_home("anna")
         await shows(town, "Sample Android #1 is running", "[Abort]")
-        await town.people.set_value("anna", "Abort")
+        await town.users.set_value("anna", "Abort")
         await town.slack.wait_for_modal("anna", "stops at once")
-        await town.people.submit("anna", {"reason": "not needed"})
+        await town.users.submit("anna", {"reason": "not needed"})
         opened = await town.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
         assert "try it in a channel" in opened.errors["reason"]
         assert build.result is None
@@ -259,9 +259,9 @@ async def test_a_step_of_a_workflow_is_in_no_channel_that_a_rule_names(tmp_path:
     async with governed(tmp_path, ONLY_IN_RANDOM, service_token_acts="1") as town:
         for person in ({}, {"person": "U0BEN"}):
             inputs = {"app": "android", "branch": "main", **person}
-            run = await over(town, town.people.run_step("start_bitrise_build", inputs))
+            run = await over(town, town.users.run_step("start_bitrise_build", inputs))
             assert "Nobody may start builds" in str(run.error)
-        assert town.bitrise.farm.builds == []
+        assert town.bitrise.state.builds == []
 
 
 async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Path) -> None:

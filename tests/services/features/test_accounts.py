@@ -21,9 +21,9 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 
 async def link(harness: BotHarness, token: str, *, person: str = "anna") -> None:
-    await harness.people.command(person, "builds", "/bitrise connect")
+    await harness.users.command(person, "builds", "/bitrise connect")
     await harness.slack.wait_for_modal(person, "Personal access token")
-    await harness.people.submit(person, {"token": token})
+    await harness.users.submit(person, {"token": token})
 
 
 async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(harness: BotHarness) -> None:
@@ -48,11 +48,11 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(
     harness: BotHarness, token: str, said: str
 ) -> None:
     await link(harness, token)
-    opened = harness.people.modal("anna")
+    opened = harness.users.modal("anna")
     assert opened is not None
     assert said in opened.errors["token"]
     assert token not in opened.errors["token"]
-    await harness.people.close_modal("anna")
+    await harness.users.close_modal("anna")
     await harness.ask("/bitrise whoami", "have not linked an account")
 
 
@@ -61,9 +61,9 @@ async def test_a_token_that_bitrise_is_slow_to_judge_is_not_put_back_into_the_fi
 ) -> None:
     harness.bitrise.fault("GET /v0.1/me", "slow", seconds=2.2)
     harness.bitrise.fault("GET /v0.1/me", "status", status=401)
-    await harness.people.command("anna", "builds", "/bitrise connect")
+    await harness.users.command("anna", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("anna", "Personal access token")
-    await harness.people.submit("anna", {"token": "bitpat_of-nobody-0000000000"})
+    await harness.users.submit("anna", {"token": "bitpat_of-nobody-0000000000"})
     opened = await harness.slack.wait_for_modal("anna", "does not take this token")
     assert "bitpat_of-nobody" not in str(opened.view)
 
@@ -85,7 +85,7 @@ async def test_what_somebody_does_is_done_with_their_own_token(harness: BotHarne
     await harness.connect("ben")
     await harness.ask("/bitrise trigger android branch:main", "ben started Sample Android #1", person="ben")
     await harness.ask("/bitrise abort android #1 wrong", "aborted Sample Android #1", person="ben")
-    [build] = harness.bitrise.farm.builds
+    [build] = harness.bitrise.state.builds
     assert build.triggered_by == "manual-ben-okafor"
     assert build.abort_reason == "User ben-okafor requested to abort this build with reason: wrong"
     changes = [one for one in harness.bitrise.requests if one.method != "GET"]
@@ -119,7 +119,7 @@ async def test_somebody_sees_what_their_own_account_sees(harness: BotHarness) ->
 async def test_what_a_role_does_not_allow_bitrise_refuses(harness: BotHarness) -> None:
     await harness.connect("carla")
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     await harness.ask("/bitrise abort android #1", "no right to do this", person="carla")
     said = "Your account has no right to do this at Bitrise. Whoever manages it there can give you a role"
     await harness.ask("/bitrise log android #1", said, person="carla")
@@ -171,7 +171,7 @@ async def test_a_token_that_works_no_longer_asks_its_owner_once(harness: BotHarn
 async def test_whoever_leaves_the_workspace_loses_their_account_here(harness: BotHarness) -> None:
     await harness.connect("anna", "ben")
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
-    harness.people.leave("ben")
+    harness.users.deactivate("ben")
     await harness.wait_for_message(
         "the one who made it has unlinked their account, or has left", person="anna"
     )
@@ -179,7 +179,7 @@ async def test_whoever_leaves_the_workspace_loses_their_account_here(harness: Bo
 
 
 async def test_the_name_at_bitrise_is_known_from_the_account(harness: BotHarness) -> None:
-    await harness.people.command("carla", "builds", "/bitrise me name:ben-okafor")
+    await harness.users.command("carla", "builds", "/bitrise me name:ben-okafor")
     await harness.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
     await harness.connect("ben")
     await harness.ask("/bitrise me", "The builds of `ben-okafor` are yours", person="ben")
@@ -202,7 +202,7 @@ async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(harness: Bot
 async def test_a_workspace_token_is_no_persons(harness: BotHarness) -> None:
     harness.bitrise.fault("GET /v0.1/me", "status", status=403)
     await link(harness, TESTER_TOKEN)
-    opened = harness.people.modal("anna")
+    opened = harness.users.modal("anna")
     assert opened is not None
     assert "does not take this token" in opened.errors["token"]
 
@@ -210,13 +210,13 @@ async def test_a_workspace_token_is_no_persons(harness: BotHarness) -> None:
 async def test_a_persons_home_shows_what_they_may_see(harness: BotHarness) -> None:
     await harness.connect("ben")
     for app in (harness.bitrise.android, harness.bitrise.web):
-        harness.bitrise.run(harness.bitrise.start_build(app))
+        harness.bitrise.start_running(harness.bitrise.start_build(app))
 
     def home(person: str) -> str:
-        return str(harness.slack.workspace.homes.get(harness.slack.workspace.person(person).id))
+        return str(harness.slack.workspace.homes.get(harness.slack.workspace.find_user(person).id))
 
     for person in ("ben", "carla"):
-        harness.people.open_home(person)
+        harness.users.open_home(person)
     await harness.wait_until(lambda: "Sample Android" in home("ben") and "Running now" in home("carla"))
     assert "Web Shop" not in home("ben")
     assert "Sample Android #1" not in home("carla")

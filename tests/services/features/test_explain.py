@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.bitrise.state import Build
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
@@ -66,16 +66,16 @@ async def test_a_subscription_is_edited_in_a_modal_filled_from_the_real_branches
     ended(harness, branch="release/2.1")
     await harness.ask("/bitrise subscribe android status:failed branch:main by:@me", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "Edit")
-    await harness.people.click("anna", listed, "Edit")
+    await harness.users.click("anna", listed, "Edit")
     modal = await harness.slack.wait_for_modal("anna", "Edit a subscription")
     assert "by:@U0ANNA" in str(modal.view)
-    offered = await harness.people.options("anna", "pick_branch", "rel", block_id="branches")
+    offered = await harness.users.options("anna", "pick_branch", "rel", block_id="branches")
     assert [one["value"] for one in offered] == ["release/2.1", "rel"]
 
-    await harness.people.submit("anna", {"more": "by:octo nonsense"})
+    await harness.users.submit("anna", {"more": "by:octo nonsense"})
     refused = await harness.slack.wait_for_modal("anna", "I don't know what to do with the word")
     assert refused.errors
-    await harness.people.submit(
+    await harness.users.submit(
         "anna",
         {
             "branches": [{"text": {"type": "plain_text", "text": "main"}, "value": "main"}, offered[0]],
@@ -166,7 +166,7 @@ async def test_what_takes_too_long_is_told_once(harness: BotHarness) -> None:
     assert not harness.messages_with("Sample Android #1")
     build.triggered_at -= timedelta(minutes=11)
     await harness.wait_for_message("has been on hold for long", person=None)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     build.started_at = build.started_at and build.started_at - timedelta(minutes=31)
     await harness.wait_for_message("has been running for long", person=None)
     said = harness.message_text(await harness.ask("/bitrise why android #1", "was running for long"))
@@ -192,8 +192,8 @@ async def test_the_lists_of_the_dialog_are_filled_over_http_too(tmp_path: Path) 
         ended(town, branch="release/2.1")
         await town.ask("/bitrise subscribe android", "subscribed")
         listed = await town.ask("/bitrise subscriptions", "Edit")
-        await town.people.click("anna", listed, "Edit")
+        await town.users.click("anna", listed, "Edit")
         await town.slack.wait_for_modal("anna", "Edit a subscription")
-        offered = await town.people.options("anna", "pick_workflow", "")
+        offered = await town.users.options("anna", "pick_workflow", "")
         assert [one["value"] for one in offered] == ["primary", "deploy"]
         assert town.slack.violations == []

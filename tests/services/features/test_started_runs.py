@@ -9,13 +9,13 @@ from pathlib import Path
 from bot.app import utc_now
 from domain.provider import Provider
 from sandbox.bitrise.state import Build, Pipeline
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.bitrise.test_pipelines import run
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
 def latest(harness: BotHarness) -> Build:
-    return harness.bitrise.farm.builds[-1]
+    return harness.bitrise.state.builds[-1]
 
 
 async def says(harness: BotHarness, post: Post, text: str) -> str:
@@ -42,7 +42,7 @@ async def end(harness: BotHarness, build: Build, result: str = "success") -> Non
 
 
 async def refreshed(harness: BotHarness, post: Post, what: str, times: int) -> None:
-    await harness.people.click("anna", post, "Refresh")
+    await harness.users.click("anna", post, "Refresh")
     await harness.wait_for_commands(what, times)
     await harness.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
 
@@ -58,9 +58,9 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     assert post.only_for is None
     assert {"Log", "Tell me", "Abort"} <= set(buttons(post))
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, post, "Sample Android #1 is running")
-    await harness.people.click("anna", post, "Refresh")
+    await harness.users.click("anna", post, "Refresh")
     await harness.wait_for_commands("build_refresh")
     await says(harness, post, "anna started Sample Android #1")
     # Those in the channel follow one run, and no app.
@@ -89,10 +89,10 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
 async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_message_is_deleted(
     harness: BotHarness,
 ) -> None:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     harness.slack.fault("chat.postMessage", "answer_lost")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, post, "is running")
     assert len(harness.messages_with("anna started Sample Android #1")) == 1
     await harness.stop_bot()
@@ -100,9 +100,9 @@ async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_messag
     await harness.start_bot()
     await says(harness, post, "Sample Android #1 succeeded")
     second = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, second, "is running")
-    harness.slack.workspace.remove(harness.slack.workspace.channel("builds"), second)
+    harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), second)
     await end(harness, latest(harness))
     await harness.wait_for_message("anna started Sample Android #2", person=None)
     await harness.wait_for_message("Sample Android #2 succeeded", person=None)
@@ -114,7 +114,7 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, post, "is running")
     await end(harness, latest(harness))
     await says(harness, post, "Sample Android #1 succeeded")
@@ -124,7 +124,7 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
     await harness.ask("/bitrise unsubscribe 1", "ended")
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     live = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, live, "is running")
     await end(harness, latest(harness), "error")
     assert "anna started" in await says(harness, live, "Sample Android #2 failed")
@@ -135,9 +135,9 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
 async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     harness.slack.fault("conversations.info", "held")
-    await harness.people.command("anna", "builds", "/bitrise trigger android branch:main")
-    await harness.wait_until(lambda: len(harness.bitrise.farm.builds) > 0)
-    harness.bitrise.run(latest(harness))
+    await harness.users.command("anna", "builds", "/bitrise trigger android branch:main")
+    await harness.wait_until(lambda: len(harness.bitrise.state.builds) > 0)
+    harness.bitrise.start_running(latest(harness))
     post = await harness.wait_for_message("Sample Android #1 is running", person=None)
     harness.slack.api.faults.clear()
     assert "Sample Android #1 is running" in await says(harness, post, "anna started Sample Android #1")
@@ -157,7 +157,7 @@ async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message
     assert "succeeded" not in harness.message_text(answer)
     # Slack says so only when it is asked to post: what was to follow it goes the same way.
     harness.slack.fault("conversations.info", "error", words="internal_error")
-    await harness.people.command("anna", "release", "/bitrise trigger android branch:develop")
+    await harness.users.command("anna", "release", "/bitrise trigger android branch:develop")
     other = await harness.wait_for_message("anna started Sample Android #2", channel="D0ANNA")
     await end(harness, latest(harness))
     await says(harness, other, "Sample Android #2 succeeded")
@@ -170,12 +170,12 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     harness: BotHarness,
 ) -> None:
     # The bot is removed from a private channel: its message can't be edited any more.
-    harness.people.invite("release")
+    harness.users.invite("release")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started", channel="release")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, post, "Sample Android #1 is running")
     harness.slack.workspace.leave(
-        harness.slack.workspace.channel("release"), harness.slack.workspace.bot_user
+        harness.slack.workspace.find_channel("release"), harness.slack.workspace.bot_user
     )
     await end(harness, latest(harness))
     direct = await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
@@ -184,7 +184,7 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     # Nobody can say any more what the one who started it may see.
     await harness.connect("anna")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.run(latest(harness))
+    harness.bitrise.start_running(latest(harness))
     await says(harness, post, "Sample Android #2 is running")
     await harness.disconnect()
     said = await says(
@@ -217,8 +217,8 @@ async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_fol
 
 
 async def test_what_is_started_by_a_mention_is_followed_in_its_thread(harness: BotHarness) -> None:
-    harness.people.invite("builds")
-    asked = harness.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    harness.users.invite("builds")
+    asked = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await harness.wait_for_message("anna started Sample Android #1", person=None)
     assert post.thread_ts == asked.ts
     await harness.ask("/bitrise subscribe android", "subscribed")
@@ -228,7 +228,7 @@ async def test_what_is_started_by_a_mention_is_followed_in_its_thread(harness: B
     told = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
     assert (told.thread_ts, told.broadcast) == (asked.ts, True)
     # One whose own answer was lost is looked for there, too.
-    asked = harness.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    asked = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await harness.wait_for_message("anna started Sample Android #2", person=None)
     harness.slack.fault("chat.postMessage", "answer_lost")
     await end(harness, latest(harness))
@@ -242,7 +242,7 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(harness: BotHarnes
     post = await harness.ask(
         "/bitrise trigger android pipeline:release-train branch:main", "with `release-train`"
     )
-    pipeline = harness.bitrise.farm.pipelines[0]
+    pipeline = harness.bitrise.state.pipelines[0]
     first = next(iter(pipeline.builds))
     run(harness, pipeline, first)
     await says(harness, post, f"✅ {first} succeeded")
@@ -272,7 +272,7 @@ async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     post = await harness.ask("/bitrise trigger android pipeline:release-train branch:main", "#1")
-    pipeline = harness.bitrise.farm.pipelines[0]
+    pipeline = harness.bitrise.state.pipelines[0]
     first = next(unfinished(pipeline))
     run(harness, pipeline, first)
     await says(harness, post, f"{first} succeeded")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sandbox.slack.workspace import TEAM, Post
+from sandbox.slack.models import TEAM, Post
 from tests.support.bot_harness import BotHarness
 
 
 async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_where_an_answer_gets_lost(
     harness: BotHarness,
 ) -> None:
-    builds = harness.slack.workspace.channel("builds")
+    builds = harness.slack.workspace.find_channel("builds")
     bot = harness.slack.workspace.bot_user
     assert bot not in builds.members
     confirmed = harness.message_text(await harness.ask("/bitrise subscribe android", "subscribed"))
@@ -25,15 +25,15 @@ async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_whe
     said = await harness.ask("/bitrise subscribe android", "already has this subscription")
     assert said.only_for is not None
     listed = await harness.ask("/bitrise subscriptions", "Edit")
-    await harness.people.click("anna", listed, "Edit")
+    await harness.users.click("anna", listed, "Edit")
     await harness.slack.wait_for_modal("anna", "Edit a subscription")
-    await harness.people.submit("anna", {})
+    await harness.users.submit("anna", {})
     await harness.slack.wait_until_closed("anna")
-    await harness.people.click("anna", listed, "Edit")
+    await harness.users.click("anna", listed, "Edit")
     modal = await harness.slack.wait_for_modal("anna", "Edit a subscription")
-    await harness.people.submit("anna", {"more": "style:card status:failed"})
+    await harness.users.submit("anna", {"more": "style:card status:failed"})
     assert "style:card tells what breaks" in modal.errors["more"]
-    await harness.people.submit("anna", {"more": "branch:main status:failed"})
+    await harness.users.submit("anna", {"more": "branch:main status:failed"})
     await harness.slack.wait_until_closed("anna")
     changed = harness.message_text(await harness.wait_for_message("changed a subscription", person=None))
     assert "now every failure in Sample Android on branch `main`" in changed
@@ -49,18 +49,18 @@ async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_whe
 
 
 async def test_where_the_bot_may_not_join_it_says_what_that_means(harness: BotHarness) -> None:
-    harness.slack.installations.by_id(TEAM).scopes -= {"channels:join"}
+    harness.slack.installations.get(TEAM).scopes -= {"channels:join"}
     confirmed = harness.message_text(await harness.ask("/bitrise subscribe android", "subscribed"))
     assert "Buildbell isn't a member of this channel" in confirmed
     assert "/invite @buildbell" in confirmed
-    harness.people.invite("random")
+    harness.users.invite("random")
     confirmed = harness.message_text(
         await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
     )
     assert "/invite" not in confirmed
     refused = await harness.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
     assert "subscribed" not in harness.message_text(refused)
-    harness.people.invite("release")
+    harness.users.invite("release")
     confirmed = harness.message_text(
         await harness.ask("/bitrise subscribe android", "subscribed", channel="release")
     )
@@ -87,11 +87,11 @@ async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_say
 
         await harness.slack.workspace.wait_for(look, 30, text)
 
-    await harness.people.click("anna", listed, "Pause")
+    await harness.users.click("anna", listed, "Pause")
     await says(listed, "⏸️ Paused.")
-    await harness.people.click("anna", listed, "Tell again")
+    await harness.users.click("anna", listed, "Tell again")
     await says(listed, "[Pause]", without="Paused")
-    await harness.people.click("anna", listed, "Unsubscribe")
+    await harness.users.click("anna", listed, "Unsubscribe")
     await says(listed, harness.bitrise.ios.title, without="Sample Android")
     await harness.press(old, "Unsubscribe", "This channel has no such subscription any more")
     await says(old, harness.bitrise.ios.title, without="Sample Android")

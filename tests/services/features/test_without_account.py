@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.provider import Provider
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import open_governed
 from tests.support.bot_harness import BotHarness, bot_harness
 
@@ -18,7 +18,7 @@ BUTTON = "[Link my account…]"
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, service_token_acts="0") as opened:
-        opened.people.invite("builds")
+        opened.users.invite("builds")
         yield opened
         assert opened.slack.violations == []
 
@@ -34,7 +34,7 @@ async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(harne
     await harness.connect("anna", provider=Provider.BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
         await harness.ask(use, "is this channel's app now")
-    harness.bitrise.run(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     words = {
         "/bitrise": "apps|status|build #1|log #1|abort #1|trigger branch:main|trigger|yml|use android|subscribe android"
         "|subscribe|use|rebuild #1|build 0123456789abcdef",
@@ -46,23 +46,23 @@ async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(harne
             assert offers(harness, refused, command), one
             assert refused.only_for == "U0BEN", one
             assert "Create an app" not in harness.message_text(refused)
-            assert harness.people.modal("ben") is None, f"{one} opened a form of which nothing could come"
+            assert harness.users.modal("ben") is None, f"{one} opened a form of which nothing could come"
     # In a mention it is for them alone too; in a direct message it simply stands there.
-    harness.people.say("ben", "builds", "@buildbell status")
+    harness.users.say("ben", "builds", "@buildbell status")
     mentioned = await harness.wait_for_message(BUTTON, person="ben", after=refused)
     assert mentioned.only_for == "U0BEN"
-    harness.people.say("ben", "D0BEN", "buildio apps")
+    harness.users.say("ben", "D0BEN", "buildio apps")
     direct = await harness.wait_for_message(BUTTON, person="ben", channel="D0BEN")
     assert offers(harness, direct, "/buildio")
-    await harness.people.click("ben", direct, "Link my account…")
+    await harness.users.click("ben", direct, "Link my account…")
     await harness.slack.wait_for_modal("ben", "Build.io")
-    await harness.people.close_modal("ben")
+    await harness.users.close_modal("ben")
     # A button on somebody else's message, and the shortcut that is everywhere.
     card = await harness.ask("/bitrise subscribe android", "subscribed this channel")
     card = await harness.ask("/bitrise build #1", "Sample Android #1", person="ben")
     for button in ("Abort", "Log"):
         assert offers(harness, await harness.press(card, button, BUTTON, person="ben"), "/bitrise")
-    await harness.people.shortcut("ben", "start_build")
+    await harness.users.shortcut("ben", "start_build")
     opened = await harness.slack.wait_for_modal("ben", BUTTON)
     assert "Workflow or pipeline" not in harness.slack.modal_text(opened)
     # What the channel follows is listed, with why there is no more of it.
@@ -74,9 +74,9 @@ async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Pa
         refused = await town.ask(
             "/buildio run shop dyno:web.1 -- ls", "You are an admin here, so you can add that rule"
         )
-        await town.people.click("anna", refused, "Add a rule…")
+        await town.users.click("anna", refused, "Add a rule…")
         await town.slack.wait_for_modal("anna", "shop")
-        await town.people.close_modal("anna")
+        await town.users.close_modal("anna")
         plain = await town.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
         assert "Add a rule" not in town.message_text(plain)
         # Pressed by somebody who has no account, what is missing is not that, but that they are no admin.

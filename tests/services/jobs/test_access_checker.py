@@ -32,7 +32,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 async def test_a_subscription_stops_when_its_maker_sees_the_app_no_more_and_the_channel_hears_why(
     harness: BotHarness,
 ) -> None:
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_poll()
@@ -44,7 +44,7 @@ async def test_a_subscription_stops_when_its_maker_sees_the_app_no_more_and_the_
 
 
 async def test_somebody_who_sees_the_app_can_take_it_over(harness: BotHarness) -> None:
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
     listed = await harness.ask("/bitrise subscriptions", "Whoever made it can't see the app any more")
     await harness.press(listed, "Tell again", "anna let this channel be told again")
@@ -54,7 +54,7 @@ async def test_somebody_who_sees_the_app_can_take_it_over(harness: BotHarness) -
 
 
 async def test_it_is_said_once_and_not_again_after_a_restart(harness: BotHarness) -> None:
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
     await harness.stop_bot()
     await harness.start_bot()
@@ -98,7 +98,7 @@ async def test_the_end_of_ones_own_builds_comes_only_from_apps_that_one_sees(har
 
 async def test_whoever_left_while_the_bot_was_away_is_noticed(harness: BotHarness) -> None:
     await harness.stop_bot()
-    harness.people.leave("ben")
+    harness.users.deactivate("ben")
     await harness.execute("UPDATE accounts SET checked_at = ?, connected_at = ?", LONG_AGO, LONG_AGO)
     harness.slack.delivery.retries_after = (600.0, 600.0, 600.0)
     await harness.start_bot()
@@ -120,14 +120,14 @@ async def test_a_testers_subscription_tells_no_more_than_a_tester_may_read(harne
     [of_tester] = harness.messages_with("Sample Android #2 failed", channel="random")
     await harness.wait_for_poll()
     assert "gradle-unit-test" not in harness.message_text(of_tester)
-    harness.bitrise.hold(harness.bitrise.android, 7)
+    harness.bitrise.add_build_request(harness.bitrise.android, 7)
     await harness.wait_for_message("waits for somebody's approval", person=None)
     assert harness.messages_with("waits for somebody's approval", channel="random") == []
 
 
 async def pause(harness: BotHarness) -> None:
     listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
-    await harness.people.click("ben", listed, "Pause")
+    await harness.users.click("ben", listed, "Pause")
     await harness.wait_for_message("paused", person=None)
 
 
@@ -136,10 +136,10 @@ async def test_a_paused_one_shows_the_app_again_once_its_maker_sees_it_again(har
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await pause(harness)
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.holds(LOST, 1)
     await harness.ask("/bitrise build #1", ONLY_FOLLOWED, person="carla")
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, role)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, role)
     await harness.holds(LOST, 0)
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]
@@ -151,7 +151,7 @@ async def test_one_of_an_archived_channel_is_lost_too(harness: BotHarness) -> No
     await harness.execute("UPDATE subscriptions SET stopped_reason = 'is_archived'")
     await harness.start_bot()
     await harness.ask("/bitrise builds", "", person="carla")
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.holds(LOST, 1)
     await harness.ask("/bitrise builds", ONLY_FOLLOWED, person="carla")
 
@@ -175,7 +175,7 @@ async def test_one_that_can_not_be_asked_about_keeps_none_of_the_others_from_it(
     await harness.ask("/bitrise subscribe android", "subscribed")
     ios = f"GET /v0.1/apps/{harness.bitrise.ios.slug}"
     harness.bitrise.fault(ios, "status", status=409, times=10_000)
-    harness.bitrise.let("anna-berg", harness.bitrise.android, None)
+    harness.bitrise.set_role("anna-berg", harness.bitrise.android, None)
     await harness.wait_for_message("not told any more of every build's end in Sample Android", person=None)
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [(None,), ("unseen",)]
 
@@ -257,7 +257,7 @@ async def test_tell_me_shows_whoever_has_no_account_one_build_for_as_long_as_the
     card = await harness.ask("/bitrise build #1", "#1", person="carla")
     await harness.press(card, "Tell me", "I'll send you a direct message", person="carla")
     await harness.ask("/bitrise builds ios", ONLY_FOLLOWED, person="carla", channel="D0CARLA")
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message(
         "no channel that its maker is in follows the app any more", person="carla", channel="D0CARLA"
     )
@@ -269,14 +269,14 @@ async def test_tell_me_shows_whoever_has_no_account_one_build_for_as_long_as_the
 async def test_the_end_of_ones_own_builds_comes_without_an_account_from_what_ones_channels_follow(
     harness: BotHarness,
 ) -> None:
-    harness.slack.workspace.channel("G0RELEASE").members.discard("U0CARLA")
-    harness.people.invite("G0RELEASE")
+    harness.slack.workspace.find_channel("G0RELEASE").members.discard("U0CARLA")
+    harness.users.invite("G0RELEASE")
     await harness.ask("/bitrise subscribe ios", "subscribed", channel="G0RELEASE")
     said = "I send you the end of your own builds"
     await harness.ask("/bitrise me name:octo ends:on", said, person="carla", channel="D0CARLA")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
     await harness.wait_for_message("Sample iOS #1 succeeded", person="carla", channel="D0CARLA")
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
     await harness.holds("SELECT apps FROM subscriptions WHERE channel_id = 'D0CARLA'", "[]")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
@@ -291,7 +291,7 @@ async def test_what_was_told_to_a_tester_shows_no_lines_of_logs_after_its_subscr
     await harness.connect("carla")
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "#1", person="carla")
     await harness.press(card, "Tell me", "I'll send you a direct message", person="carla")
     harness.bitrise.finish(build, "error")
@@ -299,7 +299,7 @@ async def test_what_was_told_to_a_tester_shows_no_lines_of_logs_after_its_subscr
     await harness.holds("SELECT COUNT(*) FROM subscriptions WHERE channel_id = 'D0CARLA'", 0)
     harness.clock.skip(timedelta(minutes=1))
     await harness.wait_for_message("Failed in `gradle-unit-test@1.0.7`", person=None)
-    await harness.people.click("carla", told, "Refresh")
+    await harness.users.click("carla", told, "Refresh")
     await harness.wait_for_commands(action_ids.BUILD_REFRESH)
     await harness.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
     assert "gradle-unit-test" not in harness.message_text(told)
@@ -310,7 +310,7 @@ async def test_what_was_told_before_the_app_was_lost_stays_as_it_is(harness: Bot
     await harness.ask("/bitrise subscribe ios style:live", "subscribed", person="ben")
     running = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)
     live = await harness.wait_for_message("Sample iOS #1 is on hold", person=None)
-    harness.bitrise.let("ben-okafor", harness.bitrise.ios, None)
+    harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.holds(LOST, 1, 0, 1)
     harness.bitrise.finish(running, "error")
     await harness.wait_for_message("Sample iOS #1 failed", person=None, channel="random")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.bitrise.state import Build
-from sandbox.slack.workspace import Post
+from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness
 
 
@@ -34,7 +34,7 @@ async def test_a_live_message_is_edited_from_start_to_end(harness: BotHarness) -
     await harness.ask("/bitrise subscribe android style:live", "edited from its start to its end")
     running = build(harness)
     post = await harness.wait_for_message("Sample Android #1 is on hold", person=None)
-    harness.bitrise.run(running)
+    harness.bitrise.start_running(running)
     await until(harness, post, "is running")
     harness.bitrise.finish(running, "error")
     await until(harness, post, "Sample Android #1 failed")
@@ -45,7 +45,7 @@ async def test_a_live_message_that_somebody_deleted_is_posted_anew(harness: BotH
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     running = build(harness)
     post = await harness.wait_for_message("Sample Android #1 is on hold", person=None)
-    channel = harness.slack.workspace.channel("builds")
+    channel = harness.slack.workspace.find_channel("builds")
     harness.slack.workspace.remove(channel, post)
     harness.bitrise.finish(running)
     await harness.wait_for_message("Sample Android #1 succeeded", person=None)
@@ -66,14 +66,14 @@ async def test_a_broken_series_is_one_card_until_it_is_green_again(harness: BotH
     assert "[I'm on it] [Snooze 4 hours] [Rebuild]" in said
     build(harness, "error")
     await until(harness, card, "2 builds have failed in a row")
-    await harness.people.click("ben", card, "I'm on it")
+    await harness.users.click("ben", card, "I'm on it")
     said = await until(harness, card, "@ben is on it")
     assert "[I'm on it]" not in said
-    await harness.people.click("anna", card, "Take over")
+    await harness.users.click("anna", card, "Take over")
     await until(harness, card, "@anna is on it")
-    await harness.people.click("ben", card, "Unassign")
+    await harness.users.click("ben", card, "Unassign")
     assert "is on it" not in await until(harness, card, "[I'm on it]")
-    await harness.people.click("ben", card, "I'm on it")
+    await harness.users.click("ben", card, "I'm on it")
     await until(harness, card, "@ben is on it")
     build(harness, "error", branch="develop")
     await harness.wait_for_message("Sample Android on `develop`, workflow `primary` is broken", person=None)
@@ -90,7 +90,7 @@ async def test_a_snoozed_card_stays_as_it_is_until_it_is_fixed(harness: BotHarne
     await harness.ask("/bitrise subscribe android style:card", "subscribed")
     build(harness, "error")
     card = await harness.wait_for_message("is broken", person=None)
-    await harness.people.click("ben", card, "Snooze 4 hours")
+    await harness.users.click("ben", card, "Snooze 4 hours")
     said = await until(harness, card, "💤 Snoozed until")
     assert "More failures don't update this card before then; a fix does" in said
     assert "[Snooze 4 hours]" not in said
@@ -98,10 +98,10 @@ async def test_a_snoozed_card_stays_as_it_is_until_it_is_fixed(harness: BotHarne
     build(harness, "error", branch="develop")
     await harness.wait_for_message("on `develop`", person=None)
     assert "one build has failed".capitalize() in harness.message_text(card)
-    await harness.people.click("anna", card, "End snooze")
+    await harness.users.click("anna", card, "End snooze")
     said = await until(harness, card, "2 builds have failed in a row")
     assert "Snoozed" not in said
-    await harness.people.click("ben", card, "Snooze 4 hours")
+    await harness.users.click("ben", card, "Snooze 4 hours")
     await until(harness, card, "[End snooze]")
     build(harness, "success")
     assert "2 builds failed before" in await until(harness, card, "is green again")
@@ -140,7 +140,7 @@ async def test_a_threads_head_that_somebody_deleted_is_posted_anew(harness: BotH
     build(harness, "success")
     head = await harness.wait_for_message("🧵", person=None)
     await harness.wait_for_message("#1 succeeded", person=None, after=head)
-    harness.slack.workspace.remove(harness.slack.workspace.channel("builds"), head)
+    harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), head)
     build(harness, "error")
     new = await harness.wait_for_message("🧵", person=None)
     reply = await harness.wait_for_message("Sample Android #2 failed", person=None, after=new)
@@ -148,7 +148,7 @@ async def test_a_threads_head_that_somebody_deleted_is_posted_anew(harness: BotH
 
 
 async def test_many_apps_that_fail_at_once_look_like_an_outage(harness: BotHarness) -> None:
-    apps = [harness.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(7)]
+    apps = [harness.bitrise.state.add_app(f"Service {number}", "acme", f"s{number}") for number in range(7)]
     for app in apps:
         await harness.ask(f'/bitrise subscribe "{app.title}"', "subscribed")
     for app in apps:
@@ -171,7 +171,7 @@ async def test_the_last_lines_that_matter_complete_the_message_once_the_log_is_t
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     failed = build(harness)
-    harness.bitrise.run(failed)
+    harness.bitrise.start_running(failed)
     harness.clock.skip(timedelta(minutes=2))
     harness.bitrise.finish(failed, "error")
     post = await harness.wait_for_message("Sample Android #1 failed", person=None)
@@ -181,11 +181,12 @@ async def test_the_last_lines_that_matter_complete_the_message_once_the_log_is_t
     assert "LoginTest > rejects an empty password FAILED" in said
     assert "118 tests completed, 1 failed" in said
     assert len(harness.messages_with("#1 failed")) == 1
-    edits = len([one for one in harness.slack.journal.entries if one.what == "chat.update"])
-    await harness.people.click("anna", post, "Refresh")
+    edits = len([one for one in harness.slack.request_log.entries if one.title == "chat.update"])
+    await harness.users.click("anna", post, "Refresh")
     await harness.slack.workspace.wait_for(
         lambda: (
-            len([one for one in harness.slack.journal.entries if one.what == "chat.update"]) > edits or None
+            len([one for one in harness.slack.request_log.entries if one.title == "chat.update"]) > edits
+            or None
         ),
         5,
         "another edit",
@@ -210,7 +211,7 @@ async def test_a_log_that_could_not_be_read_at_first_is_read_later(harness: BotH
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.fault("GET */log", "status", status=401)
     failed = build(harness)
-    harness.bitrise.run(failed)
+    harness.bitrise.start_running(failed)
     harness.bitrise.finish(failed, "error")
     harness.clock.skip(timedelta(minutes=1))
     post = await harness.wait_for_message("Sample Android #1 failed", person=None)

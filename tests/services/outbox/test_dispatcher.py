@@ -25,8 +25,8 @@ from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from domain.subscription import Scope
 from sandbox.faults import Fault
+from sandbox.slack.models import Post
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
-from sandbox.slack.workspace import Post
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.message_key import MessageKind, build_run_key
@@ -93,7 +93,7 @@ class DispatcherHarness:
 
     @property
     def edits(self) -> int:
-        return sum(one.what == "chat.update" for one in self.slack.journal.entries)
+        return sum(one.title == "chat.update" for one in self.slack.request_log.entries)
 
     async def owe(
         self, *builds: Build, channel: str = "C0BUILDS", terms: NotificationRule = NotificationRule()
@@ -112,9 +112,9 @@ class DispatcherHarness:
 
     async def sent(self) -> None:
         """Wait until a request has left that has no answer yet."""
-        asked = len(self.slack.journal.entries)
+        asked = len(self.slack.request_log.entries)
         async with asyncio.timeout(30):
-            while len(self.slack.journal.entries) == asked:  # noqa: ASYNC110 - a request leaves no event here
+            while len(self.slack.request_log.entries) == asked:  # noqa: ASYNC110 - a request leaves no event here
                 await asyncio.sleep(0.005)
 
     def shown(self, channel: str = "builds") -> list[str]:
@@ -163,7 +163,7 @@ async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(
 
 
 async def test_a_lost_answer_is_settled_by_reading_back(dispatcher_harness: DispatcherHarness) -> None:
-    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    dispatcher_harness.slack.workspace.find_channel("builds").members.add("U0BUILDBELL")
     dispatcher_harness.slack.fault("chat.postMessage", "answer_lost")
     await dispatcher_harness.owe(make_build(1))
     task = asyncio.create_task(dispatcher_harness.relay.deliver(make_recipient("C0BUILDS")))
@@ -200,7 +200,7 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(
     dispatcher_harness: DispatcherHarness,
 ) -> None:
     """Killed after Slack took the message: the next process finds it and posts nothing again."""
-    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    dispatcher_harness.slack.workspace.find_channel("builds").members.add("U0BUILDBELL")
     await dispatcher_harness.owe(make_build(1))
     due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
     await dispatcher_harness.storage.outbox.begin(due, a_message("from-before"), NOON)
@@ -219,7 +219,7 @@ async def test_a_closed_channel_stops_its_subscriptions_and_no_other(
     dispatcher_harness: DispatcherHarness,
 ) -> None:
     await dispatcher_harness.owe(make_build(1))
-    dispatcher_harness.slack.workspace.channel("builds").archived = True
+    dispatcher_harness.slack.workspace.find_channel("builds").archived = True
     await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
     [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped == "is_archived"
@@ -234,7 +234,7 @@ async def test_nobody_hears_of_a_closed_channel_for_somebody_who_was_erased(
     await dispatcher_harness.storage.database.write(
         lambda db: db.execute("UPDATE subscriptions SET created_by = ?", [ERASED])
     )
-    dispatcher_harness.slack.workspace.channel("builds").archived = True
+    dispatcher_harness.slack.workspace.find_channel("builds").archived = True
     await dispatcher_harness.relay.deliver(make_recipient("C0BUILDS"))
     assert await dispatcher_harness.storage.outbox.recipients(NOON) == []
     [subscription] = await dispatcher_harness.storage.of("T1").subscriptions.of_channel("C0BUILDS")
@@ -334,7 +334,7 @@ async def test_a_long_backlog_is_one_message_in_the_channel_and_goes_on_in_its_t
 
 
 async def test_a_lost_answer_in_a_thread_is_found_again(dispatcher_harness: DispatcherHarness) -> None:
-    dispatcher_harness.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    dispatcher_harness.slack.workspace.find_channel("builds").members.add("U0BUILDBELL")
     await dispatcher_harness.owe(*(make_build(number) for number in range(1, 31)))
     due = await dispatcher_harness.storage.outbox.due(make_recipient("C0BUILDS"), 20, NOON)
     assert len(due) == 20
@@ -664,7 +664,9 @@ async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
         await dispatcher_harness.slack.wait_for_post("builds", "#4 succeeded")
         assert dispatcher_harness.edits == 0
         seen = True
-        dispatcher_harness.slack.workspace.remove(dispatcher_harness.slack.workspace.channel("builds"), first)
+        dispatcher_harness.slack.workspace.remove(
+            dispatcher_harness.slack.workspace.find_channel("builds"), first
+        )
         await dispatcher_harness.go_on(30)
         await dispatcher_harness.edited(second, "as of 12:03:00 UTC")
         async with asyncio.timeout(30):

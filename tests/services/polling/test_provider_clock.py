@@ -18,7 +18,7 @@ async def test_alerts_and_times_stay_true_where_the_providers_clocks_are_ahead(t
         await town.ask("/buildio subscribe shop", "subscribed this channel")
 
         build = town.bitrise.start_build(town.bitrise.android, ends_as=None)
-        town.bitrise.run(build)
+        town.bitrise.start_running(build)
         await town.wait_for_poll()
         assert town.messages_with("running for long") == []
         town.clock.skip(timedelta(minutes=2))

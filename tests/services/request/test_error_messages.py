@@ -53,7 +53,7 @@ async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(harness
     # Whatever is trouble of Slack's own is tried again (test_late_answers.py).
     harness.slack.fault("chat.postMessage", "error", words="is_archived", times=5)
     with capture_logs() as logged:
-        harness.people.say("anna", "D0ANNA", "apps")
+        harness.users.say("anna", "D0ANNA", "apps")
         sample, labels = (
             harness.bot.metrics.registry.get_sample_value,
             {"command": "message", "outcome": "failed"},

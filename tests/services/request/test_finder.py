@@ -23,7 +23,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     opened = BotHarness(tmp_path, settings={"service_token_acts": "0"})
     await opened.open()
     try:
-        opened.people.invite("builds")
+        opened.users.invite("builds")
         yield opened
     finally:
         await opened.close()
@@ -59,9 +59,9 @@ async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(h
     card = f"/apps/{wanted.app.slug}/builds/{wanted.slug}"
     for words in (link_to(wanted), wanted.slug):
         await harness.ask(f"/bitrise build {words}", "Sample Android #1 succeeded")
-    post = harness.people.say("ben", "builds", f"see {link_to(wanted)}")
+    post = harness.users.say("ben", "builds", f"see {link_to(wanted)}")
     await unfurled(harness, post, "Sample Android #1 succeeded")
-    await harness.people.shortcut("ben", "about_build", post)
+    await harness.users.shortcut("ben", "about_build", post)
     await harness.slack.wait_for_modal("ben", "Sample Android #1 succeeded")
     for person in ("anna-berg", "ben-okafor"):
         assert f"GET {card}" in asked(harness, person)
@@ -69,9 +69,9 @@ async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(h
     # From elsewhere it is near because some channel follows it; whoever may not see the app is asked for nothing.
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     await harness.ask(f"/bitrise build {link_to(wanted)}", "Sample Android #1 succeeded", channel="D0ANNA")
-    await harness.people.shortcut("anna", "find_build")
+    await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Find a build")
-    await harness.people.submit("anna", {"words": link_to(wanted)})
+    await harness.users.submit("anna", {"words": link_to(wanted)})
     await harness.slack.wait_for_modal("anna", "Sample Android #1 succeeded")
     assert "GET /builds" not in asked(harness, "anna-berg")
     await harness.ask(
@@ -109,7 +109,7 @@ async def test_an_app_that_no_list_shows_is_asked_for_by_its_slug(harness: BotHa
         listed["data"] = [one for one in listed["data"] if one["slug"] != android.slug]
         return json.dumps(listed).encode()
 
-    harness.bitrise.twist = twist
+    harness.bitrise.response_rewriter = twist
     await harness.start_bot()
     await harness.connect("anna", "ben")
     await harness.ask(f"/bitrise status {android.slug}", "Sample Android")

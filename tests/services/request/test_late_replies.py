@@ -71,9 +71,9 @@ async def test_one_that_is_too_old_is_given_up() -> None:
 
 
 async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(harness: BotHarness) -> None:
-    harness.people.invite("builds")
+    harness.users.invite("builds")
     harness.slack.fault("chat.postMessage", "status", status=503, times=2)
-    harness.people.say("anna", "builds", "@buildbell help")
+    harness.users.say("anna", "builds", "@buildbell help")
     await harness.wait_for_message("What you can type", person=None)
     assert len(harness.messages_with("What you can type")) == 1
     # A command's own way back is tried first, and then a message of the bot's.

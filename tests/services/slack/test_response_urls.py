@@ -81,7 +81,7 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
     harness: BotHarness,
 ) -> None:
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
-        harness.people.base_url = lambda: elsewhere.url
+        harness.users.base_url = lambda: elsewhere.url
         with capture_logs() as said:
             post = await harness.ask("/bitrise apps", "Sample Android")
         assert post.only_for == "U0ANNA"
@@ -95,16 +95,16 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
 
 async def test_an_address_in_a_modals_own_notes_is_believed_no_more(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
-    harness.bitrise.run(build)
+    harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "is running")
-    await harness.people.click("anna", card, "Abort")
+    await harness.users.click("anna", card, "Abort")
     opened = await harness.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         notes = state_in(opened)
         assert notes["response_url"].startswith(harness.slack.url)
         notes |= {"response_url": f"{elsewhere.url}/response/x"}
         rewrite_state(opened, json.dumps(notes), person="U0ANNA")
-        await harness.people.submit("anna", {"reason": "wrong branch"})
+        await harness.users.submit("anna", {"reason": "wrong branch"})
         await harness.wait_for_message("anna aborted Sample Android #1: wrong branch")
         assert elsewhere.asked == []
 

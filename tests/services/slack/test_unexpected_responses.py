@@ -61,7 +61,7 @@ async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
     odd: tuple[BotHarness, dict[str, Answer], Clock], said: list[Any]
 ) -> None:
     town, instead, clock = odd
-    town.people.invite("builds")
+    town.users.invite("builds")
     stray: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
     for name, answer in ODD.items():
@@ -81,14 +81,14 @@ async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
         if name != "incomplete":
             instead["chat.postMessage"] = answer
             before = unsaid(said)
-            town.people.say("anna", "builds", "@buildbell help")
+            town.users.say("anna", "builds", "@buildbell help")
             await town.wait_until(lambda so_far=before: unsaid(said) > so_far)  # type: ignore[misc]
             del instead["chat.postMessage"]
 
         # Home, without what is missing.
         instead["conversations.open"] = instead["users.conversations"] = answer
         town.slack.workspace.homes.clear()
-        town.people.open_home("anna")
+        town.users.open_home("anna")
         await town.wait_until(lambda: "missing here" in str(town.slack.workspace.homes.get("U0ANNA")))
         instead.clear()
     events = [str(line["event"]) for line in said]

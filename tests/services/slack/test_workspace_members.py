@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from bot.manifest import manifest
 from bot.slack.http_session import create_slack_session
+from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
-from sandbox.slack.workspace import TEAM
 from services.request.context import workspace_id
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import (
@@ -43,12 +43,12 @@ class Office:
 
     def let(self, person: str = "U0BEN", **changes: Any) -> None:
         """Let Slack say something else of a person from now on; the bot has forgotten what it knew."""
-        people = self.slack.workspace.people
+        people = self.slack.workspace.users
         people[person] = replace(people[person], **changes)
         self.now += timedelta(hours=2)
 
     def asked(self, method: str) -> int:
-        return len([one for one in self.slack.journal.entries if one.what == method])
+        return len([one for one in self.slack.request_log.entries if one.title == method])
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_a_payload_from_elsewhere_is_believed_before_an_answer_that_knows_
 async def test_an_answer_counts_for_five_minutes_and_a_change_of_the_person_ends_it_sooner(
     office: Office,
 ) -> None:
-    people = office.slack.workspace.people
+    people = office.slack.workspace.users
     assert await office.members.is_full_member(TEAM, "U0BEN")
     people["U0BEN"] = replace(people["U0BEN"], guest=True)
     office.now += timedelta(minutes=4, seconds=59)

@@ -25,9 +25,9 @@ from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.http.transport import HttpTransport
+from sandbox.slack.models import Post
 from sandbox.slack.transcript import message_text
 from sandbox.slack.validation import validate_blocks
-from sandbox.slack.workspace import Post
 from tests.support.presentations import AT_BITRISE
 from tests.support.stub_server import ReceivedRequest, StubServer, stub_server
 

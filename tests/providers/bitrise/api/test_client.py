@@ -38,7 +38,7 @@ class ClientFixture:
         self.android = sandbox.android
 
     def client(self, token: str) -> BitriseClient:
-        host = urlsplit(self.sandbox.store.url).hostname or ""
+        host = urlsplit(self.sandbox.file_store.url).hostname or ""
         return BitriseClient(
             self._http,
             credentials=FixedToken(SecretStr(token)),
@@ -67,7 +67,7 @@ async def test_the_roots_answer_without_a_token(client_fixture: ClientFixture) -
 async def test_me_apps_and_one_app(client_fixture: ClientFixture) -> None:
     assert (await client_fixture.bitrise.me()).username == "api-demo"
     apps = [app.slug async for app in client_fixture.bitrise.apps(limit=2)]
-    assert apps == [app.slug for app in client_fixture.sandbox.farm.apps]
+    assert apps == [app.slug for app in client_fixture.sandbox.state.apps]
     assert (await client_fixture.bitrise.app(apps[1])).title == "Sample iOS"
     with pytest.raises(NotFound):
         await client_fixture.bitrise.app("no-such-app")
@@ -187,7 +187,7 @@ async def test_a_log_is_first_missing_then_growing_then_archived(client_fixture:
     whole = await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)
     assert not whole.still_growing
     assert "1 failed" in whole.framed
-    assert client_fixture.sandbox.store.refused == []
+    assert client_fixture.sandbox.file_store.refused == []
     async with client_fixture.bitrise.raw_log(client_fixture.android.slug, build.slug) as chunks:
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
 
@@ -247,7 +247,7 @@ async def test_a_lost_trigger_is_looked_for_before_anybody_is_told_that_it_faile
     client_fixture.sandbox.fault("POST */builds", "dropped")
     with pytest.raises(ResponseLost):
         await client_fixture.bitrise.trigger(client_fixture.android.slug, TriggerRequest(branch="develop"))
-    assert len(client_fixture.sandbox.farm.builds) == 1
+    assert len(client_fixture.sandbox.state.builds) == 1
 
 
 async def test_branches_and_workflows(client_fixture: ClientFixture) -> None:

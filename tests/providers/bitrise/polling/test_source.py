@@ -79,7 +79,9 @@ class BitrisePollHarness:
 
     async def subscribe_to_new(self, *, apps: int) -> list[SandboxApp]:
         """So many new apps, all subscribed."""
-        made = [self.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
+        made = [
+            self.sandbox.state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)
+        ]
         for app in made:
             await self.subscribe(app)
         return made
@@ -201,7 +203,7 @@ async def test_a_build_that_runs_for_days_is_still_told(poll_harness: BitrisePol
 async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(
     poll_harness: BitrisePollHarness,
 ) -> None:
-    for app in poll_harness.sandbox.farm.apps:
+    for app in poll_harness.sandbox.state.apps:
         await poll_harness.subscribe(app)
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(app))
     await poll_harness.look()
@@ -271,7 +273,7 @@ async def test_a_build_that_is_gone_is_forgotten_after_some_looks(poll_harness: 
     await poll_harness.subscribe(poll_harness.sandbox.android)
     gone = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
     await poll_harness.look()
-    poll_harness.sandbox.farm.builds.remove(gone)
+    poll_harness.sandbox.state.builds.remove(gone)
     for _ in range(6):
         seen = await poll_harness.look()
     assert not seen.running
@@ -285,8 +287,8 @@ async def test_a_list_that_is_not_newest_first_is_not_relied_on(
     for _ in range(3):
         poll_harness.clock.skip(timedelta(minutes=5))
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
-    newest_first = poll_harness.sandbox.farm.newest_first
-    monkeypatch.setattr(poll_harness.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
+    newest_first = poll_harness.sandbox.state.builds_newest_first
+    monkeypatch.setattr(poll_harness.sandbox.state, "builds_newest_first", lambda: newest_first()[::-1])
     await poll_harness.look()
     assert sorted(await poll_harness.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
     lists = [one.path for one in poll_harness.sandbox.requests if one.path.endswith("/builds")]
@@ -296,7 +298,7 @@ async def test_a_list_that_is_not_newest_first_is_not_relied_on(
 async def test_an_end_is_final_even_where_a_list_lags_behind(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     build = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
-    poll_harness.sandbox.run(build)
+    poll_harness.sandbox.start_running(build)
     await poll_harness.look()
     poll_harness.sandbox.finish(build)
     await poll_harness.look()
@@ -434,7 +436,7 @@ async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has
     )
     for name in ("unit", "deploy"):
         pipeline.builds[name].finish("success", poll_harness.clock())
-        poll_harness.sandbox.farm.advance(poll_harness.clock())
+        poll_harness.sandbox.state.advance(poll_harness.clock())
         await poll_harness.look()
     assert await pipelines_seen(poll_harness) == [None, pipeline.slug, pipeline.slug]
     idle = poll_harness.requests()
@@ -522,15 +524,15 @@ async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(
     await poll_harness.subscribe(poll_harness.sandbox.android)
     pipeline = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
     pipeline.builds["unit"].finish("error", poll_harness.clock())
-    poll_harness.sandbox.farm.pipelines.remove(pipeline)
+    poll_harness.sandbox.state.pipelines.remove(pipeline)
     await poll_harness.look()
     assert await pipelines_seen(poll_harness) == []
-    poll_harness.sandbox.farm.pipelines.append(pipeline)
+    poll_harness.sandbox.state.pipelines.append(pipeline)
     await poll_harness.look()
     assert await pipelines_seen(poll_harness) == [pipeline.slug]
     lost = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
     lost.builds["unit"].finish("error", poll_harness.clock())
-    poll_harness.sandbox.farm.pipelines.remove(lost)
+    poll_harness.sandbox.state.pipelines.remove(lost)
     for _ in range(3):
         await poll_harness.look()
     # One that is never listed keeps nothing back for good.
@@ -544,7 +546,7 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
         poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
     )
     for build in pipeline.builds.values():
-        poll_harness.sandbox.farm.builds.remove(build)
+        poll_harness.sandbox.state.builds.remove(build)
     # Its first workflow waits for its build, and the farm gives it none.
     pipeline.builds.clear()
     pipeline.abort_reason = "no machine"
@@ -589,12 +591,12 @@ async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approva
         counts.append(sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests))
     assert counts == asked
     # Where something waits, it is asked as often as any other.
-    poll_harness.sandbox.hold(poll_harness.sandbox.android, 12)
+    poll_harness.sandbox.add_build_request(poll_harness.sandbox.android, 12)
     for _ in range(2):
         poll_harness.clock.skip(timedelta(minutes=61))
         await approvals.poll_some()
     poll_harness.clock.skip(timedelta(minutes=1))
-    poll_harness.sandbox.farm.requests.clear()
+    poll_harness.sandbox.state.requests.clear()
     await approvals.poll_some()
     open_ = await poll_harness.storage.build_requests.open(Provider.BITRISE, app.slug)
     assert list(open_) == []

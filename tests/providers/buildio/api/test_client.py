@@ -40,7 +40,7 @@ class ClientFixture:
         self.sandbox, self.clock = sandbox, clock
         self._http = http
         self.buildio = self.client(TOKEN)
-        self.sparse = sandbox.manner.sparse
+        self.sparse = sandbox.response_options.sparse
 
     def client(self, token: str | None) -> BuildioClient:
         given = SecretStr(token) if token is not None else None
@@ -54,7 +54,7 @@ async def client_fixture(request: pytest.FixtureRequest) -> AsyncIterator[Client
     """At the end of each test no rule of the reference may have been broken."""
     clock = Clock(lambda: NOON)  # which stands, so that nothing goes on but by skipping
     sandbox = await BuildioSimulator(now=clock).start()
-    sandbox.manner.sparse = request.param == "sparse answers"
+    sandbox.response_options.sparse = request.param == "sparse answers"
     async with HttpTransport() as http:
         yield ClientFixture(sandbox, clock, http)
     await sandbox.close()
@@ -277,7 +277,7 @@ async def test_what_is_no_list_of_words_is_not_even_asked(
 async def test_a_command_without_an_end_is_waited_for_only_so_long(client_fixture: ClientFixture) -> None:
     with pytest.raises(ResponseLost):
         await client_fixture.buildio.execute("shop", "web.1", ["yes"], seconds=0.1)
-    client_fixture.sandbox.manner.exec_seconds = 0
+    client_fixture.sandbox.response_options.exec_seconds = 0
     with pytest.raises(ResponseLost, match="504"):
         await client_fixture.buildio.execute("shop", "web.1", ["yes"])
     assert len([one for one in client_fixture.sandbox.requests if one.path.endswith("/exec")]) == 2

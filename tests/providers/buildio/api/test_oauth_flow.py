@@ -43,7 +43,7 @@ class OAuthFlowFixture:
 
     async def allowed(self, press: str = "Allow") -> dict[str, str]:
         """What comes back once Anna has pressed a button."""
-        await self.sandbox.consent(self.oauth.authorize("the-state", VERIFIER), press=press)
+        await self.sandbox.give_consent(self.oauth.authorize("the-state", VERIFIER), press=press)
         return self.back.asked[-1].query
 
     def buildio(self, token: SecretStr) -> BuildioClient:

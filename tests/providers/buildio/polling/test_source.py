@@ -137,12 +137,12 @@ async def test_a_crash_and_the_recovery_from_it_are_told(shop: BuildioPollHarnes
 async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     await shop.go_on()
-    shop.sandbox.loop(dyno)
+    shop.sandbox.start_crash_loop(dyno)
     # Looked at only while it starts: that it has crashed is never seen.
     await shop.go_on(seconds=25)
     await shop.go_on(seconds=45, times=8)
     assert shop.watch.told == ["💥 shop web.1 restarts in a loop"]
-    shop.sandbox.steady(dyno)
+    shop.sandbox.stop_crash_loop(dyno)
     await shop.go_on(times=24)
     assert shop.watch.told[1:] == ["✅ shop web.1 is up again"]
 
@@ -173,7 +173,7 @@ async def test_dynos_that_were_scaled_down_have_not_crashed(shop: BuildioPollHar
 
 
 async def test_a_sparse_answer_is_enough_to_see_an_end(harness: BuildioPollHarness) -> None:
-    harness.sandbox.manner.sparse = True
+    harness.sandbox.response_options.sparse = True
     await harness.watch.subscribe(harness.shop)
     harness.sandbox.deploy(harness.sandbox.shop, fails="no")
     await harness.go_on(times=6)
@@ -187,7 +187,7 @@ async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: Build
     await shop.watch.subscribe(gone)
     shop.sandbox.deploy(shop.sandbox.staging)
     await shop.go_on()
-    shop.sandbox.platform.apps.remove(shop.sandbox.staging)
+    shop.sandbox.state.apps.remove(shop.sandbox.staging)
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on(times=8)
     assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
