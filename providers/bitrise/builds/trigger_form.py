@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ TAG = "tag"
 COMMIT = "commit"
 MESSAGE = "message"
 VARIABLE = "variable_"
+_ROW = re.compile(VARIABLE + r"(\d{1,4})")
 MOST_VARIABLES = 20
 LONGEST_VARIABLE = 3000
 _WORKFLOW, _PIPELINE = "w:", "p:"
@@ -43,6 +45,16 @@ class StartOrigin(ViewMetadata):
     """Also the numbers of the rows with variables, in their order."""
 
     rows: tuple[int, ...] = ()
+
+    def with_rows_in(self, values: Mapping[str, Any]) -> StartOrigin:
+        """Take the rows from what is filled in, where the form brings no state of its own.
+
+        That is so of a form that was opened before forms were signed; what was typed into it must not get lost.
+        """
+        if self.rows:
+            return self
+        numbers = sorted(int(found[1]) for name in values if (found := _ROW.fullmatch(name)))
+        return self.model_copy(update={"rows": tuple(numbers[:MOST_VARIABLES])})
 
     def with_row(self) -> StartOrigin:
         """One more row."""

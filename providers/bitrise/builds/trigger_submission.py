@@ -57,7 +57,7 @@ async def submit_trigger(form: FormSubmission) -> None:
 
 async def select_app(action: ViewAction) -> None:
     """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
-    context, origin = action.context, StartOrigin.read(action.metadata)
+    context, origin = action.context, StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
     picked = App(slug=form.app or "", title=_title(action.state))
     origin = origin.model_copy(update={"app": picked.slug})
@@ -75,7 +75,7 @@ async def select_app(action: ViewAction) -> None:
 
 
 async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
-    origin = StartOrigin.read(action.metadata)
+    origin = StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
     picked = App(slug=form.app, title=_title(action.state)) if form.app else None
     shown = trigger_form.start_modal(form, picked, origin=change(origin))
