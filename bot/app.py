@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -45,7 +45,6 @@ from domain.provider import Provider
 from handlers.lifecycle_events import is_departure
 from handlers.listeners import register
 from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS
-from providers.bitrise.webhook import Webhook
 from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients
@@ -68,6 +67,7 @@ from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
 from services.polling.pollers import Pollers
+from services.provider_connection import AddRoutes
 from services.request.context import context_outside, workspace_id
 from services.request.late_replies import LateReplies
 from services.request.request_tracker import RequestTracker
@@ -522,16 +522,6 @@ class Application:
             is_current=is_current,
         )
 
-    def _webhook(self, lookout: Pollers) -> Webhook | None:
-        secret = self._settings.webhook_secret
-        if secret is None:
-            return None
-        return Webhook(
-            secret,
-            self._settings.bitrise_webhook_secret,
-            poll_now=partial(lookout.poll_now, Provider.BITRISE),
-        )
-
     def _slack_app(self, slack: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
         secret = self._settings.slack_signing_secret
 
@@ -620,11 +610,11 @@ class Application:
             slack=slack_app if over_http else None,
             slack_reached=reached,
             signing_secret=self._settings.slack_signing_secret,
-            webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,
             add_routes=_all_of(
                 slack.add_routes,
                 *(one.add_routes for one in sign_in_pages(clients, storage, clock=self._clock)),
+                *_provider_routes(clients, lookout),
             ),
         )
         open_things.push_async_callback(server.stop)
@@ -639,6 +629,18 @@ def _all(*calls: Callable[[], None]) -> Callable[[], None]:
             one()
 
     return call
+
+
+def _provider_routes(clients: Clients, pollers: Pollers) -> Iterator[Callable[[web.Application], None]]:
+    """Return what adds the routes of each provider that has its own."""
+    for provider_clients in clients.all:
+        if (add_routes := provider_clients.connection.add_routes) is not None:
+            poll_now = partial(pollers.poll_now, provider_clients.provider)
+            yield partial(_add_with_poll, add_routes, poll_now)
+
+
+def _add_with_poll(add: AddRoutes, poll_now: Callable[[], None], app: web.Application) -> None:
+    add(app, poll_now)
 
 
 def _all_of(*adding: Callable[[web.Application], None]) -> Callable[[web.Application], None]:

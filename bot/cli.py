@@ -23,7 +23,6 @@ from bot.admin.cli_errors import USAGE_ERROR, stop
 from bot.app import Application
 from bot.docs_generator import write_pages
 from bot.doctor.checks import run_checks
-from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_settings, find_misspelled_names
 from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
@@ -31,6 +30,7 @@ from bot.providers_setup import SPECS, ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table
+from domain.finding import Finding
 from domain.redaction.redactor import redact
 from services.jobs.audit_anchor import AnchorNotWritable
 from services.slack.web_client import TokenRefused

@@ -26,7 +26,6 @@ from bot.slack.unavailable import answer_unavailable, needs_slack
 from domain.constant_time import secrets_equal
 from domain.nul import remove_nul
 from domain.redaction.redactor import redact
-from providers.bitrise.webhook import Webhook
 from services.http_body import read_body
 from services.slack.acknowledgement import acknowledging
 
@@ -103,7 +102,6 @@ class HttpServer:
         metrics: Callable[[], Awaitable[bytes]],
         slack: AsyncApp | None,
         signing_secret: SecretStr | None = None,
-        webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
         add_routes: Callable[[web.Application], None] | None = None,
         slack_reached: Reached = _always_true,
@@ -131,8 +129,6 @@ class HttpServer:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._show_metrics)
-        if webhook is not None:
-            app.router.add_post("/webhooks/bitrise", webhook.take)
         if add_routes is not None:
             add_routes(app)
         if slack is not None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from aiohttp import web
 from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser, Tokens
+from domain.finding import Finding
+from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
+from storage.watch_reset import WatchBaseline
 
 Client = TypeVar("Client")
 
@@ -40,8 +45,22 @@ class ProviderState(BackgroundJob, WorkspaceCache, Protocol):
     """What a provider's own features keep in memory; only the provider's folder knows what it is."""
 
 
+# Adds the provider's own routes to the HTTP server; the second argument polls the provider now.
+AddRoutes = Callable[[web.Application, Callable[[], None]], None]
 # Makes a provider's own background jobs, by name, with the bot's client and what to call once a job has found news.
 JobFactory = Callable[[Client, Callable[[], None]], Mapping[str, BackgroundJob]]
+
+
+@dataclass(frozen=True)
+class ProviderConfig:
+    """An operator's settings of a provider: the bot's own token, which only reads, unless it `acts` for everybody.
+
+    `sign_in_url` is the address of the page where people sign in instead of pasting a token.
+    """
+
+    token: SecretStr | None
+    acts: bool = False
+    sign_in_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,3 +92,15 @@ class ProviderConnection(Generic[Client]):
     logs: Callable[[Client], LogClient] | None = None
     make_state: Callable[[Client], ProviderState] | None = None
     make_jobs: JobFactory[Any] | None = None
+    # The operator's settings, and the API's address.
+    config: ProviderConfig = ProviderConfig(None)
+    api_url: str = ""
+    # Makes what polls the provider, from the bot's client and the provider's clock; how many apps one poll may read.
+    build_source: Callable[[Client, Callable[[], datetime]], BuildSource] | None = None
+    apps_per_poll: int = 1
+    # Reads the builds of each app, from which polling starts again after a restore. Raises ProviderError.
+    read_baseline: Callable[[Client, Sequence[App]], Awaitable[WatchBaseline]] | None = None
+    # Checks of `buildbell doctor` with the bot's client, and with the application that users sign in with.
+    check_client: Callable[[Client], AsyncIterator[Finding]] | None = None
+    check_oauth: Callable[[OAuthFlow], Awaitable[Finding]] | None = None
+    add_routes: AddRoutes | None = None

@@ -17,6 +17,7 @@ from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.provider_presentation import ProviderPresentation
 from services.actions.action_spec import ActionSpec
+from services.provider_connection import ProviderConnection
 from services.request.context import Reply, RequestContext
 from services.request.interactions import Interactions
 
@@ -55,9 +56,12 @@ class ProviderSpec:
     # Returns the slug under which the poller records a run, from its app's slug and the provider's own id for the run;
     # None where they are the same.
     run_slug: Callable[[str, str], str] | None = None
-    # The settings with the bot's own token, and those with which people sign in on the provider's page.
+    # Connects to the provider; it takes the providers' own environment (`providers.http.environment`).
+    connect: Callable[[Any], ProviderConnection[Any]] | None = None
+    # The settings of the API's address and of the bot's own token, and those with which users sign in.
+    url_setting: str = ""
     token_setting: str = ""
-    oauth_settings: str = ""
+    oauth_settings: tuple[str, ...] = ()
     # Home lists its builds: what runs, and a user's own, which are known by their name there.
     lists_builds: bool = False
     # Its tokens, if they can be told from other words; and its forms that are made for secrets (callback ids).

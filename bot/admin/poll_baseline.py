@@ -2,111 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import pairwise
 
+from bot.providers_setup import SPECS, connect_provider
 from bot.settings import Settings
-from domain.build import App, Build
-from domain.build_request import BuildRequest
+from domain.build import App
 from domain.credentials import FixedToken
-from domain.errors import Forbidden, NotFound, RequestRejected
-from domain.poll_state import Baseline
-from domain.polling import BuildSource
-from domain.provider import Provider
-from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.polling.source import BitriseBuildSource
-from providers.buildio.api.client import BuildioClient
-from providers.buildio.polling.source import BuildioBuildSource
 from providers.http.transport import HttpTransport
 from storage.watch_reset import WatchBaseline
 
 
-class BaselineIncomplete(Exception):
-    """The list of all builds is unusable: not newest first, not filtered, or a build names no app."""
-
-
 async def read_baseline(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
     """Read the builds of each app, without apps that the token can't see. Raises ProviderError."""
+    baseline = WatchBaseline()
     async with HttpTransport() as http:
-        at_bitrise = await _read_bitrise(
-            settings, http, [app for app in apps if app.provider is Provider.BITRISE]
-        )
-        at_buildio = await _read_buildio(
-            settings, http, [app for app in apps if app.provider is Provider.BUILDIO]
-        )
-    return WatchBaseline({**at_bitrise.builds, **at_buildio}, at_bitrise.requests)
-
-
-async def _read_bitrise(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> WatchBaseline:
-    if not watched or settings.bitrise_token is None:
-        return WatchBaseline()
-    bitrise = BitriseClient(
-        http,
-        credentials=FixedToken(settings.bitrise_token),
-        base_url=settings.bitrise_api_url,
-        clock=_now,
-        abort_rules=settings.abort_kinds,
-    )
-    try:
-        builds = await _read_all_builds(bitrise, watched)
-    except (BaselineIncomplete, Forbidden, NotFound, RequestRejected):
-        builds = await _read_each_app(BitriseBuildSource(bitrise, clock=_now), watched)
-    return WatchBaseline(builds, await _read_build_requests(bitrise, watched))
-
-
-async def _read_buildio(
-    settings: Settings, http: HttpTransport, watched: Sequence[App]
-) -> dict[str, Baseline]:
-    if settings.buildio_token is None:
-        return {}
-    buildio = BuildioClient(
-        http,
-        credentials=FixedToken(settings.buildio_token),
-        base_url=settings.buildio_api_url,
-        clock=_now,
-    )
-    return await _read_each_app(BuildioBuildSource(buildio, clock=_now), watched)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def _read_all_builds(bitrise: BitriseClient, watched: Sequence[App]) -> dict[str, Baseline]:
-    # Read the open builds last: a build that ends in between is open in the first list, so its end is noticed later.
-    builds: dict[str, Build] = {}
-    async for page in bitrise.all_builds().pages():
-        times = [build.triggered_at for build in page.items if build.triggered_at is not None]
-        if page.unplaced or any(earlier < later for earlier, later in pairwise(times)):
-            raise BaselineIncomplete
-        builds.update((build.slug, build) for build in page.items)
-        break
-    newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
-    async for page in bitrise.all_builds(status=0).pages():
-        if page.unplaced or any(build.ended for build in page.items):
-            raise BaselineIncomplete
-        builds.update((build.slug, build) for build in page.items if build.slug not in builds)
-    by_app: dict[str, list[Build]] = defaultdict(list)
-    for build in builds.values():
-        by_app[build.app_slug].append(build)
-    return {app.slug: Baseline(builds=tuple(by_app[app.slug]), at=newest) for app in watched}
-
-
-async def _read_each_app(reader: BuildSource, watched: Sequence[App]) -> dict[str, Baseline]:
-    found = {}
-    for app in watched:
-        with suppress(Forbidden, NotFound):  # the bot can't poll it either
-            found[app.slug] = await reader.baseline(app.slug)
-    return found
-
-
-async def _read_build_requests(bitrise: BitriseClient, watched: Sequence[App]) -> list[BuildRequest]:
-    found: list[BuildRequest] = []
-    for app in watched:
-        if app.public is not False:  # only public apps have build requests, and only they are polled for them
-            with suppress(Forbidden, NotFound, RequestRejected):
-                found += await bitrise.build_requests(app.slug)
-    return found
+        for spec in SPECS:
+            connection = connect_provider(spec, settings, http, clock=lambda: datetime.now(UTC))
+            token = connection.config.token
+            if token is None or connection.read_baseline is None:
+                continue
+            found = await connection.read_baseline(
+                connection.make_client(FixedToken(token)),
+                [app for app in apps if app.provider is spec.provider],
+            )
+            baseline = WatchBaseline(
+                {**baseline.builds, **found.builds}, [*baseline.requests, *found.requests]
+            )
+    return baseline

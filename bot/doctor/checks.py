@@ -16,26 +16,29 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor import installation_checks
-from bot.doctor.finding import Finding, check_clock, missing_scopes
+from bot.doctor.finding import check_clock, missing_scopes
 from bot.doctor.settings_checks import CheckedSettings
 from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
-from bot.providers_setup import buildio_oauth
+from bot.providers_setup import SPECS, connect_provider
 from bot.settings import Settings
 from bot.slack.http_session import create_slack_session
 from domain.credentials import FixedToken
-from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError
-from providers.bitrise.api.client import BitriseClient
-from providers.buildio.api.client import BuildioClient
+from domain.finding import Finding
 from providers.http.transport import HttpTransport
-from services.provider_connection import OAuthFlow
+from services.provider_spec import ProviderSpec
 from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
 from storage.database import DatabaseProblem, check
 from storage.private_files import open_to_others, shared_folder
 
 MIN_FREE_DISK = 100 * 1024 * 1024
 REQUEST_SECONDS = 5.0
-_URL_SETTINGS = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
+_URL_SETTINGS = (
+    "slack_api_url",
+    "slack_authorize_url",
+    *(spec.url_setting.lower() for spec in SPECS),
+    "public_url",
+)
 
 
 async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
@@ -57,28 +60,27 @@ async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
             async for finding in _check_slack(slack, checked):
                 yield finding
         http = await stack.enter_async_context(HttpTransport())
-        if settings.bitrise_token is not None and can_use("bitrise_api_url"):
-            bitrise = BitriseClient(
-                http,
-                credentials=FixedToken(settings.bitrise_token),
-                base_url=settings.bitrise_api_url,
-                clock=lambda: datetime.now(UTC),
-            )
-            async for finding in _check_bitrise(bitrise):
+        for spec in SPECS:
+            async for finding in _check_provider(spec, checked, http):
                 yield finding
-        if settings.buildio_token is not None and can_use("buildio_api_url"):
-            buildio = BuildioClient(
-                http,
-                credentials=FixedToken(settings.buildio_token),
-                base_url=settings.buildio_api_url,
-                clock=lambda: datetime.now(UTC),
-            )
-            async for finding in _check_buildio(buildio):
-                yield finding
-        if can_use("buildio_api_url", "buildio_client_id", "buildio_client_secret", "public_url"):
-            door = buildio_oauth(settings, http, lambda: datetime.now(UTC))
-            if door is not None:
-                yield await _check_oauth(door)
+
+
+async def _check_provider(
+    spec: ProviderSpec, checked: CheckedSettings, http: HttpTransport
+) -> AsyncIterator[Finding]:
+    """Check the bot's token at the provider, and the application that users sign in with."""
+    connection = connect_provider(spec, checked.settings, http, clock=lambda: datetime.now(UTC))
+    token, url = connection.config.token, spec.url_setting.lower()
+    if token is not None and connection.check_client is not None and checked.can_use(url):
+        async for finding in connection.check_client(connection.make_client(FixedToken(token))):
+            yield finding
+    oauth_settings = [setting.lower() for setting in spec.oauth_settings]
+    if (
+        connection.oauth is not None
+        and connection.check_oauth is not None
+        and checked.can_use(url, *oauth_settings, "public_url")
+    ):
+        yield await connection.check_oauth(connection.oauth)
 
 
 async def _check_slack(slack: AsyncWebClient, checked: CheckedSettings) -> AsyncIterator[Finding]:
@@ -182,59 +184,6 @@ async def _is_buildbell_running(settings: Settings) -> bool:
     return isinstance(said, dict) and {"ready", "slack", "last_look"} <= said.keys()
 
 
-async def _check_bitrise(bitrise: BitriseClient) -> AsyncIterator[Finding]:
-    try:
-        me = await bitrise.me()
-        apps = 0
-        async for page in bitrise.apps().pages():
-            apps = page.total or len(page.items)
-            break
-    except ProviderError as problem:
-        yield Finding("Bitrise", str(problem), await _bitrise_fix(bitrise, problem))
-        return
-    yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
-    yield _count_apps("Bitrise apps", apps)
-
-
-async def _bitrise_fix(bitrise: BitriseClient, problem: ProviderError) -> str:
-    """Find out whether the token or the URL is wrong: the API's roots answer without a token ("Root URLs")."""
-    refused = isinstance(problem, InvalidToken | Forbidden)
-    if not refused and not isinstance(problem, NotFound):
-        return "check the network, BITRISE_API_URL and BITRISE_TOKEN"
-    try:
-        await bitrise.root(versioned=refused)
-    except (ProviderError, ValueError):
-        return "check BITRISE_TOKEN and BITRISE_API_URL"
-    if refused:
-        return "BITRISE_API_URL is correct: check BITRISE_TOKEN"
-    return "BITRISE_API_URL must end with the version, as in https://api.bitrise.io/v0.1"
-
-
-async def _check_buildio(buildio: BuildioClient) -> AsyncIterator[Finding]:
-    try:
-        me = await buildio.me()
-        apps = len(await buildio.apps())
-    except ProviderError as problem:
-        yield Finding("Build.io", str(problem), "check BUILDIO_TOKEN and BUILDIO_API_URL")
-        return
-    yield Finding("Build.io", f"as {me.email}")
-    yield _count_apps("Build.io apps", apps)
-
-
-async def _check_oauth(oauth: OAuthFlow) -> Finding:
-    try:
-        await oauth.check()
-    except InvalidToken as problem:
-        return Finding(
-            "Build.io sign-in",
-            str(problem),
-            "copy the application's ID and secret into BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET",
-        )
-    except ProviderError as problem:
-        return Finding("Build.io sign-in", str(problem), "check BUILDIO_API_URL")
-    return Finding("Build.io sign-in", "Build.io accepts the application's ID and secret")
-
-
 def _check_files(path: Path) -> Finding:
     if readable_files := open_to_others(path):
         names = ", ".join(one.name for one in readable_files)
@@ -290,12 +239,6 @@ def _write_error(path: Path) -> str | None:
     except OSError as problem:
         return f"{path} can't be written ({problem.strerror or problem})"
     return None
-
-
-def _count_apps(what: str, count: int) -> Finding:
-    if not count:
-        return Finding(what, "the token sees none", "give its owner access to the apps")
-    return Finding(what, f"the token sees {count}")
 
 
 def _check_urls(settings: Settings) -> Finding:

@@ -1,29 +1,15 @@
-"""Finding of a check, and checks for both one and many workspaces."""
+"""Checks for both one and many workspaces."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from bot.manifest import bot_scopes
+from domain.finding import Finding
 
 # Older signatures are rejected (Slack's rules, "Answering").
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check; `cure` says what to do if it failed."""
-
-    check: str
-    result: str
-    fix: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Return whether the check passed."""
-        return self.fix is None
 
 
 def missing_scopes(granted: frozenset[str]) -> list[str]:

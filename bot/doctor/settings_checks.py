@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.doctor.finding import Finding
 from bot.settings import Settings, errors_by_name
 from domain.access_policy import InvalidAccessRule
+from domain.finding import Finding
 
 # Minimum similarity between an unknown name and a setting. `.env` belongs to the bot; the environment also holds
 # names of other programs, and short ones may be similar by chance.

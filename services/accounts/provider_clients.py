@@ -23,7 +23,7 @@ from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.jobs.background_job import BackgroundJob
 from services.lookup.negative_cache import Misses
-from services.provider_connection import Names, ProviderConnection
+from services.provider_connection import Names, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
 from storage.encryption import DecryptionError
@@ -52,18 +52,6 @@ class UserClient(Generic[Client]):
     misses: Misses = field(default_factory=Misses)
 
 
-@dataclass(frozen=True)
-class ProviderConfig:
-    """An operator's settings of a provider: the bot's own token, which only reads, unless it `acts` for everybody.
-
-    `sign_in` is the address of the page where people sign in instead of pasting a token.
-    """
-
-    token: SecretStr | None
-    acts: bool = False
-    sign_in_url: str | None = None
-
-
 class ProviderClients(Generic[Client]):
     """All clients of one provider.
 
@@ -89,7 +77,7 @@ class ProviderClients(Generic[Client]):
         self.service_acts = config.acts
         self.sign_in_url = config.sign_in_url
         self.oauth = connection.oauth
-        self._connection = connection
+        self.connection = connection
         self._storage = storage
         self._service_token = config.token
         self.clock = clock
@@ -111,12 +99,12 @@ class ProviderClients(Generic[Client]):
         """Return the clients under which this person is answered; `""` is a workflow, which has no account."""
         key = (team, person)
         if key not in self._user_clients:
-            reading = self._connection.make_client(self._credentials(team, person, strict=False))
-            own = self._connection.make_client(self._credentials(team, person, strict=True))
+            reading = self.connection.make_client(self._credentials(team, person, strict=False))
+            own = self.connection.make_client(self._credentials(team, person, strict=True))
             self._user_clients[key] = UserClient(
                 reading,
                 own,
-                AppCatalog(self._connection, own, clock=self.clock),
+                AppCatalog(self.connection, own, clock=self.clock),
                 self._builds(reading),
             )
         self._user_clients.move_to_end(key)
@@ -135,19 +123,19 @@ class ProviderClients(Generic[Client]):
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Return the owner of a token that was just pasted; None where it is no person's. Raises ProviderError."""
-        return await self._connection.owner(self._connection.make_client(FixedToken(token, requester)))
+        return await self.connection.owner(self.connection.make_client(FixedToken(token, requester)))
 
     def branches(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's branches as this person."""
-        return self._readers_for(self._connection.branches, team, person)
+        return self._readers_for(self.connection.branches, team, person)
 
     def workflows(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's workflows as this person."""
-        return self._readers_for(self._connection.workflows, team, person)
+        return self._readers_for(self.connection.workflows, team, person)
 
     def pipelines(self, team: str, person: str) -> list[ReadNames]:
         """Return the ways of listing an app's pipelines as this person."""
-        return self._readers_for(self._connection.pipelines, team, person)
+        return self._readers_for(self.connection.pipelines, team, person)
 
     def _readers_for(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[ReadNames]:
         return [partial(way, self.for_person(team, person).reading) for way in ways]
@@ -194,11 +182,11 @@ class ProviderClients(Generic[Client]):
 
     def make_jobs(self, found: Callable[[], None]) -> Mapping[str, BackgroundJob]:
         """Make the provider's own background jobs, by name; `found` is called once one has found news."""
-        make = self._connection.make_jobs
+        make = self.connection.make_jobs
         return make(self.service, found) if make is not None else {}
 
     def _builds(self, client: Client) -> BuildClient | None:
-        return self._connection.builds(client) if self._connection.builds is not None else None
+        return self.connection.builds(client) if self.connection.builds is not None else None
 
     def _credentials(self, team: str, person: str, *, strict: bool) -> UserToken:
         return UserToken(

@@ -16,12 +16,12 @@ from aiohttp import web
 
 from bot.app import Application
 from bot.doctor.checks import run_checks
-from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import check_settings
 from bot.http_server import CannotServe
 from bot.manifest import manifest
 from bot.providers_setup import ServiceTokenRefused
 from bot.settings import Settings
+from domain.finding import Finding
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members, oauth_grants

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.doctor.checks import run_checks
-from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import check_settings
+from domain.finding import Finding
 from sandbox.slack.installations import CLIENT_SECRET
 from sandbox.slack.server import BOT_TOKEN
 from tests.support.multi_workspace_harness import (

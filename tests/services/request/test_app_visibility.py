@@ -27,10 +27,10 @@ from domain.poll_state import Baseline
 from domain.provider import Provider
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from services.accounts.app_catalog import AppCatalog
-from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
+from services.accounts.provider_clients import Clients, ProviderClients
 from services.container import Services
 from services.jobs.access_checker import AccessChecker
-from services.provider_connection import ProviderConnection
+from services.provider_connection import ProviderConfig, ProviderConnection
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
 from services.request.context import context_outside
 from services.slack.errors import SlackCallFailed
