@@ -39,7 +39,7 @@ def register(
     middleware.ignore_repetitions(app, tracker)
     error_handler.register(app, services)
     external_users.register(app, interactions, registry, services, tracker)
-    middleware.refuse_pasted_tokens(app, services)
+    middleware.refuse_pasted_tokens(app, registry, services)
     commands.register(app, registry, services, tracker)
     mentions.register(app, services, tracker)
     links.register(app, interactions, services, tracker)

@@ -7,6 +7,7 @@ from slack_bolt.response import BoltResponse
 
 from services.accounts.pasted_tokens import FormGuard
 from services.container import Services
+from services.provider_spec import ProviderRegistry
 from services.request.request_tracker import RequestTracker
 
 
@@ -21,9 +22,9 @@ def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
         return None
 
 
-def refuse_pasted_tokens(app: AsyncApp, services: Services) -> None:
+def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry, services: Services) -> None:
     """Refuse forms in which somebody typed a token where Slack keeps it."""
-    guard = FormGuard(services)
+    guard = FormGuard(services, frozenset().union(*(spec.secret_forms for spec in registry)))
 
     @app.middleware
     async def pasted_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002

@@ -107,12 +107,10 @@ async def _known_tokens(context: RequestContext) -> list[tuple[Provider, SecretS
 class FormGuard:
     """Bolt middleware: a form's field that holds a token says so, and the form is not read; some are made for them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, secret_forms: frozenset[str]) -> None:
+        """`secret_forms` are the providers' forms for secrets, by callback_id: they are sent on and stored nowhere."""
         self._services = services
-        # Forms that are made for secrets: they reach a provider, and are kept nowhere else.
-        self._made_for_secrets = frozenset({action_ids.CONNECT_MODAL}).union(
-            *(spec.secret_forms for spec in services.registry)
-        )
+        self._made_for_secrets = secret_forms | {action_ids.CONNECT_MODAL}
 
     async def check(
         self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]

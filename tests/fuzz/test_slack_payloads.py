@@ -57,12 +57,12 @@ def requests(recorded: Sequence[RecordedPayload]) -> st.SearchStrategy[list[Muta
     def one(draw: st.DrawFn) -> MutatedRequest:
         base = draw(st.sampled_from(recorded))
         payload = draw(mutated(base.payload, prefer=_is_read))
-        body, content_type = encode_body(base.form, payload), content_type(base.form)
+        body, sent_as = encode_body(base.form, payload), content_type(base.form)
         if draw(st.integers(0, 9)) == 0:
             body = draw(rewritten(body))
-            content_type = draw(st.sampled_from([content_type, "application/json", "text/plain", "nonsense"]))
+            sent_as = draw(st.sampled_from([sent_as, "application/json", "text/plain", "nonsense"]))
             payload = None
-        return MutatedRequest(base.name, base.form, body, content_type, payload, base.payload)
+        return MutatedRequest(base.name, base.form, body, sent_as, payload, base.payload)
 
     return st.lists(one(), min_size=1, max_size=4)
 

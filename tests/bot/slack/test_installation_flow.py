@@ -270,7 +270,7 @@ async def test_nothing_of_the_address_is_shown(installation_visit: InstallationV
 
 
 async def test_somebody_whom_slack_refuses_never_comes_back(harness: MultiWorkspaceHarness) -> None:
-    status, page = await harness.install(TWIN, person="carla")
+    status, page = await harness.install(TWIN, user="carla")
     assert (status, "Guests can&#x27;t install apps" in page) == (403, True)
     await nothing_is_installed(harness)
 
