@@ -25,7 +25,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.http_server import HttpServer
 from bot.providers_setup import (
-    ACTIONS,
     SPECS,
     asking_parts,
     check_service_token,
@@ -49,6 +48,7 @@ from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients
 from services.actions.expiry import PendingActionExpiry
+from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
 from services.container import ChangeEvents, Services, Uninstallation
@@ -68,6 +68,7 @@ from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
 from services.polling.pollers import Pollers
 from services.provider_connection import AddRoutes
+from services.provider_spec import ProviderRegistry
 from services.request.context import context_outside, workspace_id
 from services.request.late_replies import LateReplies
 from services.request.request_tracker import RequestTracker
@@ -119,6 +120,7 @@ class Application:
         self,
         settings: Settings,
         *,
+        registry: ProviderRegistry = SPECS,
         clock: Callable[[], datetime] = utc_now,
         ping_seconds: float = PING_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
@@ -130,6 +132,8 @@ class Application:
     ) -> None:
         """Raises InvalidAccessRule where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
+        self._registry = registry
+        self._actions = ActionRegistry(action for spec in registry for action in spec.actions)
         self._rules = settings.operator_rules()
         self._sight_seconds = sight_seconds
         self._ping_seconds = ping_seconds
@@ -167,12 +171,12 @@ class Application:
                 spec.provider: await open_things.enter_async_context(
                     HttpTransport(ProviderClock(self._clock))
                 )
-                for spec in SPECS
+                for spec in self._registry
             }
             storage = Repositories(
                 database,
                 self._settings.secret_box(),
-                read_action=ACTIONS.read,
+                read_action=self._actions.read,
                 run_messages=RunMessageRenderer(),
             )
             anchor = await self._anchor(open_things, database)
@@ -194,6 +198,7 @@ class Application:
             relay = self._relay(hasty, storage, is_current, {one: http.clock for one, http in https.items()})
             open_things.push_async_callback(self.workers.close)
             clients = make_clients(
+                self._registry,
                 self._settings,
                 https,
                 storage,
@@ -209,7 +214,7 @@ class Application:
             )
             states = {one.provider: one.state for one in clients.all if one.state is not None}
             # The provider whose builds Home shows and workflows' steps wait for.
-            first = clients.at(SPECS.first.provider)
+            first = clients.at(self._registry.first.provider)
             news, step_news = HomeEvents(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(
@@ -238,8 +243,8 @@ class Application:
                         one.forget(team)
 
             services = Services(
-                registry=SPECS,
-                actions=ACTIONS,
+                registry=self._registry,
+                actions=self._actions,
                 clients=clients,
                 runner=self.workers,
                 authorizer=Authorizer(self._rules, storage, clients, groups),
@@ -279,7 +284,7 @@ class Application:
                 progress_seconds=self._progress_seconds,
             )
             forgetful.append(homes)
-            register(slack_app, SPECS, services, listening, homes)
+            register(slack_app, self._registry, services, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, BackgroundJob] = {
                 "relay": relay,
@@ -300,7 +305,7 @@ class Application:
                     storage,
                     lookout,
                     access_news,
-                    registry=SPECS,
+                    registry=self._registry,
                     context_for=partial(context_outside, services),
                     outbox_changed=relay.wake,
                     clock=self._clock,
@@ -458,7 +463,7 @@ class Application:
             except (TimeoutError, ProviderError) as problem:
                 log.warning("provider.not_reachable", setting=name, reason=str(problem) or "it is slow")
 
-        probes = service_probes(clients)
+        probes = service_probes(self._registry, clients)
         checks = asyncio.gather(*(check(name, probe) for name, probe in probes.items()))
         await self._until_stopped(checks)
         self._tokens_checked = True
@@ -511,7 +516,7 @@ class Application:
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
-            presentation_of=SPECS.presentation_of,
+            presentation_of=self._registry.presentation_of,
             provider_clocks=provider_clocks,
             limits=RateLimits(
                 backlog=self._settings.backlog_count,

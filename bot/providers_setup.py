@@ -70,6 +70,7 @@ def connect_provider(
 
 
 def make_clients(
+    registry: ProviderRegistry,
     settings: Settings,
     https: HttpOf,
     storage: Repositories,
@@ -82,7 +83,7 @@ def make_clients(
 ) -> Clients:
     """Make the clients of all providers, each over connections of its own."""
     clients: list[ProviderClients[Any]] = []
-    for spec in SPECS:
+    for spec in registry:
         http = https[spec.provider]
         connection = connect_provider(
             spec,
@@ -129,13 +130,15 @@ async def check_service_token(
             raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
 
 
-def service_probes(clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
+def service_probes(
+    registry: ProviderRegistry, clients: Clients
+) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """Return one small request for each token that the bot has at a provider, by the setting's name.
 
     Each raises ProviderError.
     """
     probes: dict[str, Callable[[], Awaitable[None]]] = {}
-    for spec in SPECS:
+    for spec in registry:
         one = clients.at(spec.provider)
         if one.has_service_token:
             probes[spec.token_setting] = one.service.probe

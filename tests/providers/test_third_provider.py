@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from bot.app import utc_now
+from bot.manifest import manifest
+from bot.providers_setup import SPECS
 from domain.build import App
 from domain.errors import ProviderDown
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from sandbox.clock import Clock
+from sandbox.slack.transcript import home_text
+from services.provider_spec import ProviderRegistry
 from storage.repositories import Repositories
+from tests.support.bot_harness import BotHarness
 from tests.support.factories import NOON
 from tests.support.notification_harness import NotificationHarness, telling
+from tests.tiny.provider import TINY
 from tests.tiny.simulator import Job, TinySimulator
-from tests.tiny.source import TINY, TinyBuildSource
+from tests.tiny.source import TinyBuildSource
+from tests.tiny.spec import SERVICE_TOKEN, tiny_spec
 
 LIBRARY = App(provider=TINY, slug="library", title="Library")
 
@@ -97,3 +107,69 @@ async def test_a_series_is_one_card_that_changes(harness: TinyHarness) -> None:
     await harness.watch.poll_and_deliver()
     [mended] = harness.watch.told
     assert mended.startswith("🟢 Library on `main` is green again")
+
+
+def home_of(harness: BotHarness, person: str) -> str:
+    workspace = harness.slack.workspace
+    view = workspace.homes.get(workspace.find_user(person).id)
+    return home_text(view, workspace.mention_names) if view else ""
+
+
+@pytest.fixture
+async def whole_bot(tmp_path: Path) -> AsyncIterator[tuple[BotHarness, TinySimulator]]:
+    """The whole bot in the sandbox, with Tiny CI as its third provider."""
+    tiny = TinySimulator(users={SERVICE_TOKEN: "bot", "tiny-anna": "anna", "tiny-ben": "ben"})
+    with_tiny = copy.deepcopy(dict(manifest()))
+    commands = with_tiny["features"]["slash_commands"]
+    commands.append({**commands[0], "command": "/tiny"})
+    (tmp_path / "policy.toml").write_text(
+        '[[rule]]\nprotect = ["trigger"]\nproviders = ["tiny"]\nwho = ["U0BEN"]\n'
+    )
+    settings = {"policy_file": str(tmp_path / "policy.toml")}
+    harness = BotHarness(
+        tmp_path,
+        manifest_=with_tiny,
+        settings=settings,
+        registry=ProviderRegistry([*SPECS, tiny_spec(tiny, utc_now)]),
+    )
+    tiny.run("library", utc_now())
+    await harness.open()
+    try:
+        await harness.start_bot()
+        yield harness, tiny
+    finally:
+        await harness.close()
+
+
+async def test_the_whole_bot_serves_it_from_the_command_to_the_approved_action(
+    whole_bot: tuple[BotHarness, TinySimulator],
+) -> None:
+    harness, tiny = whole_bot
+    for user in ("anna", "ben"):
+        await harness.connect(user, token=f"tiny-{user}", provider=TINY)
+    await harness.ask("/tiny jobs library", "Library #1 is running")
+    await harness.ask("/tiny subscribe library", "subscribed this channel")
+
+    # A job that ends is notified, with the provider's own button.
+    [job] = tiny.jobs["library"]
+    job.passed, job.ended_at = False, utc_now()
+    failed = await harness.wait_for_message("❌ Library #1 failed", person=None)
+
+    # The operator's rule asks for a second person.
+    await harness.users.click("anna", failed, "Retry")
+    question = await harness.wait_for_message("wants to retry Library #1", person=None)
+    assert len(tiny.jobs["library"]) == 1
+    await harness.users.click("ben", question, "Agree")
+    await harness.wait_for_message("anna started Library #2", person=None)
+    assert tiny.jobs["library"][-1].started_by == "anna"
+
+    # The form starts another one, as whoever submits it.
+    listed = await harness.ask("/tiny jobs library", "Library #2", person="ben")
+    await harness.users.click("ben", listed, "Start a job…")
+    await harness.slack.wait_for_modal("ben", "Start a job")
+    await harness.users.submit("ben", {"project": "library"})
+
+    # Home knows the account.
+    harness.users.open_home("anna")
+    await harness.wait_until(lambda: "ME AT TINY CI\nYou are `anna` there." in home_of(harness, "anna"))
+    assert harness.slack.violations == []

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from bot.app import Application, utc_now
 from bot.manifest import manifest
+from bot.providers_setup import SPECS
 from bot.settings import Settings
 from domain.provider import Provider
 from sandbox.bitrise.members import TOKEN
@@ -26,6 +27,7 @@ from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from sandbox.slack.models import TEAM, OpenView, Post
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 from sandbox.slack.workspace_driver import WorkspaceDriver
+from services.provider_spec import ProviderRegistry
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
 
@@ -57,7 +59,7 @@ class WorkspaceHarness:
 
     async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
         """Let people link their accounts at a provider."""
-        tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}[provider]
+        tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}.get(provider, {})
         for person in people:
             await self.users.command(person, "builds", f"{provider.command} connect")
             await self.slack.wait_for_modal(person, "paste it here")
@@ -152,8 +154,10 @@ class BotHarness(WorkspaceHarness):
         manifest_: Mapping[str, Any] | None = None,
         now: Callable[[], datetime] = utc_now,
         settings: Mapping[str, str] = NO_SETTINGS,
+        registry: ProviderRegistry = SPECS,
     ) -> None:
         self.clock = Clock()
+        self._registry = registry
         super().__init__(
             SlackSimulator(
                 manifest_ or manifest(), lambda: now().timestamp(), deadline_seconds=DEADLINE_SECONDS
@@ -175,7 +179,7 @@ class BotHarness(WorkspaceHarness):
 
     async def start_bot(self) -> None:
         settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
-        self.bot = Application(settings, clock=self._now, **self._seconds)
+        self.bot = Application(settings, registry=self._registry, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(30):

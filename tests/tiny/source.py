@@ -6,10 +6,8 @@ from domain.build import Build, BuildState
 from domain.errors import ProviderDown
 from domain.poll_state import Baseline
 from domain.polling import PollInput, PollResult
-from domain.provider import Provider
+from tests.tiny.provider import TINY
 from tests.tiny.simulator import Job, TinySimulator
-
-TINY = Provider.known("tiny", label="Tiny CI")
 
 
 class TinyBuildSource:

@@ -33,7 +33,7 @@ from storage.pending_actions import signed_text
 from storage.repositories import Repositories
 from tests.support.commands import parser_of_no_commands
 from tests.support.factories import NOON
-from tests.tiny.source import TINY
+from tests.tiny.provider import TINY
 
 TEAM, ANNA, BEN, CHANNEL = "T0ONE", "U0ANNA", "U0BEN", "C0BUILDS"
 LIBRARY = App(provider=TINY, slug="library", title="Library")

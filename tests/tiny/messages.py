@@ -1,0 +1,51 @@
+"""Messages and the form of Tiny CI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.build import App, Build
+from domain.message import Block, Message
+from messages.kit.blocks import button, row, section
+from messages.kit.mrkdwn import escape, mention
+from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import field, modal, text_element
+from tests.tiny.simulator import Job
+
+RETRY, START, START_FORM = "tiny_retry", "tiny_start", "tiny_start_form"
+PROJECT = "project"
+_RESULTS = {None: "is running", True: "passed", False: "failed"}
+
+
+def retry_button(build: Build, app: App) -> Block:
+    """Return the button that runs a job again."""
+    return button("Retry", RETRY, f"{app.slug} {build.number}")
+
+
+def job_list(app: App, jobs: Sequence[Job]) -> Message:
+    """List the jobs of a project, newest first."""
+    lines = [f"• {escape(app.title)} #{job.number} {_RESULTS[job.passed]}" for job in reversed(jobs)]
+    text = "\n".join(lines) or f"{escape(app.title)} has no jobs."
+    return Message(text, [section(text), row(button("Start a job…", START, app.slug))])
+
+
+def job_started(app: App, job: Job, *, by: str) -> Message:
+    """Tell the channel that somebody started a job."""
+    text = f"{mention(by)} started {escape(app.title)} #{job.number}"
+    return Message(text, [section(text)])
+
+
+def start_form(project: str, *, metadata: ViewMetadata, problem: str | None = None) -> Block:
+    """Return the form that starts a job."""
+    blocks = [
+        *([section(problem)] if problem else []),
+        field(PROJECT, "Project", text_element(project)),
+    ]
+    return modal(
+        "Start a job",
+        blocks,
+        callback_id=START_FORM,
+        private_metadata=metadata.encode(),
+        submit="Start",
+        close="Cancel",
+    )
