@@ -25,8 +25,8 @@ import sandbox.buildio.dynos as buildio_dynos
 import sandbox.buildio.members as buildio_members
 import sandbox.buildio.oauth_grants as buildio_grants
 import sandbox.buildio.state as buildio_state
-from sandbox.slack.workspace import Post, StepRun
-from tests.support.bot_harness import Town
+from sandbox.slack.models import FunctionExecution, Post
+from tests.support.bot_harness import BotHarness
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "release_1391b6b"
 
@@ -61,8 +61,17 @@ _CLASSES: Mapping[str, type[Any]] = {
     "buildio.Formation": buildio_dynos.Formation,
     "buildio.Domain": buildio_domains.Domain,
     "buildio.Consent": buildio_grants.Consent,
-    "buildio.Asked": buildio_grants.Asked,
+    "buildio.Asked": buildio_grants.AuthorizationRequest,
 }
+# Fields and methods that have other names today.
+_RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "bitrise.App": {"sums_up": "has_log_summary", "explains": "has_ai_summary"},
+    "buildio.Deployment": {"obstacle": "release_error", "pace": "speed"},
+    "buildio.Dyno": {"place": "index", "pace": "speed"},
+    "buildio.Domain": {"given": "has_custom_certificate", "platform": "is_platform_domain", "pace": "speed"},
+    "buildio.Consent": {"asked": "authorization", "past": "old_refresh_tokens"},
+}
+_RENAMED_METHODS = {"obstacle": "release_error"}
 
 
 class RecordedWorld:
@@ -73,10 +82,9 @@ class RecordedWorld:
         self._objects = [_new(_CLASSES[one["class"]]) for one in content["objects"]]
         # A frozen one may be a key of a mapping, so all of them are filled before anything refers to them by value.
         for made, one in zip(self._objects, content["objects"], strict=True):
-            known = {field.name for field in fields(made)}
+            renamed = _RENAMED_FIELDS.get(one["class"], {})
             for name, value in one["fields"].items():
-                if name in known:
-                    object.__setattr__(made, name, self._value(value))
+                object.__setattr__(made, renamed.get(name, name), self._value(value))
         self._roots: dict[str, Any] = content["roots"]
 
     def __getitem__(self, name: str) -> Any:
@@ -104,7 +112,7 @@ class RecordedWorld:
             case "$map":
                 return {self._value(key): self._value(one) for key, one in held}
             case "$method":
-                return getattr(self._value(held[0]), held[1])
+                return getattr(self._value(held[0]), _RENAMED_METHODS[held[1]])
         raise ValueError(kind)
 
 
@@ -119,7 +127,7 @@ def _new(kind: type[Any]) -> Any:
     return made
 
 
-class RecordedTown(Town):
+class RecordedHarness(BotHarness):
     """The town in which that commit's bot was killed; whoever starts today's bot in it updates to it."""
 
     def __init__(self, folder: Path) -> None:
@@ -153,34 +161,34 @@ class RecordedTown(Town):
     def _fill_bitrise(self) -> None:
         there = self.bitrise
         for name, value in self.world["farm"].items():
-            setattr(there.farm, name, value)
-        there.farm.randomness = random.Random(1391)
-        for pipeline in there.farm.pipelines:
+            setattr(there.state, name, value)
+        there.state.randomness = random.Random(1391)
+        for pipeline in there.state.pipelines:
             pipeline.attempts_at = [pipeline.triggered_at for _ in pipeline.attempts]
-        there.android, there.ios, there.web = there.farm.apps[:3]
+        there.android, there.ios, there.web = there.state.apps[:3]
         there.members.clear()
-        there.members.update(bitrise_members.usual_members(there.android, there.ios, there.web))
-        for app in there.farm.apps[3:]:
-            there.let("anna-berg", app, bitrise_members.Role.OWNER)
+        there.members.update(bitrise_members.default_members(there.android, there.ios, there.web))
+        for app in there.state.apps[3:]:
+            there.set_role("anna-berg", app, bitrise_members.Role.OWNER)
 
     def _fill_buildio(self) -> None:
         there, world = self.buildio, self.world
         for name, value in world["platform"].items():
-            setattr(there.platform, name, value)
-        there.platform.randomness = random.Random(1391)
-        there.acme, there.labs = there.platform.teams
-        apps = {one.name: one for one in there.platform.apps}
+            setattr(there.state, name, value)
+        there.state.randomness = random.Random(1391)
+        there.acme, there.labs = there.state.teams
+        apps = {one.name: one for one in there.state.apps}
         there.shop, there.staging = apps["shop"], apps["shop-staging"]
         there.review, there.ledger = apps["shop-pr-42"], apps["ledger"]
-        there.pipeline = there.platform.pipelines[0]
-        there.namespace = there.platform.namespaces[0]
+        there.pipeline = there.state.pipelines[0]
+        there.namespace = there.state.namespaces[0]
         there.members.clear()
         there.members.update(world["members"])
         for member in there.members.values():
             member.roles = {team: buildio_members.Role(role) for team, role in member.roles.items() if role}
-        there.grants._codes.update(world["codes"])
-        there.grants._consents.extend(world["consents"])
-        there.grants.redirect_uris.extend(world["redirects"])
+        there.oauth_grants._codes.update(world["codes"])
+        there.oauth_grants._consents.extend(world["consents"])
+        there.oauth_grants.redirect_uris.extend(world["redirects"])
 
     def _fill_slack(self) -> None:
         content, workspace = read_json("slack.json"), self.slack.workspace
@@ -189,9 +197,9 @@ class RecordedTown(Town):
         for channel, posts in content["channels"].items():
             workspace.channels[channel].posts.extend(post_from(one) for one in posts)
         for identity, run in content["runs"].items():
-            workspace.runs[identity] = StepRun(identity, run["function"], run["inputs"])
+            workspace.executions[identity] = FunctionExecution(identity, run["function"], run["inputs"])
             if run["status"] == "completed":
-                workspace.runs[identity].outputs = {}
+                workspace.executions[identity].outputs = {}
         workspace.homes.update(deepcopy(read_json("views.json")["homes"]))
         workspace.files.update(dict.fromkeys(content["files"], b""))
 
@@ -204,7 +212,7 @@ def _name_of_token(provider: str, settings: Mapping[str, str]) -> str:
 
 def post_from(recorded: Mapping[str, Any]) -> Post:
     """A recorded message."""
-    return Post(**{name: deepcopy(value) for name, value in recorded.items() if name != "chosen"})
+    return Post(**deepcopy(dict(recorded)))
 
 
 def elements_in(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
