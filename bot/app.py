@@ -82,7 +82,7 @@ from services.slack.web_client import (
 )
 from services.slack.workspace_clients import WorkspaceClients
 from services.slack.workspace_members import MemberDirectory
-from services.worker_processes.pool import Workers
+from services.worker_processes.pool import WorkerPool
 from storage.database import Database
 from storage.repositories import Repositories
 from storage.retention import prune
@@ -148,7 +148,7 @@ class Application:
         self._tried_to_arrive = asyncio.Event()
         self._sockets: SocketModeConnections | None = None
         self.metrics = Metrics()
-        self.workers = Workers()
+        self.workers = WorkerPool()
         self.ready = asyncio.Event()
         self.port = 0
 
@@ -499,7 +499,9 @@ class Application:
         if address is not None:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
-            open_things.push_async_callback(writer.carry)  # what was written down while the bot drained
+            open_things.push_async_callback(
+                writer.write_waiting
+            )  # what was written down while the bot drained
         await use_anchor(database, self._settings.secret_box(), address, self._clock)
         return writer
 
@@ -556,7 +558,7 @@ class Application:
                 if not await slack.serves(context.enterprise_id, team):
                     # What a command is acknowledged with is shown to whoever typed it.
                     return BoltResponse(status=200, body=NOT_SERVED if "command" in body else "")
-                database.returned(team)
+                database.mark_present(team)
             if context.is_enterprise_install and context.enterprise_id and team:
                 await slack.remember_organisation(context.enterprise_id, team)
             await next()
@@ -602,11 +604,11 @@ class Application:
             self.metrics.subscriptions.set(await storage.subscriptions.count())
             for provider, watcher in lookout.pollers.items():
                 last = watcher.last_success.timestamp() if watcher.last_success else 0
-                self.metrics.looked(
+                self.metrics.record_poll_state(
                     provider, failures=watcher.failures, circuit_open=watcher.is_circuit_open, last=last
                 )
             self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
-            return self.metrics.page()
+            return self.metrics.render()
 
         over_http = self._settings.slack_app_token is None
         server = HttpServer(

@@ -27,7 +27,7 @@ from domain.constant_time import secrets_equal
 from domain.nul import remove_nul
 from domain.redaction.redactor import redact
 from services.http_body import read_body
-from services.slack.acknowledgement import acknowledging
+from services.slack.acknowledgement import track_acknowledgement
 
 log = structlog.get_logger()
 
@@ -222,7 +222,7 @@ class HttpServer:
             body=body.decode(), query=request.query_string, headers=dict(request.headers)
         )
         remove_nul(bolt_request.body)
-        with acknowledging():
+        with track_acknowledgement():
             response = await to_aiohttp_response(await self._slack.async_dispatch(bolt_request))
             await response.prepare(request)
             await response.write_eof()

@@ -65,14 +65,14 @@ class OAuthPages:
     async def _start(self, request: web.Request) -> web.Response:
         """Redirect to the provider's page; the state stays valid until the user comes back."""
         state = _query_parameter(request, "state")
-        sign_in = await self._sign_ins.find_begun(state, self._provider, self._clock())
+        sign_in = await self._sign_ins.find_started(state, self._provider, self._clock())
         if sign_in is None:
             return self._page(*self._expired(), status=400)
         to = self._door.authorize(state, sign_in.verifier)
         return web.Response(status=302, headers={**HEADERS, "Location": to})
 
     async def _callback(self, request: web.Request) -> web.Response:
-        sign_in = await self._sign_ins.take_begun(
+        sign_in = await self._sign_ins.take_started(
             _query_parameter(request, "state"), self._provider, self._clock()
         )
         if sign_in is None:

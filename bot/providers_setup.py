@@ -100,7 +100,7 @@ def make_clients(
                 connection.config,
                 storage,
                 members=members,
-                asked=asked,
+                outbox_changed=asked,
                 clock=clock,
                 provider_clock=http.clock,
             )
@@ -181,7 +181,7 @@ def make_pollers(
         poller = Poller(
             poll,
             intervals=intervals,
-            found=found,
+            on_update=found,
             probe=source.probe,
             clock=clock,
             randomness=random.Random(),  # noqa: S311 - it only spreads the polls out
@@ -196,7 +196,7 @@ def failure_analyzers(
     """Make what finds out why builds failed, for each provider whose logs can be read."""
     return {
         one.provider: FailureAnalyzer(
-            one.provider, one.service_logs, storage, runner=runner, found=found, clock=clock
+            one.provider, one.service_logs, storage, runner=runner, on_update=found, clock=clock
         )
         for one in clients.all
         if one.service_logs is not None

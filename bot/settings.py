@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from domain.abort_reason import AbortReasonRule, rules_from
+from domain.abort_reason import AbortReasonRule, parse_rules
 from domain.access_policy import AllowRule, ApprovalRule, InvalidAccessRule, read_policy
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id
@@ -343,7 +343,7 @@ class Settings(DataSettings):
     @classmethod
     def _read_rules(cls, value: object) -> object:
         try:
-            return rules_from(value) if isinstance(value, str) else value
+            return parse_rules(value) if isinstance(value, str) else value
         except ValueError as problem:
             raise ValueError(redact(str(problem))) from problem
 

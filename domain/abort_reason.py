@@ -74,7 +74,7 @@ def read_abort(reason: str | None) -> AbortReason:
     return AbortReason(None, text or None)
 
 
-def kind_of(reason: str | None, own: Sequence[AbortReasonRule] = ()) -> str:
+def classify_reason(reason: str | None, own: Sequence[AbortReasonRule] = ()) -> str:
     """The kind of an abort's reason. Own rules come first; a person's abort that fits none is `manual`."""
     abort = read_abort(reason)
     if abort.why is None:
@@ -90,7 +90,7 @@ def phrase(kind: str) -> str:
     return PHRASES.get(kind, kind.replace("-", " ").capitalize())
 
 
-def rules_from(text: str) -> tuple[AbortReasonRule, ...]:
+def parse_rules(text: str) -> tuple[AbortReasonRule, ...]:
     """Own rules as they are set: `kind=pattern; kind=pattern`. Raises ValueError, which says what is wrong."""
     rules = []
     for part in text.split(";"):

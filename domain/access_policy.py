@@ -256,7 +256,7 @@ class InvalidAccessRule(ValueError):
 _NO_RULE = AllowRule(who=EVERYONE)
 
 
-def rule_from(body: str) -> AllowRule | ApprovalRule:
+def parse_stored_rule(body: str) -> AllowRule | ApprovalRule:
     """Return the rule that was stored as JSON. Raises ValidationError."""
     return _RULE.validate_json(body)
 
@@ -294,7 +294,7 @@ class Verdict(FrozenModel):
         return (*self.operators, *self.admins)
 
     @property
-    def agreeing(self) -> tuple[Principals, ...]:
+    def approvers(self) -> tuple[Principals, ...]:
         """Return among whom the second person must be, each once."""
         return tuple(dict.fromkeys(one.who for one in self.protections))
 
@@ -304,7 +304,7 @@ class Verdict(FrozenModel):
         return min((one.minutes for one in self.protections), default=DEFAULT_MINUTES)
 
 
-def who_may(
+def find_requirements(
     rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
 ) -> tuple[Requirement, ...]:
     """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
@@ -344,7 +344,10 @@ def judge(
     somebody. Where the operator's rules name it, for whichever app or channel, such a rule must be theirs: else an
     admin could allow elsewhere what the operator has allowed in one place.
     """
-    by_operators, by_admins = who_may(operators, access_request), who_may(admins, access_request)
+    by_operators, by_admins = (
+        find_requirements(operators, access_request),
+        find_requirements(admins, access_request),
+    )
     permission = access_request.permission
     operators_alone = permission in OFF_BY_DEFAULT and any(
         isinstance(rule, AllowRule)

@@ -46,7 +46,7 @@ def _mark_of(team: str) -> str:
     return hashlib.sha256(f"workspace {team}".encode()).hexdigest()[:10]
 
 
-def starter(triggered_by: str | None) -> tuple[str, str] | None:
+def parse_trigger(triggered_by: str | None) -> tuple[str, str] | None:
     """How and by whom something was started, as Bitrise says it: ("manual", "octo"); None where it names nobody."""
     match = _NAMED.match(triggered_by or "")
     return (match["how"], match["who"]) if match else None
@@ -59,7 +59,7 @@ def authors(build: Build) -> tuple[str, ...]:
 
     A Slack user is `@MARK/ID`, as `slack_user` names them, or `@ID` on builds from before there were many workspaces.
     """
-    named = starter(build.triggered_by)
+    named = parse_trigger(build.triggered_by)
     by = named[1] if named else None
     if not build.provider.triggers_name_kind:
         by = build.triggered_by
@@ -84,11 +84,11 @@ def is_author(person: str, build: Build, names: NameDirectory) -> bool:
 
 def people_behind(build: Build, names: NameDirectory) -> list[str]:
     """The Slack users of the workspace whose build it is."""
-    told = {person for author in authors(build) if (person := person_here(author, names.team)) is not None}
+    told = {person for author in authors(build) if (person := resolve_author(author, names.team)) is not None}
     return sorted(told | {person for person in names.known if is_author(person, build, names)})
 
 
-def person_here(author: str, team: str) -> str | None:
+def resolve_author(author: str, team: str) -> str | None:
     """The id of the Slack user that an author of `authors` is; None for any other name, and for another workspace's."""
     if not author.startswith("@"):
         return None

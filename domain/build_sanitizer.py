@@ -12,7 +12,7 @@ from domain.build_author import author_fields
 from domain.build_request import BuildRequest
 from domain.pipeline import Pipeline
 from domain.redaction.prefilter import find_candidates
-from domain.redaction.redactor import beginning, redact
+from domain.redaction.redactor import redact, truncate_at_word
 
 # Nobody is shown more of a text, and all that is kept waits while it is looked through.
 LONGEST_KEPT = 4000
@@ -21,7 +21,7 @@ _NO_TEXT = (Enum, int, float, datetime)
 ModelT = TypeVar("ModelT", bound=FrozenModel)
 
 
-def sanitized_builds(builds: Iterable[Build]) -> list[Build]:
+def sanitize_builds(builds: Iterable[Build]) -> list[Build]:
     """The builds as the database may have them.
 
     Whoever starts one again has what it was started with asked for anew. They are cleaned together, which is ten times
@@ -37,12 +37,12 @@ def sanitized_builds(builds: Iterable[Build]) -> list[Build]:
     return [_clean_model(build, cleaned, suspect) for build in kept]
 
 
-def sanitized_pipeline(one: Pipeline) -> Pipeline:
+def sanitize_pipeline(one: Pipeline) -> Pipeline:
     """The pipeline as the database may have it."""
     return _clean_model(one, {})
 
 
-def sanitized_request(one: BuildRequest) -> BuildRequest:
+def sanitize_request(one: BuildRequest) -> BuildRequest:
     """The build that waits for approval as the database may have it."""
     return _clean_model(one, {})
 
@@ -82,7 +82,7 @@ def _clean(value: Any, cleaned: dict[str, str]) -> Any:
         return value
     if isinstance(value, str):
         if value not in cleaned:
-            cleaned[value] = redact(beginning(value, LONGEST_KEPT))
+            cleaned[value] = redact(truncate_at_word(value, LONGEST_KEPT))
         return clean if (clean := cleaned[value]) != value else value
     if isinstance(value, FrozenModel):
         return _clean_model(value, cleaned)

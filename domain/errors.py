@@ -159,7 +159,7 @@ class DownloadExpired(ProviderError):
     sentence = "The link has expired; ask again for a fresh one"
 
 
-def error_for(
+def build_error(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, in_text: bool = True
 ) -> ProviderError:
     """The error that an answer of status 400 or higher stands for.

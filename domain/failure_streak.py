@@ -83,7 +83,7 @@ class StreakState(FrozenModel):
     failures: int = 0
 
 
-def key_of(build: Build) -> tuple[str, str]:
+def streak_key(build: Build) -> tuple[str, str]:
     """What names the build's series within its app: workflow and branch."""
     return build.workflow or "", build.branch or ""
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 
-class NoPlace(Exception):
+class LimitReached(Exception):
     """So much of yours is still under way that I can't take on more. Wait until some of it is done, then try again."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class FairLimiter:
             return
         queue = self._waiting.setdefault(requester.team, [])
         if len(queue) >= self._quota.waiting:
-            raise NoPlace
+            raise LimitReached
         waiter = _Waiter(requester)
         queue.append(waiter)
         try:
@@ -91,7 +91,7 @@ class FairLimiter:
             else:
                 self._leave(waiter)
             if isinstance(problem, TimeoutError):
-                raise NoPlace from None
+                raise LimitReached from None
             raise
 
     def release(self, requester: Requester) -> None:

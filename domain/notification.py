@@ -33,9 +33,9 @@ class NewNotification(FrozenModel):
 class NotificationStatus(StrEnum):
     """How far a notification has come. SENDING: it was handed to Slack, and no answer is known."""
 
-    OWED = "owed"
+    QUEUED = "owed"
     SENDING = "sending"
-    TOLD = "told"
+    DELIVERED = "told"
     DROPPED = "dropped"
 
 

@@ -34,7 +34,7 @@ class Url:
         return self.scheme, self.host, self.port
 
     @property
-    def on_usual_port(self) -> bool:
+    def has_default_port(self) -> bool:
         """Whether the port is the one that the scheme has by itself."""
         return self.port == _PORTS[self.scheme]
 
@@ -57,7 +57,7 @@ def read_address(url: str) -> Url | None:
     return Url(parts.scheme, host, port if port is not None else _PORTS[parts.scheme], parts.path)
 
 
-def redirected(url: str, location: str | None) -> str:
+def resolve_redirect(url: str, location: str | None) -> str:
     """Where an answer from `url` sends on to; an address that is none where it does not say."""
     try:
         return urljoin(url, location) if location else ""

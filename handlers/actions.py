@@ -60,7 +60,7 @@ def _listen(
         await ack()
         async with tracker.answering(action_id):
             press = ButtonPress.in_body(body, action, services, form=form)
-            await reply_or_explain(handler(press), press.say)
+            await reply_or_explain(handler(press), press.responder)
 
 
 def _listen_in_view(

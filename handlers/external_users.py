@@ -20,7 +20,7 @@ from services.request.request_tracker import RequestTracker
 from services.request.responder import PressedMessage, Responder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
-from services.slack.workspace_members import MembershipUnknown, NotAMember, home_of
+from services.slack.workspace_members import MembershipUnknown, NotAMember, read_home_workspace
 
 log = structlog.get_logger()
 
@@ -84,8 +84,8 @@ class ExternalUserGate:
     ) -> BoltResponse | None:
         """Go on with those who belong, and with what is open; the others are told why not."""
         team = workspace_id(body)
-        if (heard := home_of(body, team)) is not None:
-            self._services.clients.members.heard(team, *heard)
+        if (heard := read_home_workspace(body, team)) is not None:
+            self._services.clients.members.note_home_workspace(team, *heard)
         if surfaces_of(body) <= self._open:
             await next_()
             return None

@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.request.context import RequestContext, workspace_id
-from services.request.forms import words_of
+from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
 from storage.workflow_steps import Outcome
@@ -47,7 +47,7 @@ def _listen(
                 outputs = await function(inputs, execution, context)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
             except Exception as problem:  # noqa: BLE001 - the workflow's maker is shown everything that goes wrong
-                outcome = Outcome(error=words_of(problem))
+                outcome = Outcome(error=plain_error_text(problem))
             if outcome is not None:
                 await services.storage.workflow_steps.conclude(team, execution, outcome)
             services.events.workflow_steps_changed()

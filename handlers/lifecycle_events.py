@@ -31,7 +31,7 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
             context = RequestContext(
                 services=services, person=str(user["id"]), team=workspace_id(body), channel=""
             )
-            if await commands.leave(context):
+            if await commands.remove_departed_user(context):
                 log.info("account.left", team=context.team, person=user["id"])
 
     @app.event("tokens_revoked")

@@ -133,7 +133,7 @@ def starter_text(triggered_by: str | None) -> str | None:
     """Who or what started something, from what Bitrise says of it; None where it does not say."""
     if triggered_by is None:
         return None
-    if (named := build_author.starter(triggered_by)) is not None:
+    if (named := build_author.parse_trigger(triggered_by)) is not None:
         how, who = named
         return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
     return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(triggered_by, triggered_by)

@@ -66,7 +66,7 @@ class Metrics:
             "buildbell_socket_connections", "Open Socket Mode connections", registry=self.registry
         )
 
-    def looked(self, provider: str, *, failures: int, circuit_open: bool, last: float) -> None:
+    def record_poll_state(self, provider: str, *, failures: int, circuit_open: bool, last: float) -> None:
         """Record the state of polling a provider."""
         self.watch_failures.labels(provider).set(failures)
         self.circuit_open.labels(provider).set(circuit_open)
@@ -84,11 +84,11 @@ class Metrics:
         """Count the outcome of an unknown delivery: found, missing or unreadable."""
         self._doubts.labels(outcome).inc()
 
-    def answered(self, command: str, outcome: str, seconds: float) -> None:
+    def record_reply(self, command: str, outcome: str, seconds: float) -> None:
         """Count a command or interaction, and how long its reply took."""
         self._asked.labels(command, outcome).inc()
         self._answering.observe(seconds)
 
-    def page(self) -> bytes:
+    def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

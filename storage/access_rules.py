@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.access_policy import Rule, rule_from
+from domain.access_policy import Rule, parse_stored_rule
 from domain.build import FrozenModel
 from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
@@ -31,7 +31,7 @@ class AccessRules:
         query = "SELECT id, body, set_by, set_at FROM policies WHERE team_id = ? ORDER BY id"
         return await self._database.read(
             lambda db: [
-                StoredAccessRule(number=number, rule=rule_from(body), set_by=by, set_at=from_text(at))
+                StoredAccessRule(number=number, rule=parse_stored_rule(body), set_by=by, set_at=from_text(at))
                 for number, body, by, at in db.execute(query, [self._team])
             ]
         )

@@ -13,7 +13,7 @@ from domain.provider import Provider
 from storage.timestamps import from_text, to_text
 
 # A restart that was asked for longer ago says nothing of what happens now.
-RESTARTS_KEPT = timedelta(minutes=30)
+RESTART_RETENTION = timedelta(minutes=30)
 
 
 def snapshots(db: sqlite_utils.Database, provider: Provider) -> dict[str, str]:
@@ -22,7 +22,7 @@ def snapshots(db: sqlite_utils.Database, provider: Provider) -> dict[str, str]:
     return dict(db.execute(query, [provider]))
 
 
-def still_stand(
+def split_outdated(
     db: sqlite_utils.Database, provider: Provider, seen: Iterable[Snapshot]
 ) -> tuple[list[Snapshot], set[str]]:
     """Those whose apps are watched and stand as they did when they were compared, and the slugs of the others."""
@@ -54,7 +54,7 @@ def record_restart(
     db: sqlite_utils.Database, provider: Provider, app_slug: str, dyno: str, at: datetime
 ) -> None:
     """Remember that a restart was asked for; those of long ago are forgotten."""
-    db.execute("DELETE FROM restarts WHERE asked_at < ?", [to_text(at - RESTARTS_KEPT)])
+    db.execute("DELETE FROM restarts WHERE asked_at < ?", [to_text(at - RESTART_RETENTION)])
     db.execute("INSERT OR REPLACE INTO restarts VALUES (?, ?, ?, ?)", [provider, app_slug, dyno, to_text(at)])
 
 

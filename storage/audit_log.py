@@ -15,13 +15,13 @@ from domain.audit_log import AuditEntry, AuditRecord, ChainBroken, Event, Person
 from domain.build import FrozenModel
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_register import (
+    AnchorRecord,
     ChainEnds,
-    Happening,
     RegisterChange,
-    begin_chain,
     change_register,
     ends_of,
     reseal_register,
+    start_chain,
     write_ends,
 )
 from storage.database import WorkspaceDatabase
@@ -81,12 +81,12 @@ def append(
 
     Raises ChainBroken where the chain, or the register of all chains, is gone: then nothing can be written down.
     """
-    end = ends_of(db, team) or begin_chain(db, vault, team, at)
+    end = ends_of(db, team) or start_chain(db, vault, team, at)
     new = link(
         entry, seq=end.last_seq + 1, at=at.astimezone(UTC), previous=end.last_hash, salt=secrets.token_hex(16)
     )
     longer = replace(end, last_seq=new.seq, last_hash=new.hash)
-    line = Happening(AnchorEvent.ENTRY, team, new.seq, new.hash)
+    line = AnchorRecord(AnchorEvent.ENTRY, team, new.seq, new.hash)
     _change(db, vault, team, end, longer, line, at)
     db.execute(
         f"INSERT INTO audit (team_id, {_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -99,7 +99,9 @@ def append(
     return new
 
 
-def begin_if_new(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> bool:
+def start_chain_if_missing(
+    db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime
+) -> bool:
     """Begin the chain of a workspace that tells the bot something for the first time; for use inside a transaction.
 
     So each workspace of which there is anything has a chain, and one that has none any more shows. Returns whether it
@@ -108,7 +110,7 @@ def begin_if_new(db: sqlite_utils.Database, vault: SecretBox | None, team: str, 
     if ends_of(db, team) is not None:
         return True
     with suppress(ChainBroken):  # who must have had one begins no new one; what is written down next says why
-        begin_chain(db, vault, team, at)
+        start_chain(db, vault, team, at)
     return False
 
 
@@ -120,7 +122,7 @@ def erase_person(
     Returns how many entries it was. Raises ChainBroken where the chain's end is sealed and this vault can't go on from
     it.
     """
-    theirs = [one.seq for one in links_about(db, team, person)]
+    theirs = [one.seq for one in records_about(db, team, person)]
     for seq in theirs:
         db.execute("UPDATE audit SET personal = NULL, salt = NULL WHERE team_id = ? AND seq = ?", [team, seq])
     if theirs:
@@ -139,7 +141,7 @@ def erase_person(
     return len(theirs)
 
 
-def links_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[AuditRecord]:
+def records_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[AuditRecord]:
     """The entries that are a person's, or name them; for use where a database is at hand."""
     where = "team_id = ? AND personal LIKE ?"
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", [team, f"%{person}%"]):
@@ -177,7 +179,7 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | 
 def wipe_audit(db: sqlite_utils.Database, team: str, vault: SecretBox | None, at: datetime) -> None:
     """Forget a workspace's whole chain; for use inside a transaction."""
     if (end := ends_of(db, team)) is not None:
-        line = Happening(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
+        line = AnchorRecord(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
         with suppress(ChainBroken):  # whoever leaves need not stay because of a register that is gone
             change_register(db, vault, RegisterChange(chains={team: None}, happenings=[line]), at)
     db.execute("UPDATE audit_chains SET first_seq = last_seq + 1 WHERE team_id = ?", [team])
@@ -236,7 +238,7 @@ def verify_chain(
     seen = {"count": 0, "expected": expected in (None, end.before_first)}
 
     def counted() -> Iterator[AuditRecord]:
-        for one in links_of(db, team):
+        for one in records_of(db, team):
             seen["count"] += 1
             seen["expected"] |= one.hash == expected
             yield one
@@ -259,7 +261,7 @@ def verify_chain(
     )
 
 
-def links_of(db: sqlite_utils.Database, team: str) -> Iterator[AuditRecord]:
+def records_of(db: sqlite_utils.Database, team: str) -> Iterator[AuditRecord]:
     """All entries of a workspace, in order; for use where a database is at hand. Raises ChainBroken."""
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE team_id = ? ORDER BY seq", [team]):
         yield _link(row)
@@ -271,7 +273,7 @@ def _change(
     team: str,
     before: ChainEnds,
     after: ChainEnds,
-    line: Happening | None,
+    line: AnchorRecord | None,
     at: datetime,
 ) -> None:
     """Let the register follow a chain. Raises ChainBroken where the register is gone."""

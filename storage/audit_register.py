@@ -23,7 +23,7 @@ from storage.timestamps import to_text
 # What a seal over a chain's ends begins with since there is a register: a register without a seal does not fit it.
 _REGISTERED = "registered"
 # Who has rows in one of these has a chain; it was begun before the first of them.
-_TELLING = ("accounts", "policies", "proposals", "subscriptions")
+_TABLES_OF_A_CHAIN = ("accounts", "policies", "proposals", "subscriptions")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def read_register(db: sqlite_utils.Database) -> Register:
 
 
 @dataclass(frozen=True)
-class Happening:
+class AnchorRecord:
     """Something of which the anchor gets a line."""
 
     event: AnchorEvent
@@ -161,7 +161,7 @@ class RegisterChange:
 
     chains: dict[str, ChainEnds | None] = field(default_factory=dict)
     known: Mapping[str, tuple[int, str, int, str]] = field(default_factory=dict)
-    happenings: Sequence[Happening] = ()
+    happenings: Sequence[AnchorRecord] = ()
     anchor: str | None = None
 
 
@@ -205,9 +205,9 @@ def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
     return True
 
 
-def say_that_keys_changed(db: sqlite_utils.Database, vault: SecretBox, at: datetime) -> None:
+def record_key_change(db: sqlite_utils.Database, vault: SecretBox, at: datetime) -> None:
     """Let the anchor end with a line under the new key, which vouches for those under the older ones."""
-    change_register(db, vault, RegisterChange(happenings=[Happening(AnchorEvent.KEY)]), at)
+    change_register(db, vault, RegisterChange(happenings=[AnchorRecord(AnchorEvent.KEY)]), at)
 
 
 def set_anchor(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str, at: datetime) -> None:
@@ -220,13 +220,13 @@ def set_anchor(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str, 
     change_register(db, vault, RegisterChange(anchor=anchor, happenings=said), at)
 
 
-def statement(event: AnchorEvent, register: Register, over: str | None = None) -> list[Happening]:
+def statement(event: AnchorEvent, register: Register, over: str | None = None) -> list[AnchorRecord]:
     """How all chains stand, as lines for the anchor."""
     states = [
-        Happening(AnchorEvent.STATE, team, last, hash_)
+        AnchorRecord(AnchorEvent.STATE, team, last, hash_)
         for team, (_, _, last, hash_) in sorted(register.chains.items())
     ]
-    return [Happening(event, chains=len(states), over=over), *states]
+    return [AnchorRecord(event, chains=len(states), over=over), *states]
 
 
 def waiting_lines(db: sqlite_utils.Database, most: int = -1) -> list[tuple[int, str]]:
@@ -242,24 +242,24 @@ def count_waiting(db: sqlite_utils.Database) -> int:
     return int(db.execute("SELECT COUNT(*) FROM audit_anchor_lines").fetchone()[0])
 
 
-def forget_sent(db: sqlite_utils.Database, number: int) -> None:
+def delete_sent_lines(db: sqlite_utils.Database, number: int) -> None:
     """The lines up to this one were sent."""
     db.execute("DELETE FROM audit_anchor_lines WHERE id <= ?", [number])
 
 
-def keep_waiting(db: sqlite_utils.Database, lines: Sequence[str]) -> None:
+def replace_waiting_lines(db: sqlite_utils.Database, lines: Sequence[str]) -> None:
     """Let these wait instead of those that are there."""
     db.execute("DELETE FROM audit_anchor_lines")
     for line in lines:
         db.execute("INSERT INTO audit_anchor_lines (line) VALUES (?)", [line])
 
 
-def begin_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
+def start_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
     """Begin a workspace's chain. Raises ChainBroken where there must have been one already."""
     known = read_register(db).chains.get(team)
     if known is not None:
         raise ChainBroken(f"its log is gone, of which the register of all chains knows {known[2]} entries")
-    if tells_something(db, team):
+    if has_data(db, team):
         raise ChainBroken(
             "its log is gone, though the workspace has accounts, rules, proposals or subscriptions"
         )
@@ -271,16 +271,16 @@ def begin_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, a
     return ends
 
 
-def begin_missing_chains(db: sqlite_utils.Database) -> None:
+def start_missing_chains(db: sqlite_utils.Database) -> None:
     """Begin a chain for each workspace that lost its own, at an operator's word."""
-    for team in sorted(_telling(db)):
+    for team in sorted(_teams_with_data(db)):
         if ends_of(db, team) is None:
             write_ends(db, team, ChainEnds())
 
 
-def tells_something(db: sqlite_utils.Database, team: str) -> bool:
+def has_data(db: sqlite_utils.Database, team: str) -> bool:
     """Whether the workspace has told the bot anything before which its chain was begun."""
-    query = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE team_id = :team" for table in _TELLING)
+    query = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE team_id = :team" for table in _TABLES_OF_A_CHAIN)
     return bool(db.execute(f"SELECT EXISTS ({query})", {"team": team}).fetchone()[0])
 
 
@@ -309,7 +309,7 @@ def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor:
     return register
 
 
-def registered_troubles(db: sqlite_utils.Database, vault: SecretBox | None) -> dict[str | None, list[str]]:
+def register_problems(db: sqlite_utils.Database, vault: SecretBox | None) -> dict[str | None, list[str]]:
     """What does not fit between the register and the chains, by workspace; None stands for all of them."""
     troubles: dict[str | None, list[str]] = {}
     if changed := changed_triggers(db):
@@ -336,7 +336,7 @@ def registered_troubles(db: sqlite_utils.Database, vault: SecretBox | None) -> d
         troubles.setdefault(team, []).append(words)
     for team in there.keys() - register.chains.keys():
         troubles.setdefault(team, []).append("the register of all chains does not know it")
-    for team in _telling(db) - there.keys() - register.chains.keys():
+    for team in _teams_with_data(db) - there.keys() - register.chains.keys():
         troubles.setdefault(team, []).append(
             "it has no log, though the workspace has accounts, rules, proposals or subscriptions"
         )
@@ -355,7 +355,7 @@ def changed_triggers(db: sqlite_utils.Database) -> dict[str, str]:
     }
 
 
-def mend_triggers(db: sqlite_utils.Database) -> None:
+def restore_triggers(db: sqlite_utils.Database) -> None:
     """Make the triggers as they were made, at an operator's word."""
     ours = audit_triggers()
     for name in changed_triggers(db):
@@ -369,8 +369,8 @@ def _chains_in(db: sqlite_utils.Database) -> dict[str, tuple[int, str, int, str]
     return {team: (first, before, last, hash_) for team, first, before, last, hash_ in rows}
 
 
-def _telling(db: sqlite_utils.Database) -> set[str]:
-    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in _TELLING)
+def _teams_with_data(db: sqlite_utils.Database) -> set[str]:
+    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in _TABLES_OF_A_CHAIN)
     return {team for (team,) in db.execute(query)}
 
 
@@ -407,7 +407,7 @@ def _with_lines(
     db: sqlite_utils.Database,
     vault: SecretBox,
     register: Register,
-    happenings: Sequence[Happening],
+    happenings: Sequence[AnchorRecord],
     at: datetime,
 ) -> Register:
     for one in happenings:

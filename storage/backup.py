@@ -25,13 +25,13 @@ from storage.audit_log import append, teams_with_chains, verify_chain
 from storage.audit_register import (
     ChainEnds,
     RegisterChange,
-    begin_missing_chains,
     change_register,
     ends_of,
-    keep_waiting,
-    mend_triggers,
     read_register,
     rebuild_register,
+    replace_waiting_lines,
+    restore_triggers,
+    start_missing_chains,
     statement,
     waiting_lines,
 )
@@ -44,8 +44,8 @@ from storage.database import (
     DatabaseProblem,
     bring_up_to_date,
     check,
-    hold_alone,
     in_transaction,
+    lock_commands_out,
     lock_exclusive,
     lock_shared,
 )
@@ -135,7 +135,7 @@ def restore(
     make_folder(path)
     with ExitStack() as held:
         held.callback(lock_exclusive(path).close)
-        held.callback(hold_alone(path).close)
+        held.callback(lock_commands_out(path).close)
         _sweep(path)
         copy = held.enter_context(_made_beside(path, "restore"))
         _copy_raw(backup, copy)
@@ -277,7 +277,7 @@ def _note_restore(
     at: datetime,
 ) -> None:
     """Write down in each audit log that it was restored, and let the register and the anchor begin from there."""
-    mend_triggers(db)
+    restore_triggers(db)
     sealed = db.execute(
         "SELECT EXISTS (SELECT 1 FROM audit_chains WHERE seal IS NOT NULL UNION SELECT 1 FROM audit_register"
         " WHERE seal IS NOT NULL)"
@@ -291,7 +291,7 @@ def _note_restore(
             "the restore is told to the audit log's anchor: set AUDIT_ANCHOR as the bot has it. To be without one,"
             " start the bot without it first."
         )
-    begin_missing_chains(db)
+    start_missing_chains(db)
     for team in teams_with_chains(db):
         ends = ends_of(db, team) or ChainEnds()
         try:
@@ -299,7 +299,7 @@ def _note_restore(
         except ChainBroken as problem:
             raise BackupCorrupt(f"the audit log of workspace {team} in {name}: {problem}.") from problem
     if before is not None:
-        keep_waiting(db, before.waiting)
+        replace_waiting_lines(db, before.waiting)
     register = rebuild_register(db, vault, anchor)
     if anchor:
         over = before.last_line if before is not None else None

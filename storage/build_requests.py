@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlite_utils
 
 from domain.build_request import BuildRequest
-from domain.build_sanitizer import sanitized_request
+from domain.build_sanitizer import sanitize_request
 from domain.message import Message
 from domain.provider import Provider
 from domain.recipient import Recipient
@@ -96,7 +96,7 @@ def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
 
 def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime) -> bool:
     """Remember one that waits; returns whether it was new. For use inside a transaction."""
-    body = sanitized_request(one).model_dump_json(exclude_none=True)
+    body = sanitize_request(one).model_dump_json(exclude_none=True)
     added = db.execute(
         "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
         [one.provider, one.slug, one.app_slug, to_text(at), body],

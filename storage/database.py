@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import sqlite_utils
 
 from storage.migrations import known_migrations, migrations
-from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, mend_modes
+from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, restrict_modes
 from storage.secure_deletion import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Database:
         return database
 
     @classmethod
-    async def beside(cls, path: str | Path) -> Self:
+    async def open_shared(cls, path: str | Path) -> Self:
         """Open the file beside a bot that may have it open, for a command that reads or writes a little.
 
         It must be there and have exactly this version's schema; nothing is migrated. Raises DatabaseMissing,
@@ -177,7 +177,7 @@ class Database:
         """The database as what writes for one workspace sees it."""
         return WorkspaceDatabase(self, team)
 
-    def left(self, team: str) -> None:
+    def mark_removed(self, team: str) -> None:
         """The workspace was wiped; for use inside the transaction that does it.
 
         Whoever began something for it before, and is not done yet, writes nothing any more.
@@ -194,11 +194,11 @@ class Database:
         if self._prepare is not None and team not in self._prepared and self._prepare(db, team):
             self._prepared.add(team)
 
-    def returned(self, team: str) -> None:
+    def mark_present(self, team: str) -> None:
         """Somebody of the workspace has just asked for something, so the app is there again."""
         self._gone.discard(team)
 
-    def has_left(self, team: str) -> bool:
+    def is_removed(self, team: str) -> bool:
         """Whether the workspace was wiped, and nobody of it has asked for anything since."""
         return team in self._gone
 
@@ -233,7 +233,7 @@ class WorkspaceDatabase:
 
     def _if_there(self, work: Work[T]) -> Work[T]:
         def if_there(db: sqlite_utils.Database) -> T:
-            if self._whole.has_left(self._team):
+            if self._whole.is_removed(self._team):
                 raise WorkspaceGone
             self._whole.prepare(db, self._team)
             return work(db)
@@ -332,7 +332,7 @@ def lock_shared(path: Path) -> FileLock:
     return FileLock(path, ".beside", shared=True, refusal=refusal)
 
 
-def hold_alone(path: Path) -> FileLock:
+def lock_commands_out(path: Path) -> FileLock:
     """Keep every command from working beside the bot meanwhile. Raises DatabaseInUse."""
     refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
     return FileLock(path, ".beside", shared=False, refusal=refusal)
@@ -365,7 +365,7 @@ def _open(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
         try:
             make_file(path)
             check(path)
-            mend_modes(path)
+            restrict_modes(path)
             return lock, bring_up_to_date(path)
         except BaseException:
             lock.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlite_utils
 
 from domain.build import Build
-from domain.failure_streak import Streak, StreakState, advance, key_of
+from domain.failure_streak import Streak, StreakState, advance, streak_key
 
 _Key = tuple[str, str, str, str]
 
@@ -31,7 +31,7 @@ def advance_streaks(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[
 
 
 def _key(build: Build) -> _Key:
-    return (build.provider, build.app_slug, *key_of(build))
+    return (build.provider, build.app_slug, *streak_key(build))
 
 
 def _read(db: sqlite_utils.Database, key: _Key) -> Streak:

@@ -31,7 +31,7 @@ from storage.timestamps import from_text, to_text
 from storage.workspace_removal import WITH_TOKENS, wipe_workspace
 
 # Slack's page is opened at once; an answer that comes later than this is not to be trusted.
-STATE_LIVES = timedelta(minutes=10)
+STATE_LIFETIME = timedelta(minutes=10)
 # Each end of an installation asks Slack twice and writes; Slack itself lets an app ask some hundred times a minute.
 MOST_TAKEN, MOST_TAKEN_WITHIN = 60, timedelta(minutes=1)
 _INSTALL = "install"
@@ -133,7 +133,7 @@ class Installations(AsyncInstallationStore):
 
         return await self._database.erase(work, tables=WITH_TOKENS)
 
-    async def seen(self, team: str, enterprise: str) -> None:
+    async def record_enterprise(self, team: str, enterprise: str) -> None:
         """A request of Slack's says that the workspace belongs to the organisation."""
         row = [team, enterprise, to_text(self._clock())]
         await self._database.write(
@@ -145,7 +145,7 @@ class Installations(AsyncInstallationStore):
             )
         )
 
-    async def places(self) -> list[tuple[str, str]]:
+    async def installed_places(self) -> list[tuple[str, str]]:
         """Where the app is installed: each as an organisation and a workspace, "" where there is none."""
         query = "SELECT enterprise_id, team_id FROM installations ORDER BY enterprise_id, team_id"
         return await self._database.read(lambda db: [(one, team) for one, team in db.execute(query)])
@@ -226,7 +226,7 @@ def _kept(row: Any, vault: SecretBox) -> StoredInstallation:
     )
 
 
-class TooManyTaken(Exception):
+class TooManyInstallations(Exception):
     """More installations come to their end at once than are let through."""
 
 
@@ -249,7 +249,7 @@ class OAuthStates(AsyncOAuthStateStore):
 
     async def async_issue(self, *_: Any, **__: Any) -> str:
         """A new state, which nobody can guess."""
-        return new_state(self._vault, _INSTALL, self._clock() + STATE_LIVES)
+        return new_state(self._vault, _INSTALL, self._clock() + STATE_LIFETIME)
 
     async def async_consume(self, state: str) -> bool:
         """Whether the state is one that was issued, and was not taken yet. Raises TooManyTaken."""
@@ -259,10 +259,10 @@ class OAuthStates(AsyncOAuthStateStore):
         while self._taken_at and self._taken_at[0] <= now - MOST_TAKEN_WITHIN:
             self._taken_at.popleft()
         if len(self._taken_at) >= MOST_TAKEN:
-            raise TooManyTaken
+            raise TooManyInstallations
         self._taken_at.append(now)
         # Kept for as long as the state could come again.
-        row = [fingerprint_of(state), to_text(now + STATE_LIVES + timedelta(minutes=1))]
+        row = [fingerprint_of(state), to_text(now + STATE_LIFETIME + timedelta(minutes=1))]
 
         def work(db: sqlite_utils.Database) -> bool:
             db.execute("DELETE FROM oauth_states WHERE expires_at < ?", [to_text(now)])

@@ -11,7 +11,7 @@ import sqlite_utils
 
 from domain.audit_log import ChainBroken
 from storage.audit_log import reseal_chains
-from storage.audit_register import read_register, reseal_register, say_that_keys_changed
+from storage.audit_register import read_register, record_key_change, reseal_register
 from storage.encryption import DecryptionError, SecretBox
 from storage.pending_actions import pending_action_subject, signed_text
 from storage.slack_messages import change_messages_about
@@ -97,7 +97,7 @@ def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None 
     if problems:
         raise UndecryptableValue(problems)
     if register:
-        say_that_keys_changed(db, vault, at or datetime.now(UTC))
+        record_key_change(db, vault, at or datetime.now(UTC))
     return RotationResult(
         **counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault)
     )

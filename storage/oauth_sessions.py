@@ -23,7 +23,7 @@ from storage.hashing import fingerprint_of
 from storage.oauth_states import is_issued, new_state
 from storage.timestamps import to_text
 
-LIVES = timedelta(minutes=10)
+SESSION_LIFETIME = timedelta(minutes=10)
 _BEGUN, _ALLOWED = "begun", "allowed"
 _SIGN_IN = "sign_in"
 # Letters and digits that nobody takes for another one; sixteen of them are 80 bits.
@@ -60,11 +60,11 @@ class OAuthSessions:
         if self._vault is None:
             raise EncryptionKeyMissing
         # A verifier is 43 to 128 letters of those that addresses may have (RFC 7636, 4.1).
-        state, verifier = new_state(self._vault, _SIGN_IN, now + LIVES), secrets.token_urlsafe(48)
+        state, verifier = new_state(self._vault, _SIGN_IN, now + SESSION_LIFETIME), secrets.token_urlsafe(48)
         await self._store(state, team, person, provider, _BEGUN, verifier, now)
         return state
 
-    async def find_begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
+    async def find_started(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """The one of this state, while it waits for somebody to come back; None where there is none."""
         if self._vault is None or not is_issued(self._vault, _SIGN_IN, state, now):
             return None  # anybody may ask, so the database is not asked about what is none of ours
@@ -73,9 +73,9 @@ class OAuthSessions:
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
         return self._read_session(row, state)
 
-    async def take_begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
+    async def take_started(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """Take the one of this state, which is good no more; None where it was taken, or never was."""
-        if await self.find_begun(state, provider, now) is None:
+        if await self.find_started(state, provider, now) is None:
             return None
         query = f"DELETE FROM sign_ins WHERE {_AT} RETURNING {_FIELDS}"
         given = _arguments(state, provider, _BEGUN, now)
@@ -118,7 +118,7 @@ class OAuthSessions:
             raise EncryptionKeyMissing
         fingerprint = fingerprint_of(word)
         sealed = self._vault.encrypt(content, "sign_in", fingerprint)
-        row = [fingerprint, team, person, provider, state, sealed, to_text(now + LIVES)]
+        row = [fingerprint, team, person, provider, state, sealed, to_text(now + SESSION_LIFETIME)]
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute("DELETE FROM sign_ins WHERE expires_at < ?", [to_text(now)])

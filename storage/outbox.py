@@ -26,7 +26,7 @@ from storage.slack_messages import NewMessage
 from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
 from storage.subscriptions import end_one_time_subscriptions
 from storage.timestamps import from_text, to_text
-from storage.user_profiles import WorkspacePeople, everybody
+from storage.user_profiles import WorkspacePeople, workspace_people
 from storage.watched_builds import successes_like
 
 
@@ -393,7 +393,7 @@ def _notifications(
         terms, standing, failure, due, parcel, sees_logs, unseen, note = more
         build = Build.model_validate_json(body)
         if team not in known:
-            known[team] = everybody(db, team)
+            known[team] = workspace_people(db, team)
         people = known[team]
         found.append(
             Notification(

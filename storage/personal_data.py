@@ -17,9 +17,9 @@ from typing import Any
 import sqlite_utils
 
 from domain.audit_log import ERASED
-from domain.build_author import STARTED_BY, starter
+from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
-from storage.audit_log import erase_person, links_about
+from storage.audit_log import erase_person, records_about
 from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
@@ -59,7 +59,7 @@ def export_person(db: sqlite_utils.Database, team: str, user: str) -> dict[str, 
         "team": team,
         "user": user,
         "tables": tables,
-        "audit": [link.as_json() for link in links_about(db, team, user)],
+        "audit": [link.as_json() for link in records_about(db, team, user)],
     }
 
 
@@ -113,7 +113,7 @@ class _Person:
             [*given, *given, *given],
         )
         places = {place for (place,) in asked}
-        for link in links_about(db, team, user):
+        for link in records_about(db, team, user):
             if link.entry.personal.person == user and link.entry.channel.startswith("D"):
                 places.add(link.entry.channel)
         return cls(team, user, frozenset(names), frozenset({user, *places}))
@@ -146,7 +146,7 @@ class _Person:
         return self.blanked_in(value, author=key in _AUTHORS or patterns)
 
     def _without_starter(self, value: Any) -> Any:
-        named = starter(value) if isinstance(value, str) else None
+        named = parse_trigger(value) if isinstance(value, str) else None
         if named is not None and named[1].casefold() in self.names:
             return value[: len(value) - len(named[1])] + ERASED
         return self.blanked_in(value, author=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlite_utils
 
 from domain.build import PipelineRef
-from domain.build_sanitizer import sanitized_pipeline
+from domain.build_sanitizer import sanitize_pipeline
 from domain.notifications.rule import NotificationRule
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
@@ -60,7 +60,7 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
     For use inside a transaction.
     """
     for one in pipelines:
-        body = sanitized_pipeline(one).model_dump_json(exclude_none=True)
+        body = sanitize_pipeline(one).model_dump_json(exclude_none=True)
         changed = db.execute(
             "INSERT INTO pipelines (provider, pipeline_id, attempt, app_slug, ended, seen_at, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, pipeline_id, attempt) DO UPDATE SET"

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from domain.build import Build, BuildChange, BuildState
 from domain.build_author import NameDirectory
-from domain.build_sanitizer import sanitized_builds
+from domain.build_sanitizer import sanitize_builds
 from domain.failure_streak import StreakState
 from domain.log.failure import failure_from_text
 from domain.notification import NewNotification
@@ -17,17 +17,17 @@ from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
 from domain.run_messages import RunMessages
 from domain.subscription import Subscription
-from storage.app_snapshots import still_stand, store_snapshot
+from storage.app_snapshots import split_outdated, store_snapshot
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import schedule_analyses, store_failure
 from storage.failure_streaks import advance_streaks
 from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
-from storage.slack_messages import refresh_earlier_moments
+from storage.slack_messages import refresh_messages_before_end
 from storage.subscriptions import subscriptions_of_apps
 from storage.timestamps import from_text, to_text
-from storage.user_profiles import names_of
+from storage.user_profiles import name_directories
 from storage.watched_builds import by_slugs, known_states, save_builds
 
 Compare = Callable[
@@ -73,7 +73,7 @@ class PollRecorder:
     def _record(
         self, db: sqlite_utils.Database, sighting: PollSnapshot, at: datetime
     ) -> Sequence[BuildChange]:
-        snapshots, outdated = still_stand(db, sighting.provider, sighting.snapshots)
+        snapshots, outdated = split_outdated(db, sighting.provider, sighting.snapshots)
         _begin(db, sighting.provider, snapshots)
         builds = [build for build in sighting.builds if build.app_slug not in outdated]
         changes = self._compare(
@@ -82,7 +82,7 @@ class PollRecorder:
             _baselines(db, sighting),
         )
         if changes:
-            kept = sanitized_builds(change.build for change in changes)
+            kept = sanitize_builds(change.build for change in changes)
             changes = [
                 BuildChange(build=build, was=change.was) for build, change in zip(kept, changes, strict=True)
             ]
@@ -92,11 +92,11 @@ class PollRecorder:
             save_builds(db, [change.build for change in changes], standings)
             apps = sorted({change.build.app_slug for change in changes})
             subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
-            names = names_of(db, {one.team for one in subscriptions})
+            names = name_directories(db, {one.team for one in subscriptions})
             owed = self._match(changes, standings, subscriptions, names, at)
             enqueue(db, owed, at)
             gone_on = [change.build.slug for change in changes if change.was is not None]
-            refresh_earlier_moments(db, sighting.provider, gone_on)
+            refresh_messages_before_end(db, sighting.provider, gone_on)
             told = {one.build_slug for one in owed}
             failed = [change.build for change in changes if change.build.state is BuildState.FAILED]
             for build in failed:
@@ -118,7 +118,7 @@ def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Sn
     """Know what is there of apps whose watching begins with this look; nobody is told of it."""
     for one in snapshots:
         if one.was is None:
-            builds = sanitized_builds(one.begins)
+            builds = sanitize_builds(one.begins)
             save_builds(db, builds, advance_streaks(db, [build for build in builds if build.ended]))
             # What the snapshot does not show is new, whenever the provider's clock says that it began.
             db.execute(

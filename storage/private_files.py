@@ -30,7 +30,7 @@ def make_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
 
 
-def mend_modes(path: Path) -> None:
+def restrict_modes(path: Path) -> None:
     """Take the database's files, and a folder that holds nothing else, away from everybody but their owner.
 
     What can't be changed is said and left: in a container the volume may be somebody else's.

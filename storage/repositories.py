@@ -10,7 +10,7 @@ from domain.action import Action
 from domain.run_messages import RunMessages
 from storage.access_rules import AccessRules
 from storage.accounts import Accounts
-from storage.audit_log import AuditLog, begin_if_new
+from storage.audit_log import AuditLog, start_chain_if_missing
 from storage.build_requests import BuildRequests
 from storage.channel_settings import ChannelSettings
 from storage.database import Database
@@ -74,7 +74,9 @@ class Repositories:
         self.database = database
         self.vault = vault
         self.run_messages = run_messages
-        database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
+        database.before_each_write(
+            lambda db, team: start_chain_if_missing(db, vault, team, datetime.now(UTC))
+        )
         # What only has to be known again as ours: without a key, for as long as this process lives.
         self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)

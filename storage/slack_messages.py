@@ -209,7 +209,7 @@ def change_messages_about(
     )
 
 
-def refresh_earlier_moments(
+def refresh_messages_before_end(
     db: sqlite_utils.Database, provider: Provider, build_slugs: Sequence[str]
 ) -> None:
     """Bring up to date what was told of builds before they ended, so that it goes on to be true; in a transaction."""

@@ -18,11 +18,11 @@ from storage.timestamps import to_text
 # A run whose end is never seen is not followed for ever.
 LONGEST_RUN = timedelta(days=7)
 FOLLOWS_RUN = "terms LIKE '%\"run\":true%'"
-NOT_SEEN = "Buildbell can't see it on behalf of {by} any more"
+ACCESS_LOST = "Buildbell can't see it on behalf of {by} any more"
 TOO_LONG = f"it has not ended within {LONGEST_RUN.days} days"
 
 
-def take_over(db: sqlite_utils.Database, to: Recipient, subject: str, note: str) -> bool:
+def adopt_message(db: sqlite_utils.Database, to: Recipient, subject: str, note: str) -> bool:
     """Let the message in which a subscription shows this run, if there is one, be that of whoever started it.
 
     For use inside a transaction. Returns whether there is one.

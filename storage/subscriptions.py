@@ -18,7 +18,7 @@ from domain.subscription import AccessSource, Scope, Subscription
 from storage.database import Database
 from storage.slack_messages import store_app_with_messages
 from storage.timestamps import from_text, to_text
-from storage.user_profiles import names_of
+from storage.user_profiles import name_directories
 from storage.watched_builds import end_watching
 
 # Stands for every app that is watched, where a subscription is not for one of its own.
@@ -103,7 +103,7 @@ class Subscriptions:
 
     async def names(self, teams: Iterable[str]) -> dict[str, NameDirectory]:
         """What people are known by, in each of the workspaces."""
-        return await self._database.read(lambda db: names_of(db, teams))
+        return await self._database.read(lambda db: name_directories(db, teams))
 
     async def count(self) -> int:
         """How many subscriptions there are."""

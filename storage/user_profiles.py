@@ -53,7 +53,7 @@ class UserProfiles:
 
     async def known(self) -> WorkspacePeople:
         """Everybody."""
-        return await self._database.read(lambda db: everybody(db, self._team))
+        return await self._database.read(lambda db: workspace_people(db, self._team))
 
     async def claim_name(self, user: str, name: str) -> None:
         """The provider itself says that this is the person's name: whoever else has claimed it gives it up."""
@@ -95,7 +95,7 @@ class UserProfiles:
         await self._database.write(work)
 
 
-def everybody(db: sqlite_utils.Database, team: str) -> WorkspacePeople:
+def workspace_people(db: sqlite_utils.Database, team: str) -> WorkspacePeople:
     """Everybody in a workspace; for use where a database is at hand."""
     query = "SELECT user_id, name, email, mention FROM people WHERE team_id = ?"
     rows = db.execute(query, [team]).fetchall()
@@ -107,6 +107,6 @@ def everybody(db: sqlite_utils.Database, team: str) -> WorkspacePeople:
     )
 
 
-def names_of(db: sqlite_utils.Database, teams: Iterable[str]) -> dict[str, NameDirectory]:
+def name_directories(db: sqlite_utils.Database, teams: Iterable[str]) -> dict[str, NameDirectory]:
     """What people are known by, in each of the workspaces; for use where a database is at hand."""
-    return {team: everybody(db, team).names for team in set(teams)}
+    return {team: workspace_people(db, team).names for team in set(teams)}

@@ -22,7 +22,7 @@ from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
 from storage.watched_builds import known_states, save_builds
 
-WHY = "restored"
+DROP_REASON = "restored"
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,14 @@ def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: date
         save_builds(db, new, advance_streaks(db, ended))
     for request in beginning.requests:
         remember_request(db, request, at)
-    _end_those_that_waited_for_one_build(db)
+    _end_one_time_subscriptions(db)
     return dropped
 
 
 def _drop_pending(db: sqlite_utils.Database) -> int:
     dropped = db.execute(
-        "UPDATE notifications SET status = 'dropped', error = ? WHERE status IN ('owed', 'sending')", [WHY]
+        "UPDATE notifications SET status = 'dropped', error = ? WHERE status IN ('owed', 'sending')",
+        [DROP_REASON],
     ).rowcount
     db.execute("UPDATE messages SET status = 'gone' WHERE status IN ('owed', 'sending')")
     # What they say now was written by the bot that went on; this one knows less.
@@ -77,7 +78,7 @@ def _drop_pending(db: sqlite_utils.Database) -> int:
     return int(dropped)
 
 
-def _end_those_that_waited_for_one_build(db: sqlite_utils.Database) -> None:
+def _end_one_time_subscriptions(db: sqlite_utils.Database) -> None:
     """Those that are over after one end, where none of the builds that they wait for is open any more."""
     still_open = {slug for (slug,) in db.execute("SELECT build_slug FROM builds WHERE ended = 0")}
     for one in select_subscriptions(db, "terms LIKE '%\"once\":true%'", []):

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlite_utils
 
 from domain.build import App, Build, BuildState, FrozenModel
-from domain.build_sanitizer import sanitized_builds
+from domain.build_sanitizer import sanitize_builds
 from domain.failure_streak import StreakState
 from domain.poll_state import Baseline, OpenBuild, PolledApp, PollState
 from domain.provider import Provider
@@ -86,7 +86,7 @@ class WatchedBuilds:
         """The latest successes of the build's workflow and branch, newest first."""
         return await self._database.read(lambda db: successes_like(db, build, most))
 
-    async def restart_asked(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
+    async def record_restart(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
         """Note, before the provider is asked, that a process is about to be restarted; `""`: all of the app's."""
         await self._database.write(lambda db: record_restart(db, provider, app_slug, dyno, at))
 
@@ -106,7 +106,7 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
     )
     if added.rowcount:
         # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
-        builds = sanitized_builds(baseline.builds)
+        builds = sanitize_builds(baseline.builds)
         ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
         save_builds(db, builds, advance_streaks(db, ended))
         if baseline.snapshot is not None:

@@ -50,4 +50,4 @@ def wipe_workspace(
         db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
     wipe_audit(db, team, vault, at)
     mark_for_rewriting(db)
-    database.left(team)
+    database.mark_removed(team)

@@ -19,7 +19,7 @@ from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from storage.database import WorkspaceDatabase
 from storage.outbox import enqueue, run_parcel
 from storage.slack_messages import enqueue_message
-from storage.started_runs import NOT_SEEN, take_over, unfollow
+from storage.started_runs import ACCESS_LOST, adopt_message, unfollow
 from storage.subscriptions import (
     EVERY_APP,
     Subscriptions,
@@ -162,7 +162,7 @@ class WorkspaceSubscriptions:
             identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)
-            if run.thread_ts is not None or not take_over(db, to, run.subject, run.note):
+            if run.thread_ts is not None or not adopt_message(db, to, run.subject, run.note):
                 enqueue_message(
                     db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts
                 )
@@ -270,7 +270,7 @@ class WorkspaceSubscriptions:
             if subscription.team != self._team or not mark_access_lost(db, subscription, account, at):
                 return False
             if subscription.terms.run:
-                unfollow(db, subscription, NOT_SEEN, self._run_messages)
+                unfollow(db, subscription, ACCESS_LOST, self._run_messages)
                 return True
             self._drop_pending(db, subscription, StopReason.UNSEEN)
             return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))

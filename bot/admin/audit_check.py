@@ -13,8 +13,8 @@ from bot.admin.cli_errors import UsageError
 from domain.audit_log import ChainBroken, Event
 from storage.audit_anchor import compare_with_anchor
 from storage.audit_anchor_lines import AnchorAddress, Anchored, Remark, read_anchor
-from storage.audit_log import links_of, teams_with_chains, verify_chain
-from storage.audit_register import registered_troubles
+from storage.audit_log import records_of, teams_with_chains, verify_chain
+from storage.audit_register import register_problems
 from storage.encryption import SecretBox
 
 NO_ANCHOR = (
@@ -44,7 +44,7 @@ class AuditCheck:
             raise UsageError(
                 "there are several workspaces: add --team TEAM to say which one the hash belongs to."
             )
-        errors = registered_troubles(db, self._vault)
+        errors = register_problems(db, self._vault)
         notes: dict[str | None, list[str]] = {}
         anchored = self._read_anchor()
         if anchored is not None:
@@ -91,7 +91,7 @@ class AuditCheck:
             typer.echo(f"{team}: failed: {words}.")
         if found is None or problems:
             return False
-        if restored := [one for one in links_of(db, team) if one.entry.event is Event.RESTORED]:
+        if restored := [one for one in records_of(db, team) if one.entry.event is Event.RESTORED]:
             at = ", ".join(f"{one.at:%Y-%m-%d %H:%M} UTC (entry {one.seq})" for one in restored)
             typer.echo(f"{team}: note: the operator restored a backup: {at}.")
         if found.sealed:

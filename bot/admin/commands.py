@@ -22,7 +22,7 @@ from bot.admin.poll_baseline import read_baseline
 from bot.settings import DataSettings, Settings
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id
-from storage.audit_log import links_of, seal_chains, teams_with_chains
+from storage.audit_log import records_of, seal_chains, teams_with_chains
 from storage.backup import back_up, restore
 from storage.database import Database
 from storage.encryption import SecretBox
@@ -230,14 +230,14 @@ def restore_backup(
 
 def _print_entries(db: sqlite_utils.Database, team: str | None) -> None:
     for one in teams_with_chains(db) if team is None else [team]:
-        for link in links_of(db, one):
+        for link in records_of(db, one):
             sys.stdout.write(json.dumps({"team": one, **link.as_json()}, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
 def _with_database(settings: DataSettings, work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
-        database = await Database.beside(settings.database_path)
+        database = await Database.open_shared(settings.database_path)
         try:
             return await work(database)
         finally:

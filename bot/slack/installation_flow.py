@@ -24,7 +24,7 @@ from bot.slack import installation_pages
 from domain.slack_ids import is_slack_id
 from services.slack.errors import NOT_SENT, UNCLEAR, SlackCallFailed
 from services.slack.workspace_clients import AllowedWorkspaces
-from storage.installations import Installations, OAuthStates, TooManyTaken
+from storage.installations import Installations, OAuthStates, TooManyInstallations
 
 log = structlog.get_logger()
 
@@ -103,7 +103,7 @@ class InstallationFlow:
                 # The installation was cancelled: its state must not be used again.
                 await self._states.async_consume(bolt_request.query.get("state", [""])[0])
             response = await self._flow.handle_callback(bolt_request)
-        except TooManyTaken:
+        except TooManyInstallations:
             response = self._failure_page("too_many")
         except InstallationFailed as problem:
             response = self._failure_page(str(problem))

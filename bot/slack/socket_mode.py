@@ -13,7 +13,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
-from services.slack.acknowledgement import acknowledging
+from services.slack.acknowledgement import track_acknowledgement
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class _Handler(AsyncSocketModeHandler):
             log_ignored(ignored, req.payload)
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
             return
-        with acknowledging():
+        with track_acknowledgement():
             await super().handle(client, req)
 
 

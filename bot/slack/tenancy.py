@@ -156,7 +156,7 @@ class MultiWorkspace:
             await self._check()
         except SlackNotReachable as problem:
             log.warning("slack.not_reachable", reason=str(problem))
-        for enterprise, team in await self._installations.places():
+        for enterprise, team in await self._installations.installed_places():
             if not self._allowed.includes(enterprise, team):
                 _log_not_served(enterprise, team)
         return f"{await self._installations.count()} installations"
@@ -192,7 +192,7 @@ class MultiWorkspace:
     async def remember_organisation(self, enterprise: str, team: str) -> None:
         """Store the organisation of the workspace: the dispatcher and jobs use the organisation's token there."""
         if self._met.get(team) != enterprise:
-            await self._installations.seen(team, enterprise)
+            await self._installations.record_enterprise(team, enterprise)
             self._met[team] = enterprise
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:

@@ -73,12 +73,12 @@ class BotTokens:
         if bot is None or not self._expires_within(REFRESH_BEFORE, bot):
             return bot
         place = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
-        if self._exchanges.under_way(place):
+        if self._exchanges.is_running(place):
             if not self._expires_within(timedelta(0), bot):
                 return bot  # valid until the new one is there
-        elif not self._exchanges.may_begin(place):
+        elif not self._exchanges.may_start(place):
             return bot
-        await self._exchanges.once(place, lambda: self._refresh(place, bot))
+        await self._exchanges.run_once(place, lambda: self._refresh(place, bot))
         return await self._read(team)
 
     async def _read(self, team: str) -> Bot | None:
@@ -99,7 +99,7 @@ class BotTokens:
             fresh = await self._request_token(bot)
             kept = await self._installations.store_rotated_token(bot, fresh)
         except TokenRotationFailed as problem:
-            pause = self._exchanges.failed(place)
+            pause = self._exchanges.record_failure(place)
             log.error(
                 "installation.not_exchanged",
                 team=place[1],
@@ -112,7 +112,7 @@ class BotTokens:
             # Callers get an error from Slack; other workspaces must not be affected.
             log.exception("installation.not_kept", team=place[1], enterprise=place[0])
         else:
-            self._exchanges.succeeded(place)
+            self._exchanges.record_success(place)
             log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
 
     async def _request_token(self, bot: Bot) -> Bot:

@@ -11,8 +11,8 @@ from itertools import chain, islice, pairwise
 
 from domain.ansi import plain_text
 from domain.redaction.prefilter import candidate_lines, lines_to_clean
-from domain.redaction.private_keys import REDACTED, lines_of_a_cut_key
-from domain.redaction.redactor import StreamRedactor, redact, without_first_word
+from domain.redaction.private_keys import REDACTED, count_cut_key_lines
+from domain.redaction.redactor import StreamRedactor, drop_first_word, redact
 
 # The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
 # block of code: the words in them stay, the frame goes. A command's own table of another width stays as it is.
@@ -208,7 +208,7 @@ def _without_escapes(text: str) -> str:
 def _without_cut_key(lines: bytes) -> bytes:
     """Lines without those of a private key whose beginning is missing."""
     split = lines.decode("utf-8", "replace").split("\n")
-    if not (cut := lines_of_a_cut_key(split)):
+    if not (cut := count_cut_key_lines(split)):
         return lines
     return "\n".join([REDACTED, *split[cut:]]).encode("utf-8", "replace")
 
@@ -217,4 +217,4 @@ def last_lines(content: bytes) -> str:
     """The text of a log's end, without the line that was cut in half."""
     text = content.decode("utf-8", "replace")
     # Of a secret that is cut in half, nothing tells that it is one; it has no blanks in it.
-    return text.split("\n", 1)[-1] if "\n" in text else without_first_word(text)
+    return text.split("\n", 1)[-1] if "\n" in text else drop_first_word(text)

@@ -34,7 +34,7 @@ _IN_WORDS = {
 class Evaluation(FrozenModel):
     """Whether it is told; `why` follows the word "because"."""
 
-    told: bool
+    should_notify: bool
     why: str
 
 
@@ -53,7 +53,7 @@ def evaluate(
     started = not build.ended or terms.style is DeliveryStyle.LIVE
     wanted = terms.filter.model_copy(update={"aborted": GlobPatterns()}) if started else terms.filter
     if (mismatch := wanted.mismatch(build, names)) is not None:
-        return Evaluation(told=False, why=mismatch)
+        return Evaluation(should_notify=False, why=mismatch)
     if happening is BuildEvent.ENDED:
         return _evaluate_end(terms, build, standing)
     asked = {
@@ -62,22 +62,28 @@ def evaluate(
         BuildEvent.ON_HOLD_TOO_LONG: terms.on_hold_over is not None,
         BuildEvent.RUNNING_TOO_LONG: terms.running_over is not None,
     }[happening]
-    return Evaluation(told=asked, why="that is asked for" if asked else "that moment is not asked for")
+    return Evaluation(
+        should_notify=asked, why="that is asked for" if asked else "that moment is not asked for"
+    )
 
 
 def _evaluate_end(terms: NotificationRule, build: Build, standing: StreakState | None) -> Evaluation:
     position = standing.position if standing else StreakPosition.NOT_COUNTED
     if terms.style is DeliveryStyle.CARD:
-        return Evaluation(told=position in _CARD_POSITIONS, why=_IN_WORDS[position])
+        return Evaluation(should_notify=position in _CARD_POSITIONS, why=_IN_WORDS[position])
     if not terms.results:
-        return Evaluation(told=True, why="every end is asked for")
+        return Evaluation(should_notify=True, why="every end is asked for")
     found = {_BY_STATE.get(build.state), _BY_POSITION.get(position)} - {None}
     if build.state is BuildState.UNKNOWN and terms.results & _FAILURES:
         # It may be a failure of a new kind: whoever waits for failures rather hears of one end too many.
-        return Evaluation(told=True, why="it ended in a way that has no name here, which may be a failure")
+        return Evaluation(
+            should_notify=True, why="it ended in a way that has no name here, which may be a failure"
+        )
     if met := sorted(str(one) for one in found & terms.results if one):
-        return Evaluation(told=True, why=f"{' and '.join(met)} is asked for")
+        return Evaluation(should_notify=True, why=f"{' and '.join(met)} is asked for")
     asked = " or ".join(sorted(terms.results))
     if terms.results <= set(_BY_POSITION.values()):
-        return Evaluation(told=False, why=f"{_IN_WORDS[position]}, and only {asked} is asked for")
-    return Evaluation(told=False, why=f"its result is {build.state.value}, and only {asked} is asked for")
+        return Evaluation(should_notify=False, why=f"{_IN_WORDS[position]}, and only {asked} is asked for")
+    return Evaluation(
+        should_notify=False, why=f"its result is {build.state.value}, and only {asked} is asked for"
+    )

@@ -44,7 +44,7 @@ def match_changes(
             change.build,
             standings.get(change.build.slug),
             names.get(subscription.team, NOBODY),
-        ).told
+        ).should_notify
     ]
 
 
@@ -61,7 +61,9 @@ def find_overdue(
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
         and (happening := _too_long(build, subscription.terms, now)) is not None
-        and evaluate(subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)).told
+        and evaluate(
+            subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)
+        ).should_notify
     ]
 
 

@@ -74,7 +74,7 @@ _VALUES = (
 )
 
 
-def without_ambiguous(line: str) -> str:
+def redact_ambiguous_names(line: str) -> str:
     """The line without the values that look like secrets, where their names alone would not say so."""
     lowered = line.lower()
     if any(sign in lowered for sign in ("token", "secret", "pass", "key")):

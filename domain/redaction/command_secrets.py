@@ -69,7 +69,7 @@ COMMANDS = (
 _MAY_BE_A_WORD = frozenset({"codecov", "doctl", "snyk auth", "vault login", ":5432:"})
 
 
-def without_programs_secrets(line: str) -> str:
+def redact_command_secrets(line: str) -> str:
     """The line without the secrets that the programs on it were given."""
     if " " not in line and ":5432:" not in line:
         return line

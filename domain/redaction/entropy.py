@@ -48,7 +48,7 @@ _PUBLIC = re.compile(
 _MADE_PUBLIC = re.compile(r"sha(?:1|224|256|384|512)-|_?_Z[A-Z]|_T0|AAAA[BCE][0-9A-Za-z]", re.ASCII)
 
 
-def without_random(line: str) -> str:
+def redact_random_words(line: str) -> str:
     """The line without the words that look drawn by lot."""
     if len(line) < SHORTEST:
         return line

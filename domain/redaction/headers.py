@@ -93,7 +93,7 @@ _PROGRAMS = (
 )
 
 
-def without_headers(line: str) -> str:
+def redact_headers(line: str) -> str:
     """The line without what proves to a server who is asking."""
     lowered = line.lower()
     if "authorization" in lowered:
@@ -110,7 +110,7 @@ def without_headers(line: str) -> str:
     return line
 
 
-def without_arguments(line: str) -> str:
+def redact_arguments(line: str) -> str:
     """The line without the passwords that a command was given."""
     if "-" not in line:
         return line

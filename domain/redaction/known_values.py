@@ -10,7 +10,7 @@ from domain.redaction.private_keys import REDACTED
 SHORTEST = 8
 
 
-def without_values(text: str, values: Iterable[str]) -> str:
+def redact_values(text: str, values: Iterable[str]) -> str:
     """The text without the values; of one with several lines without each of them, since the text may be cut."""
     hidden = {part for value in values for part in (value, *value.splitlines()) if len(part) >= SHORTEST}
     for one in sorted(hidden, key=len, reverse=True):

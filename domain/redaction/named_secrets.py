@@ -86,14 +86,14 @@ _MASK = re.compile(r"(::add-mask::)(\S[^\r\n]*)", re.ASCII)
 
 # Bitrise's command line and envman tell a variable on one line and its value on the next.
 ANNOUNCED = re.compile(rf"(?ix) ^ \s* (?: => | ➜ | -> | \$ ) \s* [a-z0-9_]{{0,80}}? {_NAME} \s* $", re.ASCII)
-TOLD = re.compile(r"^(\s*value:\s*)(\S[^\r\n]*)$", re.ASCII)
+ANNOUNCED_VALUE = re.compile(r"^(\s*value:\s*)(\S[^\r\n]*)$", re.ASCII)
 # YAML puts a long value below its name, deeper in.
 BLOCK = re.compile(
     rf"""(?ix) ^ ( [\s\-]* ) ["']? [a-z0-9_.\-]{{0,80}}? {_NAME} ["']? : \s* [|>] [+\-0-9]* \s* $""", re.ASCII
 )
 
 
-def without_named(line: str) -> str:
+def redact_named_secrets(line: str) -> str:
     """The line without the values of what is named like a secret."""
     lowered = line.lower()
     if "::add-mask::" in lowered:

@@ -66,7 +66,7 @@ class PrivateKeys:
         return len(words) <= self._words_before + 1 or len(words[-1]) >= _FULL_LINE
 
 
-def lines_of_a_cut_key(lines: list[str]) -> int:
+def count_cut_key_lines(lines: list[str]) -> int:
     """How many lines at a text's beginning are a key's whose BEGIN was cut off; 0 where there is no such END."""
     for end, line in enumerate(lines):
         if "PRIVATE" not in line or not (mark := _MARK.search(line)):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from domain.redaction.ambiguous_names import without_ambiguous
-from domain.redaction.command_secrets import without_programs_secrets
-from domain.redaction.entropy import without_random
+from domain.redaction.ambiguous_names import redact_ambiguous_names
+from domain.redaction.command_secrets import redact_command_secrets
+from domain.redaction.entropy import redact_random_words
 from domain.redaction.false_positives import is_ordinary
-from domain.redaction.headers import without_arguments, without_headers
-from domain.redaction.named_secrets import ANNOUNCED, BLOCK, TOLD, without_named
+from domain.redaction.headers import redact_arguments, redact_headers
+from domain.redaction.named_secrets import ANNOUNCED, ANNOUNCED_VALUE, BLOCK, redact_named_secrets
 from domain.redaction.prefilter import find_candidates
-from domain.redaction.private_keys import REDACTED, PrivateKeys, lines_of_a_cut_key
-from domain.redaction.token_patterns import without_shapes
-from domain.redaction.urls import without_credentials
+from domain.redaction.private_keys import REDACTED, PrivateKeys, count_cut_key_lines
+from domain.redaction.token_patterns import redact_token_patterns
+from domain.redaction.urls import redact_url_credentials
 
 # What is taken out may bare something else beside it, but never much.
 _MOST_ROUNDS = 4
@@ -25,12 +25,12 @@ def redact(text: str) -> str:
     if not find_candidates(text.encode("utf-8", "replace")):
         return text
     lines, redaction = text.split("\n"), StreamRedactor()
-    if cut := lines_of_a_cut_key(lines):
+    if cut := count_cut_key_lines(lines):
         lines[:cut] = [REDACTED]
     return "\n".join(shown for line in lines if (shown := redaction.line(line)) is not None)
 
 
-def beginning(text: str, most: int) -> str:
+def truncate_at_word(text: str, most: int) -> str:
     """At most so much of the text, without the word that would be cut in two: of half a secret nothing tells.
 
     Secrets are made of ASCII, and have no blanks in them.
@@ -38,7 +38,7 @@ def beginning(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most].rstrip(_IN_WORDS)
 
 
-def without_first_word(text: str) -> str:
+def drop_first_word(text: str) -> str:
     """The end of a text that was cut anywhere, without the word that was cut in two."""
     return text.lstrip(_IN_WORDS)
 
@@ -48,7 +48,7 @@ def redact_beginning(text: str, most: int) -> str:
 
     However long the text is, little of it is looked through.
     """
-    looked_at = beginning(text, most + _LOOKED_AT)
+    looked_at = truncate_at_word(text, most + _LOOKED_AT)
     return redact(text) if looked_at is text else f"{redact(looked_at)}…"
 
 
@@ -75,7 +75,7 @@ class StreamRedactor:
                 return rest[: len(rest) - len(rest.lstrip())] + REDACTED if rest.strip() else rest
             self._block = None
         announced, self._announced = self._announced, ANNOUNCED.match(rest) is not None
-        if announced and (told := TOLD.match(rest)) and not is_ordinary(told[2].strip()):
+        if announced and (told := ANNOUNCED_VALUE.match(rest)) and not is_ordinary(told[2].strip()):
             return told[1] + REDACTED
         if rest.endswith(("|", ">", "-", "+")) and (block := BLOCK.match(rest)):
             self._block = len(block[1])
@@ -92,11 +92,11 @@ def _settled(line: str) -> str:
 
 
 def _once(line: str) -> str:
-    line = without_credentials(line)
-    line = without_headers(line)
-    line = without_shapes(line)
-    line = without_arguments(line)
-    line = without_programs_secrets(line)
-    line = without_named(line)
-    line = without_ambiguous(line)
-    return without_random(line)
+    line = redact_url_credentials(line)
+    line = redact_headers(line)
+    line = redact_token_patterns(line)
+    line = redact_arguments(line)
+    line = redact_command_secrets(line)
+    line = redact_named_secrets(line)
+    line = redact_ambiguous_names(line)
+    return redact_random_words(line)

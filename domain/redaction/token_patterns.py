@@ -82,7 +82,7 @@ _AWS_ID = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])", re.ASCII)
 
 
-def without_shapes(line: str) -> str:
+def redact_token_patterns(line: str) -> str:
     """The line without what looks like an issuer's secret."""
     # An AWS secret has no look of its own, but seldom comes without its id.
     if ("AKIA" in line or "ASIA" in line) and _AWS_ID.search(line):
@@ -95,7 +95,7 @@ def _unless_made_of_words(found: re.Match[str]) -> str:
     return REDACTED if find_candidates(found[0].encode("utf-8", "replace")) else found[0]
 
 
-def without_hooks(line: str) -> str:
+def redact_webhooks(line: str) -> str:
     """The line with the hosts of the webhooks in it, and nothing by which they could be called."""
     if "hooks" in line or "office.com" in line or "telegram" in line:
         line = _HOOKS.sub(rf"\1{REDACTED}", line)

@@ -9,7 +9,7 @@ import re
 
 from domain.redaction.false_positives import is_placeholder
 from domain.redaction.private_keys import REDACTED
-from domain.redaction.token_patterns import without_hooks
+from domain.redaction.token_patterns import redact_webhooks
 
 # user:password@, :password@, and the token alone that git hosts and Sentry take. JSON may write \/ for a slash.
 _BEFORE_HOST = re.compile(r"(:\\?/\\?/)([^\s/@:\"'<>\\]*)(:[^\s/\"'<>\\]+)?(?=@)", re.ASCII)
@@ -33,13 +33,13 @@ _COMMON = frozenset({"code", "key", "session", "sid", "policy", "auth", "pass"})
 _LONG_VALUE = re.compile(r"(?=[^0-9]{0,200}[0-9]).{16,}", re.ASCII)
 
 
-def without_credentials(line: str) -> str:
+def redact_url_credentials(line: str) -> str:
     """The line whose addresses let nobody in."""
     if "@" in line:
         line = _BEFORE_HOST.sub(_before_host, line)
     if "=" in line:
         line = _IN_QUERY.sub(_in_query, line)
-    return without_hooks(line)
+    return redact_webhooks(line)
 
 
 def _before_host(found: re.Match[str]) -> str:

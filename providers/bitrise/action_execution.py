@@ -197,10 +197,10 @@ async def _in_their_name(order: AbortRequest, context: RequestContext) -> AbortR
     """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
     if await context.is_linked(Provider.BITRISE):
         return order
-    return order.model_copy(update={"reason": signed(order.reason, await context.display_name())})
+    return order.model_copy(update={"reason": sign_reason(order.reason, await context.display_name())})
 
 
-def signed(reason: str | None, name: str) -> str:
+def sign_reason(reason: str | None, name: str) -> str:
     """The reason with the person's name."""
     return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 

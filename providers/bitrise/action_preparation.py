@@ -31,4 +31,4 @@ async def fetch_build_request(
 ) -> DecideBuildRequestAction:
     """Return the action with what Bitrise says of the waiting build. Raises ProviderError."""
     waiting = await own_client(context).build_requests(action.app.slug)
-    return action.knowing(next((request for request in waiting if request.slug == action.request), None))
+    return action.with_request(next((request for request in waiting if request.slug == action.request), None))

@@ -423,11 +423,11 @@ class DecideBuildRequestAction(BitriseAction):
     author: str | None = None
 
     @classmethod
-    def on(cls, request: str, app: App, known: BuildRequest | None, *, approved: bool) -> Self:
+    def for_request(cls, request: str, app: App, known: BuildRequest | None, *, approved: bool) -> Self:
         """The decision on a request."""
-        return cls(app=app, request=request, approved=approved).knowing(known)
+        return cls(app=app, request=request, approved=approved).with_request(known)
 
-    def knowing(self, known: BuildRequest | None) -> Self:
+    def with_request(self, known: BuildRequest | None) -> Self:
         """Return it with what is known of the build."""
         if known is None:
             return self

@@ -43,7 +43,7 @@ async def preview_link(
                 if not await allowed(app):
                     return None
                 if tab == "artifacts":
-                    return (await artifact_commands.artifacts_of(app, build, context)).message
+                    return (await artifact_commands.list_build_artifacts(app, build, context)).message
                 return await commands.card(app, build, context)
             case AppLink(app=slug):
                 app = await app_by_slug(context, slug, Provider.BITRISE)
@@ -54,7 +54,7 @@ async def preview_link(
                     return None
                 app, build = await build_by_slugs(context, *place, provider=Provider.BITRISE)
                 return (
-                    await artifact_commands.one_artifact(app, build, artifact, context)
+                    await artifact_commands.artifact_card(app, build, artifact, context)
                     if await allowed(app)
                     else None
                 )

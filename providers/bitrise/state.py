@@ -9,7 +9,7 @@ from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
 from providers.bitrise.logs.follower import LogFollowers
-from providers.bitrise.logs.log_limits import read_logs, whole_logs
+from providers.bitrise.logs.log_limits import log_file_limit, log_read_limit
 from services.request.context import RequestContext
 
 
@@ -24,8 +24,8 @@ class BitriseState:
     ) -> None:
         self.log_followers = LogFollowers(clock=clock, seconds_each=follow_seconds)
         self.artifact_index = ArtifactIndex(client)
-        self.whole_logs = whole_logs()
-        self.read_logs = read_logs()
+        self.log_file_limit = log_file_limit()
+        self.log_read_limit = log_read_limit()
 
     async def run(self) -> None:
         """Wait until stopped, then end the logs that are followed."""

@@ -18,7 +18,7 @@ from providers.bitrise.arguments import parse_build_ref
 from services.actions import run
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
-from services.jobs.workflow_steps import outputs_of
+from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext
 from services.request.finder import UserError, find_app, find_build
 from services.request.interactions import FunctionHandler
@@ -59,7 +59,7 @@ async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outp
     check_configured(Provider.BITRISE, context)
     app, build = await _build(inputs, context)
     if build.ended:
-        return outputs_of(app, build)
+        return step_outputs(app, build)
     minutes = inputs.get("minutes")
     wanted = timedelta(minutes=float(minutes) if isinstance(minutes, int | float) else USUAL_WAIT_MINUTES)
     until = context.now() + min(max(wanted, timedelta(minutes=1)), LONGEST_WAIT)

@@ -13,7 +13,7 @@ import structlog
 from domain.errors import ProviderError, ResponseLost
 from domain.message import Message
 from domain.provider import Provider
-from domain.redaction.known_values import without_values
+from domain.redaction.known_values import redact_values
 from domain.redaction.redactor import redact
 from providers.buildio.actions import (
     AddDomainAction,
@@ -41,7 +41,7 @@ from providers.buildio.commands import Deploy as Asked
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.messages import ConfigVarOwner
-from providers.buildio.config_vars.reveal_grant import grant
+from providers.buildio.config_vars.reveal_grant import sign_grant
 from providers.buildio.deploy_links import messages
 from providers.buildio.deploys import form
 from providers.buildio.domains import messages as domain_messages
@@ -87,7 +87,7 @@ async def _expect_restart(
     action: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
 ) -> None:
     """Let the watcher know, before it happens, that what goes down now has not crashed."""
-    await context.services.storage.watched_builds.restart_asked(
+    await context.services.storage.watched_builds.record_restart(
         action.provider, action.app.slug, dyno, context.now()
     )
 
@@ -146,7 +146,7 @@ async def _without_values(result: CommandResult, action: RunCommandAction, conte
         log.info("run.config_unknown", reason=type(problem).__name__)
         return result.output
     try:
-        return await context.services.runner.run(without_values, result.output, tuple(values))
+        return await context.services.runner.run(redact_values, result.output, tuple(values))
     except WorkFailed:
         return NOT_SHOWN  # it has run all the same
 
@@ -194,7 +194,7 @@ def _granted(
         lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
         raise UserError(error_texts.unknown_key(action.key, there, lists=lists))
     said = config_var_messages.vars_granted(
-        of, action.key, by=context.person, value=grant(action, of, context)
+        of, action.key, by=context.person, value=sign_grant(action, of, context)
     )
     return ActionResult(Reply(said, Visibility.CHANNEL), provider_answer="shown to them alone")
 
@@ -289,7 +289,7 @@ async def _log_in(action: ClusterLoginAction, context: RequestContext) -> Action
                 until=until,
             )
         except SlackCallFailed as error:
-            raise UserError(file_upload.why_not(error)) from error
+            raise UserError(file_upload.explain_upload_failure(error)) from error
     return _told(login_messages.login_sent(action.region, by=context.person, deleted_at=until))
 
 

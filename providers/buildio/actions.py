@@ -79,7 +79,7 @@ class SourceBuild(FrozenModel):
         return cls(app=app.slug, title=title, slug=build.slug, label=build.label, url=build.url)
 
     @property
-    def words(self) -> str:
+    def display_text(self) -> str:
         """What people call it."""
         return f"Bitrise build {self.label} of {self.title}"
 
@@ -102,7 +102,7 @@ class DeployAction(_OfApp):
             app=app,
             branch=build.branch,
             commitish=build.commit_hash,
-            description=f"{built.words}: {built.url}",
+            description=f"{built.display_text}: {built.url}",
             built=built,
         )
 
@@ -126,12 +126,12 @@ class DeployAction(_OfApp):
         """What is deployed, and which build that is."""
         if self.built is None:
             return self._named()
-        return {**self._named(), "build": self.built.slug, "label": self.built.words}
+        return {**self._named(), "build": self.built.slug, "label": self.built.display_text}
 
     def summary(self) -> str:
         """What is deployed."""
         named = ", ".join(f"{name} {value}" for name, value in self._named().items())
-        of = f", which is {self.built.words}" if self.built is not None else ""
+        of = f", which is {self.built.display_text}" if self.built is not None else ""
         return f"deploy {self.app.title}" + (f" ({named})" if named else "") + of
 
     def _more(self) -> list[tuple[str, str]]:

@@ -24,12 +24,12 @@ from domain.errors import (
     ResponseLost,
     TooBusy,
     TooLarge,
-    error_for,
+    build_error,
     pause_until,
 )
 from domain.nul import json_without_nul
 from domain.provider import Provider
-from domain.url import read_address, redirected
+from domain.url import read_address, resolve_redirect
 from providers.http.transport import (
     LARGEST_ANSWER,
     Busy,
@@ -170,7 +170,7 @@ class ApiClient:
             if response.status_code < 300:
                 return ApiResponse(response.status_code, content)
             if response.status_code >= 400:
-                error = error_for(
+                error = build_error(
                     response.status_code,
                     response.headers,
                     content,
@@ -190,7 +190,7 @@ class ApiClient:
             # Only reading follows: a change is asked once.
             if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")
-            url, params = redirected(url, response.headers.get("location")), None
+            url, params = resolve_redirect(url, response.headers.get("location")), None
         raise ProviderDown("it sent the request round in circles")
 
     async def _is_replaced(self, refused: SecretStr, error: ProviderError) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from domain.errors import DownloadExpired, DownloadRefused, ProviderDown, ProviderError, TooBusy, TooLarge
 from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
-from domain.url import Url, read_address, redirected
+from domain.url import Url, read_address, resolve_redirect
 from providers.http.transport import Busy, ConnectionLost, HttpTransport, ResponseTooLarge, StreamedResponse
 
 MOST_REDIRECTS = 3
@@ -64,7 +64,7 @@ class Downloads:
             return True
         if f"{address.host}:{address.port}" in self._hosts:
             return True
-        if not address.on_usual_port and not self._is_plain:
+        if not address.has_default_port and not self._is_plain:
             return False
         api_host = self._api.host if self._api is not None else None
         return address.host == api_host or address.host in self._hosts or _is_known_storage(address)
@@ -112,7 +112,7 @@ class Downloads:
                             _check(response)
                             yield response.pieces(LARGEST_FILE)
                             return
-                        url = redirected(url, response.headers.get("location"))
+                        url = resolve_redirect(url, response.headers.get("location"))
                 raise ProviderDown("the link leads round in circles")
         except Busy as error:
             raise TooBusy from error

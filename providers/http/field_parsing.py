@@ -104,13 +104,13 @@ Object = Annotated[_PlainObject | _AnyObject, _FIRST_THAT_FITS]
 Time = Annotated[_PlainTime | _AnyTime, _FIRST_THAT_FITS]
 
 
-def number_in(text: str | None) -> int | None:
+def parse_number(text: str | None) -> int | None:
     """The number that a text says; None for 0, which stands for none, and for whatever else it says."""
     digits = (text or "").strip()
     return int(digits) or None if digits.isdecimal() and len(digits) < 10 else None
 
 
-def content_of(body: bytes, *, provider: Provider) -> Any:
+def parse_json(body: bytes, *, provider: Provider) -> Any:
     """What the answer's JSON says. Raises UnexpectedResponse for what is no JSON."""
     try:
         return json.loads(body)
@@ -118,7 +118,7 @@ def content_of(body: bytes, *, provider: Provider) -> Any:
         raise UnexpectedResponse("it is no JSON", provider=provider) from error
 
 
-def each_of(model: type[ItemT], items: Iterable[Any], *, provider: Provider) -> list[ItemT]:
+def parse_items(model: type[ItemT], items: Iterable[Any], *, provider: Provider) -> list[ItemT]:
     """The items that can be read; of those that can't, how many they are is logged, and nothing of what they say."""
     read, left_out = [], 0
     for item in items:

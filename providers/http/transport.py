@@ -16,7 +16,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from domain.fair_limiter import NOBODY, FairLimiter, NoPlace, Quota, Requester
+from domain.fair_limiter import NOBODY, FairLimiter, LimitReached, Quota, Requester
 from providers.http.provider_clock import ProviderClock
 
 # Connecting is quick or hopeless; reading may be slow when the provider is busy.
@@ -135,7 +135,7 @@ class _Pool:
             raise RuntimeError("Http is used before it was entered")
         try:
             await self._limiter.acquire(requester)
-        except NoPlace as problem:
+        except LimitReached as problem:
             raise Busy from problem
         try:
             yield self._client

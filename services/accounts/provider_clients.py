@@ -22,7 +22,7 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.jobs.background_job import BackgroundJob
-from services.lookup.negative_cache import Misses
+from services.lookup.negative_cache import NegativeCache
 from services.provider_connection import Names, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
@@ -49,7 +49,7 @@ class UserClient(Generic[Client]):
     own: Client
     apps: AppCatalog[Client]
     builds: BuildClient | None = None
-    misses: Misses = field(default_factory=Misses)
+    misses: NegativeCache = field(default_factory=NegativeCache)
 
 
 class ProviderClients(Generic[Client]):
@@ -67,7 +67,7 @@ class ProviderClients(Generic[Client]):
         storage: Repositories,
         *,
         members: MemberDirectory,
-        asked: Callable[[], None],
+        outbox_changed: Callable[[], None],
         clock: Callable[[], datetime],
         verify_seconds: float = PAUSE_SECONDS,
         provider_clock: Callable[[], datetime] | None = None,
@@ -84,7 +84,7 @@ class ProviderClients(Generic[Client]):
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
         self.token_refresher = TokenRefresher(
-            connection.oauth, storage, verifier=verifier, asked=asked, clock=clock
+            connection.oauth, storage, verifier=verifier, outbox_changed=outbox_changed, clock=clock
         )
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
@@ -180,10 +180,10 @@ class ProviderClients(Generic[Client]):
         """
         return self.service_acts and (not person or await self.members.is_full_member(team, person))
 
-    def make_jobs(self, found: Callable[[], None]) -> Mapping[str, BackgroundJob]:
+    def make_jobs(self, on_update: Callable[[], None]) -> Mapping[str, BackgroundJob]:
         """Make the provider's own background jobs, by name; `found` is called once one has found news."""
         make = self.connection.make_jobs
-        return make(self.service, found) if make is not None else {}
+        return make(self.service, on_update) if make is not None else {}
 
     def _builds(self, client: Client) -> BuildClient | None:
         return self.connection.builds(client) if self.connection.builds is not None else None

@@ -24,15 +24,15 @@ class SingleFlight(Generic[Key]):
         self._failures: dict[Key, int] = {}
         self._not_before: dict[Key, datetime] = {}
 
-    def under_way(self, key: Key) -> bool:
+    def is_running(self, key: Key) -> bool:
         """Whether somebody's is being exchanged right now."""
         return key in self._under_way
 
-    def may_begin(self, key: Key) -> bool:
+    def may_start(self, key: Key) -> bool:
         """Whether the pause after the last failure is over."""
         return self._clock() >= self._not_before.get(key, _LONG_AGO)
 
-    async def once(self, key: Key, exchange: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def run_once(self, key: Key, exchange: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Wait for the exchange that is under way, or for this one; `exchange` raises nothing."""
         if key not in self._under_way:
             # A task of its own: whoever asked may be cancelled, and the refresh token would be spent for nothing.
@@ -40,14 +40,14 @@ class SingleFlight(Generic[Key]):
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         await asyncio.shield(self._under_way[key])
 
-    def failed(self, key: Key) -> timedelta:
+    def record_failure(self, key: Key) -> timedelta:
         """It failed: returns how long nobody tries again."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
         self._not_before[key] = self._clock() + pause
         return pause
 
-    def succeeded(self, key: Key) -> None:
+    def record_success(self, key: Key) -> None:
         """It was exchanged, or is nobody's any more."""
         self._failures.pop(key, None)
         self._not_before.pop(key, None)

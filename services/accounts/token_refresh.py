@@ -41,11 +41,11 @@ class TokenRefresher:
 
     def __init__(
         self,
-        door: OAuthFlow | None,
+        oauth: OAuthFlow | None,
         storage: Repositories,
         *,
         verifier: TokenVerifier,
-        asked: Callable[[], None],
+        outbox_changed: Callable[[], None],
         clock: Callable[[], datetime],
         healing_seconds: float = HEALING_SECONDS,
     ) -> None:
@@ -54,9 +54,9 @@ class TokenRefresher:
         # What is being asked about, and until when (a time of the event loop) somebody waits for it.
         self._healing: dict[Place, tuple[asyncio.Task[None], float]] = {}
         self._asked_again: OrderedDict[Place, datetime] = OrderedDict()
-        self._door = door
+        self._door = oauth
         self._storage = storage
-        self._asked = asked
+        self._asked = outbox_changed
         self._clock = clock
         self._exchanges: SingleFlight[Place] = SingleFlight(clock)
 
@@ -132,7 +132,7 @@ class TokenRefresher:
             return tokens.access_token
         lasts = not self._ends_within(timedelta(0), tokens)
         key = (account.team, account.user)
-        if lasts and (self._exchanges.under_way(key) or not self._exchanges.may_begin(key)):
+        if lasts and (self._exchanges.is_running(key) or not self._exchanges.may_start(key)):
             return tokens.access_token
         again = await self._renewed(account)
         if again is None:
@@ -142,7 +142,7 @@ class TokenRefresher:
             raise ProviderDown(_NOT_YET, provider=account.provider)
         return tokens.access_token
 
-    async def instead_of(self, token: SecretStr, account: Account) -> bool:
+    async def handle_refusal(self, token: SecretStr, account: Account) -> bool:
         """The provider has refused this token of the account; returns whether to ask again. Raises DecryptionError.
 
         It was renewed, or it is taken after all: one refusal is no proof. Where it is refused once more and can't be
@@ -165,8 +165,8 @@ class TokenRefresher:
     async def _renewed(self, account: Account) -> Account | None:
         """The account after it was renewed, or after that was tried; None where it works no longer."""
         key = (account.team, account.user)
-        if self._exchanges.under_way(key) or self._exchanges.may_begin(key):
-            await self._exchanges.once(key, lambda: self._renew(key, account))
+        if self._exchanges.is_running(key) or self._exchanges.may_start(key):
+            await self._exchanges.run_once(key, lambda: self._renew(key, account))
         again = await self._storage.of(account.team).accounts.find(account.user, account.provider)
         return again if again is not None and again.works else None
 
@@ -179,12 +179,12 @@ class TokenRefresher:
             kept = await accounts.store_renewed_tokens(account, await self._ask(accounts.tokens(account)))
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
-                self._exchanges.succeeded(key)
+                self._exchanges.record_success(key)
                 await self._broken(account)
             else:
-                self._exchanges.failed(key)  # what it was renewed from lasts still
+                self._exchanges.record_failure(key)  # what it was renewed from lasts still
         except ProviderError as problem:
-            pause = self._exchanges.failed(key)
+            pause = self._exchanges.record_failure(key)
             log.warning(
                 "account.not_renewed",
                 team=account.team,
@@ -195,10 +195,10 @@ class TokenRefresher:
             )
         except Exception:
             # Whoever waits for it is told so; it must not be the end of anybody else.
-            self._exchanges.failed(key)
+            self._exchanges.record_failure(key)
             log.exception("account.not_kept", team=account.team, person=account.user)
         else:
-            self._exchanges.succeeded(key)
+            self._exchanges.record_success(key)
             log.info("account.renewed", team=account.team, person=account.user, kept=kept)
 
     async def _ask(self, tokens: Tokens) -> Tokens:

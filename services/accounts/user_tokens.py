@@ -117,7 +117,7 @@ class UserToken:
         try:
             if self._accounts.token(account) != token:
                 return account.renewable  # it was renewed while this request was under way
-            if await self._renewing.instead_of(token, account):
+            if await self._renewing.handle_refusal(token, account):
                 return True
         except DecryptionError as problem:
             raise self._sealed(account, problem) from problem

@@ -152,7 +152,7 @@ class Authorizer:
         confirm = not requester.vouched and bool(requester.id)
         # Whose word is asked for has no longer than whoever agrees after them.
         minutes = min(verdict.minutes, DEFAULT_MINUTES) if confirm else verdict.minutes
-        return Decision(approvers=verdict.agreeing, minutes=minutes, needs_confirmation=confirm)
+        return Decision(approvers=verdict.approvers, minutes=minutes, needs_confirmation=confirm)
 
     async def includes(self, who: Principals, requester: Requester) -> bool:
         """Return whether the requester is meant. Where Slack does not say who is in a group, nobody is."""

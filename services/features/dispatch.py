@@ -64,7 +64,7 @@ _SHARED_HANDLERS: Mapping[type[Command], SharedCommandHandler] = {
     Subscribe: _subscribe,
     Unsubscribe: subscription_commands.unsubscribe,
     ListSubscriptions: subscription_commands.list_subscriptions,
-    ExplainNotification: explain.why,
+    ExplainNotification: explain.explain_notification,
     ConnectAccount: account_commands.connect,
     DisconnectAccount: account_commands.disconnect,
     WhoAmI: account_commands.who_am_i,

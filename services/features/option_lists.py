@@ -35,7 +35,7 @@ async def _branches(typed: str, origin: ViewMetadata, context: RequestContext) -
     if not await can_see(origin, context):
         return {"options": []}
     names = await context.services.option_cache.branches(
-        _at(origin, context), origin.app, whose=whose(context)
+        _at(origin, context), origin.app, whose=reader_key(context)
     )
     return {"options": subscription_form.name_options(typed, names)}
 
@@ -44,7 +44,7 @@ async def _workflows(typed: str, origin: ViewMetadata, context: RequestContext) 
     if not await can_see(origin, context):
         return {"options": []}
     names = await context.services.option_cache.workflows(
-        _at(origin, context), origin.app, whose=whose(context)
+        _at(origin, context), origin.app, whose=reader_key(context)
     )
     return {"options": subscription_form.name_options(typed, names)}
 
@@ -57,7 +57,7 @@ async def _groups(typed: str, _origin: ViewMetadata, context: RequestContext) ->
     }
 
 
-def whose(context: RequestContext) -> tuple[str, str]:
+def reader_key(context: RequestContext) -> tuple[str, str]:
     """Return whose access the lists of an app are read with."""
     return context.team, context.identity
 

@@ -31,7 +31,7 @@ from services.polling.pollers import Pollers
 from services.request import user_channels
 from services.request.app_visibility import FRESH_TO_SHOW, subscribed_apps
 from services.request.context import RequestContext
-from services.request.user_channels import Places
+from services.request.user_channels import UserChannels
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 
@@ -69,7 +69,7 @@ class HomeEvents:
         self._impatient.set()
         self._wake.set()
 
-    def give_up(self) -> None:
+    def end_waits(self) -> None:
         """End every wait."""
         self._impatient.set()
         self._wake.set()
@@ -78,7 +78,7 @@ class HomeEvents:
         """Return once there is news."""
         await self._wake.wait()
 
-    async def wait_for_somebody(self) -> None:
+    async def wait_for_action(self) -> None:
         """Return once somebody has done something and waits to see it."""
         await self._impatient.wait()
 
@@ -96,7 +96,7 @@ class OpenHome:
 
     context: RequestContext
     at: datetime
-    places: tuple[datetime, Places] | None = None
+    places: tuple[datetime, UserChannels] | None = None
     shown: str = ""
     running: bool = False
 
@@ -154,7 +154,7 @@ class HomeRefresher:
     def stop(self) -> None:
         """End `run`."""
         self._stopping = True
-        self._news.give_up()
+        self._news.end_waits()
 
     async def run(self) -> None:
         """Keep the open Homes up to date, at Slack's pace."""
@@ -168,7 +168,7 @@ class HomeRefresher:
             # However much happens elsewhere, Homes are not drawn more often than this.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SHORTEST_SECONDS):
-                    await self._news.wait_for_somebody()
+                    await self._news.wait_for_action()
 
     async def _wait(self) -> None:
         """Return once there is news, or what runs on some Home has come further; a Home may be opened meanwhile."""
@@ -262,7 +262,7 @@ class HomeRefresher:
                 ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
             ),
             ends_known=direct is not None,
-            account=await commands.linked(context, provider),
+            account=await commands.find_account(context, provider),
             service_acts=self._clients.at(provider).service_acts,
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
@@ -270,7 +270,7 @@ class HomeRefresher:
             usual_durations=await self._durations.estimate_each(running),
             subscriptions=[
                 PlacedSubscription(
-                    row=subscription_commands.row_of(one, registry),
+                    row=subscription_commands.subscription_row(one, registry),
                     channel=None if one.channel == direct else one.channel,
                 )
                 for one in found
@@ -285,7 +285,7 @@ class HomeRefresher:
             ],
             build_list=registry.presentation_of(provider) if provider in self._clients.configured else None,
             other_accounts=[
-                (one, await commands.linked(context, one))
+                (one, await commands.find_account(context, one))
                 for one in self._clients.configured
                 if one is not provider
             ],
@@ -305,12 +305,12 @@ class HomeRefresher:
         visible = own if own is None else own | subscribed_apps(found, self._clients.at(provider))
         return visible, missing
 
-    async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:
+    async def _subscriptions(self, opened: OpenHome) -> tuple[UserChannels, list[Subscription]]:
         """Return the channels that the person is in, and their subscriptions."""
         now = self._clock()
         kept = opened.places
         if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
-            kept = opened.places = (now, await user_channels.of_person(opened.context))
+            kept = opened.places = (now, await user_channels.find_user_channels(opened.context))
         return kept[1], await opened.context.storage.subscriptions.of_channels(kept[1].all)
 
     async def _app(self, build: Build) -> App:

@@ -18,10 +18,10 @@ from messages import subscriptions as message_subscriptions
 from services.accounts.provider_clients import Clients
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
-from services.features.subscriptions.scope import followed_around, own_scope
+from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.polling.pollers import Pollers
 from services.provider_spec import ProviderRegistry
-from services.request.app_visibility import PATIENCE
+from services.request.app_visibility import ACCESS_GRACE_PERIOD
 from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
@@ -172,7 +172,7 @@ class AccessChecker:
             return
         maker = self._context_for(one.team, one.created_by)
         try:
-            followed = await followed_around(maker, one.provider)
+            followed = await find_subscribed_apps(maker, one.provider)
         except SlackCallFailed as error:
             log.info("sight.places_unknown", team=one.team, reason=error.reason)
             await self._doubt(one, now, account, SLACK_SILENT)
@@ -202,7 +202,7 @@ class AccessChecker:
     async def _doubt(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
         """Nobody can say what its maker sees: that is given some time."""
         since = one.unsure_since or now
-        if now - since >= PATIENCE:
+        if now - since >= ACCESS_GRACE_PERIOD:
             await self._stop(one, now, account, why)
         else:
             await self._note(one, now, account, one.scope, unsure_since=since)
@@ -241,7 +241,7 @@ class AccessChecker:
             together.setdefault((one.recipient, one.created_by, one.provider, why), []).append(one)
         self._stopped.clear()
         for (to, by, provider, why), ended in together.items():
-            rows = [subscription_commands.row_of(one, self._registry) for one in ended]
+            rows = [subscription_commands.subscription_row(one, self._registry) for one in ended]
             message = message_subscriptions.access_lost(rows, by=by, why=why, provider=provider)
             parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
             await self._storage.slack_messages.enqueue(parcel, to, "notice unseen", message.encode(), now)
@@ -266,6 +266,6 @@ class AccessChecker:
                     continue
                 user = {"deleted": True}
             if user.get("deleted"):
-                await commands.leave(context)
+                await commands.remove_departed_user(context)
             else:
                 await self._storage.mark_account_checked(team, person, now)

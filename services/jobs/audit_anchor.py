@@ -16,7 +16,7 @@ import structlog
 
 from domain.audit_log import ChainBroken
 from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
-from storage.audit_register import count_waiting, forget_sent, read_register, set_anchor, waiting_lines
+from storage.audit_register import count_waiting, delete_sent_lines, read_register, set_anchor, waiting_lines
 from storage.database import Database
 from storage.encryption import SecretBox
 
@@ -138,7 +138,7 @@ class SyslogSink:
         )
 
 
-def sink_of(address: AnchorAddress) -> Sink:
+def make_sink(address: AnchorAddress) -> Sink:
     """What writes to an address."""
     return FileSink(address.path) if address.kind == "file" else SyslogSink(address)
 
@@ -159,7 +159,7 @@ class AnchorWriter:
     ) -> None:
         self._database = database
         self._address = address
-        self._sink = sink_of(address)
+        self._sink = make_sink(address)
         self._clock = clock
         self._every = every_seconds
         self._stopping = asyncio.Event()
@@ -189,13 +189,13 @@ class AnchorWriter:
     async def run(self) -> None:
         """Carry lines as they come, until stopped."""
         while not self._stopping.is_set():
-            await self.carry()
+            await self.write_waiting()
             try:
                 async with asyncio.timeout(self._every):
                     await self._stopping.wait()
             except TimeoutError:
                 continue
-        await self.carry()
+        await self.write_waiting()
 
     def stop(self) -> None:
         """End `run`, once what is there was carried."""
@@ -205,7 +205,7 @@ class AnchorWriter:
         """How many lines wait."""
         return await self._database.read(count_waiting)
 
-    async def carry(self) -> None:
+    async def write_waiting(self) -> None:
         """Carry all lines that wait, as far as it goes; a failure is noted and tried again with the next."""
         carried = 0
         while lines := await self._database.read(lambda db: waiting_lines(db, MOST_AT_ONCE)):
@@ -215,7 +215,7 @@ class AnchorWriter:
                 await self._failed(problem)
                 return
             number = lines[-1][0]
-            await self._database.write(lambda db, number=number: forget_sent(db, number))  # type: ignore[misc]
+            await self._database.write(lambda db, number=number: delete_sent_lines(db, number))  # type: ignore[misc]
             carried += len(lines)
         if self.failing is not None:
             log.info("audit.anchor_caught_up", anchor=str(self._address), lines=carried)
@@ -244,7 +244,7 @@ class AnchorWriter:
         sent = digest_of(last.text) if last is not None else ""
         there = next((number for number, line in lines if digest_of(line) == sent), None)
         if there is not None:
-            await self._database.write(lambda db: forget_sent(db, there))
+            await self._database.write(lambda db: delete_sent_lines(db, there))
         elif register.anchor == self._address.fingerprint:
             first = read_line(lines[0][1]) if lines else None
             expected = register.line_hash if not lines else first.previous if first is not None else None

@@ -116,7 +116,7 @@ class WorkflowStepCompletion:
             except (NotFound, NotConnected):
                 words = "No channel here follows the build's app any more, so I can't say how it ended."
                 return Outcome(error=words)
-            return Outcome(outputs=outputs_of(app, build))
+            return Outcome(outputs=step_outputs(app, build))
         if self._clock() >= wait.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
@@ -162,7 +162,7 @@ class WorkflowStepCompletion:
             )
 
 
-def outputs_of(app: App, build: Build) -> Mapping[str, Any]:
+def step_outputs(app: App, build: Build) -> Mapping[str, Any]:
     """Return the outputs of a step whose build has ended."""
     return {
         "app": redact(app.title),

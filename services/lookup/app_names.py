@@ -14,7 +14,7 @@ SHOWN = 5
 _WORD = re.compile(r"[^\W_]+")
 
 
-def total_words(total: int) -> str:
+def describe_total(total: int) -> str:
     """How many a list has, behind "lists"."""
     return f"all {total}" if total > 1 else "the only one" if total else "those there are"
 
@@ -27,7 +27,7 @@ class UnknownApp(Exception):
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
             f"I don't know an app called {redact_typed(words, 80)}.{meant} `{provider.command} apps` lists"
-            f" {total_words(total)}."
+            f" {describe_total(total)}."
         )
 
 
@@ -43,21 +43,21 @@ class AmbiguousApp(Exception):
         )
 
 
-def find_app(words: str, apps: Sequence[App], *, provider: Provider) -> App:
+def find_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
     """The app of a provider that the words name: by slug, title, `owner/repo` or repository, in any case.
 
     Whole names come first, then beginnings of names, then beginnings of a word in one (`android` for Sample Android).
 
     Raises AmbiguousApp and UnknownApp.
     """
-    wanted = words.strip().casefold()
+    wanted = typed.strip().casefold()
     for fits in _exactly(wanted), _begins(wanted), _begins_a_word(wanted):
         found = _distinct(app for app in apps if any(fits(name) for name in _names(app)))
         if len(found) == 1:
             return found[0]
         if found:
-            raise AmbiguousApp(words, found)
-    raise UnknownApp(words, _nearest(wanted, apps), len(apps), provider)
+            raise AmbiguousApp(typed, found)
+    raise UnknownApp(typed, _nearest(wanted, apps), len(apps), provider)
 
 
 def _names(app: App) -> Iterable[str]:

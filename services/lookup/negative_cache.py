@@ -9,7 +9,7 @@ KEPT = timedelta(minutes=1)
 MOST_KEPT = 100
 
 
-class Misses:
+class NegativeCache:
     """One person's, each remembered for a minute; the oldest is forgotten where there are too many."""
 
     def __init__(self) -> None:

@@ -157,8 +157,8 @@ class ChannelSender:
         return PlanContext(
             now=now,
             limits=self._limits,
-            there=there,
-            carrying={
+            messages=there,
+            build_counts={
                 parcel: len({line_key(one) for one in await outbox.in_message(parcel)}) for parcel in rolling
             },
             posted=await outbox.posted_since(to, now - FLOOD_WINDOW),
@@ -167,10 +167,10 @@ class ChannelSender:
 
     async def _execute(self, to: Recipient, planned: Plan) -> float:
         if planned.until is not None:
-            await self._storage.outbox.defer(planned.carried, planned.until)
+            await self._storage.outbox.defer(planned.notifications, planned.until)
             return 0
-        if planned.into is not None:
-            return await self._add_to_message(planned.into, planned)
+        if planned.target is not None:
+            return await self._add_to_message(planned.target, planned)
         thread = planned.thread
         new = NewMessage(
             parcel=self._new_key(),
@@ -179,18 +179,18 @@ class ChannelSender:
             subject=str(planned.subject),
             thread=thread.parcel if thread else None,
         )
-        note = self._thread_note(planned) or await self._storage.outbox.run_note(planned.carried)
-        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)], note)
+        note = self._thread_note(planned) or await self._storage.outbox.run_note(planned.notifications)
+        message = self._render(planned.subject.kind, planned.notifications or [*_about(planned)], note)
         pause = await self._post(
             new,
-            planned.carried,
+            planned.notifications,
             message,
             thread=thread,
             broadcast=planned.broadcast,
             note=note,
         )
         if thread is not None and planned.subject.kind in (MessageKind.REPLY, MessageKind.PIPELINE):
-            await self._refresh_thread_head(thread, planned.carried[-1])
+            await self._refresh_thread_head(thread, planned.notifications[-1])
         return pause
 
     async def _post(
@@ -233,7 +233,7 @@ class ChannelSender:
         if kind in _ROLLING:
             await self._pause(self._limits.rolling)
         await self._storage.outbox.join(
-            planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
+            planned.notifications, into.parcel, self._clock(), note=self._thread_note(planned)
         )
         return await self._refresh(into, about=planned.about)
 

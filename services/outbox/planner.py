@@ -43,8 +43,8 @@ class PlanContext:
 
     now: datetime
     limits: RateLimits
-    there: Mapping[str, SlackMessage] = field(default_factory=dict)
-    carrying: Mapping[str, int] = field(default_factory=dict)
+    messages: Mapping[str, SlackMessage] = field(default_factory=dict)
+    build_counts: Mapping[str, int] = field(default_factory=dict)
     posted: int = 0
     failing: frozenset[str] = frozenset()
 
@@ -57,8 +57,8 @@ class Plan:
     """
 
     subject: MessageKey
-    carried: Sequence[Notification]
-    into: SlackMessage | None = None
+    notifications: Sequence[Notification]
+    target: SlackMessage | None = None
     thread: SlackMessage | None = None
     broadcast: bool = False
     until: datetime | None = None
@@ -100,10 +100,10 @@ def plan(due: Sequence[Notification], facts: PlanContext) -> Plan:
         return _reply(due, facts)
     subject = message_key(head)
     same = [one for one in due if message_key(one) == subject]
-    into = facts.there.get(str(subject)) if subject.kind in _JOINED else None
+    into = facts.messages.get(str(subject)) if subject.kind in _JOINED else None
     if into is not None and subject.kind is MessageKind.CARD and (until := _snoozed(same, into, facts.now)):
         return Plan(subject, same, until=until)
-    return Plan(subject, same, into=into)
+    return Plan(subject, same, target=into)
 
 
 def _is_plain(one: Notification, facts: PlanContext) -> bool:
@@ -121,14 +121,14 @@ def _is_new(one: Notification, facts: PlanContext) -> bool:
     if _run_of(one, facts) is not None:
         return False
     subject = message_key(one)
-    return subject.kind not in (MessageKind.LIVE, MessageKind.PIPELINE) or str(subject) not in facts.there
+    return subject.kind not in (MessageKind.LIVE, MessageKind.PIPELINE) or str(subject) not in facts.messages
 
 
 def _run_of(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message in the channel that follows what this tells of, since somebody has started it here."""
     if one.terms.run or one.due_at is not None or one.terms.style not in _BESIDE_A_RUN:
         return None
-    return next((run for subject in run_keys(one) if (run := facts.there.get(str(subject)))), None)
+    return next((run for subject in run_keys(one) if (run := facts.messages.get(str(subject)))), None)
 
 
 def _edit_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
@@ -138,13 +138,13 @@ def _edit_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
     if first is None:
         return None
     into = [one for one, run in zip(due, runs, strict=True) if run is first]
-    return Plan(MessageKey.read(first.subject), into, into=first)
+    return Plan(MessageKey.read(first.subject), into, target=first)
 
 
 def _run_to_edit(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message of a run that is edited to tell of this: it is its own, or the channel would be told by edits too."""
     if one.terms.run:
-        return facts.there.get(str(message_key(one)))
+        return facts.messages.get(str(message_key(one)))
     return _run_of(one, facts) if _is_shown_by_edits(one) else None
 
 
@@ -152,8 +152,8 @@ def _reply_to_run(run: SlackMessage, due: Sequence[Notification], facts: PlanCon
     """What people are to be notified of, which no edit does: an answer to the run's message that the channel sees."""
     subject = message_key(due[0])
     same = [one for one in due if message_key(one) == subject and not _is_shown_by_edits(one)]
-    if subject.kind in _JOINED and (there := facts.there.get(str(subject))) is not None:
-        return Plan(subject, same, into=there)
+    if subject.kind in _JOINED and (there := facts.messages.get(str(subject))) is not None:
+        return Plan(subject, same, target=there)
     return Plan(subject, same, thread=run, broadcast=True)
 
 
@@ -190,7 +190,7 @@ def _outage(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
         return None
     # Only up to the first that did not fail, so that none is told before one that ended earlier.
     first = list(takewhile(lambda one: one in broke, plain))
-    rolling = facts.there.get(str(MessageKey(kind=MessageKind.OUTAGE)))
+    rolling = facts.messages.get(str(MessageKey(kind=MessageKind.OUTAGE)))
     goes_on = rolling is not None and facts.now - rolling.sent_at <= OUTAGE_WINDOW
     apps = facts.failing | {one.build.app_slug for one in broke}
     if len(apps) < OUTAGE_APPS and not goes_on:
@@ -203,13 +203,13 @@ def _rolling(
 ) -> Plan:
     """A message that takes in more for a while."""
     subject = MessageKey(kind=kind)
-    into = facts.there.get(str(subject))
+    into = facts.messages.get(str(subject))
     if into is not None and facts.now - into.sent_at > lasts:
         into = None
-    room = DIGEST_SIZE - (facts.carrying.get(into.parcel, DIGEST_SIZE) if into else 0)
+    room = DIGEST_SIZE - (facts.build_counts.get(into.parcel, DIGEST_SIZE) if into else 0)
     if room <= 0:
         return Plan(subject, _of_first_builds(carried, DIGEST_SIZE))
-    return Plan(subject, _of_first_builds(carried, room), into=into)
+    return Plan(subject, _of_first_builds(carried, room), target=into)
 
 
 def _of_first_builds(gathered: Sequence[Notification], most: int) -> Sequence[Notification]:
@@ -226,7 +226,7 @@ def _of_builds(
 def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
     """A digest, or the next part of one in its thread; None where there is no backlog."""
     subject = MessageKey(kind=MessageKind.BACKLOG)
-    begun = facts.there.get(str(subject))
+    begun = facts.messages.get(str(subject))
     if begun is not None and facts.now - begun.sent_at <= ONE_BACKLOG:
         # Up to the first that is younger, so that none is told before one that ended earlier; but of a build that was
         # owed then, everything.
@@ -242,15 +242,15 @@ def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
 def _reply(due: Sequence[Notification], facts: PlanContext) -> Plan:
     head = due[0]
     subject, topic = message_key(head), thread_key(head)
-    parent = facts.there.get(str(topic))
+    parent = facts.messages.get(str(topic))
     if parent is None or facts.now - parent.sent_at > THREADS_LIVE:
         return Plan(topic, (), about=head)
     if facts.now - ThreadState.read(parent.note).shown_at > THREADS_CHECKED:
         # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
-        return Plan(topic, (), into=parent, about=head)
+        return Plan(topic, (), target=parent, about=head)
     same = [one for one in due if message_key(one) == subject]
-    if subject.kind is MessageKind.PIPELINE and (there := facts.there.get(str(subject))) is not None:
-        return Plan(subject, same, into=there)
+    if subject.kind is MessageKind.PIPELINE and (there := facts.messages.get(str(subject))) is not None:
+        return Plan(subject, same, target=there)
     return Plan(subject, same, thread=parent, broadcast=head.terms.broadcast)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.build_author import person_here
+from domain.build_author import resolve_author
 from domain.failure_streak import BuildSummary, StreakState
 from domain.message import Message
 from domain.message_state import CardState, RunNote
@@ -79,7 +79,7 @@ def _content(one: Notification, presentation_of: PresentationOf) -> Notification
 def _is_over(carried: Sequence[Notification]) -> bool:
     """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
     return all(
-        one.build.ended and one.event != BuildEvent.ENDED and one.status is NotificationStatus.TOLD
+        one.build.ended and one.event != BuildEvent.ENDED and one.status is NotificationStatus.DELIVERED
         for one in carried
     )
 
@@ -94,7 +94,7 @@ def _seen_from(team: str, standing: StreakState) -> StreakState:
 def _mark_from(team: str, mark: BuildSummary | None) -> BuildSummary | None:
     if mark is None or mark.by is None or not mark.by.startswith("@"):
         return mark
-    person = person_here(mark.by, team)
+    person = resolve_author(mark.by, team)
     return mark.model_copy(update={"by": f"@{person}" if person is not None else None})
 
 

@@ -35,14 +35,14 @@ class FailureAnalyzer:
         storage: Repositories,
         *,
         runner: Runner,
-        found: Callable[[], None],
+        on_update: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._provider = provider
         self._logs = logs
         self._runner = runner
         self._storage = storage
-        self._found = found
+        self._found = on_update
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False

@@ -47,18 +47,18 @@ class Poller:
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[PollOutcome]],
+        poll: Callable[[], Awaitable[PollOutcome]],
         *,
         intervals: Intervals,
-        found: Callable[[], None],
+        on_update: Callable[[], None],
         clock: Callable[[], datetime],
         randomness: random.Random,
         probe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._look = look
+        self._look = poll
         self._probe = probe
         self._intervals = intervals
-        self._found = found
+        self._found = on_update
         self._clock = clock
         self._randomness = randomness
         self._now_please = asyncio.Event()

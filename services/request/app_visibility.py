@@ -20,14 +20,14 @@ from storage.repositories import WorkspaceRepositories
 
 # The creator's access is checked every hour (`services.jobs.access_checker`). Where it can't be checked, since their
 # token is refused or the provider does not answer, the last result counts for a day: they may just be on holiday.
-PATIENCE = timedelta(days=1)
+ACCESS_GRACE_PERIOD = timedelta(days=1)
 # Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
 FRESH_TO_SHOW = timedelta(minutes=1)
 
 # What could be an app's slug, or its name at Build.io; their form is nowhere promised.
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,99}")
 
-SEES_LITTLE = (
+LIMITED_VISIBILITY = (
     "I show what your own {provider} account may see, and without one only what this channel follows."
     " Type `{command} connect` to link yours"
 )
@@ -155,7 +155,7 @@ class VisibleApps:
 class LimitedVisibility(NotConnected):
     """The person has no account of their own, and the channel does not subscribe to the app."""
 
-    sentence = SEES_LITTLE
+    sentence = LIMITED_VISIBILITY
 
 
 def subscribed_apps(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
@@ -176,7 +176,7 @@ def is_visible_to_creator(one: Subscription, at: ProviderClients[Any]) -> bool:
         return at.service_acts
     if one.unseen_at is not None or one.confirmed_at is None:
         return False
-    return at.clock() - one.confirmed_at < PATIENCE
+    return at.clock() - one.confirmed_at < ACCESS_GRACE_PERIOD
 
 
 def _those(apps: Sequence[App], only: frozenset[str] | None) -> Sequence[App]:

@@ -25,8 +25,8 @@ class ButtonPress:
 
     value: str
     context: RequestContext
-    say: ReplacingResponder
-    on: PressedMessage | None
+    responder: ReplacingResponder
+    message: PressedMessage | None
     response_url: str | None
     block: str = ""
     shown: Sequence[Block] = ()
@@ -64,7 +64,7 @@ class ButtonPress:
 ButtonHandler = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
 
 
-def numbers_in(press: ButtonPress) -> list[int]:
+def read_numbers(press: ButtonPress) -> list[int]:
     """The numbers that a pressed button names, of things that have one. Raises InvalidButtonValue."""
     parts = press.value.split(" ")
     if not all(one.isdecimal() and len(one) <= 15 for one in parts):
@@ -72,7 +72,7 @@ def numbers_in(press: ButtonPress) -> list[int]:
     return [int(one) for one in parts]
 
 
-def app_in(press: ButtonPress) -> App | None:
+def read_app(press: ButtonPress) -> App | None:
     """The app that a pressed button names; None where the person will say. Raises InvalidButtonValue."""
     button = AppButton.decode(press.value)
     if not button.app:

@@ -251,7 +251,7 @@ def workspace_id(body: Mapping[str, Any]) -> str:
 class Visibility(Enum):
     """Who is shown a reply."""
 
-    ASKER = "the one who asked, in the way they asked"
+    REQUESTER = "the one who asked, in the way they asked"
     ONE_PERSON = "that one person alone, since it may hold what others must not see"
     CHANNEL = "everybody in the channel, since it concerns them"
 
@@ -261,5 +261,5 @@ class Reply:
     """A reply to a request; `title` heads it where it is shown in a modal."""
 
     message: Message
-    audience: Visibility = Visibility.ASKER
+    audience: Visibility = Visibility.REQUESTER
     title: str = "Buildbell"

@@ -12,7 +12,7 @@ import structlog
 from domain.audit_log import ChainBroken
 from domain.commands.errors import CommandError
 from domain.errors import NotConnected, ProviderError
-from domain.fair_limiter import NoPlace
+from domain.fair_limiter import LimitReached
 from domain.message import Message
 from domain.provider import Provider
 from domain.redaction.redactor import redact
@@ -25,7 +25,7 @@ from services.lookup.app_names import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
 from services.request.finder import UserError
 from services.request.late_replies import is_slack_outage
-from services.request.request_tracker import Repeated, take_up, wait_for_place
+from services.request.request_tracker import Repeated, start_once, wait_for_place
 from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from services.slack.workspace_members import NotAMember
@@ -42,7 +42,7 @@ USER_ERRORS = (
     PermissionDenied,
     InvalidButtonValue,
     FilterTooLong,
-    NoPlace,
+    LimitReached,
     Repeated,
 )
 
@@ -106,7 +106,7 @@ def reply_to_error(error: Exception) -> Reply:
     """Return the reply to the error; how to link an account, or add a rule, is shown to one person alone."""
     alone = provider_to_connect(error) is not None or isinstance(error, PastedToken)
     alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
-    return Reply(error_message(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
+    return Reply(error_message(error), Visibility.ONE_PERSON if alone else Visibility.REQUESTER)
 
 
 def sentence_for(error: BaseException) -> str:
@@ -146,7 +146,7 @@ async def reply_or_explain(
     ignored.
     """
     try:
-        await (take_up() if changes else wait_for_place())
+        await (start_once() if changes else wait_for_place())
     except Repeated:
         asked.close()
         return
@@ -156,7 +156,7 @@ async def reply_or_explain(
         return
     asking = asyncio.create_task(asked)
     try:
-        await say.meanwhile(asking)
+        await say.show_progress(asking)
     except (SlackCallFailed, TimeoutError) as problem:
         # What was asked for is under way all the same, and is waited for.
         log.info("answer.not_shown_yet", reason=type(problem).__name__)

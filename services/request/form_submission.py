@@ -14,7 +14,7 @@ from messages import notices
 from messages.kit import views
 from services.container import Services
 from services.request.context import Reply, RequestContext
-from services.request.forms import FieldError, SubmissionFlow, T, see_through
+from services.request.forms import FieldError, SubmissionFlow, T, run_submission
 from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
@@ -43,21 +43,21 @@ class FormSubmission:
             metadata=view.get("private_metadata") or "",
         )
 
-    async def is_wrong(self, problems: Mapping[str, str]) -> bool:
+    async def report_field_errors(self, problems: Mapping[str, str]) -> bool:
         """Say at the fields what is wrong with what was filled in, if anything is."""
         if problems:
             await self.ack(response_action="errors", errors=dict(problems))
         return bool(problems)
 
-    async def see_through(self, doing: Coroutine[Any, Any, T], course: SubmissionFlow[T]) -> T | None:
+    async def run(self, doing: Coroutine[Any, Any, T], course: SubmissionFlow[T]) -> T | None:
         """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-        return await see_through(doing, course, ack=self.ack, context=self.context, view_id=self.view_id)
+        return await run_submission(doing, course, ack=self.ack, context=self.context, view_id=self.view_id)
 
-    async def answer(
+    async def run_and_reply(
         self, doing: Coroutine[Any, Any, Reply | None], course: SubmissionFlow[Reply | None]
     ) -> None:
         """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
-        said = await self.see_through(doing, course)
+        said = await self.run(doing, course)
         if said is None:
             return
         try:
@@ -70,7 +70,7 @@ class FormSubmission:
 FormHandler = Callable[[FormSubmission], Awaitable[None]]
 
 
-def course_of(
+def submission_flow(
     title: str, waiting: str, again: Callable[[str], Block], *, field: str | None
 ) -> SubmissionFlow[Reply | None]:
     """How a form goes that can always be submitted again; `field` is where problems stand that name none."""

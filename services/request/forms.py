@@ -17,9 +17,9 @@ from messages import notices
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import sentence_for
 from services.request.finder import UserError
-from services.request.request_tracker import take_up
+from services.request.request_tracker import start_once
 from services.request.responder import ChannelResponder
-from services.slack.acknowledgement import acknowledged
+from services.slack.acknowledgement import wait_for_acknowledgement
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class SubmissionFlow(Generic[T]):
     then: FollowUp = FollowUp.CLOSED
 
 
-async def see_through(
+async def run_submission(
     doing: Coroutine[Any, Any, T],
     course: SubmissionFlow[T],
     *,
@@ -82,7 +82,7 @@ async def see_through(
         await ack(response_action="update", view=course.waiting)
         await asyncio.wait({task})
         # Slack would put what is acknowledged in the place of what comes before it.
-        await acknowledged()
+        await wait_for_acknowledgement()
         await _answer_late(task, course, context, view_id)
     return None if task.exception() is not None else task.result()
 
@@ -90,7 +90,7 @@ async def see_through(
 async def _taken_up(doing: Coroutine[Any, Any, T]) -> T:
     """Do it once there is a place for it. Slack is answered meanwhile: whoever waits is shown that it is under way."""
     try:
-        await take_up()
+        await start_once()
     except BaseException:
         doing.close()
         raise
@@ -104,7 +104,8 @@ async def _answer_at_once(task: asyncio.Task[T], course: SubmissionFlow[T], ack:
     elif problem is not None and course.field_of is not None:
         # At the field, so that the modal stays open and what was typed stays in it.
         await ack(
-            response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
+            response_action="errors",
+            errors={course.field_of(problem): plain_error_text(problem)[:LONGEST_ERROR]},
         )
     elif course.then is not FollowUp.CLOSED and (view := course.done(task.result())) is not None:
         await ack(response_action="push" if course.then is FollowUp.COVERED else "update", view=view)
@@ -138,9 +139,9 @@ async def _say_alone(title: str, problem: BaseException, context: RequestContext
 
 def _after(problem: BaseException, course: SubmissionFlow[T]) -> Block:
     view = course.refused if isinstance(problem, RequestRejected | Forbidden) else course.again
-    return view(words_of(problem))
+    return view(plain_error_text(problem))
 
 
-def words_of(problem: BaseException) -> str:
+def plain_error_text(problem: BaseException) -> str:
     """What went wrong, for a field or a modal: text only, where backticks would stand as they are."""
     return sentence_for(problem).replace("`", "")

@@ -14,7 +14,7 @@ from domain.provider import Provider
 from messages import notices
 from services.request.context import RequestContext
 from services.request.finder import UserError
-from services.request.forms import words_of
+from services.request.forms import plain_error_text
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ async def open_in_time(
     finally:
         await asyncio.wait({task})
         problem = task.exception()
-    view = notices.notice_modal(title, words_of(problem)) if problem is not None else task.result()
+    view = notices.notice_modal(title, plain_error_text(problem)) if problem is not None else task.result()
     try:
         await context.update_view(view_id, view)
     except SlackCallFailed as error:

@@ -15,10 +15,10 @@ from typing import Any
 
 import structlog
 
-from domain.fair_limiter import FairLimiter, NoPlace, Quota, Requester
+from domain.fair_limiter import FairLimiter, LimitReached, Quota, Requester
 from services.metrics import Metrics
 from services.request.context import workspace_id
-from services.slack.acknowledgement import acknowledged
+from services.slack.acknowledgement import wait_for_acknowledgement
 from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
@@ -64,8 +64,8 @@ class Delivery:
         )
 
 
-NOBODYS = Delivery(Requester(), None, is_event=False)
-_DELIVERED: ContextVar[Delivery] = ContextVar("delivered", default=NOBODYS)
+NO_DELIVERY = Delivery(Requester(), None, is_event=False)
+_DELIVERED: ContextVar[Delivery] = ContextVar("delivered", default=NO_DELIVERY)
 
 
 class RequestTracker:
@@ -114,7 +114,7 @@ class RequestTracker:
             self.under_way -= 1
             if self.under_way == 0:
                 self._idle.set()
-            self._metrics.answered(name, outcome, time.perf_counter() - began)
+            self._metrics.record_reply(name, outcome, time.perf_counter() - began)
 
     async def drain(self) -> None:
         """Wait until everything that was acknowledged has been answered."""
@@ -139,7 +139,7 @@ class _Answer:
         await self._listening.places.acquire(self._delivery.requester)
         if self._ended:
             self._listening.places.release(self._delivery.requester)
-            raise NoPlace
+            raise LimitReached
         self._has_place = True
 
     async def note(self) -> None:
@@ -151,7 +151,7 @@ class _Answer:
         if delivery.is_event:
             # Slack sends an event again that it takes for lost. Noted before that, and the process killed between the
             # two, it would be taken for done. Nothing else is sent again.
-            await acknowledged()
+            await wait_for_acknowledgement()
         now = self._clock()
         until = now + (EVENT_REPEATED_WITHIN if delivery.is_event else REPEATED_WITHIN)
         team = delivery.requester.team
@@ -179,7 +179,7 @@ async def wait_for_place() -> None:
         await answer.wait_for_place()
 
 
-async def take_up() -> None:
+async def start_once() -> None:
     """The same, and write down that it is begun: for whatever may change something.
 
     Raises NoPlace, WorkspaceGone, and Repeated where it was begun before, by an earlier process too.

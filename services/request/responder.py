@@ -21,7 +21,7 @@ log = structlog.get_logger()
 class Responder(Protocol):
     """A way in which answers reach the person who asked."""
 
-    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
         """Let the person see that the answer is under way, where they would wonder otherwise."""
 
     async def __call__(self, answer: Reply) -> None:
@@ -31,7 +31,7 @@ class Responder(Protocol):
 class ReplacingResponder(Responder, Protocol):
     """One that can also change what the button was pressed on."""
 
-    async def instead(self, message: Message) -> None:
+    async def replace_original(self, message: Message) -> None:
         """Put the message in the place of what the button was pressed on. Raises SlackCallFailed."""
 
 
@@ -46,7 +46,7 @@ class ChannelResponder:
     thread: str | None = None
     direct: bool = False
 
-    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
         """A message can wait."""
 
     async def __call__(self, answer: Reply) -> None:
@@ -106,7 +106,7 @@ class ResponseUrlResponder:
     url: str | None
     pressed: PressedMessage | None = None
 
-    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
         """A message can wait."""
 
     async def __call__(self, answer: Reply) -> None:
@@ -116,7 +116,7 @@ class ResponseUrlResponder:
             unheard = Reply(answer.message, Visibility.CHANNEL if to_all else Visibility.ONE_PERSON)
             await ChannelResponder(self.context)(unheard)
 
-    async def instead(self, message: Message) -> None:
+    async def replace_original(self, message: Message) -> None:
         """Put the message in the place of the one whose button was pressed. Raises SlackCallFailed."""
         pressed = self.pressed
         if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
@@ -127,13 +127,13 @@ class ResponseUrlResponder:
                 unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
             )
             return
-        done = await self.replaced(message)
+        done = await self.replace_over_url(message)
         if not done and self.pressed is not None and self.pressed.ts is not None:
             await self.context.slack.chat_update(
                 channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
             )
 
-    async def replaced(self, message: Message) -> bool:
+    async def replace_over_url(self, message: Message) -> bool:
         """Put the message in the place of the pressed one over the response_url; returns whether Slack has taken it.
 
         Only that of a press can do so: a command's says everything anew.
@@ -143,9 +143,9 @@ class ResponseUrlResponder:
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         if self.url is None:
             return False
-        if not self.context.services.response_urls.takes_answers(self.url):
+        if not self.context.services.response_urls.is_response_url(self.url):
             # Whoever has an address to which answers go may write there: it is no more shown than a token.
-            log.warning("answer.not_slacks", **self.context.services.response_urls.foreign(self.url))
+            log.warning("answer.not_slacks", **self.context.services.response_urls.describe_foreign(self.url))
             return False
         client = AsyncWebhookClient(
             self.url,

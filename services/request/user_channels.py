@@ -23,7 +23,7 @@ A_PAGE = 200
 
 
 @dataclass(frozen=True)
-class Places:
+class UserChannels:
     """Where a person is, as far as Slack says; a problem is Slack's word for why it does not say the rest."""
 
     direct: str | None
@@ -42,7 +42,7 @@ class Places:
         return self.direct_problem is None and self.channels_problem is None
 
 
-async def of_person(context: RequestContext) -> Places:
+async def find_user_channels(context: RequestContext) -> UserChannels:
     """The person's direct message with the bot, and the channels that they are in, as far as Slack says in time."""
     direct, direct_problem = await _in_time(context.direct_message())
     channels: list[str] = []
@@ -52,7 +52,7 @@ async def of_person(context: RequestContext) -> Places:
             channels.extend(page)
 
     _, channels_problem = await _in_time(read())
-    return Places(direct, channels, direct_problem, channels_problem)
+    return UserChannels(direct, channels, direct_problem, channels_problem)
 
 
 async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]:
@@ -68,7 +68,7 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]
     return None, reason
 
 
-async def channels_of(context: RequestContext) -> list[str]:
+async def list_channels(context: RequestContext) -> list[str]:
     """The channels that the person is in and the bot may know of. Raises SlackCallFailed."""
     return [channel async for channels in _pages(context) for channel in channels]
 

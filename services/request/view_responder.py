@@ -38,7 +38,7 @@ class ViewResponder:
         """The id of the modal that the answer is in; None before there is one."""
         return self._shown
 
-    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
         """Open the modal with nothing in it yet where the answer takes long."""
         if not self.waits:
             return  # what is asked opens a modal itself
@@ -52,7 +52,7 @@ class ViewResponder:
         if answer.audience is Visibility.CHANNEL:
             await ChannelResponder(self.context)(answer)
 
-    async def instead(self, message: Message) -> None:
+    async def replace_original(self, message: Message) -> None:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
         pane = self.context.view
         if pane is None or pane.is_home:

@@ -11,7 +11,7 @@ _CURRENT: ContextVar[asyncio.Event | None] = ContextVar("acknowledgement", defau
 
 
 @contextmanager
-def acknowledging() -> Iterator[None]:
+def track_acknowledgement() -> Iterator[None]:
     """Around the answer to a delivery, until its acknowledgement is on its way, or can't be any more."""
     event = asyncio.Event()
     token = _CURRENT.set(event)
@@ -22,7 +22,7 @@ def acknowledging() -> Iterator[None]:
         _CURRENT.reset(token)
 
 
-async def acknowledged() -> None:
+async def wait_for_acknowledgement() -> None:
     """Wait until what is being handled here was acknowledged; at once where nobody minds that."""
     event = _CURRENT.get()
     if event is not None:

@@ -54,7 +54,7 @@ class SlackCallFailed(SlackApiError):
         return f"{self.method}: {self.reason}{more}"
 
 
-def word_of(data: Mapping[str, Any]) -> str | None:
+def read_error_code(data: Mapping[str, Any]) -> str | None:
     """Return Slack's word for why it refuses; None where the answer holds none."""
     word = data.get("error")
     return word if isinstance(word, str) and _WORD.fullmatch(word) else None

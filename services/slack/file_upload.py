@@ -49,8 +49,8 @@ async def share_file(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(place["upload_url"])
-    if not context.services.response_urls.takes_files(upload_url):
-        log.warning("upload.not_slacks", **context.services.response_urls.foreign(upload_url))
+    if not context.services.response_urls.is_upload_url(upload_url):
+        log.warning("upload.not_slacks", **context.services.response_urls.describe_foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
         async with context.services.session.post(
@@ -82,7 +82,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-def why_not(error: SlackCallFailed) -> str:
+def explain_upload_failure(error: SlackCallFailed) -> str:
     """Why Slack took no file, for the person."""
     reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):

@@ -19,15 +19,15 @@ class SlackUrls:
     def __init__(self, api_url: str) -> None:
         self._api = read_address(api_url)
 
-    def takes_answers(self, url: str) -> bool:
+    def is_response_url(self, url: str) -> bool:
         """Whether it is a `response_url`: `https://hooks.slack.com/…` (docs.slack.dev, "Handling interaction")."""
         return self._is_on(url, lambda host, slack: host == f"hooks.{slack}")
 
-    def takes_files(self, url: str) -> bool:
+    def is_upload_url(self, url: str) -> bool:
         """Whether it is an `upload_url`: `https://files.slack.com/…` (docs.slack.dev, "Uploading files")."""
         return self._is_on(url, lambda host, slack: host.endswith(f".{slack}"))
 
-    def foreign(self, url: str) -> dict[str, str]:
+    def describe_foreign(self, url: str) -> dict[str, str]:
         """What the log says of an address that is not Slack's: its host alone, and what to do about it."""
         address = read_address(url)
         mine = self._api.host if self._api is not None else _SLACK
@@ -43,5 +43,5 @@ class SlackUrls:
         if self._api is not None and address.origin == self._api.origin:
             return True
         slacks = (_SLACK,) if self._api is None else (_SLACK, self._api.host)
-        encrypted = address.scheme == "https" and address.on_usual_port
+        encrypted = address.scheme == "https" and address.has_default_port
         return encrypted and any(fits(address.host, slack) for slack in slacks)

@@ -20,7 +20,7 @@ from services.slack.errors import (
     RATE_LIMITED,
     UNCLEAR,
     SlackCallFailed,
-    word_of,
+    read_error_code,
 )
 from services.slack.rate_limit import RateLimitWait, retry_after
 from services.slack.response_models import unexpected_field
@@ -105,7 +105,7 @@ def _checked(method: str, status: int, headers: Any, data: object, answer: dict[
     if not isinstance(data, dict):
         raise _unexpected_response(method, status, headers, f"{type(data).__name__} for an answer")
     if status != 200 or data.get("ok") is not True:
-        word = word_of(data)
+        word = read_error_code(data)
         if word is None or data.get("ok") is True:
             raise _unexpected_response(method, status, headers, "no word for why not")
         reason = RATE_LIMITED if status == 429 else word

@@ -103,7 +103,7 @@ class MemberDirectory:
         for memory in (self._homes, self._known):
             memory.forget(lambda key: key == (team, person))
 
-    def heard(self, team: str, person: str, home: str) -> None:
+    def note_home_workspace(self, team: str, person: str, home: str) -> None:
         """A payload says of which workspace (T…) or organisation (E…) the person is."""
         self._homes.keep((team, person), home)
 
@@ -188,7 +188,7 @@ class MemberDirectory:
         raise MembershipUnknown
 
 
-def home_of(body: Mapping[str, Any], team: str) -> tuple[str, str] | None:
+def read_home_workspace(body: Mapping[str, Any], team: str) -> tuple[str, str] | None:
     """The person who acts, and of which workspace or organisation the payload says that they are; None: it does not.
 
     `team` is the workspace that is asked. Interactions have `user.team_id`. Events have `user_team` where the person

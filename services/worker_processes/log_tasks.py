@@ -25,18 +25,18 @@ IN_PLACE = 2 * 1024
 async def redact_log(runner: Runner, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A log as it may be handed over, in pieces. Raises WorkFailed."""
     redactor = Redactor()
-    async for piece in pieces_of(chunks):
+    async for piece in resize_chunks(chunks):
         redactor, shown = await runner.run(_redact_piece, redactor, piece)
         yield shown
     yield await runner.run(Redactor.finish, redactor)
 
 
-async def read_in_pieces(
+async def parse_log(
     runner: Runner, chunks: AsyncIterator[bytes], *, step: int | None = None, word: str | None = None
 ) -> tuple[ParsedLog, str]:
     """What was asked for of a log, and the text of its end, secrets taken out. Raises WorkFailed."""
     reader = LogParser(clean=plain_text, shown=strip_control_codes, step=step, word=word)
-    async for piece in pieces_of(chunks):
+    async for piece in resize_chunks(chunks):
         reader = await runner.run(_read_piece, reader, piece)
     return await runner.run(_finish, reader)
 
@@ -76,7 +76,7 @@ def step_log_end(content: bytes) -> str | None:
     return log_text(reader.finish().end) or None
 
 
-async def pieces_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def resize_chunks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same in pieces of one size: many small ones would take more time to send than to work through."""
     held = bytearray()
     async for chunk in chunks:
@@ -88,7 +88,7 @@ async def pieces_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(held)
 
 
-async def as_chunks(content: bytes) -> AsyncIterator[bytes]:
+async def single_chunk(content: bytes) -> AsyncIterator[bytes]:
     """What is there already, as if it came."""
     yield content
 

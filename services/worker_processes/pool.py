@@ -56,7 +56,7 @@ class Runner(Protocol):
         """What the function returns; it and all that it takes and gives can be pickled. Raises WorkFailed."""
 
 
-class InPlace:
+class InProcessRunner:
     """Does the work at once where nobody else waits meanwhile: for the operator's commands, and for tests."""
 
     async def run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
@@ -64,7 +64,7 @@ class InPlace:
         return function(*arguments)
 
 
-class Workers:
+class WorkerPool:
     """The pool. `seconds` is how long one call may take."""
 
     def __init__(self, *, most: int = MOST_AT_ONCE, seconds: float = SECONDS_EACH) -> None:

@@ -14,13 +14,13 @@ import pytest
 from bot.manifest import manifest
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 from tests.support.forked_process import run_forked
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[SandboxEnvironment]:
-    async with forked_stage(manifest()) as opened:
+    async with forked_environment(manifest()) as opened:
         await opened.start(
             settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "SERVICE_TOKEN_ACTS": "1"}
         )

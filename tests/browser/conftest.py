@@ -18,7 +18,7 @@ from sandbox.control_api import ControlApi
 from sandbox.environment import SandboxEnvironment
 from sandbox.main import seed_builds
 from sandbox.page.routes import add_page
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 
 Picture = Callable[[Page, str], Awaitable[None]]
 
@@ -41,7 +41,7 @@ def add_routes(environment: SandboxEnvironment) -> Callable[[web.Application], N
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
     """Start the environment with the real bot."""
-    opened = forked_stage(manifest())
+    opened = forked_environment(manifest())
     async with opened:
         await opened.start(
             add_routes=add_routes(opened),

@@ -13,7 +13,7 @@ from sandbox.bitrise.members import BEN_TOKEN
 from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture, add_routes
 from tests.browser.page_actions import find_message, send_message, switch_user
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
     """Start the environment in which the bot's own token only reads."""
-    opened = forked_stage(manifest())
+    opened = forked_environment(manifest())
     async with opened:
         await opened.start(add_routes=add_routes(opened))
         await opened.connect_accounts("anna")

@@ -14,7 +14,7 @@ from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture, add_routes, open_page
 from tests.browser.page_actions import find_message, send_message
 from tests.sandbox.slack.web_api_call import call_web_api
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 from tests.third_party_apps import block_gallery
 from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 @pytest_asyncio.fixture(loop_scope="session")
 async def environment() -> AsyncIterator[SandboxEnvironment]:
     """Start Slack with a third-party app whose `/late` never acknowledges."""
-    async with forked_stage(block_gallery.MANIFEST) as opened:
+    async with forked_environment(block_gallery.MANIFEST) as opened:
         await opened.start_simulators(add_routes=add_routes(opened))
         async with bolt_app(opened.slack) as app:
             block_gallery.block_gallery(app, let_late_go=asyncio.Event())

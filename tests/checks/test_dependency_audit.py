@@ -268,4 +268,4 @@ async def test_a_lock_that_is_none_is_no_silence(tmp_path: Path) -> None:
         code, said = await audit(tmp_path, "urllib3\n", f"{osv.url}/v1/query")
     assert code == 1
     assert "does not contain a hash" in said
-    assert osv.asked == []
+    assert osv.requests == []

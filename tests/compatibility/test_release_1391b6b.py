@@ -252,7 +252,7 @@ async def settled(town: RecordedHarness) -> None:
         " OR (status = 'owed' AND due_at IS NULL AND held_for IS NULL))"
         " + (SELECT count(*) FROM messages WHERE status IN ('owed', 'sending') OR stale > 0)"
     )
-    await town.holds(due, 0)
+    await town.wait_for_values(due, 0)
 
 
 async def test_what_was_not_delivered_is_posted_once_and_nothing_twice(town: RecordedHarness) -> None:
@@ -304,7 +304,7 @@ async def test_the_next_builds_are_told_to_each_subscription_in_its_style(town: 
     town.buildio.deploy(town.buildio.staging, branch="main")
     town.buildio.finish(town.buildio.staging)
     await town.wait_for_message("shop-staging deployment v3 succeeded", person=None)
-    await town.holds(
+    await town.wait_for_values(
         "SELECT count(*) > 0 FROM notifications JOIN subscriptions ON subscriptions.id = subscription_id"
         " WHERE terms LIKE '%daily%' AND status = 'owed'",
         1,
@@ -330,8 +330,8 @@ async def test_what_waited_for_a_time_happens_at_it(tmp_path: Path) -> None:
         await town.start_bot()
         await town.wait_until(lambda: "Nobody agreed in time" in town.message_text(asked))
         await town.wait_for_message("v2 failed", person=None, channel="random")
-        await town.holds("SELECT count(*) FROM notifications WHERE status = 'owed'", 0)
-        await town.holds("SELECT count(*) FROM passing_files", 0)
+        await town.wait_for_values("SELECT count(*) FROM notifications WHERE status = 'owed'", 0)
+        await town.wait_for_values("SELECT count(*) FROM passing_files", 0)
 
 
 async def test_a_sign_in_that_was_begun_before_is_finished(town: RecordedHarness) -> None:

@@ -24,7 +24,7 @@ from tests.crash_recovery.expected_notifications import (
     compare_pipelines,
 )
 from tests.crash_recovery.kill_faults import KillFaults, KillPoint, When
-from tests.support.forked_bot import ForkedBot, forked_stage
+from tests.support.forked_bot import ForkedBot, forked_environment
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "FLOOD_LIMIT": "1000000"}
@@ -243,7 +243,7 @@ class CrashHarness:
 @asynccontextmanager
 async def crash_harness(seed: int) -> AsyncIterator[CrashHarness]:
     """Yield an environment with kill faults and all channels subscribed."""
-    async with forked_stage(manifest()) as environment:
+    async with forked_environment(manifest()) as environment:
         environment.slack.api.faults = KillFaults(pid=lambda: environment.bot.pid)
         environment.bitrise.faults = KillFaults(pid=lambda: environment.bot.pid)
         for name in ("threads", "live", "pipes"):

@@ -18,11 +18,11 @@ from domain.access_policy import (
     Part,
     Permission,
     Principals,
+    find_requirements,
     judge,
+    parse_stored_rule,
     read_policy,
     required_approvals,
-    rule_from,
-    who_may,
 )
 from domain.build import App
 from domain.provider import Provider
@@ -63,13 +63,16 @@ def test_a_rule_about_an_app_or_channel_turns_nothing_on_where_that_is_in_doubt(
 
 def test_everything_else_is_everyones_where_no_rule_says_otherwise() -> None:
     for permission in set(Permission) - OFF_BY_DEFAULT:
-        assert [one.who for one in who_may((), make_access_request(permission))] == [EVERYONE]
+        assert [one.who for one in find_requirements((), make_access_request(permission))] == [EVERYONE]
         assert not judge((), (), make_access_request(permission)).off
 
 
 def test_a_rule_without_acts_is_about_all_there_are() -> None:
     rule = AllowRule(who=ANNA)
-    assert all(who_may((rule,), make_access_request(permission))[0].who == ANNA for permission in Permission)
+    assert all(
+        find_requirements((rule,), make_access_request(permission))[0].who == ANNA
+        for permission in Permission
+    )
     protected = ApprovalRule()
     needed = {
         permission
@@ -81,12 +84,14 @@ def test_a_rule_without_acts_is_about_all_there_are() -> None:
 
 def test_a_rule_for_a_provider_is_about_that_one() -> None:
     rule = AllowRule(providers=(Provider.BUILDIO,), who=NOBODY)
-    assert who_may((rule,), make_access_request(Permission.SUBSCRIBE))[0].who.nobody
+    assert find_requirements((rule,), make_access_request(Permission.SUBSCRIBE))[0].who.nobody
     assert (
-        who_may((rule,), make_access_request(Permission.SUBSCRIBE, provider=Provider.BITRISE))[0].who
+        find_requirements((rule,), make_access_request(Permission.SUBSCRIBE, provider=Provider.BITRISE))[
+            0
+        ].who
         == EVERYONE
     )
-    assert rule_from(rule.model_dump_json()) == rule
+    assert parse_stored_rule(rule.model_dump_json()) == rule
 
 
 @pytest.mark.parametrize(
@@ -146,10 +151,12 @@ def test_a_maybe_adds_its_people_and_the_first_yes_ends_the_search() -> None:
     here = AllowRule(channels=("C0BUILDS",), who=Principals(groups=("S0TEAM",)))
     ann, ben = AllowRule(who=ANNA), AllowRule(who=Principals(people=("U0BEN",)))
     question = make_access_request(Permission.DELETE, app=None, channel="")
-    found = who_may((of_shop, here, ann, ben), question)
+    found = find_requirements((of_shop, here, ann, ben), question)
     assert [one.rule for one in found] == [of_shop, here, ann]
     assert [set(one.unknown) for one in found] == [{Part.APP}, {Part.CHANNEL}, set()]
-    assert [one.rule for one in who_may((of_shop, ann), make_access_request(Permission.DELETE))] == [of_shop]
+    assert [
+        one.rule for one in find_requirements((of_shop, ann), make_access_request(Permission.DELETE))
+    ] == [of_shop]
 
 
 def test_a_maybe_in_front_of_what_is_turned_on_restricts_it_and_turns_nothing_on() -> None:

@@ -16,22 +16,22 @@ from domain.access_policy import (
     Match,
     Principals,
     Verdict,
+    find_requirements,
     judge,
-    who_may,
 )
 from domain.provider import Provider
 from messages.access_rules import describe_verdict
 from tests.support.access_rules import (
-    ALLOWS,
+    ACCESS_REQUESTS,
+    ALLOW_RULES,
+    APPROVAL_RULES,
     APPS,
     CHANNELS,
     EVERYBODY,
-    PROTECTS,
-    QUESTIONS,
     RULES,
     WORKSPACES,
-    allowed,
-    can_agree,
+    allowed_approvers,
+    allowed_users,
     members,
     read_line,
 )
@@ -43,9 +43,12 @@ Rules = Sequence[AllowRule | ApprovalRule]
 def is_as_strict(one: Verdict, other: Verdict) -> bool:
     """Whether one allows nobody and nothing that the other does not: neither to do it, nor to agree, nor more time."""
     return (
-        allowed(one) <= allowed(other)
-        and set(one.agreeing) >= set(other.agreeing)
-        and (not other.protections or (one.minutes <= other.minutes and can_agree(one) <= can_agree(other)))
+        allowed_users(one) <= allowed_users(other)
+        and set(one.approvers) >= set(other.approvers)
+        and (
+            not other.protections
+            or (one.minutes <= other.minutes and allowed_approvers(one) <= allowed_approvers(other))
+        )
     )
 
 
@@ -53,8 +56,8 @@ def is_as_strict(one: Verdict, other: Verdict) -> bool:
 @given(
     operators=RULES,
     admins=RULES,
-    question=QUESTIONS,
-    added=ALLOWS | PROTECTS,
+    question=ACCESS_REQUESTS,
+    added=ALLOW_RULES | APPROVAL_RULES,
     by_admin=st.booleans(),
     place=st.integers(0, 4),
 )
@@ -78,7 +81,7 @@ def test_a_rule_for_apps_or_channels_never_widens_what_has_none(
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=QUESTIONS, other=QUESTIONS)
+@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS, other=ACCESS_REQUESTS)
 def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
     operators: Rules, admins: Rules, question: AccessRequest, other: AccessRequest
 ) -> None:
@@ -91,20 +94,22 @@ def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=QUESTIONS)
+@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS)
 def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
     operators: Rules, admins: Rules, question: AccessRequest
 ) -> None:
     by_operator, both = judge(operators, (), question), judge(operators, admins, question)
     if question.permission in OFF_BY_DEFAULT and not by_operator.operators_alone:
         # Where the operator's rules do not name it, an admin may turn it on, for those whom the operator's rules let.
-        assert allowed(both) <= EVERYBODY.intersection(*(members(one.who) for one in by_operator.operators))
+        assert allowed_users(both) <= EVERYBODY.intersection(
+            *(members(one.who) for one in by_operator.operators)
+        )
         return
     assert is_as_strict(both, by_operator)
 
 
 @examples(150)
-@given(operators=RULES, admins=RULES, question=QUESTIONS, added=PROTECTS, place=st.integers(0, 4))
+@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS, added=APPROVAL_RULES, place=st.integers(0, 4))
 def test_a_rule_that_protects_never_gives_more_time_or_people(
     operators: Rules, admins: Rules, question: AccessRequest, added: ApprovalRule, place: int
 ) -> None:
@@ -113,11 +118,11 @@ def test_a_rule_that_protects_never_gives_more_time_or_people(
 
 
 @examples(150)
-@given(rules=RULES, question=QUESTIONS)
+@given(rules=RULES, question=ACCESS_REQUESTS)
 def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_be(
     rules: Rules, question: AccessRequest
 ) -> None:
-    *before, last = who_may(rules, question)
+    *before, last = find_requirements(rules, question)
     assert all(one.rule.match(question) is Match.MAYBE and one.unknown for one in before)
     assert last.rule.match(question) is Match.YES
     assert not last.unknown
@@ -126,20 +131,20 @@ def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_b
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=QUESTIONS)
+@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS)
 def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, question: AccessRequest) -> None:
     enforced = judge(operators, admins, question)
     # `policy` is asked about no branch, workflow and stage in particular: it says of which a second person is needed.
     asked = question.model_copy(update={"branch": None, "workflow": None, "stage": None})
     verdict = judge(operators, admins, asked)
-    everybody = {one.who for one in verdict.requirements} | set(verdict.agreeing)
+    everybody = {one.who for one in verdict.requirements} | set(verdict.approvers)
     names = {who: _name(who) for who in everybody}
     line = read_line(describe_verdict(verdict, names))
-    assert EVERYBODY.intersection(*(_named(one) for one in line.among)) == allowed(enforced)
-    holding = [one for one in line.clauses if one.holds(question)]
+    assert EVERYBODY.intersection(*(_named(one) for one in line.sets)) == allowed_users(enforced)
+    holding = [one for one in line.clauses if one.applies_to(question)]
     assert bool(holding) is bool(enforced.protections)
     if holding:
-        assert EVERYBODY.intersection(*(_named(one.names) for one in holding)) == can_agree(enforced)
+        assert EVERYBODY.intersection(*(_named(one.names) for one in holding)) == allowed_approvers(enforced)
         assert min(one.minutes for one in holding) == enforced.minutes
 
 
@@ -151,7 +156,7 @@ def test_the_examples_have_all_of_what_the_properties_are_about() -> None:
         channel=CHANNELS[0],
         workspace=WORKSPACES[0],
     )
-    assert allowed(judge((), (), here)) == EVERYBODY
+    assert allowed_users(judge((), (), here)) == EVERYBODY
     assert members(EVERYONE) == EVERYBODY
     assert members(Principals(groups=("S0RELEASE",))) == {"U0BEN"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.build import Build, BuildState
-from domain.build_author import STARTED_BY, NameDirectory, people_behind, person_here, slack_user
+from domain.build_author import STARTED_BY, NameDirectory, people_behind, resolve_author, slack_user
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.shared_commands import Subscribe
 from tests.support.commands import parse
@@ -112,5 +112,5 @@ def test_whose_build_it_is_is_known_whatever_their_id_looks_like(person: str) ->
             BuildFilter(by=GlobPatterns(exclude=(f"@{person}",))).mismatch(build, NameDirectory("T_ACME"))
             is not None
         )
-    assert person_here("@u0anna", "T_ACME") == "U0ANNA"
-    assert person_here("@Uwe Smith", "T_ACME") is None
+    assert resolve_author("@u0anna", "T_ACME") == "U0ANNA"
+    assert resolve_author("@Uwe Smith", "T_ACME") is None

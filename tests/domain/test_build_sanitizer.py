@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.build import Build, BuildState, PipelineRef
-from domain.build_sanitizer import LONGEST_KEPT, sanitized_builds
+from domain.build_sanitizer import LONGEST_KEPT, sanitize_builds
 from domain.failure_streak import StreakState
 from domain.redaction.redactor import redact
 from storage.database import Database
@@ -39,8 +39,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @given(st.lists(st.fixed_dictionaries(FIELDS), max_size=6))
 def test_builds_are_cleaned_together_as_each_would_be_alone(several: list[dict[str, Any]]) -> None:
     builds = [make_build(number, **fields) for number, fields in enumerate(several)]
-    together = sanitized_builds(builds)
-    assert together == [kept for build in builds for kept in sanitized_builds([build])]
+    together = sanitize_builds(builds)
+    assert together == [kept for build in builds for kept in sanitize_builds([build])]
     for build, kept in zip(builds, together, strict=True):
         for name in ("branch", "commit_message", "triggered_by"):
             text = getattr(build, name)
@@ -52,7 +52,7 @@ def test_no_secret_of_one_build_is_kept_beside_harmless_others() -> None:
     lines = list(secret_lines())
     builds = [make_build(2 * number, commit_message=line.text) for number, line in enumerate(lines)]
     others = [make_build(2 * number + 1, commit_message=line) for number, line in enumerate(harmless_lines())]
-    kept = sanitized_builds([*builds, *others])
+    kept = sanitize_builds([*builds, *others])
     for line, build in zip(lines, kept, strict=False):
         assert build.commit_message == redact(line.text), line.template
 

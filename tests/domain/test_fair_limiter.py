@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.fair_limiter import FairLimiter, NoPlace, Quota, Requester
+from domain.fair_limiter import FairLimiter, LimitReached, Quota, Requester
 
 QUOTA = Quota(total=4, workspace=2, person=1, waiting=3, seconds=30)
 ANNA, BEN, CARLA = (Requester("T1", person) for person in ("anna", "ben", "carla"))
@@ -88,7 +88,7 @@ async def test_too_many_who_wait_and_whoever_waits_too_long_are_told_so() -> Non
     limiter = FairLimiter(QUOTA)
     await queue(limiter, ANNA)
     waiting = await queue(limiter, ANNA, ANNA, ANNA)
-    with pytest.raises(NoPlace, match="Wait until some of it is done"):
+    with pytest.raises(LimitReached, match="Wait until some of it is done"):
         await limiter.acquire(ANNA)
     # Another workspace waits by itself.
     await limiter.acquire(TWIN)
@@ -97,7 +97,7 @@ async def test_too_many_who_wait_and_whoever_waits_too_long_are_told_so() -> Non
     await asyncio.gather(*waiting, return_exceptions=True)
     impatient = FairLimiter(Quota(total=1, workspace=1, person=1, waiting=1, seconds=0.01))
     await impatient.acquire(ANNA)
-    with pytest.raises(NoPlace):
+    with pytest.raises(LimitReached):
         await impatient.acquire(ANNA)
     impatient.release(ANNA)
     await impatient.acquire(ANNA)

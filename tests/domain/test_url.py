@@ -8,7 +8,7 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.url import Url, read_address, redirected
+from domain.url import Url, read_address, resolve_redirect
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def asked_port(scheme: str) -> int:
     ],
 )
 def test_a_redirect_leads_somewhere_or_nowhere(location: str | None, target: str) -> None:
-    assert redirected("https://a.example/path", location) == target
+    assert resolve_redirect("https://a.example/path", location) == target

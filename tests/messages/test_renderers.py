@@ -344,7 +344,7 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
     named = {
         who: name
         for one in verdicts.values()
-        for who in (*one.agreeing, *(it.who for it in one.requirements))
+        for who in (*one.approvers, *(it.who for it in one.requirements))
     }
     return access_rules.access_rule_list(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 

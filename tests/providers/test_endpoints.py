@@ -77,7 +77,7 @@ async def change_certificate(harness: BotHarness) -> None:
     post = await harness.ask("/buildio domains shop", "A certificate can take some minutes")
     await harness.users.click("anna", post, "Certificate…")
     await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-    await harness.users.submit("anna", {"certificate": own.certificate, "private": own.private})
+    await harness.users.submit("anna", {"certificate": own.certificate, "private": own.key})
     await harness.wait_for_message("gave", person=None)
 
 

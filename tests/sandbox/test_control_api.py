@@ -9,12 +9,12 @@ import aiohttp
 
 from bot.manifest import manifest
 from sandbox.control_api import ControlApi
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 from tests.third_party_apps.distributed_app import MANIFEST, run_distributed_app
 
 
 async def test_the_control_api_selects_a_workspace_by_team(tmp_path: Path) -> None:
-    async with forked_stage(MANIFEST) as environment, aiohttp.ClientSession() as session:
+    async with forked_environment(MANIFEST) as environment, aiohttp.ClientSession() as session:
         await environment.start_simulators(add_routes=ControlApi(environment).add_routes)
 
         async def do(command: str, **given: Any) -> Any:
@@ -52,7 +52,7 @@ async def test_the_control_api_selects_a_workspace_by_team(tmp_path: Path) -> No
 
 
 async def test_the_control_api_runs_a_subscription_a_failure_and_an_abort() -> None:
-    environment = forked_stage(manifest())
+    environment = forked_environment(manifest())
     async with environment, aiohttp.ClientSession() as session:
         await environment.start(add_routes=ControlApi(environment).add_routes)
         await environment.connect_accounts("anna", "ben")
@@ -94,7 +94,7 @@ async def test_the_control_api_runs_a_subscription_a_failure_and_an_abort() -> N
 
 
 async def test_the_control_api_reacts_edits_deletes_joins_and_leaves() -> None:
-    async with forked_stage(MANIFEST) as environment, aiohttp.ClientSession() as session:
+    async with forked_environment(MANIFEST) as environment, aiohttp.ClientSession() as session:
         await environment.start_simulators(add_routes=ControlApi(environment).add_routes)
 
         async def do(command: str, **given: Any) -> Any:

@@ -12,11 +12,11 @@ from sandbox.page.change_feed import MAX_ENTRIES, MAX_POSTS_PER_CHANNEL, ChangeF
 from sandbox.page.routes import add_page
 from sandbox.slack.models import Post
 from sandbox.slack.web_api import unescaped
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 
 
 async def test_a_page_receives_everything_first_and_then_only_changes() -> None:
-    async with forked_stage(manifest()) as environment:
+    async with forked_environment(manifest()) as environment:
         await environment.start_simulators(add_routes=lambda app: add_page(app, environment))
         channel = environment.slack.workspace.find_channel("builds")
         async with aiohttp.ClientSession() as session:
@@ -42,7 +42,7 @@ async def test_a_page_receives_everything_first_and_then_only_changes() -> None:
 
 
 async def test_a_page_shows_one_workspace() -> None:
-    async with forked_stage(manifest()) as environment:
+    async with forked_environment(manifest()) as environment:
         acme = environment.slack.add_workspace()
         await environment.start_simulators(add_routes=lambda app: add_page(app, environment))
         here, there = ChangeFeed(environment), ChangeFeed(environment, "T0ACME")
@@ -66,7 +66,7 @@ async def test_a_page_shows_one_workspace() -> None:
 
 
 async def test_the_data_sent_to_a_page_is_bounded() -> None:
-    async with forked_stage(manifest()) as environment:
+    async with forked_environment(manifest()) as environment:
         workspace, request_log = environment.slack.workspace, environment.slack.request_log
         feed = ChangeFeed(environment)
         feed.next()

@@ -10,7 +10,7 @@ from bot.manifest import manifest
 from sandbox.buildio.dyno_shell import run_command
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.main import seed_builds, seed_examples
-from tests.support.forked_bot import forked_stage
+from tests.support.forked_bot import forked_environment
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 # These are refused until the user has done something first; the error says what.
@@ -40,7 +40,7 @@ def examples() -> list[str]:
 
 async def test_every_example_in_the_readme_gets_a_reply() -> None:
     refused: dict[str, str] = {}
-    async with forked_stage(manifest()) as environment:
+    async with forked_environment(manifest()) as environment:
         environment.slack.rate_limits.disabled = True  # a hundred commands a minute exceed the limits
         await environment.start()
         await environment.connect_accounts("anna")

@@ -28,25 +28,25 @@ async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to
 ) -> None:
     async with action_harness(tmp_path, public=True) as place:
         link = await begin(place, "carla")
-        status, text = await place.town.buildio.give_consent(link, user="anna")
+        status, text = await place.harness.buildio.give_consent(link, user="anna")
         assert status == 200
         assert "Give it to nobody" in text
-        assert await place.town.rows("SELECT * FROM accounts") == []
-        await place.begin_to_connect("anna")
-        await place.town.users.submit("anna", {"token": code_in(text)})
-        assert await place.town.rows("SELECT * FROM accounts") == [], "it is not hers, who did not begin"
+        assert await place.harness.rows("SELECT * FROM accounts") == []
+        await place.open_connect_modal("anna")
+        await place.harness.users.submit("anna", {"token": code_in(text)})
+        assert await place.harness.rows("SELECT * FROM accounts") == [], "it is not hers, who did not begin"
 
 
 async def test_b14_nobody_runs_commands_or_gets_credentials_where_there_are_no_rules(tmp_path: Path) -> None:
     async with action_harness(tmp_path) as place:
         await place.connect("anna")
-        await place.do(
-            RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("env",))
+        await place.request(
+            RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("env",))
         )
-        await place.says("Nobody may run commands in dynos here: that is off")
-        await place.do(ClusterLoginAction(region="eu"))
-        await place.says("Nobody may log in to clusters here: that is off")
-        paths = {one.path.rpartition("/")[2] for one in place.town.buildio.requests}
+        await place.wait_for_message("Nobody may run commands in dynos here: that is off")
+        await place.request(ClusterLoginAction(region="eu"))
+        await place.wait_for_message("Nobody may log in to clusters here: that is off")
+        paths = {one.path.rpartition("/")[2] for one in place.harness.buildio.requests}
         assert not paths & {"exec", "oidc-login"}
 
 
@@ -56,13 +56,15 @@ async def test_b15_a_value_that_is_to_be_set_is_in_no_message_no_file_and_no_exp
     async with action_harness(tmp_path, rules=rules) as place:
         await place.connect("anna", "ben")
         values = {"API_KEY": SecretStr(canary)}
-        await place.do(SetConfigAction(app=as_bot_app(place.town.buildio.shop), values=values))
-        await place.says("anna wants to set the config var API_KEY of shop", None)
-        audited = await place.town.ask("/bitrise audit", "set config vars `API_KEY`")
-        assert canary not in place.town.message_text(audited)
-        assert canary not in str([place.town.message_text(one) for one in place.town.slack.posts("builds")])
-        await place.town.stop_bot()
-        assert canary.encode() not in place.town.stored_bytes()
+        await place.request(SetConfigAction(app=as_bot_app(place.harness.buildio.shop), values=values))
+        await place.wait_for_message("anna wants to set the config var API_KEY of shop", None)
+        audited = await place.harness.ask("/bitrise audit", "set config vars `API_KEY`")
+        assert canary not in place.harness.message_text(audited)
+        assert canary not in str(
+            [place.harness.message_text(one) for one in place.harness.slack.posts("builds")]
+        )
+        await place.harness.stop_bot()
+        assert canary.encode() not in place.harness.stored_bytes()
 
 
 async def test_b16_a_config_var_is_revealed_to_whoever_may_see_it_alone_and_only_for_a_while(

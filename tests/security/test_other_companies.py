@@ -182,21 +182,21 @@ def test_whatever_is_listened_to_is_on_a_list_of_who_may_use_it() -> None:
 
 
 def of_another_company(harness: BotHarness) -> None:
-    become(harness, home="T0ELSEWHERE")
+    change_user(harness, home="T0ELSEWHERE")
 
 
 def of_another_company_while_the_host_is_in_an_organisation(harness: BotHarness) -> None:
     harness.slack.workspace.enterprise = GRID
-    become(harness, home="T0ELSEWHERE")
+    change_user(harness, home="T0ELSEWHERE")
 
 
 def of_another_organisation_while_the_host_is_in_one(harness: BotHarness) -> None:
     harness.slack.workspace.enterprise = GRID
-    become(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+    change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
 
 
 def of_a_company_that_no_shared_channel_shows(harness: BotHarness) -> None:
-    become(harness, stranger=True)
+    change_user(harness, stranger=True)
 
 
 class SharedTown(BotHarness):
@@ -210,7 +210,7 @@ class SharedTown(BotHarness):
         self.hours.passed += much
 
 
-def become(harness: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
+def change_user(harness: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
     """Let somebody be somebody else to Slack from now on, as `users.info` and all payloads have it."""
     people = harness.slack.workspace.users
     people[person] = replace(people[person], **changes)
@@ -415,10 +415,10 @@ async def test_b27_in_an_organisation_its_people_belong_and_others_do_not(tmp_pa
     """A workspace of an organisation: every payload has `enterprise`, whoever acts."""
     async with shared_with(tmp_path, None, linked=False, service_token_acts="0") as town:
         town.slack.workspace.enterprise = GRID
-        become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+        change_user(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
         await open_linking(town)
         assert REFUSED in said_to(town)
-        become(town, home="T0SISTER", organisation=GRID.id)
+        change_user(town, home="T0SISTER", organisation=GRID.id)
         town.later()
         await town.connect("ben")
         await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
@@ -438,7 +438,7 @@ async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_f
         town.slack.workspace.enterprise = GRID
         await town.users.command("anna", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
-        become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+        change_user(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
         await town.press(asked, "Agree", "People of other companies", person="ben")
         await town.press(asked, "Decline", "People of other companies", person="ben")
         nothing_was_done(town)
@@ -451,7 +451,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
     async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
         await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.wait_for_message("Somebody else must agree", person=None)
-        become(town, home="T0ELSEWHERE")
+        change_user(town, home="T0ELSEWHERE")
         town.later(timedelta(minutes=6))
         town.bitrise.requests.clear()
         await town.press(asked, "Agree", "still belongs to the workspace", person="anna")
@@ -461,7 +461,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
 @pytest.mark.parametrize("kind", [{"guest": True}, {"single_channel": True}])
 async def test_b28_a_guest_is_not_answered_with_the_bots_token(tmp_path: Path, kind: dict[str, Any]) -> None:
     async with shared_with(tmp_path, None, linked=False) as town:
-        become(town, **kind)
+        change_user(town, **kind)
         town.later()
         said = [
             town.message_text(await town.ask(f"/bitrise {words}", "", person="ben"))
@@ -621,6 +621,6 @@ async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_an
 async def test_what_a_channel_is_told_by_somebody_who_became_an_outsider_ends(tmp_path: Path) -> None:
     async with shared_with(tmp_path, None, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
         await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-        become(town, home="T0ELSEWHERE")
+        change_user(town, home="T0ELSEWHERE")
         town.later()
         await town.wait_for_message("has unlinked their account, or has left", person=None)

@@ -51,8 +51,8 @@ async def test_d1_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> Non
             async with stub_server(lead_away) as api:
                 with pytest.raises(ProviderError):
                     await client(http, api.url).me()
-                assert api.asked[0].headers["Authorization"] == f"token {TOKEN}"
-        assert thief.asked == []
+                assert api.requests[0].headers["Authorization"] == f"token {TOKEN}"
+        assert thief.requests == []
 
 
 @pytest.mark.parametrize(

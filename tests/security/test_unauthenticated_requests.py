@@ -17,8 +17,8 @@ import pytest
 from bot.manifest import manifest
 from sandbox.bitrise.server import BitriseSimulator
 from tests.support.bot_harness import BotHarness, WorkspaceHarness, bot_harness
-from tests.support.forked_bot import forked_stage
-from tests.support.request_recorder import Mirror
+from tests.support.forked_bot import forked_environment
+from tests.support.request_recorder import RequestRecorder
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_aft
     await harness.ask("/bitrise help", "What you can type")
     assert len(harness.bitrise.state.builds) == 1
 
-    async with forked_stage(manifest()) as stage:
+    async with forked_environment(manifest()) as stage:
         await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
-        people, mirror = WorkspaceHarness(stage.slack), Mirror(stage.slack.delivery)
+        people, mirror = WorkspaceHarness(stage.slack), RequestRecorder(stage.slack.delivery)
         await change_something_on_every_surface(people, stage.bitrise)
         changes = [one for one in stage.bitrise.requests if one.method != "GET"]
         assert len(changes) >= 6

@@ -156,7 +156,7 @@ async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(harness: BotHa
         harness.bitrise.file_store.signed_url = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
         shown = await harness.ask(f"/bitrise log {build.slug}", "Sample Android #1")
         assert "inner network" not in harness.message_text(shown)
-        assert inner.asked == []
+        assert inner.requests == []
 
 
 async def test_c6_what_a_build_was_started_with_is_not_kept(harness: BotHarness) -> None:

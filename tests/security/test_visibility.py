@@ -129,7 +129,7 @@ async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_
     match how:
         case "access is taken":
             harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
-            await harness.holds("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
+            await harness.wait_for_values("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
         case "they leave Slack":
             harness.users.deactivate("ben")
             await harness.wait_for_commands("user_change")

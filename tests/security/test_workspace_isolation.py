@@ -96,7 +96,7 @@ async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_o
         ] == []
         # One that was installed before, and is named no more.
         await town.stop_bot()
-        town.change(slack_workspaces=TEAM)
+        town.change_settings(slack_workspaces=TEAM)
         with capture_logs() as logged:
             await town.start_bot()
         assert [one["team"] for one in logged if one["event"] == "slack.not_served"] == [TWIN]

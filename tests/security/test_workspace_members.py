@@ -181,7 +181,7 @@ async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(harness:
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
         await harness.users.submit("ben", {"reason": "because"})
         await harness.wait_for_message("ben aborted Sample Android #1", person=None)
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(

@@ -10,7 +10,7 @@ import pytest
 from domain.access_policy import InvalidAccessRule
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN
 from services.home.refresher import HomeEvents
-from tests.bot.slack.test_workspace_isolation import home
+from tests.bot.slack.test_workspace_isolation import wait_for_home
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.multi_workspace_harness import OffsetClock, multi_workspace_harness
 
@@ -36,20 +36,20 @@ async def test_a_namesake_who_does_something_does_not_keep_a_home_open(tmp_path:
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         for place in (town, town.twin):
             place.users.open_home("anna")
-            await home(place, "Nothing is running")
+            await wait_for_home(place, "Nothing is running")
         hours.passed += timedelta(minutes=14)
         await settings_changed(town.twin)
         hours.passed += timedelta(minutes=2)
         town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
-        await home(town.twin, "Sample Android #1 is running")
-        assert "Nothing is running" in await home(town, "MY LAST BUILDS")
+        await wait_for_home(town.twin, "Sample Android #1 is running")
+        assert "Nothing is running" in await wait_for_home(town, "MY LAST BUILDS")
 
 
 async def settings_changed(place: WorkspaceHarness) -> None:
     await place.users.set_value("anna", "Change…")
     await place.slack.wait_for_modal("anna", "Your name at Bitrise")
     await place.users.submit("anna", {"name": "octo"})
-    await home(place, "`octo`")
+    await wait_for_home(place, "`octo`")
 
 
 async def test_the_names_in_a_list_are_those_that_the_one_who_types_may_read(tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from domain.redaction.redactor import redact
 from services.worker_processes.log_tasks import (
     IN_PLACE,
     PIECE,
-    as_chunks,
-    pieces_of,
-    read_in_pieces,
+    parse_log,
     redact_end,
     redact_log,
     redact_text,
+    resize_chunks,
+    single_chunk,
     step_log_end,
 )
-from services.worker_processes.pool import InPlace, Workers
+from services.worker_processes.pool import InProcessRunner, WorkerPool
 from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
 
 LINES = [line.text for line in secret_lines()] + harmless_lines()
@@ -37,8 +37,8 @@ KEY = (
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[Workers]:
-    opened = Workers()
+async def workers() -> AsyncIterator[WorkerPool]:
+    opened = WorkerPool()
     yield opened
     await opened.close()
 
@@ -52,7 +52,7 @@ async def all_of(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
-async def test_a_log_is_redacted_in_the_workers_as_it_would_be_here(workers: Workers) -> None:
+async def test_a_log_is_redacted_in_the_workers_as_it_would_be_here(workers: WorkerPool) -> None:
     assert len(LOG) > 2 * PIECE
     whole = Redactor()
     expected = whole.feed(LOG) + whole.finish()
@@ -60,15 +60,15 @@ async def test_a_log_is_redacted_in_the_workers_as_it_would_be_here(workers: Wor
         assert await all_of(redact_log(workers, chunks(LOG, size))) == expected
 
 
-async def test_a_log_is_read_in_the_workers_as_it_would_be_here(workers: Workers) -> None:
+async def test_a_log_is_read_in_the_workers_as_it_would_be_here(workers: WorkerPool) -> None:
     reader = LogParser(clean=plain_text, shown=strip_control_codes, word="token")
     reader.feed(LOG)
     expected = reader.finish()
-    reading, end = await read_in_pieces(workers, chunks(LOG, 5000), word="token")
+    reading, end = await parse_log(workers, chunks(LOG, 5000), word="token")
     assert (reading, end) == (expected, log_text(expected.end))
 
 
-async def test_a_text_of_any_length_is_redacted_as_it_would_be_at_once(workers: Workers) -> None:
+async def test_a_text_of_any_length_is_redacted_as_it_would_be_at_once(workers: WorkerPool) -> None:
     for lines in (LINES[:2], LINES * 3):
         for text in ("\n".join(lines), "\n".join(lines) + "\n"):
             assert await redact_text(workers, text) == redact(text)
@@ -84,13 +84,16 @@ async def test_a_text_of_any_length_is_redacted_as_it_would_be_at_once(workers: 
 async def test_a_yml_keeps_what_a_terminal_would_not_show(lines: list[str]) -> None:
     text = "\n".join(["word"] * IN_PLACE + lines)
     # Whether a key that never ends takes the last line's end with it makes no difference.
-    assert (await redact_text(InPlace(), text)).rstrip("\n") == redact(text).rstrip("\n")
+    assert (await redact_text(InProcessRunner(), text)).rstrip("\n") == redact(text).rstrip("\n")
 
 
 async def test_a_log_with_the_line_ends_of_windows_is_handed_over_whole() -> None:
     log = b"one\r\n" + b"API_TOKEN=hunter2hunter2\r\n" + b"three\r\n"
-    assert await all_of(redact_log(InPlace(), as_chunks(log))) == b"one\nAPI_TOKEN=[redacted]\nthree\n"
-    reading, end = await read_in_pieces(InPlace(), as_chunks(log), word="three")
+    assert (
+        await all_of(redact_log(InProcessRunner(), single_chunk(log)))
+        == b"one\nAPI_TOKEN=[redacted]\nthree\n"
+    )
+    reading, end = await parse_log(InProcessRunner(), single_chunk(log), word="three")
     assert end == "one\nAPI_TOKEN=[redacted]\nthree"
     assert [hit.text for hit in reading.hits] == ["three"]
 
@@ -98,14 +101,14 @@ async def test_a_log_with_the_line_ends_of_windows_is_handed_over_whole() -> Non
 @pytest.mark.parametrize("begins_at", [0, 40, 300])
 async def test_of_a_key_whose_beginning_is_cut_off_nothing_is_shown(begins_at: int) -> None:
     text = KEY[begins_at:] + "and then\n" * IN_PLACE
-    shown = await redact_end(InPlace(), text.encode(), whole=False)
+    shown = await redact_end(InProcessRunner(), text.encode(), whole=False)
     assert "MIIE" not in shown
     assert "EFAASC" not in shown
     assert "and then" in shown
 
 
 async def test_an_end_that_is_cut_within_a_word_begins_behind_it() -> None:
-    assert await redact_end(InPlace(), b"9xKq2LmN7vRt4WzYb8 and more", whole=False) == " and more"
+    assert await redact_end(InProcessRunner(), b"9xKq2LmN7vRt4WzYb8 and more", whole=False) == " and more"
 
 
 async def test_the_end_of_a_steps_own_log_is_without_secrets() -> None:
@@ -120,5 +123,5 @@ async def test_the_end_of_a_steps_own_log_is_without_secrets() -> None:
 
 async def test_small_pieces_become_larger_ones_and_large_ones_smaller() -> None:
     for size in (1000, PIECE * 3):
-        sizes = [len(piece) async for piece in pieces_of(chunks(b"x" * (PIECE * 4 + 5), size))]
+        sizes = [len(piece) async for piece in resize_chunks(chunks(b"x" * (PIECE * 4 + 5), size))]
         assert sizes == [PIECE] * 4 + [5]

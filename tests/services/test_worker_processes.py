@@ -14,14 +14,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from domain.redaction.redactor import redact
-from services.worker_processes.pool import Workers, WorkFailed
+from services.worker_processes.pool import WorkerPool, WorkFailed
 
 SECRET = "API_TOKEN=hunter2hunter2"
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[Workers]:
-    opened = Workers(most=1)
+async def workers() -> AsyncIterator[WorkerPool]:
+    opened = WorkerPool(most=1)
     yield opened
     await opened.close()
 
@@ -39,7 +39,7 @@ def known_to(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
 
 
-async def taken(workers: Workers) -> None:
+async def taken(workers: WorkerPool) -> None:
     """Wait until no process waits for work."""
     while workers.pids:  # noqa: ASYNC110
         await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_work_is_done_in_another_process_which_is_kept(workers: Workers) -> None:
+async def test_work_is_done_in_another_process_which_is_kept(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     assert pid != os.getpid()
     assert await workers.run(redact, SECRET) == "API_TOKEN=[redacted]"
@@ -60,7 +60,7 @@ async def test_work_is_done_in_another_process_which_is_kept(workers: Workers) -
 
 
 async def test_a_worker_knows_no_setting_and_none_of_the_bots_parts(
-    workers: Workers, monkeypatch: pytest.MonkeyPatch
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-canary")
     await workers.run(redact, SECRET)
@@ -72,14 +72,14 @@ async def test_a_worker_knows_no_setting_and_none_of_the_bots_parts(
     assert b"canary" not in known_to(workers.pids[0])
 
 
-async def test_a_worker_that_was_killed_is_replaced_and_its_work_done(workers: Workers) -> None:
+async def test_a_worker_that_was_killed_is_replaced_and_its_work_done(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     os.kill(pid, signal.SIGKILL)
     assert await workers.run(redact, SECRET) == "API_TOKEN=[redacted]"
     assert workers.pids != [pid]
 
 
-async def test_a_worker_that_is_killed_at_its_work_is_replaced_and_the_work_done(workers: Workers) -> None:
+async def test_a_worker_that_is_killed_at_its_work_is_replaced_and_the_work_done(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     working = asyncio.create_task(workers.run(eval, "__import__('time').sleep(0.3) or 'done'"))
     await taken(workers)
@@ -88,7 +88,7 @@ async def test_a_worker_that_is_killed_at_its_work_is_replaced_and_the_work_done
     assert workers.pids != [pid]
 
 
-async def test_where_each_worker_dies_nothing_comes_of_it(workers: Workers) -> None:
+async def test_where_each_worker_dies_nothing_comes_of_it(workers: WorkerPool) -> None:
     with capture_logs() as logs, pytest.raises(WorkFailed, match="so I don't show it"):
         await workers.run(os._exit, 1)
     assert [one["event"] for one in logs] == ["worker.died", "worker.died"]
@@ -96,21 +96,21 @@ async def test_where_each_worker_dies_nothing_comes_of_it(workers: Workers) -> N
 
 
 async def test_where_no_worker_can_be_begun_nothing_comes_of_it(
-    workers: Workers, monkeypatch: pytest.MonkeyPatch
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(WorkFailed):
         await workers.run(redact, SECRET)
 
 
-async def test_of_what_breaks_in_a_worker_its_name_alone_is_told(workers: Workers) -> None:
+async def test_of_what_breaks_in_a_worker_its_name_alone_is_told(workers: WorkerPool) -> None:
     with capture_logs() as logs, pytest.raises(WorkFailed) as problem:
         await workers.run(int, SECRET)
     assert [(one["event"], one["reason"]) for one in logs] == [("worker.failed", "ValueError")]
     assert "hunter2" not in str(logs) + str(problem.value)
 
 
-async def test_a_call_has_so_much_of_the_processors_time_and_is_not_tried_again(workers: Workers) -> None:
+async def test_a_call_has_so_much_of_the_processors_time_and_is_not_tried_again(workers: WorkerPool) -> None:
     left, _ = await workers.run(signal.getitimer, signal.ITIMER_PROF)
     assert 0 < left <= 5.01
     with capture_logs() as logs, pytest.raises(WorkFailed):
@@ -120,7 +120,7 @@ async def test_a_call_has_so_much_of_the_processors_time_and_is_not_tried_again(
 
 
 async def test_a_call_that_hangs_is_given_up_and_no_reply_is_taken_for_anothers() -> None:
-    workers = Workers(most=1, seconds=0.3)
+    workers = WorkerPool(most=1, seconds=0.3)
     try:
         with pytest.raises(WorkFailed):
             await workers.run(time.sleep, 3600)
@@ -128,7 +128,7 @@ async def test_a_call_that_hangs_is_given_up_and_no_reply_is_taken_for_anothers(
         await workers.close()
 
 
-async def test_the_reply_to_whoever_waits_no_longer_is_given_to_nobody_else(workers: Workers) -> None:
+async def test_the_reply_to_whoever_waits_no_longer_is_given_to_nobody_else(workers: WorkerPool) -> None:
     await workers.run(len, "")
     task = asyncio.create_task(workers.run(eval, "__import__('time').sleep(3600) or 'of another'"))
     await taken(workers)
@@ -138,7 +138,7 @@ async def test_the_reply_to_whoever_waits_no_longer_is_given_to_nobody_else(work
     assert await workers.run(len, "abc") == 3
 
 
-async def test_whoever_waits_is_served_in_turn_however_much_others_have(workers: Workers) -> None:
+async def test_whoever_waits_is_served_in_turn_however_much_others_have(workers: WorkerPool) -> None:
     done: list[str] = []
 
     async def long(name: str) -> None:
@@ -155,7 +155,7 @@ async def test_whoever_waits_is_served_in_turn_however_much_others_have(workers:
     await asyncio.gather(*others)
 
 
-async def test_ctrl_c_and_sigterm_are_the_bots_affair(workers: Workers) -> None:
+async def test_ctrl_c_and_sigterm_are_the_bots_affair(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(pid, number)
@@ -164,7 +164,7 @@ async def test_ctrl_c_and_sigterm_are_the_bots_affair(workers: Workers) -> None:
 
 
 async def test_the_workers_end_when_the_bot_does() -> None:
-    workers = Workers()
+    workers = WorkerPool()
     pid = await workers.run(os.getpid)
     await workers.close()
     assert not lives(pid)

@@ -60,7 +60,7 @@ async def create_full_database(path: Path, *, key: str = OLD) -> None:
     await slack.async_save(
         Installation(user_id=ANNA, team_id=TEAM, team_name="One", bot_token=SLACK_TOKEN, installed_at=0.0)
     )
-    await slack.seen(TEAM, "E1")
+    await slack.record_enterprise(TEAM, "E1")
     states = OAuthStates(database, secret_box(key), lambda: NOON)
     assert await states.async_consume(await states.async_issue())
     await database.close()

@@ -143,8 +143,8 @@ async def test_a_restart_that_was_asked_for_is_known_to_the_next_look_and_forgot
     repositories: Repositories,
 ) -> None:
     watching = repositories.watched_builds
-    await watching.restart_asked(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
+    await watching.record_restart(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
     [asked] = (await watching.state("t", Provider.BUILDIO)).restarts
     assert (asked.app_slug, asked.dyno, asked.at) == (SHOP.slug, "web.1", NOON)
-    await watching.restart_asked(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
+    await watching.record_restart(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
     assert [one.dyno for one in (await watching.state("t", Provider.BUILDIO)).restarts] == [""]

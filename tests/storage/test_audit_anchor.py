@@ -80,7 +80,7 @@ class Place:
             )
             await storage.of(team).audit_log.append(entry, NOON + timedelta(days=days, minutes=number))
         if carrying:
-            await writer.carry()
+            await writer.write_waiting()
         await database.close()
 
     async def typed(self, *arguments: str, key: str | None = None) -> tuple[int, str]:
@@ -497,14 +497,14 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
         for _ in range(3):
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
             await storage.of(ONE).audit_log.append(entry, NOON)
-            await writer.carry()
+            await writer.write_waiting()
     assert [(one["event"], one["waiting"]) for one in logged] == [("audit.anchor_not_written", 1)]
     assert (await writer.waiting(), writer.state) == (3, "No such file or directory")
     away.rename(place.anchor.parent)
     code, said = await place.verify()
     assert (code, "3 lines wait for the anchor" in said) == (0, True)
     with structlog.testing.capture_logs() as logged:
-        await writer.carry()
+        await writer.write_waiting()
     assert [one["event"] for one in logged] == ["audit.anchor_caught_up"]
     assert (await writer.waiting(), writer.state) == (0, "well")
     await database.close()
@@ -609,7 +609,7 @@ async def test_lines_of_which_a_full_disk_or_a_power_cut_left_some_and_a_half_ar
             await place.bot()
         else:
             database = await Database.open(place.path)
-            await AnchorWriter(database, place.address, clock=lambda: NOON).carry()
+            await AnchorWriter(database, place.address, clock=lambda: NOON).write_waiting()
             await database.close()
     assert logged == []
     code, said = await place.verify()
@@ -677,7 +677,7 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
             await make_repositories(database, secret_box()).of(ONE).audit_log.append(entry, NOON)
-            await writer.carry()
+            await writer.write_waiting()
             await database.close()
             async with asyncio.timeout(30):
                 while sum(one.count(b'{"anchor":') for one in heard) < 3:

@@ -15,8 +15,8 @@ from domain.audit_log import ERASED, AuditEntry, ChainBroken, Event, PersonalFie
 from storage.audit_log import (
     append,
     erase_person,
-    links_of,
     prune_audit,
+    records_of,
     reseal_chains,
     seal_chains,
     verify_chain,
@@ -76,9 +76,9 @@ def test_a_chain_that_nobody_touched_holds_and_says_its_end() -> None:
     db = a_chain()
     found = verify_chain(db, "T1", VAULT, None)
     assert (found.entries, found.last_seq, found.sealed) == (LENGTH, LENGTH, True)
-    *_, last = links_of(db, "T1")
+    *_, last = records_of(db, "T1")
     assert found.last_hash == last.hash
-    assert next(links_of(db, "T1")).entry.personal.person == "U0PERSON1"
+    assert next(records_of(db, "T1")).entry.personal.person == "U0PERSON1"
 
 
 @given(
@@ -225,7 +225,7 @@ def test_erasing_a_person_leaves_the_chain_whole_and_says_that_it_was_done() -> 
     assert erase_person(db, "T1", VAULT, "U0PERSON2", NOON) == 3
     found = verify_chain(db, "T1", VAULT, None)
     assert found.entries == LENGTH + 4
-    links = list(links_of(db, "T1"))
+    links = list(records_of(db, "T1"))
     assert [one.seq for one in links if one.entry.personal.person == ERASED] == [2, 7, 8]
     assert links[-1].entry.about == {"entries": "2 7 8"}
     assert "U0PERSON2" not in {
@@ -284,7 +284,7 @@ def test_a_sealed_chain_is_not_gone_on_with_by_somebody_without_its_key() -> Non
 
 def test_what_is_old_is_forgotten_from_the_beginning_and_the_rest_holds() -> None:
     db = a_chain()
-    noted = [one.hash for one in links_of(db, "T1")]
+    noted = [one.hash for one in records_of(db, "T1")]
     assert prune_audit(db, NOON + timedelta(days=3, hours=1), VAULT) == 3
     assert verify_chain(db, "T1", VAULT, None).entries == LENGTH - 3
     for still_there in noted[2:]:

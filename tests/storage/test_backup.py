@@ -232,7 +232,7 @@ def test_a_restore_onto_a_machine_where_nothing_was(path: Path, tmp_path: Path) 
 async def test_a_restore_is_refused_while_a_bot_runs_or_another_command_is_at_work(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    for opened in (Database.open, Database.beside):
+    for opened in (Database.open, Database.open_shared):
         database = await opened(path)
         with pytest.raises(DatabaseInUse):
             restore(backup, path, at=NOON)

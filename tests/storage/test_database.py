@@ -129,7 +129,7 @@ async def test_two_bots_can_not_share_one_file(tmp_path: Path) -> None:
 async def test_a_command_reads_and_writes_beside_a_running_bot(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     bot = await Database.open(path)
-    beside, another = await Database.beside(path), await Database.beside(path)
+    beside, another = await Database.open_shared(path), await Database.open_shared(path)
 
     async def count(database: Database, who: str) -> None:
         for number in range(50):
@@ -149,7 +149,7 @@ def insert(db: sqlite_utils.Database, token: str) -> None:
 
 async def test_a_command_waits_for_whoever_writes_at_the_moment(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    bot, beside = await Database.open(path), await Database.beside(path)
+    bot, beside = await Database.open(path), await Database.open_shared(path)
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(db: sqlite_utils.Database) -> None:
@@ -172,7 +172,7 @@ async def test_a_command_waits_for_whoever_writes_at_the_moment(tmp_path: Path) 
 
 
 async def beside_reads_nothing(path: Path) -> int:
-    third = await Database.beside(path)
+    third = await Database.open_shared(path)
     found = await third.read(lambda db: int(db.table("looks").count))
     await third.close()
     return found
@@ -181,24 +181,24 @@ async def beside_reads_nothing(path: Path) -> int:
 async def test_a_command_makes_no_database_and_migrates_none(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     with pytest.raises(DatabaseMissing, match="no database at"):
-        await Database.beside(path)
+        await Database.open_shared(path)
     assert not path.exists()
     old = sqlite_utils.Database(path)
     migrations.apply(old, stop_before="m003_at_the_fingertips")
     old.close()
     before = path.read_bytes()
     with pytest.raises(DatabaseOlder, match=r"m003_at_the_fingertips.* Start the bot of this version once"):
-        await Database.beside(path)
+        await Database.open_shared(path)
     assert path.read_bytes() == before
     await (await Database.open(path)).close()
-    await (await Database.beside(path)).close()
+    await (await Database.open_shared(path)).close()
 
 
 async def test_a_command_leaves_a_damaged_or_newer_database_alone(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     path.write_text("dear diary, " * 1000)
     with pytest.raises(DatabaseDamaged):
-        await Database.beside(path)
+        await Database.open_shared(path)
     path.unlink()
     database = await Database.open(path)
     await database.write(
@@ -208,4 +208,4 @@ async def test_a_command_leaves_a_damaged_or_newer_database_alone(tmp_path: Path
     )
     await database.close()
     with pytest.raises(DatabaseNewer):
-        await Database.beside(path)
+        await Database.open_shared(path)

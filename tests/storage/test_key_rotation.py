@@ -32,7 +32,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def with_database(path: Path, work: Any) -> Any:
-    database = await Database.beside(path)
+    database = await Database.open_shared(path)
     try:
         return await database.write(work)
     finally:

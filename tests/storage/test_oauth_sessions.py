@@ -17,7 +17,7 @@ from domain.provider import Provider
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database, WorkspaceGone
 from storage.encryption import SecretBox
-from storage.oauth_sessions import LIVES, AuthorizedSession, OAuthSession, OAuthSessions, is_code
+from storage.oauth_sessions import SESSION_LIFETIME, AuthorizedSession, OAuthSession, OAuthSessions, is_code
 from tests.support.factories import NOON
 from tests.support.repositories import make_repositories
 
@@ -40,7 +40,7 @@ class OAuthSessionFixture:
 
     async def code(self) -> str:
         state = await self.sign_ins.begin("T1", "U1", AT, NOON)
-        sign_in = await self.sign_ins.take_begun(state, AT, NOON)
+        sign_in = await self.sign_ins.take_started(state, AT, NOON)
         assert sign_in is not None
         return await self.sign_ins.store_authorized(sign_in, AT, ALLOWED, NOON)
 
@@ -54,27 +54,29 @@ async def scene(tmp_path: Path) -> AsyncIterator[OAuthSessionFixture]:
 
 async def test_a_state_says_who_began_and_is_taken_once(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    begun = await scene.sign_ins.find_begun(state, AT, NOON)
+    begun = await scene.sign_ins.find_started(state, AT, NOON)
     assert begun is not None
     assert (begun.team, begun.person, len(begun.verifier)) == ("T1", "U1", 64)
-    assert await scene.sign_ins.take_begun(state, AT, NOON) == begun
-    assert await scene.sign_ins.take_begun(state, AT, NOON) is None
-    assert await scene.sign_ins.find_begun(state, AT, NOON) is None
+    assert await scene.sign_ins.take_started(state, AT, NOON) == begun
+    assert await scene.sign_ins.take_started(state, AT, NOON) is None
+    assert await scene.sign_ins.find_started(state, AT, NOON) is None
 
 
 async def test_of_two_who_come_at_once_one_is_taken(scene: OAuthSessionFixture) -> None:
     import asyncio
 
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    came = await asyncio.gather(*(scene.sign_ins.take_begun(state, AT, NOON) for _ in range(8)))
+    came = await asyncio.gather(*(scene.sign_ins.take_started(state, AT, NOON) for _ in range(8)))
     assert len([one for one in came if one is not None]) == 1
 
 
 async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await scene.sign_ins.take_begun(state, Provider.BITRISE, NOON) is None
-    assert await scene.sign_ins.take_begun(state, AT, NOON + LIVES + timedelta(seconds=1)) is None
-    assert await scene.sign_ins.take_begun(state, AT, NOON + LIVES) is not None
+    assert await scene.sign_ins.take_started(state, Provider.BITRISE, NOON) is None
+    assert (
+        await scene.sign_ins.take_started(state, AT, NOON + SESSION_LIFETIME + timedelta(seconds=1)) is None
+    )
+    assert await scene.sign_ins.take_started(state, AT, NOON + SESSION_LIFETIME) is not None
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: OAuthS
         ("T2", "U1", AT, timedelta(0)),
         ("T1", "U2", AT, timedelta(0)),
         ("T1", "U1", Provider.BITRISE, timedelta(0)),
-        ("T1", "U1", AT, LIVES + timedelta(seconds=1)),
+        ("T1", "U1", AT, SESSION_LIFETIME + timedelta(seconds=1)),
     ],
 )
 async def test_a_code_is_good_for_whoever_began_and_nobody_else(
@@ -98,14 +100,14 @@ async def test_a_code_is_good_for_whoever_began_and_nobody_else(
 
 async def test_a_state_is_no_code_and_a_code_no_state(scene: OAuthSessionFixture) -> None:
     code = await scene.code()
-    assert await scene.sign_ins.take_begun(code, AT, NOON) is None
+    assert await scene.sign_ins.take_started(code, AT, NOON) is None
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     assert await scene.sign_ins.take_authorized(state, "T1", "U1", AT, NOON) is None
 
 
 async def test_nothing_of_it_can_be_read_in_the_file(scene: OAuthSessionFixture) -> None:
     state, code = await scene.sign_ins.begin("T1", "U1", AT, NOON), await scene.code()
-    begun = await scene.sign_ins.find_begun(state, AT, NOON)
+    begun = await scene.sign_ins.find_started(state, AT, NOON)
     assert begun is not None
     kept = b"".join(one.read_bytes() for one in scene.path.iterdir())
     for word in (state, code, CANARY, begun.verifier):
@@ -114,7 +116,9 @@ async def test_nothing_of_it_can_be_read_in_the_file(scene: OAuthSessionFixture)
 
 async def test_under_another_key_or_none_it_is_begun_anew(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await OAuthSessions(scene.database, SecretBox(["other-" * 10])).find_begun(state, AT, NOON) is None
+    assert (
+        await OAuthSessions(scene.database, SecretBox(["other-" * 10])).find_started(state, AT, NOON) is None
+    )
     with pytest.raises(EncryptionKeyMissing):
         await OAuthSessions(scene.database, None).begin("T1", "U1", AT, NOON)
 
@@ -125,8 +129,8 @@ async def test_a_state_that_was_never_issued_is_refused_before_the_database_is_a
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     asking_none = OAuthSessions(NoDatabase(), SecretBox([KEY]))  # type: ignore[arg-type]
     for made_up in ("", "x" * 4000, state[:-1], state + "0", state.replace("-", "_"), "0" + state[1:]):
-        assert await asking_none.find_begun(made_up, AT, NOON) is None
-        assert await asking_none.take_begun(made_up, AT, NOON) is None
+        assert await asking_none.find_started(made_up, AT, NOON) is None
+        assert await asking_none.take_started(made_up, AT, NOON) is None
 
 
 class NoDatabase:

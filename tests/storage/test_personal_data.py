@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from domain.access_policy import AccessRequest, Permission, who_may
+from domain.access_policy import AccessRequest, Permission, find_requirements
 from domain.provider import Provider
 from storage.audit_log import verify_chain
 from storage.database import Database
@@ -37,7 +37,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def export(path: Path, person: str = ANNA, team: str = TEAM) -> dict[str, Any]:
-    database = await Database.beside(path)
+    database = await Database.open_shared(path)
     try:
         return await database.read(lambda db: export_person(db, team, person))
     finally:
@@ -45,7 +45,7 @@ async def export(path: Path, person: str = ANNA, team: str = TEAM) -> dict[str, 
 
 
 async def erase(path: Path, person: str = ANNA) -> Any:
-    database = await Database.beside(path)
+    database = await Database.open_shared(path)
     try:
         return await database.write(lambda db: erase_everywhere(db, TEAM, person, secret_box(), NOON))
     finally:
@@ -121,7 +121,7 @@ async def test_after_erasing_nothing_names_the_person_and_the_audit_log_holds(pa
     for word in (ANNA, ANNA.lower(), "anna-at-bitrise", "D0ANNA"):
         assert [line for line in left if word in line and not line.startswith("audit ")] == []
     assert ANNA not in "\n".join(line for line in left)
-    database = await Database.beside(path)
+    database = await Database.open_shared(path)
     assert (await database.read(lambda db: verify_chain(db, TEAM, secret_box(), None))).sealed
     await database.close()
     assert (await erase(path)).nothing
@@ -143,7 +143,7 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     assert [tie.set_by for tie in ties] == ["(erased)", BEN]
     [rule] = await here.access_rules.all()
     aborting = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
-    assert who_may([rule.rule], aborting)[0].who.people == (BEN,)
+    assert find_requirements([rule.rule], aborting)[0].who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None
     account = await here.accounts.find(BEN, Provider.BITRISE)
     assert account is not None

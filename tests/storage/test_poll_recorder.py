@@ -141,7 +141,7 @@ async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(repositor
         NotificationStatus.SENDING
     ] * 2
     await repositories.outbox.mark_not_delivered("p1", "not there")
-    assert {one.status for one in await owed(repositories)} == {NotificationStatus.OWED}
+    assert {one.status for one in await owed(repositories)} == {NotificationStatus.QUEUED}
 
 
 async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:

@@ -46,7 +46,7 @@ async def test_what_the_bot_makes_is_its_owners_alone(tmp_path: Path) -> None:
         "data": 0o700,
         **dict.fromkeys(("b.db", "b.db-wal", "b.db-shm", "b.db.lock"), 0o600),
     }
-    await (await Database.beside(tmp_path / "data" / "b.db")).close()
+    await (await Database.open_shared(tmp_path / "data" / "b.db")).close()
     assert modes(tmp_path / "data")["b.db.beside"] == 0o600
     await database.close()
 

@@ -449,7 +449,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
                 "late", Recipient(team=team, channel="C1"), "notice", "{}", self.now()
             )
         )
-        self.database.returned(team)
+        self.database.mark_present(team)
         self.alone[team] = SingleWorkspaceModel()
 
     # What each tries with what is another's: nothing comes of it.
@@ -579,7 +579,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
             assert [told(one) for one in await self.storage.outbox.in_message(parcel)] == carried
             for number, slug in carried:
                 known = await self.storage.outbox.of_build(here, BITRISE, slug)
-                assert (number, BuildEvent.ENDED, NotificationStatus.TOLD) in known
+                assert (number, BuildEvent.ENDED, NotificationStatus.DELIVERED) in known
 
 
 def told(one: Notification) -> tuple[int, str]:

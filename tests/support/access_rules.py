@@ -41,7 +41,7 @@ _PERMISSIONS = (
     Permission.SUBSCRIBE,
     *sorted(OFF_BY_DEFAULT),
 )
-WHO = st.sampled_from(
+PRINCIPALS = st.sampled_from(
     [
         EVERYONE,
         NOBODY,
@@ -66,12 +66,12 @@ def _permissions(of: frozenset[Permission]) -> st.SearchStrategy[frozenset[Permi
 _WHERE = {
     "providers": st.just(()) | st.sampled_from([(Provider.BUILDIO,), (Provider.BITRISE,)]),
     "workspaces": st.just(()) | st.sampled_from([(one,) for one in WORKSPACES]),
-    "who": WHO,
+    "who": PRINCIPALS,
     "apps": _some("shop", "shop-*", "acme/*", "b2", "sample *"),
     "channels": _some(*CHANNELS),
 }
-ALLOWS = st.builds(AllowRule, permissions=_permissions(frozenset(Permission)), **_WHERE)
-PROTECTS = st.builds(
+ALLOW_RULES = st.builds(AllowRule, permissions=_permissions(frozenset(Permission)), **_WHERE)
+APPROVAL_RULES = st.builds(
     ApprovalRule,
     permissions=_permissions(PROTECTABLE),
     branches=_some("main", "release/*"),
@@ -80,8 +80,8 @@ PROTECTS = st.builds(
     minutes=st.integers(1, 120),
     **_WHERE,
 )
-RULES = st.lists(ALLOWS | PROTECTS, max_size=4)
-QUESTIONS = st.builds(
+RULES = st.lists(ALLOW_RULES | APPROVAL_RULES, max_size=4)
+ACCESS_REQUESTS = st.builds(
     AccessRequest,
     permission=st.sampled_from(_PERMISSIONS),
     provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
@@ -94,7 +94,7 @@ QUESTIONS = st.builds(
 )
 
 
-def allowed(verdict: Verdict) -> frozenset[str]:
+def allowed_users(verdict: Verdict) -> frozenset[str]:
     """Who of all people may, by a verdict."""
     if verdict.off:
         return frozenset()
@@ -102,9 +102,9 @@ def allowed(verdict: Verdict) -> frozenset[str]:
     return EVERYBODY.intersection(*among)
 
 
-def can_agree(verdict: Verdict) -> frozenset[str]:
+def allowed_approvers(verdict: Verdict) -> frozenset[str]:
     """Who of all people is named by each rule that asks for a second person."""
-    return EVERYBODY.intersection(*(members(who) for who in verdict.agreeing))
+    return EVERYBODY.intersection(*(members(who) for who in verdict.approvers))
 
 
 def members(who: Principals) -> frozenset[str]:
@@ -122,7 +122,7 @@ class ShownClause:
     workflows: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
 
-    def holds(self, question: AccessRequest) -> bool:
+    def applies_to(self, question: AccessRequest) -> bool:
         """Whether it says that this act needs one; what the act does not say counts as protected."""
         return (
             _fits(self.branches, question.branch)
@@ -135,7 +135,7 @@ class ShownClause:
 class ShownLine:
     """A line of `policy` as somebody reads it: the sets of names that one must be in, and when a second is needed."""
 
-    among: tuple[str, ...]
+    sets: tuple[str, ...]
     clauses: tuple[ShownClause, ...] = field(default=())
 
 

@@ -169,7 +169,7 @@ class BotHarness(WorkspaceHarness):
         self.folder = folder
         self._http = http
         self._seconds = seconds
-        self._more = settings
+        self._extra_settings = settings
         self._running: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -221,7 +221,7 @@ class BotHarness(WorkspaceHarness):
             "poll_interval": "0.2",
             "poll_interval_active": "0.1",
             **way_in,
-            **self._more,
+            **self._extra_settings,
         }
         return {name: value for name, value in everything.items() if value}
 
@@ -245,10 +245,10 @@ class BotHarness(WorkspaceHarness):
 
     async def wait_for_poll(self) -> None:
         """Wait until the watcher has looked once more, from beginning to end."""
-        before = len(self._looks())
-        await self.wait_until(lambda: len(self._looks()) >= before + 2)
+        before = len(self._polls())
+        await self.wait_until(lambda: len(self._polls()) >= before + 2)
 
-    def _looks(self) -> list[object]:
+    def _polls(self) -> list[object]:
         return [
             one for one in self.bitrise.requests if one.path == "/v0.1/builds" and "status" not in one.query
         ]
@@ -261,7 +261,7 @@ class BotHarness(WorkspaceHarness):
         finally:
             connection.close()
 
-    async def holds(self, query: str, *expected: object) -> None:
+    async def wait_for_values(self, query: str, *expected: object) -> None:
         """Wait until a column of the database holds these values, in any order."""
         wanted, found = sorted(map(repr, expected)), ["nothing yet"]
         for _ in range(3000):

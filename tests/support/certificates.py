@@ -24,8 +24,8 @@ class CertificateWithKey:
     """A certificate with its key, in PEM; `locked` is the key under a passphrase."""
 
     certificate: str
-    private: str
-    locked: str
+    key: str
+    encrypted_key: str
 
 
 def make_certificate(*names: str, until: datetime | None = None, bits: int = 0) -> CertificateWithKey:

@@ -23,7 +23,7 @@ def parser_in(text: str, default: CommandParser = BITRISE) -> CommandParser:
     return SPECS.find_addressed(text, default.provider).parser
 
 
-def parser_of_no_commands(provider: Provider) -> CommandParser:
+def empty_parser(provider: Provider) -> CommandParser:
     return CommandParser(
         provider=provider,
         catalogue=(),

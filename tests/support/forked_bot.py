@@ -74,7 +74,7 @@ class ForkedBot(BotProcess):
         return ForkedProcess(process, stream)
 
 
-def forked_stage(manifest: Mapping[str, Any]) -> SandboxEnvironment:
+def forked_environment(manifest: Mapping[str, Any]) -> SandboxEnvironment:
     """The services and a forked bot between them; Slack is as patient as in `tests.support.bot_harness`."""
     return SandboxEnvironment(manifest, ForkedBot, deadline_seconds=DEADLINE_SECONDS)
 

@@ -49,8 +49,8 @@ class MultiWorkspaceHarness(BotHarness):
         content = deepcopy(manifest())
         content["settings"]["token_rotation_enabled"] = rotating
         super().__init__(folder, http=True, manifest_=content, now=now, seconds=seconds, settings=settings)
-        self._line = reserve_port()
-        self.port = int(self._line.getsockname()[1])
+        self._reserved_port = reserve_port()
+        self.port = int(self._reserved_port.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self.slack.redirect_urls = [f"{self.url}/slack/oauth_redirect"]
         self.twin = WorkspaceHarness(
@@ -59,7 +59,7 @@ class MultiWorkspaceHarness(BotHarness):
 
     async def close(self) -> None:
         await super().close()
-        self._line.close()
+        self._reserved_port.close()
 
     def settings(self) -> dict[str, str]:
         many = {
@@ -76,7 +76,7 @@ class MultiWorkspaceHarness(BotHarness):
         del all_of_them["slack_bot_token"]
         return all_of_them
 
-    def change(self, **settings: str) -> None:
+    def change_settings(self, **settings: str) -> None:
         """Let the bot be started with other settings the next time."""
         self._more = {**self._more, **settings}
 

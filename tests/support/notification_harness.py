@@ -39,7 +39,7 @@ class NotificationHarness:
         self.slack, self.storage, self.clock = slack, repositories, clock
         self._reader = reader
         keys = itertools.count(1)
-        self._relay = Dispatcher(
+        self._dispatcher = Dispatcher(
             lambda _team: client,
             repositories,
             counts=Metrics(),
@@ -52,7 +52,7 @@ class NotificationHarness:
     def restart(self, *, most_apps: int = 100) -> None:
         self.reader = self._reader()
         recorder = make_poll_recorder(self.storage.database)
-        self.look = Poll(
+        self.poll = Poll(
             self.reader, self.storage, recorder, token="t", clock=self.clock, most_apps=most_apps
         )
 
@@ -67,22 +67,22 @@ class NotificationHarness:
         )
 
     async def poll_and_deliver(self) -> PollOutcome:
-        seen = await self.look()
-        await self._relay.deliver(make_recipient(CHANNEL))
+        seen = await self.poll()
+        await self._dispatcher.deliver(make_recipient(CHANNEL))
         return seen
 
     @property
-    def told(self) -> list[str]:
+    def first_lines(self) -> list[str]:
         """The first line of each message."""
-        return [self.words(place).split("\n")[0] for place in range(len(self.slack.posts("builds")))]
+        return [self.message_text(place).split("\n")[0] for place in range(len(self.slack.posts("builds")))]
 
-    def words(self, place: int = -1) -> str:
+    def message_text(self, place: int = -1) -> str:
         """All of one message."""
         return self.slack.message_text(self.slack.posts("builds")[place])
 
 
 @asynccontextmanager
-async def telling(
+async def notification_harness(
     repositories: Repositories, reader: Callable[[], BuildSource], clock: Callable[[], datetime]
 ) -> AsyncIterator[NotificationHarness]:
     """Open it; at the end no rule of Slack may have been broken."""

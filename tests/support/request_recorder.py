@@ -10,30 +10,30 @@ from sandbox.slack.request_delivery import RequestDelivery
 
 
 @dataclass(frozen=True)
-class Kept:
+class RecordedRequest:
     """One request, with the headers by which it is known to be Slack's."""
 
     body: str
     headers: dict[str, str]
 
 
-class Mirror:
+class RequestRecorder:
     """Keeps all requests from now on."""
 
     def __init__(self, delivery: RequestDelivery) -> None:
-        self.kept: list[Kept] = []
+        self.requests: list[RecordedRequest] = []
         self._sign = delivery.sign
         delivery.sign = self._signed  # type: ignore[method-assign]
 
     def _signed(self, body: str, *, at: int | None = None) -> dict[str, str]:
         headers = self._sign(body, at=at)
         kind = "application/json" if body.startswith("{") else "application/x-www-form-urlencoded"
-        self.kept.append(Kept(body, headers | {"Content-Type": kind}))
+        self.requests.append(RecordedRequest(body, headers | {"Content-Type": kind}))
         return headers
 
     async def send_again(self, url: str) -> None:
         """Send all of them once more, as they were, and in their order."""
         async with aiohttp.ClientSession() as session:
-            for one in self.kept:
+            for one in self.requests:
                 async with session.post(url, data=one.body.encode(), headers=one.headers) as answer:
                     assert answer.status in (200, 400), await answer.text()

@@ -26,13 +26,13 @@ class StubServer:
 
     answer: Callable[[ReceivedRequest], web.Response | None]
     url: str = ""
-    asked: list[ReceivedRequest] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         asked = ReceivedRequest(
             request.method, request.path, dict(request.query), dict(request.headers), await request.read()
         )
-        self.asked.append(asked)
+        self.requests.append(asked)
         response = self.answer(asked)
         if response is None:
             assert request.transport is not None
@@ -57,7 +57,7 @@ async def stub_server(answer: Callable[[ReceivedRequest], web.Response | None]) 
 
 
 @asynccontextmanager
-async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
+async def proxy_server(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
     """A Slack that answers something else where `instead` has it for the path, and as the one at `url` does if not."""
     async with aiohttp.ClientSession(url) as session:
 

@@ -8,7 +8,7 @@ from services.actions.run import run_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
-from services.request.form_submission import FormSubmission, course_of
+from services.request.form_submission import FormSubmission, submission_flow
 from services.request.interactions import Interactions
 from tests.tiny.actions import StartJob
 from tests.tiny.messages import PROJECT, RETRY, START, START_FORM, start_form
@@ -29,13 +29,13 @@ async def _open_form(press: ButtonPress) -> None:
 async def _submit(form: FormSubmission) -> None:
     project = FormValues(form.values).text(PROJECT) or ""
     metadata = ViewMetadata.read(form.metadata)
-    flow = course_of(
+    flow = submission_flow(
         "Start a job",
         f"Starting {project}…",
         lambda problem: start_form(project, metadata=metadata, problem=problem),
         field=PROJECT,
     )
-    await form.answer(_start(project, form.context), flow)
+    await form.run_and_reply(_start(project, form.context), flow)
 
 
 async def _start(project: str, context: RequestContext) -> Reply | None:

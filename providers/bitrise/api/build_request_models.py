@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel
 
 from domain.build_request import BuildRequest
-from providers.http.field_parsing import Object, Slug, Text, Time, number_in
+from providers.http.field_parsing import Object, Slug, Text, Time, parse_number
 
 _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
 
@@ -29,7 +29,7 @@ class BuildRequestItem(BaseModel):
         return BuildRequest(
             app_slug=app_slug,
             slug=self.slug,
-            pull_request=number_in(number) or (int(found[1]) if found else None),
+            pull_request=parse_number(number) or (int(found[1]) if found else None),
             pull_request_url=self.pull_request_url,
             branch=_text(params.get("branch")),
             target_branch=_text(params.get("branch_dest")),

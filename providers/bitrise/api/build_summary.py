@@ -78,7 +78,7 @@ class SummaryItem(BaseModel):
     execution: Annotated[ExecutionItem | None, WrapValidator(or_none)] = None
 
 
-def steps_in(body: bytes) -> tuple[Step, ...]:
+def parse_steps(body: bytes) -> tuple[Step, ...]:
     """The steps of a log's summary, in their order; none where it has none that can be read."""
     try:
         execution = SummaryItem.model_validate_json(body).execution
@@ -88,7 +88,7 @@ def steps_in(body: bytes) -> tuple[Step, ...]:
     return tuple(item.as_step(number) for number, item in enumerate(items, 1))
 
 
-def words_in(body: bytes) -> str | None:
+def parse_ai_summary(body: bytes) -> str | None:
     """The words of an AI summary, wherever they stand; None where there are none."""
     try:
         content: Any = json.loads(body)

@@ -26,9 +26,9 @@ from providers.bitrise.api.models import (
 from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.pipelines import PipelinesApi
 from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggeredBuild, TriggerRequest
-from providers.bitrise.api.trigger_response import started_by
+from providers.bitrise.api.trigger_response import parse_started_builds
 from providers.http.api_client import ApiClient
-from providers.http.field_parsing import content_of
+from providers.http.field_parsing import parse_json
 
 # Our clock and Bitrise's need not agree on when a build was asked for.
 SKEW = timedelta(minutes=2)
@@ -40,7 +40,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
         """What the API says of itself, at its version's address or at the host's; needs no token ("Root URLs")."""
         path = "" if versioned else self._open_api.root_url()
-        content = content_of((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
+        content = parse_json((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
         return content if isinstance(content, dict) else {}
 
     async def me(self) -> CurrentUser:
@@ -155,7 +155,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
             if (found := await self._find(app_slug, body["build_params"], asked_at)) is not None:
                 return [found]
             raise
-        return started_by(reply.body)
+        return parse_started_builds(reply.body)
 
     async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> TriggeredBuild | None:
         query = BuildListParams(status=0, after=asked_at - SKEW)

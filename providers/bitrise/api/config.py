@@ -7,10 +7,10 @@ from urllib.parse import quote
 from domain.errors import ProviderError, RequestRejected, UnexpectedResponse
 from domain.provider import Provider
 from providers.bitrise.api.connection import Connection, path_of
-from providers.bitrise.config.bitrise_yml import YmlValidation, verdict_in
-from providers.bitrise.config.build_targets import BuildTargets, buildables_in
+from providers.bitrise.config.bitrise_yml import YmlValidation, parse_validation
+from providers.bitrise.config.build_targets import BuildTargets, parse_build_targets
 from providers.http.api_client import ApiResponse
-from providers.http.field_parsing import content_of
+from providers.http.field_parsing import parse_json
 from services.worker_processes.pool import WorkFailed
 
 MOST_YML = 1024 * 1024
@@ -44,14 +44,14 @@ class ConfigurationApi(Connection):
             return YmlValidation(errors=(refusal.words or "Bitrise does not say what is wrong.",))
         except ProviderError:
             return None
-        return verdict_in(reply.body)
+        return parse_validation(reply.body)
 
     async def buildables(self, app_slug: str) -> BuildTargets:
         """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""
         text = await self.app_yml(app_slug)
         try:
             async with self._yml_turn:
-                found = await self._runner.run(buildables_in, text)
+                found = await self._runner.run(parse_build_targets, text)
         except WorkFailed as error:
             raise UnexpectedResponse(
                 "the bitrise.yml takes too long to read", provider=Provider.BITRISE
@@ -68,7 +68,7 @@ def _yml(reply: ApiResponse) -> str:
 
 
 def _texts(body: bytes) -> list[str]:
-    content = content_of(body, provider=Provider.BITRISE)
+    content = parse_json(body, provider=Provider.BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
         raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)

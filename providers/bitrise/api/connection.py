@@ -15,7 +15,7 @@ from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
-from services.worker_processes.pool import InPlace, Runner
+from services.worker_processes.pool import InProcessRunner, Runner
 
 path_of = partial(any_path_of, provider=Provider.BITRISE)
 
@@ -50,7 +50,7 @@ class Connection:
             requester=credentials.requester,
             provider=Provider.BITRISE,
         )
-        self._runner = runner or InPlace()
+        self._runner = runner or InProcessRunner()
         # A person's bitrise.yml may be made to take long: it takes one place of the runner's at a time.
         self._yml_turn = asyncio.Lock()
         self._clock = clock

@@ -47,7 +47,7 @@ class Log(FrozenModel):
     before: datetime | None = None
 
 
-def log_in(body: bytes) -> Log:
+def parse_log(body: bytes) -> Log:
     """The log in an answer; chunks come unordered and with gaps. Raises UnexpectedResponse."""
     try:
         item = LogItem.model_validate_json(body)

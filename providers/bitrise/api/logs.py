@@ -20,16 +20,16 @@ from domain.errors import (
 from domain.log.log_parser import ParsedLog, Step
 from domain.provider import Provider
 from domain.provider_client import LogTail
-from providers.bitrise.api.build_summary import steps_in, words_in
+from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.errors import NoLog
-from providers.bitrise.api.log_text import Log, log_in
-from providers.http.field_parsing import content_of
+from providers.bitrise.api.log_text import Log, parse_log
+from providers.http.field_parsing import parse_json
 from services.worker_processes.log_tasks import (
-    as_chunks,
-    read_in_pieces,
+    parse_log,
     redact_end,
     redact_text,
+    single_chunk,
     step_log_end,
 )
 
@@ -64,7 +64,7 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"), params)
         except NotFound as error:
             raise NoLog from error
-        return log_in(reply.body)
+        return parse_log(reply.body)
 
     async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MOST_LOG) -> LogTail:
         """The log's end: from the archive where there is one, else from the chunks. Raises NoLog."""
@@ -89,14 +89,14 @@ class LogsApi(Connection):
         if log.raw_url is not None:
             try:
                 async with self._downloads.open(log.raw_url) as chunks:
-                    reading, end = await read_in_pieces(self._runner, chunks, step=step, word=word)
+                    reading, end = await parse_log(self._runner, chunks, step=step, word=word)
                 return ReadLog(
                     reading=reading, end=end, complete=True, still_growing=False, whole_url=log.raw_url
                 )
             except UNREADABLE:
                 pass  # that the chunks are not all of it is said
-        chunks = as_chunks(log.text.encode("utf-8", "replace"))
-        reading, end = await read_in_pieces(self._runner, chunks, step=step, word=word)
+        chunks = single_chunk(log.text.encode("utf-8", "replace"))
+        reading, end = await parse_log(self._runner, chunks, step=step, word=word)
         return ReadLog(
             reading=reading,
             end=end,
@@ -111,13 +111,13 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
         except (NotFound, Forbidden, RequestRejected):
             return ()
-        return steps_in(reply.body) if len(reply.body) <= MOST_STEPS else ()
+        return parse_steps(reply.body) if len(reply.body) <= MOST_STEPS else ()
 
     async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> str | None:
         """The end of one step's own log, secrets taken out; None where there is none that can be read."""
         path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
         try:
-            said = content_of((await self._api.read(path)).body, provider=Provider.BITRISE)
+            said = parse_json((await self._api.read(path)).body, provider=Provider.BITRISE)
             url = said.get("expiring_raw_log_url") if isinstance(said, dict) else None
             tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
         except ProviderError:
@@ -130,7 +130,7 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
         except (NotFound, Forbidden, RequestRejected):
             return None
-        words = words_in(reply.body) if len(reply.body) <= MOST_WORDS else None
+        words = parse_ai_summary(reply.body) if len(reply.body) <= MOST_WORDS else None
         return await redact_text(self._runner, words) if words else None
 
     @asynccontextmanager

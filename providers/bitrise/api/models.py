@@ -11,11 +11,11 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 
-from domain.abort_reason import AbortReasonRule, kind_of
+from domain.abort_reason import AbortReasonRule, classify_reason
 from domain.build import App, Build, BuildState, FrozenModel
 from domain.errors import UnexpectedResponse
 from domain.provider import Provider
-from domain.redaction.redactor import beginning
+from domain.redaction.redactor import truncate_at_word
 from providers.http.field_parsing import (
     Flag,
     MaybeSlug,
@@ -25,9 +25,9 @@ from providers.http.field_parsing import (
     Slug,
     Text,
     Time,
-    content_of,
-    each_of,
     or_none,
+    parse_items,
+    parse_json,
 )
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
@@ -113,7 +113,7 @@ class BuildItem(BaseModel):
             prepared_at=self.environment_prepare_finished_at,
             finished_at=self.finished_at,
             abort_reason=_shortened(self.abort_reason),
-            abort_kind=kind_of(self.abort_reason, abort_rules) if state.aborted else None,
+            abort_kind=classify_reason(self.abort_reason, abort_rules) if state.aborted else None,
             pipeline_id=self.pipeline_workflow_id,
             url=BUILD_PAGE + self.slug,
             params=self.original_build_params,
@@ -121,7 +121,7 @@ class BuildItem(BaseModel):
 
 
 def _shortened(text: str | None) -> str | None:
-    return beginning(text, LONGEST_TEXT) if text is not None else None
+    return truncate_at_word(text, LONGEST_TEXT) if text is not None else None
 
 
 # The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
@@ -242,10 +242,10 @@ def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
 
 
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
-    content = content_of(body, provider=Provider.BITRISE)
+    content = parse_json(body, provider=Provider.BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
-    items = each_of(model, content["data"], provider=Provider.BITRISE)
+    items = parse_items(model, content["data"], provider=Provider.BITRISE)
     try:
         return items, Paging.model_validate(content.get("paging") or {})
     except ValidationError:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, WrapValidator
 
 from domain.build import BuildState
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
-from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, number_in, or_none
+from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, or_none, parse_number
 
 # API v0.1, "pipeline-show"; the states of its workflows are named alike.
 _STATES = {
@@ -120,7 +120,7 @@ class PipelineShow(BaseModel):
             tag=params.tag,
             commit_hash=params.commit_hash,
             commit_message=params.commit_message,
-            pull_request=number_in(params.pull_request_id),
+            pull_request=parse_number(params.pull_request_id),
             triggered_by=self.triggered_by,
             triggered_at=self.triggered_at,
             attempt_triggered_at=item.triggered_at,

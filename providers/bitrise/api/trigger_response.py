@@ -43,7 +43,7 @@ class TriggerAnswer(ResultItem):
     results: Annotated[list[ResultItem] | None, WrapValidator(or_none)] = None
 
 
-def started_by(body: bytes) -> list[TriggeredBuild]:
+def parse_started_builds(body: bytes) -> list[TriggeredBuild]:
     """The builds that were started; `results` is the truth where it is there, the older fields else.
 
     Success means status `ok` as well as a good HTTP status. Raises RequestRejected with BitriseClient's own words, and

@@ -14,21 +14,21 @@ from services.request.context import Reply
 
 
 async def _artifacts(press: ButtonPress) -> Reply:
-    return await commands.artifacts_of(*await find_pressed_build(press), press.context)
+    return await commands.list_build_artifacts(*await find_pressed_build(press), press.context)
 
 
 async def _artifact_link(press: ButtonPress) -> Reply:
-    return await commands.artifact_link(ArtifactButton.decode(press.value), press.context)
+    return await commands.fetch_artifact_link(ArtifactButton.decode(press.value), press.context)
 
 
 async def _artifact_renew(press: ButtonPress) -> None:
-    fresh = await commands.artifact_link(ArtifactButton.decode(press.value), press.context)
-    await press.say.instead(fresh.message)
+    fresh = await commands.fetch_artifact_link(ArtifactButton.decode(press.value), press.context)
+    await press.responder.replace_original(fresh.message)
 
 
 async def _artifact_links(press: ButtonPress) -> Reply:
     picked = read_picked(press.state, press.block)
-    return await commands.artifact_links(artifacts_of_block(press.block), picked, press.context)
+    return await commands.fetch_artifact_links(artifacts_of_block(press.block), picked, press.context)
 
 
 async def _artifact_public(press: ButtonPress) -> Reply | None:
@@ -40,8 +40,8 @@ async def _artifact_private(press: ButtonPress) -> Reply | None:
 
 
 async def _artifact_qr(press: ButtonPress) -> Reply | None:
-    thread = press.on.ts if press.on is not None else None
-    return await commands.install_code(ArtifactButton.decode(press.value), thread, press.context)
+    thread = press.message.ts if press.message is not None else None
+    return await commands.send_qr_code(ArtifactButton.decode(press.value), thread, press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

@@ -32,14 +32,14 @@ MOST_ARTIFACTS = 100
 TITLE = "Artifacts"
 
 
-async def artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
+async def list_artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
     """A build's artifacts."""
-    return await artifacts_of(
+    return await list_build_artifacts(
         *await find_build(context, command.app, command.build, Provider.BITRISE), context
     )
 
 
-async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply:
+async def list_build_artifacts(app: App, build: Build, context: RequestContext) -> Reply:
     """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
@@ -54,14 +54,14 @@ async def artifacts_of(app: App, build: Build, context: RequestContext) -> Reply
     return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 
-async def one_artifact(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
+async def artifact_card(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
     """One artifact of a build, with a button that fetches its link."""
     one = await reading_client(context).artifact(app.slug, build.slug, artifact_slug)
     line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
     return artifact_messages.artifacts(build, app, [line], total=1)
 
 
-async def artifact_link(about: ArtifactButton, context: RequestContext) -> Reply:
+async def fetch_artifact_link(about: ArtifactButton, context: RequestContext) -> Reply:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
     await app_by_slug(context, about.app, Provider.BITRISE)
     one = await _artifact(about, context)
@@ -69,7 +69,7 @@ async def artifact_link(about: ArtifactButton, context: RequestContext) -> Reply
     return Reply(said, Visibility.ONE_PERSON, title="Artifact")
 
 
-async def artifact_links(about: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
+async def fetch_artifact_links(about: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
     """Fresh links to several artifacts, for the person who asked. Raises UserError where none was picked."""
     if not picked:
         raise UserError("Pick some artifacts in the list beside the button first.")
@@ -89,7 +89,7 @@ async def set_public(about: ArtifactButton, context: RequestContext, *, public: 
     return (await run.run_action(action, context)).answer
 
 
-async def install_code(about: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:
+async def send_qr_code(about: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:
     """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
     message that everybody sees, else for the person alone.
     """
@@ -113,7 +113,7 @@ async def install_code(about: ArtifactButton, thread: str | None, context: Reque
                 alt=f"QR code that leads to the install page of {one.title}",
             )
         except SlackCallFailed as error:
-            raise UserError(file_upload.why_not(error)) from error
+            raise UserError(file_upload.explain_upload_failure(error)) from error
     if thread and context.channel:
         return None
     return Reply(

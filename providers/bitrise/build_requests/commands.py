@@ -19,10 +19,12 @@ from services.request.finder import app_by_slug, find_app
 
 async def list_requests(command: ListBuildRequests, context: RequestContext) -> Reply:
     """The builds of an app that wait now."""
-    return Reply(await listed(await find_app(context, command.app, Provider.BITRISE), context), title=TITLE)
+    return Reply(
+        await list_app_requests(await find_app(context, command.app, Provider.BITRISE), context), title=TITLE
+    )
 
 
-async def listed(app: App, context: RequestContext) -> Message:
+async def list_app_requests(app: App, context: RequestContext) -> Message:
     """Those of this app that wait now. Raises ProviderError."""
     return build_request_messages.request_list(await own_client(context).build_requests(app.slug), app)
 
@@ -35,5 +37,5 @@ async def decide(about: RequestButton, context: RequestContext, *, approved: boo
     app = await app_by_slug(context, about.app, Provider.BITRISE)
     known = await context.services.storage.build_requests.find(Provider.BITRISE, about.request)
     return await run.run_action(
-        DecideBuildRequestAction.on(about.request, app, known, approved=approved), context
+        DecideBuildRequestAction.for_request(about.request, app, known, approved=approved), context
     )

@@ -27,7 +27,7 @@ async def submit_abort(form: FormSubmission) -> None:
     """Abort what the form is about, and bring the message up to date that it was opened from."""
     origin = AbortOrigin.decode(form.metadata)
     order = abort_form.read_abort(form.values)
-    said = await form.see_through(_abort(origin, order, form.context), _course(origin, order))
+    said = await form.run(_abort(origin, order, form.context), _course(origin, order))
     if said is not None:
         await _tell(said, origin, form.context)
 
@@ -65,7 +65,7 @@ async def _tell(said: Reply, origin: AbortOrigin, context: RequestContext) -> No
         card = await _card(origin, context)
     except ProviderError:
         return
-    await pressed_on.instead(card)
+    await pressed_on.replace_original(card)
 
 
 async def _card(origin: AbortOrigin, context: RequestContext) -> Message:

@@ -16,7 +16,7 @@ from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import ButtonHandler, ButtonPress, app_in
+from services.request.button_press import ButtonHandler, ButtonPress, read_app
 from services.request.context import Reply
 
 
@@ -26,12 +26,12 @@ async def _show(press: ButtonPress) -> Reply:
 
 async def _refresh(press: ButtonPress) -> None:
     app, build = await find_pressed_build(press)
-    if build.ended or await notification_buttons.is_run(press.on, press.context):
+    if build.ended or await notification_buttons.is_started_run(press.message, press.context):
         # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
         press.context.services.pollers.poll_now(app.provider)
-        if await notification_buttons.refresh(press.on, press.context):
+        if await notification_buttons.refresh(press.message, press.context):
             return
-    await press.say.instead(await build_commands.card(app, build, press.context))
+    await press.responder.replace_original(await build_commands.card(app, build, press.context))
 
 
 async def _compare(press: ButtonPress) -> Reply:
@@ -57,15 +57,17 @@ async def _apps(press: ButtonPress) -> Reply:
 
 
 async def _tell_me(press: ButtonPress) -> Reply:
-    return await profile_commands.tell_me(*await find_pressed_build(press), press.context)
+    return await profile_commands.notify_of_end(*await find_pressed_build(press), press.context)
 
 
 async def _abort(press: ButtonPress) -> None:
-    await open_forms.open_abort(BuildButton.decode(press.value), press.context, press.on, press.response_url)
+    await open_forms.open_abort(
+        BuildButton.decode(press.value), press.context, press.message, press.response_url
+    )
 
 
 async def _start(press: ButtonPress) -> None:
-    await open_forms.open_start(press.context, app_in(press))
+    await open_forms.open_start(press.context, read_app(press))
 
 
 async def _find(press: ButtonPress) -> None:

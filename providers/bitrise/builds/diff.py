@@ -55,7 +55,7 @@ async def _steps(app: App, build: Build, context: RequestContext) -> Sequence[St
     try:
         if told := await bitrise.steps(app.slug, build.slug):
             return told
-        with state_of(context).read_logs.reserve(context.team, context.person):
+        with state_of(context).log_read_limit.reserve(context.team, context.person):
             return (await bitrise.read_log(app.slug, build.slug)).reading.steps
     except (ProviderError, TooManyLogs, WorkFailed):
         return ()

@@ -9,7 +9,7 @@ from typing import Any
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from providers.bitrise.builds import trigger_form
-from services.features.option_lists import can_see, whose
+from services.features.option_lists import can_see, reader_key
 from services.request.context import RequestContext
 from services.request.interactions import OptionsHandler
 
@@ -20,8 +20,8 @@ async def offer_build_targets(typed: str, origin: ViewMetadata, context: Request
         return {"options": []}
     choices, clients = context.services.option_cache, context.services.clients.at(origin.provider)
     workflows, pipelines = await asyncio.gather(
-        choices.workflows(clients, origin.app, whose=whose(context)),
-        choices.pipelines(clients, origin.app, whose=whose(context)),
+        choices.workflows(clients, origin.app, whose=reader_key(context)),
+        choices.pipelines(clients, origin.app, whose=reader_key(context)),
     )
     groups = trigger_form.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}

@@ -35,21 +35,21 @@ from services.request.responder import ChannelResponder
 async def submit_find(form: FormSubmission) -> None:
     """Show the build that was named, or those that fit."""
     sought = find_form.read_search(form.values)
-    await form.see_through(_found(sought, form.context), _finding(sought, ViewMetadata.read(form.metadata)))
+    await form.run(_found(sought, form.context), _finding(sought, ViewMetadata.read(form.metadata)))
 
 
 async def submit_log_search(form: FormSubmission) -> None:
     """Show the lines of the log that have the words."""
     about = LogButton.decode(form.metadata)
     word = log_messages.read_word(form.values)
-    await form.see_through(log_commands.search(about, word, form.context), _searching(about, word))
+    await form.run(log_commands.search(about, word, form.context), _searching(about, word))
 
 
 async def submit_app_choice(form: FormSubmission) -> None:
     """Make the app the one that the channel means where none is named."""
     origin, sought = ViewMetadata.read(form.metadata), find_form.read_search(form.values)
     chosen = commands.use_app(UseApp(app=sought.app or ""), form.context, origin.provider)
-    said = await form.see_through(chosen, _choosing(origin))
+    said = await form.run(chosen, _choosing(origin))
     if said is not None:
         await ChannelResponder(form.context)(said)
 
@@ -65,7 +65,7 @@ async def submit_settings(form: FormSubmission) -> None:
         refused=lambda problem: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), problem),
         field_of=lambda _: NAME,
     )
-    await form.see_through(profile_commands.me(command, form.context, Provider.BITRISE), flow)
+    await form.run(profile_commands.show_profile(command, form.context, Provider.BITRISE), flow)
     form.context.services.events.home_changed(form.context.team, form.context.person)
 
 

@@ -50,7 +50,7 @@ async def submit_trigger(form: FormSubmission) -> None:
     origin = StartOrigin.read(form.metadata)
     filled = trigger_form.read_start(form.values, origin)
     picked = App(slug=filled.app or "", title=_title(form.values))
-    said = await form.see_through(_start(filled, picked, form.context), _course(filled, picked, origin))
+    said = await form.run(_start(filled, picked, form.context), _course(filled, picked, origin))
     if said is not None:
         await reply_or_explain(_given(said), ChannelResponder(form.context))
 
@@ -88,12 +88,12 @@ async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOr
 
 
 async def _start(form: StartForm, picked: App, context: RequestContext) -> Reply | None:
-    order = order_of(form)
+    order = trigger_command(form)
     app = await app_by_slug(context, picked.slug, Provider.BITRISE)
     return await commands.start(app, order, context)
 
 
-def order_of(form: StartForm) -> TriggerBuild:
+def trigger_command(form: StartForm) -> TriggerBuild:
     """What is to be started. Raises FieldError."""
     variables = []
     for number, typed in form.variables.items():

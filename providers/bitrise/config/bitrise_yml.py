@@ -18,7 +18,7 @@ class YmlValidation(BaseModel):
     warnings: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
 
 
-def verdict_in(body: bytes) -> YmlValidation | None:
+def parse_validation(body: bytes) -> YmlValidation | None:
     """The verdict in an answer; None where none can be read."""
     try:
         return YmlValidation.model_validate_json(body)

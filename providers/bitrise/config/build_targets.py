@@ -19,7 +19,7 @@ class BuildTargets(FrozenModel):
     pipelines: tuple[str, ...] = ()
 
 
-def buildables_in(text: str) -> BuildTargets | None:
+def parse_build_targets(text: str) -> BuildTargets | None:
     """The workflows and pipelines of a bitrise.yml; None where it is no YAML.
 
     A workflow whose name begins with an underscore is only there to be used by others (Bitrise's documents, "Utility

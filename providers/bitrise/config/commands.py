@@ -42,7 +42,7 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
                 snippet="yaml",
             )
         except SlackCallFailed as error:
-            raise UserError(file_upload.why_not(error)) from error
+            raise UserError(file_upload.explain_upload_failure(error)) from error
     return Reply(config_messages.yml_message(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
 
 

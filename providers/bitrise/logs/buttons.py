@@ -21,8 +21,8 @@ from services.request.finder import build_by_slugs
 
 
 async def _log(press: ButtonPress) -> Reply:
-    return await commands.log_of(
-        *await find_pressed_build(press), press.context, thread=press.on.ts if press.on else None
+    return await commands.show_build_log(
+        *await find_pressed_build(press), press.context, thread=press.message.ts if press.message else None
     )
 
 
@@ -31,22 +31,24 @@ async def _log_step(press: ButtonPress) -> Reply:
     app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
     if not press.value.isdecimal() or len(press.value) > 4:
         raise InvalidButtonValue
-    return await commands.log_of(app, build, press.context, step=int(press.value), thread=about.thread)
+    return await commands.show_build_log(
+        app, build, press.context, step=int(press.value), thread=about.thread
+    )
 
 
 async def _log_file(press: ButtonPress) -> Reply | None:
-    return await commands.hand_over(LogButton.decode(press.value), press.context, share=False)
+    return await commands.send_log_file(LogButton.decode(press.value), press.context, share=False)
 
 
 async def _log_share(press: ButtonPress) -> Reply | None:
-    return await commands.hand_over(LogButton.decode(press.value), press.context, share=True)
+    return await commands.send_log_file(LogButton.decode(press.value), press.context, share=True)
 
 
 async def _log_follow(press: ButtonPress) -> Reply:
     about = LogButton.decode(press.value)
     app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
     if build.ended:
-        return await commands.log_of(app, build, press.context)
+        return await commands.show_build_log(app, build, press.context)
     context = press.context
     channel = await context.direct_message_alone()
     follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)

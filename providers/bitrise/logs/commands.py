@@ -30,12 +30,14 @@ from services.worker_processes.log_tasks import redact_log
 TITLE = "Log"
 
 
-async def log(command: ShowLog, context: RequestContext) -> Reply:
+async def show_log(command: ShowLog, context: RequestContext) -> Reply:
     """A build's steps, and the end of its log."""
-    return await log_of(*await find_build(context, command.app, command.build, Provider.BITRISE), context)
+    return await show_build_log(
+        *await find_build(context, command.app, command.build, Provider.BITRISE), context
+    )
 
 
-async def log_of(
+async def show_build_log(
     app: App, build: Build, context: RequestContext, *, step: int | None = None, thread: str | None = None
 ) -> Reply:
     """This build's log, for one person: logs hold what not everybody in a channel may see.
@@ -43,7 +45,7 @@ async def log_of(
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
     bitrise = own_client(context)
-    with state_of(context).read_logs.reserve(context.team, context.person):
+    with state_of(context).log_read_limit.reserve(context.team, context.person):
         try:
             read, told, ai_summary = await asyncio.gather(
                 bitrise.read_log(app.slug, build.slug, step=step),
@@ -70,21 +72,21 @@ async def log_of(
 async def search(about: LogButton, word: str, context: RequestContext) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
     app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
-    with state_of(context).read_logs.reserve(context.team, context.person):
+    with state_of(context).log_read_limit.reserve(context.team, context.person):
         read = await own_client(context).read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
     )
 
 
-async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -> Reply | None:
+async def send_log_file(about: LogButton, context: RequestContext, *, share: bool) -> Reply | None:
     """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
 
     Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
     app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
     with (
-        state_of(context).whole_logs.reserve(context.team, context.person),
+        state_of(context).log_file_limit.reserve(context.team, context.person),
         tempfile.TemporaryDirectory() as folder,
     ):
         path = Path(folder) / "log"
@@ -113,7 +115,7 @@ async def hand_over(about: LogButton, context: RequestContext, *, share: bool) -
                     thread=about.thread if channel == context.channel else None,
                 )
         except SlackCallFailed as error:
-            raise UserError(file_upload.why_not(error)) from error
+            raise UserError(file_upload.explain_upload_failure(error)) from error
     if channel == context.channel:
         return None
     return Reply(

@@ -48,11 +48,11 @@ class LogLimit:
             self._under_way.remove(place)
 
 
-def whole_logs() -> LogLimit:
+def log_file_limit() -> LogLimit:
     """Return the limit of whole logs that are sent as files, of up to 256 MiB each."""
     return LogLimit("preparing", per_person=1, per_workspace=4, total=8)
 
 
-def read_logs() -> LogLimit:
+def log_read_limit() -> LogLimit:
     """Return the limit of logs that are read for their steps, their end or a word."""
     return LogLimit("reading", per_person=3, per_workspace=8, total=24)

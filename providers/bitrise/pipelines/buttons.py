@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 async def _pipeline(press: ButtonPress) -> Reply:
-    app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.context)
+    app, one = await pipeline_commands.find_pipeline(PipelineButton.decode(press.value), press.context)
     return Reply(
         pipeline_card.pipeline_card(
             one, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
@@ -39,9 +39,9 @@ async def _pipeline(press: ButtonPress) -> Reply:
 async def _pipeline_refresh(press: ButtonPress) -> None:
     # Who presses must see the app: a subscription's message, too, says then what has come of it since.
     await app_by_slug(press.context, PipelineButton.decode(press.value).app, Provider.BITRISE)
-    if await notification_buttons.refresh(press.on, press.context):
+    if await notification_buttons.refresh(press.message, press.context):
         return  # a subscription's message is kept up to date by what the watcher sees
-    await press.say.instead((await _pipeline(press)).message)
+    await press.responder.replace_original((await _pipeline(press)).message)
 
 
 async def _pipeline_rebuild(press: ButtonPress) -> Reply | None:
@@ -68,7 +68,7 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
     button, context = RequestButton.decode(press.value), press.context
     done = await commands.decide(button, context, approved=approved)
     # A message that asks for the decision is itself changed, and says who decided.
-    if done.is_pending or await notification_buttons.is_ours(press.on, context):
+    if done.is_pending or await notification_buttons.is_updatable(press.message, context):
         return done.answer if done.is_pending else None
     await _show_the_rest(press, button)
     here = Recipient(team=context.team, channel=context.channel)
@@ -80,7 +80,7 @@ async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
     """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
     try:
         app = await app_by_slug(press.context, button.app, Provider.BITRISE)
-        await press.say.instead(await commands.listed(app, press.context))
+        await press.responder.replace_original(await commands.list_app_requests(app, press.context))
     except (ProviderError, SlackCallFailed) as problem:
         log.info("approvals.list_stays", reason=type(problem).__name__)
 

@@ -53,7 +53,7 @@ async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     )
 
 
-async def found(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
+async def find_pipeline(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
     """The pipeline that a button names. Raises ProviderError."""
     app = await app_by_slug(context, about.app, Provider.BITRISE)
     return app, await reading_client(context).pipeline(app.slug, about.pipeline)
@@ -67,7 +67,7 @@ async def abort(app: App, pipeline_id: str, order: AbortRequest, context: Reques
 
 async def rebuild(about: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
     """Start a new attempt of a pipeline. Raises PermissionDenied, UserError where it still runs, ProviderError."""
-    app, one = await found(about, context)
+    app, one = await find_pipeline(about, context)
     action = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(one), failed_only=failed_only)
     return (await run.run_action(action, context)).answer
 

@@ -25,7 +25,7 @@ class OpenBuildResult:
     failure: ProviderError | None = None
 
 
-async def ask_after(bitrise: BitriseClient, open_builds: Sequence[OpenBuild]) -> OpenBuildResult:
+async def refresh_open_builds(bitrise: BitriseClient, open_builds: Sequence[OpenBuild]) -> OpenBuildResult:
     """See how the builds stand now. Raises nothing: what was found before a failure counts."""
     asked = OpenBuildResult()
     try:

@@ -67,7 +67,7 @@ class _Questions:
         return True
 
 
-class Pipelines:
+class PipelineResolver:
     """Remembers which apps use pipelines, and which build belongs to which."""
 
     def __init__(self, bitrise: BitriseClient, *, clock: Callable[[], datetime]) -> None:
@@ -83,7 +83,7 @@ class Pipelines:
         self._absent: OrderedDict[str, int] = OrderedDict()
         self._turn = 0
 
-    async def place(
+    async def assign(
         self,
         builds: Sequence[Build],
         known: Mapping[str, BuildState],

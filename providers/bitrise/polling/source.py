@@ -14,8 +14,8 @@ from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.build_lists import ListRead, ListUnreliable, read_all_apps, read_one_app
-from providers.bitrise.polling.open_builds import ask_after
-from providers.bitrise.polling.pipeline_resolver import Pipelines
+from providers.bitrise.polling.open_builds import refresh_open_builds
+from providers.bitrise.polling.pipeline_resolver import PipelineResolver
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class BitriseBuildSource:
 
     def __init__(self, bitrise: BitriseClient, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise
-        self._pipelines = Pipelines(bitrise, clock=clock)
+        self._pipelines = PipelineResolver(bitrise, clock=clock)
 
     async def baseline(self, app_slug: str) -> Baseline:
         """The app's newest builds and all that have not ended. Raises ProviderError."""
@@ -92,7 +92,9 @@ class BitriseBuildSource:
         listed = frozenset().union(*(answer.listed for answer in gathered.answers.values()))
         seen = {build.slug for build in gathered.builds} | listed
         open_builds = known.state.open_builds
-        asked = await ask_after(self._bitrise, [one for one in open_builds.values() if one.slug not in seen])
+        asked = await refresh_open_builds(
+            self._bitrise, [one for one in open_builds.values() if one.slug not in seen]
+        )
         gathered.builds += asked.builds
         gathered.miss([open_builds[slug] for slug in asked.missed])
         if asked.failure is not None:
@@ -104,7 +106,7 @@ class BitriseBuildSource:
         if not gathered.builds and not state.pipelines and not state.followed:
             return
         seen = await known.states([build.slug for build in gathered.builds])
-        placed = await self._pipelines.place(gathered.builds, seen, [*state.followed, *state.pipelines])
+        placed = await self._pipelines.assign(gathered.builds, seen, [*state.followed, *state.pipelines])
         gathered.builds = placed.builds
         before = {(one.id, one.attempt): one for one in state.pipelines}
         gathered.pipelines = [

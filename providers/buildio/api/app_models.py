@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from providers.buildio.api.deployments import deployment_of
+from providers.buildio.api.deployments import parse_deployment
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import BuildioApp, ProcessFormation
 
@@ -12,7 +12,7 @@ from providers.buildio.api.models import BuildioApp, ProcessFormation
 ALL_TYPES = "dynos"
 
 
-def app_in(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
+def parse_app(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
     """The app; `asked` is what it was asked for as. None where it has no name at all."""
     known = fields.identity("name", "app_name", "slug", asked=asked)
     if known is None:
@@ -20,14 +20,14 @@ def app_in(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
     return BuildioApp(
         id=known[0],
         name=known[1],
-        team=fields.called("team", "team_name", "organization", "team_id"),
-        region=fields.called("region", "region_name", "region_id"),
-        stack=fields.called("stack", "build_stack"),
-        namespace=fields.called("namespace", "namespace_name", "namespace_id"),
+        team=fields.related_name("team", "team_name", "organization", "team_id"),
+        region=fields.related_name("region", "region_name", "region_id"),
+        stack=fields.related_name("stack", "build_stack"),
+        namespace=fields.related_name("namespace", "namespace_name", "namespace_id"),
         web_url=fields.address("web_url", "url"),
         formation=_formation(fields.value("formation", "formations", "process_types")),
         buildpacks=_buildpacks(fields.value("buildpacks", "buildpack")),
-        deployment=deployment_of(fields),
+        deployment=parse_deployment(fields),
         created_at=fields.time("created_at"),
         updated_at=fields.time("updated_at"),
     )
@@ -58,7 +58,7 @@ def _process(fields: Fields) -> ProcessFormation | None:
     return ProcessFormation(
         type=type_,
         quantity=fields.number("quantity", "count", "replicas", "scale"),
-        size=fields.called("size", "dyno_size"),
+        size=fields.related_name("size", "dyno_size"),
         command=fields.text("command"),
     )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from providers.buildio.api.app_models import app_in
-from providers.buildio.api.config_vars import variables_in
+from providers.buildio.api.app_models import parse_app
+from providers.buildio.api.config_vars import parse_config_vars
 from providers.buildio.api.connection import Connection, path_of
-from providers.buildio.api.deployments import started_in
-from providers.buildio.api.field_parsing import fields_in, fields_of_done, things_in
+from providers.buildio.api.deployments import parse_started_build
+from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
 from providers.buildio.api.models import BuildioApp, StartedBuild
 
 
@@ -21,12 +21,14 @@ class AppsApi(Connection):
     async def apps(self, *, team: str | None = None) -> list[BuildioApp]:
         """The apps that the token may see; with the id of a team those of the team."""
         reply = await self._api.read("/apps", {"team_id": team} if team is not None else None)
-        return things_in(reply.body, app_in, of="apps")
+        return parse_list(reply.body, parse_app, resource="apps")
 
     async def app(self, name: str) -> BuildioApp:
         """One app, by id or name, with its current deployment."""
         reply = await self._api.read(path_of("apps", name))
-        return app_in(fields_in(reply.body, of="app"), asked=name) or BuildioApp(id=name, name=name)
+        return parse_app(parse_fields(reply.body, resource="app"), asked=name) or BuildioApp(
+            id=name, name=name
+        )
 
     async def create_app(
         self, name: str, *, team: str | None = None, region: str | None = None
@@ -34,7 +36,9 @@ class AppsApi(Connection):
         """Make an app; `team` is the team's id."""
         body = _given(name=name, team_id=team, region=region)
         reply = await self._api.change("POST", "/apps", body)
-        return app_in(fields_of_done(reply.body, of="app"), asked=name) or BuildioApp(id=name, name=name)
+        return parse_app(parse_change_response(reply.body, resource="app"), asked=name) or BuildioApp(
+            id=name, name=name
+        )
 
     async def start_build(
         self,
@@ -47,11 +51,11 @@ class AppsApi(Connection):
         """Start a build; never asked twice. Raises ResponseLost where it may have started all the same."""
         body = _given(branch=branch, commitish=commitish, description=description)
         reply = await self._api.change("POST", path_of("apps", app, "builds"), body)
-        return started_in(fields_of_done(reply.body, of="build"))
+        return parse_started_build(parse_change_response(reply.body, resource="build"))
 
     async def config_vars(self, app: str) -> dict[str, str]:
         """The app's config vars with their values, which are secret."""
-        return variables_in((await self._api.read(path_of("apps", app, "config-vars"))).body)
+        return parse_config_vars((await self._api.read(path_of("apps", app, "config-vars"))).body)
 
     async def set_config_vars(self, app: str, values: Mapping[str, str]) -> None:
         """Set these, and leave the others as they are."""

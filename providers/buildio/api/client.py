@@ -8,7 +8,7 @@ from domain.errors import Forbidden, NotFound
 from providers.buildio.api.apps import AppsApi
 from providers.buildio.api.domains import DomainsApi
 from providers.buildio.api.dynos import DynosApi
-from providers.buildio.api.identity import identity_in, login_in
+from providers.buildio.api.identity import parse_cluster_login, parse_identity
 from providers.buildio.api.models import ClusterLogin, Identity
 from providers.buildio.api.pipelines import PipelinesApi
 
@@ -18,7 +18,7 @@ class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
 
     async def me(self) -> Identity:
         """Whose token it is."""
-        return identity_in((await self._api.read("/me")).body)
+        return parse_identity((await self._api.read("/me")).body)
 
     async def probe(self) -> None:
         """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
@@ -27,4 +27,4 @@ class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
 
     async def cluster_login(self, region: str) -> ClusterLogin:
         """A credential for the Kubernetes cluster of a region, secret (reference, "OIDC Login")."""
-        return login_in((await self._api.read("/oidc-login", {"region": region})).body)
+        return parse_cluster_login((await self._api.read("/oidc-login", {"region": region})).body)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from domain.errors import UnexpectedResponse
 from domain.provider import Provider
-from providers.http.field_parsing import Name, content_of
+from providers.http.field_parsing import Name, parse_json
 
 log = structlog.get_logger()
 
@@ -18,12 +18,12 @@ _WRAPPED = ("config_vars", "config-vars", "vars", "data")
 _key: TypeAdapter[str | None] = TypeAdapter(Name)
 
 
-def variables_in(body: bytes) -> dict[str, str]:
+def parse_config_vars(body: bytes) -> dict[str, str]:
     """The variables, each value as a text. Raises UnexpectedResponse.
 
     The reference says "key-value pairs". One that is null counts as none, as it does where variables are set.
     """
-    content = content_of(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=Provider.BUILDIO)
     if isinstance(content, dict):
         content = _unwrapped(content)
     pairs = list(content.items()) if isinstance(content, dict) else _pairs(content)

@@ -33,12 +33,12 @@ _VERSION = re.compile(r"v?(\d{1,9})")
 UNSAID = "unknown"
 
 
-def state_of(word: str | None) -> BuildState:
+def parse_state(word: str | None) -> BuildState:
     """What a word of Build.io's means; UNKNOWN for one that nobody knows."""
     return _BY_WORD.get(_plain(word or ""), BuildState.UNKNOWN)
 
 
-def deployment_of(app: Fields) -> Deployment | None:
+def parse_deployment(app: Fields) -> Deployment | None:
     """An app's current deployment, wherever its details name it; None where they don't."""
     said = app.name("deployment_status", "current_deployment_status")
     for key in _DEPLOYMENT:
@@ -46,7 +46,7 @@ def deployment_of(app: Fields) -> Deployment | None:
         if isinstance(value, dict) and value:
             return _deployment(Fields(value), said)
         # As a text it is the status; whatever else it names, such as an id, is none that is known.
-        if isinstance(value, str) and said is None and state_of(value) is not BuildState.UNKNOWN:
+        if isinstance(value, str) and said is None and parse_state(value) is not BuildState.UNKNOWN:
             said = app.name(key)
     if (
         said is None
@@ -54,7 +54,7 @@ def deployment_of(app: Fields) -> Deployment | None:
         and _plain(word) in _BY_WORD.keys() - _OF_ITS_DYNOS
     ):
         said = word
-    return Deployment(status=said, state=state_of(said)) if said is not None else None
+    return Deployment(status=said, state=parse_state(said)) if said is not None else None
 
 
 def _plain(word: str) -> str:
@@ -65,14 +65,14 @@ def _deployment(fields: Fields, said: str | None) -> Deployment:
     status = fields.name(*_STATUS) or said or UNSAID
     return Deployment(
         status=status,
-        state=state_of(status),
+        state=parse_state(status),
         id=fields.id("id", "uuid"),
-        version=version_in(fields),
+        version=parse_version(fields),
         branch=fields.name("branch", "ref"),
         commit=_commit(fields),
         description=fields.text("description", "message"),
         error=_error(fields),
-        by=fields.called("user", "by", "created_by", "triggered_by", "author", "actor"),
+        by=fields.related_name("user", "by", "created_by", "triggered_by", "author", "actor"),
         created_at=fields.time("created_at", "queued_at", "started_at"),
         finished_at=fields.time("finished_at", "completed_at", "ended_at", "deployed_at", "released_at"),
     )
@@ -93,7 +93,7 @@ def _error(fields: Fields) -> str | None:
     return fields.text(*keys) or fields.inner(*keys).text("message", "code")
 
 
-def version_in(fields: Fields) -> int | None:
+def parse_version(fields: Fields) -> int | None:
     """The version, as a number or as `v12`, or that of the release that belongs to it."""
     if (number := fields.number("version")) is not None:
         return number
@@ -101,11 +101,11 @@ def version_in(fields: Fields) -> int | None:
     return int(found[1]) if found else fields.inner("release").number("version")
 
 
-def started_in(fields: Fields) -> StartedBuild:
+def parse_started_build(fields: Fields) -> StartedBuild:
     """A build that was asked for."""
     return StartedBuild(
         id=fields.id("id", "uuid", "build_id"),
         status=fields.name(*_STATUS),
-        version=version_in(fields),
+        version=parse_version(fields),
         url=fields.address("url", "web_url", "html_url"),
     )

@@ -10,7 +10,7 @@ _PLATFORM = frozenset({"platform", "heroku", "build", "buildio", "build.io", "de
 _CERTIFICATE = ("ssl", "cert", "certificate", "acm", "sni_endpoint", "ssl_cert", "tls")
 
 
-def domain_in(fields: Fields, *, id: str | None = None, hostname: str | None = None) -> Domain | None:  # noqa: A002
+def parse_domain(fields: Fields, *, id: str | None = None, hostname: str | None = None) -> Domain | None:  # noqa: A002
     """The domain; `id` and `hostname` are what it was asked for as. None where it has no name at all."""
     host = fields.name("hostname", "host", "domain", "name") or hostname
     id_ = fields.id("id", "uuid") or id or host

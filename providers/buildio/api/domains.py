@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from providers.buildio.api.connection import Connection, path_of
-from providers.buildio.api.domain_models import domain_in
-from providers.buildio.api.field_parsing import fields_in, fields_of_done, things_in
+from providers.buildio.api.domain_models import parse_domain
+from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
 from providers.buildio.api.models import Domain
 
 
@@ -13,26 +13,28 @@ class DomainsApi(Connection):
 
     async def domains(self, app: str) -> list[Domain]:
         """The app's domains, the platform's own among them."""
-        return things_in(
-            (await self._api.read(path_of("apps", app, "domains"))).body, domain_in, of="domains"
+        return parse_list(
+            (await self._api.read(path_of("apps", app, "domains"))).body, parse_domain, resource="domains"
         )
 
     async def domain(self, app: str, id: str) -> Domain:  # noqa: A002
         """One domain with how it stands with its certificate."""
         reply = await self._api.read(path_of("apps", app, "domains", id))
-        return domain_in(fields_in(reply.body, of="domain"), id=id) or Domain(id=id, hostname=id)
+        return parse_domain(parse_fields(reply.body, resource="domain"), id=id) or Domain(id=id, hostname=id)
 
     async def add_domain(self, app: str, hostname: str, *, certificate: str | None = None) -> Domain:
         """Add a custom domain, with a certificate of one's own or without."""
         body = {"hostname": hostname} | ({"cert": certificate} if certificate is not None else {})
         reply = await self._api.change("POST", path_of("apps", app, "domains"), body)
-        read = domain_in(fields_of_done(reply.body, of="domain"), hostname=hostname)
+        read = parse_domain(parse_change_response(reply.body, resource="domain"), hostname=hostname)
         return read or Domain(id=hostname, hostname=hostname)
 
     async def update_certificate(self, app: str, id: str, certificate: str) -> Domain:  # noqa: A002
         """Give a domain another certificate."""
         reply = await self._api.change("PATCH", path_of("apps", app, "domains", id), {"cert": certificate})
-        return domain_in(fields_of_done(reply.body, of="domain"), id=id) or Domain(id=id, hostname=id)
+        return parse_domain(parse_change_response(reply.body, resource="domain"), id=id) or Domain(
+            id=id, hostname=id
+        )
 
     async def remove_domain(self, app: str, id: str) -> None:  # noqa: A002
         """Take a custom domain away."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from domain.ansi import plain_text
-from domain.redaction.redactor import redact, without_first_word
+from domain.redaction.redactor import drop_first_word, redact
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import CommandResult, Dyno
 
@@ -38,7 +38,7 @@ _WITHIN = ("result", "data", "exec")
 _OUTPUT = ("output", "stdout", "lines", "result", "data", "stderr")
 
 
-def dyno_in(fields: Fields) -> Dyno | None:
+def parse_dyno(fields: Fields) -> Dyno | None:
     """The dyno; None where it has no name."""
     name = fields.name("name", "dyno", "id")
     if name is None:
@@ -55,14 +55,14 @@ def dyno_in(fields: Fields) -> Dyno | None:
         state=state,
         up=True if word in _UP else False if word in _DOWN | _CRASHED else None,
         crashed=word in _CRASHED,
-        size=fields.called("size", "dyno_size"),
+        size=fields.related_name("size", "dyno_size"),
         command=fields.text("command"),
         restarts=fields.number("restarts", "restart_count", "restartCount"),
         since=fields.time("since", "state_changed_at", "started_at", "updated_at", "created_at"),
     )
 
 
-def executed_in(body: bytes) -> CommandResult:
+def parse_command_result(body: bytes) -> CommandResult:
     """What a command left. It has run, so whatever came is its output where none is named."""
     text = body.decode("utf-8", "replace")
     try:
@@ -102,4 +102,4 @@ def _end_of(text: str, most: int) -> str:
         return text
     end = text[-most:]
     # Of a secret that is cut in half, nothing tells that it is one; it has no blanks in it.
-    return end.partition("\n")[2] or without_first_word(end)
+    return end.partition("\n")[2] or drop_first_word(end)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from domain.errors import InvalidRequest
 from domain.provider import Provider
 from providers.buildio.api.connection import Connection, path_of
-from providers.buildio.api.dyno_models import dyno_in, executed_in
-from providers.buildio.api.field_parsing import things_in
+from providers.buildio.api.dyno_models import parse_command_result, parse_dyno
+from providers.buildio.api.field_parsing import parse_list
 from providers.buildio.api.models import CommandResult, Dyno
 
 EXECUTE_SECONDS = 30.0
@@ -19,8 +19,8 @@ class DynosApi(Connection):
 
     async def dynos(self, app: str) -> list[Dyno]:
         """The app's dynos and how each stands."""
-        return things_in(
-            (await self._api.read(path_of("apps", app, "dynos", "list"))).body, dyno_in, of="dynos"
+        return parse_list(
+            (await self._api.read(path_of("apps", app, "dynos", "list"))).body, parse_dyno, resource="dynos"
         )
 
     async def restart_all(self, app: str) -> None:
@@ -51,4 +51,4 @@ class DynosApi(Connection):
             )
         path = path_of("apps", app, "dynos", dyno, "exec")
         reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
-        return executed_in(reply.body)
+        return parse_command_result(reply.body)

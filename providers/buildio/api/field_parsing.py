@@ -17,7 +17,7 @@ from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
 from domain.redaction.redactor import redact_beginning
 from domain.url import read_address
-from providers.http.field_parsing import Flag, MaybeSlug, Name, Number, Text, Time, as_text, content_of
+from providers.http.field_parsing import Flag, MaybeSlug, Name, Number, Text, Time, as_text, parse_json
 
 log = structlog.get_logger()
 
@@ -95,7 +95,7 @@ class Fields:
         found = (self.name(key) for key in keys)
         return next((one for one in found if one is not None and read_address(one) is not None), None)
 
-    def called(self, *keys: str) -> str | None:
+    def related_name(self, *keys: str) -> str | None:
         """The name of a thing that belongs to this one: a text, or an object with a name, e-mail address or id."""
         for key in keys:
             fields = Fields.of(self._content.get(key))
@@ -120,14 +120,16 @@ class Fields:
         return next((one for one in read if one is not None), None)
 
 
-def things_in(body: bytes, read: Callable[[Fields], T | None], *, of: str) -> list[T]:
+def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str) -> list[T]:
     """The things of a list: a bare array, or one within an object under `data` or the things' name.
 
     What can't be read is left out, and only how many of them is logged. Raises UnexpectedResponse and TooLarge.
     """
-    content = content_of(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=Provider.BUILDIO)
     if isinstance(content, dict):
-        content = next((content[key] for key in (of, "data") if isinstance(content.get(key), list)), None)
+        content = next(
+            (content[key] for key in (resource, "data") if isinstance(content.get(key), list)), None
+        )
     if not isinstance(content, list):
         raise UnexpectedResponse("it is no list", provider=Provider.BUILDIO)
     if len(content) > MOST_ITEMS:
@@ -135,28 +137,30 @@ def things_in(body: bytes, read: Callable[[Fields], T | None], *, of: str) -> li
     found = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
     things = [one for one in found if one is not None]
     if len(things) < len(content):
-        log.warning("buildio.items_left_out", of=of, items=len(content) - len(things))
+        log.warning("buildio.items_left_out", of=resource, items=len(content) - len(things))
     return things
 
 
-def fields_in(body: bytes, *, of: str) -> Fields:
+def parse_fields(body: bytes, *, resource: str) -> Fields:
     """The fields of one thing, also where it stands within an object or is the only one of a list.
 
     Raises UnexpectedResponse.
     """
-    content = content_of(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=Provider.BUILDIO)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"there is no {of} in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse(f"there is no {resource} in it", provider=Provider.BUILDIO)
     if "id" not in content and "name" not in content:
-        content = next((content[key] for key in (of, "data") if isinstance(content.get(key), dict)), content)
+        content = next(
+            (content[key] for key in (resource, "data") if isinstance(content.get(key), dict)), content
+        )
     return Fields(content)
 
 
-def fields_of_done(body: bytes, *, of: str) -> Fields:
+def parse_change_response(body: bytes, *, resource: str) -> Fields:
     """The fields in the answer to a change; none where they can't be read: it is done all the same."""
     try:
-        return fields_in(body, of=of)
+        return parse_fields(body, resource=resource)
     except UnexpectedResponse:
         return Fields({})

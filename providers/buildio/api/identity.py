@@ -11,12 +11,12 @@ from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import ClusterLogin, Identity
-from providers.http.field_parsing import content_of
+from providers.http.field_parsing import parse_json
 
 
-def identity_in(body: bytes) -> Identity:
+def parse_identity(body: bytes) -> Identity:
     """Whose token it is. Raises UnexpectedResponse where it names no e-mail address, which is all that it is for."""
-    content = content_of(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=Provider.BUILDIO)
     fields = Fields({"email": content}) if isinstance(content, str) else Fields.of(content) or Fields({})
     email = fields.name("email") or fields.inner("user", "data", "account").name("email")
     if email is None:
@@ -24,12 +24,12 @@ def identity_in(body: bytes) -> Identity:
     return Identity(email=email)
 
 
-def login_in(body: bytes) -> ClusterLogin:
+def parse_cluster_login(body: bytes) -> ClusterLogin:
     """The credential, as it came (Kubernetes, "client.authentication.k8s.io", ExecCredential).
 
     Raises UnexpectedResponse.
     """
-    content: Any = content_of(body, provider=Provider.BUILDIO)
+    content: Any = parse_json(body, provider=Provider.BUILDIO)
     if not isinstance(content, dict) or not isinstance(content.get("status"), dict):
         raise UnexpectedResponse("there is no credential in it", provider=Provider.BUILDIO)
     expires_at = Fields(content["status"]).time("expirationTimestamp")

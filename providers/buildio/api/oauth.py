@@ -24,11 +24,11 @@ from domain.errors import (
     RequestRejected,
     ResponseLost,
     UnexpectedResponse,
-    error_for,
+    build_error,
 )
 from domain.provider import Provider
 from providers.buildio.api.field_parsing import Fields
-from providers.http.field_parsing import content_of
+from providers.http.field_parsing import parse_json
 from providers.http.transport import ConnectionLost, HttpTransport, RequestNotSent, Response, ResponseTooLarge
 
 SCOPES = ("read", "write")  # reference, "Authentication"
@@ -42,7 +42,7 @@ def endpoints_beside(api_url: str) -> tuple[str, str]:
     return urljoin(api_url, "/oauth/authorize"), urljoin(api_url, "/oauth/token")
 
 
-def verifier_from(randomness: bytes) -> str:
+def make_verifier(randomness: bytes) -> str:
     """The secret of one login, from 32 to 96 random bytes (RFC 7636, 4.1). Raises ValueError for fewer or more."""
     verifier = base64.urlsafe_b64encode(randomness).rstrip(b"=").decode()
     if not _VERIFIER.fullmatch(verifier):
@@ -50,7 +50,7 @@ def verifier_from(randomness: bytes) -> str:
     return verifier
 
 
-def challenge_of(verifier: str) -> str:
+def make_challenge(verifier: str) -> str:
     """What the login shows of its secret, by S256 (RFC 7636, 4.2). Raises ValueError for what is no verifier."""
     if not _VERIFIER.fullmatch(verifier):
         raise ValueError("it is no verifier")
@@ -84,7 +84,7 @@ class BuildioOAuth:
             "redirect_uri": self._redirect_uri,
             "scope": " ".join(SCOPES),
             "state": state,
-            "code_challenge": challenge_of(verifier),
+            "code_challenge": make_challenge(verifier),
             "code_challenge_method": "S256",
         }
         return f"{self._authorize_url}{'&' if '?' in self._authorize_url else '?'}{urlencode(query)}"
@@ -107,7 +107,7 @@ class BuildioOAuth:
         Raises InvalidToken where it does not, and another ProviderError where nothing was found out.
         """
         try:
-            await self.exchange("none", verifier_from(bytes(32)))
+            await self.exchange("none", make_verifier(bytes(32)))
         except RequestRejected as refusal:
             if refusal.code == "invalid_client":  # RFC 6749, 5.2
                 raise InvalidToken(refusal.words, provider=Provider.BUILDIO) from refusal
@@ -154,7 +154,7 @@ class BuildioOAuth:
 
     def _error(self, response: Response) -> ProviderError:
         """The error of an answer: `error` is its code, `error_description` its words (RFC 6749, 5.2)."""
-        error = error_for(
+        error = build_error(
             response.status_code, response.headers, response.content, now=self._clock(), in_text=False
         )
         said = _said(response.content)
@@ -166,7 +166,7 @@ class BuildioOAuth:
         return error
 
     def _tokens(self, body: bytes, refresh_token: SecretStr | None) -> Tokens:
-        content: Any = content_of(body, provider=Provider.BUILDIO)
+        content: Any = parse_json(body, provider=Provider.BUILDIO)
         given = content if isinstance(content, dict) else {}
         access = _token_in(given.get("access_token"))
         kind = given.get("token_type", "bearer")

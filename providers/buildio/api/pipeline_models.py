@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from providers.buildio.api.field_parsing import Fields, things_in
+from providers.buildio.api.field_parsing import Fields, parse_list
 from providers.buildio.api.models import Environment, Namespace, Pipeline, PipelineApp, Team
 
 _REVIEW = ("review_apps", "review_app_settings", "review_apps_settings", "review_app", "review_app_config")
 _ENABLED = ("enabled", "review_apps", "review_apps_enabled", "active", "automatic_review_apps")
 
 
-def team_in(fields: Fields, *, asked: str | None = None) -> Team | None:
+def parse_team(fields: Fields, *, asked: str | None = None) -> Team | None:
     """The team; None where it has no name at all."""
     id_ = fields.id("id", "uuid") or asked or fields.name("name")
     return Team(id=id_, name=fields.name("name", "slug") or id_) if id_ is not None else None
 
 
-def namespace_in(fields: Fields, *, asked: str | None = None) -> Namespace | None:
+def parse_namespace(fields: Fields, *, asked: str | None = None) -> Namespace | None:
     """The namespace; None where it has no name at all."""
     known = fields.identity("name", "slug", asked=asked)
     if known is None:
@@ -26,13 +26,13 @@ def namespace_in(fields: Fields, *, asked: str | None = None) -> Namespace | Non
     return Namespace(
         id=known[0],
         name=known[1],
-        team=fields.called("team", "team_name", "team_id"),
-        region=fields.called("region", "region_name", "region_id"),
+        team=fields.related_name("team", "team_name", "team_id"),
+        region=fields.related_name("region", "region_name", "region_id"),
         description=fields.text("description"),
     )
 
 
-def pipeline_in(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
+def parse_pipeline(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
     """The pipeline; None where it has no name at all."""
     known = fields.identity("name", "slug", asked=asked)
     if known is None:
@@ -42,7 +42,7 @@ def pipeline_in(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
     return Pipeline(
         id=known[0],
         name=known[1],
-        team=fields.called("team", "team_name", "owner", "team_id"),
+        team=fields.related_name("team", "team_name", "owner", "team_id"),
         environments=tuple(_environments(fields.value("environments", "stages"))),
         review_apps=enabled if enabled is not None else settings.flag(*_ENABLED),
         review_settings=settings.plain(),
@@ -63,9 +63,9 @@ def _environments(value: Any) -> Iterator[Environment]:
             yield Environment(id=known[0], name=known[1])
 
 
-def pipeline_apps_in(body: bytes) -> list[PipelineApp]:
+def parse_pipeline_apps(body: bytes) -> list[PipelineApp]:
     """The apps of a pipeline. Raises UnexpectedResponse and TooLarge."""
-    return things_in(body, _pipeline_app, of="apps")
+    return parse_list(body, _pipeline_app, resource="apps")
 
 
 def _pipeline_app(fields: Fields) -> PipelineApp | None:
@@ -75,5 +75,7 @@ def _pipeline_app(fields: Fields) -> PipelineApp | None:
     name = app.name("name") or fields.name("app", "app_name", "name") or id_
     if name is None:
         return None
-    stage = fields.called("stage", "pipeline_stage", "environment") or app.called("stage", "environment")
+    stage = fields.related_name("stage", "pipeline_stage", "environment") or app.related_name(
+        "stage", "environment"
+    )
     return PipelineApp(id=id_ or name, name=name, stage=stage)

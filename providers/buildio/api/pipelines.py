@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from providers.buildio.api.config_vars import variables_in
+from providers.buildio.api.config_vars import parse_config_vars
 from providers.buildio.api.connection import Connection, path_of
-from providers.buildio.api.field_parsing import fields_in, fields_of_done, things_in
+from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
 from providers.buildio.api.models import Namespace, Pipeline, PipelineApp, Team
-from providers.buildio.api.pipeline_models import namespace_in, pipeline_apps_in, pipeline_in, team_in
+from providers.buildio.api.pipeline_models import (
+    parse_namespace,
+    parse_pipeline,
+    parse_pipeline_apps,
+    parse_team,
+)
 
 
 class PipelinesApi(Connection):
@@ -19,21 +24,21 @@ class PipelinesApi(Connection):
 
     async def teams(self) -> list[Team]:
         """The teams of whose token it is."""
-        return things_in((await self._api.read("/teams")).body, team_in, of="teams")
+        return parse_list((await self._api.read("/teams")).body, parse_team, resource="teams")
 
     async def team(self, id: str) -> Team:  # noqa: A002
         """One team."""
         reply = await self._api.read(path_of("teams", id))
-        return team_in(fields_in(reply.body, of="team"), asked=id) or Team(id=id, name=id)
+        return parse_team(parse_fields(reply.body, resource="team"), asked=id) or Team(id=id, name=id)
 
     async def namespaces(self) -> list[Namespace]:
         """The namespaces that the token may see."""
-        return things_in((await self._api.read("/namespaces")).body, namespace_in, of="namespaces")
+        return parse_list((await self._api.read("/namespaces")).body, parse_namespace, resource="namespaces")
 
     async def namespace(self, name: str) -> Namespace:
         """One namespace, by id or name."""
         reply = await self._api.read(path_of("namespaces", name))
-        return namespace_in(fields_in(reply.body, of="namespace"), asked=name) or Namespace(
+        return parse_namespace(parse_fields(reply.body, resource="namespace"), asked=name) or Namespace(
             id=name, name=name
         )
 
@@ -44,7 +49,7 @@ class PipelinesApi(Connection):
         given = {"name": name, "team_id": team, "description": description, "region": region}
         body = {key: value for key, value in given.items() if value is not None}
         reply = await self._api.change("POST", "/namespaces", body)
-        read = namespace_in(fields_of_done(reply.body, of="namespace"), asked=name)
+        read = parse_namespace(parse_change_response(reply.body, resource="namespace"), asked=name)
         return read or Namespace(id=name, name=name)
 
     async def delete_namespace(self, name: str) -> None:
@@ -53,20 +58,22 @@ class PipelinesApi(Connection):
 
     async def pipelines(self) -> list[Pipeline]:
         """The pipelines that the token may see."""
-        return things_in((await self._api.read("/pipelines")).body, pipeline_in, of="pipelines")
+        return parse_list((await self._api.read("/pipelines")).body, parse_pipeline, resource="pipelines")
 
     async def pipeline(self, name: str) -> Pipeline:
         """One pipeline, by id or name, with its environments and what it says of review apps."""
         reply = await self._api.read(path_of("pipelines", name))
-        return pipeline_in(fields_in(reply.body, of="pipeline"), asked=name) or Pipeline(id=name, name=name)
+        return parse_pipeline(parse_fields(reply.body, resource="pipeline"), asked=name) or Pipeline(
+            id=name, name=name
+        )
 
     async def pipeline_apps(self, name: str) -> list[PipelineApp]:
         """The apps of a pipeline, each with its stage."""
-        return pipeline_apps_in((await self._api.read(path_of("pipelines", name, "apps"))).body)
+        return parse_pipeline_apps((await self._api.read(path_of("pipelines", name, "apps"))).body)
 
     async def environment(self, id: str) -> dict[str, str]:  # noqa: A002
         """The config vars of a pipeline's environment with their values, which are secret."""
-        return variables_in((await self._api.read(path_of("environments", id))).body)
+        return parse_config_vars((await self._api.read(path_of("environments", id))).body)
 
     async def set_environment(self, id: str, values: Mapping[str, str | None]) -> None:  # noqa: A002
         """Set these, take those away that are None, and leave the others as they are."""

@@ -25,9 +25,9 @@ async def _app(press: ButtonPress) -> Reply:
 
 async def _refresh(press: ButtonPress) -> None:
     app = await _found(press)
-    if await notification_buttons.refresh(press.on, press.context):
+    if await notification_buttons.refresh(press.message, press.context):
         return  # a message of a subscription is brought up to date as it is
-    await press.say.instead(await commands.card(app, press.context))
+    await press.responder.replace_original(await commands.card(app, press.context))
 
 
 async def _create(press: ButtonPress) -> Reply | None:

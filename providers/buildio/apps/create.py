@@ -9,8 +9,8 @@ from providers.buildio.actions import CreateAppAction
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import CreateApp
-from providers.buildio.shared.form_defaults import origin_of
-from providers.buildio.teams.team_owner import with_team
+from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError
@@ -32,7 +32,7 @@ async def create(command: CreateApp, context: RequestContext) -> Reply | None:
 
 async def make(command: CreateApp, context: RequestContext) -> Reply | None:
     """Make this app. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(CreateForm(**command.model_dump()), context)
+    form = await resolve_team(CreateForm(**command.model_dump()), context)
     action = CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
     )
@@ -49,4 +49,4 @@ async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
 
 
 async def _form(form: CreateForm, context: RequestContext) -> Block:
-    return create_form.create_modal(await with_team(form, context), origin=origin_of(context))
+    return create_form.create_modal(await resolve_team(form, context), origin=form_metadata(context))

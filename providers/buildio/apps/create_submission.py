@@ -8,20 +8,20 @@ from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.apps import create, create_form
 from providers.buildio.apps.create_form import NAME
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _create(sent: FormSubmission) -> None:
     form, origin = create_form.read_create(sent.values), ViewMetadata.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
-    course = course_of(
+    course = submission_flow(
         "Create an app",
         f"Creating {form.name}…",
         lambda problem: create_form.create_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.answer(create.make(form, sent.context), course)
+    await sent.run_and_reply(create.make(form, sent.context), course)
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_CREATE_MODAL: _create}

@@ -14,8 +14,16 @@ from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, 
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
 from providers.buildio.processes.messages import dyno_summary
 from providers.buildio.processes.restart_form import restart_all_button
-from providers.buildio.shared.blocks import COMMAND, buttons, facts, first, listed, name_of, press
-from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, of_app
+from providers.buildio.shared.blocks import (
+    COMMAND,
+    app_name,
+    button_row,
+    fit_rows,
+    join_facts,
+    optional_button,
+    truncate_lines,
+)
+from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, app_button_value
 
 MOST_FORMATIONS = 12
 MOST_BUILDPACKS = 8
@@ -32,8 +40,8 @@ def app_list(
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"
     title += f", page {page} of {pages}" if pages > 1 else ""
-    blocks = [section(title), *listed([[_row(app)] for app in apps[:size]])]
-    blocks += buttons(
+    blocks = [section(title), *fit_rows([[_row(app)] for app in apps[:size]])]
+    blocks += button_row(
         _turn("Previous page", action_ids.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
         _turn("Next page", f"{action_ids.BUILDIO_APPS_PAGE}_next", page + 1, team) if page < pages else None,
     )
@@ -54,30 +62,33 @@ def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
 
 def app_created(app: BuildioApp, *, by: str) -> Message:
     """To the channel: somebody made an app."""
-    text = f"{mention(by)} created the app {name_of(app)} at Build.io"
-    where = facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
+    text = f"{mention(by)} created the app {app_name(app)} at Build.io"
+    where = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
     said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {where}".rstrip()
-    deploy = press("Deploy…", action_ids.BUILDIO_DEPLOY, of_app(app), style="primary")
+    deploy = optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, app_button_value(app), style="primary")
     return Message(
-        text, [section(said), *buttons(deploy, press("Config", action_ids.BUILDIO_VARS, _vars(app)))]
+        text,
+        [section(said), *button_row(deploy, optional_button("Config", action_ids.BUILDIO_VARS, _vars(app)))],
     )
 
 
-def deployment_words(deployment: Deployment) -> str:
+def describe_deployment(deployment: Deployment) -> str:
     """How a deployment stands, in a line: Build.io's own word beside our symbol for it."""
     version = f"v{deployment.version} " if deployment.version is not None else ""
     return f"{state_symbol(deployment.state)} {version}*{escape(deployment.status, 60)}*"
 
 
 def _row(app: BuildioApp) -> Block:
-    details = press("Details", action_ids.BUILDIO_APP, of_app(app), label=f"Details of {app.name}")
+    details = optional_button(
+        "Details", action_ids.BUILDIO_APP, app_button_value(app), label=f"Details of {app.name}"
+    )
     return section(_line(app), details)
 
 
 def _line(app: BuildioApp) -> str:
-    standing = deployment_words(app.deployment) if app.deployment is not None else None
-    where = facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
-    return f"*{link(app.web_url, app.name, 120)}*\n{facts(standing, where)}".rstrip()
+    standing = describe_deployment(app.deployment) if app.deployment is not None else None
+    where = join_facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
+    return f"*{link(app.web_url, app.name, 120)}*\n{join_facts(standing, where)}".rstrip()
 
 
 def _head(app: BuildioApp) -> list[str]:
@@ -86,8 +97,10 @@ def _head(app: BuildioApp) -> list[str]:
     if one is None:
         return [*lines, "Build.io says nothing of a deployment."]
     lines.append(
-        facts(
-            deployment_words(one), one.branch and code(one.branch), one.commit and escape(one.commit[:8], 40)
+        join_facts(
+            describe_deployment(one),
+            one.branch and code(one.branch),
+            one.commit and escape(one.commit[:8], 40),
         )
     )
     if one.description:
@@ -97,11 +110,11 @@ def _head(app: BuildioApp) -> list[str]:
     by = f"by {escape(one.by, 100)}" if one.by else None
     ended = f"ended {when(one.finished_at)}" if one.finished_at else None
     began = f"began {when(one.created_at)}" if one.created_at else None
-    return [line for line in [*lines, facts(by, began, ended)] if line]
+    return [line for line in [*lines, join_facts(by, began, ended)] if line]
 
 
 def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
-    lines = first([_process(one) for one in app.formation], MOST_FORMATIONS)
+    lines = truncate_lines([_process(one) for one in app.formation], MOST_FORMATIONS)
     if dynos is not None:
         lines.append(dyno_summary(dynos))
     return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
@@ -109,13 +122,13 @@ def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
 
 def _process(one: ProcessFormation) -> str:
     count = f"{code(one.type, 60)} × {one.quantity}" if one.quantity is not None else code(one.type, 60)
-    return facts(count, one.size and escape(one.size, 60), one.command and code(one.command, 120))
+    return join_facts(count, one.size and escape(one.size, 60), one.command and code(one.command, 120))
 
 
 def _small_print(app: BuildioApp) -> list[Block]:
-    packs = first([code(one, 80) for one in app.buildpacks], MOST_BUILDPACKS)
+    packs = truncate_lines([code(one, 80) for one in app.buildpacks], MOST_BUILDPACKS)
     texts = [
-        facts(
+        join_facts(
             app.team and f"Team {escape(app.team, 100)}",
             app.region and f"Region {code(app.region, 60)}",
             app.namespace and f"Namespace {code(app.namespace, 100)}",
@@ -129,15 +142,15 @@ def _small_print(app: BuildioApp) -> list[Block]:
 
 
 def _buttons(app: BuildioApp) -> list[Block]:
-    value = of_app(app)
-    return buttons(
-        press("Deploy…", action_ids.BUILDIO_DEPLOY, value, style="primary"),
-        press("Processes", action_ids.BUILDIO_PS, value),
-        press("Config", action_ids.BUILDIO_VARS, _vars(app)),
-        press("Domains", action_ids.BUILDIO_DOMAINS, value),
+    value = app_button_value(app)
+    return button_row(
+        optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, value, style="primary"),
+        optional_button("Processes", action_ids.BUILDIO_PS, value),
+        optional_button("Config", action_ids.BUILDIO_VARS, _vars(app)),
+        optional_button("Domains", action_ids.BUILDIO_DOMAINS, value),
         restart_all_button(app),
-        press("Subscribe…", action_ids.SUBSCRIBE, _any_app(app)),
-        press("Refresh", action_ids.BUILDIO_REFRESH, value),
+        optional_button("Subscribe…", action_ids.SUBSCRIBE, _any_app(app)),
+        optional_button("Refresh", action_ids.BUILDIO_REFRESH, value),
         link_button("Open", app.web_url, action_ids.OPEN_LINK),
     )
 
@@ -151,11 +164,11 @@ def _any_app(app: BuildioApp) -> str | None:
 
 
 def _turn(text: str, action_id: str, page: int, team: str | None) -> Block | None:
-    return press(text, action_id, BuildioAppListButton.fitting(page=page, team=team))
+    return optional_button(text, action_id, BuildioAppListButton.fitting(page=page, team=team))
 
 
 def _create() -> list[Block]:
-    return buttons(press("Create an app…", action_ids.BUILDIO_CREATE, "create"))
+    return button_row(optional_button("Create an app…", action_ids.BUILDIO_CREATE, "create"))
 
 
 def _spoken(app: BuildioApp) -> str:

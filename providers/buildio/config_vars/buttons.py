@@ -16,24 +16,24 @@ from services.request.finder import app_by_slug
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return await commands.listing(
+    return await commands.reply_with_list(
         await _meant(ConfigVarsButton.decode(press.value), press.context), press.context
     )
 
 
 async def _refresh(press: ButtonPress) -> None:
     its = await _meant(ConfigVarsButton.decode(press.value), press.context)
-    await press.say.instead(await commands.listed(its, press.context))
+    await press.responder.replace_original(await commands.build_list(its, press.context))
 
 
 async def _reveal(press: ButtonPress) -> Reply | None:
     button = ConfigVarsButton.decode(press.value)
-    return await reveal.pressed(await _meant(button, press.context), button, press)
+    return await reveal.reveal_on_press(await _meant(button, press.context), button, press)
 
 
 async def _reveal_granted(press: ButtonPress) -> Reply | None:
     button = RevealButton.decode(press.value)
-    return await reveal.pressed(await _meant(button, press.context), button, press)
+    return await reveal.reveal_on_press(await _meant(button, press.context), button, press)
 
 
 async def _set(press: ButtonPress) -> Reply | None:

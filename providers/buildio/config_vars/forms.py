@@ -41,7 +41,7 @@ class VarsOrigin(ViewMetadata):
     title: Annotated[str, Field(max_length=LONGEST_TITLE)] = ""
 
     @classmethod
-    def about(cls, of: ConfigVarOwner, *, channel: str) -> VarsOrigin:
+    def for_owner(cls, of: ConfigVarOwner, *, channel: str) -> VarsOrigin:
         """The origin of a form about these. Raises ValidationError for an id that has no form of one."""
         return cls(
             channel=channel,
@@ -51,7 +51,7 @@ class VarsOrigin(ViewMetadata):
         )
 
     @property
-    def of(self) -> ConfigVarOwner:
+    def owner(self) -> ConfigVarOwner:
         """Whose they are."""
         return ConfigVarOwner(app=self.app or None, environment=self.environment or None, title=self.title)
 
@@ -126,7 +126,7 @@ def vars_modal(
         [
             *warning(problem),
             section(
-                f"Of *{of.words}*. Keys that are there already get the new value. {restart_note(of)}"
+                f"Of *{of.display_name}*. Keys that are there already get the new value. {restart_note(of)}"
                 " The channel hears which keys change, and no values."
             ),
             field(KEY, "Key", text_element(key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
@@ -189,7 +189,7 @@ def unset_modal(
         [
             *warning(problem),
             section(
-                f"Of *{of.words}*. Their values are gone then. {restart_note(of)} The channel hears which keys."
+                f"Of *{of.display_name}*. Their values are gone then. {restart_note(of)} The channel hears which keys."
             ),
             field(KEYS, "Keys", picker if names else typed, optional=False),
         ],

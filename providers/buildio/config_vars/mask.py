@@ -15,7 +15,7 @@ _SCHEMES = frozenset(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]{0,19})://")
 
 
-def masked(value: str) -> str:
+def mask_value(value: str) -> str:
     """The value, masked: `postgres://…`, or only a mark that there is one."""
     match = _SCHEME.match(value)
     if match is not None and match[1].lower() in _SCHEMES:
@@ -23,6 +23,6 @@ def masked(value: str) -> str:
     return "…" if value else "empty"
 
 
-def length_of(value: str) -> str:
+def describe_length(value: str) -> str:
     """How long it is, in words."""
     return f"{len(value)} character{'s' if len(value) != 1 else ''}"

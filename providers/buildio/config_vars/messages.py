@@ -13,8 +13,8 @@ from messages.kit.blocks import SECTION_TEXT, context, paragraphs, section
 from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, visible_text, when
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.mask import length_of, masked
-from providers.buildio.shared.blocks import buttons, press
+from providers.buildio.config_vars.mask import describe_length, mask_value
+from providers.buildio.shared.blocks import button_row, optional_button
 from providers.buildio.shared.button_values import LONGEST_TITLE, ConfigVarsButton, RemoveVarsButton
 
 ROWS_WITH_BUTTONS = 25
@@ -45,7 +45,7 @@ class ConfigVarOwner(FrozenModel):
         return cls(app=button.app, environment=button.environment, title=button.title)
 
     @property
-    def words(self) -> str:
+    def display_name(self) -> str:
         """What they are of, escaped."""
         name = escape(self.title, 150) or "…"
         return name if self.environment is None else f"the environment {name}"
@@ -64,11 +64,13 @@ def vars_list(
     keys = sorted(values)
     count = f"{len(keys)} config var{'s' if len(keys) != 1 else ''}"
     lines = {key: _line(key, values[key], known.get(key)) for key in keys}
-    blocks = [section(f"*{of.words}*: {count}")]
+    blocks = [section(f"*{of.display_name}*: {count}")]
     for key in keys[:ROWS_WITH_BUTTONS]:
         label = f"Reveal {key} to yourself"
         blocks.append(
-            section(lines[key], press("Reveal", action_ids.BUILDIO_REVEAL, of.value(key), label=label))
+            section(
+                lines[key], optional_button("Reveal", action_ids.BUILDIO_REVEAL, of.value(key), label=label)
+            )
         )
     blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], most_blocks=2)
     blocks += _buttons(of, some=bool(keys))
@@ -79,11 +81,11 @@ def vars_list(
 
 def vars_revealed(of: ConfigVarOwner, key: str, value: str) -> Message:
     """One value for one person; the words beside it, which are a notification too, do not hold it."""
-    head = f"👁️ {code(key)} of {of.words}, for your eyes only. It vanishes in {GONE_AFTER}."
+    head = f"👁️ {code(key)} of {of.display_name}, for your eyes only. It vanishes in {GONE_AFTER}."
     notes = []
     shown = beginning_of_code(value, LONGEST_VALUE)
     if shown.endswith("…\n```"):
-        notes.append(f"It has {length_of(value)}; here is the beginning.")
+        notes.append(f"It has {describe_length(value)}; here is the beginning.")
     if visible_text(value) != value or "```" in value:
         notes.append("Letters that nobody would see are left out here.")
     block = section(shown) if value else section("_It is empty._")
@@ -92,17 +94,17 @@ def vars_revealed(of: ConfigVarOwner, key: str, value: str) -> Message:
 
 def vars_hidden(of: ConfigVarOwner, key: str) -> Message:
     """What stands there when the minute is over."""
-    text = f"🙈 {code(key)} of {of.words} was shown here for {GONE_AFTER}."
-    again = press("Reveal again", action_ids.BUILDIO_REVEAL, of.value(key))
-    others = press("All config vars", action_ids.BUILDIO_VARS_REFRESH, of.value())
-    return Message(text, [section(text), *buttons(again, others)])
+    text = f"🙈 {code(key)} of {of.display_name} was shown here for {GONE_AFTER}."
+    again = optional_button("Reveal again", action_ids.BUILDIO_REVEAL, of.value(key))
+    others = optional_button("All config vars", action_ids.BUILDIO_VARS_REFRESH, of.value())
+    return Message(text, [section(text), *button_row(again, others)])
 
 
 def vars_granted(of: ConfigVarOwner, key: str, *, by: str, value: str | None) -> Message:
     """To the channel, once somebody has agreed: whoever asked may look now. The button works for them alone."""
-    text = f"👁️ {mention(by)} may look at {code(key)} of {of.words} now, for some minutes."
-    look = press("Reveal", action_ids.BUILDIO_REVEAL_GRANTED, value)
-    return Message(text, [section(text), *buttons(look)])
+    text = f"👁️ {mention(by)} may look at {code(key)} of {of.display_name} now, for some minutes."
+    look = optional_button("Reveal", action_ids.BUILDIO_REVEAL_GRANTED, value)
+    return Message(text, [section(text), *button_row(look)])
 
 
 def restart_note(of: ConfigVarOwner) -> str:
@@ -110,18 +112,18 @@ def restart_note(of: ConfigVarOwner) -> str:
     return (
         ""
         if of.app is None
-        else f"Build.io restarts the processes of {of.words} when its config vars change."
+        else f"Build.io restarts the processes of {of.display_name} when its config vars change."
     )
 
 
 def unset_question(of: ConfigVarOwner, keys: Sequence[str]) -> Message:
     """Before config vars are removed that somebody has named: what will be gone, and the button for it."""
     text = _unset_text(of, keys)
-    remove = press("Remove", action_ids.BUILDIO_VARS_REMOVE, _unset_value(of, keys), style="danger")
-    return Message(text, [section(text), *buttons(remove)])
+    remove = optional_button("Remove", action_ids.BUILDIO_VARS_REMOVE, _unset_value(of, keys), style="danger")
+    return Message(text, [section(text), *button_row(remove)])
 
 
-def keys_in_question(of: ConfigVarOwner, keys: Sequence[str]) -> int:
+def count_keys_that_fit(of: ConfigVarOwner, keys: Sequence[str]) -> int:
     """How many of the keys, from the first on, `unset_question` can name and its button carry."""
     fits = (
         _unset_value(of, keys[:count]) is not None and len(_unset_text(of, keys[:count])) <= SECTION_TEXT
@@ -132,7 +134,7 @@ def keys_in_question(of: ConfigVarOwner, keys: Sequence[str]) -> int:
 
 def _unset_text(of: ConfigVarOwner, keys: Sequence[str]) -> str:
     named = ", ".join(code(key, 140) for key in keys)
-    text = f"Remove {named} from {of.words}? The bot keeps no values, so this can't be undone here."
+    text = f"Remove {named} from {of.display_name}? The bot keeps no values, so this can't be undone here."
     return f"{text} {note}" if (note := restart_note(of)) else text
 
 
@@ -147,9 +149,9 @@ def _unset_value(of: ConfigVarOwner, keys: Sequence[str]) -> str | None:
 
 def vars_changed(of: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message:
     """To the channel: which keys somebody set, changed and removed; no values."""
-    head = f"{mention(by)} changed config vars of {of.words}"
+    head = f"{mention(by)} changed config vars of {of.display_name}"
     if not diff:
-        text = f"{mention(by)} set config vars of {of.words} to what they were"
+        text = f"{mention(by)} set config vars of {of.display_name} to what they were"
         return Message(text, [section(f"🔧 {text}")])
     lines = [
         *(f"+ {code(key)}" for key in diff.added),
@@ -170,13 +172,13 @@ def vars_changed(of: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message:
 
 def _line(key: str, value: str, changed: datetime | None) -> str:
     when_changed = f" · changed {when(changed)}" if changed is not None else ""
-    return f"{code(key, 140)} = {masked(value)} · {length_of(value)}{when_changed}"
+    return f"{code(key, 140)} = {mask_value(value)} · {describe_length(value)}{when_changed}"
 
 
 def _buttons(of: ConfigVarOwner, *, some: bool) -> list[Block]:
     value = of.value()
-    return buttons(
-        press("Set…", action_ids.BUILDIO_VARS_SET, value, style="primary"),
-        press("Remove…", action_ids.BUILDIO_VARS_UNSET, value) if some else None,
-        press("Refresh", action_ids.BUILDIO_VARS_REFRESH, value),
+    return button_row(
+        optional_button("Set…", action_ids.BUILDIO_VARS_SET, value, style="primary"),
+        optional_button("Remove…", action_ids.BUILDIO_VARS_UNSET, value) if some else None,
+        optional_button("Refresh", action_ids.BUILDIO_VARS_REFRESH, value),
     )

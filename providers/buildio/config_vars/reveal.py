@@ -14,7 +14,7 @@ from messages.kit import views
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.reveal_grant import is_granted
-from providers.buildio.config_vars.scope import ConfigVarScope, check_known, check_may_look
+from providers.buildio.config_vars.scope import ConfigVarScope, check_access, check_keys_exist
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
@@ -31,7 +31,7 @@ TITLE = "Config var"
 NOT_TAKEN = "Slack did not let me show it here. Ask for it with `/buildio config get KEY`."
 
 
-async def pressed(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPress) -> Reply | None:
+async def reveal_on_press(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPress) -> Reply | None:
     """Show it to whoever pressed, in the place of what they pressed where that can be taken away.
 
     Raises PermissionDenied, UserError, InvalidButtonValue, ProviderError.
@@ -40,21 +40,21 @@ async def pressed(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPr
         raise InvalidButtonValue
     context = press.context
     grant = button if isinstance(button, RevealButton) else None
-    if press.on is None or press.on.ts is not None or press.response_url is None:
-        await in_dialog(its, button.key, context, grant)
+    if press.message is None or press.message.ts is not None or press.response_url is None:
+        await reveal_in_dialog(its, button.key, context, grant)
         return None
     found = await _look(its, button.key, context, grant)
     if isinstance(found, Reply):
         return found
-    place = ResponseUrlResponder(context, press.response_url, press.on)
-    if not await place.replaced(found):
+    place = ResponseUrlResponder(context, press.response_url, press.message)
+    if not await place.replace_over_url(found):
         raise UserError(NOT_TAKEN)
-    hidden = config_var_messages.vars_hidden(its.of, button.key)
-    await context.services.message_expiry.hide_later(context.team, lambda: place.replaced(hidden))
+    hidden = config_var_messages.vars_hidden(its.owner, button.key)
+    await context.services.message_expiry.hide_later(context.team, lambda: place.replace_over_url(hidden))
     return None
 
 
-async def in_dialog(
+async def reveal_in_dialog(
     its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None = None
 ) -> None:
     """Show it in a dialog; what goes wrong is said there too."""
@@ -70,7 +70,7 @@ async def in_dialog(
 
     async def hide() -> bool:
         return pane.shown is None or await _put(
-            pane.shown, config_var_messages.vars_hidden(its.of, key), context
+            pane.shown, config_var_messages.vars_hidden(its.owner, key), context
         )
 
     try:
@@ -86,8 +86,8 @@ async def _look(
     """The value as it may be shown; an answer where somebody else must agree first."""
     action = its.revealing(key)
     if grant is not None and is_granted(grant, context):
-        await check_may_look(its, context)
-        await check_known(its, [key], context)
+        await check_access(its, context)
+        await check_keys_exist(its, [key], context)
         await write_audit_entry(
             context, build_audit_entry(Event.DONE, action, context, answer="shown, as agreed to")
         )
@@ -96,7 +96,7 @@ async def _look(
     values = await its.read(context)
     if key not in values:
         raise UserError(error_texts.unknown_key(key, values, lists=its.command))
-    return config_var_messages.vars_revealed(its.of, key, values[key])
+    return config_var_messages.vars_revealed(its.owner, key, values[key])
 
 
 async def _ask(action: Action, context: RequestContext) -> Reply | None:

@@ -12,7 +12,7 @@ from services.request.context import RequestContext
 LASTS = timedelta(minutes=10)
 
 
-def grant(
+def sign_grant(
     action: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, context: RequestContext
 ) -> str | None:
     """The value of the button that shows it to this person; None where none could carry it, or without a key.

@@ -44,7 +44,7 @@ class ConfigVarScope(Protocol):
     """The config vars of one app or environment, and what can be done with them."""
 
     @property
-    def of(self) -> ConfigVarOwner:
+    def owner(self) -> ConfigVarOwner:
         """Whose they are, for messages and buttons."""
 
     @property
@@ -75,7 +75,7 @@ class AppScope:
     app: App
 
     @property
-    def of(self) -> ConfigVarOwner:
+    def owner(self) -> ConfigVarOwner:
         """See Vars, here and below."""
         return ConfigVarOwner.of_app(self.app)
 
@@ -109,7 +109,7 @@ class EnvironmentScope:
     app: None = None
 
     @property
-    def of(self) -> ConfigVarOwner:
+    def owner(self) -> ConfigVarOwner:
         """See Vars, here and below."""
         return ConfigVarOwner.of_environment(self.environment)
 
@@ -141,7 +141,7 @@ class EnvironmentScope:
         return {"environment": self.environment.id, "label": self.environment.name}
 
 
-async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
+async def check_access(its: ConfigVarScope, context: RequestContext) -> None:
     """Whether the person may see anything of them at all; a refusal is written down. Raises PermissionDenied."""
     question = AccessRequest(
         permission=Permission.CONFIG, provider=Provider.BUILDIO, app=its.app, channel=context.channel
@@ -157,7 +157,7 @@ async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
         personal=PersonalFields(person=context.person),
         channel=context.channel,
         app=its.app.slug if its.app is not None else "",
-        about={"environment": its.of.environment} if its.of.environment is not None else {},
+        about={"environment": its.owner.environment} if its.owner.environment is not None else {},
         answer=refused,
     )
     await write_audit_entry(context, entry)
@@ -166,7 +166,7 @@ async def check_may_look(its: ConfigVarScope, context: RequestContext) -> None:
     raise await build_permission_denied(ruling, context, Provider.BUILDIO, its.app)
 
 
-async def check_known(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:
+async def check_keys_exist(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:
     """Whether all of these are there. Raises UserError with the nearest, ProviderError."""
     there = await its.read(context)
     for key in keys:
@@ -180,7 +180,7 @@ async def last_changes(its: ConfigVarScope, context: RequestContext) -> dict[str
     found: dict[str, datetime] = {}
     for link in await context.storage.audit_log.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
         entry = link.entry
-        if entry.event is Event.DONE and entry.about.get("environment") == its.of.environment:
+        if entry.event is Event.DONE and entry.about.get("environment") == its.owner.environment:
             for key in entry.about.get("label", "").split():
                 found.setdefault(key, link.at)
     return found

@@ -15,32 +15,34 @@ from providers.buildio.pipelines import environment_commands
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _set(sent: FormSubmission) -> None:
     filled, origin = forms.read_vars(sent.values), _origin_of(sent)
-    if await sent.is_wrong(filled.problems):
+    if await sent.report_field_errors(filled.problems):
         return
 
     def again(problem: str) -> Block:
         problem = f"{problem} What you had typed is not kept: type it once more."
-        return forms.vars_modal(origin.of, origin=origin, key=filled.key, problem=problem)
+        return forms.vars_modal(origin.owner, origin=origin, key=filled.key, problem=problem)
 
-    course = course_of(commands.SET, "Setting them…", again, field=KEY)
-    await sent.answer(_carry_out_set(filled, origin, sent.context), course)
+    course = submission_flow(commands.SET, "Setting them…", again, field=KEY)
+    await sent.run_and_reply(_carry_out_set(filled, origin, sent.context), course)
 
 
 async def _unset(sent: FormSubmission) -> None:
     filled, origin = forms.read_unset(sent.values), _origin_of(sent)
-    if await sent.is_wrong(filled.problems):
+    if await sent.report_field_errors(filled.problems):
         return
 
     def again(problem: str) -> Block:
-        return forms.unset_modal(origin.of, filled.keys, origin=origin, chosen=filled.keys, problem=problem)
+        return forms.unset_modal(
+            origin.owner, filled.keys, origin=origin, chosen=filled.keys, problem=problem
+        )
 
-    course = course_of(commands.REMOVE, "Removing them…", again, field=KEYS)
-    await sent.answer(_carry_out_unset(filled, origin, sent.context), course)
+    course = submission_flow(commands.REMOVE, "Removing them…", again, field=KEYS)
+    await sent.run_and_reply(_carry_out_unset(filled, origin, sent.context), course)
 
 
 async def _carry_out_set(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from messages.deploy_buttons import read_deploy_button
 from messages.kit import action_ids
 from providers.buildio.deploy_links import commands
-from services.request.button_press import ButtonHandler, ButtonPress, numbers_in
+from services.request.button_press import ButtonHandler, ButtonPress, read_numbers
 from services.request.context import Reply
 
 
@@ -16,7 +16,7 @@ async def _deploy(press: ButtonPress) -> Reply | None:
 
 
 async def _untie(press: ButtonPress) -> Reply:
-    return await commands.untie_numbers(numbers_in(press), press.context)
+    return await commands.remove_links_by_number(read_numbers(press), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

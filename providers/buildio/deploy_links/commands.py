@@ -16,7 +16,7 @@ from providers.buildio.commands import CreateDeployLink, DeleteDeployLink, ListD
 from providers.buildio.deploy_links import messages
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
-from services.features.subscriptions.commands import current_app, must_see
+from services.features.subscriptions.commands import check_app_access, current_app
 from services.lookup.app_names import UnknownApp
 from services.lookup.app_names import find_app as app_named
 from services.provider_spec import CommandHandler
@@ -24,7 +24,7 @@ from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, build_by_slugs, find_app
 
 # All of them fit into one list.
-MOST_TIES = 30
+MOST_LINKS = 30
 
 
 async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
@@ -38,11 +38,11 @@ async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
     about |= {"branch": ",".join(command.branches)} if command.branches else {}
     async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=about):
         for one in (app, bitrise):
-            await must_see(one, context)
+            await check_app_access(one, context)
         ties = context.storage.deploy_links
-        if len(await ties.of_channel(context.channel)) >= MOST_TIES:
+        if len(await ties.of_channel(context.channel)) >= MOST_LINKS:
             raise UserError(
-                f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
+                f"{MOST_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
         tie = await ties.add(
             context.channel, app, bitrise, command.branches, by=context.person, at=context.now()
@@ -62,7 +62,7 @@ async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
     return Reply(messages.remove_links_question(found), Visibility.ONE_PERSON)
 
 
-async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Reply:
+async def remove_links_by_number(numbers: Sequence[int], context: RequestContext) -> Reply:
     """Untie what a button names. Raises PermissionDenied, UserError."""
     found = [
         tie
@@ -74,7 +74,7 @@ async def untie_numbers(numbers: Sequence[int], context: RequestContext) -> Repl
     return await _untie(found, context)
 
 
-async def list_ties(_command: ListDeployLinks, context: RequestContext) -> Reply:
+async def list_links(_command: ListDeployLinks, context: RequestContext) -> Reply:
     """What is tied in the caller's channel."""
     return Reply(messages.deploy_link_list(await context.storage.deploy_links.of_channel(context.channel)))
 
@@ -154,5 +154,5 @@ def _tied(words: str, tied: Iterable[App]) -> App:
 COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
     CreateDeployLink: link,
     DeleteDeployLink: unlink,
-    ListDeployLinks: list_ties,
+    ListDeployLinks: list_links,
 }

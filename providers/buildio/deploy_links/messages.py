@@ -14,7 +14,7 @@ from messages.kit.blocks import button, confirm, context, row, section
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
-from providers.buildio.shared.blocks import COMMAND, listed, name_of
+from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows
 
 MOST_BELOW_SUBSCRIPTIONS = 5
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
@@ -67,7 +67,7 @@ def deploy_link_rows(ties: Sequence[DeployLink]) -> list[Block]:
     """What is tied in this channel, as blocks; none where nothing is."""
     if not ties:
         return []
-    return [section("*Tied in this channel*"), *listed([[_row(one)] for one in ties])]
+    return [section("*Tied in this channel*"), *fit_rows([[_row(one)] for one in ties])]
 
 
 def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: str, *, by: str) -> RunNote:
@@ -75,7 +75,7 @@ def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: 
     version = f" v{started.version}" if started.version is not None else ""
     at = code(build_text.short_hash(commit))
     named = f"*{link(started.url, app.title, 150)}*"
-    said = f"deploys {named}{version} at {at}, {link(built.url, built.words, 200)}"
+    said = f"deploys {named}{version} at {at}, {link(built.url, built.display_text, 200)}"
     return RunNote(by=by, symbol="🚀", said=said)
 
 
@@ -92,4 +92,4 @@ def _words(one: DeployLink) -> str:
     globs = " or ".join(code(branch, 60) for branch in one.branches[:5])
     more = f" and {len(one.branches) - 5} more" if len(one.branches) > 5 else ""
     branch = f", branch {globs}{more}" if globs else ""
-    return f"{name_of(one.app, 100)} to Bitrise's {name_of(one.bitrise, 100)}{branch}"
+    return f"{app_name(one.app, 100)} to Bitrise's {app_name(one.bitrise, 100)}{branch}"

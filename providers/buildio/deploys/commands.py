@@ -12,7 +12,7 @@ from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.shared.button_values import OptionalAppButton
-from providers.buildio.shared.form_defaults import find_channel_app, origin_of
+from providers.buildio.shared.form_defaults import find_channel_app, form_metadata
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
@@ -54,4 +54,4 @@ async def _form(app: App | None, context: RequestContext, again: Deploy | None) 
     branch = again.branch if again is not None else None
     commit = again.commit if again is not None and branch is None else None
     form = DeployForm(branch=branch, commit=commit)
-    return deploy_form.deploy_modal(form, shown, origin=origin_of(context), again=again)
+    return deploy_form.deploy_modal(form, shown, origin=form_metadata(context), again=again)

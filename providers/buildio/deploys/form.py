@@ -16,8 +16,8 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, app_option, field, modal, search_select, text_element, warning
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.commands import Deploy
-from providers.buildio.shared.blocks import buttons, facts, press
-from providers.buildio.shared.button_values import of_app
+from providers.buildio.shared.blocks import button_row, join_facts, optional_button
+from providers.buildio.shared.button_values import app_button_value
 
 APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
 TITLE = "Deploy"
@@ -42,7 +42,7 @@ class DeployForm(Deploy):
 def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
     """Somebody deploys: what, and why."""
     version = f" v{started.version}" if started.version is not None else ""
-    source = facts(
+    source = join_facts(
         command.branch and f"branch {code(command.branch)}",
         command.commit and f"commit {code(command.commit[:12])}",
     )
@@ -54,7 +54,7 @@ def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by
 
 def deployment_row(app: App) -> list[Block]:
     """What can be pressed below a deployment that was just asked for."""
-    return buttons(press("How it stands", action_ids.BUILDIO_APP, of_app(app)))
+    return button_row(optional_button("How it stands", action_ids.BUILDIO_APP, app_button_value(app)))
 
 
 def deploy_modal(
@@ -66,7 +66,7 @@ def deploy_modal(
     again: Deploy | None = None,
 ) -> Block:
     """The form that asks what is to be deployed, with what is filled in so far; `again` is what was deployed before."""
-    before = facts(
+    before = join_facts(
         (again is not None and again.branch and f"branch {code(again.branch)}") or None,
         (again is not None and again.commit and f"commit {code(again.commit)}") or None,
     )

@@ -14,22 +14,22 @@ from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _deploy(sent: FormSubmission) -> None:
     form, origin = deploy_form.read_deploy(sent.values), ViewMetadata.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
     title = FormValues(sent.values).picked_words(APP) or "?"
     picked = App(provider=Provider.BUILDIO, slug=form.app or "", title=title)
-    course = course_of(
+    course = submission_flow(
         "Deploy",
         f"Deploying {title}…",
         lambda problem: deploy_form.deploy_modal(form, picked, origin=origin, problem=problem),
         field=APP,
     )
-    await sent.answer(_start(form, sent.context), course)
+    await sent.run_and_reply(_start(form, sent.context), course)
 
 
 async def _start(form: DeployForm, context: RequestContext) -> Reply | None:

@@ -7,36 +7,38 @@ from collections.abc import Mapping
 from messages.kit import action_ids
 from providers.buildio.domains import commands
 from providers.buildio.shared.button_values import DomainButton
-from providers.buildio.shared.named_buttons import app_of
+from providers.buildio.shared.named_buttons import find_button_app
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.shown(await app_of(press), press.context), title=commands.TITLE)
+    return Reply(await commands.build_list(await find_button_app(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
-    await press.say.instead(await commands.shown(await app_of(press), press.context))
+    await press.responder.replace_original(
+        await commands.build_list(await find_button_app(press), press.context)
+    )
 
 
 async def _remove(press: ButtonPress) -> Reply | None:
     return await commands.remove_one(
-        await app_of(press), DomainButton.decode(press.value).domain, press.context
+        await find_button_app(press), DomainButton.decode(press.value).domain, press.context
     )
 
 
 async def _add(press: ButtonPress) -> Reply | None:
-    return await commands.open_add(await app_of(press), press.context)
+    return await commands.open_add(await find_button_app(press), press.context)
 
 
 async def _certificate(press: ButtonPress) -> None:
     about = DomainButton.decode(press.value)
-    await commands.open_certificate(await app_of(press), about.domain, press.context)
+    await commands.open_certificate(await find_button_app(press), about.domain, press.context)
 
 
 async def _clear(press: ButtonPress) -> None:
-    await commands.open_clear(await app_of(press), press.context)
+    await commands.open_clear(await find_button_app(press), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

@@ -33,7 +33,7 @@ class CertificateProblem(ValueError):
         self.part = part
 
 
-def checked(pasted: str, hostname: str, at: datetime) -> str:
+def check_certificate(pasted: str, hostname: str, at: datetime) -> str:
     """The certificate, what signs it and the key, as they are sent: nothing around them, lines of one width.
 
     Raises CertificateProblem where one can't be read, they do not belong together, or not to this host name and time.

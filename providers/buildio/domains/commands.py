@@ -24,11 +24,11 @@ from providers.buildio.api.models import Domain
 from providers.buildio.commands import AddDomain, ClearDomains, ListDomains, RemoveDomain
 from providers.buildio.domains import forms
 from providers.buildio.domains import messages as domain_messages
-from providers.buildio.domains.certificates import CertificateProblem, checked
+from providers.buildio.domains.certificates import CertificateProblem, check_certificate
 from providers.buildio.domains.forms import CertificateForm, ClearOrigin, DomainForm, DomainOrigin
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import BuildioAppButton
-from providers.buildio.shared.form_defaults import origin_of
+from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.shared.type_to_confirm import ConfirmationName
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
@@ -45,10 +45,10 @@ TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate
 
 async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
     """The domains of the app that the words name, or of the channel's, each with its certificate."""
-    return Reply(await shown(await _app(command.app, context), context), title=TITLE)
+    return Reply(await build_list(await _app(command.app, context), context), title=TITLE)
 
 
-async def shown(app: App, context: RequestContext) -> Message:
+async def build_list(app: App, context: RequestContext) -> Message:
     """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
     domains = await reading_client(context).domains(app.slug)
     asked = await asyncio.gather(*(_in_detail(app, one, context) for one in domains[:MOST_DETAILS]))
@@ -67,12 +67,12 @@ async def open_add(app: App, context: RequestContext) -> Reply | None:
     """Show the form for a domain, or a button for it where none can be opened. Raises SlackCallFailed."""
     if not context.trigger_id:
         return _button("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
-    origin = origin_of(context).model_copy(update={"app": app.slug})
+    origin = form_metadata(context).model_copy(update={"app": app.slug})
     await context.open_view(forms.domain_modal(app, origin=origin))
     return None
 
 
-async def add_filled(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
+async def add_from_form(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
     """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
     action = AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
@@ -130,10 +130,10 @@ async def clear(command: ClearDomains, context: RequestContext) -> Reply | None:
 
 async def open_clear(app: App, context: RequestContext) -> None:
     """Show which domains would go, and ask for the app's name. Raises UserError, ProviderError, SlackCallFailed."""
-    await open_in_time(clear_form(app, context), context, CLEAR)
+    await open_in_time(build_clear_form(app, context), context, CLEAR)
 
 
-async def clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
+async def build_clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
     """The question before all domains go. Raises UserError, ProviderError."""
     domains = await reading_client(context).domains(app.slug)
     if all(one.platform for one in domains):
@@ -142,7 +142,7 @@ async def clear_form(app: App, context: RequestContext, *, problem: str | None =
     return forms.clear_domains_modal(app, domains, origin=origin, problem=problem)
 
 
-async def clear_typed(
+async def clear_if_confirmed(
     app: App, form: ConfirmationName, origin: ClearOrigin, context: RequestContext
 ) -> Reply | None:
     """Take all away where the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
@@ -191,7 +191,7 @@ def _pem(form: CertificateForm, host: str, context: RequestContext) -> str | Non
     if form.pem is None:
         return None
     try:
-        return checked(form.pem.get_secret_value(), host, context.now())
+        return check_certificate(form.pem.get_secret_value(), host, context.now())
     except CertificateProblem as problem:
         raise FieldError(problem.part, str(problem)) from None
 

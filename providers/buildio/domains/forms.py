@@ -18,8 +18,8 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_element, warning
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
-from providers.buildio.shared.blocks import first, name_of
-from providers.buildio.shared.type_to_confirm import typed_name
+from providers.buildio.shared.blocks import app_name, truncate_lines
+from providers.buildio.shared.type_to_confirm import name_field
 
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
 MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
@@ -110,7 +110,7 @@ def domain_modal(
         "Add a domain",
         [
             *warning(problem),
-            section(f"To *{name_of(app)}*."),
+            section(f"To *{app_name(app)}*."),
             field(
                 HOST,
                 "Host name",
@@ -137,7 +137,7 @@ def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = N
         "Another certificate",
         [
             *warning(problem),
-            section(f"For {code(origin.host, 260)} of *{name_of(app)}*."),
+            section(f"For {code(origin.host, 260)} of *{app_name(app)}*."),
             *_certificate(None),
         ],
         callback_id=action_ids.BUILDIO_CERTIFICATE_MODAL,
@@ -156,14 +156,16 @@ def clear_domains_modal(
     app: App, domains: Sequence[Domain], *, origin: ClearOrigin, problem: str | None = None
 ) -> Block:
     """The question before all domains of one's own are taken away: the app's name is typed."""
-    lines = first([f"− {code(one.hostname, 120)}" for one in domains if not one.platform], MOST_HOSTS)
+    lines = truncate_lines(
+        [f"− {code(one.hostname, 120)}" for one in domains if not one.platform], MOST_HOSTS
+    )
     return modal(
         "Remove all domains",
         [
             *warning(problem),
-            section(f"These lead to *{name_of(app)}* no longer. Build.io's own name stays."),
+            section(f"These lead to *{app_name(app)}* no longer. Build.io's own name stays."),
             *paragraphs(lines, most_blocks=1),
-            typed_name("Type the app's name"),
+            name_field("Type the app's name"),
         ],
         callback_id=action_ids.BUILDIO_CLEAR_DOMAINS_MODAL,
         private_metadata=origin.encode(),

@@ -11,8 +11,8 @@ from messages.kit.blocks import confirm, context, paragraphs, section
 from messages.kit.mrkdwn import code, escape, link, mention, plain, when
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
-from providers.buildio.shared.blocks import buttons, facts, listed, name_of, press
-from providers.buildio.shared.button_values import DomainButton, of_app
+from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
+from providers.buildio.shared.button_values import DomainButton, app_button_value
 
 _GOOD = frozenset(
     {"on", "ok", "active", "issued", "valid", "succeeded", "cert issued", "enabled", "verified"}
@@ -24,11 +24,11 @@ _NONE = frozenset({"off", "none", "disabled"})
 def domain_list(app: App, domains: Sequence[Domain]) -> Message:
     """Each domain with its certificate; those of one's own with buttons."""
     if not domains:
-        words = f"{name_of(app)} has no domains."
+        words = f"{app_name(app)} has no domains."
         return Message(words, [section(words), *_buttons(app, some=False)])
     ordered = sorted(domains, key=lambda one: not one.platform)
-    head = section(f"*{name_of(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
-    rows = listed([[section(_about(one)), *_buttons_of(app, one)] for one in ordered])
+    head = section(f"*{app_name(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
+    rows = fit_rows([[section(_about(one)), *_buttons_of(app, one)] for one in ordered])
     spoken = ", ".join(f"{one.hostname} {one.ssl or one.status or ''}".strip() for one in ordered)
     own = any(not one.platform for one in domains)
     return Message(escape(f"Domains of {app.title}: {spoken}", 2000), [head, *rows, *_buttons(app, some=own)])
@@ -36,48 +36,48 @@ def domain_list(app: App, domains: Sequence[Domain]) -> Message:
 
 def domain_question(app: App, one: Domain) -> Message:
     """Before a domain is taken away that somebody has named: what will be gone, and the button for it."""
-    text = f"Remove {code(one.hostname, 260)} from {name_of(app)}? It leads there no longer then."
+    text = f"Remove {code(one.hostname, 260)} from {app_name(app)}? It leads there no longer then."
     value, _ = _value_of(app, one)
-    remove = press("Remove it", action_ids.BUILDIO_DOMAIN_REMOVE, value, style="danger")
-    return Message(text, [section(text), *buttons(remove)])
+    remove = optional_button("Remove it", action_ids.BUILDIO_DOMAIN_REMOVE, value, style="danger")
+    return Message(text, [section(text), *button_row(remove)])
 
 
 def domain_added(app: App, one: Domain, *, by: str) -> Message:
     """To the channel: somebody added a domain, and where it has to point to."""
-    text = f"{mention(by)} added the domain {escape(one.hostname, 260)} to {name_of(app)}"
+    text = f"{mention(by)} added the domain {escape(one.hostname, 260)} to {app_name(app)}"
     target = f"\nIts DNS record must point to {code(one.target, 260)}." if one.target else ""
-    look = press("Domains", action_ids.BUILDIO_DOMAINS, of_app(app))
-    return Message(text, [section(f"🌐 {text}{target}"), *buttons(look)])
+    look = optional_button("Domains", action_ids.BUILDIO_DOMAINS, app_button_value(app))
+    return Message(text, [section(f"🌐 {text}{target}"), *button_row(look)])
 
 
 def certificate_changed(app: App, one: Domain, *, by: str) -> Message:
     """To the channel: a domain has another certificate."""
-    text = f"{mention(by)} gave the domain {escape(one.hostname, 260)} of {name_of(app)} another certificate"
+    text = f"{mention(by)} gave the domain {escape(one.hostname, 260)} of {app_name(app)} another certificate"
     until = f" It is valid until {when(one.expires_at)}." if one.expires_at else ""
     return Message(text, [section(f"🔏 {text}.{until}")])
 
 
 def domain_removed(app: App, host: str, *, by: str) -> Message:
     """To the channel: a domain was taken away."""
-    text = f"{mention(by)} removed the domain {escape(host, 260)} from {name_of(app)}"
+    text = f"{mention(by)} removed the domain {escape(host, 260)} from {app_name(app)}"
     return Message(text, [section(f"🗑️ {text}")])
 
 
 def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
     """To the channel: all domains but Build.io's own were taken away."""
-    text = f"{mention(by)} removed all domains from {name_of(app)}"
+    text = f"{mention(by)} removed all domains from {app_name(app)}"
     lines = [f"− {code(host, 260)}" for host in hosts]
     return Message(text, [section(f"🗑️ {text}"), *paragraphs(lines, most_blocks=1)])
 
 
 def _about(one: Domain) -> str:
     lines = [
-        facts(
+        join_facts(
             f"*{link(_page(one), one.hostname, 260)}*",
             "Build.io's own" if one.platform else None,
             one.status and f"_{escape(one.status, 60)}_",
         ),
-        facts(_certificate(one), f"until {when(one.expires_at)}" if one.expires_at else None),
+        join_facts(_certificate(one), f"until {when(one.expires_at)}" if one.expires_at else None),
         f"Points to {code(one.target, 260)}" if one.target and not one.platform else "",
         f"⚠️ {escape(one.problem, 400)}" if one.problem else "",
     ]
@@ -104,9 +104,13 @@ def _buttons_of(app: App, one: Domain) -> list[Block]:
     value, title = _value_of(app, one)
     host = plain(one.hostname, 200)
     question = confirm("Remove it?", f"{host} leads to {title} no longer.", "Remove it")
-    return buttons(
-        press("Certificate…", action_ids.BUILDIO_DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"),
-        press("Remove", action_ids.BUILDIO_DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"),
+    return button_row(
+        optional_button(
+            "Certificate…", action_ids.BUILDIO_DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"
+        ),
+        optional_button(
+            "Remove", action_ids.BUILDIO_DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"
+        ),
     )
 
 
@@ -116,10 +120,12 @@ def _value_of(app: App, one: Domain) -> tuple[str | None, str]:
 
 
 def _buttons(app: App, *, some: bool) -> list[Block]:
-    value = of_app(app)
-    made = buttons(
-        press("Add…", action_ids.BUILDIO_DOMAIN_ADD, value, style="primary"),
-        press("Refresh", action_ids.BUILDIO_DOMAINS_REFRESH, value),
-        press("Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, value, style="danger") if some else None,
+    value = app_button_value(app)
+    made = button_row(
+        optional_button("Add…", action_ids.BUILDIO_DOMAIN_ADD, value, style="primary"),
+        optional_button("Refresh", action_ids.BUILDIO_DOMAINS_REFRESH, value),
+        optional_button("Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, value, style="danger")
+        if some
+        else None,
     )
     return [*made, context("A certificate can take some minutes after the DNS record points here.")]

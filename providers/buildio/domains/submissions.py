@@ -16,12 +16,12 @@ from providers.buildio.shared import type_to_confirm
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _add(sent: FormSubmission) -> None:
     form, origin = forms.read_domain(sent.values), ViewMetadata.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
 
     app = App(provider=Provider.BUILDIO, slug=origin.app, title=origin.app)
@@ -29,28 +29,30 @@ async def _add(sent: FormSubmission) -> None:
     async def carry_out() -> Reply | None:
         nonlocal app
         app = await _app(origin, sent.context)
-        return await commands.add_filled(app, form, sent.context)
+        return await commands.add_from_form(app, form, sent.context)
 
     def again(problem: str) -> Block:
         if form.pem is not None:
             problem = f"{problem} The certificate is not kept: paste it once more."
         return forms.domain_modal(app, origin=origin, host=form.host, problem=problem)
 
-    course = course_of(commands.ADD, "Adding it…", again, field=HOST)
-    await sent.answer(carry_out(), course)
+    course = submission_flow(commands.ADD, "Adding it…", again, field=HOST)
+    await sent.run_and_reply(carry_out(), course)
 
 
 async def _certificate(sent: FormSubmission) -> None:
     form, origin = forms.read_certificate(sent.values), DomainOrigin.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
 
     async def carry_out() -> Reply | None:
         app = await _app(origin, sent.context)
         return await commands.update_certificate(app, origin.domain, form, sent.context)
 
-    course = course_of(commands.CERTIFICATE, "Updating it…", _again(commands.CERTIFICATE), field=CERTIFICATE)
-    await sent.answer(carry_out(), course)
+    course = submission_flow(
+        commands.CERTIFICATE, "Updating it…", _again(commands.CERTIFICATE), field=CERTIFICATE
+    )
+    await sent.run_and_reply(carry_out(), course)
 
 
 async def _clear(sent: FormSubmission) -> None:
@@ -58,10 +60,10 @@ async def _clear(sent: FormSubmission) -> None:
 
     async def carry_out() -> Reply | None:
         app = await _app(origin, sent.context)
-        return await commands.clear_typed(app, form, origin, sent.context)
+        return await commands.clear_if_confirmed(app, form, origin, sent.context)
 
-    course = course_of(commands.CLEAR, "Removing them…", _again(commands.CLEAR), field=TYPED_NAME)
-    await sent.answer(carry_out(), course)
+    course = submission_flow(commands.CLEAR, "Removing them…", _again(commands.CLEAR), field=TYPED_NAME)
+    await sent.run_and_reply(carry_out(), course)
 
 
 async def _app(origin: ViewMetadata, context: RequestContext) -> App:

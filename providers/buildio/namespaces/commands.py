@@ -15,9 +15,9 @@ from providers.buildio.commands import CreateNamespace, DeleteNamespace, ListNam
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
 from providers.buildio.shared.button_values import ResourceButton
-from providers.buildio.shared.form_defaults import origin_of
-from providers.buildio.shared.name_lookup import named
-from providers.buildio.teams.team_owner import with_team
+from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.shared.name_lookup import find_by_name
+from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError
@@ -42,7 +42,9 @@ async def show(command: ShowNamespace, context: RequestContext) -> Reply:
 async def find(words: str, context: RequestContext) -> Namespace:
     """The namespace of this name or id. Raises UserError, ProviderError."""
     client = own_client(context)
-    return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
+    return await find_by_name(
+        client.namespace, client.namespaces, words, what="namespace", lists="namespaces"
+    )
 
 
 async def create(command: CreateNamespace, context: RequestContext) -> Reply | None:
@@ -57,7 +59,7 @@ async def create(command: CreateNamespace, context: RequestContext) -> Reply | N
 
 async def make(command: CreateNamespace, context: RequestContext) -> Reply | None:
     """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
-    form = await with_team(NamespaceForm(**command.model_dump()), context)
+    form = await resolve_team(NamespaceForm(**command.model_dump()), context)
     action = CreateNamespaceAction(
         name=form.name or "",
         team=form.team,
@@ -98,7 +100,9 @@ async def open_delete(name: str | None, context: RequestContext) -> None:
     await open_in_time(_question(name, context), context, DELETE)
 
 
-async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, context: RequestContext) -> Reply | None:
+async def delete_if_confirmed(
+    form: DeleteForm, origin: NamespaceOrigin, context: RequestContext
+) -> Reply | None:
     """Delete it where its name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     words = origin.name or form.namespace
     one = await find(words, context) if words else None
@@ -108,7 +112,7 @@ async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, context: Reque
 
 
 async def _form(form: NamespaceForm, context: RequestContext) -> Block:
-    return create_form.namespace_modal(await with_team(form, context), origin=origin_of(context))
+    return create_form.namespace_modal(await resolve_team(form, context), origin=form_metadata(context))
 
 
 async def _question(name: str | None, context: RequestContext) -> Block:

@@ -11,31 +11,31 @@ from providers.buildio.apps.create_form import NAME
 from providers.buildio.namespaces import commands, messages
 from providers.buildio.namespaces.messages import NamespaceOrigin
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _create(sent: FormSubmission) -> None:
     form, origin = create_form.read_namespace(sent.values), ViewMetadata.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
-    course = course_of(
+    course = submission_flow(
         "Create a namespace",
         f"Creating {form.name}…",
         lambda problem: create_form.namespace_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.answer(commands.make(form, sent.context), course)
+    await sent.run_and_reply(commands.make(form, sent.context), course)
 
 
 async def _delete(sent: FormSubmission) -> None:
     form, origin = messages.read_delete_namespace(sent.values), NamespaceOrigin.read(sent.metadata)
-    course = course_of(
+    course = submission_flow(
         commands.DELETE,
         "Deleting…",
         lambda problem: messages.delete_namespace_modal(origin=origin, problem=problem),
         field=TYPED_NAME,
     )
-    await sent.answer(commands.delete_typed(form, origin, sent.context), course)
+    await sent.run_and_reply(commands.delete_if_confirmed(form, origin, sent.context), course)
 
 
 FORMS: Mapping[str, FormHandler] = {

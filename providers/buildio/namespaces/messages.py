@@ -14,9 +14,9 @@ from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, field, modal, text_element, warning
 from providers.buildio.api.models import Namespace
-from providers.buildio.shared.blocks import COMMAND, buttons, facts, listed, press
+from providers.buildio.shared.blocks import COMMAND, button_row, fit_rows, join_facts, optional_button
 from providers.buildio.shared.button_values import ResourceButton
-from providers.buildio.shared.type_to_confirm import ConfirmationName, read_typed_name, typed_name
+from providers.buildio.shared.type_to_confirm import ConfirmationName, name_field, read_typed_name
 
 NAMESPACE = "namespace"
 
@@ -41,13 +41,13 @@ class DeleteForm(ConfirmationName):
 
 def namespace_list(namespaces: Sequence[Namespace]) -> Message:
     """The namespaces, each with where it is."""
-    make = buttons(press("Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"))
+    make = button_row(optional_button("Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"))
     if not namespaces:
         words = "There are no namespaces that you can see at Build.io."
         return Message(words, [section(words), *make])
     head = section(f"*{len(namespaces)} namespace{'s' if len(namespaces) != 1 else ''}*")
     rows = [[section(_line(one))] for one in namespaces]
-    shown = listed(rows, hint=f": `{COMMAND} namespace NAME` shows one.")
+    shown = fit_rows(rows, hint=f": `{COMMAND} namespace NAME` shows one.")
     return Message(
         escape(f"Namespaces: {', '.join(one.name for one in namespaces)}", 2000), [head, *shown, *make]
     )
@@ -55,11 +55,11 @@ def namespace_list(namespaces: Sequence[Namespace]) -> Message:
 
 def namespace_card(one: Namespace) -> Message:
     """One namespace, with the button that deletes it."""
-    delete = press(
+    delete = optional_button(
         "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, ResourceButton.fitting(name=one.name), style="danger"
     )
     spoken = f"Namespace {one.name}. {one.description or ''}"
-    return Message(escape(spoken, 900), [section(_line(one)), *buttons(delete)])
+    return Message(escape(spoken, 900), [section(_line(one)), *button_row(delete)])
 
 
 def namespace_created(one: Namespace, *, by: str) -> Message:
@@ -88,7 +88,7 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
         [
             *warning(problem),
             *which,
-            typed_name("Type its name" if origin.name else "Type its name once more"),
+            name_field("Type its name" if origin.name else "Type its name once more"),
         ],
         callback_id=action_ids.BUILDIO_DELETE_NAMESPACE_MODAL,
         private_metadata=origin.encode(),
@@ -104,7 +104,7 @@ def read_delete_namespace(values: Mapping[str, Any]) -> DeleteForm:
 
 
 def _line(one: Namespace) -> str:
-    head = facts(
+    head = join_facts(
         f"*{escape(one.name, 150) or '…'}*",
         one.team and f"Team {escape(one.team, 100)}",
         one.region and f"Region {code(one.region, 60)}",

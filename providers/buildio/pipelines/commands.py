@@ -5,7 +5,7 @@ from __future__ import annotations
 from providers.buildio.api.access import own_client
 from providers.buildio.commands import ListPipelines, ShowPipeline
 from providers.buildio.pipelines import messages
-from providers.buildio.shared.name_lookup import named
+from providers.buildio.shared.name_lookup import find_by_name
 from services.request.context import Reply, RequestContext
 
 
@@ -17,5 +17,7 @@ async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
     client = own_client(context)
-    one = await named(client.pipeline, client.pipelines, command.name, what="pipeline", lists="pipelines")
+    one = await find_by_name(
+        client.pipeline, client.pipelines, command.name, what="pipeline", lists="pipelines"
+    )
     return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")

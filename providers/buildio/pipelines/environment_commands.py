@@ -28,7 +28,7 @@ async def list_environments(_ask: ListEnvironments, context: RequestContext) -> 
 
 async def show(command: ShowEnvironment, context: RequestContext) -> Reply:
     """The config vars of one: masked, for the person alone. Raises PermissionDenied, UserError, ProviderError."""
-    return await commands.listing(await find(command.id, context), context)
+    return await commands.reply_with_list(await find(command.id, context), context)
 
 
 async def set_(command: SetEnvironment, context: RequestContext) -> Reply | None:
@@ -58,7 +58,7 @@ async def find(words: str, context: RequestContext) -> EnvironmentScope:
 
 
 async def _form(command: SetEnvironment, context: RequestContext) -> Block:
-    return await commands.form_for_values(await find(command.id, context), command.key, context)
+    return await commands.build_values_form(await find(command.id, context), command.key, context)
 
 
 async def _ask_for(words: str, known: list[str], context: RequestContext) -> EnvironmentScope:

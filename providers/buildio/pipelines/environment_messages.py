@@ -10,7 +10,7 @@ from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
-from providers.buildio.shared.blocks import COMMAND, listed, press
+from providers.buildio.shared.blocks import COMMAND, fit_rows, optional_button
 
 
 def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message:
@@ -23,12 +23,12 @@ def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message
     spoken = ", ".join(f"{pipeline} {one.name}" for pipeline, one in environments)
     return Message(
         escape(f"Environments: {spoken}", 2000),
-        [head, *listed(rows, hint=f": `{COMMAND} envs ID` shows one.")],
+        [head, *fit_rows(rows, hint=f": `{COMMAND} envs ID` shows one.")],
     )
 
 
 def environment_row(one: Environment, before: str) -> Block:
     """One environment with the button for its config vars; `before` is markup of our own."""
     value = ConfigVarOwner.of_environment(one).value()
-    look = press("Config", action_ids.BUILDIO_VARS, value, label=f"Config of {one.name}")
+    look = optional_button("Config", action_ids.BUILDIO_VARS, value, label=f"Config of {one.name}")
     return section(f"{before}*{escape(one.name, 100) or '…'}* · {code(one.id, 80)}", look)

@@ -10,7 +10,7 @@ from messages.kit.blocks import context, mrkdwn, section
 from messages.kit.mrkdwn import escape
 from providers.buildio.api.models import Pipeline, PipelineApp
 from providers.buildio.pipelines.environment_messages import environment_row
-from providers.buildio.shared.blocks import COMMAND, facts, first, listed, press
+from providers.buildio.shared.blocks import COMMAND, fit_rows, join_facts, optional_button, truncate_lines
 from providers.buildio.shared.button_values import ResourceButton
 
 # A section has room for ten columns of text (Slack's rules, "Sizes").
@@ -30,14 +30,14 @@ def pipeline_list(pipelines: Sequence[Pipeline]) -> Message:
         words = "There are no pipelines that you can see at Build.io."
         return Message(words, [section(words)])
     head = section(f"*{len(pipelines)} pipeline{'s' if len(pipelines) != 1 else ''}*")
-    rows = listed([[_row(one)] for one in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one.")
+    rows = fit_rows([[_row(one)] for one in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one.")
     return Message(escape(f"Pipelines: {', '.join(one.name for one in pipelines)}", 2000), [head, *rows])
 
 
 def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
     """One pipeline: its apps in columns by stage, its environments, and how review apps are made."""
     stages = _by_stage(apps)
-    head = facts(
+    head = join_facts(
         f"*{escape(one.name, 150) or '…'}*", one.team and f"Team {escape(one.team, 100)}", _review(one)
     )
     blocks = [section(head), *_columns(stages)]
@@ -52,21 +52,21 @@ def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
         for name, value in sorted(one.review_settings.items())
     ]
     if settings:
-        blocks.append(context("Review apps · " + " · ".join(first(settings, MOST_SETTINGS))))
+        blocks.append(context("Review apps · " + " · ".join(truncate_lines(settings, MOST_SETTINGS))))
     spoken = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
     return Message(escape(f"Pipeline {one.name}. {spoken}", 2000), blocks)
 
 
 def _row(one: Pipeline) -> Block:
-    look = press(
+    look = optional_button(
         "Stages",
         action_ids.BUILDIO_PIPELINE_SHOW,
         ResourceButton.fitting(name=one.id),
         label=f"Stages of {one.name}",
     )
     environments = f"{len(one.environments)} environments" if one.environments else None
-    about = facts(one.team and escape(one.team, 60), environments, _review(one))
-    return section(facts(f"*{escape(one.name, 120) or '…'}*", about), look)
+    about = join_facts(one.team and escape(one.team, 60), environments, _review(one))
+    return section(join_facts(f"*{escape(one.name, 120) or '…'}*", about), look)
 
 
 def _by_stage(apps: Sequence[PipelineApp]) -> list[tuple[str, list[str]]]:
@@ -89,7 +89,7 @@ def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
             "\n".join(
                 [
                     f"*{escape(stage, 60) or '…'}*",
-                    *first([escape(name, 60) or "…" for name in names], MOST_APPS),
+                    *truncate_lines([escape(name, 60) or "…" for name in names], MOST_APPS),
                 ]
             ),
             _COLUMN,

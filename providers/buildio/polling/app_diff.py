@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from domain.build import Build
 from domain.poll_state import RequestedRestart
 from providers.buildio.api.models import BuildioApp, Dyno
-from providers.buildio.polling.deployments import begin_with, see_deployment
-from providers.buildio.polling.dynos import WINDOW, DynoContext, see_dynos
+from providers.buildio.polling.deployments import compare_deployment, take_first_deployment
+from providers.buildio.polling.dynos import WINDOW, DynoContext, compare_dynos
 from providers.buildio.polling.snapshot import DeploymentSnapshot, Snapshot
 
 # Dynos are replaced one after the other: some restart when their deployment has ended already, or a little after
@@ -17,11 +17,13 @@ from providers.buildio.polling.snapshot import DeploymentSnapshot, Snapshot
 GRACE = timedelta(minutes=3)
 
 
-def begin(app: BuildioApp, dynos: Iterable[Dyno], now: datetime) -> tuple[Snapshot, list[Build]]:
+def take_first_snapshot(
+    app: BuildioApp, dynos: Iterable[Dyno], now: datetime
+) -> tuple[Snapshot, list[Build]]:
     """How an app stands whose watching begins, and what is known of it from then on and told of nobody."""
-    deployment, builds = begin_with(app, now)
-    about = DynoContext(now=now, lately=False, deploying=False)
-    seen, down = see_dynos(app, (), dynos, about)
+    deployment, builds = take_first_deployment(app, now)
+    about = DynoContext(now=now, recently_polled=False, deploying=False)
+    seen, down = compare_dynos(app, (), dynos, about)
     return Snapshot(deployment=deployment, dynos=seen), [*builds, *down]
 
 
@@ -41,16 +43,16 @@ def compare(
     process never did; `restarts` are those of the app that were asked for; `provider_now` is the time at Build.io, with
     which its own times are compared, where that is another.
     """
-    deployment, past, builds = see_deployment(app, last.deployment, last.past, now)
+    deployment, past, builds = compare_deployment(app, last.deployment, last.past, now)
     if dynos is None:
         return last.model_copy(update={"deployment": deployment, "past": past}), builds
     about = DynoContext(
         now=now,
-        lately=looked_at is not None and now - looked_at < WINDOW,
+        recently_polled=looked_at is not None and now - looked_at < WINDOW,
         deploying=any(_restarts_dynos(one, provider_now or now) for one in (last.deployment, deployment)),
-        asked=frozenset(one.dyno for one in restarts if now - one.at < GRACE),
+        requested_restarts=frozenset(one.dyno for one in restarts if now - one.at < GRACE),
     )
-    seen, changed = see_dynos(app, last.dynos, dynos, about)
+    seen, changed = compare_dynos(app, last.dynos, dynos, about)
     return Snapshot(deployment=deployment, past=past, dynos=seen), [*builds, *changed]
 
 

@@ -7,17 +7,17 @@ from datetime import datetime
 from domain.build import Build, BuildState, RunKind
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Deployment
-from providers.buildio.polling.snapshot import DeploymentSnapshot, SnapshotFields, slug_of
+from providers.buildio.polling.snapshot import DeploymentSnapshot, SnapshotFields, make_slug
 
 WORKFLOW = "deploy"
-UNSEEN_END = "ended, and another one began before I saw how"
+UNOBSERVED_END = "ended, and another one began before I saw how"
 # An answer that lags behind shows one of these once more.
 MOST_PAST = 8
 
 Past = tuple[SnapshotFields, ...]
 
 
-def see_deployment(
+def compare_deployment(
     app: BuildioApp, last: DeploymentSnapshot | None, past: Past, now: datetime
 ) -> tuple[DeploymentSnapshot | None, Past, list[Build]]:
     """The deployment as it is known from now on, those before it, and what has changed as builds, in order."""
@@ -27,7 +27,7 @@ def see_deployment(
     marks = SnapshotFields.of(found)
     if last is not None and not _is_another(last, found, marks):
         return _goes_on(app, last, found, marks, now, past)
-    if any(one.same(marks) for one in past):
+    if any(one.is_same_deployment(marks) for one in past):
         return last, past, []
     builds = []
     if last is not None:
@@ -42,17 +42,17 @@ def see_deployment(
 
 def deployment_slug(app_id: str, deployment_id: str) -> str:
     """What the deployment is called that Build.io knows by this id."""
-    return slug_of(app_id, "deployment", f"id {deployment_id}")
+    return make_slug(app_id, "deployment", f"id {deployment_id}")
 
 
-def begin_with(app: BuildioApp, now: datetime) -> tuple[DeploymentSnapshot | None, list[Build]]:
+def take_first_deployment(app: BuildioApp, now: datetime) -> tuple[DeploymentSnapshot | None, list[Build]]:
     """The deployment that is there when the watching begins; an end that it has come to is none that was seen."""
-    seen, _, builds = see_deployment(app, None, (), now)
+    seen, _, builds = compare_deployment(app, None, (), now)
     return seen.model_copy(update={"ended_at": None}) if seen is not None else None, builds
 
 
 def _is_another(last: DeploymentSnapshot, found: Deployment, marks: SnapshotFields) -> bool:
-    same = last.marks.same(marks)
+    same = last.marks.is_same_deployment(marks)
     if same is not None:
         return not same
     # Nothing but the status tells them apart. An end is final: what goes on after it, or has ended otherwise, is
@@ -71,7 +71,7 @@ def _goes_on(
     now: datetime,
     past: Past,
 ) -> tuple[DeploymentSnapshot, Past, list[Build]]:
-    seen = last.model_copy(update={"marks": last.marks.joined(marks)})
+    seen = last.model_copy(update={"marks": last.marks.merge(marks)})
     unknown = found.state is BuildState.UNKNOWN and found.finished_at is None
     if last.finished or unknown or found.state is last.state:
         return seen, past, []
@@ -93,7 +93,7 @@ def _seen(app: BuildioApp, found: Deployment, marks: SnapshotFields, now: dateti
         name = f"seen {now.isoformat()}"
     finished = _finished(found)
     return DeploymentSnapshot(
-        slug=slug_of(app.id, "deployment", name),
+        slug=make_slug(app.id, "deployment", name),
         state=found.state,
         marks=marks,
         first_seen=now,
@@ -124,7 +124,7 @@ def _build(app: BuildioApp, seen: DeploymentSnapshot, found: Deployment, now: da
 
 def _ended_unseen(app: BuildioApp, last: DeploymentSnapshot, by: datetime) -> Build:
     """The end of a deployment whose place another one has taken between two looks: how it ended is not known."""
-    return _blank(app, last).model_copy(update={"finished_at": by, "said": UNSEEN_END})
+    return _blank(app, last).model_copy(update={"finished_at": by, "said": UNOBSERVED_END})
 
 
 def _blank(app: BuildioApp, seen: DeploymentSnapshot) -> Build:

@@ -10,7 +10,7 @@ from typing import Any
 from domain.build import Build, BuildState, RunKind
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
-from providers.buildio.polling.snapshot import DynoIncident, DynoSnapshot, slug_of
+from providers.buildio.polling.snapshot import DynoIncident, DynoSnapshot, make_slug
 
 # So many restarts within the window, which nobody asked for, are a loop.
 LOOP = 3
@@ -31,16 +31,16 @@ class DynoContext:
     """
 
     now: datetime
-    lately: bool
+    recently_polled: bool
     deploying: bool
-    asked: frozenset[str] = frozenset()
+    requested_restarts: frozenset[str] = frozenset()
 
     def expects(self, dyno: str) -> bool:
         """Whether there is a reason for the dyno to restart."""
-        return self.deploying or not self.asked.isdisjoint(("", dyno))
+        return self.deploying or not self.requested_restarts.isdisjoint(("", dyno))
 
 
-def see_dynos(
+def compare_dynos(
     app: BuildioApp, last: Sequence[DynoSnapshot], dynos: Iterable[Dyno], about: DynoContext
 ) -> tuple[tuple[DynoSnapshot, ...], list[Build]]:
     """The dynos as they are known from now on, and what has changed as builds, each of which has ended."""
@@ -60,7 +60,7 @@ def _see(
 ) -> tuple[DynoSnapshot, list[Build]]:
     now = about.now
     restarts = _restarts(before, dyno)
-    if not about.lately:
+    if not about.recently_polled:
         restarts = min(restarts, 1)  # nobody knows how they were spread over the time since
     counted = 0 if about.expects(dyno.name) else restarts
     recent = (*(at for at in before.restarted if now - at < WINDOW), *(now,) * counted)[-LOOP:]
@@ -130,7 +130,7 @@ def _build(app: BuildioApp, name: str, trouble: DynoIncident, state: BuildState,
         provider=Provider.BUILDIO,
         kind=RunKind.DYNO,
         app_slug=app.id,
-        slug=slug_of(app.id, "dyno", name, state, trouble.began.isoformat()),
+        slug=make_slug(app.id, "dyno", name, state, trouble.began.isoformat()),
         state=state,
         workflow=name,
         triggered_at=trouble.began,

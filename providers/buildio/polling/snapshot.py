@@ -30,7 +30,7 @@ class SnapshotFields(FrozenModel):
             finished_at=deployment.finished_at,
         )
 
-    def same(self, other: SnapshotFields) -> bool | None:
+    def is_same_deployment(self, other: SnapshotFields) -> bool | None:
         """Whether both are of one deployment; None where nothing tells."""
         for name in ("id", "created_at", "version"):
             mine, others = getattr(self, name), getattr(other, name)
@@ -43,7 +43,7 @@ class SnapshotFields(FrozenModel):
                 return False
         return None
 
-    def joined(self, newer: SnapshotFields) -> SnapshotFields:
+    def merge(self, newer: SnapshotFields) -> SnapshotFields:
         """All that is known of one deployment: an answer may say less than the one before it."""
         return self.model_copy(update=newer.model_dump(exclude_none=True))
 
@@ -104,6 +104,6 @@ class Snapshot(FrozenModel):
         return cls.model_validate_json(body)
 
 
-def slug_of(app_id: str, *parts: str) -> str:
+def make_slug(app_id: str, *parts: str) -> str:
     """A name for something of an app's that has none that is sure to be its own everywhere."""
     return hashlib.sha256("\n".join((app_id, *parts)).encode()).hexdigest()[:24]

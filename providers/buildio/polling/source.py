@@ -15,7 +15,7 @@ from domain.poll_state import Baseline, Snapshot
 from domain.polling import PollInput, PollResult
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
-from providers.buildio.polling.app_diff import begin, compare
+from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot as AppSnapshot
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ class BuildioBuildSource:
         if not _SLUG.fullmatch(app_slug):
             raise UnexpectedResponse("it gives the app no id", provider=self.provider)
         app = await self._app(app_slug)
-        snapshot, builds = begin(app, await self._dynos(app_slug) or (), self._clock())
+        snapshot, builds = take_first_snapshot(app, await self._dynos(app_slug) or (), self._clock())
         return Baseline(builds=tuple(builds), snapshot=snapshot.encode())
 
     async def gather(self, known: PollInput) -> PollResult:
@@ -98,7 +98,7 @@ class BuildioBuildSource:
         dynos = await self._dynos(slug)
         was, now = known.state.snapshots.get(slug), self._clock()
         if was is None:
-            snapshot, builds = begin(app, dynos or (), now)
+            snapshot, builds = take_first_snapshot(app, dynos or (), now)
             gathered.snapshots.append(
                 Snapshot(app_slug=slug, was=None, body=snapshot.encode(), begins=tuple(builds))
             )

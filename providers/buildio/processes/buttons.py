@@ -8,31 +8,33 @@ from messages.kit import action_ids
 from providers.buildio.processes import commands
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.shared.button_values import DynoButton, OptionalAppButton
-from providers.buildio.shared.named_buttons import app_of
+from providers.buildio.shared.named_buttons import find_button_app
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.shown(await app_of(press), press.context), title=commands.TITLE)
+    return Reply(await commands.build_list(await find_button_app(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
-    await press.say.instead(await commands.shown(await app_of(press), press.context))
+    await press.responder.replace_original(
+        await commands.build_list(await find_button_app(press), press.context)
+    )
 
 
 async def _restart_one(press: ButtonPress) -> Reply | None:
-    app = await app_of(press)
+    app = await find_button_app(press)
     return await commands.restart_one(app, DynoButton.decode(press.value).dyno, press.context)
 
 
 async def _restart_all(press: ButtonPress) -> Reply | None:
-    return await commands.restart_all(await app_of(press), press.context)
+    return await commands.restart_all(await find_button_app(press), press.context)
 
 
 async def _ask(press: ButtonPress) -> None:
     form = RestartForm(dyno=OptionalAppButton.decode(press.value).dyno or None)
-    await commands.open_form(await app_of(press), form, press.context)
+    await commands.open_form(await find_button_app(press), form, press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

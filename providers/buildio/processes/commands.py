@@ -23,10 +23,10 @@ TITLE = "Processes"
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
     """The processes of the app that the words name, or of the channel's."""
     app = await find_app(context, command.app, Provider.BUILDIO)
-    return Reply(await shown(app, context), title=TITLE)
+    return Reply(await build_list(app, context), title=TITLE)
 
 
-async def shown(app: App, context: RequestContext) -> Message:
+async def build_list(app: App, context: RequestContext) -> Message:
     """The processes of this app as they are now. Raises ProviderError."""
     return messages.dyno_list(
         app, await reading_client(context).dynos(app.slug), now=context.provider_now(app.provider)

@@ -14,8 +14,8 @@ from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FormValues, field, is_pickable, modal, option, warning
 from providers.buildio.api.models import BuildioApp, Dyno
-from providers.buildio.shared.blocks import buttons, name_of, press
-from providers.buildio.shared.button_values import Title, of_app
+from providers.buildio.shared.blocks import app_name, button_row, optional_button
+from providers.buildio.shared.button_values import Title, app_button_value
 
 DYNO = "dyno"
 TITLE = "Restart"
@@ -57,7 +57,7 @@ def restart_modal(
         TITLE,
         [
             *warning(problem),
-            section(f"Processes of *{name_of(app)}* stop and start again. What they are doing is cut off."),
+            section(f"Processes of *{app_name(app)}* stop and start again. What they are doing is cut off."),
             field(DYNO, "Which", select, optional=False),
         ],
         callback_id=action_ids.BUILDIO_RESTART_MODAL,
@@ -69,15 +69,17 @@ def restart_modal(
 
 def restart_question(app: App) -> Message:
     """Where no form opens: the question, with the button that restarts all processes."""
-    words = f"Restart all processes of {name_of(app)}?"
-    return Message(words, [section(words), *buttons(restart_all_button(app))])
+    words = f"Restart all processes of {app_name(app)}?"
+    return Message(words, [section(words), *button_row(restart_all_button(app))])
 
 
 def restart_all_button(app: App | BuildioApp) -> Block | None:
     """The button that restarts all processes, with a question of its own."""
     title = plain(app.title if isinstance(app, App) else app.name, 100)
     question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
-    return press("Restart all", action_ids.BUILDIO_RESTART_ALL, of_app(app), style="danger", confirm=question)
+    return optional_button(
+        "Restart all", action_ids.BUILDIO_RESTART_ALL, app_button_value(app), style="danger", confirm=question
+    )
 
 
 def read_restart(values: Mapping[str, Any]) -> RestartForm | None:

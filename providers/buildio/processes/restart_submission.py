@@ -10,21 +10,21 @@ from providers.buildio.processes import commands, restart_form
 from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 
 
 async def _restart(sent: FormSubmission) -> None:
     form, origin = restart_form.read_restart(sent.values), RestartOrigin.read(sent.metadata)
     if form is None:
-        await sent.is_wrong({DYNO: "Which ones?"})
+        await sent.report_field_errors({DYNO: "Which ones?"})
         return
-    course = course_of(
+    course = submission_flow(
         "Restart",
         "Restarting…",
         lambda problem: restart_form.restart_modal(form, origin.of_app, (), origin=origin, problem=problem),
         field=DYNO,
     )
-    await sent.answer(_carry_out(form, origin, sent.context), course)
+    await sent.run_and_reply(_carry_out(form, origin, sent.context), course)
 
 
 async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestContext) -> Reply | None:

@@ -9,14 +9,14 @@ from messages.kit import action_ids
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
 from providers.buildio.shared.button_values import RunButton, ShareButton
-from providers.buildio.shared.named_buttons import app_of
+from providers.buildio.shared.named_buttons import find_button_app
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 from services.request.finder import app_by_slug
 
 
 async def _run(press: ButtonPress) -> None:
-    app = await app_of(press)
+    app = await find_button_app(press)
     about = RunButton.decode(press.value)
     ask = RunCommand(dyno=about.dyno or None, command=about.command)
     await run_commands.open_form(app, ask, press.context)

@@ -48,7 +48,7 @@ async def open_form(app: App, command: RunCommand, context: RequestContext) -> N
     await open_in_time(_next(app, command, context), context, TITLE)
 
 
-async def running(app: App, context: RequestContext) -> list[Dyno]:
+async def list_running(app: App, context: RequestContext) -> list[Dyno]:
     """The processes in which something can run. Raises UserError where there is none, ProviderError."""
     found = [
         one for one in await own_client(context).dynos(app.slug) if one.up is not False and not one.crashed
@@ -58,7 +58,9 @@ async def running(app: App, context: RequestContext) -> list[Dyno]:
     return found
 
 
-async def look_at(app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]) -> Block:
+async def build_review(
+    app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]
+) -> Block:
     """What will run, exactly, before it does. Raises UserError, PermissionDenied."""
     names = [one.name for one in dynos]
     if command.dyno not in names:
@@ -95,11 +97,11 @@ async def share(app: App, about: ShareButton, shown: Sequence[Block], context: R
 
 async def _next(app: App, command: RunCommand, context: RequestContext) -> Block:
     await _judged(app, command, context)
-    dynos = await running(app, context)
+    dynos = await list_running(app, context)
     if command.dyno is None and len(dynos) == 1:
         command = command.model_copy(update={"dyno": dynos[0].name})
     if command.dyno is not None and command.command:
-        return await look_at(app, command, context, dynos)
+        return await build_review(app, command, context, dynos)
     typed = shlex.join(command.command)
     if len(typed) > LONGEST_COMMAND:
         # A field that cuts it would hold another command.

@@ -30,7 +30,7 @@ from messages.kit.views import (
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
-from providers.buildio.shared.blocks import buttons, name_of, press
+from providers.buildio.shared.blocks import app_name, button_row, optional_button
 from providers.buildio.shared.button_values import RunButton, ShareButton, Title
 
 DYNO, TYPED = "dyno", "typed"
@@ -95,7 +95,7 @@ def run_modal(
         TITLE,
         [
             *warning(problem),
-            section(f"In a running process of *{name_of(app)}*. You see what will run before it does."),
+            section(f"In a running process of *{app_name(app)}*. You see what will run before it does."),
             field(DYNO, "Process", dyno, optional=False),
             field(
                 TYPED,
@@ -129,7 +129,7 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
         TITLE,
         [
             *warning(problem),
-            section(f"This runs in {code(origin.dyno)} of *{name_of(app)}*, as an array of these words:"),
+            section(f"This runs in {code(origin.dyno)} of *{app_name(app)}*, as an array of these words:"),
             *array_blocks(origin.command),
             context("It runs once, with a time limit. What ran is noted; what it says only you see."),
         ],
@@ -145,7 +145,7 @@ def command_result(
 ) -> Message:
     """For whoever ran it: the array, what it said and how it ended; with `channel` it can be shown there."""
     mark = "❔" if done.exit_code is None else "❌" if done.exit_code else "✅"
-    head = f"{mark} The command in {code(dyno)} of *{name_of(app)}* {_ended(done.exit_code)}"
+    head = f"{mark} The command in {code(dyno)} of *{app_name(app)}* {_ended(done.exit_code)}"
     blocks = [section(head), *array_blocks(command)]
     if done.output.strip():
         blocks.append(section(block_of_code(redact(done.output.rstrip()), LONGEST_OUTPUT)))
@@ -164,7 +164,7 @@ def command_result(
 
 def command_result_shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
     """To the channel: what a command said, as somebody saw it who now shows it to all; `shown` is what they saw."""
-    text = f"{mention(by)} shows what a command in {code(dyno)} of {name_of(app)} said"
+    text = f"{mention(by)} shows what a command in {code(dyno)} of {app_name(app)} said"
     return Message(text, [section(f"⌨️ {text}"), *_without_head(shown)])
 
 
@@ -183,7 +183,9 @@ def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
         "Show it",
     )
     value = ShareButton.fitting(channel=channel, app=app.slug, dyno=dyno)
-    return buttons(press("Show it in the channel…", action_ids.BUILDIO_RUN_SHARE, value, confirm=question))
+    return button_row(
+        optional_button("Show it in the channel…", action_ids.BUILDIO_RUN_SHARE, value, confirm=question)
+    )
 
 
 def _without_head(shown: Sequence[Block]) -> list[Block]:
@@ -195,7 +197,7 @@ def _without_head(shown: Sequence[Block]) -> list[Block]:
 
 def command_run(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
     """To the channel: what somebody ran, and not what it said."""
-    text = f"{mention(by)} ran a command in {code(dyno)} of {name_of(app)}; it {_ended(exit_code)}"
+    text = f"{mention(by)} ran a command in {code(dyno)} of {app_name(app)}; it {_ended(exit_code)}"
     return Message(text, [section(f"⌨️ {text}"), *array_blocks([redact(word) for word in command])])
 
 
@@ -209,12 +211,14 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
 
 def run_button(app: App, command: RunCommand) -> Message:
     """Where no form opens: a button that opens it, with what was typed as far as a button holds it."""
-    words = f"In which process of {name_of(app)}, which command?"
+    words = f"In which process of {app_name(app)}, which command?"
     known = RunButton.fitting(
         app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
     )
     value = known or RunButton.fitting(app=app.slug, title=app.title[:100])
-    return Message(words, [section(words), *buttons(press("Look at it…", action_ids.BUILDIO_RUN, value))])
+    return Message(
+        words, [section(words), *button_row(optional_button("Look at it…", action_ids.BUILDIO_RUN, value))]
+    )
 
 
 def _ended(exit_code: int | None) -> str:

@@ -13,13 +13,13 @@ from providers.buildio.processes import run_commands, run_form
 from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission, course_of
+from services.request.form_submission import FormHandler, FormSubmission, submission_flow
 from services.request.forms import FollowUp, SubmissionFlow
 
 
 async def _typed(sent: FormSubmission) -> None:
     form, origin = run_form.read_run(sent.values), RunOrigin.read(sent.metadata)
-    if await sent.is_wrong(form.problems):
+    if await sent.report_field_errors(form.problems):
         return
 
     def again(problem: str) -> Block:
@@ -33,23 +33,23 @@ async def _typed(sent: FormSubmission) -> None:
         field_of=lambda _: TYPED,
         then=FollowUp.REPLACED,
     )
-    await sent.see_through(_look(form, origin, sent.context), course)
+    await sent.run(_look(form, origin, sent.context), course)
 
 
 async def _seen(sent: FormSubmission) -> None:
     origin = RunOrigin.read(sent.metadata)
-    course = course_of(
+    course = submission_flow(
         run_commands.TITLE,
         "It is running; I wait half a minute for its end…",
         lambda problem: run_form.run_check(origin.of_app, origin=origin, problem=problem),
         field=None,
     )
-    await sent.answer(_carry_out(origin, sent.context), course)
+    await sent.run_and_reply(_carry_out(origin, sent.context), course)
 
 
 async def _look(form: RunForm, origin: RunOrigin, context: RequestContext) -> Block:
     app = await app_by_slug(context, origin.app, Provider.BUILDIO)
-    return await run_commands.look_at(app, form, context, await run_commands.running(app, context))
+    return await run_commands.build_review(app, form, context, await run_commands.list_running(app, context))
 
 
 async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None:

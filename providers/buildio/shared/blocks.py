@@ -17,33 +17,33 @@ _MOST_BLOCKS = 40
 _MOST_LETTERS = 11_000
 
 
-def press(text: str, action_id: str, value: str | None, **more: Any) -> Block | None:
+def optional_button(text: str, action_id: str, value: str | None, **more: Any) -> Block | None:
     """A button; None where there is nothing that it could carry."""
     return button(text, action_id, value, **more) if value is not None else None
 
 
-def buttons(*made: Block | None) -> list[Block]:
+def button_row(*made: Block | None) -> list[Block]:
     """Buttons side by side; nothing where there are none."""
     return [row(*made)] if any(one is not None for one in made) else []
 
 
-def name_of(app: App | BuildioApp, most: int = 150) -> str:
+def app_name(app: App | BuildioApp, most: int = 150) -> str:
     """What the app is called, for mrkdwn."""
     return escape(app.title if isinstance(app, App) else app.name, most) or "…"
 
 
-def facts(*parts: str | None) -> str:
+def join_facts(*parts: str | None) -> str:
     """Short things side by side, those that are known."""
     return " · ".join(part for part in parts if part)
 
 
-def first(lines: Sequence[str], most: int) -> list[str]:
+def truncate_lines(lines: Sequence[str], most: int) -> list[str]:
     """The first lines, and how many more there are."""
     more = [f"_and {len(lines) - most} more_"] if len(lines) > most else []
     return [*lines[:most], *more]
 
 
-def listed(rows: Sequence[Sequence[Block]], *, hint: str = "") -> list[Block]:
+def fit_rows(rows: Sequence[Sequence[Block]], *, hint: str = "") -> list[Block]:
     """As many rows as a message has room for, each of one or several blocks; those left out are counted."""
     shown: list[Block] = []
     left = _MOST_LETTERS

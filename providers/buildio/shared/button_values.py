@@ -139,7 +139,7 @@ class ResourceButton(OptionalButtonValue):
     name: Named
 
 
-def of_app(app: App | BuildioApp) -> str | None:
+def app_button_value(app: App | BuildioApp) -> str | None:
     """The value of a button of this app; None where its id has no form that a button could carry."""
     if isinstance(app, App):
         return BuildioAppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from domain.commands.errors import redact_typed
 from providers.buildio.shared.blocks import COMMAND
-from services.lookup.app_names import total_words
+from services.lookup.app_names import describe_total
 
 _NAMES_SAID = 3
 
@@ -22,7 +22,7 @@ def unknown_thing(what: str, words: str, names: Iterable[str], *, lists: str) ->
     article = "an" if what[:1] in "aeiou" else "a"
     return (
         f"I don't know {article} {what} called {redact_typed(words, 80)}.{meant} `{COMMAND} {lists}` lists"
-        f" {total_words(len(known))}."
+        f" {describe_total(len(known))}."
     )
 
 

@@ -8,7 +8,7 @@ from messages.kit.view_metadata import ViewMetadata
 from services.request.context import RequestContext
 
 
-def origin_of(context: RequestContext) -> ViewMetadata:
+def form_metadata(context: RequestContext) -> ViewMetadata:
     """What travels with a form that is opened here."""
     return ViewMetadata(channel=context.channel, provider=Provider.BUILDIO)
 

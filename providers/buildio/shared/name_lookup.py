@@ -21,7 +21,7 @@ class NamedResource(Protocol):
 T = TypeVar("T")
 
 
-async def named(
+async def find_by_name(
     find: Callable[[str], Awaitable[T]],
     everything: Callable[[], Awaitable[Sequence[NamedResource]]],
     typed: str,

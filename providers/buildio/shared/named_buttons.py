@@ -9,6 +9,6 @@ from services.request.button_press import ButtonPress
 from services.request.finder import app_by_slug
 
 
-async def app_of(press: ButtonPress) -> App:
+async def find_button_app(press: ButtonPress) -> App:
     """The app that the button names. Raises InvalidButtonValue, ProviderError."""
     return await app_by_slug(press.context, BuildioAppButton.decode(press.value).app, Provider.BUILDIO)

@@ -22,7 +22,7 @@ class ConfirmationName(FrozenModel):
         return {} if self.typed == name else {TYPED_NAME: "That is not the name. Nothing was done."}
 
 
-def typed_name(label: str) -> Block:
+def name_field(label: str) -> Block:
     """The field for the name; it stands there empty."""
     return field(TYPED_NAME, label, text_element(None, most=200), optional=False)
 

@@ -9,7 +9,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import code, escape
 from providers.buildio.api.models import Team
-from providers.buildio.shared.blocks import COMMAND, buttons, press
+from providers.buildio.shared.blocks import COMMAND, button_row, optional_button
 from providers.buildio.shared.button_values import BuildioAppListButton
 
 
@@ -28,8 +28,10 @@ def team_list(teams: Sequence[Team]) -> Message:
 
 def team_card(one: Team) -> Message:
     """One team."""
-    look = press("Its apps", action_ids.BUILDIO_APPS_PAGE, BuildioAppListButton.fitting(page=1, team=one.id))
-    return Message(escape(f"Team {one.name}", 300), [section(_line(one)), *buttons(look)])
+    look = optional_button(
+        "Its apps", action_ids.BUILDIO_APPS_PAGE, BuildioAppListButton.fitting(page=1, team=one.id)
+    )
+    return Message(escape(f"Team {one.name}", 300), [section(_line(one)), *button_row(look)])
 
 
 def _line(one: Team) -> str:

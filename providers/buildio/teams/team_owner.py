@@ -11,7 +11,7 @@ from services.request.context import RequestContext
 Form = TypeVar("Form", CreateForm, NamespaceForm)
 
 
-async def with_team(form: Form, context: RequestContext) -> Form:
+async def resolve_team(form: Form, context: RequestContext) -> Form:
     """The form with the team's id and name, where one was named by either. Raises UserError, ProviderError."""
     if form.team is None:
         return form

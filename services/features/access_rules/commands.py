@@ -227,7 +227,7 @@ async def _names(verdicts: Iterable[Verdict], context: RequestContext) -> dict[P
     """Return the names of all people and groups that the verdicts are about."""
     groups, names = context.services.authorizer.groups, dict[Principals, str]()
     for verdict in verdicts:
-        for who in (*(requirement.who for requirement in verdict.requirements), *verdict.agreeing):
+        for who in (*(requirement.who for requirement in verdict.requirements), *verdict.approvers):
             if who not in names:
                 names[who] = await groups.describe(context.team, who)
     return names

@@ -26,7 +26,7 @@ async def submit_rule(form: FormSubmission) -> None:
     """Add the rule, and tell the channel."""
     origin, filled = ViewMetadata.read(form.metadata), access_rules.read_rule(form.values)
     added = access_rule_commands.add(filled, form.context, origin.provider)
-    said = await form.see_through(added, _ruling(filled, origin, form.context))
+    said = await form.run(added, _ruling(filled, origin, form.context))
     if said is not None:
         await _announce(said, form.context)
 

@@ -37,11 +37,11 @@ async def connect(_command: ConnectAccount, context: RequestContext, provider: P
 
 async def open_modal(context: RequestContext, provider: Provider) -> None:
     """Ask for a token of the person's own. Raises PermissionDenied, SlackCallFailed."""
-    check_key(context)
+    check_encryption_key(context)
     view = accounts.connect_modal(
         context.services.registry.presentation_of(provider),
         origin=ViewMetadata(channel=context.channel),
-        current=await linked(context, provider),
+        current=await find_account(context, provider),
         sign_in=await _sign_in_page(context, provider),
     )
     await context.open_view(view)
@@ -57,18 +57,18 @@ async def _sign_in_page(context: RequestContext, provider: Provider) -> str | No
     return f"{page}?{urlencode({'state': state})}"
 
 
-def check_key(context: RequestContext) -> None:
+def check_encryption_key(context: RequestContext) -> None:
     """Raises PermissionDenied where there is nothing to seal a token with."""
     if context.services.storage.vault is None:
         raise PermissionDenied(str(EncryptionKeyMissing()))
 
 
-async def link(token: SecretStr, context: RequestContext, provider: Provider) -> str:
+async def link_account(token: SecretStr, context: RequestContext, provider: Provider) -> str:
     """Keep the person's token, or what they have allowed on the provider's page; returns their name there.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    check_key(context)
+    check_encryption_key(context)
     if not context.is_verified:
         raise PermissionDenied("Only people of this workspace can link an account here.")
     await context.check_belongs()
@@ -113,7 +113,7 @@ async def wipe(context: RequestContext, provider: Provider) -> Reply:
 
 async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider) -> Reply:
     """Who the person is at the provider, and with whose token they are answered."""
-    account = await linked(context, provider)
+    account = await find_account(context, provider)
     clients = context.services.clients.at(provider)
     said = accounts.whoami(
         context.person,
@@ -127,13 +127,13 @@ async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider
     return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
-async def linked(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
+async def find_account(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
     """The person's account at the provider as it may be shown."""
     account = await context.services.clients.at(provider).account_of(context.team, context.identity)
     return ConnectedAccount(name=account.name, works=account.works) if account is not None else None
 
 
-async def leave(context: RequestContext) -> bool:
+async def remove_departed_user(context: RequestContext) -> bool:
     """Somebody has left the workspace: wipe their tokens; returns whether there were any."""
     there = await context.storage.accounts.disconnect(context.person, at=context.now())
     if there:

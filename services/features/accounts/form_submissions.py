@@ -19,8 +19,8 @@ async def submit_token(form: FormSubmission) -> None:
     """Connect the account whose token was pasted."""
     origin = ViewMetadata.read(form.metadata)
     token = message_accounts.read_token(form.values)
-    await form.see_through(
-        commands.link(token, form.context, origin.provider), _linking(origin, form.context)
+    await form.run(
+        commands.link_account(token, form.context, origin.provider), _linking(origin, form.context)
     )
 
 

@@ -11,7 +11,7 @@ from domain.provider import Provider
 from domain.subscription import Subscription
 from messages import profile
 from messages.profile import MOST_BUILDS
-from services.features.subscriptions.commands import add, scope_of
+from services.features.subscriptions.commands import add, find_scope
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, build_client
@@ -21,7 +21,7 @@ from storage.user_profiles import NameTaken, UserProfile
 PAGES_SEARCHED = 4
 
 
-async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provider) -> Reply:
+async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provider: Provider) -> Reply:
     """List the person's own builds among the provider's latest of all apps, running ones first."""
     person = await _person(context)
     names = NameDirectory(
@@ -43,7 +43,7 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
             break
     found.sort(key=lambda build: build.ended)
     shown = [(build, await _app_of(build, apps)) for build in found[:MOST_BUILDS]]
-    ends = await ends_told(context)
+    ends = await is_notified_of_ends(context)
     return Reply(
         profile.own_builds(
             shown,
@@ -57,7 +57,7 @@ async def mine(_command: ListMyBuilds, context: RequestContext, provider: Provid
     )
 
 
-async def me(command: ShowProfile, context: RequestContext, provider: Provider) -> Reply:
+async def show_profile(command: ShowProfile, context: RequestContext, provider: Provider) -> Reply:
     """Show what the bot knows of the person and does for them, changed as they say.
 
     How builds end is told of those at `provider`.
@@ -80,14 +80,14 @@ async def me(command: ShowProfile, context: RequestContext, provider: Provider) 
             ) from taken
     if command.ends is not None:
         await _tell_ends(context, provider, wanted=command.ends)
-    ends = await ends_told(context)
+    ends = await is_notified_of_ends(context)
     said = profile.profile_card(
         provider=Provider.BITRISE, name=person.name, email=person.email, mention=person.mention, ends=ends
     )
     return Reply(said, Visibility.ONE_PERSON)
 
 
-async def tell_me(app: App, build: Build, context: RequestContext) -> Reply:
+async def notify_of_end(app: App, build: Build, context: RequestContext) -> Reply:
     """Send the person a direct message when the build ends."""
     ended = f"{app.title} {build.label} has ended already."
     if build.ended:
@@ -121,11 +121,11 @@ async def _tell_ends(context: RequestContext, provider: Provider, *, wanted: boo
         terms=terms,
         by=context.person,
         at=context.now(),
-        scope=await scope_of(context, provider, None, personal=True),
+        scope=await find_scope(context, provider, None, personal=True),
     )
 
 
-async def ends_told(context: RequestContext) -> bool:
+async def is_notified_of_ends(context: RequestContext) -> bool:
     """Whether the person is told how their builds end."""
     return bool(await _ends(context))
 

@@ -15,7 +15,9 @@ async def open_profile(context: RequestContext, provider: Provider) -> None:
     """Open the form of the person's profile at the provider, filled in as it is. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     profile = await context.storage.user_profiles.find(context.person)
-    form = ProfileForm(name=profile.name, mention=profile.mention, ends=await commands.ends_told(context))
+    form = ProfileForm(
+        name=profile.name, mention=profile.mention, ends=await commands.is_notified_of_ends(context)
+    )
     await context.open_view(
         profile_form.profile_modal(form, provider, origin=ViewMetadata(channel=context.channel))
     )

@@ -14,7 +14,7 @@ from services.features.apps.open_form import open_choose_app
 from services.features.profile.open_form import open_profile
 from services.features.subscriptions import commands, notification_buttons
 from services.features.subscriptions.open_form import open_subscribe, open_subscription
-from services.request.button_press import ButtonHandler, ButtonPress, app_in, numbers_in
+from services.request.button_press import ButtonHandler, ButtonPress, read_app, read_numbers
 from services.request.context import Reply
 from services.slack.errors import SlackCallFailed
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 async def _subscribe(press: ButtonPress) -> None:
     provider = AppButton.decode(press.value).provider
-    await open_subscribe(press.context, provider, app_in(press))
+    await open_subscribe(press.context, provider, read_app(press))
 
 
 async def _choose_app(press: ButtonPress) -> None:
@@ -38,7 +38,7 @@ async def _settings(press: ButtonPress) -> None:
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.unsubscribe_by_ids(numbers_in(press), press.context))
+    return await _in_list(press, commands.unsubscribe_by_ids(read_numbers(press), press.context))
 
 
 async def _pause(press: ButtonPress) -> Reply | None:
@@ -46,7 +46,7 @@ async def _pause(press: ButtonPress) -> Reply | None:
 
 
 async def _resume(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.resume_by_ids(numbers_in(press), press.context))
+    return await _in_list(press, commands.resume_by_ids(read_numbers(press), press.context))
 
 
 async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply | None:
@@ -67,7 +67,7 @@ async def _refresh_list(press: ButtonPress) -> None:
     provider = press.context.services.clients.first
     listed = await commands.list_subscriptions(ListSubscriptions(), press.context, provider)
     try:
-        await press.say.instead(listed.message)
+        await press.responder.replace_original(listed.message)
     except SlackCallFailed as problem:
         # What was done is done, and the channel was told.
         log.info("list.not_refreshed", reason=problem.reason)
@@ -78,19 +78,19 @@ async def _edit(press: ButtonPress) -> None:
 
 
 async def _claim(press: ButtonPress) -> None:
-    await notification_buttons.claim(press.on, press.context)
+    await notification_buttons.claim(press.message, press.context)
 
 
 async def _snooze(press: ButtonPress) -> None:
-    await notification_buttons.snooze(press.on, press.context)
+    await notification_buttons.snooze(press.message, press.context)
 
 
 async def _unclaim(press: ButtonPress) -> None:
-    await notification_buttons.unclaim(press.on, press.context)
+    await notification_buttons.unclaim(press.message, press.context)
 
 
 async def _end_snooze(press: ButtonPress) -> None:
-    await notification_buttons.end_snooze(press.on, press.context)
+    await notification_buttons.end_snooze(press.message, press.context)
 
 
 def _id(press: ButtonPress) -> int:

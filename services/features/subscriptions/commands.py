@@ -24,7 +24,7 @@ from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.actions.result import PermissionDenied
 from services.features.subscriptions.explain import preview
-from services.features.subscriptions.scope import followed_around, own_scope
+from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.polling.pollers import Pollers
 from services.provider_spec import ProviderRegistry
 from services.request import user_channels
@@ -51,13 +51,13 @@ async def subscribe(command: Subscribe, context: RequestContext, provider: Provi
     whether it can post there at all; where it can't, nothing is subscribed.
     """
     app = await find_app(context, command.app, provider)
-    terms = await settled(command, context)
+    terms = await resolve_rule(command, context)
     if command.preview:
         return await preview(app, terms, context)
-    return await begin(app, terms, context)
+    return await subscribe_channel(app, terms, context)
 
 
-async def begin(app: App, terms: NotificationRule, context: RequestContext) -> Reply | None:
+async def subscribe_channel(app: App, terms: NotificationRule, context: RequestContext) -> Reply | None:
     """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
 
     Raises PermissionDenied, ChannelRefused, ProviderError.
@@ -65,7 +65,9 @@ async def begin(app: App, terms: NotificationRule, context: RequestContext) -> R
     app = await current_app(app, context)
     async with permitted_and_audited(context, "subscribe", app.provider, app, about=_about(terms)):
         if (there := await _running_like(app, terms, context)) is not None:
-            return Reply(message_subscriptions.subscription_exists(row_of(there, context.services.registry)))
+            return Reply(
+                message_subscriptions.subscription_exists(subscription_row(there, context.services.registry))
+            )
         subscription = await add(app, terms, context, channel=context.channel)
         try:
             member = await enter_channel(context)
@@ -98,7 +100,7 @@ async def add(
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
-    scope = await scope_of(context, app.provider, app, personal=personal)
+    scope = await find_scope(context, app.provider, app, personal=personal)
     subscriptions = context.storage.subscriptions
     watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
@@ -127,7 +129,7 @@ async def current_app(app: App, context: RequestContext) -> App:
     return app
 
 
-async def must_see(app: App, context: RequestContext) -> None:
+async def check_app_access(app: App, context: RequestContext) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
     if await context.is_linked(app.provider):
         await context.own_apps(app.provider).fetch(app.slug)
@@ -135,7 +137,7 @@ async def must_see(app: App, context: RequestContext) -> None:
         await context.visible_apps(app.provider).require(app.slug)
 
 
-async def scope_of(
+async def find_scope(
     context: RequestContext, provider: Provider, app: App | None, *, personal: bool = False
 ) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all at the provider.
@@ -151,7 +153,7 @@ async def scope_of(
     if app is not None:
         await context.visible_apps(provider).require(app.slug)
         return Scope(logs=acts)
-    return Scope(apps=None if acts else await followed_around(context, provider), logs=acts)
+    return Scope(apps=None if acts else await find_subscribed_apps(context, provider), logs=acts)
 
 
 async def _baseline(app: App, context: RequestContext) -> Baseline:
@@ -169,7 +171,7 @@ def _about(terms: NotificationRule) -> dict[str, str]:
     return {"terms": format_rule(terms)} if terms != NotificationRule() else {}
 
 
-async def settled(command: Subscribe, context: RequestContext) -> NotificationRule:
+async def resolve_rule(command: Subscribe, context: RequestContext) -> NotificationRule:
     """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
     by = command.terms.filter.by
     mine = GlobPatterns(
@@ -200,7 +202,7 @@ async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | 
         raise problem or _no_such(context.services.clients.first)
     if len(ids) > 1:
         said = message_subscriptions.subscriptions_resumed(
-            [row_of(one, context.services.registry) for one in resumed], by=context.person
+            [subscription_row(one, context.services.registry) for one in resumed], by=context.person
         )
         await _post(replace(context, channel=resumed[0].channel), said)
     if problem is not None:
@@ -213,13 +215,13 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    subscription = await of_this_caller(identity, context)
+    subscription = await find_subscription(identity, context)
     there = replace(context, channel=subscription.channel)
     app = await _judged(subscription, context)
     async with permitted_and_audited(
         there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
-        scope = await scope_of(context, subscription.provider, app)
+        scope = await find_scope(context, subscription.provider, app)
         member = await enter_channel(there)
         if said:
             await _post(
@@ -267,7 +269,7 @@ async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
 
     Raises PermissionDenied.
     """
-    subscription = await of_this_caller(identity, context)
+    subscription = await find_subscription(identity, context)
     there = replace(context, channel=subscription.channel)
     app = await _judged(subscription, context)
     async with permitted_and_audited(
@@ -289,12 +291,14 @@ async def _judged(subscription: Subscription, context: RequestContext) -> App | 
     return await current_app(subscription.app, context) if subscription.app is not None else None
 
 
-async def of_this_caller(identity: int, context: RequestContext) -> Subscription:
+async def find_subscription(identity: int, context: RequestContext) -> Subscription:
     """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises UserError."""
     found = await context.storage.subscriptions.find(identity)
     if found is not None:
         here = found.channel == context.channel
-        if here or (not context.channel and found.channel in (await user_channels.of_person(context)).all):
+        if here or (
+            not context.channel and found.channel in (await user_channels.find_user_channels(context)).all
+        ):
             return found
     raise NoSuchSubscription(
         "This channel has no such subscription any more."
@@ -327,7 +331,7 @@ async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: P
         await check_subscribe_permission(context, "unsubscribe", provider, judged, about=about)
         return Reply(
             message_subscriptions.unsubscribe_question(
-                [row_of(one, context.services.registry) for one in ended]
+                [subscription_row(one, context.services.registry) for one in ended]
             ),
             Visibility.ONE_PERSON,
         )
@@ -336,7 +340,7 @@ async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: P
 
 async def unsubscribe_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | None:
     """End the subscriptions of these ids, of one channel; it hears of it."""
-    ended = [await of_this_caller(identity, context) for identity in ids]
+    ended = [await find_subscription(identity, context) for identity in ids]
     if len({(one.channel, one.app) for one in ended}) > 1:
         raise InvalidButtonValue
     said = await _end(ended, context)
@@ -367,7 +371,7 @@ async def list_subscriptions(
 ) -> Reply:
     """What the channel is told of, whichever provider was asked for it."""
     found = await context.storage.subscriptions.of_channel(context.channel)
-    rows = [row_of(one, context.services.registry) for one in found]
+    rows = [subscription_row(one, context.services.registry) for one in found]
     blind = unavailable_providers(dict.fromkeys(one.provider for one in found), context.services.pollers)
     ties = await context.storage.deploy_links.of_channel(context.channel)
     links = [block for spec in context.services.registry for block in spec.list_deploy_links(ties)]
@@ -384,7 +388,7 @@ def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> li
     return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 
-def row_of(one: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
+def subscription_row(one: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
     """The subscription as it is listed."""
     return SubscriptionRow(
         number=one.number,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from domain.build import App, Build
 from domain.commands.shared_commands import ExplainNotification
-from domain.failure_streak import Streak, StreakState, advance, key_of
+from domain.failure_streak import Streak, StreakState, advance, streak_key
 from domain.message_state import RunNote
 from domain.notification import NotificationStatus
 from domain.notifications.evaluation import Evaluation, evaluate
@@ -29,7 +29,9 @@ _MOMENTS = {
 }
 
 
-async def why(command: ExplainNotification, context: RequestContext, provider: Provider) -> Reply:
+async def explain_notification(
+    command: ExplainNotification, context: RequestContext, provider: Provider
+) -> Reply:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
     app, build = await find_run(context, command.app, command.build, provider)
     storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)
@@ -47,7 +49,9 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
         status = told.get((one.id, BuildEvent.ENDED))
         verdict = evaluate(one.terms, BuildEvent.ENDED, build, standing, names)
         earlier = [
-            words for event, words in _MOMENTS.items() if told.get((one.id, event)) == NotificationStatus.TOLD
+            words
+            for event, words in _MOMENTS.items()
+            if told.get((one.id, event)) == NotificationStatus.DELIVERED
         ]
         ended = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
@@ -56,7 +60,7 @@ async def why(command: ExplainNotification, context: RequestContext, provider: P
                 app=one.app,
                 terms=one.terms,
                 presentation=context.services.registry.presentation_of(one.provider),
-                notified=status == NotificationStatus.TOLD or bool(earlier),
+                notified=status == NotificationStatus.DELIVERED or bool(earlier),
                 text="; ".join([*earlier, ended]),
             )
         )
@@ -92,7 +96,7 @@ def _not_told(one: Subscription, build: Build, standing: StreakState | None, ver
         return f"it tells nothing, since it was stopped ({one.stopped})"
     if not build.ended:
         return "the build has not ended yet"
-    if standing is None or verdict.told:
+    if standing is None or verdict.should_notify:
         # It would have been owed, had the subscription been there.
         return "the build had ended before this subscription began"
     return f"it kept silent because {verdict.why}"
@@ -110,10 +114,10 @@ async def preview(app: App, terms: NotificationRule, context: RequestContext) ->
     told, silent = [], []
     series: dict[tuple[str, str], Streak] = {}
     for build in sorted(builds, key=_age):
-        key = key_of(build)
+        key = streak_key(build)
         series[key], standing = advance(series.get(key, Streak()), build)
         verdict = evaluate(terms, BuildEvent.ENDED, build, standing, names)
-        if verdict.told:
+        if verdict.should_notify:
             told.append(build)
         else:
             silent.append((build, verdict.why))

@@ -32,7 +32,7 @@ async def submit_subscription(form: FormSubmission) -> None:
     """Make the subscription, or change it."""
     origin, context = SubscriptionOrigin.read(form.metadata), form.context
     changed = _change(origin, form.values, context) if origin.number else _make(origin, form.values, context)
-    await form.see_through(changed, _course(origin, form.values, context))
+    await form.run(changed, _course(origin, form.values, context))
     context.services.events.home_changed(context.team, context.person)
 
 
@@ -107,10 +107,10 @@ def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> st
 
 
 async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
-    subscription = await commands.of_this_caller(origin.number, context)
+    subscription = await commands.find_subscription(origin.number, context)
     parser = context.services.registry.get(subscription.provider).parser
     command = read_subscribe_command(values, subscription.terms, parser)
-    terms = await commands.settled(command, context)
+    terms = await commands.resolve_rule(command, context)
     changed = await commands.change(subscription, terms, context)
     return CHANNEL_TOLD if changed else "Nothing has changed."
 
@@ -124,7 +124,7 @@ async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: Req
     app = await app_by_slug(context, picked.slug if picked is not None else "", provider)
     channel = FormValues(values).conversation(CHANNEL) or await context.direct_message_alone()
     there = replace(context, channel=channel)
-    already = await commands.begin(app, await commands.settled(command, there), there)
+    already = await commands.subscribe_channel(app, await commands.resolve_rule(command, there), there)
     if already is not None:
         raise UserError(already.message.text)
     return CHANNEL_TOLD

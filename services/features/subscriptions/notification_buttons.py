@@ -53,7 +53,7 @@ async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bo
     return True
 
 
-async def is_run(pressed: PressedMessage | None, context: RequestContext) -> bool:
+async def is_started_run(pressed: PressedMessage | None, context: RequestContext) -> bool:
     """Whether it is the message that follows a build which somebody has started, and says who it was."""
     if pressed is None or pressed.ts is None:
         return False
@@ -61,7 +61,7 @@ async def is_run(pressed: PressedMessage | None, context: RequestContext) -> boo
     return told is not None and told.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
-async def is_ours(pressed: PressedMessage | None, context: RequestContext) -> bool:
+async def is_updatable(pressed: PressedMessage | None, context: RequestContext) -> bool:
     """Whether it is a message that is kept up to date."""
     if pressed is None or pressed.ts is None:
         return False

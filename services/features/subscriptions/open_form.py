@@ -10,7 +10,7 @@ from domain.build import App
 from domain.provider import Provider
 from messages import subscription_form
 from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
-from services.features.subscriptions.commands import of_this_caller
+from services.features.subscriptions.commands import find_subscription
 from services.request.context import RequestContext
 from services.request.finder import find_channel_app_slug
 from services.request.modals import check_can_open, check_may_act, opening_deadline
@@ -18,7 +18,7 @@ from services.request.modals import check_can_open, check_may_act, opening_deadl
 
 async def open_subscription(number: int, context: RequestContext) -> None:
     """Open the form of a subscription, filled in as it is. Raises UserError, FilterTooLong, SlackCallFailed."""
-    subscription = await of_this_caller(number, context)
+    subscription = await find_subscription(number, context)
     app = subscription.app
     origin = SubscriptionOrigin(
         channel=context.channel,

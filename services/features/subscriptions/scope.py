@@ -28,11 +28,11 @@ async def own_scope(own: AppCatalog[Any], app: App | None) -> Scope:
     return Scope(seen_as=AccessSource.OWN, logs=await own.reads_logs(app))
 
 
-async def followed_around(context: RequestContext, provider: Provider) -> frozenset[str]:
+async def find_subscribed_apps(context: RequestContext, provider: Provider) -> frozenset[str]:
     """The provider's apps that somebody is shown without an account, in all channels that they are in.
 
     Raises SlackCallFailed.
     """
-    channels = await user_channels.channels_of(context)
+    channels = await user_channels.list_channels(context)
     followed = await context.storage.subscriptions.of_channels(channels)
     return subscribed_apps(followed, context.services.clients.at(provider))

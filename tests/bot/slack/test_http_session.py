@@ -35,8 +35,8 @@ async def test_neither_token_nor_message_is_sent_on_elsewhere(
             with pytest.raises(aiohttp.ClientResponseError):
                 await session.post(f"{slack.url}/response/x", json={"text": "hello"})
     assert caught.value.status == status
-    assert other.asked == []
-    assert len(slack.asked) == 2
+    assert other.requests == []
+    assert len(slack.requests) == 2
 
 
 async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None:
@@ -44,7 +44,7 @@ async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None
     async with stub_server(in_sequence(moved)) as slack:
         with pytest.raises(aiohttp.ClientResponseError):
             await session.post(f"{slack.url}/response/x", data=b"hello")
-        assert [asked.path for asked in slack.asked] == ["/response/x"]
+        assert [asked.path for asked in slack.requests] == ["/response/x"]
 
 
 async def test_an_answer_is_read_whole_but_not_for_ever(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.slack.test_workspace_isolation import home, said_by_bot, says
+from tests.bot.slack.test_workspace_isolation import said_by_bot, says, wait_for_home
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.multi_workspace_harness import GRID, MultiWorkspaceHarness, multi_workspace_harness
 
@@ -37,7 +37,7 @@ async def test_the_first_word_from_a_workspace_may_be_an_event_that_names_it_onl
     org_installation.west.users.say("ben", "builds", "@buildbell help")
     await org_installation.west.wait_for_message("What you can type", person=None)
     org_installation.east.users.open_home("anna")
-    await home(org_installation.east, "[Subscribe…]")
+    await wait_for_home(org_installation.east, "[Subscribe…]")
     assert said_by_bot(org_installation.east) == []
     kept = ("audit_chains", "audit_register", "deliveries", "workspaces")
     assert org_installation.town.count_rows_with("T0WEST") == dict.fromkeys(kept, 1)
@@ -52,7 +52,7 @@ async def test_a_modal_that_names_no_workspace_works_for_the_one_that_it_was_ope
         (org_installation.east, org_installation.west),
     ):
         place.users.open_home("anna")
-        await home(place, "[Subscribe…]")
+        await wait_for_home(place, "[Subscribe…]")
         await place.users.set_value("anna", "Subscribe…")
         await place.slack.wait_for_modal("anna", "But not branches")
         app = (await place.users.options("anna", "pick_app", "andr"))[0]
@@ -60,7 +60,7 @@ async def test_a_modal_that_names_no_workspace_works_for_the_one_that_it_was_ope
         before = said_by_bot(other)
         await place.users.submit("anna", {"app": app, "channel": "C0RANDOM"})
         await place.wait_for_message("anna subscribed this channel", channel="random")
-        await home(place, "every build's end in Sample Android", "in #random")
+        await wait_for_home(place, "every build's end in Sample Android", "in #random")
         assert said_by_bot(other) == before
 
 
@@ -84,7 +84,7 @@ async def test_its_workspaces_have_nothing_in_common(org_installation: OrgInstal
 
 async def test_each_call_names_the_workspace(org_installation: OrgInstallation) -> None:
     org_installation.west.users.open_home("anna")
-    await home(org_installation.west, "[Subscribe…]")  # users.conversations is refused without it
+    await wait_for_home(org_installation.west, "[Subscribe…]")  # users.conversations is refused without it
     org_installation.west.users.say("anna", "D0ANNA", "help")
     await org_installation.west.wait_for_message("What you can type", channel="D0ANNA")
     asked = [

@@ -22,7 +22,7 @@ from services.slack.web_client import web_client
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
 from tests.support.factories import NOON
-from tests.support.stub_server import gateway, stub_server
+from tests.support.stub_server import proxy_server, stub_server
 
 FIELD = {"type": "input", "block_id": "reason", "label": {"type": "plain_text", "text": "Reason"}}
 VIEW = {"id": "V0", "type": "modal", "callback_id": "x", "private_metadata": "", "state": {"values": {}}}
@@ -136,7 +136,7 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
         queue = queues.get(path)
         return queue.pop(0)() if queue else None
 
-    async with gateway(town.slack.url, odd) as url:
+    async with proxy_server(town.slack.url, odd) as url:
         settings = {**town.settings(), "slack_api_url": f"{url}/api/"}
         bot = Application(
             Settings(_env_file=None, **settings),  # type: ignore[arg-type]

@@ -37,7 +37,9 @@ async def says(place: WorkspaceHarness, post: Post, text: str) -> None:
     )
 
 
-async def home(place: WorkspaceHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
+async def wait_for_home(
+    place: WorkspaceHarness, *texts: str, without: str = "", person: str = "U0ANNA"
+) -> str:
     def look() -> str | None:
         shown = place.slack.workspace.homes.get(person)
         said = home_text(shown, place.slack.workspace.mention_names) if shown else ""
@@ -82,7 +84,7 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(
         place.users.say("ben", "D0BEN", "build android #1")
         await place.wait_for_message("#1 failed", person="ben", channel="D0BEN")
         place.users.open_home("anna")
-        await home(place, "[Subscribe…]")
+        await wait_for_home(place, "[Subscribe…]")
         linked = place.users.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}")
         await says(place, linked, "#1 failed")
         assert said_by_bot(other) == before
@@ -159,7 +161,7 @@ async def test_claimed_names_and_whose_builds_are_whose(harness: MultiWorkspaceH
         said = place.message_text(await place.ask("/bitrise mine"))
         assert ("#1" in said) is mine
         place.users.open_home("anna")
-        shown = await home(place, "Sample Android #1 is")
+        shown = await wait_for_home(place, "Sample Android #1 is")
         # Once among those that run, and once more among one's own.
         assert shown.count("Sample Android #1") == 1 + mine
 
@@ -237,7 +239,7 @@ async def test_accounts_are_each_workspaces_own(strict: MultiWorkspaceHarness) -
     await town.ask("/bitrise subscribe android", "subscribed this channel")
     await town.twin.ask("/bitrise builds android", "/bitrise connect")
     town.twin.users.open_home("anna")
-    assert "Sample Android" not in await home(town.twin, "You have not linked")
+    assert "Sample Android" not in await wait_for_home(town.twin, "You have not linked")
     assert not await said_of_audit(town.twin, "started")
     await town.twin.connect("ben")
     await town.twin.ask("/bitrise whoami", "ben-okafor", person="ben")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.ansi import plain_text
 from domain.log.log_parser import KEPT_LINES, LogParser, ParsedLog, StepResult
 from domain.log.log_text import LONGEST_LINE, Redactor, log_text, strip_control_codes
-from providers.bitrise.api.build_summary import steps_in, words_in
+from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps
 from sandbox.bitrise.log_text import render_log
 
 BEGUN = datetime(2026, 11, 21, tzinfo=UTC)
@@ -139,10 +139,10 @@ def test_a_value_that_the_line_before_calls_a_secret_can_not_be_guessed() -> Non
     ],
 )
 def test_an_ai_summary_is_found_wherever_it_stands(body: bytes, words: str | None) -> None:
-    assert words_in(body) == words
+    assert parse_ai_summary(body) == words
 
 
 def test_steps_that_can_not_be_read_are_as_good_as_missing() -> None:
-    assert steps_in(b'{"execution": {"workflows": [{"steps": [{"title": 7}, {}]}, {"steps": "?"}]}}')
+    assert parse_steps(b'{"execution": {"workflows": [{"steps": [{"title": 7}, {}]}, {"steps": "?"}]}}')
     for body in (b"", b"[]", b'{"execution": []}', b'{"execution": {"workflows": null}}'):
-        assert steps_in(body) == ()
+        assert parse_steps(body) == ()

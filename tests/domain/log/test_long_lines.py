@@ -10,8 +10,8 @@ from domain.ansi import plain_text
 from domain.log.failure import find_failure
 from domain.log.log_parser import KEPT_BYTES, LogParser, ParsedLog
 from domain.log.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, strip_control_codes
-from domain.redaction.known_values import without_values
-from domain.redaction.redactor import beginning, redact, redact_beginning, without_first_word
+from domain.redaction.known_values import redact_values
+from domain.redaction.redactor import drop_first_word, redact, redact_beginning, truncate_at_word
 from messages.kit.mrkdwn import plain
 from tests.domain.redaction.corpus.loader import Line, secret_lines
 from tests.support.examples import examples
@@ -165,18 +165,18 @@ def test_of_a_text_that_is_cut_to_be_shown_no_secret_is_seen_in_part(line: Line,
 
 
 def test_the_beginning_of_a_text_ends_with_a_whole_word_and_is_marked() -> None:
-    assert beginning("two words", 9) == "two words"
-    assert beginning("two words", 7) == "two "
-    assert beginning("ü" * 10, 5) == "ü" * 5
-    assert beginning("x" * 10, 5) == ""
+    assert truncate_at_word("two words", 9) == "two words"
+    assert truncate_at_word("two words", 7) == "two "
+    assert truncate_at_word("ü" * 10, 5) == "ü" * 5
+    assert truncate_at_word("x" * 10, 5) == ""
     assert redact_beginning("short", 10) == "short"
     assert redact_beginning("word " * 100_000, 10).endswith("word …")
     assert len(redact_beginning("word " * 100_000, 10)) < 300
-    assert without_first_word("half the rest") == " the rest"
+    assert drop_first_word("half the rest") == " the rest"
 
 
 def test_a_config_vars_value_is_hidden_where_only_a_line_of_it_is_left() -> None:
     value = "first-line-of-it\nsecond-line-of-it\nyes"
-    assert without_values(f"a {value} b", [value]) == "a [redacted] b"
-    assert without_values("…ine-of-it\nsecond-line-of-it\nyes", [value]) == "…ine-of-it\n[redacted]\nyes"
-    assert without_values("true or 8080", ["true", "8080"]) == "true or 8080"
+    assert redact_values(f"a {value} b", [value]) == "a [redacted] b"
+    assert redact_values("…ine-of-it\nsecond-line-of-it\nyes", [value]) == "…ine-of-it\n[redacted]\nyes"
+    assert redact_values("true or 8080", ["true", "8080"]) == "true or 8080"

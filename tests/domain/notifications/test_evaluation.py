@@ -51,7 +51,9 @@ ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
 )
 def test_an_end_is_told_exactly_as_its_name_says(words: str, told: list[bool]) -> None:
     terms = make_rule(words)
-    assert [evaluate(terms, BuildEvent.ENDED, build, standing).told for build, standing in ENDS] == told
+    assert [
+        evaluate(terms, BuildEvent.ENDED, build, standing).should_notify for build, standing in ENDS
+    ] == told
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_an_end_of_a_new_kind_is_told_to_those_who_wait_for_failures(words: str,
     verdict = evaluate(
         make_rule(words), BuildEvent.ENDED, build, StreakState(position=StreakPosition.NOT_COUNTED, red=None)
     )
-    assert verdict.told == told
+    assert verdict.should_notify == told
 
 
 def test_why_an_end_was_not_told_is_said_in_words() -> None:
@@ -77,21 +79,21 @@ def test_why_an_end_was_not_told_is_said_in_words() -> None:
 
 def test_starts_and_waits_are_told_only_where_they_are_asked_for() -> None:
     running = make_build(1, BuildState.RUNNING)
-    assert evaluate(make_rule("status:started"), BuildEvent.STARTED, running, None).told
-    assert not evaluate(make_rule("status:failed"), BuildEvent.STARTED, running, None).told
-    assert evaluate(make_rule("style:live"), BuildEvent.PROGRESSED, running, None).told
-    assert evaluate(make_rule("running:1h"), BuildEvent.RUNNING_TOO_LONG, running, None).told
-    assert not evaluate(make_rule("running:1h"), BuildEvent.ON_HOLD_TOO_LONG, running, None).told
+    assert evaluate(make_rule("status:started"), BuildEvent.STARTED, running, None).should_notify
+    assert not evaluate(make_rule("status:failed"), BuildEvent.STARTED, running, None).should_notify
+    assert evaluate(make_rule("style:live"), BuildEvent.PROGRESSED, running, None).should_notify
+    assert evaluate(make_rule("running:1h"), BuildEvent.RUNNING_TOO_LONG, running, None).should_notify
+    assert not evaluate(make_rule("running:1h"), BuildEvent.ON_HOLD_TOO_LONG, running, None).should_notify
 
 
 def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
     terms = make_rule("style:live aborted:manual")
-    assert evaluate(terms, BuildEvent.STARTED, make_build(1, BuildState.RUNNING), None).told
+    assert evaluate(terms, BuildEvent.STARTED, make_build(1, BuildState.RUNNING), None).should_notify
     ended = make_build(1, BuildState.ABORTED, abort_kind="no-changes")
-    assert evaluate(terms, BuildEvent.ENDED, ended, None).told, (
+    assert evaluate(terms, BuildEvent.ENDED, ended, None).should_notify, (
         "a live message must not say for ever that it runs"
     )
-    assert not evaluate(make_rule("aborted:manual"), BuildEvent.ENDED, ended, None).told
+    assert not evaluate(make_rule("aborted:manual"), BuildEvent.ENDED, ended, None).should_notify
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def build(harness: BotHarness) -> Build:
     return started
 
 
-async def unfurled(harness: BotHarness, post: Post, text: str) -> Post:
+async def wait_for_preview(harness: BotHarness, post: Post, text: str) -> Post:
     return await harness.slack.workspace.wait_for(
         lambda: post if text in harness.message_text(post) else None, 30, f"{text!r} below the link"
     )
@@ -40,14 +40,14 @@ async def nothing_unfurled(harness: BotHarness, post: Post) -> None:
 
 async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotHarness, build: Build) -> None:
     post = harness.users.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
-    await unfurled(harness, post, "Sample Android #1 succeeded")
+    await wait_for_preview(harness, post, "Sample Android #1 succeeded")
     assert post.text.startswith("look:")
     started = await harness.press(post, "Rebuild", "anna started Sample Android")
     assert started.only_for is None
     # Refresh changes what stands below the link, and leaves the person's own words alone.
     build.result = "error"
     await harness.users.click("anna", post, "Refresh")
-    await unfurled(harness, post, "Sample Android #1 failed")
+    await wait_for_preview(harness, post, "Sample Android #1 failed")
     assert post.text.startswith("look:")
     assert len(post.attachments) == 1
 
@@ -55,12 +55,12 @@ async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotH
 async def test_links_to_apps_artifacts_and_the_artifacts_tab(harness: BotHarness, build: Build) -> None:
     base = "https://app.bitrise.io"
     app = harness.users.say("ben", "builds", f"{base}/app/{build.app.slug}")
-    await unfurled(harness, app, "nothing is running")
+    await wait_for_preview(harness, app, "nothing is running")
     tab = harness.users.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
-    await unfurled(harness, tab, "test-results.xml")
+    await wait_for_preview(harness, tab, "test-results.xml")
     apk = build.artifacts[0]
     page = harness.users.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
-    await unfurled(harness, page, "sample-android.apk")
+    await wait_for_preview(harness, page, "sample-android.apk")
 
 
 async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
@@ -71,7 +71,7 @@ async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
     harness.slack.workspace.find_channel("builds").shared_outside = True
     await nothing_unfurled(harness, harness.users.say("ben", "builds", link))
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
-    await unfurled(harness, harness.users.say("carla", "builds", link), "Sample Android #1 succeeded")
+    await wait_for_preview(harness, harness.users.say("carla", "builds", link), "Sample Android #1 succeeded")
     web = harness.bitrise.start_build(harness.bitrise.web)
     await nothing_unfurled(
         harness, harness.users.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")

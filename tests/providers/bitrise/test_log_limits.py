@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from providers.bitrise.logs.log_limits import LogLimit, TooManyLogs, read_logs, whole_logs
+from providers.bitrise.logs.log_limits import LogLimit, TooManyLogs, log_file_limit, log_read_limit
 
 
 def test_each_person_each_workspace_and_all_together_have_so_many() -> None:
@@ -26,7 +26,7 @@ def test_each_person_each_workspace_and_all_together_have_so_many() -> None:
 
 
 def test_a_place_is_given_back_whatever_happens() -> None:
-    limit = whole_logs()
+    limit = log_file_limit()
     for _ in range(20):
         with pytest.raises(ValueError, match="broken"), limit.reserve("T1", "ANNA"):
             raise ValueError("broken")
@@ -39,5 +39,5 @@ def test_a_place_is_given_back_whatever_happens() -> None:
 
 
 def test_one_person_has_never_all_places() -> None:
-    for limit in (whole_logs(), read_logs()):
+    for limit in (log_file_limit(), log_read_limit()):
         assert limit.per_person < limit.per_workspace < limit.total

@@ -17,7 +17,7 @@ def begin(harness: BotHarness, **more: Any) -> Pipeline:
     return harness.bitrise.start_pipeline(harness.bitrise.android, stages=STAGES, **more)
 
 
-def run(harness: BotHarness, pipeline: Pipeline, name: str, result: str = "success") -> Build:
+def finish_workflow(harness: BotHarness, pipeline: Pipeline, name: str, result: str = "success") -> Build:
     """Let one workflow's build end now, and the next stage begin."""
     build = pipeline.builds[name]
     build.finish(result, harness.clock())  # type: ignore[arg-type]
@@ -42,10 +42,10 @@ async def test_a_pipeline_is_told_as_one_card_at_its_end(harness: BotHarness) ->
     pipeline = begin(harness)
     await harness.wait_for_poll()
     for name in ("compile", "unit", "lint"):
-        run(harness, pipeline, name)
+        finish_workflow(harness, pipeline, name)
         await harness.wait_for_poll()
     assert cards(harness) == []
-    run(harness, pipeline, "deploy")
+    finish_workflow(harness, pipeline, "deploy")
     card = await harness.wait_for_message("release-train #1 succeeded", person=None)
     said = harness.message_text(card)
     assert "Stage 2  ✅ unit succeeded" in said
@@ -59,13 +59,13 @@ async def test_a_pipeline_is_told_as_one_card_at_its_end(harness: BotHarness) ->
 async def test_a_failure_is_told_at_once_and_the_same_card_follows_the_rest(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     pipeline = begin(harness)
-    run(harness, pipeline, "compile")
+    finish_workflow(harness, pipeline, "compile")
     await harness.wait_for_poll()
-    run(harness, pipeline, "unit", "error")
+    finish_workflow(harness, pipeline, "unit", "error")
     card = await harness.wait_for_message("release-train #1 is running", person=None)
     assert "❌ unit failed" in harness.message_text(card)
     assert "2 of 4 workflows done" in harness.message_text(card)
-    run(harness, pipeline, "lint")
+    finish_workflow(harness, pipeline, "lint")
     await says(harness, card, "release-train #1 failed")
     harness.clock.skip(timedelta(minutes=1))
     await says(harness, card, "gradle-unit-test@1.0.7")
@@ -78,13 +78,13 @@ async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(
     await harness.ask("/bitrise subscribe android", "subscribed")
     pipeline = begin(harness)
     for name, result in (("compile", "success"), ("unit", "error"), ("lint", "success")):
-        run(harness, pipeline, name, result)
+        finish_workflow(harness, pipeline, name, result)
     first = await harness.wait_for_message("release-train #1 failed", person=None)
     again = await harness.press(
         first, "Rebuild failed", "anna started what had not succeeded of Sample Android release-train #1"
     )
-    run(harness, pipeline, "unit")
-    run(harness, pipeline, "deploy")
+    finish_workflow(harness, pipeline, "unit")
+    finish_workflow(harness, pipeline, "deploy")
     await says(harness, again, "succeeded, attempt 2")
     second = await harness.wait_for_message("succeeded, attempt 2", person=None, after=again)
     assert second.thread_ts == again.ts
@@ -149,7 +149,7 @@ async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(harness: Bo
     # For good: then builds are told by themselves rather than not at all.
     harness.bitrise.fault("GET */pipelines*", "status", status=503, times=10_000)
     pipeline = begin(harness)
-    run(harness, pipeline, "compile", "error")
+    finish_workflow(harness, pipeline, "compile", "error")
     await harness.wait_for_message("Sample Android #2 failed", person=None)
 
 
@@ -157,11 +157,11 @@ async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path)
     async with bot_harness(tmp_path) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         pipeline = begin(town)
-        run(town, pipeline, "compile")
+        finish_workflow(town, pipeline, "compile")
         await town.wait_for_poll()
         await town.stop_bot()
         for name in ("unit", "lint", "deploy"):
-            run(town, pipeline, name)
+            finish_workflow(town, pipeline, name)
         await town.start_bot()
         await town.wait_for_message("release-train #1 succeeded", person=None)
         await town.wait_for_poll()
@@ -172,12 +172,12 @@ async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path)
 async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     gone = begin(harness)
-    run(harness, gone, "compile")
+    finish_workflow(harness, gone, "compile")
     await harness.wait_for_poll()
     harness.bitrise.state.pipelines.remove(gone)
     await harness.wait_for_message("✅ compile succeeded", person=None)
     overtaken = begin(harness)
-    run(harness, overtaken, "compile")
+    finish_workflow(harness, overtaken, "compile")
     await harness.wait_for_poll()
     assert len(cards(harness)) == 1
     # Aborted and rebuilt at Bitrise between two looks: the first attempt's end is never seen.
@@ -192,19 +192,19 @@ async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(harness
     harness.bitrise.start_running(pipeline.builds["compile"])
     card = await harness.ask("/bitrise build android #1", "is running")
     await harness.press(card, "Tell me", "I'll send you a direct message")
-    run(harness, pipeline, "compile")
+    finish_workflow(harness, pipeline, "compile")
     await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
 
 
 async def test_a_thread_has_one_reply_a_pipeline(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:thread", "subscribed")
     pipeline = begin(harness)
-    run(harness, pipeline, "compile")
+    finish_workflow(harness, pipeline, "compile")
     await harness.wait_for_poll()
-    run(harness, pipeline, "unit", "error")
+    finish_workflow(harness, pipeline, "unit", "error")
     reply = await harness.wait_for_message("❌ unit failed", person=None)
     assert reply.thread_ts is not None
-    run(harness, pipeline, "lint")
+    finish_workflow(harness, pipeline, "lint")
     await says(harness, reply, "release-train #1 failed")
     assert len([post for post in harness.slack.posts("builds") if post.thread_ts]) == 1
 
@@ -214,7 +214,7 @@ async def test_a_card_is_brought_up_to_date_for_those_alone_who_may_see_the_app(
         await town.connect("ben")
         await town.ask("/bitrise subscribe android", "subscribed", person="ben")
         pipeline = begin(town)
-        run(town, pipeline, "compile", "error")
+        finish_workflow(town, pipeline, "compile", "error")
         card = await town.wait_for_message("release-train #1", person=None)
         town.bitrise.set_role("ben-okafor", town.bitrise.android, None)
         await town.wait_for_message("can't see the app at Bitrise any more", person=None)

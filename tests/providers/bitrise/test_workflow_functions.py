@@ -17,7 +17,7 @@ from tests.support.repositories import make_repositories
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 
 
-async def over(harness: BotHarness, run: FunctionExecution) -> FunctionExecution:
+async def wait_until_over(harness: BotHarness, run: FunctionExecution) -> FunctionExecution:
     return await harness.slack.workspace.wait_for(
         lambda: run if run.status != "running" else None, 30, f"{run.function} to be over"
     )
@@ -46,7 +46,7 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
 ) -> None:
     run = step(harness, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
     await confirm(harness, "ben")
-    started = await over(harness, run)
+    started = await wait_until_over(harness, run)
     assert started.outputs is not None
     assert (started.outputs["app"], started.outputs["number"]) == ("Sample Android", 1)
     build = harness.bitrise.state.builds[0]
@@ -65,7 +65,7 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     # It is followed by nobody, so it is looked at now and then; another app's end makes the bot look at once.
     await harness.ask("/bitrise subscribe ios", "subscribed")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
-    await over(harness, waiting)
+    await wait_until_over(harness, waiting)
     assert waiting.outputs is not None
     assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
 
@@ -74,7 +74,9 @@ async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started
     harness: BotHarness,
 ) -> None:
     forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
-    await over(harness, step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
+    await wait_until_over(
+        harness, step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1")
+    )
     [build] = harness.bitrise.state.builds
     assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
 
@@ -88,7 +90,7 @@ async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tm
         await town.stop_bot()
         town.bitrise.finish(build)
         await town.start_bot()
-        await over(town, waiting)
+        await wait_until_over(town, waiting)
         assert waiting.outputs is not None
         assert waiting.outputs["result"] == "succeeded"
         assert town.slack.violations == []
@@ -104,7 +106,7 @@ async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(t
         town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
         await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         town.bitrise.finish(build)
-        await over(town, waiting)
+        await wait_until_over(town, waiting)
         assert waiting.outputs is None
         assert "No channel here follows the build's app any more" in str(waiting.error)
 
@@ -112,7 +114,7 @@ async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(t
 async def test_an_ended_build_is_not_waited_for(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.abort(build, "octo", "no need", with_success=True)
-    done = await over(
+    done = await wait_until_over(
         harness, step(harness, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
     )
     assert done.outputs is not None
@@ -124,7 +126,7 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) 
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     run = step(harness, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
     asked = await confirm(harness, "anna")
-    done = await over(harness, run)
+    done = await wait_until_over(harness, run)
     await harness.wait_until(
         lambda: "a workflow wanted to abort Sample Android #1" in harness.message_text(asked)
     )
@@ -150,7 +152,7 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) 
 async def test_what_can_not_be_done_fails_the_step_in_words(
     harness: BotHarness, function: str, inputs: dict[str, Any], words: str
 ) -> None:
-    done = await over(harness, step(harness, function, **inputs))
+    done = await wait_until_over(harness, step(harness, function, **inputs))
     assert done.error is not None
     assert words in done.error
 
@@ -158,7 +160,7 @@ async def test_what_can_not_be_done_fails_the_step_in_words(
 async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, service_token_acts="0") as town:
         for function, inputs in ((START, {"branch": "main"}), (ABORT, {"build": "1"})):
-            done = await over(town, step(town, function, app="android", **inputs))
+            done = await wait_until_over(town, step(town, function, app="android", **inputs))
             assert "Fill in *On behalf of*" in str(done.error)
             assert "SERVICE_TOKEN_ACTS" in str(done.error)
         assert town.bitrise.state.builds == []
@@ -182,7 +184,7 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
         "function_executed",
     )
     await harness.wait_for_commands(START, 2)
-    await over(harness, run)
+    await wait_until_over(harness, run)
     assert run.outputs is not None
     assert len(harness.bitrise.state.builds) == 1
 
@@ -207,6 +209,6 @@ async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: P
         await database.close()
         town.folder = tmp_path
         await town.start_bot()
-        await over(town, run)
+        await wait_until_over(town, run)
         assert "stopped in the middle" in str(run.error)
         assert town.bitrise.state.builds == []

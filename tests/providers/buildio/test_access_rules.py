@@ -23,7 +23,7 @@ from services.features.access_rules import commands
 from services.request.context import RequestContext
 from services.request.responder import ChannelResponder
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
-from tests.support.access_rules import QUESTIONS, RULES, ShownLine, allowed, read_line
+from tests.support.access_rules import ACCESS_REQUESTS, RULES, ShownLine, allowed_users, read_line
 
 WORKSPACE = "T0SANDBOX"
 PEOPLE = frozenset({"U0ANNA", "U0BEN"})
@@ -55,21 +55,21 @@ async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 async def show(place: ActionHarness, app: str | None = None) -> Post:
     answer = await commands.show(ListAccessRules(app=app), place.context(), Provider.BUILDIO)
     await ChannelResponder(place.context())(answer)
-    return await place.says("Who may do what")
+    return await place.wait_for_message("Who may do what")
 
 
 async def add_rule(place: ActionHarness, **filled: object) -> None:
-    await place.town.users.click("anna", await show(place), "Add a rule…")
-    await place.town.slack.wait_for_modal("anna", "Add a rule")
+    await place.harness.users.click("anna", await show(place), "Add a rule…")
+    await place.harness.slack.wait_for_modal("anna", "Add a rule")
     if "app" in filled:
-        [option] = await place.town.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
+        [option] = await place.harness.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
         filled["app"] = option
-    await place.town.fill_in_rule(**filled)
-    await place.says("A new rule", None)
+    await place.harness.fill_in_rule(**filled)
+    await place.wait_for_message("A new rule", None)
 
 
 async def test_it_speaks_of_this_provider_and_of_what_is_off(place: ActionHarness) -> None:
-    said = place.town.message_text(await show(place, "shop"))
+    said = place.harness.message_text(await show(place, "shop"))
     for line in (
         "Who may do what in shop at Build.io in this channel",
         "deploy: everyone with a linked account",
@@ -83,7 +83,7 @@ async def test_it_speaks_of_this_provider_and_of_what_is_off(place: ActionHarnes
 
 
 async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place: ActionHarness) -> None:
-    run = RunCommandAction(app=as_bot_app(place.town.buildio.staging), dyno="web.1", command=("ls",))
+    run = RunCommandAction(app=as_bot_app(place.harness.buildio.staging), dyno="web.1", command=("ls",))
     await add_rule(
         place,
         kind="These people may, and nobody else",
@@ -92,15 +92,15 @@ async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place
         who="The people and groups below",
         people=["U0BEN"],
     )
-    await place.do(run, "anna")
-    await place.says("Only Ben Okafor may run commands in dynos of shop-staging here")
-    await place.do(run, "ben")
-    await place.says("ran a command in `web.1`", None)
-    await place.do(run.model_copy(update={"app": as_bot_app(place.town.buildio.shop)}), "ben")
-    await place.says("a rule that names it", "ben")
-    await place.town.press(await show(place), "Remove", "This rule counts no longer")
-    await place.do(run, "ben")
-    await place.says("a rule that names it", "ben")
+    await place.request(run, "anna")
+    await place.wait_for_message("Only Ben Okafor may run commands in dynos of shop-staging here")
+    await place.request(run, "ben")
+    await place.wait_for_message("ran a command in `web.1`", None)
+    await place.request(run.model_copy(update={"app": as_bot_app(place.harness.buildio.shop)}), "ben")
+    await place.wait_for_message("a rule that names it", "ben")
+    await place.harness.press(await show(place), "Remove", "This rule counts no longer")
+    await place.request(run, "ben")
+    await place.wait_for_message("a rule that names it", "ben")
 
 
 async def test_an_admin_protects_a_stage_at_one_provider(place: ActionHarness) -> None:
@@ -111,12 +111,12 @@ async def test_an_admin_protects_a_stage_at_one_provider(place: ActionHarness) -
         stages="production",
         who="Everyone with a linked account",
     )
-    said = place.town.message_text(await show(place))
+    said = place.harness.message_text(await show(place))
     assert "Doing anything at Build.io in stage `production` needs a second person" in said
-    await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)), "ben")
-    await place.says("restarted all processes of shop-staging", None)
-    await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)), "ben")
-    await place.says("ben wants to restart all dynos of shop", None)
+    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.staging)), "ben")
+    await place.wait_for_message("restarted all processes of shop-staging", None)
+    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)), "ben")
+    await place.wait_for_message("ben wants to restart all dynos of shop", None)
 
 
 async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rule_that_protects(
@@ -146,12 +146,12 @@ async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_st
     async with action_harness(tmp_path, rules=rules) as place:
         await place.connect("anna", "ben")
         await add_rule(place, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
-        run = RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("ls",))
-        await place.do(run, "ben")
-        await place.says("a rule of this workspace can't turn it on", "ben")
-        assert "run commands in dynos: nobody" in place.town.message_text(await show(place, "shop"))
-        await place.do(run.model_copy(update={"app": as_bot_app(place.town.buildio.staging)}), "anna")
-        await place.says("ran a command in `web.1`", None)
+        run = RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("ls",))
+        await place.request(run, "ben")
+        await place.wait_for_message("a rule of this workspace can't turn it on", "ben")
+        assert "run commands in dynos: nobody" in place.harness.message_text(await show(place, "shop"))
+        await place.request(run.model_copy(update={"app": as_bot_app(place.harness.buildio.staging)}), "anna")
+        await place.wait_for_message("ran a command in `web.1`", None)
 
 
 async def lines_shown(context: RequestContext, app: str | None) -> dict[str, ShownLine]:
@@ -189,11 +189,11 @@ async def compare(
         for person in PEOPLE
     }
     may = {person: decision for person, decision in decisions.items() if decision.refusal is None}
-    assert PEOPLE.intersection(*(named(one) for one in line.among)) == set(may)
-    assert allowed(
+    assert PEOPLE.intersection(*(named(one) for one in line.sets)) == set(may)
+    assert allowed_users(
         judge(operators, admins, access_request.model_copy(update={"workspace": WORKSPACE}))
     ) & PEOPLE == set(may)
-    holding = [one for one in line.clauses if one.holds(access_request)]
+    holding = [one for one in line.clauses if one.applies_to(access_request)]
     for decision in may.values():
         assert bool(decision.approvers) is bool(holding)
         if holding:
@@ -218,13 +218,13 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
         place = runner.run(opened.__aenter__())
         try:
             runner.run(place.connect("anna", "ben"))
-            shop = as_bot_app(place.town.buildio.shop)
+            shop = as_bot_app(place.harness.buildio.shop)
 
             # An example that fails is not made smaller: with real parts that takes minutes.
             @settings(
                 max_examples=120, phases=[Phase.generate], suppress_health_check=[HealthCheck.filter_too_much]
             )
-            @given(operators=RULES, admins=RULES, access_request=QUESTIONS)
+            @given(operators=RULES, admins=RULES, access_request=ACCESS_REQUESTS)
             def each(
                 operators: Sequence[AllowRule | ApprovalRule],
                 admins: Sequence[AllowRule | ApprovalRule],

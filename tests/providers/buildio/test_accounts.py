@@ -25,14 +25,14 @@ async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 
 
 async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: ActionHarness) -> None:
-    opened = await place.begin_to_connect("anna")
+    opened = await place.open_connect_modal("anna")
     assert "Build.io" in str(opened.view)
-    await place.town.users.submit("anna", {"token": ANNA_TOKEN})
-    shown = await place.town.slack.wait_for_modal("anna", "You are anna-berg@acme.example at Build.io")
+    await place.harness.users.submit("anna", {"token": ANNA_TOKEN})
+    shown = await place.harness.slack.wait_for_modal("anna", "You are anna-berg@acme.example at Build.io")
     assert ANNA_TOKEN not in str(shown.view)
     assert "at Build.io `anna-berg@acme.example`" in await place.who_am_i()
-    await place.town.stop_bot()
-    assert ANNA_TOKEN.encode() not in place.town.stored_bytes()
+    await place.harness.stop_bot()
+    assert ANNA_TOKEN.encode() not in place.harness.stored_bytes()
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: Actio
 async def test_a_token_that_will_not_do_is_refused_at_its_field(
     place: ActionHarness, token: str, said: str
 ) -> None:
-    await place.begin_to_connect("anna")
-    await place.town.users.submit("anna", {"token": token})
-    opened = place.town.users.modal("anna")
+    await place.open_connect_modal("anna")
+    await place.harness.users.submit("anna", {"token": token})
+    opened = place.harness.users.modal("anna")
     assert opened is not None
     assert said in opened.errors["token"]
     assert token not in opened.errors["token"]
@@ -57,52 +57,56 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(
 
 
 async def test_accounts_at_both_providers_stand_beside_each_other(place: ActionHarness) -> None:
-    await place.town.connect("anna")
+    await place.harness.connect("anna")
     await place.connect("anna")
     await commands.wipe(place.context(), Provider.BUILDIO)
-    await place.town.ask("/bitrise whoami", "at Bitrise `anna-berg`")
+    await place.harness.ask("/bitrise whoami", "at Bitrise `anna-berg`")
     assert "have not linked" in await place.who_am_i()
-    assert await place.town.rows("SELECT provider FROM accounts") == [("bitrise",)]
+    assert await place.harness.rows("SELECT provider FROM accounts") == [("bitrise",)]
 
 
 async def test_a_button_links_at_the_provider_that_it_names(place: ActionHarness) -> None:
     await place.connect("anna")
     said = await commands.who_am_i(WhoAmI(), place.context(), Provider.BUILDIO)
     await ChannelResponder(place.context())(said)
-    post = await place.says("at Build.io `anna-berg@acme.example`")
-    question = await place.town.press(post, "Disconnect…", "deletes your token")
-    await place.town.press(question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more")
-    assert await place.town.rows("SELECT provider FROM accounts") == []
+    post = await place.wait_for_message("at Build.io `anna-berg@acme.example`")
+    question = await place.harness.press(post, "Disconnect…", "deletes your token")
+    await place.harness.press(
+        question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more"
+    )
+    assert await place.harness.rows("SELECT provider FROM accounts") == []
 
 
 async def test_whoever_is_not_linked_there_is_asked_to_link_there(place: ActionHarness) -> None:
-    await place.town.connect("anna")
-    await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"))
-    said = await place.says("with your own Build.io account")
-    assert "/buildio connect" in place.town.message_text(said)
+    await place.harness.connect("anna")
+    await place.request(DeployAction(app=as_bot_app(place.harness.buildio.staging), branch="main"))
+    said = await place.wait_for_message("with your own Build.io account")
+    assert "/buildio connect" in place.harness.message_text(said)
 
 
 async def test_a_token_that_works_no_longer_asks_its_owner_once_by_the_providers_name(
     place: ActionHarness,
 ) -> None:
     await place.connect("ben")
-    place.town.buildio.revoke(BEN_TOKEN)
+    place.harness.buildio.revoke(BEN_TOKEN)
     for _ in range(3):
-        await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"), "ben")
-    await place.says("Build.io does not take your token any more", "ben", "D0BEN")
+        await place.request(DeployAction(app=as_bot_app(place.harness.buildio.staging), branch="main"), "ben")
+    await place.wait_for_message("Build.io does not take your token any more", "ben", "D0BEN")
     asked = [
-        one for one in place.town.slack.posts("D0BEN") if "I say this once" in place.town.message_text(one)
+        one
+        for one in place.harness.slack.posts("D0BEN")
+        if "I say this once" in place.harness.message_text(one)
     ]
     assert len(asked) == 1
     assert "does not take your token any more" in await place.who_am_i("ben")
 
 
 async def test_whoever_leaves_loses_their_accounts_everywhere(place: ActionHarness) -> None:
-    await place.town.connect("ben")
+    await place.harness.connect("ben")
     await place.connect("anna", "ben")
-    place.town.users.deactivate("ben")
-    await place.town.wait_until(lambda: place.town.count_rows_with("U0BEN").get("accounts") is None)
-    assert await place.town.rows("SELECT user_id, provider FROM accounts") == [("U0ANNA", "buildio")]
+    place.harness.users.deactivate("ben")
+    await place.harness.wait_until(lambda: place.harness.count_rows_with("U0BEN").get("accounts") is None)
+    assert await place.harness.rows("SELECT user_id, provider FROM accounts") == [("U0ANNA", "buildio")]
 
 
 async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarness) -> None:
@@ -121,10 +125,10 @@ async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarn
 
 
 async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionHarness) -> None:
-    await place.town.connect("anna")
+    await place.harness.connect("anna")
     await place.connect("anna")
-    context, shop = place.context(), place.town.buildio.shop
-    await place.town.ask("/bitrise use android", "is this channel's app now")
+    context, shop = place.context(), place.harness.buildio.shop
+    await place.harness.ask("/bitrise use android", "is this channel's app now")
     await context.storage.channel_settings.set_default_app(
         context.channel, Provider.BUILDIO, shop.id, by=context.person, at=context.now()
     )
@@ -139,5 +143,5 @@ async def test_without_a_token_of_the_bots_people_act_with_their_own(tmp_path: P
         assert "/buildio connect" in str(nothing.value)
         assert "no token of my own there" in await place.who_am_i("carla")
         await place.connect("anna")
-        await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"))
-        await place.says("deploys", None)
+        await place.request(DeployAction(app=as_bot_app(place.harness.buildio.staging), branch="main"))
+        await place.wait_for_message("deploys", None)

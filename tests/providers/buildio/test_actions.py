@@ -114,16 +114,16 @@ async def test_only_those_whom_a_rule_names_may_do_it(tmp_path: Path, permission
     make, said, became = ACTS[permission]
     rules = f'[[rule]]\nallow = ["{permission}"]\nwho = ["U0ANNA"]\n'
     async with action_harness(tmp_path, rules=rules) as place:
-        buildio = place.town.buildio
+        buildio = place.harness.buildio
         await place.connect("anna", "ben")
         act = make(buildio)
         assert act.permission is permission
         buildio.requests.clear()
-        await place.do(act, "ben")
-        await place.says("Only Anna Berg may", "ben")
+        await place.request(act, "ben")
+        await place.wait_for_message("Only Anna Berg may", "ben")
         assert [one for one in buildio.requests if one.method != "GET"] == []
-        await place.do(act, "anna")
-        await place.says(said, None)
+        await place.request(act, "anna")
+        await place.wait_for_message(said, None)
         assert became(buildio)
         assert {one.member for one in buildio.requests if one.method != "GET"} <= {"anna-berg"}
 
@@ -134,19 +134,19 @@ async def test_what_is_protected_is_done_once_somebody_else_agrees(
 ) -> None:
     make, said, became = ACTS[permission]
     async with action_harness(tmp_path, rules=ON + SECOND) as place:
-        buildio = place.town.buildio
+        buildio = place.harness.buildio
         await place.connect("anna", "ben")
         act = make(buildio)
         assert not became(buildio)
-        await place.do(act, "ben")
-        asked = await place.says("Somebody else must agree", None)
-        assert f"ben wants to {act.summary()}" in place.town.message_text(asked)
+        await place.request(act, "ben")
+        asked = await place.wait_for_message("Somebody else must agree", None)
+        assert f"ben wants to {act.summary()}" in place.harness.message_text(asked)
         assert not became(buildio)
-        await place.town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await place.town.users.click("anna", asked, "Agree")
-        await place.says(said, None)
-        await place.town.wait_until(
-            lambda: "anna agreed" in place.town.message_text(asked) and bool(became(buildio))
+        await place.harness.press(asked, "Agree", "a second person is the point of it", person="ben")
+        await place.harness.users.click("anna", asked, "Agree")
+        await place.wait_for_message(said, None)
+        await place.harness.wait_until(
+            lambda: "anna agreed" in place.harness.message_text(asked) and bool(became(buildio))
         )
         assert "anna" not in {one.member for one in buildio.requests if one.method != "GET"}
 
@@ -159,79 +159,81 @@ async def test_what_is_off_is_nobodys_until_a_rule_names_it(tmp_path: Path, perm
         (tmp_path / str(number)).mkdir()
         async with action_harness(tmp_path / str(number), rules=rules) as place:
             await place.connect("anna")
-            await place.do(make(place.town.buildio))
-            await place.says(f"a rule that names it (`{permission}`)")
-            assert not became(place.town.buildio)
+            await place.request(make(place.harness.buildio))
+            await place.wait_for_message(f"a rule that names it (`{permission}`)")
+            assert not became(place.harness.buildio)
 
 
 async def test_what_a_role_does_not_allow_build_io_refuses(place: ActionHarness) -> None:
-    await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)), "carla")
-    await place.says("no right to do this at Build.io", "carla")
+    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)), "carla")
+    await place.wait_for_message("no right to do this at Build.io", "carla")
 
 
 async def test_a_config_vars_value_is_seen_by_build_io_alone(tmp_path: Path) -> None:
     async with action_harness(tmp_path, rules=SECOND) as place:
-        buildio = place.town.buildio
+        buildio = place.harness.buildio
         await place.connect("anna", "ben")
         values = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": SecretStr("debug")}
-        await place.do(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
-        asked = await place.says("set the config vars API_KEY, LOG_LEVEL of shop", None)
-        await place.town.stop_bot()
-        assert CANARY.encode() not in place.town.stored_bytes()
-        await place.town.start_bot()
-        await place.town.users.click("anna", asked, "Agree")
-        await place.town.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
-        await place.says("changed config vars of shop", None)
-        await place.town.stop_bot()
-        assert CANARY.encode() not in place.town.stored_bytes()
+        await place.request(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
+        asked = await place.wait_for_message("set the config vars API_KEY, LOG_LEVEL of shop", None)
+        await place.harness.stop_bot()
+        assert CANARY.encode() not in place.harness.stored_bytes()
+        await place.harness.start_bot()
+        await place.harness.users.click("anna", asked, "Agree")
+        await place.harness.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
+        await place.wait_for_message("changed config vars of shop", None)
+        await place.harness.stop_bot()
+        assert CANARY.encode() not in place.harness.stored_bytes()
         assert CANARY not in json.dumps(
-            [place.town.message_text(one) for one in place.town.slack.posts("builds")]
+            [place.harness.message_text(one) for one in place.harness.slack.posts("builds")]
         )
-        audited = await place.town.rows("SELECT body FROM audit WHERE body LIKE '%set_config%'")
+        audited = await place.harness.rows("SELECT body FROM audit WHERE body LIKE '%set_config%'")
         assert len(audited) == 4, "proposed, agreed, begun, done"
 
 
 async def test_a_value_is_in_no_log_line_and_no_error(
     place: ActionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = place.town.buildio.shop
-    place.town.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
-    await place.do(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
-    await place.says("Build.io refuses", "anna")
+    shop = place.harness.buildio.shop
+    place.harness.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
+    await place.request(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
+    await place.wait_for_message("Build.io refuses", "anna")
     printed = capsys.readouterr()
     assert CANARY not in printed.out + printed.err
-    assert all(CANARY not in place.town.message_text(one) for one in place.town.slack.posts("builds", "anna"))
+    assert all(
+        CANARY not in place.harness.message_text(one) for one in place.harness.slack.posts("builds", "anna")
+    )
 
 
 async def test_config_vars_are_unset_one_by_one_and_what_was_done_is_said(place: ActionHarness) -> None:
-    shop = place.town.buildio.shop
-    await place.do(UnsetConfigAction(app=as_bot_app(shop), keys=("LOG_LEVEL",)))
-    await place.says("changed config vars of shop", None)
+    shop = place.harness.buildio.shop
+    await place.request(UnsetConfigAction(app=as_bot_app(shop), keys=("LOG_LEVEL",)))
+    await place.wait_for_message("changed config vars of shop", None)
     assert "LOG_LEVEL" not in shop.config
-    await place.do(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
-    await place.says("I unset DATABASE_URL, but not NOT_THERE")
+    await place.request(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
+    await place.wait_for_message("I unset DATABASE_URL, but not NOT_THERE")
     assert "DATABASE_URL" not in shop.config
 
 
 async def test_an_environments_vars_are_set_and_unset(place: ActionHarness) -> None:
-    review = place.town.buildio.pipeline.environments[0]
+    review = place.harness.buildio.pipeline.environments[0]
     new: dict[str, SecretStr | None] = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": None}
-    await place.do(SetEnvironmentAction(environment=review.id, label="review", values=new))
-    await place.says("changed config vars of the environment review", None)
+    await place.request(SetEnvironmentAction(environment=review.id, label="review", values=new))
+    await place.wait_for_message("changed config vars of the environment review", None)
     assert review.config["API_KEY"] == CANARY
     assert "LOG_LEVEL" not in review.config
-    await place.do(UnsetEnvironmentAction(environment=review.id, label="review", keys=("API_KEY",)))
-    await place.town.wait_until(lambda: "API_KEY" not in review.config)
+    await place.request(UnsetEnvironmentAction(environment=review.id, label="review", keys=("API_KEY",)))
+    await place.harness.wait_until(lambda: "API_KEY" not in review.config)
 
 
 async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> None:
     async with action_harness(tmp_path, rules=ON + SECOND) as place:
         await place.connect("anna", "ben")
         command = ("/bin/sh", "-c", "echo  'two  spaces' && ls\t`x`\u202e")
-        await place.do(
-            RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=command), "ben"
+        await place.request(
+            RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=command), "ben"
         )
-        asked = await place.says("ben wants to run a command in web.1 of shop", None)
+        asked = await place.wait_for_message("ben wants to run a command in web.1 of shop", None)
         blocks = [one["text"]["text"] for one in asked.blocks if one["type"] == "section"]
         shown = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
         [array] = [one.removeprefix("command: ") for one in shown.splitlines() if one.startswith("command: ")]
@@ -239,125 +241,129 @@ async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> No
 
 
 async def test_what_a_command_says_goes_to_whoever_runs_it_without_config_vars(place: ActionHarness) -> None:
-    shop = place.town.buildio.shop
+    shop = place.harness.buildio.shop
     shop.config["PLAIN_NAME"] = CANARY
-    await place.do(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("printenv", "PLAIN_NAME")))
-    await place.says("ran a command in `web.1`", None)
-    private = await place.says("The command in", "anna", "D0ANNA")
-    assert CANARY not in place.town.message_text(private)
-    assert "[redacted]" in place.town.message_text(private)
-    await place.do(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("echo", "hello")))
-    await place.says("hello", "anna", "D0ANNA")
-    assert all(
-        "hello" not in place.town.message_text(one).replace('"hello"', "")
-        for one in place.town.messages_with("ran a")
+    await place.request(
+        RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("printenv", "PLAIN_NAME"))
     )
-    assert "hello" not in str(await place.town.rows("SELECT content FROM messages"))
+    await place.wait_for_message("ran a command in `web.1`", None)
+    private = await place.wait_for_message("The command in", "anna", "D0ANNA")
+    assert CANARY not in place.harness.message_text(private)
+    assert "[redacted]" in place.harness.message_text(private)
+    await place.request(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("echo", "hello")))
+    await place.wait_for_message("hello", "anna", "D0ANNA")
+    assert all(
+        "hello" not in place.harness.message_text(one).replace('"hello"', "")
+        for one in place.harness.messages_with("ran a")
+    )
+    assert "hello" not in str(await place.harness.rows("SELECT content FROM messages"))
 
 
 async def test_a_command_that_holds_a_secret_is_not_even_asked_for(place: ActionHarness) -> None:
     secret = "ghp" + "_" + "Canary7Gx2" * 3 + "Lk8Zr4"
-    await place.do(
+    await place.request(
         RunCommandAction(
-            app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
+            app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
         )
     )
-    said = await place.says("looks like a secret")
-    assert secret not in place.town.message_text(said)
-    assert not any(one.path.endswith("/exec") for one in place.town.buildio.requests)
-    await place.town.stop_bot()
-    assert secret.encode() not in place.town.stored_bytes()
+    said = await place.wait_for_message("looks like a secret")
+    assert secret not in place.harness.message_text(said)
+    assert not any(one.path.endswith("/exec") for one in place.harness.buildio.requests)
+    await place.harness.stop_bot()
+    assert secret.encode() not in place.harness.stored_bytes()
 
 
 async def test_a_command_without_end_is_owned_up_to(
     place: ActionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(performing, "RUN_SECONDS", 0.2)
-    await place.do(RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("yes",)))
-    await place.says("The command may still run in web.1")
+    await place.request(
+        RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("yes",))
+    )
+    await place.wait_for_message("The command may still run in web.1")
 
 
 async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: ActionHarness) -> None:
-    buildio = place.town.buildio
+    buildio = place.harness.buildio
     domain(buildio)
     act = RemoveAllDomainsAction(app=as_bot_app(buildio.shop), hostnames=("shop.example.com",))
     domain(buildio, "other.example.com")
-    await place.do(act)
-    await place.says("has got more domains meanwhile")
-    await place.do(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
-    await place.says("removed all domains from shop", None)
+    await place.request(act)
+    await place.wait_for_message("has got more domains meanwhile")
+    await place.request(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
+    await place.wait_for_message("removed all domains from shop", None)
     assert all(one.is_platform_domain for one in buildio.shop.domains)
 
 
 async def test_one_domain_is_taken_away(place: ActionHarness) -> None:
-    buildio = place.town.buildio
+    buildio = place.harness.buildio
     identity = domain(buildio)
-    await place.do(
+    await place.request(
         RemoveDomainAction(app=as_bot_app(buildio.shop), domain=identity, hostname="shop.example.com")
     )
-    await place.says("removed the domain shop.example.com", None)
+    await place.wait_for_message("removed the domain shop.example.com", None)
 
 
 async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(place: ActionHarness) -> None:
-    await place.do(CreateNamespaceAction(name="fresh-space", description="to try"))
-    await place.says("created the namespace fresh-space", None)
+    await place.request(CreateNamespaceAction(name="fresh-space", description="to try"))
+    await place.wait_for_message("created the namespace fresh-space", None)
     assert await place.context().visible_apps(Provider.BUILDIO).all()
-    await place.do(CreateAppAction(name="fresh-app"))
-    await place.says("created the app fresh-app", None)
+    await place.request(CreateAppAction(name="fresh-app"))
+    await place.wait_for_message("created the app fresh-app", None)
     assert (await place.context().visible_apps(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
 
 
 async def test_a_rule_about_stages_protects_what_stands_in_one_or_is_not_known_to(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = ["restart", "delete"]\nstages = ["production"]\n'
     async with action_harness(tmp_path, rules=rules) as place:
-        buildio = place.town.buildio
+        buildio = place.harness.buildio
         await place.connect("anna", "ben")
-        await place.do(RestartAction(app=as_bot_app(buildio.staging)))
-        await place.says("restarted all processes of shop-staging", None)
+        await place.request(RestartAction(app=as_bot_app(buildio.staging)))
+        await place.wait_for_message("restarted all processes of shop-staging", None)
         for app in (buildio.shop, buildio.ledger):
-            await place.do(RestartAction(app=as_bot_app(app)))
-            await place.says(f"wants to restart all dynos of {app.name}", None)
-        await place.do(DeleteNamespaceAction(name="acme-internal"))
-        await place.says("wants to delete the namespace", None)
+            await place.request(RestartAction(app=as_bot_app(app)))
+            await place.wait_for_message(f"wants to restart all dynos of {app.name}", None)
+        await place.request(DeleteNamespaceAction(name="acme-internal"))
+        await place.wait_for_message("wants to delete the namespace", None)
         buildio.fault("GET /api/v1/pipelines", "status", status=403)
-        await place.do(RestartAction(app=as_bot_app(buildio.review)))
-        await place.says("wants to restart all dynos of shop-pr-42", None)
+        await place.request(RestartAction(app=as_bot_app(buildio.review)))
+        await place.wait_for_message("wants to restart all dynos of shop-pr-42", None)
 
 
 async def test_a_rule_for_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = "everything"\nproviders = ["buildio"]\nwho = "nobody"\n'
     async with action_harness(tmp_path, rules=rules) as place:
-        await place.town.connect("anna")
+        await place.harness.connect("anna")
         await place.connect("anna")
-        await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)))
-        await place.says("Nobody may restart dynos of shop here")
-        await place.town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+        await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)))
+        await place.wait_for_message("Nobody may restart dynos of shop here")
+        await place.harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 
 async def test_a_credential_is_a_file_for_one_person_that_is_deleted_after_its_time(
     place: ActionHarness,
 ) -> None:
-    await place.do(ClusterLoginAction(region="eu"))
-    await place.says("got a credential for the cluster in `eu`", None)
-    files = place.town.slack.workspace.files
+    await place.request(ClusterLoginAction(region="eu"))
+    await place.wait_for_message("got a credential for the cluster in `eu`", None)
+    files = place.harness.slack.workspace.files
     assert [b"ExecCredential" in content for content in files.values()] == [True]
-    post = await place.says("for you alone", "anna", "D0ANNA")
+    post = await place.wait_for_message("for you alone", "anna", "D0ANNA")
     assert len(post.files) == 1
     [token] = [json.loads(content)["status"]["token"] for content in files.values()]
-    await place.town.stop_bot()
-    assert token.encode() not in place.town.stored_bytes()
-    await place.town.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
-    await place.town.start_bot()
-    await place.town.wait_until(lambda: not files)
+    await place.harness.stop_bot()
+    assert token.encode() not in place.harness.stored_bytes()
+    await place.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
+    await place.harness.start_bot()
+    await place.harness.wait_until(lambda: not files)
     assert post.files == []
-    await place.town.wait_until(lambda: not place.town.count_rows_with("U0ANNA").get("passing_files"))
+    await place.harness.wait_until(lambda: not place.harness.count_rows_with("U0ANNA").get("passing_files"))
 
 
 async def test_a_file_that_somebody_has_deleted_already_is_forgotten(place: ActionHarness) -> None:
-    await place.do(ClusterLoginAction(region="eu"))
-    await place.says("got a credential", None)
-    place.town.slack.fault("files.delete", "error", words="file_deleted")
-    await place.town.stop_bot()
-    await place.town.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
-    await place.town.start_bot()
-    await place.town.wait_until(lambda: not place.town.count_rows_with("U0ANNA").get("passing_files"))
+    await place.request(ClusterLoginAction(region="eu"))
+    await place.wait_for_message("got a credential", None)
+    place.harness.slack.fault("files.delete", "error", words="file_deleted")
+    await place.harness.stop_bot()
+    await place.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
+    await place.harness.start_bot()
+    await place.harness.wait_until(lambda: not place.harness.count_rows_with("U0ANNA").get("passing_files"))

@@ -88,13 +88,13 @@ async def test_a_form_takes_the_certificate_with_its_key_and_neither_is_kept(
         with mock.patch.object(
             BuildioClient, "add_domain", autospec=True, side_effect=BuildioClient.add_domain
         ) as sent:
-            await town.users.submit("anna", {**fields, "private": own.private})
+            await town.users.submit("anna", {**fields, "private": own.key})
             await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
-        assert sent.call_args.kwargs["certificate"] == own.certificate + signer.certificate + own.private
+        assert sent.call_args.kwargs["certificate"] == own.certificate + signer.certificate + own.key
         [(method, path, body)] = changes(town)
         assert (method, path) == ("POST", f"/apps/{town.buildio.shop.id}/domains")
         assert set(body) == {"hostname", "cert"}
-        assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
+        assert leaks(town, logged(capfd, caplog), secret_line(own.key)) == []
 
 
 async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_is_sent(
@@ -102,26 +102,26 @@ async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_i
 ) -> None:
     own, other = make_certificate(HOST), make_certificate("www.other.example")
     ended = make_certificate(HOST, until=datetime.now(UTC) - timedelta(days=1))
-    fields = {"host": HOST, "certificate": own.certificate, "private": own.private}
+    fields = {"host": HOST, "certificate": own.certificate, "private": own.key}
     wrong = [
         ({"host": "no host"}, "host", "Type a host name"),
         ({"private": ""}, "private", "The key that belongs to it is missing."),
-        ({"private": other.private}, "private", "This key does not belong to the certificate."),
-        ({"private": own.locked}, "private", "The key has a passphrase"),
+        ({"private": other.key}, "private", "This key does not belong to the certificate."),
+        ({"private": own.encrypted_key}, "private", "The key has a passphrase"),
         ({"certificate": "hello"}, "certificate", "It begins with"),
         (
-            {"certificate": other.certificate, "private": other.private},
+            {"certificate": other.certificate, "private": other.key},
             "certificate",
             f"and not for {HOST}",
         ),
-        ({"certificate": ended.certificate, "private": ended.private}, "certificate", "It ended on"),
+        ({"certificate": ended.certificate, "private": ended.key}, "certificate", "It ended on"),
     ]
     async with config_var_harness(tmp_path) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain")
         for changed, field, said in wrong:
             await town.users.submit("anna", {**fields, **changed})
             assert said in errors(town)[field]
-            assert own.private not in str(errors(town))
+            assert own.key not in str(errors(town))
         assert changes(town) == []
         await town.users.submit("anna", fields)
         await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
@@ -135,13 +135,13 @@ async def test_a_domain_is_given_another_certificate(
         shop = given(town, HOST)
         await town.users.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-        await town.users.submit("anna", {"certificate": own.certificate, "private": own.private})
+        await town.users.submit("anna", {"certificate": own.certificate, "private": own.key})
         await town.wait_for_message(f"anna gave the domain {HOST} of shop another certificate", person=None)
         assert shop.domains[-1].has_custom_certificate
         [(_, path, body)] = changes(town)
         assert path == f"/apps/{shop.id}/domains/{shop.domains[-1].id}"
         assert set(body) == {"cert"}
-        assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
+        assert leaks(town, logged(capfd, caplog), secret_line(own.key)) == []
 
 
 async def test_one_that_is_gone_meanwhile_gets_no_certificate(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_one_that_is_gone_meanwhile_gets_no_certificate(tmp_path: Path) ->
         await town.users.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
         shop.domains.pop()
-        await town.users.submit("anna", {"certificate": own.certificate, "private": own.private})
+        await town.users.submit("anna", {"certificate": own.certificate, "private": own.key})
         assert "shop does not have this domain any more." in errors(town)["certificate"]
         assert changes(town) == []
 
@@ -253,16 +253,16 @@ async def test_a_second_person_agrees_to_a_certificate_whose_key_lies_sealed(
     own = make_certificate(HOST)
     async with config_var_harness(tmp_path, SECOND) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain", person="ben")
-        fields = {"host": HOST, "certificate": own.certificate, "private": own.private}
+        fields = {"host": HOST, "certificate": own.certificate, "private": own.key}
         await town.users.submit("ben", fields)
         asked = await town.wait_for_message(
             f"ben wants to add the domain {HOST} with a certificate to shop", person=None
         )
-        assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
+        assert leaks(town, logged(capfd, caplog), secret_line(own.key)) == []
         await town.users.click("anna", asked, "Agree")
         await town.wait_for_message(f"ben added the domain {HOST} to shop", person=None)
         assert hosts(town.buildio.shop) == [HOST]
-        assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
+        assert leaks(town, logged(capfd, caplog), secret_line(own.key)) == []
 
 
 async def test_from_a_message_forms_are_offered_as_buttons(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ from providers.buildio.config_vars import forms
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.forms import UnsetConfigVarsForm, VarsOrigin
-from providers.buildio.config_vars.mask import masked
-from providers.buildio.config_vars.messages import ConfigVarOwner, keys_in_question
+from providers.buildio.config_vars.mask import mask_value
+from providers.buildio.config_vars.messages import ConfigVarOwner, count_keys_that_fit
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
@@ -113,7 +113,7 @@ def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
     of = ConfigVarOwner(app="a", title="shop")
     for size, total in ((3, 60), (52, 40), (52, 60), (120, 30)):
         keys = [f"K{number:02}".rjust(size, "K") for number in range(total)]
-        most = keys_in_question(of, keys)
+        most = count_keys_that_fit(of, keys)
         assert 0 < most < total
         message = config_var_messages.unset_question(of, keys[:most])
         [text] = section_texts(message)
@@ -121,8 +121,8 @@ def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
         assert "can't be undone" in text
         [value] = values_of(message).values()
         assert RemoveVarsButton.decode(value).keys == tuple(keys[:most])
-    assert keys_in_question(of, ["KEY"]) == 1
-    assert keys_in_question(of, ["no key"]) == 0
+    assert count_keys_that_fit(of, ["KEY"]) == 1
+    assert count_keys_that_fit(of, ["no key"]) == 0
 
 
 @MANY
@@ -215,7 +215,7 @@ def test_the_list_is_the_same_for_all_values_of_one_length(value: str) -> None:
     ],
 )
 def test_only_a_scheme_that_everybody_knows_is_told_of_a_value(value: str, mark: str) -> None:
-    assert masked(value) == mark
+    assert mask_value(value) == mark
 
 
 def test_the_list_tells_the_length_and_the_last_change_and_has_a_button_a_key() -> None:
@@ -451,15 +451,15 @@ def test_what_is_wrong_with_config_vars_is_said_at_its_field_without_a_value(
 
 
 def test_no_form_puts_a_value_into_a_view_again() -> None:
-    origin = VarsOrigin.about(OF_SHOP, channel="C1")
-    view = forms.vars_modal(origin.of, origin=origin, key="A", problem="Build.io does not answer.")
+    origin = VarsOrigin.for_owner(OF_SHOP, channel="C1")
+    view = forms.vars_modal(origin.owner, origin=origin, key="A", problem="Build.io does not answer.")
     assert [block["element"].get("initial_value") for block in view["blocks"] if "element" in block] == [
         "A",
         None,
         None,
         None,
     ]
-    assert VarsOrigin.read(view["private_metadata"]).of == OF_SHOP
+    assert VarsOrigin.read(view["private_metadata"]).owner == OF_SHOP
 
 
 def test_keys_to_remove_are_picked_or_typed() -> None:

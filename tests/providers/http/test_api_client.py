@@ -64,7 +64,7 @@ async def test_the_token_goes_along_and_the_answer_comes_back(http: HttpTranspor
     async with stub_server(lambda _: web.json_response({"data": 1})) as server:
         reply = await api(http, server.url, FakeClock()).read("/me", {"limit": "2"})
     assert reply.body == b'{"data": 1}'
-    [asked] = server.asked
+    [asked] = server.requests
     assert (asked.path, asked.query, asked.headers["Authorization"]) == (
         "/v0.1/me",
         {"limit": "2"},
@@ -97,7 +97,7 @@ async def test_an_error_has_its_kind_and_bitrises_own_words(
             await api(http, server.url, FakeClock()).read("/x")
     assert type(caught.value) is kind
     assert caught.value.words is None if words is None else words in str(caught.value)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_an_error_that_is_no_json_still_has_words(http: HttpTransport) -> None:
@@ -122,7 +122,7 @@ async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http:
     ) as server:
         reply = await api(http, server.url, time).read("/x")
     assert reply.body == b"{}"
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert len(time.slept) == 2
     assert time.slept[0] < time.slept[1]
 
@@ -138,14 +138,14 @@ async def test_reading_gives_up_within_its_deadline(http: HttpTransport) -> None
         with pytest.raises(ProviderDown):
             await api(http, server.url, time).read("/x")
     assert time.now - NOW < timedelta(seconds=20)
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
 
 
 async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None)) as server:
         with pytest.raises(ResponseLost):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
@@ -157,7 +157,7 @@ async def test_a_change_over_a_connection_that_breaks_is_asked_once_by_whatever_
         await client.read("/x")
         with pytest.raises(ResponseLost):
             await client.change(method, "/x", None)
-    assert [one.method for one in server.asked] == ["GET", method]
+    assert [one.method for one in server.requests] == ["GET", method]
 
 
 @pytest.mark.parametrize("status", [502, 504])
@@ -219,7 +219,7 @@ async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_
         )
         with pytest.raises(InvalidToken):
             await asking.read("/x")
-    assert (len(server.asked), credentials.checks) == (2, 1)
+    assert (len(server.requests), credentials.checks) == (2, 1)
 
 
 async def test_a_change_may_have_a_time_of_its_own(http: HttpTransport) -> None:
@@ -259,7 +259,7 @@ async def test_a_429_is_waited_out_and_pauses_everybody(http: HttpTransport) -> 
         one = api(http, server.url, time)
         await one.read("/x")
         assert time.slept == [7.0]
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
 
 
 async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: HttpTransport) -> None:
@@ -272,7 +272,7 @@ async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: Ht
         assert caught.value.until == NOW + timedelta(minutes=5)
         with pytest.raises(RateLimited):
             await one.change("POST", "/y", {})
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         time.now += timedelta(minutes=6)
         await one.read("/x")
 
@@ -285,7 +285,7 @@ async def test_a_spent_budget_pauses_before_a_429_comes(http: HttpTransport) -> 
         await one.read("/x")
         with pytest.raises(RateLimited):
             await one.change("POST", "/y", {})
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_the_token_follows_no_redirect_to_another_host(http: HttpTransport) -> None:
@@ -294,7 +294,7 @@ async def test_the_token_follows_no_redirect_to_another_host(http: HttpTransport
         async with stub_server(in_sequence(elsewhere)) as server:
             with pytest.raises(ProviderDown):
                 await api(http, server.url, FakeClock()).read("/x")
-        assert other.asked == []
+        assert other.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -306,7 +306,7 @@ async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not
         assert (await api(http, server.url, FakeClock()).read("/x")).body == b"{}"
         with pytest.raises(ProviderDown):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
-    assert [asked.path for asked in server.asked] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
+    assert [asked.path for asked in server.requests] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
 
 
 @pytest.mark.parametrize(
@@ -330,8 +330,8 @@ async def test_the_token_follows_no_redirect_that_could_be_understood_in_two_way
             target.headers["Location"] = location.format(**hosts)
             with pytest.raises(ProviderDown):
                 await api(http, server.url, FakeClock()).read("/x", most_tries=1)
-        assert other.asked == []
-        assert len(server.asked) == 1
+        assert other.requests == []
+        assert len(server.requests) == 1
 
 
 async def test_the_token_goes_to_no_address_but_the_apis_own(http: HttpTransport) -> None:
@@ -340,7 +340,7 @@ async def test_the_token_goes_to_no_address_but_the_apis_own(http: HttpTransport
         with pytest.raises(ProviderDown):
             await one.read(f"{other.url}/v0.1/x")
         assert (await one.read(one.root_url())).body == b"{}"
-    assert other.asked == []
+    assert other.requests == []
 
 
 async def test_an_error_of_endless_depth_is_still_that_error(http: HttpTransport) -> None:
@@ -359,7 +359,7 @@ async def test_cookies_are_never_sent_back(http: HttpTransport) -> None:
         one = api(http, server.url, FakeClock())
         await one.read("/x")
         await one.read("/x")
-    assert all("Cookie" not in asked.headers for asked in server.asked)
+    assert all("Cookie" not in asked.headers for asked in server.requests)
 
 
 @pytest.mark.parametrize("part", ["..", ".", "", "a/b", "a\\b"])

@@ -16,7 +16,7 @@ async def test_a_file_is_fetched_with_no_token_and_only_its_end_is_held() -> Non
         tail = await downloads.tail(f"{server.url}/log?X-Amz-Signature=abc", 1000)
     assert tail.content == content[-1000:]
     assert not tail.whole
-    [asked] = server.asked
+    [asked] = server.requests
     assert "Authorization" not in asked.headers
     assert "Cookie" not in asked.headers
     assert asked.query == {"X-Amz-Signature": "abc"}
@@ -114,7 +114,7 @@ async def test_a_redirect_that_leads_nowhere_is_no_file(location: str) -> None:
         downloads = Downloads(http, api_url=server.url, hosts=())
         with pytest.raises((DownloadRefused, ProviderDown)):
             await downloads.tail(f"{server.url}/a", 10)
-    assert len(server.asked) <= 3
+    assert len(server.requests) <= 3
 
 
 @pytest.mark.parametrize("status", [300, 304, 418, 503])

@@ -103,7 +103,7 @@ async def test_what_comes_out_of_a_packed_answer_counts_not_what_comes_in() -> N
             await api(http, server.url).read("/x")
         assert (await api(http, server.url).read("/x")).body == b'{"data": 1}'
         assert (await api(http, server.url).read("/x")).body == b'{"data": 2}'
-    assert server.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
+    assert server.requests[0].headers["Accept-Encoding"] == "gzip, deflate"
 
 
 @pytest.mark.parametrize("packing", ["gzip, gzip", "gzip,identity", "br", "ZSTD"])

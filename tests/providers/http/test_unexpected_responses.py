@@ -130,7 +130,7 @@ async def test_whatever_a_provider_answers_every_call_ends_in_its_answer_or_in_o
             assert "The provider" not in str(error)
             # No name of a class, and nothing of a page.
             assert not any(word in str(error) for word in ("Show", "Item", "<", "t0p")), str(error)
-        assert all("elsewhere" not in asked.headers["Host"] for asked in server.asked)
+        assert all("elsewhere" not in asked.headers["Host"] for asked in server.requests)
 
 
 @pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])

@@ -12,7 +12,7 @@ from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN
 from sandbox.buildio import members
 from sandbox.buildio.members import TOKEN
 from tests.providers.buildio.config_var_harness import leaks, logged
-from tests.security.test_other_companies import become
+from tests.security.test_other_companies import change_user
 from tests.support.bot_harness import BotHarness, bot_harness
 
 SAID = "revoke it at {} now"
@@ -73,7 +73,7 @@ async def test_what_only_looks_like_one_is_a_word_like_any_other(harness: BotHar
 
 
 async def test_people_of_other_companies_are_not_offered_to_link_an_account(harness: BotHarness) -> None:
-    become(harness, home="T0ELSEWHERE")
+    change_user(harness, home="T0ELSEWHERE")
     post = await harness.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
     assert post.only_for == "U0BEN"
     assert "connect" not in harness.message_text(post)

@@ -131,7 +131,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[TokenRefreshFixture]:
         door,
         storage,
         verifier=verifier,
-        asked=lambda: woken.append(None),
+        outbox_changed=lambda: woken.append(None),
         clock=clock,
         healing_seconds=PATIENCE,
     )
@@ -241,21 +241,23 @@ async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refu
     account = await paste(scene)
     token = SecretStr("pasted-1")
     scene.judge.problem = None
-    assert await asyncio.gather(*(scene.renewing.instead_of(token, account) for _ in range(5))) == [True] * 5
+    assert (
+        await asyncio.gather(*(scene.renewing.handle_refusal(token, account) for _ in range(5))) == [True] * 5
+    )
     assert (scene.judge.asked, scene.judge.slept) == (["pasted-1"], [5.0])
     scene.judge.problem = ProviderDown("no answer")
     with pytest.raises(ProviderDown, match="did not say"):
-        await scene.renewing.instead_of(token, account)
+        await scene.renewing.handle_refusal(token, account)
     assert (await scene.account()).works
     scene.judge.problem = InvalidToken("revoked")
-    assert not await scene.renewing.instead_of(token, account)
+    assert not await scene.renewing.handle_refusal(token, account)
     assert not (await scene.account()).works
 
 
 async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heals_by_itself(
     scene: TokenRefreshFixture,
 ) -> None:
-    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
     scene.judge.asked.clear()
     for _ in range(4):
         assert not (await scene.renewing.current(await scene.account())).works
@@ -271,7 +273,7 @@ async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heal
 async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(
     scene: TokenRefreshFixture,
 ) -> None:
-    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
     scene.judge.problem, scene.judge.gate = None, asyncio.Event()
     scene.judge.came.clear()
     first = asyncio.create_task(scene.renewing.current(await scene.account()))
@@ -287,13 +289,13 @@ async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_
 async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer_counts_once_it_comes(
     scene: TokenRefreshFixture,
 ) -> None:
-    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
     scene.judge.problem, scene.judge.gate = None, asyncio.Event()
     hasty = TokenRefresher(
         scene.door,
         scene.storage,
         verifier=TokenVerifier(scene.judge),
-        asked=lambda: None,
+        outbox_changed=lambda: None,
         clock=scene.clock,
         healing_seconds=0.01,
     )

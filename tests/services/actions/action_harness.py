@@ -33,7 +33,7 @@ class ActionHarness:
     """The bot's environment, and the bot's own services in it."""
 
     def __init__(self, harness: BotHarness) -> None:
-        self.town = harness
+        self.harness = harness
         self.services: Services
 
     def capture_services(
@@ -43,13 +43,13 @@ class ActionHarness:
         listeners.register(slack_app, registry, services, *more)
 
     def context(self, person: str = "anna", channel: str = "builds") -> RequestContext:
-        workspace = self.town.slack.workspace
+        workspace = self.harness.slack.workspace
         there = workspace.find_channel(channel).id if channel else ""
         return RequestContext(
             services=self.services, person=workspace.find_user(person).id, team=workspace.team, channel=there
         )
 
-    async def do(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
+    async def request(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
         """Request the action; the answer is posted as after a mention."""
         context = self.context(person, channel)
 
@@ -58,25 +58,25 @@ class ActionHarness:
 
         await reply_or_explain(request(), ChannelResponder(context))
 
-    async def begin_to_connect(self, person: str) -> Any:
+    async def open_connect_modal(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""
         context = self.context(person)
         answer = await commands.connect(ConnectAccount(), context, Provider.BUILDIO)
         assert answer is not None
         await ChannelResponder(context)(answer)
-        post = await self.town.wait_for_message("paste your token into the dialog", person=person)
-        await self.town.users.click(person, post, "Link my account…")
-        return await self.town.slack.wait_for_modal(person, "API token")
+        post = await self.harness.wait_for_message("paste your token into the dialog", person=person)
+        await self.harness.users.click(person, post, "Link my account…")
+        return await self.harness.slack.wait_for_modal(person, "API token")
 
     async def connect(self, *people: str, token: str = "") -> None:
         for person in people:
-            await self.begin_to_connect(person)
-            await self.town.users.submit(person, {"token": token or BUILDIO_TOKENS[person]})
-            await self.town.slack.wait_for_modal(person, "with your own token")
-            await self.town.users.close_modal(person)
+            await self.open_connect_modal(person)
+            await self.harness.users.submit(person, {"token": token or BUILDIO_TOKENS[person]})
+            await self.harness.slack.wait_for_modal(person, "with your own token")
+            await self.harness.users.close_modal(person)
 
-    async def says(self, text: str, person: str | None = "anna", channel: str = "builds") -> Post:
-        return await self.town.wait_for_message(text, person=person, channel=channel)
+    async def wait_for_message(self, text: str, person: str | None = "anna", channel: str = "builds") -> Post:
+        return await self.harness.wait_for_message(text, person=person, channel=channel)
 
     async def who_am_i(self, person: str = "anna") -> str:
         return (await commands.who_am_i(WhoAmI(), self.context(person), Provider.BUILDIO)).message.text

@@ -348,5 +348,5 @@ async def test_one_that_can_not_be_read_any_more_ends_and_keeps_no_other_from_en
             await town.wait_until(lambda post=post: "can't read any more" in town.message_text(post))  # type: ignore[misc]
         await town.wait_until(lambda: run.status != "running")
         assert "It was not done" in str(run.error)
-        await town.holds("SELECT state FROM proposals", "expired", "expired", "expired")
+        await town.wait_for_values("SELECT state FROM proposals", "expired", "expired", "expired")
         assert town.bitrise.state.builds == []

@@ -13,7 +13,7 @@ from bot.app import utc_now
 from sandbox.bitrise.state import Build
 from sandbox.slack.input_values import InvalidInteraction
 from tests.handlers.test_home import shows
-from tests.providers.bitrise.test_workflow_functions import over
+from tests.providers.bitrise.test_workflow_functions import wait_until_over
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 
@@ -259,7 +259,7 @@ async def test_a_step_of_a_workflow_is_in_no_channel_that_a_rule_names(tmp_path:
     async with governed(tmp_path, ONLY_IN_RANDOM, service_token_acts="1") as town:
         for person in ({}, {"person": "U0BEN"}):
             inputs = {"app": "android", "branch": "main", **person}
-            run = await over(town, town.users.run_step("start_bitrise_build", inputs))
+            run = await wait_until_over(town, town.users.run_step("start_bitrise_build", inputs))
             assert "Nobody may start builds" in str(run.error)
         assert town.bitrise.state.builds == []
 

@@ -192,7 +192,10 @@ async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(harness: Bot
     await harness.start_bot()
     await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
     await harness.stop_bot()
-    harness._more = {**harness._more, "buildbell_secret_key": "another-key-that-opens-nothing-at-all"}
+    harness._extra_settings = {
+        **harness._extra_settings,
+        "buildbell_secret_key": "another-key-that-opens-nothing-at-all",
+    }
     await harness.start_bot()
     await harness.ask(
         "/bitrise trigger android branch:main", "I can't open your token any more", person="ben"

@@ -10,7 +10,7 @@ from bot.app import utc_now
 from domain.provider import Provider
 from sandbox.bitrise.state import Build, Pipeline
 from sandbox.slack.models import Post
-from tests.providers.bitrise.test_pipelines import run
+from tests.providers.bitrise.test_pipelines import finish_workflow
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
@@ -44,7 +44,7 @@ async def end(harness: BotHarness, build: Build, result: str = "success") -> Non
 async def refreshed(harness: BotHarness, post: Post, what: str, times: int) -> None:
     await harness.users.click("anna", post, "Refresh")
     await harness.wait_for_commands(what, times)
-    await harness.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
 
 
 async def keeps_name(harness: BotHarness, post: Post, title: str, slug: str) -> None:
@@ -73,7 +73,7 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
     assert "anna started Sample Android #1" in said
     assert "Rebuild" in buttons(post)
     await says(harness, post, "gradle-unit-test")
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     # Nobody is subscribed to the app any more, whose name it still has.
     await keeps_name(harness, post, "Sample Android #1 failed", latest(harness).app.slug)
     await refreshed(harness, post, "build_refresh", 2)
@@ -128,7 +128,7 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
     await says(harness, live, "is running")
     await end(harness, latest(harness), "error")
     assert "anna started" in await says(harness, live, "Sample Android #2 failed")
-    await harness.holds("SELECT COUNT(*) FROM notifications WHERE status = 'owed'", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status = 'owed'", 0)
     assert len(harness.messages_with("Sample Android #2")) == 1
 
 
@@ -143,8 +143,8 @@ async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message
     assert "Sample Android #1 is running" in await says(harness, post, "anna started Sample Android #1")
     await end(harness, latest(harness))
     assert "anna started" in await says(harness, post, "Sample Android #1 succeeded")
-    await harness.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
-    await harness.holds("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
     assert len(harness.messages_with("Sample Android #1")) == 1
 
 
@@ -180,7 +180,7 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     await end(harness, latest(harness))
     direct = await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
     assert "anna started Sample Android #1" in harness.message_text(direct)
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     # Nobody can say any more what the one who started it may see.
     await harness.connect("anna")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
@@ -192,16 +192,16 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     )
     assert "anna started Sample Android #2" in said
     assert "is running" not in said
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 0)
-    await harness.holds("SELECT COUNT(*) FROM watched_apps", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM watched_apps", 0)
     # Nobody sees it end.
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #3")
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 1)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 1)
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET created_at = '2026-01-01T00:00:00.000000+00:00'")
     await harness.start_bot()
     await says(harness, post, "This message is no longer updated: it has not ended within 7 days")
-    await harness.holds("SELECT COUNT(*) FROM watched_apps", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM watched_apps", 0)
 
 
 async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_followed(
@@ -213,7 +213,7 @@ async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_fol
         )
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     events = "SELECT json_extract(body, '$.event') FROM audit"
-    await harness.holds(events, "begun", "done")
+    await harness.wait_for_values(events, "begun", "done")
 
 
 async def test_what_is_started_by_a_mention_is_followed_in_its_thread(harness: BotHarness) -> None:
@@ -233,7 +233,7 @@ async def test_what_is_started_by_a_mention_is_followed_in_its_thread(harness: B
     harness.slack.fault("chat.postMessage", "answer_lost")
     await end(harness, latest(harness))
     told = await harness.wait_for_message("Sample Android #2 succeeded", person=None, after=post)
-    await harness.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     assert told.thread_ts == asked.ts
     assert len(harness.messages_with("Sample Android #2 succeeded")) == 2
 
@@ -244,15 +244,15 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(harness: BotHarnes
     )
     pipeline = harness.bitrise.state.pipelines[0]
     first = next(iter(pipeline.builds))
-    run(harness, pipeline, first)
+    finish_workflow(harness, pipeline, first)
     await says(harness, post, f"✅ {first} succeeded")
-    await harness.holds("SELECT status FROM notifications WHERE event = 'ended'", "told")
+    await harness.wait_for_values("SELECT status FROM notifications WHERE event = 'ended'", "told")
     assert len(await harness.rows("SELECT 1 FROM subscriptions")) == 1
     while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
-        run(harness, pipeline, going_on[0])
+        finish_workflow(harness, pipeline, going_on[0])
     assert "anna started" in await says(harness, post, "release-train #1 succeeded")
     assert len(harness.messages_with("release-train")) == 1
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     await refreshed(harness, post, "pipeline_refresh", 1)
     await keeps_name(harness, post, "Sample Android", harness.bitrise.android.slug)
 
@@ -264,7 +264,7 @@ def unfinished(pipeline: Pipeline) -> Iterator[str]:
 def fail(harness: BotHarness, pipeline: Pipeline) -> None:
     result = "error"
     while going_on := list(unfinished(pipeline)):
-        run(harness, pipeline, going_on[0], result)
+        finish_workflow(harness, pipeline, going_on[0], result)
         result = "success"
 
 
@@ -274,13 +274,13 @@ async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own
     post = await harness.ask("/bitrise trigger android pipeline:release-train branch:main", "#1")
     pipeline = harness.bitrise.state.pipelines[0]
     first = next(unfinished(pipeline))
-    run(harness, pipeline, first)
+    finish_workflow(harness, pipeline, first)
     await says(harness, post, f"{first} succeeded")
     fail(harness, pipeline)
     await says(harness, post, "release-train #1 failed")
     await harness.wait_for_message("release-train #1 failed", person=None, after=post)
-    await harness.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
-    await harness.holds("SELECT COUNT(*) FROM subscriptions", 2)
+    await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 2)
     # Its own, and the one that those who have subscribed are notified by.
     assert len(harness.messages_with("release-train #1 failed")) == 2
     for told in harness.messages_with("release-train #1 failed"):

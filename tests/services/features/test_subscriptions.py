@@ -18,7 +18,7 @@ async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_whe
     harness.slack.fault("chat.postMessage", "answer_lost")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     post = await harness.wait_for_message("Sample Android #1 succeeded", person=None)
-    await harness.holds("SELECT status FROM notifications", "told")
+    await harness.wait_for_values("SELECT status FROM notifications", "told")
     assert harness.messages_with("#1 succeeded") == [post]
 
     # The same once more is no news for the channel.

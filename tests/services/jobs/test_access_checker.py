@@ -137,10 +137,10 @@ async def test_a_paused_one_shows_the_app_again_once_its_maker_sees_it_again(har
     await pause(harness)
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
-    await harness.holds(LOST, 1)
+    await harness.wait_for_values(LOST, 1)
     await harness.ask("/bitrise build #1", ONLY_FOLLOWED, person="carla")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, role)
-    await harness.holds(LOST, 0)
+    await harness.wait_for_values(LOST, 0)
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]
     assert harness.messages_with("can't see the app at Bitrise any more") == []
@@ -152,7 +152,7 @@ async def test_one_of_an_archived_channel_is_lost_too(harness: BotHarness) -> No
     await harness.start_bot()
     await harness.ask("/bitrise builds", "", person="carla")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
-    await harness.holds(LOST, 1)
+    await harness.wait_for_values(LOST, 1)
     await harness.ask("/bitrise builds", ONLY_FOLLOWED, person="carla")
 
 
@@ -165,9 +165,9 @@ async def test_what_was_known_counts_for_a_day(harness: BotHarness) -> None:
     harness.bitrise.fault(ios, "status", status=409, times=10_000)
     await harness.start_bot()
     await harness.ask("/bitrise build #1", ONLY_FOLLOWED, person="carla")
-    await harness.holds("SELECT stopped_reason FROM subscriptions", None)
+    await harness.wait_for_values("SELECT stopped_reason FROM subscriptions", None)
     harness.bitrise.faults.clear()
-    await harness.holds("SELECT confirmed_at > '2026-02' FROM subscriptions", 1)
+    await harness.wait_for_values("SELECT confirmed_at > '2026-02' FROM subscriptions", 1)
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
 
 
@@ -185,7 +185,7 @@ async def test_one_about_which_bitrise_says_nothing_while_it_answers_others_is_g
 ) -> None:
     ios = f"GET /v0.1/apps/{harness.bitrise.ios.slug}"
     harness.bitrise.fault(ios, "status", status=409, times=10_000)
-    await harness.holds("SELECT unsure_since IS NOT NULL FROM subscriptions", 1)
+    await harness.wait_for_values("SELECT unsure_since IS NOT NULL FROM subscriptions", 1)
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET unsure_since = ?", LONG_AGO)
     await harness.start_bot()
@@ -199,11 +199,11 @@ async def test_after_a_day_in_which_bitrise_was_away_it_is_asked_and_nothing_sto
 ) -> None:
     ios = f"GET /v0.1/apps/{harness.bitrise.ios.slug}"
     harness.bitrise.fault(ios, "status", status=409, times=10_000)
-    await harness.holds("SELECT unsure_since IS NOT NULL FROM subscriptions", 1)
+    await harness.wait_for_values("SELECT unsure_since IS NOT NULL FROM subscriptions", 1)
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET unsure_since = ?, checked_at = ?", LONG_AGO, LONG_AGO)
     await harness.start_bot()
-    await harness.holds("SELECT unsure_since > '2026-02' FROM subscriptions", 1)
+    await harness.wait_for_values("SELECT unsure_since > '2026-02' FROM subscriptions", 1)
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [(None,)]
 
 
@@ -243,7 +243,7 @@ async def test_one_from_when_the_bots_token_acted_for_all_shows_what_its_maker_i
     )
     await harness.execute("UPDATE subscriptions SET created_by = 'U0DORA' WHERE channel_id = 'C0RANDOM'")
     await harness.start_bot()
-    await harness.holds("SELECT seen_as FROM subscriptions", "own", "service")
+    await harness.wait_for_values("SELECT seen_as FROM subscriptions", "own", "service")
     await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
     await harness.ask("/bitrise builds web", ONLY_FOLLOWED, person="carla", channel="random")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
@@ -278,7 +278,7 @@ async def test_the_end_of_ones_own_builds_comes_without_an_account_from_what_one
     await harness.wait_for_message("Sample iOS #1 succeeded", person="carla", channel="D0CARLA")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
-    await harness.holds("SELECT apps FROM subscriptions WHERE channel_id = 'D0CARLA'", "[]")
+    await harness.wait_for_values("SELECT apps FROM subscriptions WHERE channel_id = 'D0CARLA'", "[]")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
     await harness.wait_for_message("Sample iOS #2 succeeded", person="anna", channel="G0RELEASE")
     await harness.wait_for_poll()
@@ -296,12 +296,12 @@ async def test_what_was_told_to_a_tester_shows_no_lines_of_logs_after_its_subscr
     await harness.press(card, "Tell me", "I'll send you a direct message", person="carla")
     harness.bitrise.finish(build, "error")
     told = await harness.wait_for_message("Sample Android #1 failed", person="carla", channel="D0CARLA")
-    await harness.holds("SELECT COUNT(*) FROM subscriptions WHERE channel_id = 'D0CARLA'", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions WHERE channel_id = 'D0CARLA'", 0)
     harness.clock.skip(timedelta(minutes=1))
     await harness.wait_for_message("Failed in `gradle-unit-test@1.0.7`", person=None)
     await harness.users.click("carla", told, "Refresh")
     await harness.wait_for_commands(action_ids.BUILD_REFRESH)
-    await harness.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
     assert "gradle-unit-test" not in harness.message_text(told)
 
 
@@ -311,14 +311,14 @@ async def test_what_was_told_before_the_app_was_lost_stays_as_it_is(harness: Bot
     running = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)
     live = await harness.wait_for_message("Sample iOS #1 is on hold", person=None)
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
-    await harness.holds(LOST, 1, 0, 1)
+    await harness.wait_for_values(LOST, 1, 0, 1)
     harness.bitrise.finish(running, "error")
     await harness.wait_for_message("Sample iOS #1 failed", person=None, channel="random")
     # Whatever makes a message out of date, such as what is found in a log, and whatever wakes whoever sends it.
     await harness.execute("UPDATE messages SET stale = 1 WHERE subject LIKE 'live %'")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_message("Sample iOS #2 succeeded", person=None, channel="random")
-    await harness.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
+    await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
     assert "failed" not in harness.message_text(live)
     said = "its messages stay as they are"
     await harness.press(live, "Refresh", said)

@@ -42,7 +42,7 @@ def make_notification(
         "build": build,
         "app": app,
         "created_at": NOW,
-        "status": NotificationStatus.OWED,
+        "status": NotificationStatus.QUEUED,
         "terms": NotificationRule(style=style),
     }
     return Notification(**(fields | more))
@@ -63,7 +63,7 @@ def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage
 
 def plan_context(*messages: SlackMessage, **more: Any) -> PlanContext:
     fields: dict[str, Any] = {"now": NOW, "limits": RateLimits()} | more
-    return PlanContext(there={one.subject: one for one in messages}, **fields)
+    return PlanContext(messages={one.subject: one for one in messages}, **fields)
 
 
 def app(number: int) -> App:
@@ -72,13 +72,20 @@ def app(number: int) -> App:
 
 def test_builds_are_told_one_by_one_while_they_are_few() -> None:
     planned = plan([make_notification(1), make_notification(2)], plan_context())
-    assert (planned.subject.kind, [one.build.number for one in planned.carried]) == (MessageKind.BUILD, [1])
+    assert (planned.subject.kind, [one.build.number for one in planned.notifications]) == (
+        MessageKind.BUILD,
+        [1],
+    )
 
 
 def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
     many = [make_notification(number) for number in range(1, 45)]
     first = plan(many, plan_context())
-    assert (first.subject.kind, len(first.carried), first.thread) == (MessageKind.BACKLOG, DIGEST_SIZE, None)
+    assert (first.subject.kind, len(first.notifications), first.thread) == (
+        MessageKind.BACKLOG,
+        DIGEST_SIZE,
+        None,
+    )
     begun = there("backlog")
     assert plan(many[DIGEST_SIZE:], plan_context(begun)).thread == begun
     assert plan(many[-2:], plan_context(begun)).thread == begun
@@ -96,26 +103,26 @@ def test_a_backlog_that_goes_on_stops_at_what_is_younger_but_leaves_no_moment_of
         make_notification(3),
     )
     end = make_notification(1, created_at=later)
-    assert plan([waited, end, young, also_waited], plan_context(begun)).carried == [waited, end]
+    assert plan([waited, end, young, also_waited], plan_context(begun)).notifications == [waited, end]
 
 
 def test_all_moments_of_a_build_go_together() -> None:
     both = [make_notification(1, BuildState.RUNNING), make_notification(1, BuildState.FAILED)]
-    assert plan(both, plan_context()).carried == both
+    assert plan(both, plan_context()).notifications == both
 
 
 def test_many_apps_that_fail_within_minutes_are_one_message() -> None:
     failures = [make_notification(number, BuildState.FAILED, app=app(number)) for number in range(5)]
     assert plan(failures[:4], plan_context()).subject.kind is MessageKind.BUILD
     together = plan(failures, plan_context())
-    assert (together.subject.kind, len(together.carried)) == (MessageKind.OUTAGE, 5)
+    assert (together.subject.kind, len(together.notifications)) == (MessageKind.OUTAGE, 5)
     fifth = plan(failures[4:], plan_context(failing=frozenset(f"app{number}" for number in range(4))))
     assert fifth.subject.kind is MessageKind.OUTAGE
     card = there("outage")
     more = plan(
         [make_notification(9, BuildState.FAILED, app=app(9))], plan_context(card, carrying={card.parcel: 5})
     )
-    assert more.into == card
+    assert more.target == card
 
 
 def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> None:
@@ -124,7 +131,7 @@ def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> 
         for some in ((0, 1, 2), (3, 4))
     )
     success = make_notification(9)
-    assert plan([*first, success, *second], plan_context()).carried == first
+    assert plan([*first, success, *second], plan_context()).notifications == first
 
 
 def test_failures_of_one_app_are_no_outage() -> None:
@@ -141,33 +148,35 @@ def test_a_flood_is_gathered_in_a_message_that_grows_until_it_is_full() -> None:
     assert plan([make_notification(1)], flooded).subject.kind is MessageKind.FLOOD
     rolling = there("flood")
     assert (
-        plan([make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: 3})).into
+        plan([make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: 3})).target
         == rolling
     )
     assert (
         plan(
             [make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: DIGEST_SIZE})
-        ).into
+        ).target
         is None
     )
     old = there("flood", sent_at=NOW - timedelta(hours=2))
-    assert plan([make_notification(1)], plan_context(old, posted=60, carrying={old.parcel: 3})).into is None
+    assert plan([make_notification(1)], plan_context(old, posted=60, carrying={old.parcel: 3})).target is None
 
 
 def test_a_flood_of_live_messages_is_gathered_too_but_those_that_are_there_go_on() -> None:
     starts = [make_notification(number, BuildState.RUNNING, style=DeliveryStyle.LIVE) for number in (1, 2)]
     assert plan(starts, plan_context(posted=60)).subject.kind is MessageKind.FLOOD
     live = there("live 1 " + make_build(1).slug)
-    assert plan([make_notification(1, style=DeliveryStyle.LIVE)], plan_context(live, posted=60)).into == live
+    assert (
+        plan([make_notification(1, style=DeliveryStyle.LIVE)], plan_context(live, posted=60)).target == live
+    )
 
 
 def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
     live = there("live 1 " + make_build(1).slug)
     ended = make_notification(1, style=DeliveryStyle.LIVE)
-    assert plan([ended], plan_context(live)).into == live
+    assert plan([ended], plan_context(live)).target == live
     crowd = [ended, *(make_notification(number) for number in range(2, 20))]
-    assert plan(crowd, plan_context(live)).into == live
-    assert ended not in plan([*crowd[1:], ended], plan_context(live)).carried
+    assert plan(crowd, plan_context(live)).target == live
+    assert ended not in plan([*crowd[1:], ended], plan_context(live)).notifications
 
 
 def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> None:
@@ -182,9 +191,9 @@ def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> 
     each = [make_notification(1, BuildState.FAILED, subscription_id=number) for number in (1, 2)]
     gathered = make_notification(5, BuildState.FAILED, subscription_id=4, due_at=NOW)
     first = plan([gathered, *each, live, followed], plan_context(run))
-    assert (first.into, first.carried) == (run, [live, followed])
+    assert (first.target, first.notifications) == (run, [live, followed])
     below = plan(each, plan_context(run))
-    assert (below.thread, below.broadcast, below.carried) == (run, True, each[:1])
+    assert (below.thread, below.broadcast, below.notifications) == (run, True, each[:1])
 
 
 def test_a_broken_series_is_one_card() -> None:
@@ -204,29 +213,33 @@ def test_a_broken_series_is_one_card() -> None:
     fixed = make_notification(
         3, style=DeliveryStyle.CARD, standing=StreakState(position=StreakPosition.FIXED, red=red)
     )
-    assert plan([broken, worse, fixed], plan_context()).carried == [broken, worse, fixed]
+    assert plan([broken, worse, fixed], plan_context()).notifications == [broken, worse, fixed]
     card = there("card 1 b1")
-    assert plan([worse], plan_context(card)).into == card
+    assert plan([worse], plan_context(card)).target == card
     snoozed = there("card 1 b1", note='{"snoozed_until": "2026-11-21T20:00:00Z"}')
     assert plan([worse], plan_context(snoozed)).until is not None
-    assert plan([fixed], plan_context(snoozed)).into == snoozed
+    assert plan([fixed], plan_context(snoozed)).target == snoozed
 
 
 def test_a_thread_has_a_head_which_is_looked_after_before_a_reply() -> None:
     reply = make_notification(1, style=DeliveryStyle.THREAD)
     head = plan([reply], plan_context())
-    assert (head.subject.kind, head.carried, head.about) == (MessageKind.THREAD, (), reply)
+    assert (head.subject.kind, head.notifications, head.about) == (MessageKind.THREAD, (), reply)
     subject = str(head.subject)
-    assert plan([reply], plan_context(there(subject))).into is not None
+    assert plan([reply], plan_context(there(subject))).target is not None
     fresh = there(subject, note=f'{{"shown_at": "{NOW.isoformat()}"}}')
     planned = plan([reply], plan_context(fresh))
-    assert (planned.subject.kind, planned.thread, planned.carried) == (MessageKind.REPLY, fresh, [reply])
+    assert (planned.subject.kind, planned.thread, planned.notifications) == (
+        MessageKind.REPLY,
+        fresh,
+        [reply],
+    )
 
 
 def test_what_waited_for_its_time_comes_in_one_message() -> None:
     waited = [make_notification(number, style=DeliveryStyle.DAILY, due_at=NOW) for number in (1, 2)]
     planned = plan([*waited, make_notification(3)], plan_context())
-    assert (planned.subject.kind, planned.carried) == (MessageKind.GATHERED, waited)
+    assert (planned.subject.kind, planned.notifications) == (MessageKind.GATHERED, waited)
 
 
 def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -> None:
@@ -240,13 +253,13 @@ def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -
         ),
     ]
     planned = plan(waiting, plan_context())
-    assert planned.carried == waiting[:3]
+    assert planned.notifications == waiting[:3]
     message = render(
-        planned.subject.kind, planned.carried, now=NOW, flood_limit=60, presentation_of=presentation_of
+        planned.subject.kind, planned.notifications, now=NOW, flood_limit=60, presentation_of=presentation_of
     )
     assert message.text.startswith("The day's builds: 2 builds")
     assert message.text.count("#1 succeeded") == 1
     many = [make_notification(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
-    carried = plan(many, plan_context()).carried
+    carried = plan(many, plan_context()).notifications
     assert len({one.build.slug for one in carried}) == DIGEST_SIZE
     assert len(carried) == 2 * DIGEST_SIZE

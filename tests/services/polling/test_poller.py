@@ -24,7 +24,7 @@ class FakePoll:
         self.watcher = Poller(
             self.look,
             intervals=Intervals(rest=rest, active=active),
-            found=self.note,
+            on_update=self.note,
             clock=lambda: NOON,
             randomness=random.Random(1),
         )

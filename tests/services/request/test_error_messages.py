@@ -46,7 +46,7 @@ def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> 
     rule = PolicyButton(provider=Provider.BITRISE, app="")
     for error in (PermissionDenied("No.", connect=Provider.BITRISE), PermissionDenied("No.", rule=rule)):
         assert reply_to_error(error).audience is Visibility.ONE_PERSON
-    assert reply_to_error(PermissionDenied("No.")).audience is Visibility.ASKER
+    assert reply_to_error(PermissionDenied("No.")).audience is Visibility.REQUESTER
 
 
 async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(harness: BotHarness) -> None:

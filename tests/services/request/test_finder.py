@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.bitrise.state import Build
-from tests.providers.bitrise.test_link_previews import unfurled
+from tests.providers.bitrise.test_link_previews import wait_for_preview
 from tests.support.bot_harness import BotHarness
 
 # More than the search in the list of all builds reads.
@@ -60,7 +60,7 @@ async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(h
     for words in (link_to(wanted), wanted.slug):
         await harness.ask(f"/bitrise build {words}", "Sample Android #1 succeeded")
     post = harness.users.say("ben", "builds", f"see {link_to(wanted)}")
-    await unfurled(harness, post, "Sample Android #1 succeeded")
+    await wait_for_preview(harness, post, "Sample Android #1 succeeded")
     await harness.users.shortcut("ben", "about_build", post)
     await harness.slack.wait_for_modal("ben", "Sample Android #1 succeeded")
     for person in ("anna-berg", "ben-okafor"):

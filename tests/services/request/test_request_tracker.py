@@ -17,13 +17,13 @@ from services.request.request_tracker import (
     REMEMBERED,
     Repeated,
     RequestTracker,
-    take_up,
+    start_once,
 )
-from services.slack.acknowledgement import acknowledging
+from services.slack.acknowledgement import track_acknowledgement
 from storage.repositories import Repositories
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
-from tests.support.request_recorder import Mirror
+from tests.support.request_recorder import RequestRecorder
 
 
 class Slack:
@@ -44,7 +44,7 @@ class Slack:
 
         async def listener() -> None:
             async with self._listening.answering("test"):
-                await take_up()
+                await start_once()
                 self.done.append(str(body.get("trigger_id") or body.get("event_id")))
 
         before = len(self.done)
@@ -119,7 +119,7 @@ async def test_an_event_is_written_down_only_once_it_is_acknowledged(
         )
 
     delivering: asyncio.Task[bool]
-    with acknowledging():
+    with track_acknowledgement():
         delivering = asyncio.create_task(slack.deliver(event("1")))
         for _ in range(20):
             await noted()
@@ -127,7 +127,7 @@ async def test_an_event_is_written_down_only_once_it_is_acknowledged(
         assert (await noted(), slack.done) == (0, [])
     assert await delivering
     assert await noted() == 1
-    with acknowledging():
+    with track_acknowledgement():
         # A command is never sent again, so nothing is waited for.
         assert await slack.deliver(typed("2"))
 
@@ -139,15 +139,15 @@ async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_t
 
     assert listening.is_new(typed("1"))
     async with listening.answering("test"):
-        await take_up()
-        await take_up()
+        await start_once()
+        await start_once()
         assert listening.places._total == 1
     assert listening.places._total == 0
 
 
 async def test_what_the_bot_keeps_itself_is_changed_once_too(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, http=True) as town:
-        mirror = Mirror(town.slack.delivery)
+        mirror = RequestRecorder(town.slack.delivery)
         await town.ask("/bitrise subscribe android", "subscribed")
         await town.ask("/bitrise unsubscribe 1", "ended the subscription")
         await town.stop_bot()

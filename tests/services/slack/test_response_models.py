@@ -200,9 +200,9 @@ async def test_whatever_slack_answers_every_call_fails_in_one_way(
             assert slack_error_code(caught.value) == reason
             assert "has trouble" in sentence_for(caught.value) or "slow down" in sentence_for(caught.value)
         # aiohttp asks again by itself after a broken connection, but only what reads.
-        changes = [asked.path for asked in slack.asked if asked.method == "POST"]
+        changes = [asked.path for asked in slack.requests if asked.method == "POST"]
         assert len(changes) == len(set(changes))
-        assert not any("xoxb" in asked.path + str(asked.query) for asked in slack.asked)
+        assert not any("xoxb" in asked.path + str(asked.query) for asked in slack.requests)
 
         # At the start it is waited out, and the outbox neither loses a message nor sends it twice.
         with pytest.raises(SlackNotReachable):
@@ -327,4 +327,4 @@ async def test_a_429_is_waited_out_for_as_long_as_slack_asks_but_not_for_ever(
             with pytest.raises(SlackCallFailed) as caught:
                 await client.chat_postMessage(channel="C1", text="x")
         assert (caught.value.reason, caught.value.retry_after) == (RATE_LIMITED, 600)
-        assert len(slack.asked) == 4
+        assert len(slack.requests) == 4

@@ -52,7 +52,7 @@ ELSEWHERE = "https://slack-gov.com/api/"
     ],
 )
 def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackUrls(api_url).takes_answers(url) is taken
+    assert SlackUrls(api_url).is_response_url(url) is taken
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
     ],
 )
 def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackUrls(api_url).takes_files(url) is taken
+    assert SlackUrls(api_url).is_upload_url(url) is taken
 
 
 async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(
@@ -85,7 +85,7 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
         with capture_logs() as said:
             post = await harness.ask("/bitrise apps", "Sample Android")
         assert post.only_for == "U0ANNA"
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
     [warning] = [line for line in said if line["event"] == "answer.not_slacks"]
     assert warning["log_level"] == "warning"
     assert warning["host"] in elsewhere.url
@@ -106,7 +106,7 @@ async def test_an_address_in_a_modals_own_notes_is_believed_no_more(harness: Bot
         rewrite_state(opened, json.dumps(notes), person="U0ANNA")
         await harness.users.submit("anna", {"reason": "wrong branch"})
         await harness.wait_for_message("anna aborted Sample Android #1: wrong branch")
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
 
 
 async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(harness: BotHarness) -> None:
@@ -116,4 +116,4 @@ async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(harness: B
     async with stub_server(lambda _: web.Response(text="OK")) as elsewhere:
         harness.slack.api.base_url = lambda: elsewhere.url
         await harness.press(post, "Send me the file", "leads to a host that is not allowed")
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from sandbox.clock import Clock
 from tests.support.bot_harness import BotHarness
-from tests.support.stub_server import gateway
+from tests.support.stub_server import proxy_server
 
 Answer = Callable[[], web.Response]
 ODD: Mapping[str, Answer] = {
@@ -48,7 +48,7 @@ async def odd(tmp_path: Path) -> AsyncIterator[tuple[BotHarness, dict[str, Answe
     settings: dict[str, str] = {}
     town = BotHarness(tmp_path, settings=settings, now=(clock := Clock()))
     await town.open()
-    async with gateway(town.slack.url, answer) as url:
+    async with proxy_server(town.slack.url, answer) as url:
         settings["slack_api_url"] = f"{url}/api/"
         await town.start_bot()
         try:

@@ -25,7 +25,7 @@ from services.slack.workspace_members import (
     Membership,
     MembershipUnknown,
     NotAMember,
-    home_of,
+    read_home_workspace,
 )
 from services.slack.workspace_members import _Host as Host
 from services.slack.workspace_members import _read as read
@@ -108,7 +108,7 @@ async def test_nobody_and_whom_slack_does_not_know_do_not_belong(office: Office)
 
 
 async def test_a_payload_that_is_sure_asks_nothing_of_the_person(office: Office) -> None:
-    office.members.heard(TEAM, "U0BEN", TEAM)
+    office.members.note_home_workspace(TEAM, "U0BEN", TEAM)
     for _ in range(3):
         assert await office.members.belongs(TEAM, "U0BEN")
     assert (office.asked("users.info"), office.asked("auth.test")) == (0, 1)
@@ -121,7 +121,7 @@ async def test_a_payload_from_elsewhere_is_believed_before_an_answer_that_knows_
     office: Office,
 ) -> None:
     assert await office.members.belongs(TEAM, "U0BEN")
-    office.members.heard(TEAM, "U0BEN", "T0ELSEWHERE")
+    office.members.note_home_workspace(TEAM, "U0BEN", "T0ELSEWHERE")
     assert not await office.members.belongs(TEAM, "U0BEN")
     assert not await office.members.is_full_member(TEAM, "U0BEN")
 
@@ -221,4 +221,4 @@ def test_whoever_shares_neither_workspace_nor_organisation_is_an_outsider(
 def test_what_a_payload_says_of_where_somebody_is_from(
     body: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
-    assert home_of(body, workspace_id(body)) == expected
+    assert read_home_workspace(body, workspace_id(body)) == expected

@@ -92,7 +92,7 @@ async def test_me_and_apps(bitrise: BitriseClient, server: StubServer) -> None:
         "bitrise-samples/sample-apps-xamarin-cross-platform",
         "bitrise-samples/sample-apps-osx-10-12",
     ]
-    assert [asked.query.get("next") for asked in server.asked if asked.path == "/v0.1/me/apps"] == [
+    assert [asked.query.get("next") for asked in server.requests if asked.path == "/v0.1/me/apps"] == [
         None,
         "669403bffbe35909",
     ]
@@ -152,7 +152,7 @@ async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
     assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
     assert "+ sleep 30" in said.splitlines()
     assert "[Whole log]" in said
-    archives = [asked for asked in server.asked if asked.path.startswith("/build-logs-v2/")]
+    archives = [asked for asked in server.requests if asked.path.startswith("/build-logs-v2/")]
     assert len(archives) == 3
     assert not [archive for archive in archives if "Authorization" in archive.headers]
 
@@ -179,4 +179,4 @@ async def test_the_refused_abort(bitrise: BitriseClient, server: StubServer) -> 
         BuildAlreadyFinished, match=r"^Bitrise refuses: Build already finished, can't abort it"
     ):
         await bitrise.abort("669403bffbe35909", "3247e2920496e846", AbortRequest(reason="test build abort"))
-    assert json.loads(server.asked[-1].body)["abort_reason"] == "test build abort"
+    assert json.loads(server.requests[-1].body)["abort_reason"] == "test build abort"

@@ -94,7 +94,7 @@ async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
         )
         with pytest.raises(TooLarge, match="more than 3 pages in one list"):
             _ = [app async for app in bitrise.apps()]
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from domain.build import BuildState
 from domain.errors import RequestRejected, UnexpectedResponse
 from domain.log.log_text import strip_control_codes
-from providers.bitrise.api.log_text import log_in
+from providers.bitrise.api.log_text import parse_log
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
 from providers.bitrise.api.requests import AbortRequest, BuildListParams, EnvironmentVariable, TriggerRequest
-from providers.bitrise.api.trigger_response import started_by
+from providers.bitrise.api.trigger_response import parse_started_builds
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 ANYTHING = st.recursive(
@@ -79,7 +79,7 @@ def test_an_answer_of_another_kind_is_not_understood(body: bytes) -> None:
 
 def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
     chunks = [{"chunk": "c", "position": 3}, {"chunk": "a", "position": 0}, {"chunk": "b", "position": 1}]
-    log = log_in(json.dumps({"log_chunks": chunks, "is_archived": False}).encode())
+    log = parse_log(json.dumps({"log_chunks": chunks, "is_archived": False}).encode())
     assert log.text == "abc"
     assert log.gaps
     assert log.from_the_start
@@ -93,7 +93,7 @@ def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
 def test_a_log_without_its_first_chunk_is_known(positions: list[int], of: int | None, whole: bool) -> None:
     chunks = [{"chunk": "x", "position": position} for position in positions]
     body = {"log_chunks": chunks, "is_archived": True, "generated_log_chunks_num": of}
-    assert log_in(json.dumps(body).encode()).from_the_start is whole
+    assert parse_log(json.dumps(body).encode()).from_the_start is whole
 
 
 def test_a_log_reads_as_on_a_terminal() -> None:
@@ -102,7 +102,7 @@ def test_a_log_reads_as_on_a_terminal() -> None:
 
 
 def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
-    log = log_in((FIXTURES / "bitrise" / "log.json").read_bytes())
+    log = parse_log((FIXTURES / "bitrise" / "log.json").read_bytes())
     lines = strip_control_codes(log.text).split("\n")
     assert "(1) git-clone@3.4.3" in lines
     assert "✓  git-clone@3.4.3  8.77 sec" in lines
@@ -166,7 +166,7 @@ def test_the_results_of_a_trigger_are_the_truth() -> None:
             {"status": "error", "message": "no such workflow"},
         ],
     }
-    one, two = started_by(json.dumps(answer).encode())
+    one, two = parse_started_builds(json.dumps(answer).encode())
     assert (one.build_slug, one.number, one.url) == ("one", 1, "https://app.bitrise.io/build/one")
     assert (two.ok, two.words) == (False, "no such workflow")
 
@@ -174,7 +174,7 @@ def test_the_results_of_a_trigger_are_the_truth() -> None:
 def test_a_trigger_that_is_not_ok_is_refused_in_bitrises_words_whatever_its_http_status() -> None:
     body = b'{"status": "error", "message": "Failed to get bitrise.yml from git provider", "slug": "x"}'
     with pytest.raises(RequestRejected, match=r"Failed to get bitrise\.yml"):
-        started_by(body)
+        parse_started_builds(body)
 
 
 def test_a_later_attempt_of_a_pipeline_has_a_start_of_its_own() -> None:

@@ -53,7 +53,7 @@ async def test_the_token_is_a_bearer_and_bodies_are_json(http: HttpTransport) ->
     async with stub_server(lambda _: web.json_response({"id": "b1"})) as server:
         await client(http, server.url).start_build("shop", branch="main")
         await client(http, server.url).restart_all("shop")
-    build, restart = server.asked
+    build, restart = server.requests
     assert build.headers["Authorization"] == restart.headers["Authorization"] == f"Bearer {TOKEN}"
     assert build.headers["Content-Type"] == "application/json"
     assert (build.path, json.loads(build.body)) == ("/api/v1/apps/shop/builds", {"branch": "main"})
@@ -69,7 +69,7 @@ async def test_only_what_was_given_is_sent(http: HttpTransport) -> None:
         await buildio.set_environment("e1", {"A": None, "B": "1"})
         await buildio.update_certificate("shop", "d1", "pem")
         await buildio.execute("shop", "web.1", ("/bin/sh", "-c", "rails console"))
-    assert [json.loads(one.body) for one in server.asked] == [
+    assert [json.loads(one.body) for one in server.requests] == [
         {},
         {"name": "blog", "team_id": "t1"},
         {"name": "lab", "description": "Trials"},
@@ -82,8 +82,8 @@ async def test_only_what_was_given_is_sent(http: HttpTransport) -> None:
 async def test_names_from_outside_stay_one_part_of_the_address(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({})) as server:
         await client(http, server.url).config_vars("shop?x=1#y &é")
-    assert server.asked[0].path == "/api/v1/apps/shop?x=1#y &é/config-vars"
-    assert server.asked[0].query == {}
+    assert server.requests[0].path == "/api/v1/apps/shop?x=1#y &é/config-vars"
+    assert server.requests[0].query == {}
 
 
 async def test_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
@@ -94,8 +94,8 @@ async def test_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
                 await client(http, server.url).me()
             with pytest.raises(ProviderError):
                 await client(http, server.url).restart_all("shop")
-        assert thief.asked == []
-    assert len(server.asked) == 2
+        assert thief.requests == []
+    assert len(server.requests) == 2
 
 
 def the_references_error() -> str:
@@ -150,7 +150,7 @@ async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: HttpTr
         with pytest.raises(RateLimited):
             await client(http, server.url, pauses).me()
     assert (caught.value.until, caught.value.code) == (NOW + timedelta(minutes=1), "rate_limited")
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_what_is_no_json_is_told_by_the_providers_name(http: HttpTransport) -> None:
@@ -170,4 +170,4 @@ async def test_a_change_that_is_done_is_done_whatever_is_answered(http: HttpTran
         assert (await buildio.add_domain("shop", "www.acme.example")).hostname == "www.acme.example"
         assert (await buildio.start_build("shop")).id is None
         assert (await buildio.execute("shop", "web.1", ["true"])).output == ""
-    assert len(server.asked) == 5
+    assert len(server.requests) == 5

@@ -60,7 +60,7 @@ async def test_each_method_asks_for_the_endpoint_that_the_contract_says() -> Non
                 if parameter.default is inspect.Parameter.empty
             ]
             await method(*(GIVEN.get(name, f"the-{name}") for name in needed))
-    asked = [f"{one.method} {one.path.removeprefix('/api/v1')}" for one in server.asked]
+    asked = [f"{one.method} {one.path.removeprefix('/api/v1')}" for one in server.requests]
     assert [shape(one) for one in asked] == [shape(one.asks) for one in ENDPOINTS]
 
 

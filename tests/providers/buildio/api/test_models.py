@@ -17,15 +17,20 @@ from domain.build import BuildState
 from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
 from providers.buildio.api import field_parsing
-from providers.buildio.api.app_models import app_in
-from providers.buildio.api.config_vars import variables_in
-from providers.buildio.api.deployments import started_in, state_of
-from providers.buildio.api.domain_models import domain_in
-from providers.buildio.api.dyno_models import MOST_OUTPUT, dyno_in, executed_in
-from providers.buildio.api.field_parsing import Fields, fields_in, fields_of_done, things_in
-from providers.buildio.api.identity import identity_in, login_in
+from providers.buildio.api.app_models import parse_app
+from providers.buildio.api.config_vars import parse_config_vars
+from providers.buildio.api.deployments import parse_started_build, parse_state
+from providers.buildio.api.domain_models import parse_domain
+from providers.buildio.api.dyno_models import MOST_OUTPUT, parse_command_result, parse_dyno
+from providers.buildio.api.field_parsing import Fields, parse_change_response, parse_fields, parse_list
+from providers.buildio.api.identity import parse_cluster_login, parse_identity
 from providers.buildio.api.models import BuildioApp, Deployment, Domain, Dyno
-from providers.buildio.api.pipeline_models import namespace_in, pipeline_apps_in, pipeline_in, team_in
+from providers.buildio.api.pipeline_models import (
+    parse_namespace,
+    parse_pipeline,
+    parse_pipeline_apps,
+    parse_team,
+)
 
 SECRET = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 NOON = "2026-11-21T12:00:00Z"
@@ -36,7 +41,7 @@ def body(content: object) -> bytes:
 
 
 def app(**fields: Any) -> BuildioApp:
-    read = app_in(fields_in(body({"id": "a1", "name": "shop", **fields}), of="app"))
+    read = parse_app(parse_fields(body({"id": "a1", "name": "shop", **fields}), resource="app"))
     assert read is not None
     return read
 
@@ -48,13 +53,13 @@ def deployment(**fields: Any) -> Deployment:
 
 
 def dyno(**fields: Any) -> Dyno:
-    read = dyno_in(Fields({"name": "web.1", **fields}))
+    read = parse_dyno(Fields({"name": "web.1", **fields}))
     assert read is not None
     return read
 
 
 def domain(**fields: Any) -> Domain:
-    read = domain_in(Fields({"id": "d1", "hostname": "www.acme.example", **fields}))
+    read = parse_domain(Fields({"id": "d1", "hostname": "www.acme.example", **fields}))
     assert read is not None
     return read
 
@@ -71,11 +76,11 @@ def domain(**fields: Any) -> Domain:
     ],
 )
 def test_every_word_has_its_state(words: str, state: BuildState) -> None:
-    assert {state_of(word) for word in words.split()} == {state}
+    assert {parse_state(word) for word in words.split()} == {state}
 
 
 def test_no_word_is_no_state() -> None:
-    assert [state_of(word) for word in (None, "", " ", "in progress")] == [
+    assert [parse_state(word) for word in (None, "", " ", "in progress")] == [
         BuildState.UNKNOWN,
         BuildState.UNKNOWN,
         BuildState.UNKNOWN,
@@ -213,13 +218,13 @@ def test_a_long_text_is_cut_and_never_through_a_secret() -> None:
 def test_an_app_within_an_object_or_alone_in_a_list_is_found() -> None:
     plain = {"id": "a1", "name": "shop"}
     for content in (plain, {"app": plain}, {"data": plain}, [plain]):
-        read = app_in(fields_in(body(content), of="app"))
+        read = parse_app(parse_fields(body(content), resource="app"))
         assert read is not None
         assert (read.id, read.name) == ("a1", "shop")
 
 
 def test_an_app_that_says_nothing_is_what_was_asked_for() -> None:
-    assert app_in(fields_in(b"{}", of="app"), asked="shop") == BuildioApp(id="shop", name="shop")
+    assert parse_app(parse_fields(b"{}", resource="app"), asked="shop") == BuildioApp(id="shop", name="shop")
 
 
 @pytest.mark.parametrize(
@@ -231,11 +236,11 @@ def test_an_address_that_is_none_is_left_out(url: object) -> None:
 
 @pytest.mark.parametrize("name", [SECRET, "a\nb", "\x1b[31mred", "x" * 201, "\u202eevil"])
 def test_what_is_no_name_is_not_taken_for_one(name: str) -> None:
-    read = app_in(
-        fields_in(body({"id": "a1", "name": name, "team": name, "region": {"name": name}}), of="app")
+    read = parse_app(
+        parse_fields(body({"id": "a1", "name": name, "team": name, "region": {"name": name}}), resource="app")
     )
     assert read == BuildioApp(id="a1", name="a1")
-    assert started_in(Fields({"id": name, "status": name})).id is None
+    assert parse_started_build(Fields({"id": name, "status": name})).id is None
 
 
 @pytest.mark.parametrize(
@@ -260,7 +265,7 @@ def test_a_dynos_word_says_whether_it_works(state: str, up: bool | None, crashed
 
 def test_a_dyno_says_its_type_or_has_it_in_its_name() -> None:
     assert (dyno().type, dyno(type="clock").type, dyno().state) == ("web", "clock", "unknown")
-    [read] = things_in(b'["worker.3"]', dyno_in, of="dynos")
+    [read] = parse_list(b'["worker.3"]', parse_dyno, resource="dynos")
     assert (read.name, read.type, read.up) == ("worker.3", "worker", None)
 
 
@@ -307,17 +312,17 @@ def test_config_vars_are_texts_whatever_they_are() -> None:
     expected = {"A": "x", "PORT": "8080", "ON": "true", "EMPTY": "", "LIST": "[1]", "RATE": "0.5"}
     pairs = [{"key": key, "value": value} for key, value in content.items()]
     for answer in (content, {"config_vars": content}, {"data": content}, pairs):
-        assert variables_in(body(answer)) == expected
+        assert parse_config_vars(body(answer)) == expected
 
 
 def test_config_vars_with_names_of_a_wrapper_are_config_vars() -> None:
-    assert variables_in(b'{"data": "x"}') == {"data": "x"}
-    assert variables_in(b'{"data": {"A": "1"}, "B": "2"}') == {"data": '{"A": "1"}', "B": "2"}
+    assert parse_config_vars(b'{"data": "x"}') == {"data": "x"}
+    assert parse_config_vars(b'{"data": {"A": "1"}, "B": "2"}') == {"data": '{"A": "1"}', "B": "2"}
 
 
 def test_of_config_vars_without_a_name_only_their_number_is_logged() -> None:
     with capture_logs() as logs:
-        assert variables_in(body({"A": "1", "B\nC": "hunter22"})) == {"A": "1"}
+        assert parse_config_vars(body({"A": "1", "B\nC": "hunter22"})) == {"A": "1"}
     assert logs == [
         {"event": "buildio.items_left_out", "of": "config vars", "items": 1, "log_level": "warning"}
     ]
@@ -326,13 +331,13 @@ def test_of_config_vars_without_a_name_only_their_number_is_logged() -> None:
 def test_of_items_that_can_not_be_read_only_their_number_is_logged() -> None:
     content = [{"id": "a"}, {"password": "hunter22"}, 7, None, [], {"name": "b"}]
     with capture_logs() as logs:
-        assert [one.id for one in things_in(body(content), app_in, of="apps")] == ["a", "b"]
+        assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a", "b"]
     assert logs == [{"event": "buildio.items_left_out", "of": "apps", "items": 4, "log_level": "warning"}]
 
 
 @pytest.mark.parametrize("content", [{"apps": [{"id": "a"}]}, {"data": [{"id": "a"}]}, [{"id": "a"}]])
 def test_a_list_may_stand_within_an_object(content: object) -> None:
-    assert [one.id for one in things_in(body(content), app_in, of="apps")] == ["a"]
+    assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -340,20 +345,22 @@ def test_a_list_may_stand_within_an_object(content: object) -> None:
 )
 def test_what_holds_no_list_is_not_understood(answer: bytes) -> None:
     with pytest.raises(UnexpectedResponse) as caught:
-        things_in(answer, app_in, of="apps")
+        parse_list(answer, parse_app, resource="apps")
     assert caught.value.provider is Provider.BUILDIO
 
 
 def test_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_parsing, "MOST_ITEMS", 2)
     with pytest.raises(TooLarge, match="more than 2 items in one list"):
-        things_in(b'["a", "b", "c"]', app_in, of="apps")
+        parse_list(b'["a", "b", "c"]', parse_app, resource="apps")
 
 
 @pytest.mark.parametrize("answer", [b"", b"OK", b"null", b"[]", b"{}"])
 def test_the_answer_to_a_change_may_be_anything(answer: bytes) -> None:
-    assert started_in(fields_of_done(answer, of="build")).id is None
-    assert app_in(fields_of_done(answer, of="app"), asked="blog") == BuildioApp(id="blog", name="blog")
+    assert parse_started_build(parse_change_response(answer, resource="build")).id is None
+    assert parse_app(parse_change_response(answer, resource="app"), asked="blog") == BuildioApp(
+        id="blog", name="blog"
+    )
 
 
 @pytest.mark.parametrize(
@@ -371,23 +378,23 @@ def test_the_answer_to_a_change_may_be_anything(answer: bytes) -> None:
     ],
 )
 def test_what_a_command_leaves_is_found(answer: object, output: str, code: int | None) -> None:
-    read = executed_in(body(answer))
+    read = parse_command_result(body(answer))
     assert (read.output, read.exit_code, read.cut) == (output, code, False)
 
 
 def test_output_that_is_no_json_is_output_all_the_same() -> None:
-    assert executed_in(b"total 0\n").output == "total 0\n"
+    assert parse_command_result(b"total 0\n").output == "total 0\n"
 
 
 def test_output_is_without_colours_and_secrets_even_where_colours_hide_them() -> None:
     hidden = SECRET[:10] + "\x1b[0m" + SECRET[10:]
-    read = executed_in(body({"output": f"\x1b[32mok\x1b[0m {hidden}"}))
+    read = parse_command_result(body({"output": f"\x1b[32mok\x1b[0m {hidden}"}))
     assert read.output == "ok [redacted]"
 
 
 def test_of_long_output_the_end_is_kept_from_the_beginning_of_a_line() -> None:
     lines = "".join(f"line {number}\n" for number in range(50_000))
-    read = executed_in(body({"output": lines + "the end"}))
+    read = parse_command_result(body({"output": lines + "the end"}))
     assert read.cut
     assert len(read.output) <= MOST_OUTPUT
     assert read.output.startswith("line ")
@@ -404,19 +411,19 @@ def test_of_long_output_the_end_is_kept_from_the_beginning_of_a_line() -> None:
     ],
 )
 def test_an_e_mail_address_is_found(answer: object) -> None:
-    assert identity_in(body(answer)).email == "a@b.example"
+    assert parse_identity(body(answer)).email == "a@b.example"
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"email": SECRET}, {"email": None}, 3])
 def test_an_identity_without_an_address_is_not_understood(answer: object) -> None:
     with pytest.raises(UnexpectedResponse):
-        identity_in(body(answer))
+        parse_identity(body(answer))
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"kind": "ExecCredential"}, {"status": "ok"}])
 def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
     with pytest.raises(UnexpectedResponse):
-        login_in(body(answer))
+        parse_cluster_login(body(answer))
 
 
 @pytest.mark.parametrize(
@@ -430,7 +437,7 @@ def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
     ],
 )
 def test_whether_a_pipeline_has_review_apps_is_found(fields: dict[str, Any], enabled: bool | None) -> None:
-    read = pipeline_in(Fields({"name": "shop", **fields}))
+    read = parse_pipeline(Fields({"name": "shop", **fields}))
     assert read is not None
     assert read.review_apps is enabled
 
@@ -440,7 +447,7 @@ def test_whether_a_pipeline_has_review_apps_is_found(fields: dict[str, Any], ena
     [[{"id": "e1", "name": "review"}], {"review": {"id": "e1"}}, {"review": "e1"}],
 )
 def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
-    read = pipeline_in(
+    read = parse_pipeline(
         Fields({"name": "shop", "environments": environments, "review_apps": {"keep": [1], "days": 5}})
     )
     assert read is not None
@@ -457,7 +464,7 @@ def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
     ],
 )
 def test_an_app_of_a_pipeline_is_itself_or_what_couples_it(item: object) -> None:
-    [read] = pipeline_apps_in(body([item]))
+    [read] = parse_pipeline_apps(body([item]))
     assert (read.id, read.name, read.stage) == ("a1", "shop", "production")
 
 
@@ -530,23 +537,23 @@ ANYTHING = st.recursive(
     max_leaves=12,
 )
 READERS: dict[str, Callable[[bytes], object]] = {
-    "apps": lambda content: things_in(content, app_in, of="apps"),
-    "app": lambda content: app_in(fields_in(content, of="app"), asked="shop"),
-    "build": lambda content: started_in(fields_of_done(content, of="build")),
-    "config vars": variables_in,
-    "domains": lambda content: things_in(content, domain_in, of="domains"),
-    "domain": lambda content: domain_in(fields_in(content, of="domain"), id="d1"),
-    "dynos": lambda content: things_in(content, dyno_in, of="dynos"),
-    "output": executed_in,
-    "namespaces": lambda content: things_in(content, namespace_in, of="namespaces"),
-    "namespace": lambda content: namespace_in(fields_in(content, of="namespace"), asked="inner"),
-    "pipelines": lambda content: things_in(content, pipeline_in, of="pipelines"),
-    "pipeline": lambda content: pipeline_in(fields_in(content, of="pipeline"), asked="shop"),
-    "pipeline apps": pipeline_apps_in,
-    "teams": lambda content: things_in(content, team_in, of="teams"),
-    "team": lambda content: team_in(fields_in(content, of="team"), asked="acme"),
-    "identity": identity_in,
-    "login": login_in,
+    "apps": lambda content: parse_list(content, parse_app, resource="apps"),
+    "app": lambda content: parse_app(parse_fields(content, resource="app"), asked="shop"),
+    "build": lambda content: parse_started_build(parse_change_response(content, resource="build")),
+    "config vars": parse_config_vars,
+    "domains": lambda content: parse_list(content, parse_domain, resource="domains"),
+    "domain": lambda content: parse_domain(parse_fields(content, resource="domain"), id="d1"),
+    "dynos": lambda content: parse_list(content, parse_dyno, resource="dynos"),
+    "output": parse_command_result,
+    "namespaces": lambda content: parse_list(content, parse_namespace, resource="namespaces"),
+    "namespace": lambda content: parse_namespace(parse_fields(content, resource="namespace"), asked="inner"),
+    "pipelines": lambda content: parse_list(content, parse_pipeline, resource="pipelines"),
+    "pipeline": lambda content: parse_pipeline(parse_fields(content, resource="pipeline"), asked="shop"),
+    "pipeline apps": parse_pipeline_apps,
+    "teams": lambda content: parse_list(content, parse_team, resource="teams"),
+    "team": lambda content: parse_team(parse_fields(content, resource="team"), asked="acme"),
+    "identity": parse_identity,
+    "login": parse_cluster_login,
 }
 
 
@@ -604,16 +611,16 @@ def test_what_is_nested_too_deep_or_too_large_is_not_understood_and_harms_nobody
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
 def test_no_success_is_made_of_an_answer_that_does_not_tell_of_one(content: dict[str, Any]) -> None:
-    read = app_in(Fields(content), asked="shop")
+    read = parse_app(Fields(content), asked="shop")
     assert read is not None
-    told = any(state_of(text) is BuildState.SUCCEEDED for text in all_texts(content))
+    told = any(parse_state(text) is BuildState.SUCCEEDED for text in all_texts(content))
     if read.deployment is not None and read.deployment.state is BuildState.SUCCEEDED:
         assert told
-        assert state_of(read.deployment.status) is BuildState.SUCCEEDED
+        assert parse_state(read.deployment.status) is BuildState.SUCCEEDED
 
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
 def test_no_value_of_a_field_hides_the_thing(content: dict[str, Any]) -> None:
     named = {**content, "id": "x1", "name": "shop", "hostname": "www.acme.example"}
-    for read in (app_in, domain_in, dyno_in, namespace_in, pipeline_in, team_in):
-        assert len(things_in(body([named, {"id": "x2"}]), read, of="things")) == 2
+    for read in (parse_app, parse_domain, parse_dyno, parse_namespace, parse_pipeline, parse_team):
+        assert len(parse_list(body([named, {"id": "x2"}]), read, resource="things")) == 2

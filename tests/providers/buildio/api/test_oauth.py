@@ -24,7 +24,7 @@ from domain.errors import (
     UnexpectedResponse,
 )
 from domain.provider import Provider
-from providers.buildio.api.oauth import BuildioOAuth, challenge_of, endpoints_beside, verifier_from
+from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, make_challenge, make_verifier
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, StubServer, in_sequence, stub_server
 
@@ -71,22 +71,22 @@ def test_the_pages_are_on_the_apis_own_host() -> None:
 
 
 def test_the_challenge_is_that_of_the_rfc() -> None:
-    assert challenge_of(VERIFIER) == CHALLENGE
+    assert make_challenge(VERIFIER) == CHALLENGE
 
 
 @pytest.mark.parametrize("verifier", ["", "short", "x" * 129, "x" * 42 + " ", "x" * 43 + "\n"])
 def test_what_is_no_verifier_makes_no_challenge(verifier: str) -> None:
     with pytest.raises(ValueError, match="no verifier"):
-        challenge_of(verifier)
+        make_challenge(verifier)
 
 
 @given(st.binary(max_size=120))
 def test_a_verifier_is_made_of_enough_randomness_or_not_at_all(randomness: bytes) -> None:
     if 32 <= len(randomness) <= 96:
-        assert len(challenge_of(verifier_from(randomness))) == 43
+        assert len(make_challenge(make_verifier(randomness))) == 43
     else:
         with pytest.raises(ValueError, match="32 to 96 bytes"):
-            verifier_from(randomness)
+            make_verifier(randomness)
 
 
 async def test_people_are_sent_to_a_page_that_shows_no_secret(http: HttpTransport) -> None:
@@ -116,7 +116,7 @@ async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: HttpTransp
         scopes=("read", "write"),
     )
     assert "access-1" not in f"{tokens} {tokens!r}"
-    [asked] = server.asked
+    [asked] = server.requests
     assert (asked.method, asked.path, asked.query) == ("POST", "/oauth/token", {})
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert form_of(asked) == {
@@ -134,7 +134,7 @@ async def test_the_next_tokens_come_for_the_one_that_is_for_it(http: HttpTranspo
     async with stub_server(lambda _: web.json_response(ANSWER | {"refresh_token": "refresh-2"})) as server:
         tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert tokens.refresh_token == SecretStr("refresh-2")
-    assert form_of(server.asked[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
+    assert form_of(server.requests[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
 
 
 async def test_a_token_that_is_not_replaced_goes_on_being_good(http: HttpTransport) -> None:
@@ -214,14 +214,14 @@ async def test_other_refusals_are_told_apart_and_asked_once(
             await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert (caught.value.code, caught.value.provider) == (code, Provider.BUILDIO)
     assert "refresh-1" not in str(caught.value)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_a_lost_answer_is_not_asked_for_again(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None)) as server:
         with pytest.raises(ResponseLost):
             await client(http, server.url).exchange("c", VERIFIER)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     with pytest.raises(ProviderDown) as caught:
         await client(http, server.url).exchange("c", VERIFIER)
     assert not isinstance(caught.value, ResponseLost)
@@ -237,4 +237,4 @@ async def test_a_redirect_takes_the_secrets_nowhere(http: HttpTransport) -> None
         async with stub_server(lambda _: web.Response(status=307, headers=leading)) as server:
             with pytest.raises(ProviderDown):
                 await ask(server)
-        assert thief.asked == []
+        assert thief.requests == []

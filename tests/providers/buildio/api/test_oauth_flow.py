@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from domain.credentials import FixedToken
 from domain.errors import InvalidToken, RequestRejected
 from providers.buildio.api.client import BuildioClient
-from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, verifier_from
+from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, make_verifier
 from providers.http.transport import HttpTransport
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio.server import BuildioSimulator
@@ -20,7 +20,7 @@ from sandbox.clock import Clock
 from tests.support.factories import NOON
 from tests.support.stub_server import StubServer, stub_server
 
-VERIFIER = verifier_from(bytes(range(48)))
+VERIFIER = make_verifier(bytes(range(48)))
 
 
 class OAuthFlowFixture:
@@ -44,7 +44,7 @@ class OAuthFlowFixture:
     async def allowed(self, press: str = "Allow") -> dict[str, str]:
         """What comes back once Anna has pressed a button."""
         await self.sandbox.give_consent(self.oauth.authorize("the-state", VERIFIER), press=press)
-        return self.back.asked[-1].query
+        return self.back.requests[-1].query
 
     def buildio(self, token: SecretStr) -> BuildioClient:
         return BuildioClient(
@@ -88,7 +88,7 @@ async def test_somebody_who_does_not_allow_it_comes_back_with_that(login: OAuthF
 async def test_a_code_is_good_once_and_only_for_who_began(login: OAuthFlowFixture) -> None:
     code = (await login.allowed())["code"]
     with pytest.raises(RequestRejected) as caught:
-        await login.oauth.exchange(code, verifier_from(bytes(48)))
+        await login.oauth.exchange(code, make_verifier(bytes(48)))
     assert caught.value.code == "invalid_grant"
     code = (await login.allowed())["code"]
     await login.oauth.exchange(code, VERIFIER)

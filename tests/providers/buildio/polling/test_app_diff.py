@@ -14,7 +14,7 @@ from domain.build import Build, BuildChange, BuildState, RunKind
 from domain.notifications.changes import find_changes as changes_of
 from domain.poll_state import RequestedRestart
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno
-from providers.buildio.polling.app_diff import begin, compare
+from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot
 from tests.support.factories import NOON
 
@@ -46,7 +46,7 @@ class PolledApp:
         self.now = NOON
         self.looked_at: datetime | None = None
         self.restarts: list[RequestedRestart] = []
-        snapshot, builds = begin(self._app(deployment), dynos, self.now)
+        snapshot, builds = take_first_snapshot(self._app(deployment), dynos, self.now)
         self.body = snapshot.encode()
         self.known = {build.slug: build.state for build in builds}
         self.told: list[Build] = []

@@ -21,7 +21,7 @@ from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from storage.repositories import Repositories
 from tests.support.factories import NOON
-from tests.support.notification_harness import NotificationHarness, telling
+from tests.support.notification_harness import NotificationHarness, notification_harness
 
 
 class BuildioPollHarness:
@@ -50,7 +50,9 @@ async def harness(repositories: Repositories) -> AsyncIterator[BuildioPollHarnes
             clock=clock,
             deadline=timedelta(0),
         )
-        async with telling(repositories, lambda: BuildioBuildSource(client, clock=clock), clock) as watch:
+        async with notification_harness(
+            repositories, lambda: BuildioBuildSource(client, clock=clock), clock
+        ) as watch:
             yield BuildioPollHarness(sandbox, clock, watch)
     assert sandbox.violations == []
     await sandbox.close()
@@ -64,7 +66,7 @@ async def shop(harness: BuildioPollHarness) -> BuildioPollHarness:
 
 async def test_what_is_there_at_the_subscription_is_told_of_nobody(shop: BuildioPollHarness) -> None:
     await shop.go_on(times=3)
-    assert shop.watch.told == []
+    assert shop.watch.first_lines == []
 
 
 async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_gives(
@@ -73,28 +75,28 @@ async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_g
     shop.sandbox.deploy(shop.sandbox.shop, fails="Build failed: npm ERR! missing script: build")
     for _ in range(8):
         await shop.go_on()
-    assert shop.watch.told == ["❌ shop deployment v2 failed"]
-    assert "npm ERR! missing script" in shop.watch.words()
-    assert "main" in shop.watch.words()
+    assert shop.watch.first_lines == ["❌ shop deployment v2 failed"]
+    assert "npm ERR! missing script" in shop.watch.message_text()
+    assert "main" in shop.watch.message_text()
 
 
 async def test_a_start_is_told_where_it_is_asked_for(harness: BuildioPollHarness) -> None:
     await harness.watch.subscribe(harness.shop, NotificationRule(style=DeliveryStyle.LIVE))
     harness.sandbox.deploy(harness.sandbox.shop)
     await harness.go_on(seconds=15)
-    [said] = harness.watch.told
+    [said] = harness.watch.first_lines
     assert said.startswith("▶️ shop deployment v2 is running since ")
-    assert "running for 15 s, as of " in harness.watch.words()
+    assert "running for 15 s, as of " in harness.watch.message_text()
     await harness.go_on(times=6)
-    assert harness.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert harness.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop: BuildioPollHarness) -> None:
-    assert not (await shop.watch.look()).running
+    assert not (await shop.watch.poll()).running
     shop.sandbox.deploy(shop.sandbox.shop)
-    assert (await shop.watch.look()).running
+    assert (await shop.watch.poll()).running
     shop.clock.skip(timedelta(minutes=5))
-    assert not (await shop.watch.look()).running
+    assert not (await shop.watch.poll()).running
 
 
 async def test_a_deployment_between_two_looks_is_told_once(shop: BuildioPollHarness) -> None:
@@ -102,7 +104,7 @@ async def test_a_deployment_between_two_looks_is_told_once(shop: BuildioPollHarn
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on(seconds=600)
     await shop.go_on(times=2)
-    assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: BuildioPollHarness) -> None:
@@ -112,7 +114,7 @@ async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: BuildioPo
     await shop.go_on(seconds=600)
     shop.watch.restart()
     await shop.go_on()
-    assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: BuildioPollHarness) -> None:
@@ -120,7 +122,7 @@ async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: Build
     await shop.go_on()
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on(seconds=900)
-    assert shop.watch.told == [
+    assert shop.watch.first_lines == [
         "❔ shop deployment v2 ended, and another one began before I saw how",
         "✅ shop deployment v3 succeeded",
     ]
@@ -129,9 +131,9 @@ async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: Build
 async def test_a_crash_and_the_recovery_from_it_are_told(shop: BuildioPollHarness) -> None:
     shop.sandbox.crash(shop.sandbox.dyno(shop.sandbox.shop, "web.1"))
     await shop.go_on(seconds=10)
-    assert shop.watch.told == ["💥 shop web.1 crashed"]
+    assert shop.watch.first_lines == ["💥 shop web.1 crashed"]
     await shop.go_on(times=6)
-    assert shop.watch.told[1:] == ["✅ shop web.1 is up again"]
+    assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
 
 
 async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: BuildioPollHarness) -> None:
@@ -141,35 +143,35 @@ async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: Buildi
     # Looked at only while it starts: that it has crashed is never seen.
     await shop.go_on(seconds=25)
     await shop.go_on(seconds=45, times=8)
-    assert shop.watch.told == ["💥 shop web.1 restarts in a loop"]
+    assert shop.watch.first_lines == ["💥 shop web.1 restarts in a loop"]
     shop.sandbox.stop_crash_loop(dyno)
     await shop.go_on(times=24)
-    assert shop.watch.told[1:] == ["✅ shop web.1 is up again"]
+    assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
 
 
 async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHarness) -> None:
     for _ in range(4):
         shop.sandbox.deploy(shop.sandbox.shop)
         await shop.go_on(seconds=20, times=8)
-    assert len(shop.watch.told) == 4
-    assert not any("web" in line or "worker" in line for line in shop.watch.told)
+    assert len(shop.watch.first_lines) == 4
+    assert not any("web" in line or "worker" in line for line in shop.watch.first_lines)
 
 
 async def test_restarts_that_were_asked_for_are_no_loop(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     for _ in range(5):
-        await shop.watch.storage.watched_builds.restart_asked(
+        await shop.watch.storage.watched_builds.record_restart(
             Provider.BUILDIO, shop.shop.slug, "web.1", shop.clock()
         )
         dyno.restarts += 1
         await shop.go_on()
-    assert shop.watch.told == []
+    assert shop.watch.first_lines == []
 
 
 async def test_dynos_that_were_scaled_down_have_not_crashed(shop: BuildioPollHarness) -> None:
     del shop.sandbox.shop.dynos[1:]
     await shop.go_on(times=3)
-    assert shop.watch.told == []
+    assert shop.watch.first_lines == []
 
 
 async def test_a_sparse_answer_is_enough_to_see_an_end(harness: BuildioPollHarness) -> None:
@@ -179,7 +181,7 @@ async def test_a_sparse_answer_is_enough_to_see_an_end(harness: BuildioPollHarne
     await harness.go_on(times=6)
     harness.sandbox.deploy(harness.sandbox.shop)
     await harness.go_on(times=6)
-    assert harness.watch.told == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
+    assert harness.watch.first_lines == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
 
 
 async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: BuildioPollHarness) -> None:
@@ -190,8 +192,8 @@ async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: Build
     shop.sandbox.state.apps.remove(shop.sandbox.staging)
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on(times=8)
-    assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
-    assert not (await shop.watch.look()).running
+    assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
+    assert not (await shop.watch.poll()).running
 
 
 async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(
@@ -204,7 +206,7 @@ async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(
         await shop.watch.poll_and_deliver()
     assert limited.value.until is not None
     await shop.go_on(seconds=60)
-    assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothing_is_lost(
@@ -216,7 +218,7 @@ async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothin
     with pytest.raises(ProviderDown):
         await shop.watch.poll_and_deliver()
     await shop.go_on()
-    assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
+    assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
 async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first(
@@ -224,13 +226,13 @@ async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first
 ) -> None:
     for app in (shop.sandbox.staging, shop.sandbox.review):
         await shop.watch.subscribe(App(provider=Provider.BUILDIO, slug=app.id, title=app.name))
-    await shop.watch.look()
+    await shop.watch.poll()
     shop.sandbox.deploy(shop.sandbox.shop)
-    await shop.watch.look()
+    await shop.watch.poll()
     shop.watch.restart(most_apps=2)
     before = len(shop.sandbox.requests)
     for _ in range(3):
-        await shop.watch.look()
+        await shop.watch.poll()
     asked = [one.path.split("/")[4] for one in list(shop.sandbox.requests)[before:]]
     assert len(asked) == 3 * 2 * 2
     assert [
