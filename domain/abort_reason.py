@@ -1,4 +1,4 @@
-"""Why a build was aborted: who, the reason, and the kind of reason, out of the sentence that Bitrise makes. Pure."""
+"""Parses Bitrise's sentence on why a build was aborted: who, the reason, and its kind. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# What Bitrise makes of a reason (seed documents' examples, and its documents of 2022).
+# Bitrise's sentence around a reason (seed documents' examples, and its documents of 2022).
 _ABORTED_BY = re.compile(
     r"User (?P<who>.+?) requested to abort this build(?:\.| with reason: (?P<why>.+))\Z", re.DOTALL
 )
@@ -17,7 +17,7 @@ MANUAL = "manual"
 TIMEOUT = "timeout"
 ROLLING = "rolling-builds"
 OTHER = "other"
-# Each kind with the words that stand for it in a reason and that people read.
+# Each kind with its phrase, which is sent as the reason and which people read.
 PHRASES = {
     SUPERSEDED: "Superseded by a newer build",
     NO_CHANGES: "No code changes",
@@ -30,7 +30,7 @@ PHRASES = {
 
 @dataclass(frozen=True)
 class AbortReasonRule:
-    """A reason in which the pattern is found is of this kind."""
+    """A kind, and the pattern of the reasons that belong to it."""
 
     kind: str
     pattern: re.Pattern[str]
@@ -40,7 +40,7 @@ def _rule(kind: str, pattern: str) -> AbortReasonRule:
     return AbortReasonRule(kind, re.compile(pattern, re.IGNORECASE))
 
 
-# Tried in this order. The phrases come first: they are how a kind survives its way through Bitrise.
+# Tried in this order. The phrases come first: they carry a kind through Bitrise and back.
 BUILT_IN = (
     _rule(ROLLING, r"\brolling builds\b"),
     *(_rule(kind, rf"^{re.escape(phrase)}\b") for kind, phrase in PHRASES.items() if kind != OTHER),
@@ -60,14 +60,14 @@ BUILT_IN = (
 
 @dataclass(frozen=True)
 class AbortReason:
-    """Who aborted a build, and why, as far as it is known."""
+    """The person who aborted a build and their reason, as far as known."""
 
     who: str | None
     why: str | None
 
 
 def read_abort(reason: str | None) -> AbortReason:
-    """Who and why, without the words that Bitrise puts around them."""
+    """Parse the person and the reason out of Bitrise's sentence."""
     text = (reason or "").strip()
     if match := _ABORTED_BY.match(text):
         return AbortReason(match["who"], (match["why"] or "").strip() or None)
@@ -75,7 +75,7 @@ def read_abort(reason: str | None) -> AbortReason:
 
 
 def classify_reason(reason: str | None, own: Sequence[AbortReasonRule] = ()) -> str:
-    """The kind of an abort's reason. Own rules come first; a person's abort that fits none is `manual`."""
+    """Return the kind of an abort reason. Own rules come first; a person's abort that matches none is `manual`."""
     abort = read_abort(reason)
     if abort.why is None:
         return MANUAL if abort.who else OTHER
@@ -86,12 +86,12 @@ def classify_reason(reason: str | None, own: Sequence[AbortReasonRule] = ()) -> 
 
 
 def phrase(kind: str) -> str:
-    """The kind as people read it; an own kind is read as it is called."""
+    """Return the kind as people read it; an own kind is shown by its name."""
     return PHRASES.get(kind, kind.replace("-", " ").capitalize())
 
 
 def parse_rules(text: str) -> tuple[AbortReasonRule, ...]:
-    """Own rules as they are set: `kind=pattern; kind=pattern`. Raises ValueError, which says what is wrong."""
+    """Parse own rules, written `kind=pattern; kind=pattern`. Raises ValueError, which says what is wrong."""
     rules = []
     for part in text.split(";"):
         if not part.strip():

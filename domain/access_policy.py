@@ -1,12 +1,12 @@
-"""Access rules: who may do what, and who must agree. Pure; no I/O.
+"""Access rules: who may do what, and who must approve it. Pure; no I/O.
 
 There are two sets of rules, the operator's and those of a workspace's admins. An action must be allowed by both: admins
-can narrow what the operator allows, and never widen it.
+can narrow what the operator allows, but never widen it.
 
-A rule is about an action, is not, or may be: where it names apps or channels (or anything else) that the action does
-not have or does not tell, nobody can say. Within a set, the first rule that surely is about the action decides; where
-none is, everyone may who could do it at the provider themselves, but for what is off by default. The rules before it
-that may be about the action only add to what is required: whoever wants to do it must be among the people of each.
+A rule applies to an action, does not apply, or may apply: if it names an app, a channel or anything else that is
+unknown for the action, the answer is MAYBE. Within a set, the first rule that certainly applies decides. If there is
+none, everyone may who could do it at the provider themselves, except for what is off by default. Rules before it that
+may apply only add requirements: the person must be among the people of each.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ MOST_MINUTES = 24 * 60
 
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
-_HEADS = "refs/heads/"
-# Slugs of Bitrise, old and new, and ids of Build.io.
+_BRANCH_PREFIX = "refs/heads/"
+# Bitrise slugs, old and new, and Build.io ids.
 _SLUG = re.compile(r"[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Match(Enum):
-    """Answer of a rule to the question whether it is about an action."""
+    """The answer of a rule to the question whether it applies to an action."""
 
     NO = auto()
     MAYBE = auto()
@@ -48,7 +48,7 @@ class Match(Enum):
 
 
 class Part(StrEnum):
-    """Part of an action that a rule can name, and that an action has or not."""
+    """A part of an action that a rule can name."""
 
     PERMISSION = "permission"
     WORKSPACE = "workspace"
@@ -61,7 +61,7 @@ class Part(StrEnum):
 
 
 class Permission(StrEnum):
-    """Kind of action that a rule can be about."""
+    """A kind of action that a rule can apply to."""
 
     ABORT = "abort"
     TRIGGER = "trigger"
@@ -78,11 +78,11 @@ class Permission(StrEnum):
     SUBSCRIBE = "subscribe"
 
 
-# Subscribing changes nothing at the provider, so it needs no second person.
+# Subscribing changes nothing at the provider, so it needs no approval.
 PROTECTABLE = frozenset(Permission) - {Permission.SUBSCRIBE}
-# Whoever may do these sees and does everything else, so they are nobody's until a rule names them.
+# These give access to everything else, so nobody has them until a rule names them.
 OFF_BY_DEFAULT = frozenset({Permission.RUN, Permission.LOGIN})
-_ONLY_AT: Mapping[Permission, Provider] = MappingProxyType(
+_ONLY_PROVIDER: Mapping[Permission, Provider] = MappingProxyType(
     {
         **dict.fromkeys(
             (Permission.ABORT, Permission.TRIGGER, Permission.ARTIFACTS, Permission.APPROVE), Provider.BITRISE
@@ -105,12 +105,14 @@ _ONLY_AT: Mapping[Permission, Provider] = MappingProxyType(
 
 
 def permissions_at(provider: Provider) -> tuple[Permission, ...]:
-    """Return what there is to be allowed at a provider."""
-    return tuple(one for one in Permission if _ONLY_AT.get(one, provider) is provider)
+    """Return the permissions that exist at a provider."""
+    return tuple(
+        permission for permission in Permission if _ONLY_PROVIDER.get(permission, provider) is provider
+    )
 
 
 class Principals(FrozenModel):
-    """Some people: everyone who is linked, or those who are named or in one of the user groups; else nobody."""
+    """A set of people: everyone with a linked account, or the named people and user groups; empty means nobody."""
 
     everyone: bool = False
     people: tuple[PersonId, ...] = ()
@@ -118,11 +120,11 @@ class Principals(FrozenModel):
 
     @property
     def nobody(self) -> bool:
-        """Return whether nobody is meant."""
+        """Return whether the set is empty."""
         return not (self.everyone or self.people or self.groups)
 
     def includes(self, person: str, groups: Iterable[str]) -> bool:
-        """Return whether the person, who is in these groups, is meant."""
+        """Return whether the set includes this person, who is in these groups."""
         return self.everyone or person in self.people or any(group in self.groups for group in groups)
 
 
@@ -130,10 +132,10 @@ EVERYONE = Principals(everyone=True)
 NOBODY = Principals()
 
 
-class _About(FrozenModel):
-    """What a rule is about; an empty part means every one. Apps are globs on title, slug and owner/repo.
+class _RuleBase(FrozenModel):
+    """The conditions of a rule; an empty part matches everything. Apps are globs on title, slug and owner/repo.
 
-    `workspaces` are those of Slack in which an operator's rule counts; a rule of one workspace counts in that one.
+    `workspaces` are the Slack workspaces in which an operator's rule counts; a workspace's own rule counts there only.
     """
 
     permissions: frozenset[Permission] = frozenset()
@@ -145,50 +147,50 @@ class _About(FrozenModel):
 
     @property
     def names_somebody(self) -> bool:
-        """Return whether it names people, groups or channels, which are others in every workspace."""
+        """Return whether it names people, groups or channels, whose ids belong to one workspace."""
         return bool(self.who.people or self.who.groups or self.channels)
 
     def counts_in(self, workspace: str) -> bool:
-        """Return whether the rule counts in this workspace, or may: "" is one that is not known."""
-        return _one_of(self.workspaces, workspace) is not Match.NO
+        """Return whether the rule counts, or may count, in this workspace; "" is an unknown one."""
+        return _match_name(self.workspaces, workspace) is not Match.NO
 
     def match(self, access_request: AccessRequest) -> Match:
-        """Return whether the rule is about the action; maybe, where it names what the action does not tell."""
+        """Return whether the rule applies to the action; MAYBE if it names a part that is unknown for the action."""
         answers = self._match_parts(access_request).values()
-        return next((one for one in (Match.NO, Match.MAYBE) if one in answers), Match.YES)
+        return next((match for match in (Match.NO, Match.MAYBE) if match in answers), Match.YES)
 
     def unknown_parts(self, access_request: AccessRequest) -> frozenset[Part]:
-        """Return what had to be known of the action to say more than maybe."""
+        """Return the unknown parts of the action because of which the answer is MAYBE."""
         answers = self._match_parts(access_request)
         return frozenset(part for part, answer in answers.items() if answer is Match.MAYBE)
 
     def _match_parts(self, access_request: AccessRequest) -> dict[Part, Match]:
-        # What is no channel's id, such as "", says that the channel is not known. A direct message is known.
+        # Anything that is not a channel id, such as "", is an unknown channel. A direct message is a known one.
         channel = access_request.channel if is_slack_id(access_request.channel, "CGD") else ""
         return {
-            Part.PERMISSION: _one_of(self.permissions, access_request.permission),
-            Part.WORKSPACE: _one_of(self.workspaces, access_request.workspace),
-            Part.PROVIDER: _one_of(self.providers, access_request.provider),
+            Part.PERMISSION: _match_name(self.permissions, access_request.permission),
+            Part.WORKSPACE: _match_name(self.workspaces, access_request.workspace),
+            Part.PROVIDER: _match_name(self.providers, access_request.provider),
             Part.APP: _match_app(self.apps, access_request.app),
-            Part.CHANNEL: _one_of(self.channels, channel),
+            Part.CHANNEL: _match_name(self.channels, channel),
         }
 
 
-class AllowRule(_About):
-    """A rule by which these people may, and nobody else."""
+class AllowRule(_RuleBase):
+    """A rule that allows an action to these people and to nobody else."""
 
     kind: Literal["allow"] = "allow"
 
     def turns_on(self, permission: Permission) -> bool:
-        """Return whether it allows what is off by default: by its name, and to somebody."""
+        """Return whether it turns on what is off by default: it must name the permission and allow it to someone."""
         return permission in self.permissions and not self.who.nobody
 
 
-class ApprovalRule(_About):
-    """Whoever may needs a second person of `who`, who agrees within so many minutes.
+class ApprovalRule(_RuleBase):
+    """A rule that requires approval by a second person of `who` within `minutes`.
 
-    `branches`, `workflows` and `stages` (of pipelines) are globs. What is not known of the action counts as protected:
-    a build that is started by a commit alone may be one of a protected branch.
+    `branches`, `workflows` and `stages` (of pipelines) are globs. What is unknown for the action counts as protected:
+    a build that is started by a commit alone may belong to a protected branch.
     """
 
     kind: Literal["protect"] = "protect"
@@ -198,20 +200,20 @@ class ApprovalRule(_About):
     minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MOST_MINUTES)
 
     @model_validator(mode="after")
-    def _can_be_protected(self) -> ApprovalRule:
+    def _check_permissions(self) -> ApprovalRule:
         if not self.permissions <= PROTECTABLE:
             raise ValueError("subscribing needs no second person")
         return self
 
     @property
     def is_conditional(self) -> bool:
-        """Return whether it depends on the action's branch, workflow or stage."""
+        """Return whether the rule depends on the action's branch, workflow or stage."""
         return bool(self.branches or self.workflows or self.stages)
 
     @property
     def _branches(self) -> tuple[str, ...]:
-        # Branches are judged by their short names (git-rev-parse: refs/heads), however a rule spells them.
-        short = [glob.strip().removeprefix(_HEADS) for glob in self.branches]
+        # Branches are compared by their short names (git-rev-parse: refs/heads), however a rule spells them.
+        short = [glob.strip().removeprefix(_BRANCH_PREFIX) for glob in self.branches]
         return (*self.branches, *(glob for glob in short if glob))
 
     def _match_parts(self, access_request: AccessRequest) -> dict[Part, Match]:
@@ -230,10 +232,10 @@ _RULE: TypeAdapter[AllowRule | ApprovalRule] = TypeAdapter(Rule)
 
 
 class AccessRequest(FrozenModel):
-    """What somebody wants to do, and where.
+    """An action as access rules see it: what a person wants to do, and where.
 
-    An app, branch, workflow or stage that is None is not known, or there is none; a branch, workflow or stage that is
-    "" is none of that kind. A channel or workspace that is "" is not known.
+    An app, branch, workflow or stage that is None is unknown, or there is none; a branch, workflow or stage that is ""
+    means that there is none. A channel or workspace that is "" is unknown.
     """
 
     permission: Permission
@@ -247,38 +249,38 @@ class AccessRequest(FrozenModel):
 
 
 class InvalidAccessRule(ValueError):
-    """A policy that can't be read; the sentence says where, and holds no token that slipped into the policy."""
+    """The policy can't be read; the message says where, with any token that slipped into the policy redacted."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(redact(words))
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
-_NO_RULE = AllowRule(who=EVERYONE)
+_ALLOW_EVERYONE = AllowRule(who=EVERYONE)
 
 
 def parse_stored_rule(body: str) -> AllowRule | ApprovalRule:
-    """Return the rule that was stored as JSON. Raises ValidationError."""
+    """Parse a rule that was stored as JSON. Raises ValidationError."""
     return _RULE.validate_json(body)
 
 
 class Requirement(FrozenModel):
-    """A rule among whose people somebody must be. `unknown`: why it is not sure that the rule is about the action."""
+    """A rule whose people must include the person. `unknown`: parts because of which the rule only may apply."""
 
     rule: AllowRule
     unknown: frozenset[Part] = frozenset()
 
     @property
     def who(self) -> Principals:
-        """The people."""
+        """The people, one of whom it must be."""
         return self.rule.who
 
 
 class Verdict(FrozenModel):
-    """What both sets of rules say to an access request.
+    """The result of both sets of rules for an access request.
 
-    Somebody may if it is not `off` and they are among the people of each requirement. Where there are `protections`,
-    one person who is among the people of each must agree. `operators_alone`: the operator's rules name what is off by
-    default, so that no other rule turns it on.
+    A person may do it if it is not `off` and they are among the people of each requirement. If there are
+    `protections`, one person who is among the people of each must approve. `operators_alone`: the operator's rules
+    name a permission that is off by default, so no other rule turns it on.
     """
 
     operators: tuple[Requirement, ...]
@@ -295,37 +297,36 @@ class Verdict(FrozenModel):
 
     @property
     def approvers(self) -> tuple[Principals, ...]:
-        """Return among whom the second person must be, each once."""
-        return tuple(dict.fromkeys(one.who for one in self.protections))
+        """The sets of people that must each include the approver, without duplicates."""
+        return tuple(dict.fromkeys(rule.who for rule in self.protections))
 
     @property
     def minutes(self) -> int:
-        """Minutes in which somebody must agree: the fewest that a rule gives."""
-        return min((one.minutes for one in self.protections), default=DEFAULT_MINUTES)
+        """Minutes within which the action must be approved: the shortest limit of the rules."""
+        return min((rule.minutes for rule in self.protections), default=DEFAULT_MINUTES)
 
 
 def find_requirements(
     rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
 ) -> tuple[Requirement, ...]:
-    """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
+    """Return what one set of rules requires; the last requirement is the rule that decides, or "everyone".
 
-    The rules before the one that decides are those that may be about the action: each adds its people, and ends
-    nothing.
+    The requirements before it are rules that may apply: each adds its people, and none decides.
     """
-    gathered = []
+    requirements = []
     for rule in rules:
         if not isinstance(rule, AllowRule) or (match := rule.match(access_request)) is Match.NO:
             continue
-        gathered.append(Requirement(rule=rule, unknown=rule.unknown_parts(access_request)))
+        requirements.append(Requirement(rule=rule, unknown=rule.unknown_parts(access_request)))
         if match is Match.YES:
-            return tuple(gathered)
-    return (*gathered, Requirement(rule=_NO_RULE))
+            return tuple(requirements)
+    return (*requirements, Requirement(rule=_ALLOW_EVERYONE))
 
 
 def required_approvals(
     rules: Iterable[AllowRule | ApprovalRule], access_request: AccessRequest
 ) -> list[ApprovalRule]:
-    """Return all rules by which the action needs a second person; what may be protected is."""
+    """Return all rules that require approval of the action; a rule that may apply counts."""
     return [
         rule
         for rule in rules
@@ -338,11 +339,11 @@ def judge(
     admins: Sequence[AllowRule | ApprovalRule],
     access_request: AccessRequest,
 ) -> Verdict:
-    """Return what the operator's rules and the workspace's say to an access request.
+    """Evaluate an access request against the operator's rules and the workspace's.
 
-    What is off by default stays off unless a rule that surely is about the action decides, names it, and allows it to
-    somebody. Where the operator's rules name it, for whichever app or channel, such a rule must be theirs: else an
-    admin could allow elsewhere what the operator has allowed in one place.
+    What is off by default stays off unless a rule that certainly applies decides, names it, and allows it to someone.
+    If the operator's rules name it, for any app or channel, that rule must be theirs: otherwise an admin could allow
+    elsewhere what the operator has allowed in one place.
     """
     by_operators, by_admins = (
         find_requirements(operators, access_request),
@@ -357,14 +358,15 @@ def judge(
     )
     deciding = (by_operators,) if operators_alone else (by_operators, by_admins)
     protecting = (*required_approvals(operators, access_request), *required_approvals(admins, access_request))
-    unknown = [one.unknown for one in (*by_operators, *by_admins)]
-    unknown += [one.unknown_parts(access_request) for one in protecting]
+    unknown = [requirement.unknown for requirement in (*by_operators, *by_admins)]
+    unknown += [rule.unknown_parts(access_request) for rule in protecting]
     return Verdict(
         operators=by_operators,
         admins=by_admins,
         protections=protecting,
         unknown=frozenset().union(*unknown),
-        off=permission in OFF_BY_DEFAULT and not any(one[-1].rule.turns_on(permission) for one in deciding),
+        off=permission in OFF_BY_DEFAULT
+        and not any(requirements[-1].rule.turns_on(permission) for requirements in deciding),
         operators_alone=operators_alone,
     )
 
@@ -382,7 +384,7 @@ def read_policy(path: Path) -> tuple[AllowRule | ApprovalRule, ...]:
     rules = content.get("rule", [])
     if not isinstance(rules, list):
         raise InvalidAccessRule(f"{path}: write each rule as [[rule]]")
-    return tuple(_rule(one, f"{path}, rule {number}") for number, one in enumerate(rules, start=1))
+    return tuple(_parse_rule(rule, f"{path}, rule {number}") for number, rule in enumerate(rules, start=1))
 
 
 _FIELDS = {
@@ -401,38 +403,38 @@ _FIELDS = {
 }
 
 
-def _rule(written: Any, where: str) -> AllowRule | ApprovalRule:
-    kinds = [kind for kind in ("allow", "protect") if isinstance(written, Mapping) and kind in written]
+def _parse_rule(value: Any, where: str) -> AllowRule | ApprovalRule:
+    kinds = [kind for kind in ("allow", "protect") if isinstance(value, Mapping) and kind in value]
     if len(kinds) != 1:
         raise InvalidAccessRule(f"{where}: needs either allow or protect, a list of what it is about")
     [kind] = kinds
-    if unknown := set(written) - {kind, *_FIELDS[kind]}:
+    if unknown := set(value) - {kind, *_FIELDS[kind]}:
         raise InvalidAccessRule(f"{where}: {kind} knows no {', '.join(sorted(unknown))}")
-    content = {name: written[name] for name in _FIELDS[kind] if name in written}
+    content = {name: value[name] for name in _FIELDS[kind] if name in value}
     if "who" in content:
-        content["who"] = _who(content["who"], where)
+        content["who"] = _parse_who(content["who"], where)
     elif kind == "allow":
         raise InvalidAccessRule(f"{where}: who may?")
-    if written[kind] != "everything":
-        if not written[kind]:
+    if value[kind] != "everything":
+        if not value[kind]:
             raise InvalidAccessRule(f'{where}: {kind} what? A list, or "everything"')
-        content["permissions"] = written[kind]
+        content["permissions"] = value[kind]
     try:
         return _RULE.validate_python({**content, "kind": kind})
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != kind)
-        words = f"{first['input']!r} is no id of this kind" if is_wrong_id(first) else first["msg"]
-        raise InvalidAccessRule(f"{where}: {place or kind}: {words}") from error
+        field = ".".join(str(part) for part in first["loc"] if part != kind)
+        message = f"{first['input']!r} is no id of this kind" if is_wrong_id(first) else first["msg"]
+        raise InvalidAccessRule(f"{where}: {field or kind}: {message}") from error
 
 
 def is_wrong_id(error: ErrorDetails) -> bool:
-    """Return whether the error is about an ID that is none, or one of another kind."""
+    """Return whether the error is about an invalid ID, or an ID of the wrong kind."""
     return error["type"] == "string_pattern_mismatch"
 
 
-def _who(written: Any, where: str) -> dict[str, Any]:
-    names = [written] if isinstance(written, str) else written
+def _parse_who(value: Any, where: str) -> dict[str, Any]:
+    names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not names:
         raise InvalidAccessRule(
             f'{where}: who is "everyone", "nobody", or a list of ids of people (U…) and groups (S…)'
@@ -446,12 +448,12 @@ def _who(written: Any, where: str) -> dict[str, Any]:
     return {"people": people, "groups": groups}
 
 
-def _one_of(named: Iterable[str], one: str | None) -> Match:
-    if not named:
+def _match_name(names: Iterable[str], name: str | None) -> Match:
+    if not names:
         return Match.YES
-    if not one:
+    if not name:
         return Match.MAYBE
-    return Match.YES if one in named else Match.NO
+    return Match.YES if name in names else Match.NO
 
 
 def _match_app(globs: Sequence[str], app: App | None) -> Match:
@@ -461,10 +463,10 @@ def _match_app(globs: Sequence[str], app: App | None) -> Match:
         return Match.MAYBE
     named = [name for name in (app.slug, app.title, app.repository) if name]
     for glob in globs:
-        # A slug is given by the provider, all else is written by whoever administers the app: a title that looks like
-        # another app's slug must not pass for it.
+        # The provider sets the slug, the app's admins write everything else: a title that looks like another app's
+        # slug must not match it.
         names = [app.slug] if _SLUG.fullmatch(glob) else named
-        if any(fnmatchcase(_folded(name), _folded(glob)) for name in names):
+        if any(fnmatchcase(_fold(name), _fold(glob)) for name in names):
             return Match.YES
     # Some providers' apps always have a repository, and the provider does not always say which one.
     unknown = app.provider.apps_have_repositories and app.repository is None
@@ -476,20 +478,20 @@ def _match_glob(globs: Sequence[str], name: str | None) -> Match:
         return Match.YES
     if name is None:
         return Match.MAYBE
-    return Match.YES if name != "" and any(_fits(glob, name) for glob in globs) else Match.NO
+    return Match.YES if name != "" and any(_glob_matches(glob, name) for glob in globs) else Match.NO
 
 
-def _fits(glob: str, name: str) -> bool:
-    """Return whether a name is protected by a glob, as it is written or as a file system may read it.
+def _glob_matches(glob: str, name: str) -> bool:
+    """Return whether a glob matches a name, as it is written or as a file system may read it.
 
-    To Git `Main` and `main` are two branches, but not where it keeps them in files whose names may not differ by case
-    or invisible characters alone (git-config: core.ignoreCase, core.precomposeUnicode, core.protectHFS). A protected
-    name must not be escaped by another spelling of it; one name too many asks for a second person without need.
+    Git treats `Main` and `main` as two branches, except on file systems that ignore case or invisible characters
+    (git-config: core.ignoreCase, core.precomposeUnicode, core.protectHFS). Another spelling must not bypass the
+    protection of a name; a needless match only costs a needless approval.
     """
-    return fnmatchcase(name, glob) or fnmatchcase(_folded(name), _folded(glob))
+    return fnmatchcase(name, glob) or fnmatchcase(_fold(name), _fold(glob))
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     composed = unicodedata.normalize("NFKC", name).casefold()
-    visible = "".join(one for one in composed if unicodedata.category(one) != "Cf")
+    visible = "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFKC", visible)

@@ -1,4 +1,4 @@
-"""The base class of actions: what each says of itself, and how it is stored. Pure; no I/O."""
+"""The base class of actions: what each reports about itself, and how it is stored. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from domain.access_policy import AccessRequest, Permission
 from domain.build import App, FrozenModel
 from domain.provider import Provider
 
-# What an action says that knows no branches, workflows or stages: a rule that names some of them is not about it.
+# Set by actions that have no branch, workflow or stage: a rule that names some of them does not apply.
 NONE_OF_THEM = ""
-_SEALING = {"sealing": True}
+_WITH_SECRETS = {"sealing": True}
 
 
 def _serialize_secret(value: SecretStr, info: SerializationInfo) -> str:
@@ -22,15 +22,15 @@ def _serialize_secret(value: SecretStr, info: SerializationInfo) -> str:
     return value.get_secret_value() if shown else str(value)
 
 
-# What an action needs and nobody may read: it is written out for encryption alone, and elsewhere it is asterisks.
+# A secret value of an action: serialized in clear for encryption only, and as asterisks everywhere else.
 Secret = Annotated[SecretStr, PlainSerializer(_serialize_secret, when_used="json")]
 
 
 class Action(FrozenModel):
-    """Something that somebody wants to change at a provider, whole: to be judged, audited, and executed later.
+    """A change at a provider that a user asks for, complete: it can be authorized, audited, and executed later.
 
-    No secret is in what it says of itself. `act` names its class in storage and in the audit log; `app` is None where
-    it is about none.
+    Its texts contain no secrets. `act` names its class in storage and in the audit log; `app` is None if the action
+    concerns no app.
 
     `not_shown` lists the fields that `full_details` leaves out, each with the reason: a name, or a path of names.
     """
@@ -42,11 +42,11 @@ class Action(FrozenModel):
     app: App | None = None
 
     def normalized(self) -> Self:
-        """Return the action as it is judged, shown and sent. Raises ValueError with a sentence for the requester."""
+        """Return the action as it is authorized, shown and sent. Raises ValueError with a sentence for the user."""
         return self
 
     def access_request(self, channel: str) -> AccessRequest:
-        """Return what the policy is asked about it; what it does not say stays unknown."""
+        """Return the access request of this action; parts that it does not have stay unknown."""
         return self._build_access_request(channel, stage=NONE_OF_THEM)
 
     def _build_access_request(
@@ -68,42 +68,42 @@ class Action(FrozenModel):
         )
 
     def reason(self) -> str | None:
-        """Return why, in the user's own words."""
+        """Return the reason in the user's own words; None if there is none."""
         return None
 
     def audit_fields(self) -> dict[str, str]:
-        """Return what it is about, for the audit log."""
+        """Return the details for the audit log."""
         raise NotImplementedError
 
     def summary(self) -> str:
-        """Return what somebody wants to do, as text that follows "wants to"."""
+        """Return what the user wants to do, as text that follows "wants to"."""
         raise NotImplementedError
 
     def full_details(self) -> list[tuple[str, str]]:
-        """Return all that will be sent, as names and values: what a second person agrees to.
+        """Return everything that will be sent, as names and values: this is what a second person approves.
 
-        Each field stands in it, but for those in `not_shown`.
+        It contains every field except those in `not_shown`.
         """
         raise NotImplementedError
 
     def problem(self) -> str | None:
-        """Return why it can't even be requested, as a sentence."""
+        """Return why the action can't be requested at all, as a sentence; None if it can."""
         return None
 
     def secrets(self) -> Iterator[str]:
-        """Yield what no message may repeat: an error may quote what was sent."""
+        """Yield the secret values, so that no message repeats them: an error may quote what was sent."""
         for value in self.__dict__.values():
             for field in value.values() if isinstance(value, Mapping) else (value,):
                 if isinstance(field, SecretStr):
                     yield field.get_secret_value()
 
     def to_json_with_secrets(self) -> str:
-        """Return all of it as JSON, secrets too: for encryption only."""
-        return self.model_dump_json(context=_SEALING)
+        """Return the action as JSON, including secrets: for encryption only."""
+        return self.model_dump_json(context=_WITH_SECRETS)
 
 
 def app_details(app: App | None) -> list[tuple[str, str]]:
-    """Return which app it is: its title can be changed and given twice, its slug can't."""
+    """Return the app's title and slug: titles can change and need not be unique, unlike slugs."""
     return [("app", app.title), ("app id", app.slug)] if app is not None else []
 
 

@@ -1,8 +1,8 @@
-"""What the audit log keeps of each act, and the chain by which a change of it shows. Pure; no I/O.
+"""Audit log entries, and the hash chain that reveals any change to them. Pure; no I/O.
 
-Each entry's hash covers its own words and the hash of the one before it. Of who it was, what they wrote and whatever
-else names somebody the hashed words hold only a salted fingerprint, so that a person can be erased and the chain still
-holds.
+Each entry's hash covers its content and the hash of the entry before it. Personal data (who it was, what they wrote,
+anything else that names a person) is in the hashed content only as a salted fingerprint, so a person can be erased and
+the chain still verifies.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 
 from domain.build import FrozenModel
 
-# Stands where somebody was named who has been erased.
+# Shown in place of a person who has been erased.
 ERASED = "(erased)"
-# What may be the Slack id of a person; a word that only looks like one is kept beside the hash all the same.
-# Ids of other forms than Slack's own today are taken for one where they have a prefix or a digit.
+# Matches what may be a person's Slack id; a word that only looks like one is stored outside the hash all the same.
+# Ids that do not have Slack's form of today count if they have a prefix or a digit.
 _PERSON = re.compile(
     r"(?<![A-Za-z0-9])[UW][A-Z0-9]{5,20}(?![A-Za-z0-9])"
     r"|(?<![A-Za-z0-9_])(?:[UW]_[\w.:-]{1,98}|(?=[A-Z_.:-]*[0-9])[UW][A-Z0-9_.:-]{1,99})(?![A-Za-z0-9])",
     re.ASCII,
 )
-# What an entry is about by these words is always somebody: who they are at the provider.
-_NAMES = frozenset({"name"})
+# Keys of `about` whose value always names a person: who they are at the provider.
+_PERSONAL_KEYS = frozenset({"name"})
 
 
 class Event(StrEnum):
-    """What happened to an act: it was begun before it was asked for at the provider, so that a crash leaves a trace."""
+    """The event of an entry. BEGUN is written before the provider is asked, so that a crash leaves a trace."""
 
     BEGUN = "begun"
     DONE = "done"
@@ -46,7 +46,7 @@ class Event(StrEnum):
 
 
 class PersonalFields(FrozenModel):
-    """What an entry says of people: who, and their own words."""
+    """The personal data of an entry: who it was, and their own words."""
 
     person: str = ""
     agreed_by: str | None = None
@@ -54,7 +54,7 @@ class PersonalFields(FrozenModel):
 
 
 class AuditEntry(FrozenModel):
-    """One entry: what happened (`event`, `act`), to what (`app`, `about`), where, and what the provider answered."""
+    """One entry: the event and action (`act`), its target (`app`, `about`), the channel, the provider's response."""
 
     event: Event
     act: str
@@ -65,8 +65,8 @@ class AuditEntry(FrozenModel):
     answer: str = ""
 
 
-class _Kept(PersonalFields):
-    """What is kept beside the hash: what it says of people, and the parts of the entry that name somebody."""
+class _PersonalParts(PersonalFields):
+    """The data stored outside the hash: the personal fields, and the parts of the entry that name a person."""
 
     channel: str = ""
     about: Mapping[str, str] = {}
@@ -74,7 +74,7 @@ class _Kept(PersonalFields):
 
 
 class AuditRecord(FrozenModel):
-    """An entry in its chain. `personal` and `salt` are None once the person was erased."""
+    """An entry of the chain. `personal` and `salt` are None once the person has been erased."""
 
     seq: int
     at: datetime
@@ -86,21 +86,27 @@ class AuditRecord(FrozenModel):
 
     @property
     def entry(self) -> AuditEntry:
-        """The entry, without the person where they were erased."""
+        """The entry, without the person if they were erased."""
         content = self._content()
-        kept = _Kept.model_validate_json(self.personal) if self.personal else _Kept(person=ERASED)
+        personal_parts = (
+            _PersonalParts.model_validate_json(self.personal)
+            if self.personal
+            else _PersonalParts(person=ERASED)
+        )
         return AuditEntry(
             event=content["event"],
             act=content["act"],
-            personal=PersonalFields(person=kept.person, agreed_by=kept.agreed_by, reason=kept.reason),
-            channel=kept.channel or content.get("channel", ""),
+            personal=PersonalFields(
+                person=personal_parts.person, agreed_by=personal_parts.agreed_by, reason=personal_parts.reason
+            ),
+            channel=personal_parts.channel or content.get("channel", ""),
             app=content.get("app", ""),
-            about={**content.get("about", {}), **kept.about},
-            answer=kept.answer or content.get("answer", ""),
+            about={**content.get("about", {}), **personal_parts.about},
+            answer=personal_parts.answer or content.get("answer", ""),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as one line of an export."""
+        """Return the entry as one line of an export."""
         content = self._content()
         personal: dict[str, Any] = {"erased": True}
         if self.personal:
@@ -117,7 +123,7 @@ class AuditRecord(FrozenModel):
         }
 
     def names(self, person: str) -> bool:
-        """Whether it says anything of the person with this Slack id."""
+        """Return whether the entry mentions the person with this Slack id."""
         return self.personal is not None and names_person(self.personal, person)
 
     def _content(self) -> dict[str, Any]:
@@ -127,13 +133,13 @@ class AuditRecord(FrozenModel):
 
 
 class ChainBroken(Exception):
-    """The chain does not hold; the sentence says where."""
+    """The chain does not verify; the message says where."""
 
 
 def link(entry: AuditEntry, *, seq: int, at: datetime, previous: str, salt: str) -> AuditRecord:
-    """The entry as the next one of a chain; `salt` is random."""
-    beside, entry = _apart(entry)
-    personal = beside.model_dump_json(exclude_none=True, exclude_defaults=True)
+    """Make the entry the next one of a chain; `salt` is random."""
+    personal_parts, entry = _split_personal(entry)
+    personal = personal_parts.model_dump_json(exclude_none=True, exclude_defaults=True)
     content = entry.model_dump(mode="json", exclude={"personal"}, exclude_defaults=True)
     content["fingerprint"] = _fingerprint(salt, personal)
     body = json.dumps(content, ensure_ascii=False, sort_keys=True)
@@ -148,45 +154,47 @@ def link(entry: AuditEntry, *, seq: int, at: datetime, previous: str, salt: str)
     )
 
 
-def verify(links: Iterable[AuditRecord], *, first: int, before: str) -> tuple[int, str]:
-    """Whether every entry stands as it was written; returns the last one's number and hash.
+def verify(records: Iterable[AuditRecord], *, first: int, before: str) -> tuple[int, str]:
+    """Verify that no entry was changed, and return the last one's number and hash. Raises ChainBroken.
 
-    `first` and `before` are the number of the first entry that is kept, and the hash before it. Raises ChainBroken.
+    `first` and `before` are the number of the first entry that is still stored, and the hash before it.
     """
     expected, previous = first, before
     blank: set[int] = set()
     erased: set[int] = set()
-    for one in links:
-        if one.seq != expected:
+    for record in records:
+        if record.seq != expected:
             raise ChainBroken(f"entry {expected} is missing")
-        if one.previous != previous:
-            raise ChainBroken(f"entry {one.seq} does not follow the one before it")
-        if one.hash != _hash(one.seq, one.at, one.body, one.previous):
-            raise ChainBroken(f"entry {one.seq} was changed")
-        content = json.loads(one.body)
-        if one.personal is None and one.salt is None:
-            blank.add(one.seq)
-        elif one.personal is None or one.salt is None:
-            # Who was erased leaves nothing at all: what stands there alone was put there later.
-            raise ChainBroken(f"who did it was changed in entry {one.seq}")
-        elif content.get("fingerprint") != _fingerprint(one.salt, one.personal):
-            raise ChainBroken(f"who did it was changed in entry {one.seq}")
+        if record.previous != previous:
+            raise ChainBroken(f"entry {record.seq} does not follow the one before it")
+        if record.hash != _hash(record.seq, record.at, record.body, record.previous):
+            raise ChainBroken(f"entry {record.seq} was changed")
+        content = json.loads(record.body)
+        if record.personal is None and record.salt is None:
+            blank.add(record.seq)
+        elif record.personal is None or record.salt is None:
+            # Erasing removes both fields, so one that is there alone was added later.
+            raise ChainBroken(f"who did it was changed in entry {record.seq}")
+        elif content.get("fingerprint") != _fingerprint(record.salt, record.personal):
+            raise ChainBroken(f"who did it was changed in entry {record.seq}")
         if content.get("event") == Event.ERASED:
             erased |= {int(number) for number in str(content["about"].get("entries", "")).split()}
-        expected, previous = one.seq + 1, one.hash
+        expected, previous = record.seq + 1, record.hash
     if hidden := blank - erased:
         raise ChainBroken(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
     return expected - 1, previous
 
 
 def names_person(text: str, person: str) -> bool:
-    """Whether the text names the person with this Slack id, in whatever case."""
+    """Return whether the text contains the person's Slack id, ignoring case."""
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
 
 
-def _apart(entry: AuditEntry) -> tuple[_Kept, AuditEntry]:
-    """What of the entry names people, and the rest of it."""
-    named = {key: value for key, value in entry.about.items() if key in _NAMES or _PERSON.search(value)}
+def _split_personal(entry: AuditEntry) -> tuple[_PersonalParts, AuditEntry]:
+    """Split an entry into the parts that name people and the rest."""
+    named = {
+        key: value for key, value in entry.about.items() if key in _PERSONAL_KEYS or _PERSON.search(value)
+    }
     channel = entry.channel if _PERSON.search(entry.channel) else ""
     answer = entry.answer if _PERSON.search(entry.answer) else ""
     rest = entry.model_copy(
@@ -196,8 +204,8 @@ def _apart(entry: AuditEntry) -> tuple[_Kept, AuditEntry]:
             "answer": "" if answer else entry.answer,
         }
     )
-    said = entry.personal.model_dump()
-    return _Kept(**said, channel=channel, about=named, answer=answer), rest
+    personal_fields = entry.personal.model_dump()
+    return _PersonalParts(**personal_fields, channel=channel, about=named, answer=answer), rest
 
 
 def _fingerprint(salt: str, personal: str) -> str:

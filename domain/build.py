@@ -1,4 +1,4 @@
-"""What an app and a build are, for both providers: states, times, links. Pure; no I/O."""
+"""Apps and builds of both providers: states, times, links. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.provider import UNNAMED_PROVIDER, Provider
 
 
 class BuildState(StrEnum):
-    """Where a build stands. UNKNOWN is a state that this version of the bot has no word for."""
+    """The state of a build. UNKNOWN is a state that this version of the bot does not know."""
 
     ON_HOLD = "on-hold"
     RUNNING = "running"
@@ -24,12 +24,12 @@ class BuildState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the build will not change any more."""
+        """Return whether this state is final."""
         return self in ENDED
 
     @property
     def aborted(self) -> bool:
-        """Whether somebody or something stopped the build, counted as a success or not."""
+        """Return whether the build was stopped, counted as a success or not."""
         return self in (BuildState.ABORTED, BuildState.ABORTED_WITH_SUCCESS)
 
 
@@ -40,13 +40,13 @@ OPEN = frozenset({BuildState.ON_HOLD, BuildState.RUNNING, BuildState.UNKNOWN})
 
 
 class FrozenModel(BaseModel):
-    """Data that never changes once made; unknown fields of a provider's answer are left out."""
+    """Immutable data; unknown fields of a provider's response are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class RunKind(StrEnum):
-    """What sort of run it is: a build, an app's deployment, or a process of an app, which is down or up again."""
+    """The kind of a run: a build, a deployment of an app, or a process of an app that went down or up again."""
 
     BUILD = "build"
     DEPLOYMENT = "deployment"
@@ -54,7 +54,7 @@ class RunKind(StrEnum):
 
 
 class App(FrozenModel):
-    """A provider's app. `owner` and `repo` name its repository where it has one."""
+    """A provider's app. `owner` and `repo` name its repository if it has one."""
 
     provider: Provider = UNNAMED_PROVIDER
     slug: str
@@ -68,12 +68,12 @@ class App(FrozenModel):
 
     @property
     def repository(self) -> str | None:
-        """`owner/repo`, or None where either is unknown."""
+        """`owner/repo`, or None if either is unknown."""
         return f"{self.owner}/{self.repo}" if self.owner and self.repo else None
 
 
 class PipelineRef(FrozenModel):
-    """The pipeline that a build belongs to, and which attempt of it; `ended` as it was when that was last seen."""
+    """The pipeline attempt that a build belongs to; `ended` as of the last poll that saw it."""
 
     id: str
     attempt: int = 1
@@ -81,20 +81,19 @@ class PipelineRef(FrozenModel):
 
     @property
     def key(self) -> str:
-        """A name of this attempt."""
+        """The name of this attempt."""
         return f"{self.id} {self.attempt}"
 
 
 class Build(FrozenModel):
     """One run for an app.
 
-    Of the times only `triggered_at` is always set by Bitrise; the others are None until the build has
-    reached that point (Bitrise API v0.1, "Build times"), and a build aborted on hold has `finished_at` alone.
-    `params` is what the build was started with, which is what starts it again.
+    Bitrise always sets `triggered_at`; the other times are None until the build has reached that point (Bitrise API
+    v0.1, "Build times"), and a build aborted on hold has only `finished_at`. `params` are the parameters that the
+    build was started with, and that start it again.
 
-    Of another kind, `number` is a deployment's version, and `workflow` names the process. `said` are our words for a
-    state that the state alone says too little of, `problem` what the provider itself says of a failure. The `url` may
-    be empty.
+    For other kinds, `number` is the deployment's version and `workflow` names the process. `said` is our text for a
+    state that needs more explanation, `problem` the provider's own text about a failure. The `url` may be empty.
     """
 
     provider: Provider = UNNAMED_PROVIDER
@@ -128,12 +127,12 @@ class Build(FrozenModel):
 
     @property
     def ended(self) -> bool:
-        """Whether the build is over; one in a state without a word is over once it has an end."""
+        """Return whether the build has ended; one in an unknown state has ended once it has a finish time."""
         return self.state.ended or (self.state is BuildState.UNKNOWN and self.finished_at is not None)
 
     @property
     def label(self) -> str:
-        """How people name it: `#19`, or its slug where it has no number; `v12` a deployment, `web.1` a process."""
+        """The name that people use: `#19`, or the slug without a number; `v12` for a deployment, `web.1` a process."""
         match self.kind:
             case RunKind.DEPLOYMENT:
                 return f"v{self.number}" if self.number is not None else (self.commit_hash or "")[:8]
@@ -144,38 +143,38 @@ class Build(FrozenModel):
 
 
 def time_on_hold(build: Build) -> timedelta | None:
-    """How long the build waited for a worker; None until one has taken it.
+    """Return how long the build waited for a worker; None until it was taken by one.
 
     A build aborted on hold waited until its end (Bitrise API v0.1, "Build times": the difference of
     `started_on_worker_at` and `triggered_at`).
     """
     never_started = build.finished_at if build.prepared_at is None else None
-    return _between(build.triggered_at, build.started_at or never_started)
+    return _duration(build.triggered_at, build.started_at or never_started)
 
 
 def time_preparing(build: Build) -> timedelta | None:
-    """How long the environment took to prepare; None until it was, or where the build was aborted before."""
-    return _between(build.started_at, build.prepared_at)
+    """Return how long preparing the environment took; None before it is ready, or if the build was aborted before."""
+    return _duration(build.started_at, build.prepared_at)
 
 
 def time_building(build: Build) -> timedelta | None:
-    """How long the build itself ran; None until it has ended.
+    """Return how long the build itself ran; None until it has ended.
 
-    Excludes the time on hold and the preparing of the environment (Bitrise API v0.1, "Build times":
+    Excludes the time on hold and the environment preparation (Bitrise API v0.1, "Build times":
     the difference of `finished_at` and `environment_prepare_finished_at`).
     """
-    return _between(build.prepared_at, build.finished_at)
+    return _duration(build.prepared_at, build.finished_at)
 
 
-def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+def _duration(start: datetime | None, end: datetime | None) -> timedelta | None:
     if start is None or end is None:
         return None
-    # The documents' own examples have a start rounded up to after a build's unrounded trigger and the reverse.
+    # The documents' own examples have a rounded start that is off from the unrounded trigger, in both directions.
     return max(end - start, timedelta(0))
 
 
 class BuildChange(FrozenModel):
-    """A build that went from one state to another, as the watcher saw it; `was` is None for one never seen before."""
+    """A build that went from one state to another, as the poller saw it; `was` is None for a build not seen before."""
 
     build: Build
     was: BuildState | None

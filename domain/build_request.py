@@ -1,4 +1,4 @@
-"""A build that Bitrise holds until somebody approves it: that of a foreign pull request. Pure; no I/O."""
+"""A build that Bitrise holds until it is approved: the build of a pull request from a fork. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from domain.provider import UNNAMED_PROVIDER, Provider
 
 
 class BuildRequest(FrozenModel):
-    """What would be built, and for whose pull request, as far as Bitrise says."""
+    """The build to approve and its pull request, as far as Bitrise reports them."""
 
     provider: Provider = UNNAMED_PROVIDER
     app_slug: str
@@ -24,7 +24,7 @@ class BuildRequest(FrozenModel):
     created_at: datetime | None = None
 
     def as_build(self) -> Build:
-        """The build that it would be, for filters to look at."""
+        """Return it as a build, so that filters can be applied."""
         return Build(
             app_slug=self.app_slug,
             slug=self.slug,

@@ -1,4 +1,4 @@
-"""What of a build is kept: not what it was started with, which may be secret, and no secret that somebody wrote."""
+"""Removes secrets from builds before they are stored: start parameters, and tokens in texts. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -14,48 +14,47 @@ from domain.pipeline import Pipeline
 from domain.redaction.prefilter import find_candidates
 from domain.redaction.redactor import redact, truncate_at_word
 
-# Nobody is shown more of a text, and all that is kept waits while it is looked through.
+# Nobody is shown more of a text, and storing waits while it is searched for secrets.
 LONGEST_KEPT = 4000
-_NO_TEXT = (Enum, int, float, datetime)
+_NOT_TEXT = (Enum, int, float, datetime)
 
 ModelT = TypeVar("ModelT", bound=FrozenModel)
 
 
 def sanitize_builds(builds: Iterable[Build]) -> list[Build]:
-    """The builds as the database may have them.
+    """Return the builds as they may be stored.
 
-    Whoever starts one again has what it was started with asked for anew. They are cleaned together, which is ten times
-    as fast as one by one.
+    A rebuild fetches the start parameters again. Sanitizing them together is ten times as fast as one by one.
     """
-    kept = [
+    stripped = [
         build.model_copy(update={"params": author_fields(build.params)})
         if build.params is not None
         else build
         for build in builds
     ]
-    suspect, cleaned = _suspect_fields(kept), dict[str, str]()
-    return [_clean_model(build, cleaned, suspect) for build in kept]
+    suspect, cleaned = _suspect_fields(stripped), dict[str, str]()
+    return [_clean_model(build, cleaned, suspect) for build in stripped]
 
 
-def sanitize_pipeline(one: Pipeline) -> Pipeline:
-    """The pipeline as the database may have it."""
-    return _clean_model(one, {})
+def sanitize_pipeline(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline as it may be stored."""
+    return _clean_model(pipeline, {})
 
 
-def sanitize_request(one: BuildRequest) -> BuildRequest:
-    """The build that waits for approval as the database may have it."""
-    return _clean_model(one, {})
+def sanitize_request(request: BuildRequest) -> BuildRequest:
+    """Return the build that waits for approval as it may be stored."""
+    return _clean_model(request, {})
 
 
 def _suspect_fields(models: Sequence[FrozenModel]) -> list[str]:
-    """Return the names of those fields of models of one kind that have to be cleaned one by one.
+    """Return the names of the fields, of models of one kind, that have to be cleaned one by one.
 
-    Most fields hold no sign of a secret in any of the models. Their texts are looked through as one: what is a sign in
-    a text is one in a longer text, too.
+    Most fields contain no sign of a secret in any of the models. Their texts are joined and searched once: a sign in a
+    text is also one in a longer text.
     """
     suspect, rows = [], [vars(model) for model in models]
     for name in rows[0] if rows else ():
-        values = [value for row in rows if (value := row[name]) and not isinstance(value, _NO_TEXT)]
+        values = [value for row in rows if (value := row[name]) and not isinstance(value, _NOT_TEXT)]
         if values and not (
             all(isinstance(value, str) and len(value) <= LONGEST_KEPT for value in values)
             and not find_candidates("\n".join(values).encode("utf-8", "replace"))
@@ -65,10 +64,9 @@ def _suspect_fields(models: Sequence[FrozenModel]) -> list[str]:
 
 
 def _clean_model(model: ModelT, cleaned: dict[str, str], names: Collection[str] | None = None) -> ModelT:
-    """Every text in it may have been written by somebody: a branch's name no less than a message.
+    """Redact all texts of a model: any of them may be user input, a branch name as much as a message.
 
-    `cleaned` remembers texts and what became of them. `names` are the fields to clean, where the others are known to
-    hold no secret.
+    `cleaned` caches texts and their results. `names` are the fields to clean, if the others are known to be harmless.
     """
     fields = vars(model)
     clean = {name: _clean(fields[name], cleaned) for name in (fields if names is None else names)}
@@ -77,7 +75,7 @@ def _clean_model(model: ModelT, cleaned: dict[str, str], names: Collection[str] 
 
 
 def _clean(value: Any, cleaned: dict[str, str]) -> Any:
-    """The value without secrets; itself where it has none."""
+    """Return the value without secrets; the same object if it has none."""
     if not value or isinstance(value, Enum):
         return value
     if isinstance(value, str):
@@ -87,7 +85,7 @@ def _clean(value: Any, cleaned: dict[str, str]) -> Any:
     if isinstance(value, FrozenModel):
         return _clean_model(value, cleaned)
     if isinstance(value, tuple | list):
-        return type(value)(_clean(one, cleaned) for one in value)
+        return type(value)(_clean(item, cleaned) for item in value)
     if isinstance(value, Mapping):
-        return {redact(name): _clean(one, cleaned) for name, one in value.items()}
+        return {redact(name): _clean(item, cleaned) for name, item in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""Under which token a request goes out, and what such a token is renewed with."""
+"""Credentials of requests to a provider: access tokens, and the refresh tokens that renew them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.fair_limiter import NOBODY, Requester
 
 
 class Tokens(FrozenModel):
-    """What a provider has handed out: a token to ask with, and one to get the next by, where there is one."""
+    """The tokens that a provider issued: an access token, and a refresh token if there is one."""
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
@@ -22,7 +22,7 @@ class Tokens(FrozenModel):
     scopes: tuple[str, ...] = ()
 
     def to_json_with_secrets(self) -> str:
-        """All of it as JSON, in clear: for what seals it, and for nobody else."""
+        """Return everything as JSON in clear text: for encryption only."""
         refresh = self.refresh_token.get_secret_value() if self.refresh_token is not None else None
         content = {
             "access_token": self.access_token.get_secret_value(),
@@ -34,32 +34,32 @@ class Tokens(FrozenModel):
 
     @classmethod
     def from_json(cls, content: str) -> Self:
-        """What `for_sealing` wrote."""
+        """Parse what `to_json_with_secrets` wrote."""
         return cls.model_validate_json(content)
 
 
 class TokenOwner(Enum):
-    """Whose token a request was made with, seen from the person for whom it was made."""
+    """The owner of the token of a request, from the view of the person for whom it was made."""
 
     PERSON = "their own"
     BOT = "the bot's own, which reads for them"
 
 
 class Credentials(Protocol):
-    """Decides for each request which token it carries, if any, and in whose share of the connections it counts."""
+    """Chooses the token of each request, if any, and whose share of the connections it counts against."""
 
     @property
     def requester(self) -> Requester:
-        """For whom requests are made."""
+        """The person or workspace for whom requests are made."""
 
     def owner_of(self, token: SecretStr) -> TokenOwner | None:
-        """Whose this token is; None where that is nothing to be told."""
+        """Return whose token this is; None if that should not be shown."""
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token for a request that reads, or one that `changes` something. Raises ProviderError where none may."""
+        """Return the token for a request that reads or that `changes` something. Raises ProviderError if none may."""
 
     async def refused(self, token: SecretStr) -> bool:
-        """The provider does not take this token any more (401); returns whether there is another one to ask with."""
+        """Handle that the provider rejected this token (401); return whether there is another one to try."""
 
 
 class FixedToken:
@@ -70,21 +70,21 @@ class FixedToken:
         self.requester = requester
 
     def owner_of(self, token: SecretStr) -> None:
-        """Whoever gave it knows."""
+        """Return None: the user who provided the token knows."""
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token."""
+        """Return the token."""
         del changes
         return self._token
 
     async def refused(self, token: SecretStr) -> bool:
-        """There is no other: whoever asks hears of it."""
+        """Return False: there is no other token, so the request fails."""
         del token
         return False
 
 
 class ProviderUser(FrozenModel):
-    """Whose token it is: who they are at the provider, for good, and what they are called there."""
+    """The owner of a token at the provider: a permanent id and a display name."""
 
     id: str
     name: str

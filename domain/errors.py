@@ -1,4 +1,4 @@
-"""What can go wrong with a provider, as sentences that a person can use."""
+"""Errors of providers, with sentences that help the user."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LONGEST_WORDS = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
-_NO_RIGHT = {
+_FORBIDDEN_BY_OWNER = {
     TokenOwner.PERSON: "Your account has no right to do this at {provider}",
     TokenOwner.BOT: "The bot's own token has no right to do this at {provider}",
 }
-_WHO_HELPS = {
+_ADVICE_BY_OWNER = {
     TokenOwner.PERSON: "Whoever manages it there can give you a role that has it",
     TokenOwner.BOT: "Whoever runs Buildbell can give it a role that has it",
 }
 
 
 class ProviderError(Exception):
-    """The provider could not do what was asked; `provider` is the one that was asked, once it is known.
+    """A provider could not do what was asked; `provider` is the one concerned, once it is known.
 
-    `code` is the provider's own name for the error, where it has one (Build.io's API reference, "Errors").
+    `code` is the provider's own name for the error, if it has one (Build.io's API reference, "Errors").
     """
 
     sentence = "{provider} could not do that"
@@ -43,18 +43,18 @@ class ProviderError(Exception):
         super().__init__(self.words)
 
     def __str__(self) -> str:
-        """What the person for whom it was asked is told."""
+        """Return the sentence for the person who made the request."""
         return self.statement()
 
     def statement(self) -> str:
-        """What is so, whoever reads it."""
-        return self._worded(self.sentence, self.words)
+        """Return the sentence for any reader."""
+        return self._format_sentence(self.sentence, self.words)
 
-    def _worded(self, sentence: str, words: str | None) -> str:
+    def _format_sentence(self, sentence: str, words: str | None) -> str:
         label = self.provider.label if self.provider is not None else "The provider"
         command = self.provider.command if self.provider is not None else ""
-        said = sentence.replace("{provider}", label).replace("{command}", command)
-        return f"{said}: {words}" if words else f"{said}."
+        text = sentence.replace("{provider}", label).replace("{command}", command)
+        return f"{text}: {words}" if words else f"{text}."
 
 
 class InvalidToken(ProviderError):
@@ -64,48 +64,48 @@ class InvalidToken(ProviderError):
 
 
 class Forbidden(ProviderError):
-    """The token may not do this (403); `owner` is whose it is, once that is known."""
+    """The token has no permission (403); `owner` is set once it is known."""
 
     sentence = "The token has no right to do this at {provider}"
     owner: TokenOwner | None = None
 
     def __str__(self) -> str:
-        """Whose token may not, and who can help. Which role it takes only the provider's own words can say."""
+        """Return whose token it is and who can help. Only the provider's own text can name the role required."""
         if self.owner is None:
             return self.statement()
-        # That it is forbidden says no more than the status does.
+        # The text "forbidden" adds nothing to the status.
         words = self.words if self.words and self.words.strip(" .").casefold() != "forbidden" else None
-        said = self._worded(_NO_RIGHT[self.owner], words)
-        cure = self._worded(_WHO_HELPS[self.owner], None)
-        return f"{said.removesuffix('.')}. {cure}"
+        text = self._format_sentence(_FORBIDDEN_BY_OWNER[self.owner], words)
+        advice = self._format_sentence(_ADVICE_BY_OWNER[self.owner], None)
+        return f"{text.removesuffix('.')}. {advice}"
 
 
 class NotConnected(ProviderError):
-    """The person has no account of their own, or one that works no longer, and the bot's token is not for this."""
+    """The person has no linked account, or one that no longer works, and the bot's token is not used for this."""
 
     sentence = "I do this with your own {provider} account. Type `{command} connect` to link it"
 
 
 class NotFound(ProviderError):
-    """There is no such thing, or the token may not see it (404)."""
+    """The object does not exist, or the token has no access to it (404)."""
 
     sentence = "{provider} knows no such thing, or the token may not see it"
 
 
 class RequestRejected(ProviderError):
-    """The provider understood, and said no; `words` are its own."""
+    """The provider rejected the request; `words` is its own text."""
 
     sentence = "{provider} refuses"
 
 
 class InvalidRequest(ProviderError):
-    """What was to be sent can't be right by the provider's documents, so it was not sent; `words` say why."""
+    """The request was not sent, because it is invalid by the provider's documents; `words` says why."""
 
     sentence = "This was not sent to {provider}"
 
 
 class RateLimited(ProviderError):
-    """Too many requests (429); `until` is when to ask again, None where it is not told."""
+    """Too many requests (429); `until` is when to try again, None if the provider does not say."""
 
     sentence = "{provider} asks for a pause"
 
@@ -118,43 +118,43 @@ class RateLimited(ProviderError):
 
 
 class ProviderDown(ProviderError):
-    """No answer, or one that says the provider is broken (5xx)."""
+    """The provider did not respond, or responded with a server error (5xx)."""
 
     sentence = "{provider} can't be reached right now; try again in a moment"
 
 
 class TooBusy(ProviderError):
-    """It was not asked: as many requests as may be are under way for this person, or their workspace."""
+    """The request was not sent: too many requests of this person or workspace are already running."""
 
     sentence = "Too many of your requests to {provider} are still under way; wait until one has ended, then try again"
 
 
 class ResponseLost(ProviderDown):
-    """Something was asked for, and whether it happened is not known."""
+    """The response to a change was lost, so its outcome is unknown."""
 
     sentence = "The answer was lost, so it may or may not have happened"
 
 
 class UnexpectedResponse(ProviderError):
-    """The answer is not what the documents describe."""
+    """The response does not match the provider's documents."""
 
     sentence = "{provider}'s answer can't be understood"
 
 
 class TooLarge(ProviderError):
-    """There is more of it than is read."""
+    """The response is larger than the limit."""
 
     sentence = "That is larger than I read"
 
 
 class DownloadRefused(ProviderError):
-    """The link leads to a host that files may not be fetched from (DOWNLOAD_HOSTS)."""
+    """The link points to a host that downloads are not allowed from (DOWNLOAD_HOSTS)."""
 
     sentence = "The link leads to a host that is not allowed"
 
 
 class DownloadExpired(ProviderError):
-    """The link was only good for some minutes and is no more."""
+    """The download link has expired; such links are valid for some minutes."""
 
     sentence = "The link has expired; ask again for a fresh one"
 
@@ -162,17 +162,19 @@ class DownloadExpired(ProviderError):
 def build_error(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, in_text: bool = True
 ) -> ProviderError:
-    """The error that an answer of status 400 or higher stands for.
+    """Return the error for a response of status 400 or higher.
 
-    `in_text`: a body that is no JSON is words too. Else it is none of the provider's errors, and is not said again: it
-    may be anything, also what should have been kept.
+    `in_text`: a body that is not JSON is used as text. Otherwise it is not an error of the provider's and is not
+    repeated: it may be anything, also what should stay secret.
     """
-    error = _error_for(status, headers, words_of(body, in_text=in_text), now)
+    error = _error_of_status(status, headers, words_of(body, in_text=in_text), now)
     error.code = code_of(body)
     return error
 
 
-def _error_for(status: int, headers: Mapping[str, str], words: str | None, now: datetime) -> ProviderError:
+def _error_of_status(
+    status: int, headers: Mapping[str, str], words: str | None, now: datetime
+) -> ProviderError:
     if status == 429:
         return RateLimited(pause_until(headers, now=now))
     if status >= 500:
@@ -182,7 +184,7 @@ def _error_for(status: int, headers: Mapping[str, str], words: str | None, now: 
 
 
 def code_of(body: bytes) -> str | None:
-    """The name that an error's body has for programs; None where it has none."""
+    """Return the machine-readable code in an error's body; None if it has none."""
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -192,9 +194,9 @@ def code_of(body: bytes) -> str | None:
 
 
 def words_of(body: bytes, *, in_text: bool = True) -> str | None:
-    """The provider's own words in an error's body, wherever that kind of error keeps them; None where it has none.
+    """Return the provider's own text in an error's body, from whichever field has it; None if there is none.
 
-    `message` today, `error_message` in older answers (seed documents, forum thread), `error_msg` for a refused
+    `message` today, `error_message` in older responses (seed documents, forum thread), `error_msg` for a refused
     abort, `error` and `errors` as Bitrise's own command line reads them.
     """
     try:
@@ -203,7 +205,7 @@ def words_of(body: bytes, *, in_text: bool = True) -> str | None:
         if not in_text:
             return None
         text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace")).split())
-        # An answer that was meant to be JSON and broke is no sentence, and may hold anything.
+        # Truncated JSON is not a sentence, and may contain anything.
         return text if text and "{" not in text else None
     if not isinstance(content, dict):
         return None
@@ -211,21 +213,21 @@ def words_of(body: bytes, *, in_text: bool = True) -> str | None:
         if isinstance(content.get(key), str) and content[key].strip():
             return str(content[key]).strip()
     errors = content.get("errors")
-    return "; ".join(str(one) for one in errors) or None if isinstance(errors, list) else None
+    return "; ".join(str(error) for error in errors) or None if isinstance(errors, list) else None
 
 
 def pause_until(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
-    """When the provider wants to be asked again: `Retry-After` (seconds or a date), or a spent budget's reset."""
+    """Return when to try again: from `Retry-After` (seconds or a date), or the reset time of a used-up rate limit."""
     value = headers.get("retry-after")
     if value is not None:
-        return _moment(value, now)
+        return _parse_moment(value, now)
     for prefix in ("x-ratelimit-", "ratelimit-"):
         if headers.get(prefix + "remaining", "").strip() == "0" and (reset := headers.get(prefix + "reset")):
-            return _moment(reset, now)
+            return _parse_moment(reset, now)
     return None
 
 
-def _moment(value: str, now: datetime) -> datetime | None:
+def _parse_moment(value: str, now: datetime) -> datetime | None:
     try:
         seconds = float(value)
     except ValueError:
@@ -235,11 +237,11 @@ def _moment(value: str, now: datetime) -> datetime | None:
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     try:
-        # a reset is given as seconds to wait by some servers and as a Unix time by others
+        # Some servers send the seconds to wait, others a Unix time.
         return (
             datetime.fromtimestamp(seconds, UTC)
             if seconds > 1e9
             else now + timedelta(seconds=max(seconds, 0))
         )
     except (ValueError, OverflowError, OSError):
-        return None  # no number, or no year that there will be
+        return None  # not a number, or a year out of range

@@ -1,7 +1,7 @@
-"""Series of builds: what a result means after the ones before it. Pure; no I/O.
+"""Failure streaks: what a result means after the ones before it. Pure; no I/O.
 
-A series is an app, a workflow and a branch; the builds of tags, which have no branch, are one series a workflow.
-Aborted builds do not count in it.
+A streak belongs to an app, a workflow and a branch; builds of tags, which have no branch, share one per workflow.
+Aborted builds do not count.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from domain.build_author import authors
 
 
 class StreakPosition(StrEnum):
-    """What an end is in its series.
+    """The position of an ended build in its streak.
 
-    NOT_COUNTED: aborted, or in a state without a word. OVERTAKEN: a newer build of the series has ended before.
+    NOT_COUNTED: aborted, or in an unknown state. OVERTAKEN: a newer build of the streak ended before it.
     """
 
     BROKEN = "broken"
@@ -29,9 +29,9 @@ class StreakPosition(StrEnum):
 
 
 class BuildSummary(FrozenModel):
-    """What is remembered of a build that a series turned at. `by` is the first of its `authors`.
+    """A summary of the build at which a streak began or ended. `by` is the first of its `authors`.
 
-    `label` is what a build of another kind is called, whose number says too little.
+    `label` is set for other kinds of runs, whose number alone is not enough.
     """
 
     slug: str
@@ -46,7 +46,7 @@ class BuildSummary(FrozenModel):
 
     @classmethod
     def of(cls, build: Build) -> Self:
-        """The mark that this build leaves."""
+        """Summarize a build."""
         subject = (build.commit_message or "").strip().split("\n", 1)[0]
         return cls(
             slug=build.slug,
@@ -62,7 +62,7 @@ class BuildSummary(FrozenModel):
 
 
 class Streak(FrozenModel):
-    """How a series stands: its last passed build, and the first failed one since with how many have failed."""
+    """The state of a streak: the last passed build, the first failed one since, and how many have failed."""
 
     newest: int | None = None
     green: BuildSummary | None = None
@@ -71,10 +71,10 @@ class Streak(FrozenModel):
 
 
 class StreakState(FrozenModel):
-    """A build's place in its series.
+    """A build's position in its streak.
 
-    `green` is the last build that passed before it, `red` the first that failed since (this one, where it broke the
-    series), `failures` how many have failed in a row with this one; for a fix, `red` and `failures` are what it ended.
+    `green` is the last build that passed before it, `red` the first that failed since (this one, if it is the first
+    failure), `failures` how many have failed in a row including this one; for a fix, they describe the ended streak.
     """
 
     position: StreakPosition
@@ -84,24 +84,24 @@ class StreakState(FrozenModel):
 
 
 def streak_key(build: Build) -> tuple[str, str]:
-    """What names the build's series within its app: workflow and branch."""
+    """Return the key of the build's streak within its app: workflow and branch."""
     return build.workflow or "", build.branch or ""
 
 
-def advance(series: Streak, build: Build) -> tuple[Streak, StreakState]:
-    """The series after this end, and the build's place in it."""
+def advance(streak: Streak, build: Build) -> tuple[Streak, StreakState]:
+    """Return the streak after this build has ended, and the build's position in it."""
     if build.state not in (BuildState.SUCCEEDED, BuildState.FAILED):
-        return series, StreakState(position=StreakPosition.NOT_COUNTED, green=series.green, red=series.red)
-    if build.number is not None and series.newest is not None and build.number < series.newest:
-        # It says nothing about the series as it stands: a newer build has told already.
-        return series, StreakState(position=StreakPosition.OVERTAKEN)
-    mark = BuildSummary.of(build)
+        return streak, StreakState(position=StreakPosition.NOT_COUNTED, green=streak.green, red=streak.red)
+    if build.number is not None and streak.newest is not None and build.number < streak.newest:
+        # A newer build has already determined the state of the streak.
+        return streak, StreakState(position=StreakPosition.OVERTAKEN)
+    summary = BuildSummary.of(build)
     if build.state is BuildState.FAILED:
-        red, failures = series.red or mark, series.failures + 1
-        position = StreakPosition.BROKEN if series.red is None else StreakPosition.STILL_FAILING
-        after = Streak(newest=build.number, green=series.green, red=red, failures=failures)
-        return after, StreakState(position=position, green=series.green, red=red, failures=failures)
-    position = StreakPosition.STILL_PASSING if series.red is None else StreakPosition.FIXED
-    return Streak(newest=build.number, green=mark), StreakState(
-        position=position, green=series.green, red=series.red, failures=series.failures
+        red, failures = streak.red or summary, streak.failures + 1
+        position = StreakPosition.BROKEN if streak.red is None else StreakPosition.STILL_FAILING
+        after = Streak(newest=build.number, green=streak.green, red=red, failures=failures)
+        return after, StreakState(position=position, green=streak.green, red=red, failures=failures)
+    position = StreakPosition.STILL_PASSING if streak.red is None else StreakPosition.FIXED
+    return Streak(newest=build.number, green=summary), StreakState(
+        position=position, green=streak.green, red=streak.red, failures=streak.failures
     )

@@ -1,4 +1,4 @@
-"""Places that many share: nobody gets all of them, and whoever has the fewest gets the next one."""
+"""A limiter of concurrent work with fair shares: the workspace that uses the fewest slots gets the next one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True)
 class Requester:
-    """For whom something is done: a person in a workspace; the bot itself, or nobody in particular, is `""`."""
+    """The person and workspace for whom work is done; `""` is the bot itself, or nobody in particular."""
 
     team: str = ""
     person: str = ""
@@ -29,9 +29,9 @@ NOBODY = Requester()
 
 @dataclass(frozen=True)
 class Quota:
-    """How many places there are in all, for one workspace and for one person, and how long one is waited for.
+    """The number of slots in total, per workspace and per person, and how many seconds to wait for one.
 
-    `waiting` is how many of one workspace may wait at a time.
+    `waiting` is how many requests of one workspace may wait at a time.
     """
 
     total: int
@@ -44,27 +44,27 @@ class Quota:
 @dataclass(eq=False)
 class _Waiter:
     requester: Requester
-    given: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class FairLimiter:
-    """Gives out places within a quota.
+    """Grants slots within a quota.
 
-    A free place goes to the workspace that has the fewest, and within it to whoever came first. Those whose own share
-    is used up keep nobody else waiting.
+    A free slot goes to the workspace that uses the fewest, and within it to the first in the queue. A person who has
+    used up their own share blocks nobody else.
     """
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._total = 0
-        self._of_team: Counter[str] = Counter()
-        self._of_person: Counter[Requester] = Counter()
-        # The workspace whose turn it was last stands at the end.
+        self._by_team: Counter[str] = Counter()
+        self._by_person: Counter[Requester] = Counter()
+        # The workspace that was served last is at the end.
         self._waiting: dict[str, list[_Waiter]] = {}
 
     @asynccontextmanager
-    async def place(self, requester: Requester) -> AsyncIterator[None]:
-        """Wait for a place, and hold it. Raises NoPlace where too many wait already, or it takes too long."""
+    async def slot(self, requester: Requester) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it. Raises LimitReached if too many wait already or it takes too long."""
         await self.acquire(requester)
         try:
             yield
@@ -72,10 +72,10 @@ class FairLimiter:
             self.release(requester)
 
     async def acquire(self, requester: Requester) -> None:
-        """Wait for a place. Raises NoPlace."""
-        # Whoever waits does not fit: so whoever fits overtakes nobody.
-        if self._fits(requester):
-            self._take(requester)
+        """Wait for a slot. Raises LimitReached."""
+        # All that wait have no capacity, so this one overtakes nobody.
+        if self._has_capacity(requester):
+            self._grant(requester)
             return
         queue = self._waiting.setdefault(requester.team, [])
         if len(queue) >= self._quota.waiting:
@@ -84,52 +84,52 @@ class FairLimiter:
         queue.append(waiter)
         try:
             async with asyncio.timeout(self._quota.seconds):
-                await waiter.given
+                await waiter.granted
         except BaseException as problem:
-            if waiter.given.done() and not waiter.given.cancelled():
+            if waiter.granted.done() and not waiter.granted.cancelled():
                 self.release(requester)
             else:
-                self._leave(waiter)
+                self._remove_waiter(waiter)
             if isinstance(problem, TimeoutError):
                 raise LimitReached from None
             raise
 
     def release(self, requester: Requester) -> None:
-        """Give a place back."""
+        """Return a slot."""
         self._total -= 1
-        self._of_team -= Counter({requester.team: 1})
-        self._of_person -= Counter({requester: 1})
-        while (waiter := self._next()) is not None:
-            self._leave(waiter)
-            self._take(waiter.requester)
+        self._by_team -= Counter({requester.team: 1})
+        self._by_person -= Counter({requester: 1})
+        while (waiter := self._next_waiter()) is not None:
+            self._remove_waiter(waiter)
+            self._grant(waiter.requester)
             if queue := self._waiting.pop(waiter.requester.team, None):
                 self._waiting[waiter.requester.team] = queue
-            waiter.given.set_result(None)
+            waiter.granted.set_result(None)
 
-    def _fits(self, requester: Requester) -> bool:
+    def _has_capacity(self, requester: Requester) -> bool:
         quota = self._quota
-        if self._total >= quota.total or self._of_team[requester.team] >= quota.workspace:
+        if self._total >= quota.total or self._by_team[requester.team] >= quota.workspace:
             return False
-        return not requester.person or self._of_person[requester] < quota.person
+        return not requester.person or self._by_person[requester] < quota.person
 
-    def _take(self, requester: Requester) -> None:
+    def _grant(self, requester: Requester) -> None:
         self._total += 1
-        self._of_team[requester.team] += 1
-        self._of_person[requester] += 1
+        self._by_team[requester.team] += 1
+        self._by_person[requester] += 1
 
-    def _next(self) -> _Waiter | None:
+    def _next_waiter(self) -> _Waiter | None:
         if self._total >= self._quota.total:
             return None
-        for team in sorted(self._waiting, key=lambda one: self._of_team[one]):
-            if self._of_team[team] >= self._quota.workspace:
+        for team in sorted(self._waiting, key=lambda team: self._by_team[team]):
+            if self._by_team[team] >= self._quota.workspace:
                 return None
-            for one in self._waiting[team]:
-                # One that was cancelled stands there until its own task goes on.
-                if not one.given.done() and self._fits(one.requester):
-                    return one
+            for waiter in self._waiting[team]:
+                # A cancelled one stays in the queue until its own task continues.
+                if not waiter.granted.done() and self._has_capacity(waiter.requester):
+                    return waiter
         return None
 
-    def _leave(self, waiter: _Waiter) -> None:
+    def _remove_waiter(self, waiter: _Waiter) -> None:
         queue = self._waiting[waiter.requester.team]
         queue.remove(waiter)
         if not queue:

@@ -1,15 +1,15 @@
-"""Names of branches as git takes them. Pure; no I/O."""
+"""Branch names as git accepts them. Pure; no I/O."""
 
 from __future__ import annotations
 
 import re
 
-_HEADS = "refs/heads/"
-# git-check-ref-format(1): what no part of a reference's name may hold; blanks and control characters among it.
+_BRANCH_PREFIX = "refs/heads/"
+# git-check-ref-format(1): what no part of a reference's name may contain, such as spaces and control characters.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
-# gitrevisions(7): HEAD, FETCH_HEAD, ORIG_HEAD… name commits, whatever branches there are.
-_PSEUDO = re.compile(r"(?:[A-Z_]+_)?HEAD", re.IGNORECASE)
-# gitrevisions(7): names that git also reads as another branch's, as a tag's, or as a commit's (`git describe` writes
+# gitrevisions(7): HEAD, FETCH_HEAD, ORIG_HEAD… name commits, even if there are such branches.
+_PSEUDO_REF = re.compile(r"(?:[A-Z_]+_)?HEAD", re.IGNORECASE)
+# gitrevisions(7): names that git may also read as another branch, a tag or a commit (`git describe` writes
 # `v1.0-3-g1f2e3d4`).
 _OTHER_READING = re.compile(
     r"(?:heads|remotes|tags|origin|upstream)/.*|[0-9a-f]{4,64}|.*-g[0-9a-f]{4,64}", re.IGNORECASE
@@ -17,16 +17,16 @@ _OTHER_READING = re.compile(
 
 
 class InvalidBranch(ValueError):
-    """The text names no branch; the sentence says why."""
+    """The text is not a valid branch name; the message says why."""
 
 
 def branch_name(text: str) -> str:
-    """Return the branch's name as git keeps it: without white space around it and without `refs/heads/`.
+    """Return the branch name as git stores it: without surrounding white space and without `refs/heads/`.
 
-    Raises InvalidBranch for what git takes for no branch (git-check-ref-format(1)).
+    Raises InvalidBranch for what git does not accept as a branch (git-check-ref-format(1)).
     """
     name = text.strip()
-    name = name.removeprefix(_HEADS)
+    name = name.removeprefix(_BRANCH_PREFIX)
     parts = name.split("/")
     if (
         not name
@@ -35,7 +35,7 @@ def branch_name(text: str) -> str:
         or name.endswith(".")
         or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
         or _FORBIDDEN.search(name)
-        or _PSEUDO.fullmatch(name)
+        or _PSEUDO_REF.fullmatch(name)
     ):
         raise InvalidBranch(
             "That is not the name of a branch. Write it as your Git host shows it: `main`, `feature/login`."
@@ -44,5 +44,5 @@ def branch_name(text: str) -> str:
 
 
 def is_ambiguous(branch: str) -> bool:
-    """Whether git may read the name as something else too: another branch's, a tag's or a commit's."""
+    """Return whether git may read the name as something else too: another branch, a tag or a commit."""
     return _OTHER_READING.fullmatch(branch) is not None

@@ -1,4 +1,4 @@
-"""A message, ready for Slack."""
+"""A rendered Slack message."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Block = dict[str, Any]
 
 @dataclass(frozen=True)
 class Message:
-    """`text` alone says everything that matters: it is the notification, and what a screen reader reads."""
+    """A Slack message. `text` alone is sufficient: notifications show it, and screen readers read it."""
 
     text: str
     blocks: list[Block] = field(default_factory=list)
 
     def encode(self) -> str:
-        """As JSON text, to be kept until it can be sent."""
+        """Return it as JSON, to be stored until it can be sent."""
         return json.dumps({"text": self.text, "blocks": self.blocks}, ensure_ascii=False)
 
     @classmethod
     def decode(cls, content: str) -> Self:
-        """The message that `encode` wrote."""
+        """Parse what `encode` returned."""
         return cls(**json.loads(content))

@@ -1,4 +1,4 @@
-"""What is kept with a message in Slack."""
+"""State that is stored with a message in Slack."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from domain.build import App, FrozenModel
 
 
 class MessageState(FrozenModel):
-    """Something that is kept with a message, as JSON.
+    """State stored with a message, as JSON.
 
-    `app` is the one that it tells of, where nothing else knows it any more: all subscriptions to it have ended.
+    `app` is the message's app, if nothing else refers to it any more because all its subscriptions have ended.
     """
 
     app: App | None = None
 
     @classmethod
     def read(cls, note: str | None) -> Self:
-        """The note as it was kept; an empty one where there is none, or one of another version of the bot."""
+        """Parse the stored note; return an empty one if there is none, or it is from another version of the bot."""
         try:
             return cls.model_validate_json(note or "{}")
         except ValidationError:
             return cls()
 
     def encode(self) -> str:
-        """As it is kept."""
+        """Return it as it is stored."""
         return self.model_dump_json(exclude_none=True)
 
 
 class CardState(MessageState):
-    """On the card of a broken series: who is on it, and until when it is to be left alone."""
+    """The state of a failure streak's card: who claimed it, and until when it is snoozed."""
 
     claimed_by: str | None = None
     snoozed_until: datetime | None = None
     snoozed_by: str | None = None
 
     def is_snoozed(self, now: datetime) -> bool:
-        """Whether it is to be left alone now."""
+        """Return whether the card is snoozed now."""
         return self.snoozed_until is not None and self.snoozed_until > now
 
 
 class RunNote(MessageState):
-    """On the message that follows a run: who has started it, and what it said at first, as markup after their name."""
+    """The state of a message that follows a run: who started it, and its first text, as markup after their name."""
 
     by: str = ""
     symbol: str = ""
@@ -52,7 +52,7 @@ class RunNote(MessageState):
 
 
 class ThreadState(MessageState):
-    """On the head of a thread: which build it showed last, and when."""
+    """The state of a thread's first message: the build that it showed last, and when."""
 
     build: str = ""
     shown_at: datetime = datetime.min.replace(tzinfo=UTC)

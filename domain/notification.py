@@ -1,4 +1,4 @@
-"""Notifications: messages that changes require, one for each subscription, and how far each has come. Pure; no I/O."""
+"""Notifications: the messages that changes require, one per subscription, and their delivery status. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from domain.provider import Provider
 
 
 class NewNotification(FrozenModel):
-    """A message that a change owes to one subscription; with `due_at` not before then.
+    """A message to queue for one subscription because of a change; with `due_at` it is not sent before then.
 
-    `held_for` names the pipeline whose end it waits for; that end makes it due at once.
+    `held_for` names the pipeline whose end it waits for; when that ends, it is due at once.
     """
 
     subscription_id: int
@@ -31,7 +31,7 @@ class NewNotification(FrozenModel):
 
 
 class NotificationStatus(StrEnum):
-    """How far a notification has come. SENDING: it was handed to Slack, and no answer is known."""
+    """The delivery status of a notification. SENDING: it was sent to Slack, and no response is known."""
 
     QUEUED = "owed"
     SENDING = "sending"
@@ -40,12 +40,12 @@ class NotificationStatus(StrEnum):
 
 
 class Notification(FrozenModel):
-    """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
+    """A queued message with its build. `parcel` names the Slack message that contains or contained it.
 
-    `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
-    build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to. `ties` are those
-    of the channel to the build's app, as they are now. `access_lost`: the maker of the subscription can't see the app
-    any more, so that what was told of it stays as it is.
+    `mention` holds the build's authors in Slack who want to be mentioned if it fails; `usual` is how long a build like
+    this usually takes, while it runs; `pipeline` is the build's pipeline. `ties` are the channel's current deploy links
+    of the build's app. `access_lost`: the creator of the subscription has lost access to the app, so messages already
+    posted stay as they are.
     """
 
     id: int
@@ -70,5 +70,5 @@ class Notification(FrozenModel):
 
     @property
     def broke(self) -> bool:
-        """Whether it tells of a failure."""
+        """Return whether it reports a failure."""
         return self.event == BuildEvent.ENDED and self.build.state is BuildState.FAILED

@@ -1,4 +1,4 @@
-"""Pending actions: what somebody wants to do and somebody else must agree to. Pure; no I/O."""
+"""Pending actions: actions that wait for a second person's approval. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.build import FrozenModel
 
 
 class PendingActionState(StrEnum):
-    """How a proposal stands. AGREED: it is being done, and what comes of it is not known yet."""
+    """The state of a pending action. AGREED: it is approved and running, and its result is not known yet."""
 
     OPEN = "open"
     AGREED = "agreed"
@@ -21,17 +21,17 @@ class PendingActionState(StrEnum):
 
 
 class Approvers(FrozenModel):
-    """Who decides: anybody of each of these but the one who asks, or (`themselves`) the one in whose name it is."""
+    """The people who decide: anyone in all of `who` except the requester, or (`themselves`) the requester."""
 
     who: tuple[Principals, ...] = ()
     themselves: bool = False
 
 
 class PendingAction(FrozenModel):
-    """One proposal. `execution` names the workflow's step that waits for it.
+    """One pending action. `execution` names the workflow step that waits for it.
 
-    `bound`: who asked, who decides, and until when are under the same seal as the act. Those that were made before
-    there was such a seal can't be agreed to any more.
+    `bound`: the requester, the approvers and the expiry are encrypted together with the action. Pending actions from
+    before that existed can't be approved any more.
     """
 
     id: str
@@ -49,7 +49,7 @@ class PendingAction(FrozenModel):
 
 
 class UnreadableAction(FrozenModel):
-    """A proposal that can't be opened: it was changed, or sealed with a key that is gone, or by a later version."""
+    """A pending action that can't be decrypted: changed, encrypted with a lost key, or by a later version."""
 
     team: str
     id: str

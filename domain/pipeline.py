@@ -1,4 +1,4 @@
-"""What a pipeline is: several workflows that belong together, in stages. Pure; no I/O."""
+"""Pipelines: several workflows that belong together, in stages. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from domain.provider import UNNAMED_PROVIDER, Provider
 
 
 class PipelineWorkflow(FrozenModel):
-    """One workflow of a pipeline; `build_slug` names its build once it has one, and its build names `id`."""
+    """One workflow of a pipeline; `build_slug` is its build once it has one, and that build refers to `id`."""
 
     name: str
     state: BuildState
@@ -21,7 +21,7 @@ class PipelineWorkflow(FrozenModel):
 
 
 class Stage(FrozenModel):
-    """Workflows that run side by side; one without a name of its own is known by its place."""
+    """Workflows that run in parallel; a stage without a name is named by its position."""
 
     name: str
     workflows: tuple[PipelineWorkflow, ...] = ()
@@ -54,26 +54,26 @@ class Pipeline(FrozenModel):
 
     @property
     def began(self) -> datetime | None:
-        """When this attempt began to run, or to wait: `triggered_at` and `started_at` may be those of the first one."""
-        known = (self.attempt_triggered_at, self.started_at or self.triggered_at)
-        return max((one for one in known if one is not None), default=None)
+        """The start of this attempt, or of its wait: `triggered_at` and `started_at` may be those of the first one."""
+        times = (self.attempt_triggered_at, self.started_at or self.triggered_at)
+        return max((time for time in times if time is not None), default=None)
 
     @property
     def ended(self) -> bool:
-        """Whether this attempt is over."""
+        """Return whether this attempt has ended."""
         return self.state.ended
 
     @property
     def label(self) -> str:
-        """How people name it."""
+        """The name that people use."""
         return f"#{self.number}" if self.number is not None else self.id
 
     @property
     def workflows(self) -> tuple[PipelineWorkflow, ...]:
         """All its workflows, in the order of their stages."""
-        return tuple(one for stage in self.stages for one in stage.workflows)
+        return tuple(workflow for stage in self.stages for workflow in stage.workflows)
 
     @property
     def ref(self) -> PipelineRef:
-        """What a build of it carries."""
+        """The reference that a build of this attempt carries."""
         return PipelineRef(id=self.id, attempt=self.attempt, ended=self.ended)

@@ -1,4 +1,4 @@
-"""What the watcher knows before a look, and what a look has seen: the same for every provider. Pure; no I/O."""
+"""The poller's state before a poll, and the results of a poll: the same for every provider. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from domain.provider import Provider
 
 
 class Baseline(FrozenModel):
-    """What was there when the watching of an app began: none of it is told, what is open is followed.
+    """The builds of an app when polling of it began: none of them is notified, open ones are followed.
 
-    `at` is the trigger time of the newest build then, None where the app had none. `snapshot` is how the app stood,
-    where its reader compares snapshots; such an app needs no time, since what the snapshot does not show is new.
+    `at` is the trigger time of the newest build then, None if the app had none. `snapshot` is the app's state, if its
+    build source compares snapshots; such an app needs no time, since what the snapshot does not contain is new.
     """
 
     builds: tuple[Build, ...] = ()
@@ -23,9 +23,9 @@ class Baseline(FrozenModel):
 
 
 class Snapshot(FrozenModel):
-    """How an app stands now, in its reader's own words, and how it stood when that was compared.
+    """The state of an app now, in the build source's own format, and the one that it was compared with (`was`).
 
-    Without a `was` this is where the watching of the app begins: `begins` holds what is told of nobody.
+    Without a `was`, polling of the app begins with it: `begins` holds builds that nobody is notified of.
     """
 
     app_slug: str
@@ -35,7 +35,7 @@ class Snapshot(FrozenModel):
 
 
 class RequestedRestart(FrozenModel):
-    """Somebody has asked for a restart through the bot: of one process, or of all of the app (`dyno` is empty)."""
+    """A restart that a user requested through the bot: of one process, or of the whole app (`dyno` is empty)."""
 
     app_slug: str
     dyno: str
@@ -43,10 +43,10 @@ class RequestedRestart(FrozenModel):
 
 
 class PolledApp(FrozenModel):
-    """An app that a subscription waits for.
+    """An app that has a subscription.
 
-    `since`: a list of the builds triggered from then on holds every build not known yet.
-    `joined`: whether a look at all apps at once covers it already.
+    `since`: a list of the builds triggered from then on contains every build not known yet.
+    `joined`: the poll of all apps at once already covers it.
     """
 
     app: App
@@ -55,7 +55,7 @@ class PolledApp(FrozenModel):
 
 
 class OpenBuild(FrozenModel):
-    """A build that had not ended at the last look."""
+    """A build that had not ended at the last poll."""
 
     app_slug: str
     slug: str
@@ -64,7 +64,7 @@ class OpenBuild(FrozenModel):
 
 
 class FollowedPipeline(FrozenModel):
-    """An attempt of a pipeline that somebody has started here, and that was not seen to end yet."""
+    """A pipeline attempt that a user started here, and that has not been seen to end yet."""
 
     app_slug: str
     id: str
@@ -72,10 +72,10 @@ class FollowedPipeline(FrozenModel):
 
 
 class PollState(FrozenModel):
-    """All that one token's next look needs to know; `pipelines` are those that had not ended.
+    """The state that one token's next poll needs; `pipelines` are those that had not ended.
 
-    `followed` are those that messages follow, whether they were seen yet or not.
-    `snapshots` are by app slug, `restarts` those that were asked for a short while ago.
+    `followed` are those that messages follow, even if not seen yet.
+    `snapshots` are by app slug, `restarts` those requested a short while ago.
     """
 
     apps: Mapping[str, PolledApp]
@@ -89,10 +89,10 @@ class PollState(FrozenModel):
 
 
 class PollSnapshot(FrozenModel):
-    """What one look has seen: builds of watched apps, and how far it has read.
+    """The results of one poll: builds of watched apps, and how far it has read.
 
-    `logs`: the failed ones have logs that are to be read. The builds of an app with a snapshot count only if the app
-    still stands as it did when they were found.
+    `logs`: the logs of failed builds are to be read. The builds of an app with a snapshot count only if the app's state
+    is still the one that they were found with.
     """
 
     token: str

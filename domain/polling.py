@@ -1,4 +1,4 @@
-"""What a provider's room does for the watcher: it sees what there is to be seen. All else is the watcher's."""
+"""The interface between the poller and a provider's build source, which gathers builds. The poller does the rest."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from domain.provider import Provider
 
 log = structlog.get_logger()
 
-# A build that could not be found this many looks in a row is gone from the provider.
+# A build that could not be found in this many polls in a row is gone from the provider.
 MISSES_UNTIL_GONE = 5
 
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """An answer as the provider sent it, and the builds that it shows."""
+    """A response as the provider sent it, and the builds that it lists."""
 
     body: bytes = b""
     listed: frozenset[str] = frozenset()
 
 
 class PollOrder(Protocol):
-    """Picks from apps as many as one look may ask for, each in its turn."""
+    """Picks as many apps as one poll may request, in rotation."""
 
     def __call__(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
-        """Those of `first` come before the others, and leave half of the look to them."""
+        """Pick those of `first` before the others, but leave half of the poll to the others."""
 
 
 @dataclass(frozen=True)
 class PollInput:
-    """What a look begins with: the state, and what the watcher keeps for its reader.
+    """The input of a poll: the state, and what the poller stores for the build source.
 
-    `unjoined` are the apps that the look at all apps at once does not cover yet. `last` gives the answer that was seen
-    last under a key, and whose builds are on the disk: one that is byte for byte the same need not be read.
-    `whose_turn` picks from apps as many as one look may ask for; `states` gives the states of builds that are known.
+    `unjoined` are the apps that the poll of all apps at once does not cover yet. `last` returns the last response for a
+    key whose builds are stored: one that is byte for byte the same need not be parsed. `whose_turn` picks as many apps
+    as one poll may request; `states` returns the states of known builds.
     """
 
     state: PollState
@@ -55,12 +55,12 @@ class PollInput:
 
 @dataclass
 class PollResult:
-    """What one look has gathered so far. What it says counts, also where a `failure` has cut it short.
+    """The results of one poll so far. They count even if a `failure` cut the poll short.
 
-    `answers` are remembered once the builds are on the disk. `joined` are the apps that were read by themselves, and
-    `catching_up` says that all others are to be: the list of all apps is relied on from now on. `seen_until` and
-    `per_app_since` are as in the state. `snapshots` are kept with the builds, or not at all. `waiting`: something is
-    left to the next look, which is to come soon.
+    `answers` are remembered once the builds are stored. `joined` are the apps that were read individually, and
+    `catching_up` says that all others are to be: from now on, the list of all apps is used. `seen_until` and
+    `per_app_since` are as in the state. `snapshots` are stored together with the builds or not at all. `waiting`: some
+    work is left for the next poll, which should come soon.
     """
 
     builds: list[Build] = field(default_factory=list)
@@ -78,30 +78,30 @@ class PollResult:
     failure: ProviderError | None = None
 
     def miss(self, builds: Sequence[OpenBuild]) -> None:
-        """Say that these could not be found; whoever was not found too often is forgotten."""
-        gone = [one.slug for one in builds if one.misses + 1 >= MISSES_UNTIL_GONE]
+        """Report that these builds were not found; those missed too often are forgotten."""
+        gone = [build.slug for build in builds if build.misses + 1 >= MISSES_UNTIL_GONE]
         self.forgotten += gone
-        self.missed += (one.slug for one in builds if one.slug not in gone)
+        self.missed += (build.slug for build in builds if build.slug not in gone)
         if gone:
             log.warning("watch.builds_gone", builds=gone)
 
 
 class BuildSource(Protocol):
-    """Looks at one provider with one token; never asked while it is being asked."""
+    """Polls one provider with one token; calls never overlap."""
 
     @property
     def provider(self) -> Provider:
-        """Which provider."""
+        """The provider."""
 
     @property
     def logs(self) -> bool:
-        """Whether failed builds have logs that the bot can read."""
+        """Return whether failed builds have logs that the bot can read."""
 
     async def gather(self, known: PollInput) -> PollResult:
-        """See what has changed. Raises nothing of the provider's: its failure is in what was gathered."""
+        """Gather what has changed. Never raises ProviderError: it is the `failure` of the result."""
 
     async def baseline(self, app_slug: str) -> Baseline:
-        """What is there of an app whose watching begins. Raises ProviderError."""
+        """Read the baseline of an app whose polling begins. Raises ProviderError."""
 
     async def probe(self) -> None:
-        """Find out with one small request whether the provider answers. Raises ProviderError."""
+        """Check with one small request that the provider responds. Raises ProviderError."""

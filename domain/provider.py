@@ -1,4 +1,4 @@
-"""The systems that run builds, by the names that they have everywhere. Pure; no I/O."""
+"""The providers, by the names used everywhere. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Provider(str):
-    """A system that runs builds: its name in the database and in rules.
+    """A system that runs builds; the string is its name in the database and in rules.
 
-    `label` is what people call it, `command` what they type to ask it. There is one object a name, so that
-    providers can be told apart by `is`.
+    `label` is the name shown to people, `command` its slash command. There is one object per name, so providers can be
+    compared with `is`.
 
-    `apps_have_repositories`: each of its apps has a repository, even where it does not say which one.
-    `triggers_name_kind`: it says in one word how and by whom a build was triggered (`manual-octo`), and not only by
-    whom.
+    `apps_have_repositories`: each of its apps has a repository, even if the provider does not say which one.
+    `triggers_name_kind`: `triggered_by` says how and by whom a build was triggered (`manual-octo`), not only by whom.
     """
 
     BITRISE: ClassVar[Provider]
@@ -36,7 +35,7 @@ class Provider(str):
         apps_have_repositories: bool = False,
         triggers_name_kind: bool = False,
     ) -> Provider:
-        """Make a provider known under this name, or return the one that is known already."""
+        """Register a provider under this name, or return the one that is registered already."""
         provider = cls._known.get(name)
         if provider is None:
             provider = cls._known[name] = cls(name)
@@ -47,14 +46,14 @@ class Provider(str):
 
     @classmethod
     def named(cls, name: str) -> Provider:
-        """The provider of that name. Raises ValueError for one that nobody knows."""
+        """Return the provider of that name. Raises ValueError if there is none."""
         if name not in cls._known:
             raise ValueError(f"there is no provider {name}")
         return cls._known[name]
 
     @classmethod
     def all(cls) -> tuple[Provider, ...]:
-        """Every provider that is known, in the order in which they became so."""
+        """Return all registered providers, in the order of their registration."""
         return tuple(cls._known.values())
 
     @classmethod
@@ -73,5 +72,5 @@ Provider.BITRISE = Provider.known(
 )
 Provider.BUILDIO = Provider.known("buildio", label="Build.io")
 
-# The provider of everything made before providers had names: stored rows, buttons and modals that name none.
+# The provider of stored rows, buttons and modals from before providers had names.
 UNNAMED_PROVIDER = Provider.BITRISE

@@ -1,4 +1,4 @@
-"""What the bot asks of any provider's client about builds and their logs. Interfaces and parameters; no I/O."""
+"""The interfaces of a provider's client for builds and logs, and their parameters; no I/O."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NO_STATES: frozenset[BuildState] = frozenset()
 
 
 class BuildQuery(FrozenModel):
-    """Which builds of an app to list; an empty part means every build.
+    """A query for builds of an app; an empty part matches every build.
 
-    A provider applies as much of it as it can, so the caller checks what comes. `after` and `before` are on the
-    trigger time and include it.
+    A provider applies as much of it as it can, so the caller must filter the result again. `after` and `before` compare
+    the trigger time and are inclusive.
     """
 
     states: frozenset[BuildState] = NO_STATES
@@ -39,7 +39,7 @@ class BuildPage(Protocol):
 
     @property
     def next(self) -> str | None:
-        """Where the next page begins; None on the last one. Raises ProviderError."""
+        """The cursor of the next page; None on the last one. Raises ProviderError."""
 
 
 class BuildList(Protocol):
@@ -52,7 +52,7 @@ class BuildList(Protocol):
 
 
 class BuildClient(Protocol):
-    """Lists and reads a provider's builds under somebody's credentials. Every method raises ProviderError."""
+    """Lists and reads a provider's builds with a user's credentials. Every method raises ProviderError."""
 
     def builds(self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50) -> BuildList:
         """List an app's builds, newest first unless the query sorts otherwise."""
@@ -75,10 +75,10 @@ class LogTail(FrozenModel):
 
 
 class LogClient(Protocol):
-    """Reads the logs of a provider's builds under somebody's credentials. Every method raises ProviderError."""
+    """Reads the logs of a provider's builds with a user's credentials. Every method raises ProviderError."""
 
     async def log_tail(self, app_slug: str, build_slug: str, *, most: int) -> LogTail:
-        """Return the last `most` bytes of a build's log. Raises NotFound where there is none."""
+        """Return the last `most` bytes of a build's log. Raises NotFound if there is none."""
 
     async def ai_summary(self, build_slug: str) -> str | None:
-        """Return the provider's own summary of why a build failed; None where it has none."""
+        """Return the provider's own summary of why a build failed; None if it has none."""

@@ -1,4 +1,4 @@
-"""Whom a message is for."""
+"""The recipient of a message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from domain.build import FrozenModel
 
 
 class Recipient(FrozenModel):
-    """A channel, or a person, of one workspace: channels of two workspaces may well have the same id."""
+    """A channel or person in one workspace: channels of two workspaces may have the same id."""
 
     team: str
     channel: str

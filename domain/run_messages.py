@@ -1,4 +1,4 @@
-"""What a message that follows a run says once it is not followed any longer; filled in by the program's assembly."""
+"""The interface that renders the final text of a message that follows a run. The application provides it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from domain.pipeline import Pipeline
 
 
 class RunMessages(Protocol):
-    """Renders the messages that storage writes in the same transaction as the end of what they follow."""
+    """Renders messages that storage queues in the same transaction as the end of the run that they follow."""
 
     def render_unfollowed(self, note: RunNote, why: str) -> Message:
-        """Say that the run is not followed to its end; `why` ends a sentence, `{by}` in it is whoever started it."""
+        """Render that the run is no longer followed; `why` ends a sentence, `{by}` in it is the user who started it."""
 
     def render_ended_pipeline(self, pipeline: Pipeline, app: App, note: RunNote, *, now: datetime) -> Message:
-        """Show how a pipeline ended, with who started it."""
+        """Render the result of a pipeline and who started it."""

@@ -1,8 +1,8 @@
-"""The form of Slack's ids, which Slack calls opaque: what their letters mean, and how long they are, may change.
+"""The format of Slack ids. Slack calls them opaque: the meaning of their letters and their length may change.
 
-Ids go into mentions (`<@…>`), into logs and into the database as they are, so not everything can be one: nothing that
-ends a mention or leads elsewhere in a path, and no token that slipped into an id's place. So their small letters, which
-tokens have and Slack's ids don't, are believed only after a prefix such as `D_` (some servers that act like Slack).
+Ids are written into mentions (`<@…>`), logs and the database unchanged, so the format excludes text that would end a
+mention or change a path, and tokens that slipped into an id's place. That is why lower case letters, which tokens have
+and Slack ids do not, are accepted only after a prefix such as `D_` (some servers that imitate Slack).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ MaybeSlackId = Annotated[str, StringConstraints(pattern=re.compile(rf"^(?:{_PATT
 
 
 def is_slack_id(text: str, letters: str = "") -> bool:
-    """Return whether a text may be one of Slack's ids, and can stand in a mention as it is.
+    """Return whether a text may be a Slack id, and can be used in a mention unchanged.
 
-    `letters` are those that the ids of a kind begin with, such as "UW" for people; "" is any kind.
+    `letters` are the first letters of one kind of ids, such as "UW" for people; "" accepts any kind.
     """
     return _ID.fullmatch(text) is not None and (not letters or text[0] in letters)
 
 
 def pattern_of(letters: str) -> str:
-    """Return the pattern of the ids that begin with one of these letters, for use with re.ASCII."""
+    """Return the pattern of ids that begin with one of these letters, for use with re.ASCII."""
     return rf"(?=[{letters}]){_PATTERN}"
 
 

@@ -12,8 +12,8 @@ from domain.recipient import Recipient
 
 
 class StopReason(StrEnum):
-    """Why a subscription is told nothing: by Slack's error for its channel, because somebody paused it, or because
-    whoever made it can't see the app any more.
+    """The reason a subscription is stopped: Slack's error for its channel, a user paused it, or its creator lost access
+    to the app.
     """
 
     NOT_IN_CHANNEL = "not_in_channel"
@@ -25,16 +25,16 @@ class StopReason(StrEnum):
 
 
 class AccessSource(StrEnum):
-    """Whose access a subscription shows: the bot's own token's, or that of the person who made it."""
+    """The access that a subscription uses: that of the bot's own token, or that of its creator."""
 
     SERVICE = "service"
     OWN = "own"
 
 
 class Scope(FrozenModel):
-    """What a subscription may show: no more than its maker sees.
+    """The apps and logs that a subscription may show: no more than its creator can see.
 
-    `apps`, where it is for all apps, names those that they see; None: all. `logs`: they may read logs, too.
+    `apps` lists the apps that they can see, if it is for all apps; None means all. `logs`: they may also read logs.
     """
 
     seen_as: AccessSource = AccessSource.SERVICE
@@ -43,12 +43,11 @@ class Scope(FrozenModel):
 
 
 class Subscription(FrozenModel):
-    """One channel's or person's standing order for an app's builds; without an app, for those of every watched app of
-    the provider.
+    """One channel's or person's subscription to an app's builds; without an app, to every watched app of the provider.
 
-    `number` is what its channel knows it by. `confirmed_at`: when the provider last said that its maker sees what it
-    is about. `unseen_at`: since when they do not, or are not known to; whatever else it was stopped for. `checked_at`:
-    when that was asked last, and `unsure_since`: since when nobody could say.
+    `number` is its number in the channel. `confirmed_at`: when the provider last confirmed that its creator has access.
+    `unseen_at`: since when they have no access, or none that is known, even if it was stopped for another reason.
+    `checked_at`: when access was last checked, and `unsure_since`: since when the check has had no clear result.
     """
 
     id: int
@@ -69,11 +68,11 @@ class Subscription(FrozenModel):
 
     @property
     def recipient(self) -> Recipient:
-        """Who is told."""
+        """The channel or person that is notified."""
         return Recipient(team=self.team, channel=self.channel)
 
     def covers(self, app_slug: str) -> bool:
-        """Whether it is about the builds of this app of its provider."""
+        """Return whether it covers the builds of this app of its provider."""
         if self.app is not None:
             return self.app.slug == app_slug
         return self.scope.apps is None or app_slug in self.scope.apps

@@ -1,4 +1,4 @@
-"""Who may do what, explained; and the modal in which an admin adds a rule."""
+"""The list of access rules and what they mean, and the form in which an admin adds one."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from messages.provider_presentation import ProviderPresentation
 KIND, ACTS, APP, CHANNEL = "kind", "acts", "app", "channel"
 PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
 BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
-# Stands among the actions for all of them.
+# The option that stands for all actions.
 EVERYTHING = "everything"
 MOST_RULES = 12
-# What of a rule is said by name; how many there are more is said, too.
+# A rule names at most this many; the number of the others is shown.
 MOST_NAMED = 20
 MOST_CLAUSES = 10
 EVERYONE_LINKED = "everyone with a linked account"
@@ -90,14 +90,14 @@ _WHO = {
 
 @dataclass(frozen=True)
 class RulePermissions:
-    """What can be allowed at one provider."""
+    """The permissions that rules can grant at one provider."""
 
     presentation: ProviderPresentation
     permissions: Sequence[Permission]
 
 
 class ShownRule(FrozenModel):
-    """A rule with its people by name; `number` is that of one that an admin can take away."""
+    """A rule with its people by name; only a rule with a `number` can be removed."""
 
     rule: AllowRule | ApprovalRule
     who: str
@@ -106,7 +106,7 @@ class ShownRule(FrozenModel):
 
 
 class FilledRule(FrozenModel):
-    """What was filled in, read as it is; `typed` parts are split into words. `everything`: it is about all actions."""
+    """The filled-in form, not yet checked. `everything`: the rule is about all actions."""
 
     kind: str = "allow"
     everything: bool = False
@@ -135,9 +135,12 @@ def access_rule_list(
     is_admin: bool,
     you: str,
 ) -> Message:
-    """Who may do what here, in words, and the rules that say so; `provider` is where, `names` say who is who."""
+    """List who may do what at the provider in this channel, and the rules; `names` are those of the principals."""
     of = f" in {escape(app.title, 100)}" if app is not None else ""
-    lines = [f"• {_ACTS[one]}: {describe_verdict(verdict, names)}" for one, verdict in verdicts.items()]
+    lines = [
+        f"• {_ACTS[permission]}: {describe_verdict(verdict, names)}"
+        for permission, verdict in verdicts.items()
+    ]
     blocks = [
         section(f"*Who may do what{of} at {provider.label} in this channel*"),
         *paragraphs(lines, most_blocks=10),
@@ -146,19 +149,19 @@ def access_rule_list(
     ]
     if operators:
         blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
-        blocks += paragraphs([_rule_line(one) for one in operators[:MOST_RULES]], most_blocks=4)
+        blocks += paragraphs([_rule_line(rule) for rule in operators[:MOST_RULES]], most_blocks=4)
         blocks += _count_left_out(operators)
     if admins:
         blocks += [section("*Rules of this workspace*")]
-        for one in admins[:MOST_RULES]:
+        for rule in admins[:MOST_RULES]:
             question = confirm(
                 "Take the rule away?", "What it says counts no longer, from now on.", "Take it away"
             )
-            number = str(one.number)
-            away = button(
+            number = str(rule.number)
+            remove = button(
                 "Remove", action_ids.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
             )
-            blocks.append(section(_rule_line(one), away if is_admin else None))
+            blocks.append(section(_rule_line(rule), remove if is_admin else None))
         blocks += _count_left_out(admins)
     if not operators and not admins:
         blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
@@ -171,57 +174,61 @@ def access_rule_list(
 
 
 def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
-    """Who may, and who must agree to it, as markup; `names` say who is who."""
-    said = [_describe_principals(verdict, names)]
-    clauses = [_describe_approval(one, names) for one in dict.fromkeys(verdict.protections)]
-    said += clauses[:MOST_CLAUSES]
+    """Describe who may do something and who must approve it, as markup; `names` are those of the principals."""
+    parts = [_describe_principals(verdict, names)]
+    clauses = [_describe_approval(rule, names) for rule in dict.fromkeys(verdict.protections)]
+    parts += clauses[:MOST_CLAUSES]
     if len(clauses) > MOST_CLAUSES:
-        said.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
-    said += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
-    return "; ".join(said)
+        parts.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
+    parts += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
+    return "; ".join(parts)
 
 
 def _describe_principals(verdict: Verdict, names: Mapping[Principals, str]) -> str:
-    narrow = [who for who in dict.fromkeys(one.who for one in verdict.requirements) if not who.everyone]
-    if verdict.off or any(who.nobody for who in narrow):
+    restrictions = [
+        who
+        for who in dict.fromkeys(requirement.who for requirement in verdict.requirements)
+        if not who.everyone
+    ]
+    if verdict.off or any(who.nobody for who in restrictions):
         return "nobody"
-    if not narrow:
+    if not restrictions:
         return EVERYONE_LINKED
-    if len(narrow) == 1:
-        return f"only {escape(names[narrow[0]], 500)}"
-    each = [f"[{escape(names[who], 300)}]" for who in narrow[:MOST_CLAUSES]]
-    left = len(narrow) - len(each)
+    if len(restrictions) == 1:
+        return f"only {escape(names[restrictions[0]], 500)}"
+    groups = [f"[{escape(names[who], 300)}]" for who in restrictions[:MOST_CLAUSES]]
+    left = len(restrictions) - len(groups)
     more = f" and {left} more" if left else ""
-    return f"only who is in each of {' '.join(each)}{more}"
+    return f"only who is in each of {' '.join(groups)}{more}"
 
 
 def _describe_approval(rule: ApprovalRule, names: Mapping[Principals, str]) -> str:
     what = _describe_scope(rule)
-    agreeing = escape(names[rule.who], 500)
-    return f"needs a second person ({agreeing}) within {rule.minutes} minutes{what and f', if{what}'}"
+    approvers = escape(names[rule.who], 500)
+    return f"needs a second person ({approvers}) within {rule.minutes} minutes{what and f', if{what}'}"
 
 
 def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> list[str]:
-    """What has to be known to read the lines as they are meant."""
+    """Return the notes that explain the lines above them."""
     verdicts = list(verdicts)
-    unknown = frozenset[Part]().union(*(one.unknown for one in verdicts))
-    said = []
+    unknown = frozenset[Part]().union(*(verdict.unknown for verdict in verdicts))
+    notes = []
     if Part.APP in unknown:
         more = f" `{provider.command} policy APP` says what holds for one." if app is None else ""
-        said.append(
+        notes.append(
             "Where it depends on the app, all rules that may be about it hold together, as they do for an act that has"
             f" no app.{more}"
         )
     if Part.CHANNEL in unknown:
-        said.append("Where it depends on the channel, all rules that may be about it hold together.")
-    if any(one.is_conditional for verdict in verdicts for one in verdict.protections):
-        said.append("What does not say its branch, workflow or stage counts as protected.")
+        notes.append("Where it depends on the channel, all rules that may be about it hold together.")
+    if any(protection.is_conditional for verdict in verdicts for protection in verdict.protections):
+        notes.append("What does not say its branch, workflow or stage counts as protected.")
     if any(len(verdict.protections) > 1 for verdict in verdicts):
-        said.append(
+        notes.append(
             "Where several rules ask for a second person, one who is named by all of them agrees, within the fewest"
             " minutes."
         )
-    return said
+    return notes
 
 
 def _count_left_out(rules: Sequence[ShownRule]) -> list[Block]:
@@ -255,7 +262,7 @@ def access_rule_modal(
         "Add a rule",
         [
             *warning(problem),
-            # What only one kind of rule has is shown once that kind is picked.
+            # Fields that only one kind of rule has appear once that kind is picked.
             field(
                 KIND,
                 "What the rule says",
@@ -267,7 +274,9 @@ def access_rule_modal(
             field(
                 PROVIDERS,
                 "Where",
-                _checkboxes([option(one.label, one) for one in Provider.all()], filled.providers),
+                _checkboxes(
+                    [option(provider.label, provider) for provider in Provider.all()], filled.providers
+                ),
                 hint="Nothing ticked: everywhere.",
             ),
             field(
@@ -292,7 +301,7 @@ def access_rule_modal(
                 multi_search_select(
                     action_ids.PICK_GROUPS,
                     "No group",
-                    [option(one, one) for one in filled.groups if is_pickable(one)],
+                    [option(group, group) for group in filled.groups if is_pickable(group)],
                 ),
             ),
             *(_approval_fields(filled, choices) if filled.kind == "protect" else []),
@@ -305,7 +314,7 @@ def access_rule_modal(
 
 
 def _approval_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
-    staged = [one.presentation.label for one in choices if one.presentation.has_pipeline_stages]
+    staged = [choice.presentation.label for choice in choices if choice.presentation.has_pipeline_stages]
     return [
         header("Where a second person is needed"),
         field(
@@ -343,24 +352,24 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
             ),
         )
     ]
-    for one in others:
+    for choice in others:
         # Slack takes ten boxes in one field (Slack's rules, "Elements").
-        new = [permission for permission in one.permissions if permission not in known]
+        new = [permission for permission in choice.permissions if permission not in known]
         known += new
         if new:
             fields.append(
                 field(
-                    f"{one.presentation.provider}_{ACTS}",
-                    f"About, at {one.presentation.label}",
+                    f"{choice.presentation.provider}_{ACTS}",
+                    f"About, at {choice.presentation.label}",
                     _checkboxes(_permission_options(new), filled.acts),
-                    hint=one.presentation.permissions_hint,
+                    hint=choice.presentation.permissions_hint,
                 )
             )
     return fields
 
 
 def read_rule(values: Mapping[str, Any]) -> FilledRule:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the submitted form. `values` is the view's state as Slack sends it."""
     filled = FormValues(values)
     others = sorted(name for name in values if name.endswith(f"_{ACTS}"))
     acts = tuple(action for name in (ACTS, *others) for action in filled.several(name))
@@ -383,42 +392,48 @@ def read_rule(values: Mapping[str, Any]) -> FilledRule:
 
 
 def user_group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
-    """What the list of user groups offers for what was typed."""
-    wanted = typed.strip().casefold().removeprefix("@")
-    having = sorted((handle, group) for group, handle in handles.items() if wanted in handle.casefold())
-    return [option(handle, group) for handle, group in having[:100]]
+    """Return the options of user groups whose handle contains what was typed."""
+    query = typed.strip().casefold().removeprefix("@")
+    matches = sorted((handle, group) for group, handle in handles.items() if query in handle.casefold())
+    return [option(handle, group) for handle, group in matches[:100]]
 
 
 def rule_added(shown: ShownRule, command: str) -> Message:
-    """Tell the channel that a new rule counts from now on; `command` is the slash command that lists all of them."""
+    """Tell the channel that a new rule applies from now on; `command` is the slash command that lists all rules."""
     text = f"📜 A new rule: {_describe_rule(shown)}."
     return Message(text, [section(text), context(f"`{command} policy` shows all of them.")])
 
 
 def rule_removed(shown: ShownRule) -> Message:
-    """To the channel: a rule counts no longer."""
+    """Tell the channel that a rule was removed."""
     text = f"📜 This rule counts no longer: {_describe_rule(shown)}."
     return Message(text, [section(text)])
 
 
-def _rule_line(one: ShownRule) -> str:
-    number = f"{one.number}. " if one.number is not None else "• "
-    return number + _describe_rule(one)
+def _rule_line(shown: ShownRule) -> str:
+    number = f"{shown.number}. " if shown.number is not None else "• "
+    return number + _describe_rule(shown)
 
 
-def _describe_rule(one: ShownRule) -> str:
-    rule = one.rule
-    title = f" in {escape(one.app, 100)}" if one.app else _describe_globs(" in", rule.apps)
-    at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
+def _describe_rule(shown: ShownRule) -> str:
+    rule = shown.rule
+    title = f" in {escape(shown.app, 100)}" if shown.app else _describe_globs(" in", rule.apps)
+    at = (
+        f" at {' and '.join(escape(provider.label, 100) for provider in rule.providers)}"
+        if rule.providers
+        else ""
+    )
     where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
     where += _and_more(rule.channels)
     if isinstance(rule, AllowRule):
         acts = _describe_permissions(rule, _ACTS, "do anything")
-        return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
+        return f"{'Nobody' if rule.who.nobody else f'Only {escape(shown.who, 500)}'} may {acts}{where}"
     what = _describe_scope(rule)
     acts = _describe_permissions(rule, _DOING, "doing anything")
     acts = acts[:1].upper() + acts[1:]
-    return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
+    return (
+        f"{acts}{where}{what} needs a second person ({escape(shown.who, 500)}) within {rule.minutes} minutes"
+    )
 
 
 def _describe_permissions(
@@ -440,7 +455,7 @@ def _describe_scope(rule: ApprovalRule) -> str:
 def _describe_globs(words: str, globs: Sequence[str]) -> str:
     if not globs:
         return ""
-    return f"{words} {' or '.join(code(one, 200) for one in globs[:MOST_NAMED])}{_and_more(globs)}"
+    return f"{words} {' or '.join(code(glob, 200) for glob in globs[:MOST_NAMED])}{_and_more(globs)}"
 
 
 def _and_more(things: Sequence[str]) -> str:
@@ -453,16 +468,19 @@ def _split_words(typed: str) -> tuple[str, ...]:
 
 
 def _permission_options(permissions: Iterable[Permission]) -> list[Block]:
-    return [option(_ACTS[one][:1].upper() + _ACTS[one][1:], one.value) for one in permissions]
+    return [
+        option(_ACTS[permission][:1].upper() + _ACTS[permission][1:], permission.value)
+        for permission in permissions
+    ]
 
 
 def _checkboxes(options: list[Block], ticked: Sequence[str]) -> Block:
     element: Block = {"type": "checkboxes", "options": options}
-    initial = [one for one in options if one["value"] in ticked]
+    initial = [option for option in options if option["value"] in ticked]
     return element | {"initial_options": initial} if initial else element
 
 
 def _radio(options: list[Block], chosen: str) -> Block:
     element: Block = {"type": "radio_buttons", "options": options}
-    initial = next((one for one in options if one["value"] == chosen), None)
+    initial = next((option for option in options if option["value"] == chosen), None)
     return element | {"initial_option": initial} if initial else element

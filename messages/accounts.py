@@ -1,4 +1,4 @@
-"""People's own accounts at a provider: linked, shown, asked for again. A token is never shown, nor filled in again."""
+"""Messages and the form about people's own accounts at a provider. A token is never shown or filled in again."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MOST_CHANNELS = 20
 
 
 class ConnectedAccount(FrozenModel):
-    """A person's account as it may be shown; `works`: the provider takes its token."""
+    """A person's account as it may be shown; `works`: the provider accepts its token."""
 
     name: str
     works: bool = True
 
 
 def account_title(provider: Provider) -> str:
-    """What heads everything about one's account there."""
+    """Return the title of everything about a person's account at the provider."""
     return f"Your {provider.label} account"
 
 
@@ -42,7 +42,7 @@ def connect_modal(
     problem: str | None = None,
     sign_in: str | None = None,
 ) -> Block:
-    """The modal that asks for a token of the person's own; `sign_in` is the page on which they can do without one."""
+    """Render the form that asks for a person's own token; `sign_in` is the page that makes one unnecessary."""
     known = (
         [section(f"Linked until now: {code(current.name)}. A new token takes its place.")] if current else []
     )
@@ -82,17 +82,17 @@ def connect_modal(
 
 
 def read_token(values: Mapping[str, Any]) -> SecretStr:
-    """What was pasted. `values` is the view's state as Slack sends it."""
+    """Read the pasted token. `values` is the view's state as Slack sends it."""
     return SecretStr(FormValues(values).text(TOKEN).strip())
 
 
 def account_connected(name: str, provider: Provider) -> str:
-    """The account was linked, as a sentence."""
+    """Say in a sentence that the account is linked."""
     return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
 
 
 def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, int]) -> Message:
-    """Before a token is wiped: what stops with it, by channel, and the button for it."""
+    """Ask before a token is deleted: say how many subscriptions stop with it, by channel."""
     text = f"Disconnect {code(name)} from {provider.label}? The bot deletes your token at once."
     lines = [
         f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
@@ -108,7 +108,7 @@ def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, in
 
 
 def account_disconnected(name: str | None, provider: Provider) -> Message:
-    """The account is linked no longer."""
+    """Say that the account is no longer linked."""
     text = (
         f"🔓 I have wiped your token: you are not linked to {code(name)} any more. Subscriptions that showed what you"
         " could see stop, and their channels are told."
@@ -119,7 +119,7 @@ def account_disconnected(name: str | None, provider: Provider) -> Message:
 
 
 def token_refused(name: str, provider: Provider) -> Message:
-    """To its owner: their token works no longer."""
+    """Tell the owner of a token that the provider refuses it."""
     text = (
         f"🔑 {provider.label} does not take your token any more ({code(name)}). Link your account again: until then"
         f" I can't do anything there for you. If {provider.label} only had a problem, your next command checks the"
@@ -140,7 +140,7 @@ def whoami(
     can_link: bool,
     service_reads: bool = True,
 ) -> Message:
-    """Who the person is at the provider, and with whose token they are answered, if the bot has one of its own."""
+    """Say who the person is at the provider, and with whose token the bot acts for them."""
     at = provider.label
     who = f"You are {mention(user)}"
     own = f"the bot's own token ({escape(service)})" if service else "the bot's own token"
@@ -167,12 +167,12 @@ def whoami(
 
 
 def connect_prompt(words: str, provider: Provider) -> Message:
-    """The button that opens the modal, where the modal itself can't be opened."""
+    """Offer the button that opens the form, for requests from which Slack can't open it."""
     return Message(words, [section(words), row(_connect("Link my account…", provider))])
 
 
 def read_provider(value: str) -> Provider:
-    """The provider that a button about accounts names; those of an earlier version knew but Bitrise."""
+    """Read the provider that an account button names; buttons of an earlier version named none."""
     try:
         return Provider.named(value)
     except ValueError:
@@ -180,7 +180,7 @@ def read_provider(value: str) -> Provider:
 
 
 def connect_account_button(provider: Provider) -> Block:
-    """The button that opens the modal for a token of the person's own."""
+    """Return the button that opens the form for a person's own token."""
     return _connect("Link my account…", provider)
 
 

@@ -1,4 +1,4 @@
-"""Apps, and whose token sees them."""
+"""Lists of apps, and the channel's app."""
 
 from __future__ import annotations
 
@@ -46,22 +46,24 @@ def app_list(
 
 
 def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
-    """What a list of one provider's apps offers for what was typed: those with that in their title or repository."""
+    """Return the options of one provider's apps whose title or repository contains what was typed."""
     return [option(app.title or app.slug, app.slug, app.repository) for app in _matching_apps(typed, apps)]
 
 
 def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
-    """What a list of all providers' apps offers, as Slack wants it: by provider, where there are apps of several."""
+    """Return the options of all providers' apps as Slack takes them: grouped if there are several providers."""
     groups = {
         provider: [
             any_app_option(app)
-            for app in _matching_apps(typed, [one for one in apps if one.provider is provider])
+            for app in _matching_apps(
+                typed, [candidate for candidate in apps if candidate.provider is provider]
+            )
         ]
         for provider in dict.fromkeys(app.provider for app in apps)
     }
     offered = {provider: options for provider, options in groups.items() if options}
     if len(groups) < 2 or not offered:
-        return {"options": [one for options in offered.values() for one in options]}
+        return {"options": [block for options in offered.values() for block in options]}
     return {
         "option_groups": [
             {"label": plain_text(provider.label, 75), "options": options}
@@ -77,7 +79,7 @@ def any_app_option(app: App) -> Block:
 
 
 def read_any_app(value: str, title: str | None = None) -> App | None:
-    """The app that was picked from a list of all providers' apps; None for a value that can't have been offered."""
+    """Return the app picked from a list of all providers' apps; None for a value that was never offered."""
     name, slash, slug = value.rpartition("/")
     try:
         provider = Provider.named(name) if slash else UNNAMED_PROVIDER
@@ -93,7 +95,7 @@ def _matching_apps(typed: str, apps: Sequence[App]) -> list[App]:
 
 
 def app_chosen(app: App, *, by: str) -> Message:
-    """The channel's app was chosen."""
+    """Tell the channel that its app was chosen."""
     words = "is this channel's app now: commands that name none mean it"
     return Message(
         f"{escape(app.title)} {words}, says {mention(by)}.",

@@ -1,4 +1,4 @@
-"""What was done and refused, as people read it."""
+"""The audit log as shown in Slack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MARKS = {
     Event.ERASED: "🧹 erased:",
     Event.RESTORED: "⏪ restored a backup",
 }
-# What people call each act; the log keeps names that never change. In braces stands what the entry is about.
+# The phrase for each action; the log stores names that never change. Braces contain fields of the entry.
 _PHRASES: Mapping[str, str] = MappingProxyType(
     {
         "abort": "abort build {label}",
@@ -69,7 +69,7 @@ _PHRASES: Mapping[str, str] = MappingProxyType(
         "hand_over_log": "get the whole log",
     }
 )
-# What is started or deployed, where an entry names it.
+# Fields that say what is started or deployed, if an entry has them.
 _STARTED = ("branch", "tag", "commit", "workflow", "pipeline")
 LONGEST_NAMED = 120
 LONGEST_ANSWER = 300
@@ -79,54 +79,54 @@ _BRACES = re.compile(r"\{(\w+)\}")
 def audit_list(
     links: Sequence[AuditRecord], *, where: str, places: bool, apps: Mapping[str, str] = MappingProxyType({})
 ) -> Message:
-    """The newest entries, newest first; `where` is text, and with `places` each says in which channel it was.
+    """List the newest entries, newest first; `where` is text, and with `places` each names its channel.
 
-    `apps` has the titles of apps by their slugs; one that is not in it is called by its slug.
+    `apps` has the titles of apps by their slugs; an app that is not in it is shown by its slug.
     """
     where = escape(where, 200)
     if not links:
         text = f"Nothing was written down {where} yet."
         return Message(text, [section(text)])
-    lines = [_line(one, places=places, apps=apps) for one in links if not _has_ended(one, links)]
+    lines = [_line(record, places=places, apps=apps) for record in links if not _has_ended(record, links)]
     head = f"*What was done and refused {where}*, newest first"
     note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
     return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
 
 
-def _has_ended(one: AuditRecord, links: Sequence[AuditRecord]) -> bool:
-    """Whether it is the beginning of something whose end is shown, too."""
-    begun = one.entry
+def _has_ended(record: AuditRecord, links: Sequence[AuditRecord]) -> bool:
+    """Return whether the record is the start of an action whose end is also listed."""
+    started = record.entry
     ends = (Event.DONE, Event.FAILED)
-    return begun.event is Event.BEGUN and any(
-        other.seq > one.seq
+    return started.event is Event.BEGUN and any(
+        other.seq > record.seq
         and other.entry.event in ends
-        and (other.entry.act, other.entry.about) == (begun.act, begun.about)
+        and (other.entry.act, other.entry.about) == (started.act, started.about)
         for other in links
     )
 
 
-def _line(one: AuditRecord, *, places: bool, apps: Mapping[str, str]) -> str:
-    entry = one.entry
+def _line(record: AuditRecord, *, places: bool, apps: Mapping[str, str]) -> str:
+    entry = record.entry
     at = f" · *{escape(apps.get(entry.app) or entry.app, 100)}*" if entry.app else ""
     where = f" in <#{entry.channel}>" if places and entry.channel.startswith(("C", "G")) else ""
     why = f": {escape(entry.personal.reason, LONGEST_NAMED)}" if entry.personal.reason else ""
     second = entry.personal.agreed_by if entry.event not in (Event.AGREED, Event.DECLINED) else None
     agreed = f", agreed to by {mention(second)}" if second is not None else ""
-    what = f"{_phrase(entry)}{at}{where}{why}{agreed}{_answer(entry)}"
-    return f"{one.seq}. {when(one.at)} {_who(entry)} {what}".rstrip()
+    what = f"{_phrase(entry)}{at}{where}{why}{agreed}{_outcome(entry)}"
+    return f"{record.seq}. {when(record.at)} {_who(entry)} {what}".rstrip()
 
 
 def _phrase(entry: AuditEntry) -> str:
-    """What was done, in a person's words; what it was about in code, since it is a name from outside."""
+    """Describe what was done; names from outside are shown as code."""
     named = {name: code(cut(value, LONGEST_NAMED)) if value else "" for name, value in entry.about.items()}
     phrase = _PHRASES.get(entry.act) or escape(entry.act.replace("_", " "), 60)
-    said = " ".join(_BRACES.sub(lambda found: named.get(found[1], ""), phrase).split())
+    text = " ".join(_BRACES.sub(lambda field: named.get(field[1], ""), phrase).split())
     started = [f"{name} {named[name]}" for name in _STARTED if named.get(name)]
-    return f"{said} ({', '.join(started)})" if started else said
+    return f"{text} ({', '.join(started)})" if started else text
 
 
-def _answer(entry: AuditEntry) -> str:
-    """What came of it, where that says more than that it was done."""
+def _outcome(entry: AuditEntry) -> str:
+    """Return the outcome, if it says more than that the action was done."""
     if not entry.answer or entry.answer == "ok" or entry.event is Event.BEGUN:
         return ""
     return f" → {escape(cut(entry.answer, LONGEST_ANSWER), LONGEST_ANSWER)}"

@@ -23,7 +23,7 @@ def card_row(build: Build, app: App, presentation: ProviderPresentation) -> list
 def streak_row(
     build: Build, app: App, presentation: ProviderPresentation, *, claimed: bool, snoozed: bool
 ) -> list[Block]:
-    """Return the row below the card of a failure streak. Anybody can take back a claim or a snooze."""
+    """Return the row below the card of a failure streak. Anyone can take back a claim or a snooze."""
     value = BuildButton.of(build, app).encode()
     return _row(
         button("Take over", action_ids.CARD_CLAIM, value)

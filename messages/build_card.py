@@ -1,4 +1,4 @@
-"""Builds as people see them: one card everywhere, and lists of them."""
+"""The card of a build, and lists of builds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build_card(
 ) -> Message:
     """Render a build's card: the build, its state, and its buttons.
 
-    `presentation` is its provider's; `usual` is how long builds like it take; `ties` are the channel's deploy links.
+    `presentation` is its provider's; `usual_duration` is how long builds like it take.
     """
     so_far = build_text.elapsed_text(build, now, usual_duration)
     as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
@@ -58,7 +58,7 @@ def app_status(
     now: datetime,
     usual_durations: Mapping[str, timedelta] | None = None,
 ) -> Message:
-    """Render what runs now, and each branch's last result. `usual` holds usual times by the build's slug."""
+    """Render what runs now, and each branch's last result. `usual_durations` are by build slug."""
     title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*"
     counts = f"{len(running)} running or waiting" if running else "nothing is running"
     blocks = [section(f"{title}: {counts}")]
@@ -97,17 +97,17 @@ def build_list(
     next: str | None,  # noqa: A002 - the field's own word
     now: datetime,
 ) -> Message:
-    """A page of builds, each with a button for its card, and one for the next page."""
-    wanted = escape(describe_filter(command.filter), 500)
+    """Render a page of builds, each with a button for its card, and a button for the next page."""
+    description = escape(describe_filter(command.filter), 500)
     if command.since:
-        wanted += f" since {escape(command.since.text)}"
+        description += f" since {escape(command.since.text)}"
     if command.until:
-        wanted += f" until {escape(command.until.text)}"
-    title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*: {wanted}, newest first"
+        description += f" until {escape(command.until.text)}"
+    title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*: {description}, newest first"
     if not builds:
         more = "None among the builds that I read so far." if next else "There are none."
         return Message(
-            f"{escape(app.title)}: {wanted}. {more}",
+            f"{escape(app.title)}: {description}. {more}",
             [section(f"{title}\n{more}"), *_next_page_row(app, command, next)],
         )
     blocks = [section(title)]
@@ -137,7 +137,7 @@ def _describe_build(build: Build, app: App, now: datetime, usual: timedelta | No
 
 
 def _small_print(build: Build) -> list[Block]:
-    texts = [code(build.label)] if build.label else []  # as it can be copied into a command
+    texts = [code(build.label)] if build.label else []  # can be copied into a command
     if spent := build_text.duration_texts(build):
         texts.append("⏱️ " + " · ".join(spent))
     began = "Noticed" if build.kind is RunKind.DYNO else "Started"
@@ -150,7 +150,7 @@ def _small_print(build: Build) -> list[Block]:
 
 
 def build_line(build: Build, app: App) -> str:
-    """One build in a line: its name, result and source."""
+    """Render a build in a line: its name, state and source."""
     parts = [
         f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
         build_text.source_text(build),
@@ -172,7 +172,7 @@ def build_row(
 
 
 def progress_line(build: Build, now: datetime, usual_duration: timedelta | None) -> str:
-    """How far a build that runs has come, on a line of its own; empty for one that has ended."""
+    """Return the progress of an open build on a line of its own; empty for one that has ended."""
     progress = build_text.progress_text(build, now, usual_duration)
     return f"\n{progress}" if progress else ""
 

@@ -18,42 +18,42 @@ MUCH_LONGER = 1.2
 
 
 def build_symbol(build: Build) -> str:
-    """The result's symbol."""
+    """Return the symbol of a build's state."""
     return describe_state(build)[0]
 
 
 def state_symbol(state: BuildState) -> str:
-    """The symbol of a state by itself."""
+    """Return the symbol of a state."""
     return vocabulary_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
 
 
 def state_text(state: BuildState) -> str:
-    """A state by itself, in words that follow a name."""
+    """Return a state in words that follow a name."""
     return vocabulary_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
 
 
 def result_text(build: Build) -> str:
-    """The result in words that follow the build's name, for mrkdwn."""
+    """Return a build's state in words that follow its name, for mrkdwn."""
     return escape(plain_result(build))
 
 
 def plain_result(build: Build) -> str:
-    """The same without markup."""
+    """Return a build's state in words that follow its name, without markup."""
     return plain(describe_state(build)[1], 150)
 
 
 def build_name(build: Build) -> str:
-    """What it is called within its app, without markup: `#19`, `deployment v12`, `web.1`."""
+    """Return the build's name within its app, without markup: `#19`, `deployment v12`, `web.1`."""
     return f"deployment {build.label}".rstrip() if build.kind is RunKind.DEPLOYMENT else build.label
 
 
 def build_link(build: Build, app: App) -> str:
-    """The build's name, leading to its page."""
+    """Return the build's name as a link to its page."""
     return f"*{link(build.url, f'{app.title} {build_name(build)}', 150)}*"
 
 
 def streak_name(build: Build, app: App) -> str:
-    """The series that a build belongs to: an app with its branch and workflow, or one process of it."""
+    """Return the name of the streak that a build belongs to: an app with its branch and workflow, or with a process."""
     title = f"*{escape(app.title, 150)}*"
     match build.kind:
         case RunKind.DYNO:
@@ -66,7 +66,7 @@ def streak_name(build: Build, app: App) -> str:
 
 
 def plain_streak_name(build: Build, app: App) -> str:
-    """The same for a screen reader, without markup."""
+    """Return the name of a build's streak without markup, for screen readers."""
     title = plain(app.title, 150)
     match build.kind:
         case RunKind.DYNO:
@@ -78,13 +78,13 @@ def plain_streak_name(build: Build, app: App) -> str:
 
 
 def run_kinds(builds: Iterable[Build]) -> str:
-    """What they are: "builds", "deployments and dynos"."""
+    """Return the kinds of the builds: "builds", "deployments and dynos"."""
     kinds = {build.kind for build in builds}
     return " and ".join(vocabulary_of(kind).plural for kind in RunKind if kind in kinds)
 
 
 def count_runs(builds: Sequence[Build]) -> str:
-    """How many there are of each kind: "one build", "3 deployments and 2 dynos"."""
+    """Count the builds of each kind: "one build", "3 deployments and 2 dynos"."""
     counts = Counter(build.kind for build in builds)
     parts = [
         f"{counts[kind]} {vocabulary_of(kind).plural}"
@@ -97,13 +97,13 @@ def count_runs(builds: Sequence[Build]) -> str:
 
 
 def count_failures(build: Build, count: int) -> str:
-    """How many have failed in a series: "3 builds failed"."""
+    """Say how many builds of a streak have failed: "3 builds failed"."""
     words = vocabulary_of(build.kind)
     return f"{count} {words.plural} failed" if count != 1 else f"one {words.singular} failed"
 
 
 def source_text(build: Build) -> str:
-    """Branch or tag, workflow and pull request."""
+    """Return the branch or tag, the pull request, and the workflow of a build."""
     parts = [code(text) for text in (build.tag and f"tag {build.tag}", build.branch) if text]
     if build.pull_request is not None:
         target = f" into {code(build.target_branch)}" if build.target_branch else ""
@@ -114,12 +114,12 @@ def source_text(build: Build) -> str:
 
 
 def short_hash(commit_hash: str) -> str:
-    """As much of a commit's hash as people use; a secret that stands in its place is taken out while it is whole."""
+    """Return the short form of a commit's hash. A secret in its place is redacted before the text is cut."""
     return redact_beginning(commit_hash, 8)[:8]
 
 
 def commit_text(build: Build) -> str | None:
-    """The commit's hash, linked, and its message's first line; None where nothing is known of one."""
+    """Return the linked hash of the commit and the first line of its message; None if there is no commit."""
     first_line = (build.commit_message or "").strip().split("\n", 1)[0]
     parts = []
     if build.commit_hash:
@@ -130,7 +130,7 @@ def commit_text(build: Build) -> str | None:
 
 
 def starter_text(triggered_by: str | None) -> str | None:
-    """Who or what started something, from what Bitrise says of it; None where it does not say."""
+    """Return who or what started a build, from the provider's `triggered_by`; None if it is not given."""
     if triggered_by is None:
         return None
     if (named := build_author.parse_trigger(triggered_by)) is not None:
@@ -140,20 +140,20 @@ def starter_text(triggered_by: str | None) -> str | None:
 
 
 def abort_text(build: Build) -> str | None:
-    """Who aborted the build, why, and what kind of reason that is, without markup; None where nobody did."""
+    """Return who aborted the build and why, and the kind of reason, without markup; None if it was not aborted."""
     if not build.state.aborted and not build.abort_reason:
         return None
-    stopped = read_abort(build.abort_reason)
-    by = f"Aborted by {plain(stopped.who, 100)}" if stopped.who else "Aborted"
-    said = f"{by}: {plain(stopped.why, 500)}" if stopped.why else f"{by}."
+    abort = read_abort(build.abort_reason)
+    by = f"Aborted by {plain(abort.who, 100)}" if abort.who else "Aborted"
+    text = f"{by}: {plain(abort.why, 500)}" if abort.why else f"{by}."
     kind = build.abort_kind
-    if kind is None or kind in (MANUAL, OTHER) or phrase(kind).casefold() in said.casefold():
-        return said
-    return f"{said} [{phrase(kind)}]"
+    if kind is None or kind in (MANUAL, OTHER) or phrase(kind).casefold() in text.casefold():
+        return text
+    return f"{text} [{phrase(kind)}]"
 
 
 def duration_texts(build: Build) -> list[str]:
-    """The three times of a build, told apart as the documents define them (Bitrise API v0.1, "Build times").
+    """Return the three durations of a build as the documents define them (Bitrise API v0.1, "Build times").
 
     Others have one time: how long a deployment took, or how long a process was down.
     """
@@ -171,15 +171,15 @@ def duration_texts(build: Build) -> list[str]:
 
 
 def since_text(build: Build) -> str | None:
-    """Since when a build that has not ended is where it is, which stays true however old a message is."""
+    """Return since when an open build has been in its state. It stays true however old the message is."""
     at = build.started_at or build.triggered_at
     return f"since {when(at)}" if at is not None and not build.ended else None
 
 
 def progress_text(build: Build, now: datetime, usual_duration: timedelta | None = None) -> str | None:
-    """How far a build has come that has not ended, and when that was so; None for one that has.
+    """Return the progress of an open build, and when that was; None for one that has ended.
 
-    A message says it for as long as nobody edits it, so it names its moment.
+    The message is not updated continuously, so the text includes the time.
     """
     spent = elapsed_text(build, now, usual_duration)
     if spent is None:
@@ -189,22 +189,22 @@ def progress_text(build: Build, now: datetime, usual_duration: timedelta | None 
 
 
 def elapsed_text(build: Build, now: datetime, usual_duration: timedelta | None = None) -> str | None:
-    """How far a build has come that has not ended, measured by the `usual` time; None for one that has."""
-    begun = build.prepared_at or build.started_at or build.triggered_at
-    if build.ended or begun is None:
+    """Return how long an open build has run, measured by `usual_duration` if known; None for one that has ended."""
+    started_at = build.prepared_at or build.started_at or build.triggered_at
+    if build.ended or started_at is None:
         return None
     if usual_duration and build.started_at:
         return f"running for {_elapsed_of_usual(max(now - build.started_at, timedelta(0)), usual_duration)}"
     if usual_duration:
-        waiting = format_duration(max(now - begun, timedelta(0)))
+        waiting = format_duration(max(now - started_at, timedelta(0)))
         return f"waiting for {waiting}; it usually runs for about {_rounded_duration(usual_duration)}"
     words = vocabulary_of(build.kind)
     doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
-    return f"{doing} for {format_duration(max(now - begun, timedelta(0)))}"
+    return f"{doing} for {format_duration(max(now - started_at, timedelta(0)))}"
 
 
 def progress_bar(build: Build, now: datetime, usual_duration: timedelta | None) -> str | None:
-    """The same as a bar, for the eye alone; full only where the usual time is over."""
+    """Return the progress as a bar; full only once the usual duration is over."""
     if not usual_duration or build.ended or build.started_at is None:
         return None
     share = max(now - build.started_at, timedelta(0)) / usual_duration
@@ -221,7 +221,7 @@ def _elapsed_of_usual(spent: timedelta, usual: timedelta) -> str:
 
 
 def _rounded_duration(usual: timedelta) -> str:
-    """A usual time as people say it: `7 min`, `1 h 10 min`."""
+    """Round a duration as people say it: `7 min`, `1 h 10 min`."""
     seconds = usual.total_seconds()
     return format_duration(
         timedelta(minutes=round(seconds / 60)) if seconds >= 60 else timedelta(seconds=round(seconds))
@@ -229,7 +229,7 @@ def _rounded_duration(usual: timedelta) -> str:
 
 
 def plain_summary(build: Build, app: App) -> str:
-    """The build for a screen reader or a notification: everything that matters, without markup."""
+    """Summarize the build without markup, for screen readers and notifications."""
     on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
     workflow = f" ({build.workflow})" if build.workflow and build.kind is RunKind.BUILD else ""
     first = f"{app.title} {build_name(build)} {plain_result(build)}{on}{workflow}."

@@ -1,4 +1,4 @@
-"""What a successful build can be deployed to, below its card. Pure; no I/O."""
+"""Buttons below a successful build that deploy it by the channel's deploy links. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from messages.kit.button_values import BuildButton, InvalidButtonValue, Optional
 from messages.kit.mrkdwn import plain
 from messages.kit.views import LONGEST_OPTION, MOST_OPTIONS, option
 
-# So many have buttons of their own; more are picked from a list.
+# Up to this many links are buttons; more are a select menu.
 MOST_BUTTONS = 2
 _NAME = "offer"
 
 
 class DeployButton(OptionalButtonValue):
-    """Which build a button deploys, and by which of the channel's ties: names alone, to be looked up again."""
+    """The build that a button deploys, and the number of the deploy link (`tie`). Both are looked up again."""
 
     app: Slug
     build: Slug
@@ -32,16 +32,18 @@ class DeployButton(OptionalButtonValue):
 
 
 def deploy_row(build: Build, app: App, links: Sequence[DeployLink]) -> list[Block]:
-    """A button for each app that the build can be deployed to, or a list of them; nothing where there are none."""
-    fitting = links_offered(links, build)
-    if len(fitting) > MOST_BUTTONS:
-        return _deploy_select(build, app, fitting)
-    buttons = [_deploy_button(build, app, tie, "_next" if at else "") for at, tie in enumerate(fitting)]
+    """Return a button for each app that the build can be deployed to, or a list of them; empty if there is none."""
+    offered = links_offered(links, build)
+    if len(offered) > MOST_BUTTONS:
+        return _deploy_select(build, app, offered)
+    buttons = [
+        _deploy_button(build, app, link, "_next" if index else "") for index, link in enumerate(offered)
+    ]
     return [row(*buttons)] if any(buttons) else []
 
 
 def read_deploy_button(value: str, block_id: str) -> DeployButton:
-    """What was pressed, or picked from the list in this block. Raises InvalidButtonValue."""
+    """Read the button that was pressed, or the option picked from this block's list. Raises InvalidButtonValue."""
     if not block_id.startswith(f"{_NAME} "):
         return DeployButton.decode(value)
     parts = block_id.split(" ")

@@ -1,4 +1,4 @@
-"""The bot's Home: one page for each person, with what concerns them now."""
+"""The app's Home: one page for each person."""
 
 from __future__ import annotations
 
@@ -47,14 +47,13 @@ class PlacedSubscription:
 
 @dataclass(frozen=True)
 class HomeContent:
-    """What a person's Home shows.
+    """The data that a person's Home shows.
 
-    `providers` are those that are set up, in order; the first one is meant where only one can be named. `build_list`
-    is the one of them whose builds Home lists, if any: `account`, `service_acts` and `wishes` are about it.
-    `elsewhere` has the person's accounts at the others. `running` and `mine` are cut to what fits; `usual` holds usual
-    times by slug. `whole`: the builds are those of all apps, not only of those that somebody follows. `missing_…` are
-    sentences about what could not be loaded; without `ends_known` it is not known whether the person is notified when
-    their builds end.
+    `providers` are those that are set up, in order; the first is the default. `build_list` is the one whose builds Home
+    lists, if any: `account`, `service_acts` and `profile` are about it. `other_accounts` are the person's accounts at
+    the others. `running` and `mine` are cut to what fits; `usual_durations` are by build slug. `covers_all_apps`: the
+    builds are those of all apps, not only of subscribed ones. `missing_…` are sentences about what could not be loaded;
+    without `ends_known` it is not known whether the person is notified when their builds end.
     """
 
     profile: ProfileForm
@@ -76,17 +75,17 @@ class HomeContent:
 
     @property
     def may_act(self) -> bool:
-        """Whether the bot can change anything for them."""
+        """True if the bot can change anything for the person."""
         return self.service_acts or (self.account is not None and self.account.works)
 
     @property
     def default_provider(self) -> Provider:
-        """The provider that is named where only one can be."""
+        """The provider used where only one can be named."""
         return self.providers[0].provider
 
 
 def render_home(content: HomeContent, *, now: datetime) -> Block:
-    """The view. Its last block alone says when it was drawn, so that two can be compared without it."""
+    """Render the view. Only its last block has the time of rendering, so two views can be compared without it."""
     anything = AppButton(provider=content.default_provider).encode()
     builds = [
         button("Start a build…", action_ids.START_BUILD, AppButton().encode(), style="primary"),
@@ -118,7 +117,7 @@ def render_home(content: HomeContent, *, now: datetime) -> Block:
 
 
 def missing_places(direct_problem: str | None, channels_problem: str | None) -> list[str]:
-    """Return what is missing on Home where Slack does not say where a person is; each problem is Slack's word."""
+    """Return what is missing on Home if Slack does not list the person's channels; each problem is Slack's error."""
     missing = []
     if direct_problem is not None:
         cause = _missing_cause(direct_problem, "open your direct messages with Buildbell")
@@ -136,7 +135,7 @@ def _missing_cause(problem: str, what: str) -> str:
 
 
 def render_closed_home(problem: str, *, now: datetime) -> Block:
-    """The view of somebody who may not see what is on it; the sentence says why."""
+    """Render the view for a person who may not see Home; `problem` says why."""
     return _view(warning(problem), now)
 
 
@@ -148,7 +147,9 @@ def _view(blocks: list[Block], now: datetime) -> Block:
 def _first_steps(content: HomeContent) -> list[Block]:
     if content.account or content.profile.name or content.subscriptions:
         return []
-    first_commands = [one.first_command for one in content.providers if one.first_command]
+    first_commands = [
+        presentation.first_command for presentation in content.providers if presentation.first_command
+    ]
     return [
         header("First steps"),
         section(
@@ -173,7 +174,7 @@ def _first_steps(content: HomeContent) -> list[Block]:
 
 
 def _outages(content: HomeContent) -> list[Block]:
-    return [section(f"{outage_text(one)} What stands here may be old.") for one in content.outages]
+    return [section(f"{outage_text(outage)} What stands here may be old.") for outage in content.outages]
 
 
 def _builds(content: HomeContent, now: datetime) -> list[Block]:
@@ -240,10 +241,11 @@ def _subscriptions(content: HomeContent) -> list[Block]:
     blocks: list[Block] = missing
     several = has_several_providers(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
-        one = placed.row
-        place = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
-        text = f"{describe_row(one, LONGEST_SENTENCE, with_provider=several)}, {place}{stopped_text(one)}"
-        blocks += [section(text), subscription_buttons(one)]
+        subscription = placed.row
+        where = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
+        description = describe_row(subscription, LONGEST_SENTENCE, with_provider=several)
+        text = f"{description}, {where}{stopped_text(subscription)}"
+        blocks += [section(text), subscription_buttons(subscription)]
     left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
     more = f"and {left} more: `{content.default_provider.command} subscriptions` lists those of a channel"
     return [*blocks, *([context(more)] if left > 0 else [])]
@@ -253,11 +255,15 @@ def _profile(content: HomeContent) -> list[Block]:
     if content.build_list is None:
         return []
     provider = content.build_list.provider
-    wishes = content.profile
+    profile = content.profile
     lines = [
-        f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
-        _notification_setting(wishes.mention, "mention you where your build fails"),
-        *([_notification_setting(wishes.ends, "send you how your builds end")] if content.ends_known else []),
+        f"The builds of {code(profile.name)} are yours." if profile.name else "I don't know your name there.",
+        _notification_setting(profile.mention, "mention you where your build fails"),
+        *(
+            [_notification_setting(profile.ends, "send you how your builds end")]
+            if content.ends_known
+            else []
+        ),
     ]
     settings = button("Change…", action_ids.SETTINGS, "me", label=f"Change who I am at {provider.label}")
     return [
@@ -290,5 +296,5 @@ def _describe_account(provider: Provider, account: ConnectedAccount | None, *, s
     return f"You are {name} there, but {provider.label} does not take your token any more."
 
 
-def _notification_setting(rings: bool, what: str) -> str:
-    return f"🔔 I {what}." if rings else f"🔕 I do not {what}."
+def _notification_setting(enabled: bool, what: str) -> str:
+    return f"🔔 I {what}." if enabled else f"🔕 I do not {what}."

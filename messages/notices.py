@@ -1,4 +1,4 @@
-"""Help, and what went wrong."""
+"""Help, errors and short notices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from messages.kit.views import modal
 def error_message(
     words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None
 ) -> Message:
-    """What was wrong and what to do, with the button that does it: link an account there, or add a rule."""
+    """Say what was wrong and what to do, with the button for it: link an account, or add a rule."""
     safe = sentence(words, 2900)
     blocks = [section(f"⚠️ {safe}")]
     if connect is not None:
@@ -30,22 +30,22 @@ def error_message(
 
 
 def add_connect_button(message: Message, words: str, provider: Provider) -> Message:
-    """The message with why there is no more in it, and the button by which an account is linked."""
+    """Append the reason why the message shows no more, and the button that links an account."""
     return Message(message.text, [*message.blocks, section(words), row(connect_account_button(provider))])
 
 
 def sent_as_direct_message(words: str) -> Message:
-    """Something came as a direct message."""
+    """Say that something was sent as a direct message."""
     return Message(words, [section(f"📨 {words}")])
 
 
 def in_progress() -> Message:
-    """What was asked for is under way."""
+    """Say that the request is in progress."""
     return Message("One moment…", [section("⏳ One moment…")])
 
 
 def notice_modal(title: str, words: str) -> Block:
-    """A modal with a sentence of our own, or what went wrong."""
+    """Render a modal with one sentence: a notice, or what went wrong."""
     return modal(
         title,
         [section(sentence(words, 2900))],
@@ -53,18 +53,18 @@ def notice_modal(title: str, words: str) -> Block:
 
 
 def join_messages(messages: Sequence[Message]) -> Message:
-    """Several messages as one."""
+    """Join several messages into one, with dividers."""
     blocks = [block for message in messages for block in (*message.blocks, {"type": "divider"})]
     return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:-1])
 
 
 def open_form_prompt(words: str, label: str, action_id: str, value: str) -> Message:
-    """A button that opens a form, where the form itself can't be opened: Slack lets only presses do that."""
+    """Offer a button that opens a form. Slack opens forms only after a press, a command or a shortcut."""
     return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 
 
 def help_message(topic: str | None, parser: CommandParser) -> Message:
-    """Render all commands of a provider, or one in full."""
+    """List the commands of a provider, or show one in full."""
     command = parser.provider.command
     entry = parser.find_help(topic) if topic else None
     if entry is not None:
@@ -78,11 +78,11 @@ def help_message(topic: str | None, parser: CommandParser) -> Message:
         )
     return Message(
         "Buildbell's commands: "
-        + ", ".join(one.name for one in parser.catalogue)
+        + ", ".join(entry.name for entry in parser.catalogue)
         + f". Type {command} help COMMAND for one.",
         [
             section("*What you can type*"),
-            *paragraphs([_usage(one, command) for one in parser.catalogue]),
+            *paragraphs([_usage(entry, command) for entry in parser.catalogue]),
             context(
                 f"`{command} help subscribe` says more about one. @buildbell and direct messages take the same words."
             ),

@@ -1,4 +1,4 @@
-"""Why something was told, or was not: for builds that are over, and for terms that are only tried."""
+"""Explanations of why a channel was notified of builds or not, also for terms that are only tried."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from messages.subscriptions import describe_subscription
 
 MOST_LINES = 15
 MOST_REASONS = 6
-# Beside a reason the terms only remind of which subscription it is.
+# Beside a reason, the rule only identifies the subscription.
 LONGEST_TERMS = 400
 
 
 @dataclass(frozen=True)
 class NotificationReason:
-    """What one subscription made of a build; `said` is a sentence without its end."""
+    """What one subscription did with a build; `text` is a sentence without its full stop."""
 
     number: int
     app: App | None
@@ -37,9 +37,9 @@ class NotificationReason:
 def explain_notifications(
     build: Build, app: App, reasons: Sequence[NotificationReason], *, started_by: str = ""
 ) -> Message:
-    """Which of the channel's subscriptions told a build, and what kept the others silent.
+    """Explain which of the channel's subscriptions notified of a build, and why the others did not.
 
-    `started_by` has started it in the channel, where a message follows it.
+    `started_by` is the user who started the build in the channel, where a message follows it.
     """
     head = f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}"
     started = f"{mention(started_by)} started it here, so a message in this channel follows it to its end."
@@ -52,8 +52,8 @@ def explain_notifications(
         cure = f"`{app.provider.command} subscribe` makes one."
         nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
         return Message(nobody, [section(f"{head}\n{nobody}")])
-    lines = [_reason_line(one) for one in reasons]
-    spoken = " ".join(f"{one.number}: {one.text}." for one in reasons)
+    lines = [_reason_line(reason) for reason in reasons]
+    spoken = " ".join(f"{reason.number}: {reason.text}." for reason in reasons)
     if started_by:
         lines.insert(0, f"🔔 {started}")
     return Message(
@@ -61,10 +61,10 @@ def explain_notifications(
     )
 
 
-def _reason_line(one: NotificationReason) -> str:
-    bell = "🔔" if one.notified else "🔕"
-    what = describe_subscription(one.app, one.terms, one.presentation, LONGEST_TERMS)
-    return f"{bell} {one.number}. {what}:\n      {sentence(one.text, 400)}."
+def _reason_line(reason: NotificationReason) -> str:
+    bell = "🔔" if reason.notified else "🔕"
+    what = describe_subscription(reason.app, reason.terms, reason.presentation, LONGEST_TERMS)
+    return f"{bell} {reason.number}. {what}:\n      {sentence(reason.text, 400)}."
 
 
 def subscription_preview(

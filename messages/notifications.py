@@ -1,4 +1,4 @@
-"""What subscriptions are told: one build, a broken series, a thread's head, and many builds in one message."""
+"""Notifications: one build, a failure streak, the head of a thread, and many builds in one message."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ AI_SUMMARY = 900
 class NotificationContent:
     """One moment of a build, with what is known about it.
 
-    `presentation` is its provider's. `mention` are the Slack users that want to be mentioned; `ties` are the channel's
-    deploy links, which may be offered.
+    `presentation` is its provider's. `mentioned` are the Slack users that want to be mentioned; `deploy_links` are the
+    channel's.
     """
 
     build: Build
@@ -57,7 +57,7 @@ class NotificationContent:
 
 
 def build_notification(content: NotificationContent, *, now: datetime) -> Message:
-    """One build: its card, and where it failed, why and since when."""
+    """Render the notification of one build: its card, and where and why it failed, and since when."""
     build, app = content.build, content.app
     card = build_card(
         build,
@@ -75,28 +75,26 @@ def build_notification(content: NotificationContent, *, now: datetime) -> Messag
 
 
 def outdated_notification(content: NotificationContent, event: str) -> Message:
-    """What was told of a build before it ended, once it has: how it ended is shown in full elsewhere."""
+    """Shorten an earlier notification of a build that has ended since. Another message shows how it ended."""
     build, app = content.build, content.app
     lines = [_too_long_headline(build, app, event), build_line(build, app)]
     return Message(build_text.plain_summary(build, app), [section("\n".join(line for line in lines if line))])
 
 
 def streak_card(contents: Sequence[NotificationContent], state: CardState, *, now: datetime) -> Message:
-    """A broken series, as it stands after the last of its builds: red until one passes."""
+    """Render the card of a failure streak after the last of its builds: red until one passes."""
     last = contents[-1]
-    build, app, standing = last.build, last.app, last.streak
-    if standing is None or standing.red is None:
+    build, app, streak = last.build, last.app, last.streak
+    if streak is None or streak.red is None:
         return build_notification(last, now=now)
-    if standing.position is StreakPosition.FIXED:
-        return _fixed_card(last, standing.red, state)
+    if streak.position is StreakPosition.FIXED:
+        return _fixed_card(last, streak.red, state)
     words = vocabulary_of(build.kind)
     times = (
-        words.failed_repeatedly.format(count=standing.failures)
-        if standing.failures > 1
-        else words.failed_once
+        words.failed_repeatedly.format(count=streak.failures) if streak.failures > 1 else words.failed_once
     )
-    lines = [f"🔴 {build_text.streak_name(build, app)} *{words.broken}*", *_broken_by(build, standing)]
-    since = f" since {when(standing.red.at)}" if standing.red.at else ""
+    lines = [f"🔴 {build_text.streak_name(build, app)} *{words.broken}*", *_broken_by(build, streak)]
+    since = f" since {when(streak.red.at)}" if streak.red.at else ""
     the_last = f"; the last is {build_text.build_link(build, app)}" if build.kind is not RunKind.DYNO else ""
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, with_history=False), *_card_state(state, now)]
@@ -108,7 +106,7 @@ def streak_card(contents: Sequence[NotificationContent], state: CardState, *, no
 
 
 def thread_head(content: NotificationContent) -> Message:
-    """What stands above a thread: the branch or pull request, and how it stands now."""
+    """Render the head of a thread: the branch or pull request, and its latest build."""
     build, app = content.build, content.app
     if build.pull_request is not None:
         topic = link(build.pull_request_url, f"pull request #{build.pull_request}")
@@ -130,19 +128,21 @@ def thread_head(content: NotificationContent) -> Message:
 
 
 def build_digest(contents: Sequence[NotificationContent], *, title: str) -> Message:
-    """Several builds in one message; nothing is left out."""
-    counts = Counter(build_text.build_symbol(one.build) for one in contents)
+    """Render several builds in one message; none is left out."""
+    counts = Counter(build_text.build_symbol(content.build) for content in contents)
     sums = " · ".join(f"{symbol} {count}" for symbol, count in counts.most_common())
-    lines = [f"{build_line(one.build, one.app)}{_failure_line(one)}" for one in contents]
-    spoken = " ".join(build_text.plain_summary(one.build, one.app) for one in contents)
-    mentioned = sorted({person for one in contents for person in one.mentioned if _has_failed(one)})
+    lines = [f"{build_line(content.build, content.app)}{_failure_line(content)}" for content in contents]
+    spoken = " ".join(build_text.plain_summary(content.build, content.app) for content in contents)
+    mentioned = sorted(
+        {person for content in contents for person in content.mentioned if _has_failed(content)}
+    )
     blocks = [section(f"*{title}*\n{sums}"), *paragraphs(lines, most_blocks=len(lines))]
     return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 
 def outage_digest(contents: Sequence[NotificationContent]) -> Message:
-    """Many apps that fail at the same time."""
-    apps = len({one.app.slug for one in contents})
+    """Render the failures of many apps at the same time."""
+    apps = len({content.app.slug for content in contents})
     more = f"{apps} more apps" if apps > 1 else "one more app"
     return build_digest(
         contents, title=f"🔥 Looks like an outage: {more} failed within minutes of others; I gather them here"
@@ -150,8 +150,8 @@ def outage_digest(contents: Sequence[NotificationContent]) -> Message:
 
 
 def flood_digest(contents: Sequence[NotificationContent], *, limit: int) -> Message:
-    """More than a channel can read."""
-    sorts = build_text.run_kinds(one.build for one in contents)
+    """Render the builds of a channel that has had more than `limit` messages in an hour."""
+    sorts = build_text.run_kinds(content.build for content in contents)
     words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
     return build_digest(contents, title=words)
 
@@ -161,10 +161,10 @@ def _has_failed(content: NotificationContent) -> bool:
 
 
 def failure_blocks(content: NotificationContent, *, with_history: bool = True) -> list[Block]:
-    """Where a build failed and why, with its series' history where that is wanted; empty where nothing is known."""
+    """Render where and why a build failed, and the history of its streak; empty if nothing is known."""
     blocks: list[Block] = []
-    standing, failure = content.streak, content.failure
-    if with_history and standing is not None and (lines := _streak_history(content.build, standing)):
+    streak, failure = content.streak, content.failure
+    if with_history and streak is not None and (lines := _streak_history(content.build, streak)):
         blocks.append(context("\n".join(lines)))
     if _has_failed(content) and failure is not None:
         words = [f"*Failed in* {code(failure.step)}"] if failure.step else []
@@ -183,7 +183,7 @@ def failure_blocks(content: NotificationContent, *, with_history: bool = True) -
 
 def _streak_history(build: Build, streak: StreakState) -> list[str]:
     if build.kind is RunKind.DYNO:
-        # What it is said of is the process itself, whenever it went down.
+        # The streak is about the process itself, whenever it went down.
         again = streak.position is StreakPosition.STILL_FAILING
         return (
             [vocabulary_of(build.kind).failed_repeatedly.format(count=streak.failures).capitalize()]
@@ -192,7 +192,7 @@ def _streak_history(build: Build, streak: StreakState) -> list[str]:
         )
     match streak.position:
         case StreakPosition.BROKEN:
-            # It is this build itself, whose commit stands above.
+            # It is this build itself, whose commit is shown above.
             this = vocabulary_of(build.kind).singular
             green = _number(streak.green)
             return [f"Broke with this {this}, was green at {green}"] if streak.green else []
@@ -216,24 +216,24 @@ def _broken_by(build: Build, streak: StreakState) -> list[str]:
 
 
 def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) -> Message:
-    build, app, standing = last.build, last.app, last.streak
-    mended = vocabulary_of(build.kind).fixed
+    build, app, streak = last.build, last.app, last.streak
+    fixed = vocabulary_of(build.kind).fixed
     took = f" after {format_duration(build.finished_at - red.at)}" if build.finished_at and red.at else ""
-    lines = [f"🟢 {build_text.streak_name(build, app)} *{mended}*{took}"]
+    lines = [f"🟢 {build_text.streak_name(build, app)} *{fixed}*{took}"]
     if build.kind is not RunKind.DYNO:
-        before = build_text.count_failures(build, standing.failures if standing else 0)
+        before = build_text.count_failures(build, streak.failures if streak else 0)
         lines.append(f"Fixed by {_describe_mark(BuildSummary.of(build))}; {before} before")
-    lines += _broken_by(build, standing) if standing else []
+    lines += _broken_by(build, streak) if streak else []
     if state.claimed_by:
         lines.append(f"{mention(state.claimed_by)} was on it")
-    text = f"{build_text.plain_streak_name(build, app)} {mended}{took}."
+    text = f"{build_text.plain_streak_name(build, app)} {fixed}{took}."
     page = open_button(build, last.presentation)
     below = [*([row(page)] if page else []), *deploy_row(build, app, last.deploy_links)]
     return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 
 
 def _describe_mark(mark: BuildSummary | None) -> str:
-    """The build at which a series turned: number, commit, first words, and by whom."""
+    """Describe the build at which a streak turned: number, commit, first line, and author."""
     if mark is None:
         return "a build"
     commit = link(mark.commit_url, build_text.short_hash(mark.commit_hash)) if mark.commit_hash else ""
@@ -266,7 +266,7 @@ def _card_state(state: CardState, now: datetime) -> list[Block]:
 
 
 def _mentions(people: Sequence[str]) -> list[Block]:
-    return [context(f"👋 {' '.join(mention(one) for one in people)}")] if people else []
+    return [context(f"👋 {' '.join(mention(user) for user in people)}")] if people else []
 
 
 def _too_long_headline(build: Build, app: App, event: str) -> str:

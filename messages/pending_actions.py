@@ -1,4 +1,4 @@
-"""What somebody wants to do and somebody else must agree to, in the channel where they can see it."""
+"""Messages about actions that wait for a second person's approval."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from messages.kit.button_values import ProposalButton
 from messages.kit.mrkdwn import escape, literal, mention, mention_group, plain, sentence, when
 
 LONGEST = 600
-# So many characters have room beside the rest of the message (Slack's rules: 13,200 characters of blocks).
+# This many characters fit beside the rest of the message (Slack's rules: 13,200 characters of blocks).
 MOST_DETAILS = 8_000
-# Those who may agree, at most, that a request notifies.
+# A request notifies at most this many approvers.
 MOST_MENTIONED = 10
-# In front of what goes on from the block before: without it the rest of a long value could pass for a name and a value.
+# Marks a block that continues the one before: otherwise the rest of a long value could look like a name and value.
 CONTINUED = "… "
-# What people write for people, in any language. Beside a title stands what can't be mistaken, the id.
+# Free text in any language. A title may be ambiguous, so the id is shown beside it.
 _PROSE = frozenset({"app", "artifact", "commit message", "description", "message", "reason"})
 
 
@@ -35,62 +35,63 @@ def approval_request(
     details: str,
     notified: Sequence[Principals] = (),
 ) -> Message:
-    """Somebody wants to do this; `who` says who may agree, `notified` whom of them the message reaches.
+    """Ask for approval; `who` describes who may approve, `notified` are the principals that the message mentions.
 
-    `themselves`: whether it is them.
-
-    `details` is what will be done, whole, as `details_of_proposal` writes it.
+    `themselves`: a workflow asks the person in whose name it acts. `details` is the complete result of
+    `approval_details`.
     """
     letters = letter_by_letter(details, continued=CONTINUED)
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
         return Message(
-            # All that will be done stands above it: nothing is left to ask.
+            # Everything that will be done is shown above, so there is no confirmation dialog.
             text,
             [
                 section(f"✋ {text}"),
                 *letters,
-                _buttons(value, wants, yes="Do it as me", asks=False),
+                _buttons(value, wants, yes="Do it as me", confirmed=False),
                 context(note),
             ],
         )
     text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
-    may = "; and ".join(escape(one, 300) for one in who)
+    may = "; and ".join(escape(name, 300) for name in who)
     note = f"This is protected. Who may agree: {may}, but not {mention(by)}. It runs out {when(until)}."
-    reached = _mentions(notified, by)
-    head = f"✋ {text}" + (f"\n{reached}, please decide." if reached else "")
+    mentioned = _mentions(notified, by)
+    head = f"✋ {text}" + (f"\n{mentioned}, please decide." if mentioned else "")
     return Message(
-        f"{text} {reached}".strip(),
+        f"{text} {mentioned}".strip(),
         [section(head), *letters, _buttons(value, wants, yes="Agree"), context(note)],
     )
 
 
 def _mentions(notified: Sequence[Principals], by: str) -> str:
-    """Those who may agree, so that Slack notifies them; nobody where it is everyone. They are in each of `notified`."""
+    """Mention those who may approve; nobody if everyone may. An approver must fit each of `notified`."""
     named = [who for who in notified if not who.everyone]
     people = [
-        one
-        for one in dict.fromkeys(person for who in named for person in who.people)
-        if one != by and all(one in who.people or who.groups for who in named)
+        user
+        for user in dict.fromkeys(person for who in named for person in who.people)
+        if user != by and all(user in who.people or who.groups for who in named)
     ]
     groups = dict.fromkeys(group for who in named for group in who.groups)
-    found = [*(mention(one) for one in people), *(mention_group(one) for one in groups)]
-    return " ".join(found[:MOST_MENTIONED])
+    mentions = [*(mention(user) for user in people), *(mention_group(group) for group in groups)]
+    return " ".join(mentions[:MOST_MENTIONED])
 
 
 def approval_details(details: Sequence[tuple[str, str]]) -> str | None:
-    """Return what will be done, a line for each name and value; None where it is too long to be shown whole.
+    """Return what will be done, a line for each name and value; None if it is too long to be shown completely.
 
-    What looks like a secret is not shown, which is said.
+    A value that looks like a secret is replaced by a note.
     """
-    lines = "\n".join(f"{literal(name, prose=True)}: {_shown(name, value)}" for name, value in details)
+    lines = "\n".join(
+        f"{literal(name, prose=True)}: {_describe_value(name, value)}" for name, value in details
+    )
     length = sum(len(block["text"]["text"]) for block in letter_by_letter(lines, continued=CONTINUED))
     return lines if length <= MOST_DETAILS else None
 
 
-def _shown(name: str, value: str) -> str:
-    # What is secret of a variable its name may say.
+def _describe_value(name: str, value: str) -> str:
+    # A variable's name may reveal that its value is secret.
     key = name.removeprefix("variable ").removesuffix(" (expanded)")
     if redact(value) != value or redact(f"{key}={value}") != f"{key}={value}":
         return f"not shown, since it looks like a secret ({len(value)} characters)"
@@ -98,7 +99,7 @@ def _shown(name: str, value: str) -> str:
 
 
 def approval_requested(wants: str, *, channel: str, until: datetime) -> Message:
-    """To whoever asked: somebody else must agree first."""
+    """Tell the requester that somebody else must approve first."""
     where = f"I asked in <#{channel}>" if channel.startswith(("C", "G")) else "I asked in a direct message"
     text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. {where}; it runs out {when(until)}."
     return Message(text, [section(text)])
@@ -107,19 +108,17 @@ def approval_requested(wants: str, *, channel: str, until: datetime) -> Message:
 def approval_decided(
     wants: str, *, by: str, decided_by: str, agreed: bool, reason: str | None = None, themselves: bool = False
 ) -> Message:
-    """Somebody has agreed, or declined; `reason` is what was given for it. `themselves`: in whose name it is."""
+    """Say who approved or declined; `reason` is the requester's. `themselves`: it is done in the requester's name."""
     what = "agreed" if agreed else "declined"
     mark = "✅" if agreed else "🚫"
-    asked = "a workflow" if themselves else mention(by)
+    request_text = "a workflow" if themselves else mention(by)
     name = f" in the name of {mention(by)}" if themselves else ""
-    text = (
-        f"{mention(decided_by)} {what}: {asked} wanted to {escape(wants, LONGEST)}{name}{_because(reason)}."
-    )
+    text = f"{mention(decided_by)} {what}: {request_text} wanted to {escape(wants, LONGEST)}{name}{_because(reason)}."
     return Message(text, [section(f"{mark} {text}")])
 
 
 def approval_declined(wants: str, *, decided_by: str, channel: str, reason: str | None = None) -> Message:
-    """To whoever asked: it was declined."""
+    """Tell the requester that the action was declined."""
     where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
     text = (
         f"{mention(decided_by)} declined your request{where} to {escape(wants, LONGEST)}{_because(reason)}."
@@ -128,7 +127,7 @@ def approval_declined(wants: str, *, decided_by: str, channel: str, reason: str 
 
 
 def approval_timed_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
-    """To whoever asked: nobody has decided in time."""
+    """Tell the requester that nobody has decided in time."""
     where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
     text = f"Your request{where} to {escape(wants, LONGEST)}{_because(reason)} has expired: nobody approved it in time."
     return Message(text, [section(f"⌛ {text}")])
@@ -141,17 +140,17 @@ def _because(reason: str | None) -> str:
 def approved_action_failed(
     wants: str, *, by: str, decided_by: str, problem: str, themselves: bool = False
 ) -> Message:
-    """It was agreed to, and then it could not be done."""
-    asked = f"a workflow may {escape(wants, LONGEST)} in the name of {mention(by)}"
+    """Say that an approved action failed."""
+    request_text = f"a workflow may {escape(wants, LONGEST)} in the name of {mention(by)}"
     if not themselves:
-        asked = f"{mention(by)} may {escape(wants, LONGEST)}"
-    text = f"{mention(decided_by)} agreed that {asked}, but it was not done: "
+        request_text = f"{mention(by)} may {escape(wants, LONGEST)}"
+    text = f"{mention(decided_by)} agreed that {request_text}, but it was not done: "
     text += sentence(problem, 600)
     return Message(text, [section(f"⚠️ {text}")])
 
 
 def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
-    """It was agreed to, and the bot was stopped before it knew what came of it; `at` is the provider's name."""
+    """Say that an approved action was interrupted, so its outcome is unknown; `at` is the provider's name."""
     text = (
         f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
         f" look in {at} whether it was done."
@@ -162,16 +161,18 @@ def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
 def approval_request_expired(
     wants: str, *, by: str, reason: str | None = None, themselves: bool = False
 ) -> Message:
-    """Nobody has agreed in time."""
-    asked = (
+    """Say that nobody has approved in time."""
+    request_text = (
         f"a workflow wanted, in the name of {mention(by)}, to" if themselves else f"{mention(by)} wanted to"
     )
-    text = f"Nobody agreed in time: {asked} {escape(wants, LONGEST)}{_because(reason)}. It was not done."
+    text = (
+        f"Nobody agreed in time: {request_text} {escape(wants, LONGEST)}{_because(reason)}. It was not done."
+    )
     return Message(text, [section(f"⌛ {text}")])
 
 
 def approval_request_unreadable(*, was_agreed: bool) -> Message:
-    """What was asked for can't be read any more: it was changed in the database, or its key is gone."""
+    """Say that the request can't be decrypted: it was changed in the database, or its key is gone."""
     text = "I can't read any more what this was about. " + (
         "It was agreed to, and I was stopped in the midst of it: look whether it was done."
         if was_agreed
@@ -180,8 +181,8 @@ def approval_request_unreadable(*, was_agreed: bool) -> Message:
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def _buttons(value: ProposalButton, wants: str, *, yes: str, asks: bool = True) -> dict[str, object]:
-    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes) if asks else None
+def _buttons(value: ProposalButton, wants: str, *, yes: str, confirmed: bool = True) -> dict[str, object]:
+    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes) if confirmed else None
     return row(
         button(yes, action_ids.PROPOSAL_AGREE, value.encode(), style="primary", confirm=question),
         button("Decline", action_ids.PROPOSAL_DECLINE, value.encode()),

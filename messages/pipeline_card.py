@@ -1,4 +1,4 @@
-"""A pipeline: one card with its workflows in it, by stage."""
+"""The card of a pipeline, with its workflows by stage, and lists of pipelines."""
 
 from __future__ import annotations
 
@@ -55,29 +55,29 @@ def pipeline_card(
 def pipeline_notification(
     pipeline: Pipeline, contents: Sequence[NotificationContent], *, now: datetime
 ) -> Message:
-    """The same for a subscription: with why workflows failed, as far as that is known."""
+    """Render a pipeline for a subscription: its card, and why workflows failed if that is known."""
     app = contents[-1].app
     card = pipeline_card(pipeline, app, now=now, presentation=contents[-1].presentation)
-    failed = [telling for telling in contents if telling.build.state is BuildState.FAILED]
+    failed = [content for content in contents if content.build.state is BuildState.FAILED]
     why: list[Block] = []
-    for telling in failed[:MOST_FAILURES]:
-        name = telling.build.workflow or telling.build.label
-        found = failure_blocks(telling, with_history=False)
-        why += [context(f"*{code(name)}*"), *found] if found else []
+    for content in failed[:MOST_FAILURES]:
+        name = content.build.workflow or content.build.label
+        failure = failure_blocks(content, with_history=False)
+        why += [context(f"*{code(name)}*"), *failure] if failure else []
     head, *rest = card.blocks
     return Message(card.text, [head, *rest[:-2], *why, *rest[-2:], *_deploy_row(pipeline, contents)])
 
 
 def _deploy_row(pipeline: Pipeline, contents: Sequence[NotificationContent]) -> list[Block]:
-    """What a pipeline that succeeded as a whole can be deployed to: by one of its builds, which have one commit."""
+    """Return the deploy buttons of a pipeline that succeeded as a whole. All its builds have the same commit."""
     if pipeline.state is not BuildState.SUCCEEDED:
         return []
-    rows = (deploy_row(telling.build, telling.app, telling.deploy_links) for telling in reversed(contents))
+    rows = (deploy_row(content.build, content.app, content.deploy_links) for content in reversed(contents))
     return next((row for row in rows if row), [])
 
 
 def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> Message:
-    """The app's latest pipelines, each with a button for its card."""
+    """List the app's latest pipelines, each with a button for its card."""
     title = f"*{escape(app.title, 150)}*"
     if not pipelines:
         return Message(
@@ -85,26 +85,29 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
             [section(f"{title} has no pipelines among its latest builds.")],
         )
     blocks = [section(f"{title}: the latest pipelines")]
-    for one in pipelines:
-        value = PipelineButton.of(one, app).encode()
-        label = f"Details of {app.title} {one.name} {one.label}"
+    for pipeline in pipelines:
+        value = PipelineButton.of(pipeline, app).encode()
+        label = f"Details of {app.title} {pipeline.name} {pipeline.label}"
         details = button("Details", action_ids.PIPELINE_SHOW, value, label=label)
         blocks.append(
-            section("\n".join([_headline(one, app), *_progress(one, now), _source(one)]).strip(), details)
+            section(
+                "\n".join([_headline(pipeline, app), *_progress(pipeline, now), _source(pipeline)]).strip(),
+                details,
+            )
         )
-    spoken = " ".join(plain_summary(one, app) for one in pipelines)
+    spoken = " ".join(plain_summary(pipeline, app) for pipeline in pipelines)
     return Message(cut_markup(f"Pipelines of {escape(app.title)}. {spoken}", 3500), blocks)
 
 
 def pipeline_aborted(pipeline: Pipeline, app: App, *, by: str, reason: str | None) -> Message:
-    """Somebody stopped it."""
+    """Tell the channel who aborted a pipeline, and why."""
     why = f": {escape(reason, 500)}" if reason else ", without giving a reason."
     text = f"{mention(by)} aborted {escape(app.title)} {escape(pipeline.name)} {pipeline.label}{why}"
     return Message(text, [section(f"🛑 {mention(by)} aborted {_pipeline_link(pipeline, app)}{why}")])
 
 
 def pipeline_rebuilt(pipeline: Pipeline, app: App, *, by: str, failed_only: bool) -> RunNote:
-    """A new attempt was started."""
+    """Note that somebody has started a new attempt of a pipeline."""
     what = "what had not succeeded of" if failed_only else "all of"
     said = f"started {what} {_pipeline_link(pipeline, app)} again: attempt {pipeline.attempt + 1}"
     return RunNote(by=by, symbol="▶️", said=said)
@@ -126,12 +129,12 @@ def pipeline_run_row(
 
 
 def plain_summary(pipeline: Pipeline, app: App) -> str:
-    """The pipeline for a screen reader or a notification, without markup."""
+    """Summarize the pipeline without markup, for screen readers and notifications."""
     where = (
         f" on {pipeline.branch}" if pipeline.branch else f" for tag {pipeline.tag}" if pipeline.tag else ""
     )
     attempt = f", attempt {pipeline.attempt}" if pipeline.attempt > 1 else ""
-    ended = [f"{each.name} {build_text.state_text(each.state)}" for each in pipeline.workflows]
+    ended = [f"{workflow.name} {build_text.state_text(workflow.state)}" for workflow in pipeline.workflows]
     text = f"{app.title} {pipeline.name} {pipeline.label} {build_text.state_text(pipeline.state)}{where}{attempt}. "
     return escape(text + ", ".join(ended[:MOST_WORKFLOWS]) + ".", 900)
 
@@ -148,7 +151,7 @@ def _headline(pipeline: Pipeline, app: App) -> str:
     attempt = f", attempt {pipeline.attempt}" if pipeline.attempt > 1 else ""
     symbol, state = build_text.state_symbol(pipeline.state), build_text.state_text(pipeline.state)
     headline = f"{symbol} {_pipeline_link(pipeline, app)} *{state}*{attempt}"
-    done = sum(each.state.ended for each in pipeline.workflows)
+    done = sum(workflow.state.ended for workflow in pipeline.workflows)
     if not pipeline.ended and pipeline.workflows:
         since = f" since {when(pipeline.began)}" if pipeline.began else ""
         headline += f"{since}, {done} of {len(pipeline.workflows)} workflows done"
@@ -156,7 +159,7 @@ def _headline(pipeline: Pipeline, app: App) -> str:
 
 
 def _progress(pipeline: Pipeline, now: datetime) -> list[str]:
-    """How long it has been going on, and when that was so; nothing for one that has ended."""
+    """Return how long an open pipeline has run, and when that was; nothing for one that has ended."""
     began = pipeline.began
     if pipeline.ended or began is None:
         return []
@@ -178,7 +181,7 @@ def _source(pipeline: Pipeline) -> str:
 def _stages(pipeline: Pipeline, presentation: ProviderPresentation) -> list[Block]:
     lines = []
     for stage in pipeline.stages[:MOST_STAGES]:
-        shown = " · ".join(_workflow(each, presentation) for each in stage.workflows[:MOST_WORKFLOWS])
+        shown = " · ".join(_workflow(workflow, presentation) for workflow in stage.workflows[:MOST_WORKFLOWS])
         more = len(stage.workflows) - MOST_WORKFLOWS
         lines.append(f"*{escape(stage.name, 60)}*  {shown}{f' and {more} more' if more > 0 else ''}")
     if len(pipeline.stages) > MOST_STAGES:
@@ -216,30 +219,32 @@ def _small_print(pipeline: Pipeline) -> Block:
 def _buttons(pipeline: Pipeline, app: App) -> Block:
     value = PipelineButton.of(pipeline, app).encode()
     title = plain(f"{app.title} {pipeline.name}", 100)
-    whole = confirm(
+    restart_question = confirm(
         "Start all of it again?", f"A new attempt of {title} {pipeline.label} runs all workflows.", "Start it"
     )
-    partly = confirm(
+    restart_failed_question = confirm(
         "Start it again in part?",
         f"A new attempt of {title} {pipeline.label} runs what did not succeed, and what comes after.",
         "Start it",
     )
-    aborting = BuildButton(
+    abort_value = BuildButton(
         app=pipeline.app_slug,
         build=pipeline.id,
         label=pipeline.label,
         title=plain(f"{app.title} {pipeline.name}", 100),
         pipeline=True,
     )
-    again = pipeline.ended and pipeline.state is not BuildState.SUCCEEDED
+    can_restart_failed = pipeline.ended and pipeline.state is not BuildState.SUCCEEDED
     return row(
         button("Refresh", action_ids.PIPELINE_REFRESH, value),
         None
         if pipeline.ended
-        else button("Abort", action_ids.BUILD_ABORT, aborting.encode(), style="danger"),
-        button("Rebuild failed", action_ids.PIPELINE_REBUILD_FAILED, value, confirm=partly)
-        if again
+        else button("Abort", action_ids.BUILD_ABORT, abort_value.encode(), style="danger"),
+        button("Rebuild failed", action_ids.PIPELINE_REBUILD_FAILED, value, confirm=restart_failed_question)
+        if can_restart_failed
         else None,
-        button("Rebuild all", action_ids.PIPELINE_REBUILD, value, confirm=whole) if pipeline.ended else None,
+        button("Rebuild all", action_ids.PIPELINE_REBUILD, value, confirm=restart_question)
+        if pipeline.ended
+        else None,
         link_button(f"Open in {app.provider.label}", pipeline.url, action_ids.OPEN_LINK),
     )

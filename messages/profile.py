@@ -1,4 +1,4 @@
-"""What concerns one person: their builds, their settings."""
+"""Messages about one person: their builds and their settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def own_builds(
     now: datetime,
     ends: bool = False,
 ) -> Message:
-    """Somebody's own builds, what runs first; `ends`: they are sent how those end already."""
+    """List a person's own builds, running ones first; `ends`: they are notified already when these end."""
     known = "started from Slack by you"
     if name:
         known += f", or by {code(name)} at {presentation.label}"
@@ -53,7 +53,7 @@ def own_builds(
 def profile_card(
     *, provider: Provider, name: str | None, email: str | None, mention: bool, ends: bool
 ) -> Message:
-    """What is known of a person and done for them."""
+    """Show a person's profile: their names, and what they are notified of."""
     whose = f"The builds of {code(name)} are yours" if name else f"I don't know your name at {provider.label}"
     lines = [
         f"{whose}{f', and those of {code(email)}' if email else ''}; what you start here is yours anyway.",
@@ -71,6 +71,6 @@ def profile_card(
 
 
 def end_notification_set(build: Build, app: App) -> Message:
-    """Somebody waits for a build's end."""
+    """Confirm that the person will be notified when the build ends."""
     text = f"🔔 I'll send you a direct message when {escape(app.title)} {build.label} ends."
     return Message(text, [section(text)])

@@ -13,16 +13,16 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, field, modal, option, text_element
 
 NAME = "name"
-TOLD = "told"
+NOTIFICATIONS = "told"
 LONGEST_NAME = 100
-_TOLD = {
+_NOTIFICATION_OPTIONS = {
     "mention": ("Mention me where my build fails", "In the channels that are told of it"),
     "ends": ("Send me how my builds end", "As direct messages"),
 }
 
 
 class ProfileForm(FrozenModel):
-    """What a person says of themselves; no name gives up the one that they have claimed."""
+    """The filled-in profile; without a name, the one claimed before is given up."""
 
     name: str | None = None
     mention: bool = False
@@ -36,8 +36,8 @@ def profile_title(provider: Provider) -> str:
 
 def profile_modal(filled: ProfileForm, provider: Provider, *, origin: ViewMetadata) -> Block:
     """Render the form, filled in with what is known."""
-    chosen = [_option(key) for key in _TOLD if getattr(filled, key)]
-    told: Block = {"type": "checkboxes", "options": [_option(key) for key in _TOLD]}
+    chosen = [_option(key) for key in _NOTIFICATION_OPTIONS if getattr(filled, key)]
+    checkboxes: Block = {"type": "checkboxes", "options": [_option(key) for key in _NOTIFICATION_OPTIONS]}
     return modal(
         profile_title(provider),
         [
@@ -47,7 +47,11 @@ def profile_modal(filled: ProfileForm, provider: Provider, *, origin: ViewMetada
                 text_element(filled.name, most=LONGEST_NAME, placeholder="octo"),
                 hint=f"The name that {provider.label} shows with your builds; only one person here can have it.",
             ),
-            field(TOLD, "What I tell you", told | {"initial_options": chosen} if chosen else told),
+            field(
+                NOTIFICATIONS,
+                "What I tell you",
+                checkboxes | {"initial_options": chosen} if chosen else checkboxes,
+            ),
         ],
         callback_id=action_ids.SETTINGS_MODAL,
         private_metadata=origin.encode(),
@@ -57,13 +61,13 @@ def profile_modal(filled: ProfileForm, provider: Provider, *, origin: ViewMetada
 
 
 def read_profile(values: Mapping[str, Any]) -> ProfileForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the submitted form. `values` is the view's state as Slack sends it."""
     filled = FormValues(values)
-    chosen = filled.several(TOLD)
+    chosen = filled.several(NOTIFICATIONS)
     name = filled.text(NAME).strip().removeprefix("@")
-    return ProfileForm(name=name or None, **{key: key in chosen for key in _TOLD})
+    return ProfileForm(name=name or None, **{key: key in chosen for key in _NOTIFICATION_OPTIONS})
 
 
 def _option(key: str) -> Block:
-    text, description = _TOLD[key]
+    text, description = _NOTIFICATION_OPTIONS[key]
     return option(text, key, description)

@@ -39,7 +39,7 @@ class ProviderPresentation:
     build_page: str = ""
     open_label: str = "Open in {provider}"
 
-    # What its runs are called: one in general, what one notification is about, and the end of each of them
+    # Names of its runs: one run, the run of a notification, and the end of every run
     run: str = "build"
     notified_run: str = "run"
     every_end: str = EVERY_END
@@ -59,7 +59,7 @@ class ProviderPresentation:
     permissions_hint: str = "Tick what the rule is about, here or above."
     has_pipeline_stages: bool = False
 
-    # Home: what somebody new could type first
+    # Home: the first command for a new user
     first_command: str = ""
 
     # The buttons of its builds: below a card, below the card of a failure streak, and beside a build in a list
@@ -69,12 +69,12 @@ class ProviderPresentation:
 
     @property
     def label(self) -> str:
-        """The provider's name as people write it."""
+        """The provider's display name."""
         return self.provider.label
 
     @property
     def command(self) -> str:
-        """The slash command of the provider."""
+        """The provider's slash command."""
         return self.provider.command
 
     def fill_in(self, words: str) -> str:

@@ -1,4 +1,4 @@
-"""The words of each kind of run: what it is called, and how its states are said. Pure; no I/O."""
+"""The words for each kind of run and its states. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from domain.build import Build, BuildState, RunKind
 
-# A symbol beside the words, never instead of them.
+# A symbol is shown beside the words, never instead of them.
 _RESULTS = {
     BuildState.ON_HOLD: ("⏸️", "is on hold"),
     BuildState.RUNNING: ("▶️", "is running"),
@@ -22,10 +22,10 @@ UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
 
 @dataclass(frozen=True)
 class RunVocabulary:
-    """How one kind of run is spoken of.
+    """The words for one kind of run.
 
-    `one` and `many` name what is counted. `broken` and `mended` say how a series stands, after where it is; `once` and
-    `again` how often it has failed. `waiting` and `preparing` say what goes on before the run itself.
+    `singular` and `plural` name what is counted. `broken` and `fixed` follow the name of a streak; `failed_once` and
+    `failed_repeatedly` say how often it has failed. `waiting` and `preparing` are the states before the run itself.
     """
 
     singular: str = "build"
@@ -64,12 +64,12 @@ _WORDS: Mapping[RunKind, RunVocabulary] = {
 
 
 def vocabulary_of(kind: RunKind) -> RunVocabulary:
-    """The words of a kind."""
+    """Return the words for a kind of run."""
     return _WORDS[kind]
 
 
 def describe_state(build: Build) -> tuple[str, str]:
-    """The symbol and the words of how it stands; what its reader says of it comes before the words of the state."""
+    """Return the symbol and the words of a build's state. Words from its build source take precedence."""
     symbol, words = vocabulary_of(build.kind).results.get(build.state) or (
         UNKNOWN_ENDED if build.ended else UNKNOWN_OPEN
     )

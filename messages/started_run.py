@@ -1,4 +1,4 @@
-"""The message that follows a run which somebody has started, from its start to its end."""
+"""The message that follows a run from its start to its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_no_longer_updated(note: RunNote, why: str) -> Message:
 
 
 def add_starter(message: Message, note: RunNote) -> Message:
-    """Put who started the run above the message about it; unchanged if nobody here did."""
+    """Put who started the run above the message about it; unchanged if nobody in the workspace did."""
     if not note.by:
         return message
     words = f"{mention(note.by)} {note.said}"

@@ -1,4 +1,4 @@
-"""The modal in which a subscription is made or changed: what most people want is picked, the rest is typed."""
+"""The form that creates or edits a subscription: common terms are picked, the others typed."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class FilterTooLong(Exception):
 
 
 class SubscriptionOrigin(ViewMetadata):
-    """Also the number of the subscription that is changed; 0: a new one is made."""
+    """The view metadata with the number of the subscription to edit; 0: create one."""
 
     number: int = 0
 
 
 class SubscriptionForm(FrozenModel):
-    """What is filled in; `more` are words as somebody would type them."""
+    """The filled-in form; `more` are terms as they would be typed in a command."""
 
     branches: tuple[str, ...] = ()
     not_branches: tuple[str, ...] = ()
@@ -85,16 +85,16 @@ class SubscriptionForm(FrozenModel):
 
     @classmethod
     def of(cls, terms: NotificationRule) -> SubscriptionForm:
-        """What asks for these terms. Raises FilterTooLong."""
-        wanted = terms.filter
+        """Fill in the form with these terms. Raises FilterTooLong."""
+        build_filter = terms.filter
         more = _terms_without_field(terms)
-        picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
-        if len(more) > LONGEST_MORE or not all(one.strip() and is_pickable(one) for one in picked):
+        picked = [*build_filter.branch.include, *build_filter.branch.exclude, *build_filter.workflow.include]
+        if len(more) > LONGEST_MORE or not all(name.strip() and is_pickable(name) for name in picked):
             raise FilterTooLong
         return cls(
-            branches=wanted.branch.include,
-            not_branches=wanted.branch.exclude,
-            workflows=wanted.workflow.include,
+            branches=build_filter.branch.include,
+            not_branches=build_filter.branch.exclude,
+            workflows=build_filter.workflow.include,
             results=terms.results,
             started=terms.started,
             style=terms.style,
@@ -102,9 +102,9 @@ class SubscriptionForm(FrozenModel):
         )
 
     def merge_into(self, typed: NotificationRule) -> NotificationRule:
-        """The terms that were typed in `more`, together with what was picked. Raises InvalidNotificationRule."""
+        """Merge what was picked into the terms typed in `more`. Raises InvalidNotificationRule."""
         picked_branches = GlobPatterns(include=self.branches, exclude=self.not_branches)
-        wanted = typed.filter.model_copy(
+        build_filter = typed.filter.model_copy(
             update={
                 "branch": _merge_patterns("branch", picked_branches, typed.filter.branch),
                 "workflow": _merge_patterns(
@@ -115,19 +115,16 @@ class SubscriptionForm(FrozenModel):
         picked = {
             "results": self.results | typed.results,
             "started": self.started or typed.started,
-            "filter": wanted,
+            "filter": build_filter,
         }
         return typed.model_copy(update=picked)
 
 
 def _merge_patterns(key: str, picked: GlobPatterns, typed: GlobPatterns) -> GlobPatterns:
-    """Both what was picked and what was typed.
-
-    Raises InvalidNotificationRule where one takes what the other leaves out.
-    """
+    """Merge picked and typed patterns. Raises InvalidNotificationRule if one includes what the other excludes."""
     include = tuple(dict.fromkeys([*picked.include, *typed.include]))
     exclude = tuple(dict.fromkeys([*picked.exclude, *typed.exclude]))
-    if both := [one for one in include if one in exclude]:
+    if both := [pattern for pattern in include if pattern in exclude]:
         raise InvalidNotificationRule(
             f"{key}:{both[0]} is both asked for and left out. Take it away in one place."
         )
@@ -170,7 +167,7 @@ def subscription_modal(
             "How",
             {
                 "type": "static_select",
-                "options": [option(_style_label(one, presentation), one.value) for one in _STYLES],
+                "options": [option(_style_label(style, presentation), style.value) for style in _STYLES],
                 "initial_option": option(_style_label(filled.style, presentation), filled.style.value),
             },
             optional=False,
@@ -197,7 +194,7 @@ def _style_label(style: DeliveryStyle, presentation: ProviderPresentation) -> st
 
 
 def subscription_notice(words: str) -> Block:
-    """How far it has come, or why it can't be done."""
+    """Render a modal that shows progress, or why the request failed."""
     return modal(
         "Subscription",
         [section(escape(words, 2000))],
@@ -205,14 +202,14 @@ def subscription_notice(words: str) -> Block:
 
 
 def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the submitted form. `values` is the view's state as Slack sends it."""
     filled = FormValues(values)
     results, style = filled.several(RESULTS), filled.picked(STYLE)
     return SubscriptionForm(
         branches=tuple(filled.several(BRANCHES)),
         not_branches=tuple(filled.several(NOT_BRANCHES)),
         workflows=tuple(filled.several(WORKFLOWS)),
-        results=frozenset(one for one in Result if one.value in results),
+        results=frozenset(result for result in Result if result.value in results),
         started=STARTED in results,
         style=DeliveryStyle(style) if style in set(DeliveryStyle) else DeliveryStyle.EACH,
         more=filled.text(MORE),
@@ -220,9 +217,9 @@ def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
 
 
 def name_options(typed: str, names: Iterable[str]) -> list[Block]:
-    """What a list offers for what was typed: the names with that in them, and what was typed itself as a pattern."""
-    wanted = typed.strip()
-    offered = dict.fromkeys([*matching_names(typed, names, most=99), *([wanted] if wanted else [])])
+    """Return the options for what was typed: the names that contain it, and the typed text itself as a pattern."""
+    pattern = typed.strip()
+    offered = dict.fromkeys([*matching_names(typed, names, most=99), *([pattern] if pattern else [])])
     return [option(name, name) for name in offered if is_pickable(name) and "," not in name]
 
 
@@ -248,29 +245,34 @@ def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list
 
 
 def _terms_without_field(terms: NotificationRule) -> str:
-    """The terms that have no field of their own, as they would be typed."""
-    wanted = terms.filter
-    rest = wanted.model_copy(
-        update={"branch": GlobPatterns(), "workflow": GlobPatterns(exclude=wanted.workflow.exclude)}
+    """Return the terms that have no field of their own, as they would be typed."""
+    build_filter = terms.filter
+    remaining_filter = build_filter.model_copy(
+        update={"branch": GlobPatterns(), "workflow": GlobPatterns(exclude=build_filter.workflow.exclude)}
     )
-    plain = terms.model_copy(
-        update={"filter": rest, "results": frozenset(), "started": False, "style": DeliveryStyle.EACH}
+    remaining = terms.model_copy(
+        update={
+            "filter": remaining_filter,
+            "results": frozenset(),
+            "started": False,
+            "style": DeliveryStyle.EACH,
+        }
     )
-    words = format_rule(plain)
+    words = format_rule(remaining)
     return f"{words} {digest_terms(terms)}".strip()
 
 
 def digest_terms(terms: NotificationRule) -> str:
-    """When a digest comes, as it would be typed; empty for a subscription that has none."""
+    """Return when a digest is sent, as it would be typed; empty for a subscription without one."""
     digest = {DeliveryStyle.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
     digest[DeliveryStyle.WEEKLY] = f"{digest[DeliveryStyle.DAILY]} on:{terms.on.name[:3].lower()}"
     return digest.get(terms.style, "")
 
 
 def _results_field(filled: SubscriptionForm) -> Block:
-    options = {one.value: option(words, one.value) for one, words in _RESULTS.items()}
+    options = {result.value: option(words, result.value) for result, words in _RESULTS.items()}
     options[STARTED] = option("Every start", STARTED)
-    chosen = [options[one.value] for one in _RESULTS if one in filled.results]
+    chosen = [options[result.value] for result in _RESULTS if result in filled.results]
     chosen += [options[STARTED]] * filled.started
     element: Block = {"type": "checkboxes", "options": list(options.values())}
     return field(
@@ -285,6 +287,8 @@ def _names_field(name: str, label: str, action_id: str, chosen: Sequence[str], p
     return field(
         name,
         label,
-        multi_search_select(action_id, placeholder, [option(one, one) for one in chosen if is_pickable(one)]),
+        multi_search_select(
+            action_id, placeholder, [option(value, value) for value in chosen if is_pickable(value)]
+        ),
         hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )

@@ -1,4 +1,4 @@
-"""A channel's standing orders."""
+"""Messages about a channel's subscriptions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from messages.kit.mrkdwn import code, cut_markup, escape, mention, plain, when
 from messages.provider_presentation import PresentationOf, ProviderPresentation
 
 MOST_ROWS = 15
-# So many numbers fit into a button.
+# This many ids fit into a button.
 MOST_AT_ONCE = 100
-# Where somebody wants to be told nothing for a while.
+# The `stopped` of a subscription that a person has paused.
 PAUSED = "paused"
-# What all sentences of one list may take together, and one of them (Slack's rules: 13,200 characters of blocks).
+# The total length of the sentences in a list, and of one of them (Slack's rules: 13,200 characters of blocks).
 MOST_IN_A_LIST = 9000
 MOST_IN_A_ROW = 2500
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
@@ -59,7 +59,7 @@ class SubscriptionRow:
 
 @dataclass(frozen=True)
 class ProviderUnavailable:
-    """A provider that can't be looked at: since when (None: since the start), and why."""
+    """A provider that can't be polled: since when (None: since the start), and why."""
 
     provider: Provider
     since: datetime | None
@@ -69,7 +69,7 @@ class ProviderUnavailable:
 def subscription_added(
     app: App, terms: NotificationRule, presentation: ProviderPresentation, *, by: str, member: bool = True
 ) -> Message:
-    """Tell the channel that it is subscribed; `member`: the bot is in it, so that no message can come twice."""
+    """Tell the channel that it is subscribed; `member`: the bot is in it, so no message can be posted twice."""
     what = describe_subscription(app, terms, presentation)
     command, run = presentation.command, presentation.run
     return Message(
@@ -86,13 +86,13 @@ def subscription_added(
 
 
 def subscription_exists(row: SubscriptionRow) -> Message:
-    """To whoever subscribes to the same again."""
+    """Say that the channel has this subscription already."""
     text = f"🔔 This channel already has this subscription: {describe_row(row, MOST_IN_A_ROW, with_provider=False)}."
     return Message(text, [section(text)])
 
 
 def _invite_note(*, member: bool) -> list[Block]:
-    """What it means that the bot is not in a channel; nothing where it is."""
+    """Explain what it means that the bot is not a member of the channel; nothing if it is."""
     if member:
         return []
     return [
@@ -141,7 +141,7 @@ def subscription_paused(
 
 
 def subscription_ended(app: App | None, number: int, *, by: str) -> Message:
-    """Subscriptions were ended."""
+    """Tell the channel that subscriptions were ended."""
     how_many = f"{number} subscriptions" if number > 1 else "the subscription"
     text = f"🔕 {mention(by)} ended {how_many} to *{_title(app)}* in this channel."
     return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
@@ -154,12 +154,12 @@ def subscriptions_stopped(
     presentation_of: PresentationOf,
 ) -> Message:
     """Tell the creator of subscriptions that they have stopped because of their channel, and what to do."""
-    place = f"<#{channel}>"
+    channel_mention = f"<#{channel}>"
     lines = [
         f"• {describe_subscription(app, terms, presentation_of(app.provider) if app is not None else None)}"
         for app, terms in what[:MOST_ROWS]
     ]
-    text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_remedy(reason)}"
+    text = f"⚠️ I can't post in {channel_mention} any more, so your subscriptions there have stopped. {_remedy(reason)}"
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
@@ -176,27 +176,27 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
         f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
         f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
     )
-    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    ids = " ".join(str(row.id) for row in rows[:MOST_AT_ONCE])
     resume = button("Resume as me", action_ids.SUBSCRIPTION_RESUME, ids, style="primary")
     return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
 
 
 def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
-    """Several stopped subscriptions are told again."""
+    """Tell the channel that several stopped subscriptions were resumed."""
     text = f"🔔 {mention(by)} resumed {len(rows)} subscriptions of this channel."
     return Message(text, [section(text), *paragraphs(_list_rows(rows))])
 
 
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
-    """Before several subscriptions end: which they are, and the button for it."""
+    """Ask before several subscriptions end: list them, with a button that ends them."""
     text = f"End {len(rows)} subscriptions of this channel?"
-    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    ids = " ".join(str(row.id) for row in rows[:MOST_AT_ONCE])
     end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
     return Message(text, [section(text), *paragraphs(_list_rows(rows)), row(end)])
 
 
 def _list_rows(rows: Sequence[SubscriptionRow]) -> list[str]:
-    lines = [f"• {describe_subscription(one.app, one.terms, one.presentation)}" for one in rows[:MOST_ROWS]]
+    lines = [f"• {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows[:MOST_ROWS]]
     more = len(rows) - MOST_ROWS
     return [*lines, *([f"and {more} more"] if more > 0 else [])]
 
@@ -216,23 +216,26 @@ def subscription_list(
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
         return Message(words, [section(words), *deploy_links])
     blocks = [section("*This channel is told of*")]
-    blocks += [section(f"{outage_text(one)} What happens meanwhile is told afterwards.") for one in outages]
+    blocks += [
+        section(f"{outage_text(outage)} What happens meanwhile is told afterwards.") for outage in outages
+    ]
     several = has_several_providers(rows)
     most = min(MOST_IN_A_ROW, MOST_IN_A_LIST // len(rows[:MOST_ROWS]))
-    for one in rows[:MOST_ROWS]:
-        text = f"{describe_row(one, most, with_provider=several)}, since {mention(one.created_by)} asked"
-        blocks += [section(text + stopped_text(one)), subscription_buttons(one)]
+    for subscription in rows[:MOST_ROWS]:
+        creator = mention(subscription.created_by)
+        text = f"{describe_row(subscription, most, with_provider=several)}, since {creator} asked"
+        blocks += [section(text + stopped_text(subscription)), subscription_buttons(subscription)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
     blocks += deploy_links
     spoken = "; ".join(
-        f"{one.number}: {describe_subscription(one.app, one.terms, one.presentation)}" for one in rows
+        f"{row.number}: {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows
     )
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 
 
 def outage_text(outage: ProviderUnavailable) -> str:
-    """Why nothing is told of a provider now."""
+    """Say since when and why a provider can't be polled."""
     since = f" since {when(outage.since)}" if outage.since else ""
     return (
         f"⚠️ I could not look at {outage.provider.label}{since}, so nothing is told: {escape(outage.reason)}"
@@ -240,12 +243,12 @@ def outage_text(outage: ProviderUnavailable) -> str:
 
 
 def has_several_providers(rows: Iterable[SubscriptionRow]) -> bool:
-    """Whether they are about several providers, so that each is to be named."""
-    return len({one.provider for one in rows}) > 1
+    """Return whether the rows are about several providers, so that each has to be named."""
+    return len({row.provider for row in rows}) > 1
 
 
 def describe_row(row: SubscriptionRow, most: int, *, with_provider: bool) -> str:
-    """What a subscription tells, behind its number; its provider is `named` where there are others."""
+    """Describe a subscription behind its number; `with_provider`: name its provider."""
     at = f"{row.provider.label}: " if with_provider else ""
     return f"{row.number}. {at}{describe_subscription(row.app, row.terms, row.presentation, most)}"
 
@@ -259,9 +262,11 @@ def describe_subscription(
     """
     title = f"*{_title(app)}*"
     ends = presentation.every_end if app is not None and presentation is not None else EVERY_END
-    said = describe_rule(terms.model_copy(update={"filter": _escape_filter(terms.filter)}), title, ends=ends)
-    if len(said) <= most:
-        return said
+    description = describe_rule(
+        terms.model_copy(update={"filter": _escape_filter(terms.filter)}), title, ends=ends
+    )
+    if len(description) <= most:
+        return description
     return describe_rule(
         terms.model_copy(update={"filter": BuildFilter()}),
         f"{title}, as far as its filters let pass",
@@ -269,13 +274,13 @@ def describe_subscription(
     )
 
 
-def _escape_filter(wanted: BuildFilter) -> BuildFilter:
-    """The filter with every word that comes from outside escaped, so that what is said of it can be shown."""
-    return wanted.model_copy(
+def _escape_filter(build_filter: BuildFilter) -> BuildFilter:
+    """Return the filter with every word from outside escaped, so that its description can be shown."""
+    return build_filter.model_copy(
         update={
             name: GlobPatterns(
-                include=tuple(_escape_name(one) for one in getattr(wanted, name).include),
-                exclude=tuple(_escape_name(one) for one in getattr(wanted, name).exclude),
+                include=tuple(_escape_name(pattern) for pattern in getattr(build_filter, name).include),
+                exclude=tuple(_escape_name(pattern) for pattern in getattr(build_filter, name).exclude),
             )
             for name in ("branch", "target", "tag", "workflow", "by", "aborted")
         }
@@ -283,7 +288,7 @@ def _escape_filter(wanted: BuildFilter) -> BuildFilter:
 
 
 def _escape_name(name: str) -> str:
-    """A name as a word of code, where the asterisk of a glob is no markup; people and bots are words of our own."""
+    """Return a name as code, in which the asterisk of a glob is no markup. People and bots are our own words."""
     return name if name == "bot" or (name[:1] == "@" and is_slack_id(name[1:], "UW")) else code(name)
 
 
@@ -291,23 +296,25 @@ def _title(app: App | None) -> str:
     return escape(app.title, 100) if app else "every app that somebody here follows"
 
 
-def subscription_buttons(one: SubscriptionRow) -> Block:
-    """The buttons that change a subscription."""
-    value, number = str(one.id), str(one.number)
-    title = plain(one.app.title, 80) if one.app else "your own builds"
+def subscription_buttons(subscription: SubscriptionRow) -> Block:
+    """Return the buttons that change a subscription."""
+    value, number = str(subscription.id), str(subscription.number)
+    title = plain(subscription.app.title, 80) if subscription.app else "your own builds"
     question = confirm("End it?", f"This subscription to {title} ends.", "End it")
     return row(
-        button("Tell again", action_ids.SUBSCRIPTION_RESUME, value, style="primary") if one.stopped else None,
+        button("Tell again", action_ids.SUBSCRIPTION_RESUME, value, style="primary")
+        if subscription.stopped
+        else None,
         button("Edit", action_ids.SUBSCRIPTION_EDIT, value, label=f"Edit subscription {number}"),
         None
-        if one.stopped
+        if subscription.stopped
         else button("Pause", action_ids.SUBSCRIPTION_PAUSE, value, label=f"Pause {number}"),
         button("Unsubscribe", action_ids.UNSUBSCRIBE, value, confirm=question),
     )
 
 
 def stopped_text(row: SubscriptionRow) -> str:
-    """Why it is told nothing, on a line of its own; empty where it is told."""
+    """Say why a subscription is stopped or paused, on a line of its own; empty if it is not."""
     if row.stopped is None:
         return ""
     return "\n⏸️ Paused." if row.stopped == PAUSED else f"\n⚠️ Stopped: {_remedy(row.stopped)}"

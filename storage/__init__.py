@@ -1,1 +1,1 @@
-"""What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
+"""Persistent storage: the SQLite schema, its migrations, and one repository per aggregate."""

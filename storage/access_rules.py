@@ -1,4 +1,4 @@
-"""The rules that a workspace's admins have set."""
+"""Access rules that a workspace's admins have set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.timestamps import from_text, to_text
 
 
 class StoredAccessRule(FrozenModel):
-    """A rule as it was set: its number, by whom and when."""
+    """A stored rule with its number, who set it and when."""
 
     number: int
     rule: Rule
@@ -20,14 +20,14 @@ class StoredAccessRule(FrozenModel):
 
 
 class AccessRules:
-    """One workspace's rules, in the order in which they are asked."""
+    """The rules of one workspace, in the order in which they are evaluated."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
     async def all(self) -> list[StoredAccessRule]:
-        """All rules."""
+        """Return all rules."""
         query = "SELECT id, body, set_by, set_at FROM policies WHERE team_id = ? ORDER BY id"
         return await self._database.read(
             lambda db: [
@@ -37,12 +37,12 @@ class AccessRules:
         )
 
     async def add(self, rule: Rule, *, by: str, at: datetime) -> int:
-        """Add a rule after the others; returns its number."""
+        """Add a rule after the others and return its number."""
         row = [self._team, rule.model_dump_json(), by, to_text(at)]
         query = "INSERT INTO policies (team_id, body, set_by, set_at) VALUES (?, ?, ?, ?)"
         return await self._database.write(lambda db: int(db.execute(query, row).lastrowid or 0))
 
     async def remove(self, number: int) -> bool:
-        """Take a rule away; returns whether it was there."""
+        """Remove a rule. Returns False if there is none of this number."""
         query = "DELETE FROM policies WHERE team_id = ? AND id = ?"
         return bool(await self._database.write(lambda db: db.execute(query, [self._team, number]).rowcount))

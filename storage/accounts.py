@@ -1,4 +1,4 @@
-"""People's links to a provider: their own tokens, sealed."""
+"""Users' accounts at a provider, with their own encrypted tokens."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class EncryptionKeyMissing(Exception):
 
 
 class Account(FrozenModel):
-    """One person's link: who they are at the provider, and their token, sealed. `broken_at`: since it is refused.
+    """A user's account at a provider, with the encrypted token. `broken_at`: since when the provider refuses the token.
 
-    `renewable`: sealed with it is when it ends, and what another one can be got with.
+    `renewable`: the refresh token and the expiry time are encrypted together with the token.
     """
 
     team: str
@@ -46,12 +46,12 @@ class Account(FrozenModel):
 
     @property
     def works(self) -> bool:
-        """Whether the provider took its token when it was last asked."""
+        """Whether the provider accepted the token when it was last used."""
         return self.broken_at is None
 
 
 class Accounts:
-    """The accounts of one workspace's people."""
+    """The accounts of one workspace's users."""
 
     def __init__(self, database: WorkspaceDatabase, team: str, vault: SecretBox | None) -> None:
         self._database = database
@@ -59,13 +59,13 @@ class Accounts:
         self._vault = vault
 
     async def find(self, user: str, provider: Provider) -> Account | None:
-        """The person's account; None where they have connected none."""
+        """Return the user's account, or None if none is connected."""
         query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
         row = await self._database.read(lambda db: db.execute(query, [self._team, user, provider]).fetchone())
         return account_of(row) if row is not None else None
 
     async def of_provider_user(self, provider: Provider, provider_user: str) -> list[Account]:
-        """Everybody here who is this one at the provider."""
+        """Return all accounts in this workspace that are connected to this user of the provider."""
         query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND provider = ? AND provider_user = ?"
         return await self._database.read(
             lambda db: [account_of(row) for row in db.execute(query, [self._team, provider, provider_user])]
@@ -81,7 +81,7 @@ class Accounts:
         name: str,
         at: datetime,
     ) -> Account:
-        """Keep the person's token, in the place of another one that they may have had. Raises EncryptionKeyMissing."""
+        """Store the user's token, replacing an earlier one. Raises EncryptionKeyMissing."""
         account = Account(
             team=self._team,
             user=user,
@@ -99,7 +99,7 @@ class Accounts:
             query = "SELECT provider_user FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
             before = db.execute(query, [self._team, user, provider]).fetchone()
             if before is not None and before[0] != provider_user:
-                # What somebody else at the provider could see says nothing of what this one can.
+                # Access was confirmed for another user of the provider, so it must be checked again.
                 end_access(db, self._team, user, at, provider=provider)
             db.execute(
                 f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row
@@ -110,14 +110,11 @@ class Accounts:
         return account
 
     def token(self, account: Account) -> SecretStr:
-        """The token of the account.
-
-        Raises EncryptionKeyMissing, and DecryptionError where it was sealed for somebody else.
-        """
+        """Return the access token. Raises EncryptionKeyMissing; DecryptionError if it belongs to another account."""
         return self.tokens(account).access_token
 
     def tokens(self, account: Account) -> Tokens:
-        """The token with its end, and what it can be renewed with. Raises EncryptionKeyMissing, DecryptionError."""
+        """Return the token with its expiry and refresh token. Raises EncryptionKeyMissing, DecryptionError."""
         if self._vault is None:
             raise EncryptionKeyMissing
         content = self._vault.decrypt(
@@ -126,18 +123,18 @@ class Accounts:
         return Tokens.from_json(content) if account.renewable else Tokens(access_token=SecretStr(content))
 
     async def store_renewed_tokens(self, before: Account, tokens: Tokens) -> bool:
-        """Keep what the account's token was renewed to; not where it is another one, or gone, meanwhile.
+        """Store the refreshed tokens, unless the account was replaced or disconnected in the meantime.
 
-        Returns whether it is kept. Raises EncryptionKeyMissing.
+        Returns whether they were stored. Raises EncryptionKeyMissing.
         """
-        place = [self._team, before.user, before.provider]
+        key = [self._team, before.user, before.provider]
         sealed = self._encrypt(tokens, before.user, before.provider)
         query = (
             "UPDATE accounts SET sealed = ?, renewable = 1"
             " WHERE team_id = ? AND user_id = ? AND provider = ? AND sealed = ?"
         )
         return bool(
-            await self._database.write(lambda db: db.execute(query, [sealed, *place, before.sealed]).rowcount)
+            await self._database.write(lambda db: db.execute(query, [sealed, *key, before.sealed]).rowcount)
         )
 
     def _encrypt(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
@@ -147,71 +144,70 @@ class Accounts:
         return self._vault.encrypt(content, *associated_data(self._team, user, provider))
 
     async def disconnect(self, user: str, provider: Provider | None = None, *, at: datetime) -> list[Account]:
-        """Wipe the person's tokens, of one provider or of all; returns what was there.
+        """Erase the user's tokens, of one provider or of all, and return the accounts that were removed.
 
-        What others were shown since they could see it is shown no more from then on.
+        Subscriptions that rely on the user's access show nothing from then on.
         """
 
         def work(db: sqlite_utils.Database) -> list[Account]:
-            where, given = "team_id = ? AND user_id = ?", [self._team, user]
+            where, arguments = "team_id = ? AND user_id = ?", [self._team, user]
             if provider is not None:
-                where, given = f"{where} AND provider = ?", [*given, provider]
-            there = [
-                account_of(row) for row in db.execute(f"SELECT {_FIELDS} FROM accounts WHERE {where}", given)
-            ]
-            db.execute(f"DELETE FROM accounts WHERE {where}", given)
-            db.execute(f"DELETE FROM sign_ins WHERE {where}", given)
+                where, arguments = f"{where} AND provider = ?", [*arguments, provider]
+            rows = db.execute(f"SELECT {_FIELDS} FROM accounts WHERE {where}", arguments)
+            removed = [account_of(row) for row in rows]
+            db.execute(f"DELETE FROM accounts WHERE {where}", arguments)
+            db.execute(f"DELETE FROM sign_ins WHERE {where}", arguments)
             end_access(db, self._team, user, at, provider=provider)
-            return there
+            return removed
 
         return await self._database.erase(work, tables=("accounts", "sign_ins"))
 
     async def mark_token_refused(self, account: Account, message: str, at: datetime) -> bool:
-        """The provider does not take this token any more: ask its owner for another, once; returns whether it was news.
+        """Note that the provider refuses this token, and send its owner `message` (encoded) once.
 
-        `message` is what they are asked, whole.
+        Returns False if that was known already, or the token was replaced.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            news = db.execute(
+            changed = db.execute(
                 "UPDATE accounts SET broken_at = ? WHERE team_id = ? AND user_id = ? AND provider = ?"
                 " AND sealed = ? AND broken_at IS NULL",
                 [to_text(at), self._team, account.user, account.provider, account.sealed],
             ).rowcount
-            if news:
+            if changed:
                 to = Recipient(team=self._team, channel=account.user)
                 parcel = f"token-{self._team}-{account.user}-{account.provider}-{at:%Y%m%d%H%M%S%f}"
                 enqueue_message(db, parcel, to, "notice", message, at)
-            return bool(news)
+            return bool(changed)
 
         return await self._database.write(work)
 
     async def mark_token_accepted(self, account: Account) -> bool:
-        """Note that the provider takes the token after all; returns whether it was refused before.
+        """Note that the provider accepts the token again. Returns whether it was refused before.
 
-        What the person's subscriptions show is compared anew at once.
+        The access of the user's subscriptions is then checked at once.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            news = db.execute(
+            changed = db.execute(
                 "UPDATE accounts SET broken_at = NULL WHERE team_id = ? AND user_id = ? AND provider = ?"
                 " AND sealed = ? AND broken_at IS NOT NULL",
                 [self._team, account.user, account.provider, account.sealed],
             ).rowcount
-            if news:
+            if changed:
                 check_soon(db, self._team, account.user, account.provider)
-            return bool(news)
+            return bool(changed)
 
         return await self._database.write(work)
 
 
 def associated_data(team: str, user: str, provider: Provider) -> tuple[str, ...]:
-    """The place that a token is sealed for."""
+    """Return the encryption context that binds a token to its account."""
     return ("account", team, user, str(provider))
 
 
 def account_of(row: Any) -> Account:
-    """The account in a row of `accounts`."""
+    """Read an account from a row of `accounts`."""
     team, user, provider, provider_user, name, sealed, connected_at, renewable, broken_at = row
     return Account(
         team=team,

@@ -1,4 +1,4 @@
-"""What the audit log's anchor vouches for, beside what the database holds. For use where a database is at hand."""
+"""Compares the audit log in the database with its anchor. For use on the database's thread."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from storage.audit_register import Register, ends_of, read_register, waiting_lin
 
 
 def compare_with_anchor(db: sqlite_utils.Database, anchored: Anchored) -> tuple[list[Remark], list[Remark]]:
-    """Return what does not fit, and what is worth knowing besides; what waits to be written is no gap."""
+    """Return problems and notes. Lines that still wait to be sent are not a gap."""
     try:
         register = read_register(db)
     except ChainBroken:
-        register = Register({})  # said by those who look at the register
-    waiting = [text for _, text in waiting_lines(db) if not _is_there(text, anchored)]
-    pending = _pending(waiting)
+        register = Register({})  # register_problems() reports this
+    waiting = [text for _, text in waiting_lines(db) if not _is_written(text, anchored)]
+    pending = _pending_entries(waiting)
     problems = [
-        *_about_lines(register, anchored, len(waiting)),
+        *_check_lines(register, anchored, len(waiting)),
         *(
             problem
             for team in sorted({*anchored.chains, *register.chains})
-            for problem in _about_chain(db, team, anchored, pending.get(team))
+            for problem in _check_chain(db, team, anchored, pending.get(team))
         ),
     ]
     notes = []
@@ -32,14 +32,14 @@ def compare_with_anchor(db: sqlite_utils.Database, anchored: Anchored) -> tuple[
     return problems, notes
 
 
-def _is_there(text: str, anchored: Anchored) -> bool:
-    """Whether a line was written, though the bot was stopped before it could note that."""
+def _is_written(text: str, anchored: Anchored) -> bool:
+    """Return whether a waiting line was written already: the bot may have stopped before noting that."""
     line = read_line(text)
     return line is not None and (line.anchor < anchored.number or digest_of(text) == anchored.digest)
 
 
-def _pending(waiting: list[str]) -> dict[str, int]:
-    """The last entry of each workspace of which a line waits."""
+def _pending_entries(waiting: list[str]) -> dict[str, int]:
+    """Return the last entry of each workspace whose line waits to be sent."""
     pending: dict[str, int] = {}
     for text in waiting:
         line = read_line(text)
@@ -48,7 +48,7 @@ def _pending(waiting: list[str]) -> dict[str, int]:
     return pending
 
 
-def _about_lines(register: Register, anchored: Anchored, waiting: int) -> list[Remark]:
+def _check_lines(register: Register, anchored: Anchored, waiting: int) -> list[Remark]:
     expected = anchored.number + waiting
     if anchored.number > register.line_number:
         return [
@@ -68,15 +68,15 @@ def _about_lines(register: Register, anchored: Anchored, waiting: int) -> list[R
     return []
 
 
-def _about_chain(
+def _check_chain(
     db: sqlite_utils.Database, team: str, anchored: Anchored, pending: int | None
 ) -> list[Remark]:
     known = anchored.chains.get(team, {})
     last_known = max(known, default=0)
     ends = ends_of(db, team)
     if ends is None:
-        gone = f"its log is gone, which the anchor knows up to entry {last_known}"
-        return [] if team not in anchored.chains else [Remark(gone, team)]
+        text = f"its log is gone, which the anchor knows up to entry {last_known}"
+        return [] if team not in anchored.chains else [Remark(text, team)]
     if ends.last_seq < last_known:
         return [
             Remark(
@@ -85,11 +85,11 @@ def _about_chain(
                 team,
             )
         ]
-    there = dict(db.execute("SELECT seq, hash FROM audit WHERE team_id = ?", [team]))
-    there[ends.first_seq - 1] = ends.before_first
-    if other := [seq for seq, hash_ in known.items() if seq in there and there[seq] != hash_]:
-        return [Remark(f"entry {min(other)} is not the one that the anchor knows", team)]
+    stored = dict(db.execute("SELECT seq, hash FROM audit WHERE team_id = ?", [team]))
+    stored[ends.first_seq - 1] = ends.before_first
+    if changed := [seq for seq, hash_ in known.items() if seq in stored and stored[seq] != hash_]:
+        return [Remark(f"entry {min(changed)} is not the one that the anchor knows", team)]
     if ends.last_seq > max(last_known, pending or 0):
-        words = f"entries after {max(last_known, pending or 0)} have never come to the anchor, and do not wait either"
-        return [Remark(words, team)]
+        text = f"entries after {max(last_known, pending or 0)} have never come to the anchor, and do not wait either"
+        return [Remark(text, team)]
     return []

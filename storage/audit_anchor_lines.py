@@ -1,8 +1,8 @@
-"""Lines about the audit log that are kept outside the database: how they are made, and what they vouch for. Pure.
+"""Lines of the audit log's anchor, which is kept outside the database: how they are made and verified. Pure.
 
-Whoever can write the database can put back an older one, and nothing in it shows that. So each entry's number and hash
-also go to an anchor that the database's writers can't change: a file elsewhere, or a syslog. Each line carries the hash
-of the one before it and is signed with the bot's key, so that a line that was taken out, put in or changed shows.
+A user who can write the database can put back an older one, and nothing in it shows that. So the number and hash of
+each entry also go to an anchor that this user can't change: a file elsewhere, or a syslog. Each line carries the hash
+of the line before it and is signed with the bot's key, so that removed, inserted and changed lines are detected.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pydantic import ValidationError
 from domain.build import FrozenModel
 from storage.encryption import SecretBox
 
-# So many lines that can't be read are held, in case that one was cut off and comes whole later.
-_MOST_TORN = 1000
-# A line begins so, wherever it stands in what a syslog daemon has written.
+# This many unreadable lines are remembered, because a line that was cut off may be written again in full.
+_MAX_TORN = 1000
+# The start of each line; a syslog daemon writes its own prefix before it.
 _HEAD = '{"anchor":'
-SYSLOG_PORT = 514  # RFC 5426, 3.3; most daemons take TCP there, too (RFC 6587)
+SYSLOG_PORT = 514  # RFC 5426, 3.3; most daemons also accept TCP on it (RFC 6587)
 
 
 class AddressProblem(ValueError):
-    """An address that nothing can be written to; the sentence says how it must look."""
+    """The address is invalid; the message says what a valid one looks like."""
 
 
 class AnchorAddress(FrozenModel):
-    """Where the lines go: a file, a socket of a syslog daemon on this machine, or one on another by UDP or TCP."""
+    """The destination of the lines: a file, a local syslog socket, or a syslog server by UDP or TCP."""
 
     kind: Literal["file", "unix", "udp", "tcp"]
     path: Path = Path()
@@ -77,15 +77,15 @@ class AnchorAddress(FrozenModel):
 
     @property
     def fingerprint(self) -> str:
-        """A short name of the address, by which the database knows whether it is still the same."""
+        """A short hash of the address, by which the database recognizes that it has changed."""
         return hashlib.sha256(str(self).encode()).hexdigest()[:16]
 
 
 class AnchorEvent(StrEnum):
-    """What a line is about.
+    """The kind of a line.
 
-    BEGUN and RESTORED begin a statement: so many `chains`, each in a STATE line after it. RESTORED is also the only
-    line that may go on from an older one than the last. KEY says that from here on another key signs.
+    BEGUN and RESTORED start a statement: the number of `chains`, and a STATE line for each of them. RESTORED is also
+    the only line that may follow an older line than the last one. KEY says that another key signs from here on.
     """
 
     BEGUN = "begun"
@@ -100,9 +100,9 @@ _STATEMENTS = frozenset({AnchorEvent.BEGUN, AnchorEvent.RESTORED})
 
 
 class AnchorLine(FrozenModel):
-    """One line. `seq` and `hash` are an entry's of the workspace `team`; `previous` is the hash of the line before.
+    """One line. `seq` and `hash` belong to an entry of the workspace `team`; `previous` is the hash of the line before.
 
-    `over` is the number and hash of the last line of the database that a restore has put away.
+    `over` is the number and hash of the last line of the database that a restore has replaced.
     """
 
     anchor: int
@@ -119,14 +119,14 @@ class AnchorLine(FrozenModel):
 
     @property
     def signed_text(self) -> str:
-        """What the signature is over."""
+        """The text that is signed."""
         return (
             f"audit anchor {self._as_json(self.model_dump(mode='json', exclude={'mac'}, exclude_none=True))}"
         )
 
     @property
     def text(self) -> str:
-        """The line as it is written: ASCII without control characters, which no syslog daemon changes."""
+        """The line as it is written: ASCII without control characters, so that no syslog daemon changes it."""
         return self._as_json(self.model_dump(mode="json", exclude_none=True))
 
     @staticmethod
@@ -141,12 +141,12 @@ def make_line(vault: SecretBox, line: AnchorLine) -> AnchorLine:
 
 
 def digest_of(text: str) -> str:
-    """The hash of a line, which the next one carries."""
+    """Return the hash of a line, which the next line carries."""
     return hashlib.sha256(text.encode("ascii", "surrogateescape")).hexdigest()
 
 
 def read_line(text: str) -> AnchorLine | None:
-    """The line in a text; None where it is not exactly one of ours."""
+    """Parse a line. Returns None if the text is not exactly one of our lines."""
     try:
         line = AnchorLine.model_validate_json(text)
         return line if line.text == text else None
@@ -156,7 +156,7 @@ def read_line(text: str) -> AnchorLine | None:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something to say about what an anchor holds; `team` is the workspace that it concerns, if one alone."""
+    """A problem or note about an anchor; `team` is the workspace, if it concerns only one."""
 
     text: str
     team: str | None = None
@@ -167,7 +167,7 @@ class Remark:
 
 @dataclass
 class Anchored:
-    """What an anchor vouches for: of each workspace the hashes of its entries by number, and its own last line."""
+    """The content of an anchor: the entry hashes of each workspace by number, and the anchor's last line."""
 
     chains: dict[str, dict[int, str]] = field(default_factory=dict)
     lines: int = 0
@@ -178,40 +178,40 @@ class Anchored:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class _ReadLine:
     line: AnchorLine
     digest: str
-    authentic: bool | None  # None: its key is not at hand
+    authentic: bool | None  # None: its key is not available
 
 
 def read_anchor(texts: Iterable[str], vault: SecretBox | None, *, alone: bool) -> Anchored:
-    """Read all lines of an anchor and check that they are ours, whole and in order.
+    """Read all lines of an anchor and check that they are ours, complete and in order.
 
-    `alone`: nothing else may stand there; else lines of others, as a syslog daemon mixes them in, are passed over.
+    `alone`: the file contains nothing else. Otherwise lines of other programs, as in a syslog, are skipped.
     """
-    reading = _Reading(vault, alone=alone)
+    reader = _AnchorReader(vault, alone=alone)
     for number, text in enumerate(texts, start=1):
-        reading.take(number, text)
-    return reading.end()
+        reader.take(number, text)
+    return reader.end()
 
 
-class _Reading:
-    """The lines so far: `branch` holds those that go on from each other; a restore begins another branch."""
+class _AnchorReader:
+    """The lines read so far. `branch` holds consecutive lines; a restore starts another branch."""
 
     def __init__(self, vault: SecretBox | None, *, alone: bool) -> None:
         self._vault = vault
         self._alone = alone
-        self._branch: list[_Placed] = []
+        self._branch: list[_ReadLine] = []
         self._seen: set[str] = set()
-        # Lines that can't be read, by their number: when the power or the disk's room was gone in the midst of one, it
-        # comes again, whole, with those that were written with it.
+        # Unreadable lines by number. After a power failure or a full disk, an incomplete line is written again in full,
+        # together with the lines of the same write.
         self._torn: dict[int, str] = {}
         self._last_number = 0
-        self._found = Anchored()
+        self._result = Anchored()
 
     def take(self, number: int, text: str) -> None:
-        """Read one more line of the file, its `number`th."""
-        # A file system may leave zeros of what a power cut has kept from being written.
+        """Read the next line of the file, with its line number."""
+        # After a power failure a file system may leave zeros in place of data.
         text = text.rstrip("\r\n\0")
         if not self._alone:
             _, head, rest = text.partition(_HEAD)
@@ -222,49 +222,48 @@ class _Reading:
         line = read_line(text)
         if line is None:
             if text:
-                self._hold_torn(number, text)
+                self._remember_torn(number, text)
             return
         self._torn = {at: torn for at, torn in self._torn.items() if not text.startswith(torn)}
-        self._found.lines += 1
+        self._result.lines += 1
         authentic = self._is_authentic(line)
         if authentic is False:
             self._problem(
                 f"line {number} of the anchor was not written by this bot: its signature does not fit"
             )
             return
-        placed = _Placed(line, digest_of(text), authentic)
-        if (
-            placed.digest not in self._seen
-        ):  # one that was sent twice, since nobody knew whether it had arrived
-            self._seen.add(placed.digest)
-            self._place(number, placed)
+        entry = _ReadLine(line, digest_of(text), authentic)
+        # A line is sent again if it is unknown whether it arrived.
+        if entry.digest not in self._seen:
+            self._seen.add(entry.digest)
+            self._place(number, entry)
 
     def end(self) -> Anchored:
-        """What all of it comes to."""
-        found = self._found
+        """Return the result."""
+        result = self._result
         if self._torn.pop(self._last_number, None) is not None:
-            found.notes.append(Remark("the last line of the anchor is not whole; the bot writes it again"))
-        self._give_up_torn()
+            result.notes.append(Remark("the last line of the anchor is not whole; the bot writes it again"))
+        self._report_torn()
         if self._branch:
             last = self._branch[-1]
-            found.number, found.digest = last.line.anchor, last.digest
+            result.number, result.digest = last.line.anchor, last.digest
             if self._vault is None:
-                found.notes.append(
+                result.notes.append(
                     Remark("the anchor's signatures were not checked: there is no BUILDBELL_SECRET_KEY")
                 )
             elif last.authentic is None:
-                # Lines under an older key are vouched for by the signed one that comes after them.
+                # Lines under an older key are covered by the signature of a later line.
                 self._problem(f"the last line of the anchor is signed with another key ({last.line.key})")
-            _Folding(found).fold(self._branch)
-        return found
+            _StateBuilder(result).fold(self._branch)
+        return result
 
-    def _hold_torn(self, number: int, text: str) -> None:
-        if len(self._torn) >= _MOST_TORN:
-            self._give_up_torn()
+    def _remember_torn(self, number: int, text: str) -> None:
+        if len(self._torn) >= _MAX_TORN:
+            self._report_torn()
         self._torn[number] = text
 
-    def _give_up_torn(self) -> None:
-        """None of those that are held comes whole any more."""
+    def _report_torn(self) -> None:
+        """Report the remembered lines: they will not be written again."""
         for number in self._torn:
             self._problem(f"line {number} of the anchor can't be read")
         self._torn = {}
@@ -274,115 +273,119 @@ class _Reading:
             return None
         return self._vault.is_signed(line.signed_text, line.mac)
 
-    def _place(self, number: int, placed: _Placed) -> None:
-        line, branch = placed.line, self._branch
+    def _place(self, number: int, entry: _ReadLine) -> None:
+        line, branch = entry.line, self._branch
         if not branch:
-            self._begin(placed)
+            self._start_branch(entry)
             return
         last = branch[-1]
         if line.anchor == last.line.anchor + 1 and line.previous == last.digest:
             if line.event is AnchorEvent.RESTORED:
-                self._settle(line)
-            branch.append(placed)
+                self._accept_restore(line)
+            branch.append(entry)
             return
-        kept = self._shared_with(line)
-        if line.event is AnchorEvent.RESTORED and kept is not None:
-            self._settle(line)
+        length = self._common_length(line)
+        if line.event is AnchorEvent.RESTORED and length is not None:
+            self._accept_restore(line)
             self._check_over(number, line, last)
-            self._found.notes.append(
-                Remark(f"the operator restored a backup on {line.at}; lines of before: {len(branch) - kept}")
+            discarded = len(branch) - length
+            self._result.notes.append(
+                Remark(f"the operator restored a backup on {line.at}; lines of before: {discarded}")
             )
-            self._put_away(kept, self._found.notes, "put away by the restore")
-        elif kept is not None:
+            self._note_discarded(length, self._result.notes, "put away by the restore")
+        elif length is not None:
             self._problem(
                 f"line {number} of the anchor goes on from an older one: an older database was put in place without"
                 " `buildbell restore`"
             )
-            self._put_away(kept, self._found.problems, "known to the anchor, and put away")
+            self._note_discarded(length, self._result.problems, "known to the anchor, and put away")
         else:
             self._problem(
                 f"line {number} of the anchor does not follow the one before it: lines between"
                 f" {last.line.anchor} and {line.anchor} were taken out or changed"
             )
-            kept = len(branch)
-        del branch[kept:]
-        branch.append(placed)
+            length = len(branch)
+        del branch[length:]
+        branch.append(entry)
 
-    def _begin(self, placed: _Placed) -> None:
-        line = placed.line
+    def _start_branch(self, entry: _ReadLine) -> None:
+        line = entry.line
         if line.event not in _STATEMENTS:
             self._problem(
                 f"the anchor begins with line {line.anchor}, in the midst: give the older files, too"
             )
         elif line.anchor > 1:
-            self._found.notes.append(
+            self._result.notes.append(
                 Remark(f"the anchor begins with a statement of {line.at}; what was before is elsewhere")
             )
-        self._branch.append(placed)
+        self._branch.append(entry)
 
-    def _shared_with(self, line: AnchorLine) -> int | None:
-        """How many lines of the branch the line goes on from; None where it goes on from none of them."""
+    def _common_length(self, line: AnchorLine) -> int | None:
+        """Return how many lines of the branch come before this line, or None if it follows none of them."""
         if line.anchor == 1 and line.previous == "":
             return 0
-        kept = line.anchor - self._branch[0].line.anchor
-        if 0 < kept <= len(self._branch) and self._branch[kept - 1].digest == line.previous:
-            return kept
+        length = line.anchor - self._branch[0].line.anchor
+        if 0 < length <= len(self._branch) and self._branch[length - 1].digest == line.previous:
+            return length
         return None
 
-    def _settle(self, line: AnchorLine) -> None:
-        """What was wrong before an operator's restore is told, and is no trouble any more."""
-        self._give_up_torn()
-        self._found.notes += [
-            Remark(f"before the restore of {line.at}: {one.text}", one.team) for one in self._found.problems
+    def _accept_restore(self, line: AnchorLine) -> None:
+        """Turn problems from before an operator's restore into notes."""
+        self._report_torn()
+        self._result.notes += [
+            Remark(f"before the restore of {line.at}: {problem.text}", problem.team)
+            for problem in self._result.problems
         ]
-        self._found.problems.clear()
+        self._result.problems.clear()
 
-    def _check_over(self, number: int, line: AnchorLine, last: _Placed) -> None:
+    def _check_over(self, number: int, line: AnchorLine, last: _ReadLine) -> None:
         if line.over is not None and line.over != f"{last.line.anchor} {last.digest}":
             self._problem(
                 f"line {number} of the anchor says that line {line.over.split()[0]} was the last before a restore,"
                 f" but {last.line.anchor} is"
             )
 
-    def _put_away(self, kept: int, where: list[Remark], what: str) -> None:
-        away: dict[str, list[int]] = {}
-        for placed in self._branch[kept:]:
-            if placed.line.event is AnchorEvent.ENTRY and placed.line.team is not None:
-                away.setdefault(placed.line.team, []).append(placed.line.seq or 0)
-        where += [Remark(f"{what}: {_entries(min(seqs), max(seqs))}", team) for team, seqs in away.items()]
+    def _note_discarded(self, length: int, remarks: list[Remark], what: str) -> None:
+        discarded: dict[str, list[int]] = {}
+        for entry in self._branch[length:]:
+            if entry.line.event is AnchorEvent.ENTRY and entry.line.team is not None:
+                discarded.setdefault(entry.line.team, []).append(entry.line.seq or 0)
+        remarks += [
+            Remark(f"{what}: {_entries(min(seqs), max(seqs))}", team) for team, seqs in discarded.items()
+        ]
 
     def _problem(self, text: str) -> None:
-        self._found.problems.append(Remark(text))
+        self._result.problems.append(Remark(text))
 
 
-class _Folding:
-    """From the lines of a branch to what is known of each workspace."""
+class _StateBuilder:
+    """Derives the state of each workspace from the lines of a branch."""
 
-    def __init__(self, found: Anchored) -> None:
-        self._found = found
+    def __init__(self, result: Anchored) -> None:
+        self._result = result
         # The number of each workspace's last entry.
         self._last: dict[str, int] = {}
-        # While a statement goes on: which event began it, how many states are to come, and who was not in it yet.
+        # During a statement: its first line, how many states follow, and the workspaces that it has not named yet.
         self._statement: AnchorLine | None = None
-        self._to_come = 0
+        self._states_left = 0
         self._missing: set[str] = set()
 
-    def fold(self, branch: Sequence[_Placed]) -> None:
-        """Take all lines in order."""
-        for placed in branch:
-            self._take(placed.line)
+    def fold(self, branch: Sequence[_ReadLine]) -> None:
+        """Process all lines in order."""
+        for entry in branch:
+            self._take(entry.line)
         self._end_statement()
 
     def _take(self, line: AnchorLine) -> None:
-        chains, team, seq, hash_ = self._found.chains, line.team or "", line.seq or 0, line.hash or ""
-        if line.event is AnchorEvent.STATE and self._to_come:
-            self._to_come -= 1
+        chains, team, seq, hash_ = self._result.chains, line.team or "", line.seq or 0, line.hash or ""
+        if line.event is AnchorEvent.STATE and self._states_left:
+            self._states_left -= 1
             self._missing.discard(team)
             self._state(team, seq, hash_)
             return
         self._end_statement()
         if line.event in _STATEMENTS:
-            self._statement, self._to_come = line, line.chains or 0
+            self._statement, self._states_left = line, line.chains or 0
             self._missing = set(chains)
         elif line.event is AnchorEvent.ENTRY:
             last = self._last.get(team, 0)
@@ -395,10 +398,10 @@ class _Folding:
             self._last.pop(team, None)
 
     def _state(self, team: str, seq: int, hash_: str) -> None:
-        known = self._found.chains.setdefault(team, {})
+        known = self._result.chains.setdefault(team, {})
         last = self._last.get(team, 0)
         if self._statement is not None and self._statement.event is AnchorEvent.RESTORED:
-            for later in [one for one in known if one >= seq]:
+            for later in [number for number in known if number >= seq]:
                 del known[later]
             last = 0
         elif seq < last or known.get(seq, hash_) != hash_:
@@ -413,17 +416,17 @@ class _Folding:
         if self._statement is None:
             return
         restored = self._statement.event is AnchorEvent.RESTORED
-        # What a statement says comes from the sealed register: who is not in it has left while nothing was anchored.
+        # A statement is made from the sealed register: workspaces missing in it were removed while there was no anchor.
         what = "is not in the backup that was restored" if restored else "ended while there was no anchor"
-        if not self._to_come:
+        if not self._states_left:
             for team in sorted(self._missing):
-                self._found.chains.pop(team)
+                self._result.chains.pop(team)
                 last = self._last.pop(team, 0)
-                self._found.notes.append(Remark(f"its log, with entry {last} as its last, {what}", team))
-        self._statement, self._to_come, self._missing = None, 0, set()
+                self._result.notes.append(Remark(f"its log, with entry {last} as its last, {what}", team))
+        self._statement, self._states_left, self._missing = None, 0, set()
 
     def _problem(self, team: str, text: str) -> None:
-        self._found.problems.append(Remark(text, team))
+        self._result.problems.append(Remark(text, team))
 
 
 def _entries(first: int, last: int) -> str:

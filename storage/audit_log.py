@@ -1,4 +1,4 @@
-"""What was done and what was refused in one workspace: only ever added to."""
+"""The append-only audit log: what was done and what was refused in each workspace."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FIELDS = "seq, at, body, personal, salt, previous, hash"
 
 
 class Verdict(FrozenModel):
-    """A chain that holds: how many entries it has, and its end. `sealed`: both its ends are under the key's seal."""
+    """A valid chain: its number of entries and its end. `sealed`: both ends are sealed with the key."""
 
     entries: int
     last_seq: int
@@ -41,7 +41,7 @@ class Verdict(FrozenModel):
 
 
 class AuditLog:
-    """One workspace's chain. With a key both its ends are sealed, so that nobody else can write another one."""
+    """The hash chain of one workspace. With a key both ends are sealed, so that nobody else can forge a chain."""
 
     def __init__(self, database: WorkspaceDatabase, team: str, vault: SecretBox | None) -> None:
         self._database = database
@@ -49,27 +49,29 @@ class AuditLog:
         self._vault = vault
 
     async def append(self, entry: AuditEntry, at: datetime) -> AuditRecord:
-        """Write an entry."""
+        """Append an entry."""
         return await self._database.write(lambda db: append(db, self._team, self._vault, entry, at))
 
     async def latest(
         self, most: int, *, channel: str | None = None, app: str | None = None, acts: Sequence[str] = ()
     ) -> list[AuditRecord]:
-        """The newest entries, newest first: all, or those of a channel, an app, or some acts."""
-        where, given = "team_id = ?", [self._team]
+        """Return the newest entries, newest first: all, or those of a channel, an app or some actions."""
+        where, arguments = "team_id = ?", [self._team]
         if acts:
             where = f"{where} AND json_extract(body, '$.act') IN ({', '.join('?' * len(acts))})"
-            given = [*given, *acts]
+            arguments = [*arguments, *acts]
         for name, value in (("channel", channel), ("app", app)):
             if value is not None:
-                where, given = f"{where} AND json_extract(body, '$.{name}') = ?", [*given, value]
+                where, arguments = f"{where} AND json_extract(body, '$.{name}') = ?", [*arguments, value]
         query = f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq DESC LIMIT ?"
-        return await self._database.read(lambda db: [_link(row) for row in db.execute(query, [*given, most])])
+        return await self._database.read(
+            lambda db: [_read_record(row) for row in db.execute(query, [*arguments, most])]
+        )
 
     async def verify(self, expected: str | None = None) -> Verdict:
-        """Whether all of it stands as it was written. Raises ChainBroken.
+        """Verify that the chain is unchanged. Raises ChainBroken.
 
-        `expected` is an end that was noted elsewhere: it must be one of the entries' hashes.
+        `expected` is an end that was noted elsewhere: it must be the hash of one of the entries.
         """
         return await self._database.read(lambda db: verify_chain(db, self._team, self._vault, expected))
 
@@ -77,9 +79,9 @@ class AuditLog:
 def append(
     db: sqlite_utils.Database, team: str, vault: SecretBox | None, entry: AuditEntry, at: datetime
 ) -> AuditRecord:
-    """Write an entry at the end of a workspace's chain; for use inside a transaction.
+    """Append an entry to a workspace's chain; for use inside a transaction.
 
-    Raises ChainBroken where the chain, or the register of all chains, is gone: then nothing can be written down.
+    Raises ChainBroken if the chain or the register of all chains is missing: then nothing can be logged.
     """
     end = ends_of(db, team) or start_chain(db, vault, team, at)
     new = link(
@@ -87,12 +89,12 @@ def append(
     )
     longer = replace(end, last_seq=new.seq, last_hash=new.hash)
     line = AnchorRecord(AnchorEvent.ENTRY, team, new.seq, new.hash)
-    _change(db, vault, team, end, longer, line, at)
+    _update_register(db, vault, team, end, longer, line, at)
     db.execute(
         f"INSERT INTO audit (team_id, {_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [team, new.seq, to_text(new.at), new.body, new.personal, new.salt, new.previous, new.hash],
     )
-    # An end that was not ours is not sealed over: what was done to it goes on to show.
+    # A forged end is not sealed, so that the forgery stays visible.
     if vault is not None and (end.is_sealed(vault, team) or (end.last_seq == 0 and end.seal is None)):
         longer = longer.sealed(vault, team)
     write_ends(db, team, longer)
@@ -102,14 +104,14 @@ def append(
 def start_chain_if_missing(
     db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime
 ) -> bool:
-    """Begin the chain of a workspace that tells the bot something for the first time; for use inside a transaction.
+    """Start the chain of a workspace that stores data for the first time; for use inside a transaction.
 
-    So each workspace of which there is anything has a chain, and one that has none any more shows. Returns whether it
-    was there before.
+    So every workspace with data has a chain, and a missing chain is noticed. Returns whether it existed before.
     """
     if ends_of(db, team) is not None:
         return True
-    with suppress(ChainBroken):  # who must have had one begins no new one; what is written down next says why
+    # A workspace that must have had a chain gets no new one; the next append says why.
+    with suppress(ChainBroken):
         start_chain(db, vault, team, at)
     return False
 
@@ -117,15 +119,14 @@ def start_chain_if_missing(
 def erase_person(
     db: sqlite_utils.Database, team: str, vault: SecretBox | None, person: str, at: datetime
 ) -> int:
-    """Take a person, and what they wrote, out of all entries; that it was done is an entry itself. In a transaction.
+    """Erase a user and their texts from all entries, and log that; for use inside a transaction.
 
-    Returns how many entries it was. Raises ChainBroken where the chain's end is sealed and this vault can't go on from
-    it.
+    Returns the number of entries. Raises ChainBroken if the chain's end is sealed and this vault can't continue it.
     """
-    theirs = [one.seq for one in records_about(db, team, person)]
-    for seq in theirs:
+    seqs = [record.seq for record in records_about(db, team, person)]
+    for seq in seqs:
         db.execute("UPDATE audit SET personal = NULL, salt = NULL WHERE team_id = ? AND seq = ?", [team, seq])
-    if theirs:
+    if seqs:
         end = ends_of(db, team) or ChainEnds()
         if end.seal is not None:
             if vault is None:
@@ -133,28 +134,28 @@ def erase_person(
                     "its end is sealed, and there is no key (BUILDBELL_SECRET_KEY) to go on from it"
                 )
             end.check_seal(vault, team)
-        about = {"entries": " ".join(map(str, theirs))}
+        about = {"entries": " ".join(map(str, seqs))}
         entry = AuditEntry(
             event=Event.ERASED, act="erase_user", personal=PersonalFields(person="operator"), about=about
         )
         append(db, team, vault, entry, at)
-    return len(theirs)
+    return len(seqs)
 
 
 def records_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[AuditRecord]:
-    """The entries that are a person's, or name them; for use where a database is at hand."""
+    """Yield the entries by or about a user; for use on the database's thread."""
     where = "team_id = ? AND personal LIKE ?"
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", [team, f"%{person}%"]):
-        if (one := _link(row)).names(person):
-            yield one
+        if (record := _read_record(row)).names(person):
+            yield record
 
 
 def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | None = None) -> int:
-    """Forget the entries that are older, from the beginning of each chain on; for use inside a transaction.
+    """Delete older entries from the start of each chain; for use inside a transaction.
 
-    A chain under a seal is cut only by who can seal it anew: one whose seal does not fit goes on to show that.
+    A sealed chain is cut only with the key that can seal it again. One with a wrong seal is kept, so that it shows.
     """
-    forgotten = 0
+    deleted = 0
     for team in teams_with_chains(db):
         query = "SELECT seq, hash FROM audit WHERE team_id = ? AND at < ? ORDER BY seq DESC LIMIT 1"
         if (last := db.execute(query, [team, to_text(before)]).fetchone()) is None:
@@ -164,34 +165,34 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | 
             continue
         cut = replace(end, first_seq=last[0] + 1, before_first=last[1])
         try:
-            _change(db, vault, team, end, cut, None, before)
+            _update_register(db, vault, team, end, cut, None, before)
         except ChainBroken:
-            continue  # the register of all chains is gone; nothing is forgotten until somebody has looked
+            continue  # the register of all chains is missing; nothing is deleted until an operator has investigated
         if vault is not None and end.seal is not None:
             cut = cut.sealed(vault, team)
         write_ends(db, team, cut)
-        forgotten += int(
+        deleted += int(
             db.execute("DELETE FROM audit WHERE team_id = ? AND seq <= ?", [team, last[0]]).rowcount
         )
-    return forgotten
+    return deleted
 
 
 def wipe_audit(db: sqlite_utils.Database, team: str, vault: SecretBox | None, at: datetime) -> None:
-    """Forget a workspace's whole chain; for use inside a transaction."""
+    """Delete a workspace's whole chain; for use inside a transaction."""
     if (end := ends_of(db, team)) is not None:
         line = AnchorRecord(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
-        with suppress(ChainBroken):  # whoever leaves need not stay because of a register that is gone
-            change_register(db, vault, RegisterChange(chains={team: None}, happenings=[line]), at)
+        with suppress(ChainBroken):  # a missing register must not prevent a workspace from being removed
+            change_register(db, vault, RegisterChange(chains={team: None}, anchor_records=[line]), at)
     db.execute("UPDATE audit_chains SET first_seq = last_seq + 1 WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit_chains WHERE team_id = ?", [team])
 
 
 def seal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
-    """Seal the ends that have no seal, being from before there was a key; for use inside a transaction.
+    """Seal the ends that have no seal because they were written before there was a key; for use inside a transaction.
 
-    Every chain must hold, and every seal that is there must fit, that of the register of all chains included. Returns
-    how many were sealed. Raises ChainBroken.
+    Every chain and every existing seal, including the register's, must be valid. Returns how many were sealed. Raises
+    ChainBroken.
     """
     sealed = 0
     for team in teams_with_chains(db):
@@ -205,9 +206,9 @@ def seal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
 
 
 def reseal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
-    """Seal the ends that are under another key than the first with that one; for use inside a transaction.
+    """Seal the ends that are sealed with an older key with the current one; for use inside a transaction.
 
-    Returns how many it were. Raises ChainBroken for an end that is not the one that was sealed.
+    Returns how many there were. Raises ChainBroken for an end that does not match its seal.
     """
     sealed = 0
     for team in teams_with_chains(db):
@@ -225,7 +226,7 @@ def reseal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
 
 
 def teams_with_chains(db: sqlite_utils.Database) -> list[str]:
-    """The workspaces of which anything was written down; for use where a database is at hand."""
+    """Return the workspaces that have an audit log; for use on the database's thread."""
     query = "SELECT team_id FROM audit_chains UNION SELECT team_id FROM audit ORDER BY 1"
     return [team for (team,) in db.execute(query)]
 
@@ -233,20 +234,20 @@ def teams_with_chains(db: sqlite_utils.Database) -> list[str]:
 def verify_chain(
     db: sqlite_utils.Database, team: str, vault: SecretBox | None, expected: str | None
 ) -> Verdict:
-    """Whether a workspace's chain stands as it was written; for use where a database is at hand. Raises ChainBroken."""
+    """Verify that a workspace's chain is unchanged; for use on the database's thread. Raises ChainBroken."""
     end = ends_of(db, team) or ChainEnds()
-    seen = {"count": 0, "expected": expected in (None, end.before_first)}
+    progress = {"count": 0, "expected": expected in (None, end.before_first)}
 
     def counted() -> Iterator[AuditRecord]:
-        for one in records_of(db, team):
-            seen["count"] += 1
-            seen["expected"] |= one.hash == expected
-            yield one
+        for record in records_of(db, team):
+            progress["count"] += 1
+            progress["expected"] |= record.hash == expected
+            yield record
 
     found = verify(counted(), first=end.first_seq, before=end.before_first)
     if found != (end.last_seq, end.last_hash):
         raise ChainBroken(f"it should end with entry {end.last_seq}, but ends with {found[0]}")
-    if not seen["expected"]:
+    if not progress["expected"]:
         gone = (
             f"; those before entry {end.first_seq} were forgotten (AUDIT_DAYS)" if end.first_seq > 1 else ""
         )
@@ -254,7 +255,7 @@ def verify_chain(
     if vault is not None and (end.last_seq or end.seal is not None):
         end.check_seal(vault, team)
     return Verdict(
-        entries=seen["count"],
+        entries=progress["count"],
         last_seq=end.last_seq,
         last_hash=end.last_hash,
         sealed=vault is not None and bool(end.seal),
@@ -262,12 +263,12 @@ def verify_chain(
 
 
 def records_of(db: sqlite_utils.Database, team: str) -> Iterator[AuditRecord]:
-    """All entries of a workspace, in order; for use where a database is at hand. Raises ChainBroken."""
+    """Yield all entries of a workspace in order; for use on the database's thread. Raises ChainBroken."""
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE team_id = ? ORDER BY seq", [team]):
-        yield _link(row)
+        yield _read_record(row)
 
 
-def _change(
+def _update_register(
     db: sqlite_utils.Database,
     vault: SecretBox | None,
     team: str,
@@ -276,25 +277,26 @@ def _change(
     line: AnchorRecord | None,
     at: datetime,
 ) -> None:
-    """Let the register follow a chain. Raises ChainBroken where the register is gone."""
-    happenings = [line] if line is not None else []
-    change = RegisterChange(chains={team: after}, known={team: before.places}, happenings=happenings)
+    """Update the register after a change of a chain. Raises ChainBroken if the register is missing."""
+    anchor_records = [line] if line is not None else []
+    change = RegisterChange(chains={team: after}, known={team: before.values}, anchor_records=anchor_records)
     change_register(db, vault, change, at)
 
 
-def _link(row: Any) -> AuditRecord:
+def _read_record(row: Any) -> AuditRecord:
     seq, at, body, personal, salt, previous, hash_ = row
     try:
-        link_ = AuditRecord(
+        record = AuditRecord(
             seq=seq, at=from_text(at), body=body, personal=personal, salt=salt, previous=previous, hash=hash_
         )
     except (TypeError, ValueError) as error:
         raise ChainBroken(f"entry {seq} was changed") from error
-    # SQLite keeps whatever it is given: another kind of value, or the same time in other words, is a change too.
-    if to_text(link_.at) != at or [link_.seq, *_texts(link_)] != [seq, body, personal, salt, previous, hash_]:
+    # SQLite stores values of any type: another type, or the same time written differently, is a change too.
+    stored = [seq, body, personal, salt, previous, hash_]
+    if to_text(record.at) != at or [record.seq, *_texts(record)] != stored:
         raise ChainBroken(f"entry {seq} was changed")
-    return link_
+    return record
 
 
-def _texts(one: AuditRecord) -> list[str | None]:
-    return [one.body, one.personal, one.salt, one.previous, one.hash]
+def _texts(record: AuditRecord) -> list[str | None]:
+    return [record.body, record.personal, record.salt, record.previous, record.hash]

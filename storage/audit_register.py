@@ -1,6 +1,6 @@
-"""One sealed row over all chains of the audit log, so that none can vanish, and the lines that are made for the anchor.
+"""The register: one sealed row over all chains of the audit log, so that no chain can vanish; and the anchor's lines.
 
-For use where a database is at hand; what writes is for use inside a transaction.
+For use on the database's thread; functions that write are for use inside a transaction.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from storage.encryption import DecryptionError, SecretBox
 from storage.migrations import audit_triggers
 from storage.timestamps import to_text
 
-# What a seal over a chain's ends begins with since there is a register: a register without a seal does not fit it.
+# Prefix of the sealed text of a chain since there is a register. With such chains, a register needs a seal.
 _REGISTERED = "registered"
-# Who has rows in one of these has a chain; it was begun before the first of them.
-_TABLES_OF_A_CHAIN = ("accounts", "policies", "proposals", "subscriptions")
+# A workspace with rows in one of these tables has a chain, which was started before its first row.
+_TABLES_REQUIRING_CHAIN = ("accounts", "policies", "proposals", "subscriptions")
 
 
 @dataclass(frozen=True)
 class ChainEnds:
-    """Both ends of what is kept of a chain: its first entry with the hash before it, its last one with its own."""
+    """Both ends of the stored part of a chain: the first entry with the hash before it, and the last with its own."""
 
     first_seq: int = 1
     before_first: str = ""
@@ -37,25 +37,25 @@ class ChainEnds:
     seal: str | None = None
 
     @property
-    def places(self) -> tuple[int, str, int, str]:
-        """The ends without their seal, as the register keeps them."""
+    def values(self) -> tuple[int, str, int, str]:
+        """The ends without their seal, as the register stores them."""
         return self.first_seq, self.before_first, self.last_seq, self.last_hash
 
     @property
     def sealed_text(self) -> str:
-        """What the seal is over: a chain that was cut at its beginning shows as well as one cut at its end."""
+        """The text that is sealed. It covers both ends, so that a cut at either end is detected."""
         return f"{_REGISTERED} {self._text}"
 
     @property
     def _text(self) -> str:
-        return " ".join(map(str, self.places))
+        return " ".join(map(str, self.values))
 
     def sealed(self, vault: SecretBox, team: str) -> ChainEnds:
-        """The same under a seal of the first key."""
+        """Return a copy that is sealed with the first key."""
         return replace(self, seal=vault.encrypt(self.sealed_text, "audit", team))
 
     def check_seal(self, vault: SecretBox, team: str) -> bool:
-        """Raise Tampered unless the seal fits; returns whether it was made while there was a register."""
+        """Return whether the seal was made since there is a register. Raises ChainBroken if the seal is wrong."""
         if self.seal is None:
             raise ChainBroken(
                 "its end has no seal; `buildbell audit --seal` seals what is from before there was a key"
@@ -69,7 +69,7 @@ class ChainEnds:
         return sealed == self.sealed_text
 
     def is_sealed(self, vault: SecretBox, team: str) -> bool:
-        """Whether the seal fits."""
+        """Return whether the seal is valid."""
         try:
             self.check_seal(vault, team)
         except ChainBroken:
@@ -78,7 +78,7 @@ class ChainEnds:
 
 
 def ends_of(db: sqlite_utils.Database, team: str) -> ChainEnds | None:
-    """The ends of a workspace's chain; None where it has none."""
+    """Return the ends of a workspace's chain, or None."""
     query = "SELECT first_seq, before_first, last_seq, last_hash, seal FROM audit_chains WHERE team_id = ?"
     row = db.execute(query, [team]).fetchone()
     return None if row is None else ChainEnds(*row)
@@ -86,7 +86,7 @@ def ends_of(db: sqlite_utils.Database, team: str) -> ChainEnds | None:
 
 @dataclass(frozen=True)
 class Register:
-    """What the row says: the ends of each chain by its workspace, where lines are sent to, and the last of them."""
+    """The register's row: the ends of each workspace's chain, the name of the anchor, and its last line."""
 
     chains: Mapping[str, tuple[int, str, int, str]]
     anchor: str = ""
@@ -96,17 +96,17 @@ class Register:
 
     @cached_property
     def chains_text(self) -> str:
-        """The chains as they are kept."""
+        """The chains as they are stored."""
         return json.dumps(self.chains, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
     @property
     def sealed_text(self) -> str:
-        """What the seal is over."""
+        """The text that is sealed."""
         head = f"{self.anchor} {self.line_number} {self.line_hash}"
         return f"{head} {hashlib.sha256(self.chains_text.encode()).hexdigest()}"
 
     def check_seal(self, vault: SecretBox) -> None:
-        """Raise Tampered unless the seal fits."""
+        """Raise ChainBroken unless the seal is valid."""
         if self.seal is None:
             raise ChainBroken(
                 "the register of all chains has no seal;"
@@ -121,7 +121,7 @@ class Register:
 
 
 def read_register(db: sqlite_utils.Database) -> Register:
-    """The register. Raises ChainBroken where it is gone, or can't be read."""
+    """Read the register. Raises ChainBroken if it is missing or can't be read."""
     query = "SELECT chains, anchor, line_number, line_hash, seal FROM audit_register WHERE id = 1"
     row = db.execute(query).fetchone()
     if row is None:
@@ -134,14 +134,14 @@ def read_register(db: sqlite_utils.Database) -> Register:
     except (ValueError, TypeError, AttributeError) as error:
         raise ChainBroken("the register of all chains can't be read") from error
     register = Register(chains, *row[1:])
-    # The seal is over the very text; to write it anew takes as long as to read it, where there are many workspaces.
+    # The seal covers this exact text. Serializing it again would be slow with many workspaces.
     vars(register)["chains_text"] = row[0]
     return register
 
 
 @dataclass(frozen=True)
 class AnchorRecord:
-    """Something of which the anchor gets a line."""
+    """An event that gets a line in the anchor."""
 
     event: AnchorEvent
     team: str | None = None
@@ -153,28 +153,28 @@ class AnchorRecord:
 
 @dataclass
 class RegisterChange:
-    """What a transaction changes of the register; `chains` without ends are those that are gone.
+    """The changes of a transaction to the register. In `chains`, None stands for a deleted chain.
 
-    `known` are the ends from which chains go on: where the register knows others, it does not follow, so that this goes
-    on to show.
+    `known` are the ends before the change. If the register has other ends, it is not updated, so that the difference
+    stays visible.
     """
 
     chains: dict[str, ChainEnds | None] = field(default_factory=dict)
     known: Mapping[str, tuple[int, str, int, str]] = field(default_factory=dict)
-    happenings: Sequence[AnchorRecord] = ()
+    anchor_records: Sequence[AnchorRecord] = ()
     anchor: str | None = None
 
 
 def change_register(
     db: sqlite_utils.Database, vault: SecretBox | None, change: RegisterChange, at: datetime
 ) -> None:
-    """Change the register, seal it anew, and make the lines that say so; before the chains themselves are changed.
+    """Change and seal the register, and write the lines for the anchor; called before the chains are changed.
 
-    One whose seal does not fit is not sealed over: what was done to it goes on to show. Raises ChainBroken where it is
-    gone.
+    A register with a wrong seal is not sealed again, so that the forgery stays visible. Raises ChainBroken if it is
+    missing.
     """
     before = read_register(db)
-    fits = vault is not None and _may_be_sealed(db, vault, before)
+    may_seal = vault is not None and _is_ours(db, vault, before)
     chains = dict(before.chains)
     for team, ends in change.chains.items():
         if team in change.known and chains.get(team) != change.known[team]:
@@ -182,17 +182,17 @@ def change_register(
         if ends is None:
             chains.pop(team, None)
         else:
-            chains[team] = ends.places
+            chains[team] = ends.values
     after = replace(before, chains=chains, anchor=before.anchor if change.anchor is None else change.anchor)
     if after.anchor and vault is not None:
-        after = _with_lines(db, vault, after, change.happenings, at)
-    _write_register(db, after, vault if fits else None)
+        after = _write_lines(db, vault, after, change.anchor_records, at)
+    _write_register(db, after, vault if may_seal else None)
 
 
 def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
-    """Seal a register that has no seal, or one under an older key, with the first key; returns whether it was needed.
+    """Seal the register with the first key if it has no seal or one of an older key. Returns whether it was needed.
 
-    Raises ChainBroken where it does not fit what it is over.
+    Raises ChainBroken if the register does not match its seal or the chains.
     """
     register = read_register(db)
     if register.seal is not None:
@@ -206,22 +206,22 @@ def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
 
 
 def record_key_change(db: sqlite_utils.Database, vault: SecretBox, at: datetime) -> None:
-    """Let the anchor end with a line under the new key, which vouches for those under the older ones."""
-    change_register(db, vault, RegisterChange(happenings=[AnchorRecord(AnchorEvent.KEY)]), at)
+    """Add a line to the anchor that is signed with the new key and so covers the lines under older keys."""
+    change_register(db, vault, RegisterChange(anchor_records=[AnchorRecord(AnchorEvent.KEY)]), at)
 
 
 def set_anchor(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str, at: datetime) -> None:
-    """Send lines to the anchor of this name from now on, or to none; one that is new begins with a statement."""
+    """Switch to the anchor of this name, or to none (""). A new anchor starts with a statement."""
     register = read_register(db)
     if register.anchor == anchor:
         return
     db.execute("DELETE FROM audit_anchor_lines")
-    said = statement(AnchorEvent.BEGUN, register) if anchor else []
-    change_register(db, vault, RegisterChange(anchor=anchor, happenings=said), at)
+    records = statement(AnchorEvent.BEGUN, register) if anchor else []
+    change_register(db, vault, RegisterChange(anchor=anchor, anchor_records=records), at)
 
 
 def statement(event: AnchorEvent, register: Register, over: str | None = None) -> list[AnchorRecord]:
-    """How all chains stand, as lines for the anchor."""
+    """Return the state of all chains, as lines for the anchor."""
     states = [
         AnchorRecord(AnchorEvent.STATE, team, last, hash_)
         for team, (_, _, last, hash_) in sorted(register.chains.items())
@@ -230,7 +230,7 @@ def statement(event: AnchorEvent, register: Register, over: str | None = None) -
 
 
 def waiting_lines(db: sqlite_utils.Database, most: int = -1) -> list[tuple[int, str]]:
-    """The lines that wait to be sent, each with its number here, in their order."""
+    """Return the lines that wait to be sent with their row IDs, in order."""
     return [
         (number, line)
         for number, line in db.execute("SELECT id, line FROM audit_anchor_lines ORDER BY id LIMIT ?", [most])
@@ -238,24 +238,24 @@ def waiting_lines(db: sqlite_utils.Database, most: int = -1) -> list[tuple[int, 
 
 
 def count_waiting(db: sqlite_utils.Database) -> int:
-    """How many lines wait."""
+    """Return how many lines wait to be sent."""
     return int(db.execute("SELECT COUNT(*) FROM audit_anchor_lines").fetchone()[0])
 
 
 def delete_sent_lines(db: sqlite_utils.Database, number: int) -> None:
-    """The lines up to this one were sent."""
+    """Delete the waiting lines up to this row ID: they were sent."""
     db.execute("DELETE FROM audit_anchor_lines WHERE id <= ?", [number])
 
 
 def replace_waiting_lines(db: sqlite_utils.Database, lines: Sequence[str]) -> None:
-    """Let these wait instead of those that are there."""
+    """Replace the waiting lines."""
     db.execute("DELETE FROM audit_anchor_lines")
     for line in lines:
         db.execute("INSERT INTO audit_anchor_lines (line) VALUES (?)", [line])
 
 
 def start_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
-    """Begin a workspace's chain. Raises ChainBroken where there must have been one already."""
+    """Start a workspace's chain. Raises ChainBroken if there must have been one already."""
     known = read_register(db).chains.get(team)
     if known is not None:
         raise ChainBroken(f"its log is gone, of which the register of all chains knows {known[2]} entries")
@@ -272,33 +272,35 @@ def start_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, a
 
 
 def start_missing_chains(db: sqlite_utils.Database) -> None:
-    """Begin a chain for each workspace that lost its own, at an operator's word."""
+    """Start a chain for each workspace with data but no chain; only for operator commands."""
     for team in sorted(_teams_with_data(db)):
         if ends_of(db, team) is None:
             write_ends(db, team, ChainEnds())
 
 
 def has_data(db: sqlite_utils.Database, team: str) -> bool:
-    """Whether the workspace has told the bot anything before which its chain was begun."""
-    query = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE team_id = :team" for table in _TABLES_OF_A_CHAIN)
+    """Return whether the workspace has data, which means that it must have a chain."""
+    query = " UNION ALL ".join(
+        f"SELECT 1 FROM {table} WHERE team_id = :team" for table in _TABLES_REQUIRING_CHAIN
+    )
     return bool(db.execute(f"SELECT EXISTS ({query})", {"team": team}).fetchone()[0])
 
 
 def write_ends(db: sqlite_utils.Database, team: str, ends: ChainEnds) -> None:
-    """Keep the ends of a chain."""
+    """Store the ends of a chain."""
     db.execute(
         "INSERT INTO audit_chains (team_id, first_seq, before_first, last_seq, last_hash, seal)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (team_id) DO UPDATE SET first_seq = excluded.first_seq,"
         " before_first = excluded.before_first, last_seq = excluded.last_seq, last_hash = excluded.last_hash,"
         " seal = excluded.seal",
-        [team, *ends.places, ends.seal],
+        [team, *ends.values, ends.seal],
     )
 
 
 def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str) -> Register:
-    """Write the register anew from the chains as they are, at an operator's word; returns it.
+    """Rebuild the register from the current chains and return it; only for operator commands.
 
-    The number of the last line is kept where it can be read.
+    The number of the last line is preserved if it can be read.
     """
     try:
         before = read_register(db)
@@ -310,58 +312,58 @@ def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor:
 
 
 def register_problems(db: sqlite_utils.Database, vault: SecretBox | None) -> dict[str | None, list[str]]:
-    """What does not fit between the register and the chains, by workspace; None stands for all of them."""
-    troubles: dict[str | None, list[str]] = {}
+    """Return differences between the register and the chains by workspace; None stands for all workspaces."""
+    problems: dict[str | None, list[str]] = {}
     if changed := changed_triggers(db):
-        troubles[None] = [f"the trigger {name} was {what}" for name, what in changed.items()]
+        problems[None] = [f"the trigger {name} was {what}" for name, what in changed.items()]
     try:
         register = read_register(db)
-        if vault is not None and not (register.seal is None and _may_be_sealed(db, vault, register)):
+        if vault is not None and not (register.seal is None and _is_ours(db, vault, register)):
             register.check_seal(vault)
     except ChainBroken as problem:
-        return {**troubles, None: [*troubles.get(None, []), str(problem)]}
-    there = _chains_in(db)
+        return {**problems, None: [*problems.get(None, []), str(problem)]}
+    stored = _chains_in(db)
     for team, known in register.chains.items():
-        if (found := there.get(team)) is None:
-            words = f"its log is gone, of which the register of all chains knows {known[2]} entries"
+        if (found := stored.get(team)) is None:
+            text = f"its log is gone, of which the register of all chains knows {known[2]} entries"
         elif found == known:
             continue
         else:
-            words = (
+            text = (
                 f"it goes from entry {found[0]} to {found[2]},"
                 f" but the register of all chains says {known[0]} to {known[2]}"
                 if (found[0], found[2]) != (known[0], known[2])
                 else "its ends are not those that the register of all chains knows"
             )
-        troubles.setdefault(team, []).append(words)
-    for team in there.keys() - register.chains.keys():
-        troubles.setdefault(team, []).append("the register of all chains does not know it")
-    for team in _teams_with_data(db) - there.keys() - register.chains.keys():
-        troubles.setdefault(team, []).append(
+        problems.setdefault(team, []).append(text)
+    for team in stored.keys() - register.chains.keys():
+        problems.setdefault(team, []).append("the register of all chains does not know it")
+    for team in _teams_with_data(db) - stored.keys() - register.chains.keys():
+        problems.setdefault(team, []).append(
             "it has no log, though the workspace has accounts, rules, proposals or subscriptions"
         )
-    return troubles
+    return problems
 
 
 def changed_triggers(db: sqlite_utils.Database) -> dict[str, str]:
-    """The triggers of the audit log's tables that are not as they were made, and what was done to each."""
+    """Return the audit log's triggers that were removed, changed or added, and which of these."""
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit%'"
-    there = {name: " ".join(sql.split()) for name, sql in db.execute(query)}
-    ours = {name: " ".join(sql.split()) for name, sql in audit_triggers().items()}
+    actual = {name: " ".join(sql.split()) for name, sql in db.execute(query)}
+    expected = {name: " ".join(sql.split()) for name, sql in audit_triggers().items()}
     return {
-        **{name: "taken away" for name in ours if name not in there},
-        **{name: "changed" for name, sql in ours.items() if name in there and there[name] != sql},
-        **{name: "put in" for name in there if name not in ours},
+        **{name: "taken away" for name in expected if name not in actual},
+        **{name: "changed" for name, sql in expected.items() if name in actual and actual[name] != sql},
+        **{name: "put in" for name in actual if name not in expected},
     }
 
 
 def restore_triggers(db: sqlite_utils.Database) -> None:
-    """Make the triggers as they were made, at an operator's word."""
-    ours = audit_triggers()
+    """Restore the audit log's triggers; only for operator commands."""
+    expected = audit_triggers()
     for name in changed_triggers(db):
         db.execute(f'DROP TRIGGER IF EXISTS "{name}"')
-        if name in ours:
-            db.execute(ours[name])
+        if name in expected:
+            db.execute(expected[name])
 
 
 def _chains_in(db: sqlite_utils.Database) -> dict[str, tuple[int, str, int, str]]:
@@ -370,14 +372,14 @@ def _chains_in(db: sqlite_utils.Database) -> dict[str, tuple[int, str, int, str]
 
 
 def _teams_with_data(db: sqlite_utils.Database) -> set[str]:
-    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in _TABLES_OF_A_CHAIN)
+    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in _TABLES_REQUIRING_CHAIN)
     return {team for (team,) in db.execute(query)}
 
 
-def _may_be_sealed(db: sqlite_utils.Database, vault: SecretBox, register: Register) -> bool:
-    """Whether the register is ours: its seal fits, or it has none since it was made by an update just now.
+def _is_ours(db: sqlite_utils.Database, vault: SecretBox, register: Register) -> bool:
+    """Return whether the register is ours: its seal is valid, or it has none because an update has just created it.
 
-    The second holds only while no chain was sealed since there is a register.
+    The second is only accepted as long as no chain was sealed since there is a register.
     """
     if register.seal is not None:
         try:
@@ -389,12 +391,12 @@ def _may_be_sealed(db: sqlite_utils.Database, vault: SecretBox, register: Regist
         "SELECT team_id, first_seq, before_first, last_seq, last_hash, seal FROM audit_chains"
     ).fetchall()
     chains = {team: ChainEnds(*ends) for team, *ends in rows}
-    if {team: ends.places for team, ends in chains.items()} != register.chains:
+    if {team: ends.values for team, ends in chains.items()} != register.chains:
         return False
-    return all(_is_of_before(vault, team, ends) for team, ends in chains.items())
+    return all(_predates_register(vault, team, ends) for team, ends in chains.items())
 
 
-def _is_of_before(vault: SecretBox, team: str, ends: ChainEnds) -> bool:
+def _predates_register(vault: SecretBox, team: str, ends: ChainEnds) -> bool:
     if ends.seal is None:
         return ends.last_seq == 0
     try:
@@ -403,14 +405,14 @@ def _is_of_before(vault: SecretBox, team: str, ends: ChainEnds) -> bool:
         return False
 
 
-def _with_lines(
+def _write_lines(
     db: sqlite_utils.Database,
     vault: SecretBox,
     register: Register,
-    happenings: Sequence[AnchorRecord],
+    anchor_records: Sequence[AnchorRecord],
     at: datetime,
 ) -> Register:
-    for one in happenings:
+    for record in anchor_records:
         line = make_line(
             vault,
             AnchorLine(
@@ -418,7 +420,7 @@ def _with_lines(
                 at=to_text(at) or "",
                 previous=register.line_hash,
                 key="",
-                **{name: value for name, value in vars(one).items() if value is not None},
+                **{name: value for name, value in vars(record).items() if value is not None},
             ),
         )
         text = line.text

@@ -1,7 +1,7 @@
-"""Copies of the database: made while the bot writes, checked, and put back so that no kill leaves half of one.
+"""Backup of the database while the bot writes, and an atomic restore.
 
-A restore brings back what was known when the backup was made. What Slack and Bitrise did since, it can't: builds that
-were told between the backup and the restore are told again, unless what was owed is forgotten (`storage.watch_reset`).
+A restore brings back the state at the time of the backup. Builds that were notified between the backup and the restore
+are notified again, unless pending notifications are dropped (`storage.watch_reset`).
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ from storage.encryption import SecretBox
 from storage.migrations import known_migrations
 from storage.private_files import FILE_MODE, make_file, make_folder
 
-# What SQLite keeps beside a database that is open, or was when the power went.
-_BESIDE = ("-wal", "-shm", "-journal")
+# Files that SQLite keeps next to a database that is open, or was open when the power failed.
+_SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
 
 
 class BackupProblem(Exception):
-    """A backup can't be made or taken there; the sentence says what to do."""
+    """A backup or restore is not possible; the message says what to do."""
 
 
 class BackupCorrupt(Exception):
-    """A copy does not hold together, so it was neither kept nor put in place; the sentence says what is wrong."""
+    """The copy is corrupt, so it was discarded; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
 class BackupResult:
-    """A backup that was made and checked: how many rows each table has, its size in bytes, and its SHA-256."""
+    """A verified backup: the number of rows of each table, the size in bytes, and the SHA-256."""
 
     path: Path
     rows: Mapping[str, int]
@@ -77,9 +77,9 @@ class BackupResult:
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """What is in place now; `kept` is where the database lies that was there, `steps` those that brought it up to date.
+    """The restored database. `kept`: path of the replaced database. `steps`: the migrations that were applied.
 
-    `forgotten`: how many notifications are not owed any more.
+    `forgotten`: how many pending notifications were dropped.
     """
 
     rows: Mapping[str, int]
@@ -89,10 +89,10 @@ class RestoreResult:
 
 
 def back_up(path: Path, target: Path, *, overwrite: bool = False) -> BackupResult:
-    """Copy the database into a new file that only its owner can read; a bot may write meanwhile.
+    """Copy the database to a new file that only its owner can read. The bot may write at the same time.
 
-    The copy is taken at one moment, checked, on the disk, and only then given its name. Raises DatabaseProblem,
-    BackupProblem, BackupCorrupt.
+    The copy is a consistent snapshot. It gets its name only after it was checked and written to disk. Raises
+    DatabaseProblem, BackupProblem, BackupCorrupt.
     """
     if not path.exists() or path.stat().st_size == 0:
         raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
@@ -100,13 +100,13 @@ def back_up(path: Path, target: Path, *, overwrite: bool = False) -> BackupResul
     lock = lock_shared(path)
     try:
         check(path)
-        with _made_beside(target, "backup") as copy:
+        with _temporary_file(target, "backup") as copy:
             _copy_online(path, copy)
             rows, _ = _examine(copy, target.name)
             if not overwrite and target.exists():
-                raise BackupProblem(_is_there(target))
+                raise BackupProblem(_file_exists_text(target))
             saved = BackupResult(target, rows, copy.stat().st_size, _sha256(copy))
-            _put(copy, target)
+            _replace_file(copy, target)
     finally:
         lock.close()
     return saved
@@ -121,32 +121,32 @@ def restore(
     anchor: str = "",
     forget: Callable[[sqlite_utils.Database], int] | None = None,
 ) -> RestoreResult:
-    """Put a backup in the database's place, and keep what was there under a name with the time.
+    """Replace the database with a backup, and keep the old database under a name with the time.
 
-    All of it happens in a copy beside the database: checked, brought up to date, with what is owed forgotten where
-    `forget` does so, and with an entry in each audit log that says so, which `vault` seals. `anchor` is the name of
-    the audit log's anchor. Then one rename takes it in; a kill before leaves the old one whole, a kill after the new
-    one. Raises DatabaseInUse while a bot runs, DatabaseProblem, BackupProblem, BackupCorrupt; then nothing was changed.
+    A copy next to the database is checked and migrated, `forget` drops pending notifications, and each audit log gets
+    an entry, sealed by `vault`. `anchor` is the name of the audit log's anchor. Then the copy is renamed, so that a
+    kill leaves either the complete old or the complete new database. Raises DatabaseInUse while a bot runs,
+    DatabaseProblem, BackupProblem, BackupCorrupt; then nothing was changed.
     """
     if not backup.is_file():
         raise BackupProblem(f"there is no file {backup}.")
     if path.exists() and backup.samefile(path):
         raise BackupProblem(f"{backup} is the database itself. Name a backup of it.")
     make_folder(path)
-    with ExitStack() as held:
-        held.callback(lock_exclusive(path).close)
-        held.callback(lock_commands_out(path).close)
-        _sweep(path)
-        copy = held.enter_context(_made_beside(path, "restore"))
+    with ExitStack() as stack:
+        stack.callback(lock_exclusive(path).close)
+        stack.callback(lock_commands_out(path).close)
+        _remove_leftovers(path)
+        copy = stack.enter_context(_temporary_file(path, "restore"))
         _copy_raw(backup, copy)
         steps = known_migrations() - _examine(copy, backup.name)[1]
         with closing(bring_up_to_date(copy)) as db:
             forgotten = in_transaction(db, forget) if forget is not None else None
-            before = _audit_of_before(path)
-            in_transaction(db, lambda db: _note_restore(db, vault, anchor, before, backup.name, at))
-            _into_one_file(db)
-        kept = _keep(path, at)
-        _put(copy, path)
+            before = _read_old_audit(path)
+            in_transaction(db, lambda db: _log_restore(db, vault, anchor, before, backup.name, at))
+            _merge_log_into_file(db)
+        kept = _keep_old_database(path, at)
+        _replace_file(copy, path)
         with closing(bring_up_to_date(path)) as db:
             return RestoreResult(_rows(db), kept, frozenset(steps), forgotten)
 
@@ -156,37 +156,40 @@ def _check_target(path: Path, target: Path, *, overwrite: bool) -> None:
         raise BackupProblem(f"there is no folder {target.parent}. Make it first.")
     if target.is_dir():
         raise BackupProblem(f"{target} is a folder. Name a file in it.")
-    of_the_database = {path.resolve(), *(path.resolve().with_name(path.name + one) for one in _BESIDE)}
-    if target.resolve() in of_the_database or (target.exists() and target.samefile(path)):
+    database_files = {
+        path.resolve(),
+        *(path.resolve().with_name(path.name + suffix) for suffix in _SQLITE_SUFFIXES),
+    }
+    if target.resolve() in database_files or (target.exists() and target.samefile(path)):
         raise BackupProblem(f"{target} is the database itself. Name another file.")
     if target.exists() and not overwrite:
-        raise BackupProblem(_is_there(target))
+        raise BackupProblem(_file_exists_text(target))
 
 
-def _is_there(target: Path) -> str:
+def _file_exists_text(target: Path) -> str:
     return f"{target} is there already. Name another file, or say --force."
 
 
 @contextmanager
-def _made_beside(target: Path, what: str) -> Iterator[Path]:
-    """A new file in the same folder, gone at the end unless it was given another name."""
-    made = target.with_name(f".{target.name}.{what}-{secrets.token_hex(6)}")
-    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+def _temporary_file(target: Path, what: str) -> Iterator[Path]:
+    """Make a temporary file in the same folder, deleted at the end unless it was renamed."""
+    path = target.with_name(f".{target.name}.{what}-{secrets.token_hex(6)}")
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
     try:
-        yield made
+        yield path
     finally:
-        _remove(made)
+        _remove(path)
 
 
-def _sweep(path: Path) -> None:
-    """Take away what a restore has left that was killed; nobody else can be at work here."""
-    for left in path.parent.glob(f".{path.name}.restore-*"):
-        left.unlink(missing_ok=True)
+def _remove_leftovers(path: Path) -> None:
+    """Delete temporary files of killed restores. The locks ensure that no other restore is running."""
+    for leftover in path.parent.glob(f".{path.name}.restore-*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _copy_online(path: Path, copy: Path) -> None:
-    """Copy at one moment, through SQLite: in WAL mode a reader keeps nobody from writing."""
-    # Not read-only: a process that was killed may have left a log that must be recovered first.
+    """Copy a consistent snapshot with SQLite's backup API. In WAL mode readers don't block writers."""
+    # Not read-only: a killed process may have left a log that must be recovered first.
     with (
         closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
@@ -195,8 +198,7 @@ def _copy_online(path: Path, copy: Path) -> None:
     ):
         try:
             source.backup(target)
-            # One file, which can be carried away and read where nothing may be written beside it; written anew, so
-            # that it holds nothing of what was deleted.
+            # A single file, which can be read even in a read-only folder. VACUUM removes traces of deleted rows.
             target.execute("PRAGMA journal_mode = DELETE")
             target.execute("VACUUM")
         except sqlite3.DatabaseError as error:
@@ -204,24 +206,24 @@ def _copy_online(path: Path, copy: Path) -> None:
 
 
 def _copy_raw(backup: Path, copy: Path) -> None:
-    """Copy the file as it is, and the log beside one that was taken without SQLite's help."""
+    """Copy the file with its log, which exists if the backup was copied without SQLite."""
     shutil.copyfile(backup, copy)
     for suffix in ("-wal", "-journal"):
         if (log := backup.with_name(backup.name + suffix)).exists():
-            beside = copy.with_name(copy.name + suffix)
-            make_file(beside)
-            shutil.copyfile(log, beside)
+            log_copy = copy.with_name(copy.name + suffix)
+            make_file(log_copy)
+            shutil.copyfile(log, log_copy)
 
 
 def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
-    """Check a copy through and through; returns how many rows its tables have, and the steps of its schema.
+    """Check a copy completely. Returns the number of rows of its tables, and its applied migrations.
 
-    `name` is what the copy stands for. Raises BackupCorrupt, DatabaseProblem.
+    `name` is the file name for error messages. Raises BackupCorrupt, DatabaseProblem.
     """
     try:
         applied = check(copy)
     except DatabaseDamaged as error:
-        # Its cure is one for the bot's own file.
+        # The rest of the message is about the bot's own file.
         raise BackupCorrupt(str(error).replace(str(copy), name).split(". ")[0].rstrip(".") + ".") from error
     except DatabaseProblem as error:
         raise type(error)(str(error).replace(str(copy), name)) from error
@@ -233,8 +235,8 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
             found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if found != "ok":
                 raise BackupCorrupt(f"{name} is damaged ({' '.join(found.split())}).")
-            if astray := connection.execute("PRAGMA foreign_key_check").fetchone():
-                raise BackupCorrupt(f"{name} is damaged (a row of {astray[0]} points at nothing).")
+            if violation := connection.execute("PRAGMA foreign_key_check").fetchone():
+                raise BackupCorrupt(f"{name} is damaged (a row of {violation[0]} points at nothing).")
             for team in teams_with_chains(db) if "audit_chains" in db.table_names() else ():
                 _check_audit(db, team, name)
             return _rows(db), applied
@@ -243,20 +245,20 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
 
 
 @dataclass(frozen=True)
-class _AuditOfBefore:
-    """What the database that is put away still owes to the audit log's anchor, and which line it made last."""
+class _OldAudit:
+    """The replaced database's anchor, the last line that it made, and the lines that it has not sent yet."""
 
     anchor: str
     last_line: str | None
     waiting: list[str]
 
 
-def _audit_of_before(path: Path) -> _AuditOfBefore | None:
-    """None where there is no database, or none that can be read. A damaged one is not touched."""
+def _read_old_audit(path: Path) -> _OldAudit | None:
+    """Return None if there is no database, or it can't be read. A damaged database is not touched."""
     if not path.exists():
         return None
     try:
-        _take_in_the_log(path)
+        _checkpoint_log(path)
         address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
             db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -265,18 +267,18 @@ def _audit_of_before(path: Path) -> _AuditOfBefore | None:
     except (DatabaseDamaged, sqlite3.DatabaseError, ChainBroken):
         return None
     last = f"{register.line_number} {register.line_hash}" if register.anchor else None
-    return _AuditOfBefore(register.anchor, last, waiting)
+    return _OldAudit(register.anchor, last, waiting)
 
 
-def _note_restore(
+def _log_restore(
     db: sqlite_utils.Database,
     vault: SecretBox | None,
     anchor: str,
-    before: _AuditOfBefore | None,
+    before: _OldAudit | None,
     name: str,
     at: datetime,
 ) -> None:
-    """Write down in each audit log that it was restored, and let the register and the anchor begin from there."""
+    """Log the restore in each audit log, and rebuild the register and the anchor's state."""
     restore_triggers(db)
     sealed = db.execute(
         "SELECT EXISTS (SELECT 1 FROM audit_chains WHERE seal IS NOT NULL UNION SELECT 1 FROM audit_register"
@@ -286,7 +288,7 @@ def _note_restore(
         raise BackupProblem(
             f"the restore is written down in the audit log, which is sealed in {name}: set BUILDBELL_SECRET_KEY."
         )
-    if not anchor and (before.anchor if before is not None else _anchor_in(db)):
+    if not anchor and (before.anchor if before is not None else _stored_anchor(db)):
         raise BackupProblem(
             "the restore is told to the audit log's anchor: set AUDIT_ANCHOR as the bot has it. To be without one,"
             " start the bot without it first."
@@ -303,14 +305,14 @@ def _note_restore(
     register = rebuild_register(db, vault, anchor)
     if anchor:
         over = before.last_line if before is not None else None
-        said = statement(AnchorEvent.RESTORED, register, over)
-        change_register(db, vault, RegisterChange(happenings=said), at)
+        records = statement(AnchorEvent.RESTORED, register, over)
+        change_register(db, vault, RegisterChange(anchor_records=records), at)
     entry = AuditEntry(event=Event.RESTORED, act="restore", personal=PersonalFields(person="operator"))
     for team in teams_with_chains(db):
         append(db, team, vault, entry, at)
 
 
-def _anchor_in(db: sqlite_utils.Database) -> str:
+def _stored_anchor(db: sqlite_utils.Database) -> str:
     try:
         return read_register(db).anchor
     except ChainBroken:
@@ -331,35 +333,35 @@ def _rows(db: sqlite_utils.Database) -> dict[str, int]:
     return {name: db.execute(f"SELECT COUNT(*) FROM [{name}]").fetchone()[0] for name in sorted(names)}
 
 
-def _into_one_file(db: sqlite_utils.Database) -> None:
+def _merge_log_into_file(db: sqlite_utils.Database) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.execute("PRAGMA journal_mode = DELETE")
 
 
-def _keep(path: Path, at: datetime) -> Path | None:
-    """Give what is there a second name, and take its log away, which SQLite would play into the new one.
+def _keep_old_database(path: Path, at: datetime) -> Path | None:
+    """Keep the old database under a second name and remove its log, which SQLite would apply to the new one.
 
-    The log's content is in the database before it goes; that of a damaged one, which can't take it in, lies beside it.
+    The log is written into the database first. That of a damaged database can't be, so it is kept next to it.
     """
     if not path.exists():
         _remove(path)
         return None
     kept = _free_name(path, at)
     with suppress(DatabaseDamaged):
-        _take_in_the_log(path)
-    for suffix in ("", *_BESIDE):
-        if (one := path.with_name(path.name + suffix)).exists():
+        _checkpoint_log(path)
+    for suffix in ("", *_SQLITE_SUFFIXES):
+        if (file := path.with_name(path.name + suffix)).exists():
             with suppress(OSError):  # on a file system without modes
-                one.chmod(FILE_MODE)
-            _second_name(one, kept.with_name(kept.name + suffix))
+                file.chmod(FILE_MODE)
+            _link_or_copy(file, kept.with_name(kept.name + suffix))
     _sync_folder(path)
-    for suffix in _BESIDE:
+    for suffix in _SQLITE_SUFFIXES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     _sync_folder(path)
     return kept
 
 
-def _take_in_the_log(path: Path) -> None:
+def _checkpoint_log(path: Path) -> None:
     with suppress(DatabaseNewer):
         check(path)
     try:
@@ -377,27 +379,27 @@ def _free_name(path: Path, at: datetime) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _second_name(one: Path, other: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
-        os.link(one, other)
-    except OSError:  # a file system without such links
-        shutil.copy2(one, other)
-        _sync(other)
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+        _sync(target)
 
 
-def _put(copy: Path, target: Path) -> None:
-    """Give a whole file its name, in the place of another one; it is on the disk before it has it."""
+def _replace_file(copy: Path, target: Path) -> None:
+    """Sync a complete file to disk, then rename it over the target."""
     if target.exists() and os.geteuid() == 0:
-        # An operator's root must not take the file away from the user whom the bot runs as.
-        there = target.stat()
-        os.chown(copy, there.st_uid, there.st_gid)
+        # If an operator runs this as root, the file must still belong to the bot's user.
+        owner = target.stat()
+        os.chown(copy, owner.st_uid, owner.st_gid)
     _sync(copy)
     copy.replace(target)
     _sync_folder(target)
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", *_BESIDE):
+    for suffix in ("", *_SQLITE_SUFFIXES):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).unlink()
 

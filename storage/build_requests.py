@@ -1,4 +1,4 @@
-"""Builds that wait for approval, as they were last seen, and the messages that ask for it."""
+"""Builds that wait for approval, and the messages that ask for it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from storage.database import Database
 from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import to_text
 
-MessageOf = Callable[[BuildRequest], Message]
+RenderMessage = Callable[[BuildRequest], Message]
 
 
 class BuildRequests:
-    """Each is asked about once in each channel, and its message says in the end what came of it."""
+    """Build requests: each is posted once per channel, and its messages finally show the outcome."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def open(self, provider: Provider, app_slug: str) -> list[BuildRequest]:
-        """Those that waited in the app when it was last asked."""
+        """Return the app's requests that were open at the last poll."""
         query = "SELECT body FROM build_requests WHERE provider = ? AND app_slug = ? AND ended = 0"
         return await self._database.read(
             lambda db: [
@@ -36,22 +36,24 @@ class BuildRequests:
         )
 
     async def find(self, provider: Provider, slug: str) -> BuildRequest | None:
-        """One of them as it was last seen."""
+        """Return a request as it was last polled."""
         query = "SELECT body FROM build_requests WHERE provider = ? AND slug = ?"
         row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
         return BuildRequest.model_validate_json(row[0]) if row else None
 
     async def begin(
-        self, one: BuildRequest, recipients: Sequence[Recipient], message: Message, at: datetime
+        self, request: BuildRequest, recipients: Sequence[Recipient], message: Message, at: datetime
     ) -> bool:
-        """Remember one that is new, and owe them the message; returns whether it was new."""
+        """Store a new request and enqueue its message to the recipients. Returns whether it was new."""
 
         def work(db: sqlite_utils.Database) -> bool:
-            added = remember_request(db, one, at)
+            added = remember_request(db, request, at)
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):
-                    continue  # not any more
-                enqueue_message(db, _parcel(one, to), to, subject_of_request(one.slug), message.encode(), at)
+                    continue  # unsubscribed in the meantime
+                enqueue_message(
+                    db, _parcel(request, to), to, subject_of_request(request.slug), message.encode(), at
+                )
             return added
 
         return await self._database.write(work)
@@ -60,14 +62,14 @@ class BuildRequests:
         self,
         provider: Provider,
         slug: str,
-        message: MessageOf,
+        message: RenderMessage,
         *,
         team: str = "",
-        within: MessageOf | None = None,
+        within: RenderMessage | None = None,
     ) -> bool:
-        """It waits no longer: let its messages say what came of it; returns whether it was open until now.
+        """Close a request and show the outcome in its messages. Returns whether it was open until now.
 
-        Those in the workspace `team` say what `within` makes of it: whoever decided is nobody elsewhere.
+        Messages in the workspace `team` show `within`: the user who decided is unknown to other workspaces.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
@@ -77,13 +79,15 @@ class BuildRequests:
             ).fetchone()
             if row is None:
                 return False
-            one = BuildRequest.model_validate_json(row[0])
+            request = BuildRequest.model_validate_json(row[0])
             db.execute(
                 "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
             )
-            change_messages_about(db, subject_of_request(one.slug), message(one).encode())
+            change_messages_about(db, subject_of_request(request.slug), message(request).encode())
             if within is not None:
-                change_messages_about(db, subject_of_request(one.slug), within(one).encode(), team=team)
+                change_messages_about(
+                    db, subject_of_request(request.slug), within(request).encode(), team=team
+                )
             return True
 
         return await self._database.write(work)
@@ -94,21 +98,22 @@ def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
     return db.execute(query, [to.team, to.channel]).fetchone() is not None
 
 
-def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime) -> bool:
-    """Remember one that waits; returns whether it was new. For use inside a transaction."""
-    body = sanitize_request(one).model_dump_json(exclude_none=True)
+def remember_request(db: sqlite_utils.Database, request: BuildRequest, at: datetime) -> bool:
+    """Store an open request. Returns whether it was new. For use inside a transaction."""
+    body = sanitize_request(request).model_dump_json(exclude_none=True)
     added = db.execute(
         "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
-        [one.provider, one.slug, one.app_slug, to_text(at), body],
+        [request.provider, request.slug, request.app_slug, to_text(at), body],
     )
     return bool(added.rowcount)
 
 
 def subject_of_request(slug: str) -> str:
-    """What its messages are about."""
+    """Return the subject of the request's messages."""
     return f"notice request {slug}"
 
 
-def _parcel(one: BuildRequest, to: Recipient) -> str:
-    """The same for the same request and recipient, however often it is owed."""
-    return hashlib.sha256(f"{one.provider} {one.slug} {to.team} {to.channel}".encode()).hexdigest()[:16]
+def _parcel(request: BuildRequest, to: Recipient) -> str:
+    """Return a parcel that is always the same for a request and recipient, so that it is sent once."""
+    key = f"{request.provider} {request.slug} {to.team} {to.channel}"
+    return hashlib.sha256(key.encode()).hexdigest()[:16]

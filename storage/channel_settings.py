@@ -1,4 +1,4 @@
-"""What the channels of one workspace have chosen: their default apps."""
+"""Settings of one workspace's channels: their default apps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class ChannelSettings:
     async def set_default_app(
         self, channel: str, provider: Provider, app_slug: str, *, by: str, at: datetime
     ) -> None:
-        """Make the app the channel's default."""
+        """Set the channel's default app."""
         row = [self._team, channel, provider, app_slug, by, to_text(at)]
         await self._database.write(
             lambda db: db.execute("INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?)", row)
         )
 
     async def default_app(self, channel: str, provider: Provider) -> str | None:
-        """The slug of the channel's default app; None where none was chosen."""
+        """Return the slug of the channel's default app, or None."""
         query = "SELECT app_slug FROM channels WHERE team_id = ? AND channel_id = ? AND provider = ?"
         row = await self._database.read(
             lambda db: db.execute(query, [self._team, channel, provider]).fetchone()

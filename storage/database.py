@@ -1,4 +1,4 @@
-"""One SQLite file and the one thread that touches it."""
+"""The SQLite database and the single thread that accesses it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ T = TypeVar("T")
 Work = Callable[[sqlite_utils.Database], T]
 
 BUSY_SECONDS = 60
-# How often emptying the write-ahead log is tried while others read: later, and before a command gives up.
+# While others read, the write-ahead log can't be emptied: the bot retries at this interval and logs a warning at the
+# first and every 60th retry; a command gives up after MOST_TRIES.
 EMPTY_LOG_SECONDS = 5.0
 TRIES_TO_SAY = 60
 MOST_TRIES = 10
@@ -36,15 +37,15 @@ class DatabaseProblem(Exception):
 
 
 class DatabaseDamaged(DatabaseProblem):
-    """The file is damaged or no SQLite database; it was left as it is."""
+    """The file is damaged or no SQLite database; it was not changed."""
 
 
 class DatabaseNewer(DatabaseProblem):
-    """The file was written by a newer Buildbell; it was left as it is."""
+    """The file was written by a newer Buildbell; it was not changed."""
 
 
 class DatabaseOlder(DatabaseProblem):
-    """The file was written by an older Buildbell, and is to be brought up to date by the bot first."""
+    """The file was written by an older Buildbell; the bot has to migrate it first."""
 
 
 class DatabaseMissing(DatabaseProblem):
@@ -52,7 +53,7 @@ class DatabaseMissing(DatabaseProblem):
 
 
 class DatabaseNotWritable(DatabaseProblem):
-    """The file, or its folder, can't be written to."""
+    """The file or its folder is not writable."""
 
 
 class DatabaseInUse(DatabaseProblem):
@@ -67,10 +68,10 @@ class WorkspaceGone(Exception):
 
 
 class Database:
-    """An open database: WAL, `synchronous=FULL`, explicit transactions, all on one thread of its own.
+    """An open database: WAL, `synchronous=FULL`, explicit transactions, all on a dedicated thread.
 
-    One thread because connections shared by threads lose writes silently, and because the event loop must never
-    wait for a disk.
+    One thread, because connections that threads share lose writes silently, and because the event loop must never
+    wait for the disk.
     """
 
     def __init__(
@@ -80,34 +81,34 @@ class Database:
         self._thread = thread
         self._lock = lock
         self._db = db
-        self._gone: set[str] = set()
-        self._emptying: asyncio.Task[None] | None = None
+        self._removed: set[str] = set()
+        self._emptying_task: asyncio.Task[None] | None = None
         self._prepare: Callable[[sqlite_utils.Database, str], bool] | None = None
         self._prepared: set[str] = set()
 
     @classmethod
     async def open(cls, path: str | Path) -> Self:
-        """Open the file, made where it is missing, and bring its schema up to date.
+        """Open the file, create it if necessary, and migrate its schema.
 
-        Raises DatabaseDamaged, DatabaseNewer, DatabaseInUse or DatabaseNotWritable, each with what to do; the file is
-        then unchanged, but for steps of the schema before one for which there was no room.
+        Raises DatabaseDamaged, DatabaseNewer, DatabaseInUse or DatabaseNotWritable, each with what to do. The file is
+        then unchanged, except for migrations that were applied before the disk was full.
         """
-        database = await cls._on_its_thread(Path(path), _open)
-        # One that was killed may not have come to it.
+        database = await cls._on_own_thread(Path(path), _open)
+        # A killed process may not have emptied the log.
         await database._empty_log()
         return database
 
     @classmethod
     async def open_shared(cls, path: str | Path) -> Self:
-        """Open the file beside a bot that may have it open, for a command that reads or writes a little.
+        """Open the file for a short command, while a bot may have it open, too.
 
-        It must be there and have exactly this version's schema; nothing is migrated. Raises DatabaseMissing,
+        It must exist and have exactly this version's schema; nothing is migrated. Raises DatabaseMissing,
         DatabaseDamaged, DatabaseNewer, DatabaseOlder or DatabaseInUse, each with what to do.
         """
-        return await cls._on_its_thread(Path(path), _open_beside)
+        return await cls._on_own_thread(Path(path), _open_shared)
 
     @classmethod
-    async def _on_its_thread(
+    async def _on_own_thread(
         cls, path: Path, open_: Callable[[Path], tuple[FileLock, sqlite_utils.Database]]
     ) -> Self:
         thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
@@ -127,23 +128,25 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
 
     async def erase(self, work: Work[T], *, tables: Sequence[str] = ()) -> T:
-        """Run `work` in one transaction, and leave nothing in the files of what it took out of these tables.
+        """Run `work` in one transaction, and erase from the files what it deleted from these tables.
 
-        Where somebody is just reading, the last of it goes from the write-ahead log once they have done.
+        While another process reads, the write-ahead log is emptied later.
         """
 
-        def and_rewrite(db: sqlite_utils.Database) -> T:
+        def work_and_rewrite(db: sqlite_utils.Database) -> T:
             result = work(db)
             rewrite_tables(db, tables)
             return result
 
-        result = await self.write(and_rewrite)
+        result = await self.write(work_and_rewrite)
         await self._empty_log()
         return result
 
     async def _empty_log(self) -> None:
-        if not await self.read(empty_log) and self._emptying is None:
-            self._emptying = asyncio.create_task(self._empty_log_later(), name="emptying the database's log")
+        if not await self.read(empty_log) and self._emptying_task is None:
+            self._emptying_task = asyncio.create_task(
+                self._empty_log_later(), name="emptying the database's log"
+            )
 
     async def _empty_log_later(self) -> None:
         tries = 1
@@ -152,13 +155,13 @@ class Database:
                 log.warning("database.log_not_emptied: somebody is reading the database; it is tried again")
             tries += 1
             await asyncio.sleep(EMPTY_LOG_SECONDS)
-        self._emptying = None
+        self._emptying_task = None
 
     async def rewrite(self) -> bool:
-        """Write the whole file anew, so that nothing stays in it of what was deleted.
+        """Rewrite the whole file, so that no trace of deleted data remains.
 
-        Returns whether the write-ahead log could be emptied as well, after some tries. Raises
-        sqlite3.OperationalError where there is no room.
+        Returns whether the write-ahead log could be emptied as well, after up to MOST_TRIES tries. Raises
+        sqlite3.OperationalError if the disk is full.
         """
         await self.read(rewrite_file)
         for _ in range(MOST_TRIES):
@@ -167,91 +170,91 @@ class Database:
         return False
 
     async def rewrite_if_marked(self) -> bool:
-        """Write the whole file anew if something was deleted that must leave no trace; returns whether it was."""
+        """Rewrite the file if deleted data must leave no trace in it. Returns whether it was rewritten."""
         marked = await self.read(is_marked)
         if marked:
             await self.rewrite()
         return marked
 
     def of(self, team: str) -> WorkspaceDatabase:
-        """The database as what writes for one workspace sees it."""
+        """Return the database for one workspace."""
         return WorkspaceDatabase(self, team)
 
     def mark_removed(self, team: str) -> None:
-        """The workspace was wiped; for use inside the transaction that does it.
+        """Note that the workspace is being wiped; for use inside that transaction.
 
-        Whoever began something for it before, and is not done yet, writes nothing any more.
+        Requests and jobs that are still running for it can't write any more.
         """
-        self._gone.add(team)
+        self._removed.add(team)
         self._prepared.discard(team)
 
     def before_each_write(self, prepare: Callable[[sqlite_utils.Database, str], bool]) -> None:
-        """Let `prepare` run first in each transaction of a workspace, until it says that nothing is left to prepare."""
+        """Run `prepare` first in each transaction of a workspace, until it returns True."""
         self._prepare = prepare
 
     def prepare(self, db: sqlite_utils.Database, team: str) -> None:
-        """Make sure that the workspace's writes may begin; for use inside a transaction."""
+        """Prepare the workspace before a write; for use inside a transaction."""
         if self._prepare is not None and team not in self._prepared and self._prepare(db, team):
             self._prepared.add(team)
 
     def mark_present(self, team: str) -> None:
-        """Somebody of the workspace has just asked for something, so the app is there again."""
-        self._gone.discard(team)
+        """Note that the workspace has sent a request, so the app is installed again."""
+        self._removed.discard(team)
 
     def is_removed(self, team: str) -> bool:
-        """Whether the workspace was wiped, and nobody of it has asked for anything since."""
-        return team in self._gone
+        """Return whether the workspace was wiped and has sent no request since."""
+        return team in self._removed
 
     async def close(self) -> None:
-        """Finish what is queued and close the file."""
-        if self._emptying is not None:
-            self._emptying.cancel()
-            await asyncio.gather(self._emptying, return_exceptions=True)
+        """Finish queued work and close the file."""
+        if self._emptying_task is not None:
+            self._emptying_task.cancel()
+            await asyncio.gather(self._emptying_task, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
         self._thread.shutdown()
         self._lock.close()
 
 
 class WorkspaceDatabase:
-    """Reads and writes for one workspace, for as long as the app is in it."""
+    """Reads and writes for one workspace, as long as the app is installed there."""
 
-    def __init__(self, whole: Database, team: str) -> None:
-        self._whole = whole
+    def __init__(self, database: Database, team: str) -> None:
+        self._database = database
         self._team = team
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on the database's thread, without a transaction of its own."""
-        return await self._whole.read(work)
+        return await self._database.read(work)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction. Raises WorkspaceGone."""
-        return await self._whole.write(self._if_there(work))
+        return await self._database.write(self._check_presence(work))
 
     async def erase(self, work: Work[T], *, tables: Sequence[str]) -> T:
-        """Run `work` in one transaction, and leave nothing in the files of what it took away. Raises WorkspaceGone."""
-        return await self._whole.erase(self._if_there(work), tables=tables)
+        """Run `work` in one transaction, and erase from the files what it deleted. Raises WorkspaceGone."""
+        return await self._database.erase(self._check_presence(work), tables=tables)
 
-    def _if_there(self, work: Work[T]) -> Work[T]:
-        def if_there(db: sqlite_utils.Database) -> T:
-            if self._whole.is_removed(self._team):
+    def _check_presence(self, work: Work[T]) -> Work[T]:
+        def checked_work(db: sqlite_utils.Database) -> T:
+            if self._database.is_removed(self._team):
                 raise WorkspaceGone
-            self._whole.prepare(db, self._team)
+            self._database.prepare(db, self._team)
             return work(db)
 
-        return if_there
+        return checked_work
 
 
 def check(path: Path) -> set[str]:
-    """Look at an existing file without changing it; returns the steps of the schema that it has.
+    """Check an existing file without changing it. Returns its applied migrations.
 
     Raises DatabaseDamaged or DatabaseNewer.
     """
     if not path.exists() or path.stat().st_size == 0:
         return set()
     try:
-        tables, applied = _look_into(path)
+        tables, applied = _read_schema(path)
     except sqlite3.DatabaseError as error:
-        raise DatabaseDamaged(_damaged(path, str(error))) from error
+        raise DatabaseDamaged(_damage_text(path, str(error))) from error
     if "_sqlite_migrations" not in tables:
         if tables:
             raise DatabaseDamaged(
@@ -266,19 +269,19 @@ def check(path: Path) -> set[str]:
     return applied
 
 
-def _look_into(path: Path) -> tuple[set[str], set[str]]:
-    """The file's tables, and the steps of our schema that it has. Raises sqlite3.DatabaseError for a damaged one."""
+def _read_schema(path: Path) -> tuple[set[str], set[str]]:
+    """Return the file's tables and applied migrations. Raises sqlite3.DatabaseError for a damaged file."""
     try:
-        return _look_as(path, "ro")
+        return _read_schema_in_mode(path, "ro")
     except sqlite3.OperationalError as error:
         if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
             raise
-        # A process that was killed has left a log that must be recovered first, which a mere reader may not do
-        # (sqlite.org, "Write-Ahead Logging", "Read-Only Databases"). It is what any opening does, and no change.
-        return _look_as(path, "rw")
+        # A killed process has left a log that must be recovered first, which needs write access (sqlite.org,
+        # "Write-Ahead Logging", "Read-Only Databases"). Any opening does that, so it is not a change.
+        return _read_schema_in_mode(path, "rw")
 
 
-def _look_as(path: Path, mode: str) -> tuple[set[str], set[str]]:
+def _read_schema_in_mode(path: Path, mode: str) -> tuple[set[str], set[str]]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
     try:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -295,16 +298,16 @@ def _look_as(path: Path, mode: str) -> tuple[set[str], set[str]]:
         connection.close()
 
 
-def _damaged(path: Path, verdict: str) -> str:
+def _damage_text(path: Path, verdict: str) -> str:
     verdict = " ".join(verdict.split())
     return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
 
 
 class FileLock:
-    """A lock on a file beside the database's: SQLite's own ones say nothing of who works with it."""
+    """A lock on a file next to the database. SQLite's locks don't show which process uses the database."""
 
     def __init__(self, path: Path, suffix: str, *, shared: bool, refusal: str) -> None:
-        """Raises DatabaseInUse with the refusal."""
+        """Take the lock. Raises DatabaseInUse with the text `refusal`."""
         flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(path.with_name(path.name + suffix), flags, FILE_MODE)
         give_to_owner(self._file, path)
@@ -315,44 +318,44 @@ class FileLock:
             raise DatabaseInUse(refusal) from error
 
     def close(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         os.close(self._file)
 
 
 def lock_exclusive(path: Path) -> FileLock:
-    """Hold the file as a running bot does. Raises DatabaseInUse."""
-    # Two bots on one file would tell everything twice, and migrations know no lock of their own.
+    """Lock the database as a running bot does. Raises DatabaseInUse."""
+    # Two bots on one file would send every notification twice, and migrations take no lock themselves.
     refusal = f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
     return FileLock(path, ".lock", shared=False, refusal=refusal)
 
 
 def lock_shared(path: Path) -> FileLock:
-    """Keep the file from being put away meanwhile; many may. Raises DatabaseInUse."""
+    """Prevent a restore; several processes may hold this lock. Raises DatabaseInUse."""
     refusal = f"{path} is just being restored. Wait until that has ended."
     return FileLock(path, ".beside", shared=True, refusal=refusal)
 
 
 def lock_commands_out(path: Path) -> FileLock:
-    """Keep every command from working beside the bot meanwhile. Raises DatabaseInUse."""
+    """Lock out all commands that open the database next to the bot. Raises DatabaseInUse."""
     refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
     return FileLock(path, ".beside", shared=False, refusal=refusal)
 
 
 def bring_up_to_date(path: Path) -> sqlite_utils.Database:
-    """Open the file, whoever has checked and holds it, and give it this version's schema."""
+    """Open a file that was checked and locked before, and migrate it to this version's schema."""
     db = sqlite_utils.Database(path, execute_plugins=False)
     db.enable_wal()
-    overwriting = db.execute("PRAGMA secure_delete").fetchone()[0] == 1
-    _set_up(db)
-    was_there = bool(db.table_names())
+    secure_delete = db.execute("PRAGMA secure_delete").fetchone()[0] == 1
+    _configure(db)
+    existed = bool(db.table_names())
     pending = [step.name for step in migrations.pending(db)]
-    overdue = was_there and "m011_audit_register" in pending and not overwriting
-    if overdue:
-        # What versions before this one have deleted is still in it. Where there is no room now, or the bot is killed
-        # meanwhile, it stays marked.
+    must_rewrite = existed and "m011_audit_register" in pending and not secure_delete
+    if must_rewrite:
+        # Data that older versions deleted is still in the file. It stays marked if the disk is full now, or the bot
+        # is killed.
         mark_for_rewriting(db)
     migrations.apply(db)
-    if overdue:
+    if must_rewrite:
         with suppress(sqlite3.OperationalError):
             rewrite_file(db)
     return db
@@ -378,7 +381,7 @@ def _open(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
         ) from problem
 
 
-def _open_beside(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
+def _open_shared(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
     if not path.exists() or path.stat().st_size == 0:
         raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
     lock = lock_shared(path)
@@ -390,25 +393,25 @@ def _open_beside(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
             )
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        _set_up(db)
+        _configure(db)
     except BaseException:
         lock.close()
         raise
     return lock, db
 
 
-def _set_up(db: sqlite_utils.Database) -> None:
+def _configure(db: sqlite_utils.Database) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
-    # Some builds of SQLite have it so from the beginning, some not.
+    # The default depends on how SQLite was built.
     db.execute("PRAGMA secure_delete = ON")
-    # A command beside the bot may write for a while; neither must fail because of the other.
+    # A command may write for a while; neither it nor the bot must fail because of the other.
     db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def in_transaction(db: sqlite_utils.Database, work: Work[T]) -> T:
     """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
-    # sqlite-utils' own atomic() begins deferred; IMMEDIATE takes the write lock before anything is read.
+    # sqlite-utils' atomic() starts deferred transactions; IMMEDIATE takes the write lock before anything is read.
     db.execute("BEGIN IMMEDIATE")
     try:
         result = work(db)

@@ -1,4 +1,4 @@
-"""The deploy links of one workspace's channels: apps of Build.io that are offered on builds of Bitrise's apps."""
+"""Deploy links of one workspace's channels: Build.io apps that are offered on builds of Bitrise apps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.timestamps import from_text, to_text
 
 
 class DeployLinks:
-    """Deploy links by channel, in the order in which they were made."""
+    """Deploy links by channel, in the order of creation."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class DeployLinks:
     async def add(
         self, channel: str, app: App, bitrise: App, branches: Sequence[str], *, by: str, at: datetime
     ) -> DeployLink:
-        """Link an app of Build.io to one of Bitrise; the same link once more is the one that is there, renamed."""
+        """Link a Build.io app to a Bitrise app. If the link exists, its titles are updated."""
         branch = ",".join(sorted(set(branches)))
         key = [self._team, channel, app.slug, bitrise.slug, branch]
         row = [*key, app.title, bitrise.title, by, to_text(at)]
@@ -45,7 +45,7 @@ class DeployLinks:
         return await self._database.write(work)
 
     async def find(self, channel: str, number: int) -> DeployLink | None:
-        """Return the channel's link of that number."""
+        """Return the channel's link with this number, or None."""
         found = await self._find("channel_id = ? AND id = ?", [channel, number])
         return found[0] if found else None
 
@@ -54,11 +54,11 @@ class DeployLinks:
         return await self._find("channel_id = ?", [channel])
 
     async def of_app(self, channel: str, bitrise_app: str) -> list[DeployLink]:
-        """Return a channel's links to an app of Bitrise."""
+        """Return a channel's links to a Bitrise app."""
         return await self._database.read(lambda db: deploy_links_of(db, self._team, channel, bitrise_app))
 
     async def remove(self, channel: str, numbers: Collection[int]) -> int:
-        """Remove those of the channel that have these numbers; returns how many there were."""
+        """Remove the channel's links with these numbers and return how many there were."""
         rows = [(self._team, channel, number) for number in numbers]
         query = "DELETE FROM ties WHERE team_id = ? AND channel_id = ? AND id = ?"
         return await self._database.write(lambda db: int(db.conn.executemany(query, rows).rowcount))
@@ -70,11 +70,11 @@ class DeployLinks:
 
 
 def deploy_links_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
-    """Return a channel's links to an app of Bitrise; for use inside a transaction."""
+    """Return a channel's links to a Bitrise app; for use inside a transaction."""
     return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
 
 
-# The table says in the names of its columns whose apps it links.
+# The column names of the table fix which providers' apps are linked.
 _TARGET, _SOURCE = "buildio", "bitrise"
 
 

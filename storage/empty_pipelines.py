@@ -1,4 +1,4 @@
-"""Pipelines that ended before one of their workflows had a build: no build tells whoever has started them."""
+"""Pipelines that ended before any workflow had a build, so that no build notifies the user who started them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from storage.subscriptions import end_subscription, subscriptions_of_apps
 def end_runs_without_builds(
     db: sqlite_utils.Database, pipelines: Iterable[Pipeline], at: datetime, run_messages: RunMessages
 ) -> None:
-    """Let the messages that follow such pipelines show how those ended, and follow them no more.
+    """Show the end of such pipelines in the messages that follow them, and stop following.
 
-    For use inside a transaction, once the pipelines are saved.
+    For use inside a transaction, after the pipelines are saved.
     """
     for pipeline in pipelines:
         if not pipeline.ended or any(workflow.build_slug for workflow in pipeline.workflows):
@@ -57,7 +57,7 @@ def _show_end(
             "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE parcel = ?",
             [message.encode(), parcel],
         )
-    # A build that was seen to begin, and has gone since.
+    # The start of a build that has disappeared since.
     db.execute(
         "UPDATE notifications SET status = 'dropped', error = 'ended' WHERE subscription_id = ? AND status = 'owed'",
         [subscription.id],

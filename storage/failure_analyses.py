@@ -1,4 +1,4 @@
-"""Failed builds whose logs are still to be read, and what was found in them."""
+"""Failed builds whose logs have to be read, and the failures found in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.timestamps import from_text, to_text
 
 
 class PendingAnalysis(FrozenModel):
-    """A failed build whose log is to be read at `due`; `tries` is how often that was tried."""
+    """A failed build whose log is to be read at `due`, after `tries` attempts."""
 
     provider: Provider
     app_slug: str
@@ -25,13 +25,13 @@ class PendingAnalysis(FrozenModel):
 
 
 class FailureAnalyses:
-    """What is known of why builds failed."""
+    """The queue of logs to read, and the causes of failures."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def next(self, provider: Provider) -> PendingAnalysis | None:
-        """The provider's failed build whose log is due first."""
+        """Return the provider's failed build whose log is due first."""
         query = (
             "SELECT provider, app_slug, build_slug, failure_due, failure_tries FROM builds"
             " WHERE failure_due IS NOT NULL AND provider = ? ORDER BY failure_due LIMIT 1"
@@ -44,32 +44,32 @@ class FailureAnalyses:
             provider=provider, app_slug=app_slug, build_slug=build_slug, due=from_text(due), tries=tries
         )
 
-    async def postpone(self, unread: PendingAnalysis, at: datetime) -> None:
-        """Read the log again at that time."""
+    async def postpone(self, pending: PendingAnalysis, at: datetime) -> None:
+        """Schedule another attempt to read the log."""
         await self._database.write(
             lambda db: db.execute(
                 "UPDATE builds SET failure_due = ?, failure_tries = failure_tries + 1"
                 " WHERE provider = ? AND build_slug = ?",
-                [to_text(at), unread.provider, unread.build_slug],
+                [to_text(at), pending.provider, pending.build_slug],
             )
         )
 
-    async def conclude(self, unread: PendingAnalysis, failure: Failure | None) -> None:
-        """The log was read, or never will be; messages that told of the failure are completed by what was found."""
+    async def conclude(self, pending: PendingAnalysis, failure: Failure | None) -> None:
+        """Store the result once the log was read or was given up, and add it to messages about the failure."""
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute(
                 "UPDATE builds SET failure_due = NULL, failure = ? WHERE provider = ? AND build_slug = ?",
-                [failure and failure.model_dump_json(), unread.provider, unread.build_slug],
+                [failure and failure.model_dump_json(), pending.provider, pending.build_slug],
             )
             if failure is not None:
-                refresh_messages_of(db, unread.provider, unread.build_slug)
+                refresh_messages_of(db, pending.provider, pending.build_slug)
 
         await self._database.write(work)
 
 
 def store_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str, failure: Failure) -> None:
-    """Keep what is known at once of why a build failed; for use inside a transaction."""
+    """Store the cause of a failure that is known without a log; for use inside a transaction."""
     query = "UPDATE builds SET failure = ? WHERE provider = ? AND build_slug = ?"
     db.execute(query, [failure.model_dump_json(), provider, build_slug])
 
@@ -77,7 +77,7 @@ def store_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str
 def schedule_analyses(
     db: sqlite_utils.Database, provider: Provider, build_slugs: list[str], at: datetime
 ) -> None:
-    """Have the logs of these failed builds read; for use inside a transaction."""
+    """Schedule the logs of these failed builds to be read; for use inside a transaction."""
     db.conn.executemany(
         "UPDATE builds SET failure_due = ? WHERE provider = ? AND build_slug = ?",
         [(to_text(at), provider, slug) for slug in build_slugs],

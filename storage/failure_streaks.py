@@ -1,4 +1,4 @@
-"""Series of builds as they stand: for use inside a transaction."""
+"""Failure streaks of workflows and branches. For use inside a transaction."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _Key = tuple[str, str, str, str]
 
 
 def advance_streaks(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, StreakState]:
-    """Carry the builds' series on by these ends, in this order; returns each build's place by its slug."""
-    in_order = [(_key(build), build) for build in builds]
-    before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in in_order)}
-    after, standings = dict(before), dict[str, StreakState]()
-    for key, build in in_order:
-        after[key], standings[build.slug] = advance(after[key], build)
+    """Advance the streaks by these ended builds, in this order. Returns each build's state by its slug."""
+    keyed_builds = [(_key(build), build) for build in builds]
+    before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in keyed_builds)}
+    after, states = dict(before), dict[str, StreakState]()
+    for key, build in keyed_builds:
+        after[key], states[build.slug] = advance(after[key], build)
     db.conn.executemany(
         "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
         [
-            (*key, series.model_dump_json(exclude_none=True))
-            for key, series in after.items()
-            if series != before[key]
+            (*key, streak.model_dump_json(exclude_none=True))
+            for key, streak in after.items()
+            if streak != before[key]
         ],
     )
-    return standings
+    return states
 
 
 def _key(build: Build) -> _Key:

@@ -1,10 +1,10 @@
-"""What is kept of words that travel with people and must not be read from the database."""
+"""Hashes of random tokens, which must not be readable in the database."""
 
 from __future__ import annotations
 
 import hashlib
 
 
-def fingerprint_of(word: str) -> str:
-    """By what a word that nobody can guess is found again."""
-    return hashlib.sha256(word.encode("utf-8", "surrogatepass")).hexdigest()
+def fingerprint_of(token: str) -> str:
+    """Return the hash by which a random, unguessable token is found again."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,7 +1,7 @@
-"""Slack's installations of the app, their tokens sealed, and the states of those that somebody begins.
+"""Installations of the Slack app with encrypted tokens, and the OAuth states of installations in progress.
 
-The two stores are what slack_sdk's OAuth flow asks for ("Installing with OAuth"); its own ones keep tokens in clear
-and block the event loop.
+Both stores implement interfaces of slack_sdk's OAuth flow ("Installing with OAuth"). Its own stores keep tokens in
+plain text and block the event loop.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from storage.oauth_states import is_issued, new_state
 from storage.timestamps import from_text, to_text
 from storage.workspace_removal import WITH_TOKENS, wipe_workspace
 
-# Slack's page is opened at once; an answer that comes later than this is not to be trusted.
+# Slack's page is opened at once, so a later response is not trusted.
 STATE_LIFETIME = timedelta(minutes=10)
-# Each end of an installation asks Slack twice and writes; Slack itself lets an app ask some hundred times a minute.
+# Completing an installation calls Slack twice and writes; Slack allows an app about a hundred calls a minute.
 MOST_TAKEN, MOST_TAKEN_WITHIN = 60, timedelta(minutes=1)
 _INSTALL = "install"
 
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 
 
 class Installations(AsyncInstallationStore):
-    """One for each workspace, or for a whole organisation. People's own Slack tokens are not asked for, nor kept.
+    """Installations in workspaces and whole organisations. Users' own Slack tokens are never requested or stored.
 
-    A workspace's own comes before its organisation's.
+    A workspace's own installation takes precedence over that of its organisation.
     """
 
     def __init__(self, database: Database, vault: SecretBox, clock: Callable[[], datetime]) -> None:
@@ -52,30 +52,30 @@ class Installations(AsyncInstallationStore):
 
     @property
     def logger(self) -> logging.Logger:
-        """The log."""
+        """The logger."""
         return log
 
     async def async_save(self, installation: Installation) -> None:
-        """Keep an installation, in the place of an older one."""
+        """Store an installation, replacing an older one."""
         name = installation.team_name or installation.enterprise_name
         await self._save(installation.to_bot(), by=installation.user_id, name=name)
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Keep an installation, in the place of an older one."""
+        """Store an installation, replacing an older one."""
         await self._save(bot, by="", name=bot.team_name or bot.enterprise_name)
 
     async def store_rotated_token(self, before: Bot, after: Bot) -> bool:
-        """Keep a token that another was exchanged for; not where the app was taken out, or installed anew, meanwhile.
+        """Store a rotated token, unless the app was uninstalled or installed again in the meantime.
 
-        Returns whether it is kept.
+        Returns whether it was stored.
         """
-        place = _place(before)
+        key = _key(before)
 
         def work(db: sqlite_utils.Database) -> bool:
-            there = self._in_row(db.execute(f"{_SELECT} WHERE {_AT}", place).fetchone())
-            if there is None or there.bot_refresh_token != before.bot_refresh_token:
+            stored = self._read_row(db.execute(f"{_SELECT} WHERE {_AT}", key).fetchone())
+            if stored is None or stored.bot_refresh_token != before.bot_refresh_token:
                 return False
-            db.execute(f"UPDATE installations SET sealed = ? WHERE {_AT}", [self._encrypt(after), *place])
+            db.execute(f"UPDATE installations SET sealed = ? WHERE {_AT}", [self._encrypt(after), *key])
             return True
 
         return await self._database.write(work)
@@ -83,58 +83,58 @@ class Installations(AsyncInstallationStore):
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> Bot | None:
-        """The installation of a workspace, or of its organisation. Raises DecryptionError."""
+        """Return the installation of a workspace or its organisation. Raises DecryptionError."""
         if team_id and not is_enterprise_install and (bot := await self._read(team_id=team_id)) is not None:
             return bot
         return await self._read(enterprise_id=enterprise_id) if enterprise_id else None
 
     async def of_workspace(self, team: str) -> Bot | None:
-        """The installation of a workspace, or of the organisation that it was last seen in. Raises DecryptionError."""
+        """Return the installation of a workspace or its last known organisation. Raises DecryptionError."""
         query = "SELECT enterprise_id FROM workspaces WHERE team_id = ?"
         row = await self._database.read(lambda db: db.execute(query, [team]).fetchone())
         return await self.async_find_bot(enterprise_id=row[0] if row else None, team_id=team)
 
     async def installed_at(self, enterprise: str | None, team: str | None) -> datetime | None:
-        """When the app was installed there, for the last time; None where it is not."""
-        where, given = _where(enterprise, team)
+        """Return when the app was last installed there, or None if it is not installed."""
+        where, arguments = _where(enterprise, team)
         query = f"SELECT installed_at FROM installations WHERE {where}"
-        row = await self._database.read(lambda db: db.execute(query, given).fetchone())
+        row = await self._database.read(lambda db: db.execute(query, arguments).fetchone())
         return from_text(row[0]) if row else None
 
     async def async_find_installation(self, **_: Any) -> Installation | None:
-        """People's own installations: there are none."""
+        """Return None: users' own installations are not stored."""
         return None
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        """Forget an installation; what its workspaces have told the bot stays."""
-        where, given = _where(enterprise_id, team_id)
+        """Delete an installation, but keep the data of its workspaces."""
+        where, arguments = _where(enterprise_id, team_id)
         await self._database.erase(
-            lambda db: db.execute(f"DELETE FROM installations WHERE {where}", given),
+            lambda db: db.execute(f"DELETE FROM installations WHERE {where}", arguments),
             tables=("installations",),
         )
 
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        """The app was taken out: forget the installation, and all that its workspaces have told the bot."""
+        """Delete the installation and all data of its workspaces, after the app was uninstalled."""
         await self.wipe(enterprise_id, team_id)
 
     async def wipe(self, enterprise: str | None, team: str | None) -> list[str]:
-        """The app was taken out: forget the installation, and all that its workspaces have told the bot.
+        """Delete the installation and all data of its workspaces, after the app was uninstalled.
 
-        Returns those workspaces.
+        Returns these workspaces.
         """
 
         def work(db: sqlite_utils.Database) -> list[str]:
-            where, given = _where(enterprise, team)
-            db.execute(f"DELETE FROM installations WHERE {where}", given)
-            teams = [team] if team else _only_of(db, enterprise or "")
-            for one in teams:
-                wipe_workspace(db, one, self._database, self._vault, self._clock())
+            where, arguments = _where(enterprise, team)
+            db.execute(f"DELETE FROM installations WHERE {where}", arguments)
+            teams = [team] if team else _workspaces_without_installation(db, enterprise or "")
+            for workspace in teams:
+                wipe_workspace(db, workspace, self._database, self._vault, self._clock())
             return teams
 
         return await self._database.erase(work, tables=WITH_TOKENS)
 
     async def record_enterprise(self, team: str, enterprise: str) -> None:
-        """A request of Slack's says that the workspace belongs to the organisation."""
+        """Store that the workspace belongs to the organisation, as one of Slack's requests says."""
         row = [team, enterprise, to_text(self._clock())]
         await self._database.write(
             lambda db: db.execute(
@@ -146,23 +146,25 @@ class Installations(AsyncInstallationStore):
         )
 
     async def installed_places(self) -> list[tuple[str, str]]:
-        """Where the app is installed: each as an organisation and a workspace, "" where there is none."""
+        """Return where the app is installed: pairs of organisation and workspace, each "" if there is none."""
         query = "SELECT enterprise_id, team_id FROM installations ORDER BY enterprise_id, team_id"
-        return await self._database.read(lambda db: [(one, team) for one, team in db.execute(query)])
+        return await self._database.read(
+            lambda db: [(enterprise, team) for enterprise, team in db.execute(query)]
+        )
 
     async def count(self) -> int:
-        """How many there are."""
+        """Return the number of installations."""
         query = "SELECT COUNT(*) FROM installations"
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
     async def _save(self, bot: Bot, *, by: str, name: str | None) -> None:
-        place = _place(bot)
-        row = [*place, name, by, to_text(self._clock()), self._encrypt(bot)]
+        key = _key(bot)
+        row = [*key, name, by, to_text(self._clock()), self._encrypt(bot)]
 
         def work(db: sqlite_utils.Database) -> None:
-            if place[1]:
-                # It may have joined an organisation, or left one, since it was installed the last time.
-                db.execute("DELETE FROM installations WHERE team_id = ?", [place[1]])
+            if key[1]:
+                # The workspace may have joined or left an organisation since the last installation.
+                db.execute("DELETE FROM installations WHERE team_id = ?", [key[1]])
             db.execute(
                 "INSERT OR REPLACE INTO installations"
                 " (enterprise_id, team_id, name, installed_by, installed_at, sealed) VALUES (?, ?, ?, ?, ?, ?)",
@@ -172,11 +174,13 @@ class Installations(AsyncInstallationStore):
         await self._database.write(work)
 
     async def _read(self, *, team_id: str = "", enterprise_id: str = "") -> Bot | None:
-        where, given = _where(enterprise_id, team_id)
-        row = await self._database.read(lambda db: db.execute(f"{_SELECT} WHERE {where}", given).fetchone())
-        return self._in_row(row)
+        where, arguments = _where(enterprise_id, team_id)
+        row = await self._database.read(
+            lambda db: db.execute(f"{_SELECT} WHERE {where}", arguments).fetchone()
+        )
+        return self._read_row(row)
 
-    def _in_row(self, row: Any) -> Bot | None:
+    def _read_row(self, row: Any) -> Bot | None:
         return _decrypt(self._vault, row) if row is not None else None
 
     def _encrypt(self, bot: Bot) -> str:
@@ -184,11 +188,11 @@ class Installations(AsyncInstallationStore):
             "bot_token_expires_at": bot.bot_token_expires_at,
             "installed_at": bot.installed_at,
         }
-        return self._vault.encrypt(json.dumps(content), "slack", *_place(bot))
+        return self._vault.encrypt(json.dumps(content), "slack", *_key(bot))
 
 
 class StoredInstallation(FrozenModel):
-    """An installation as it stands in a file. `token` is None where the key does not open it; `ends_at`: its end."""
+    """An installation in a database file. `token` is None if it can't be decrypted; `ends_at` is when it expires."""
 
     organisation: str
     team: str
@@ -198,7 +202,7 @@ class StoredInstallation(FrozenModel):
 
 
 def stored_installations(path: Path, vault: SecretBox) -> list[StoredInstallation]:
-    """What stands in a file, which a running bot may have open; nothing is changed. Raises sqlite3.DatabaseError."""
+    """Read the installations from a file that a bot may have open. Read-only. Raises sqlite3.DatabaseError."""
     if not path.exists():
         return []
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
@@ -207,10 +211,10 @@ def stored_installations(path: Path, vault: SecretBox) -> list[StoredInstallatio
         rows = connection.execute(f"{_SELECT} ORDER BY installed_at").fetchall() if tables.fetchone() else []
     finally:
         connection.close()
-    return [_kept(row, vault) for row in rows]
+    return [_read_stored(row, vault) for row in rows]
 
 
-def _kept(row: Any, vault: SecretBox) -> StoredInstallation:
+def _read_stored(row: Any, vault: SecretBox) -> StoredInstallation:
     enterprise, team, _, name = row
     try:
         bot = _decrypt(vault, row)
@@ -227,41 +231,42 @@ def _kept(row: Any, vault: SecretBox) -> StoredInstallation:
 
 
 class TooManyInstallations(Exception):
-    """More installations come to their end at once than are let through."""
+    """Too many installations are completed at the same time."""
 
 
 class OAuthStates(AsyncOAuthStateStore):
-    """The states of installations that somebody has begun: each is taken once, within ten minutes.
+    """OAuth states of installations in progress: each can be used once, within ten minutes.
 
-    Anybody may begin one, so nothing is kept until one is taken, and no more than MOST_TAKEN are taken in a minute.
+    Anybody can start an installation, so nothing is stored until it is completed, and at most MOST_TAKEN are completed
+    per minute.
     """
 
     def __init__(self, database: Database, vault: SecretBox, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
-        self._taken_at: deque[datetime] = deque()
+        self._used_at: deque[datetime] = deque()
 
     @property
     def logger(self) -> logging.Logger:
-        """The log."""
+        """The logger."""
         return log
 
     async def async_issue(self, *_: Any, **__: Any) -> str:
-        """A new state, which nobody can guess."""
+        """Return a new, unguessable state."""
         return new_state(self._vault, _INSTALL, self._clock() + STATE_LIFETIME)
 
     async def async_consume(self, state: str) -> bool:
-        """Whether the state is one that was issued, and was not taken yet. Raises TooManyTaken."""
+        """Use up a state. Returns False if it was not issued by us or was used before. Raises TooManyInstallations."""
         now = self._clock()
         if not is_issued(self._vault, _INSTALL, state, now):
             return False
-        while self._taken_at and self._taken_at[0] <= now - MOST_TAKEN_WITHIN:
-            self._taken_at.popleft()
-        if len(self._taken_at) >= MOST_TAKEN:
+        while self._used_at and self._used_at[0] <= now - MOST_TAKEN_WITHIN:
+            self._used_at.popleft()
+        if len(self._used_at) >= MOST_TAKEN:
             raise TooManyInstallations
-        self._taken_at.append(now)
-        # Kept for as long as the state could come again.
+        self._used_at.append(now)
+        # Stored for as long as the state could be used again.
         row = [fingerprint_of(state), to_text(now + STATE_LIFETIME + timedelta(minutes=1))]
 
         def work(db: sqlite_utils.Database) -> bool:
@@ -275,13 +280,13 @@ _SELECT = "SELECT enterprise_id, team_id, sealed, name FROM installations"
 _AT = "enterprise_id = ? AND team_id = ?"
 
 
-def _place(bot: Bot) -> tuple[str, str]:
-    """Where an installation is kept: an organisation's by its own name, a workspace's by both."""
+def _key(bot: Bot) -> tuple[str, str]:
+    """Return the key of an installation: the organisation, and the workspace unless it covers the organisation."""
     return bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or ""
 
 
 def _decrypt(vault: SecretBox, row: Any) -> Bot:
-    """The installation in a row. Raises DecryptionError."""
+    """Decrypt the installation in a row. Raises DecryptionError."""
     return Bot(**json.loads(vault.decrypt(row[2], "slack", row[0], row[1])))
 
 
@@ -289,8 +294,8 @@ def _where(enterprise: str | None, team: str | None) -> tuple[str, list[str]]:
     return ("team_id = ?", [team]) if team else ("enterprise_id = ? AND team_id = ''", [enterprise or ""])
 
 
-def _only_of(db: sqlite_utils.Database, enterprise: str) -> list[str]:
-    """The organisation's workspaces that have no installation of their own."""
+def _workspaces_without_installation(db: sqlite_utils.Database, enterprise: str) -> list[str]:
+    """Return the organisation's workspaces that have no installation of their own."""
     query = (
         "SELECT team_id FROM workspaces WHERE enterprise_id = ?"
         " AND team_id NOT IN (SELECT team_id FROM installations)"

@@ -1,4 +1,4 @@
-"""Sealing everything anew with the first of the keys, so that the others can be left out. In a transaction."""
+"""Key rotation: encrypts everything with the first key, so that older keys can be removed. Inside a transaction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from storage.encryption import DecryptionError, SecretBox
 from storage.pending_actions import pending_action_subject, signed_text
 from storage.slack_messages import change_messages_about
 
-# What `Vault.sign` gives.
+# A signature made by `SecretBox.sign`.
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 class UndecryptableValue(Exception):
-    """Some of what is sealed opens under none of the keys; `rows` says which by table and whose, and why."""
+    """Some values can't be decrypted with any key; `rows` lists table, owner and reason."""
 
     def __init__(self, rows: Sequence[str]) -> None:
         self.rows = rows
@@ -30,7 +30,7 @@ class UndecryptableValue(Exception):
 
 @dataclass(frozen=True)
 class RotationResult:
-    """How many of each were sealed anew; `buttons`: open proposals whose buttons were signed anew."""
+    """How many values of each kind were encrypted again; `buttons`: pending actions whose buttons were signed again."""
 
     accounts: int
     installations: int
@@ -42,23 +42,23 @@ class RotationResult:
 
     @property
     def nothing(self) -> bool:
-        """Whether everything was under the first key already."""
+        """Whether everything was encrypted with the first key already."""
         sealed = self.accounts or self.installations or self.proposals or self.sign_ins
         return not (sealed or self.audit_ends or self.audit_register or self.buttons)
 
 
 @dataclass(frozen=True)
 class _EncryptedColumn:
-    """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is.
+    """An encrypted column: its table, the key columns, the first part of its encryption context, and a description.
 
-    `needed` is the condition that somebody will open a row again; one that nobody will may open under no key.
+    `needed` is the condition that a row will be decrypted again. Other rows may fail to decrypt.
     """
 
     table: str
     column: str
     key: tuple[str, ...]
-    place: str
-    whose: str
+    purpose: str
+    description: str
     needed: str = "1"
 
 
@@ -73,22 +73,22 @@ _TABLES = {
         "slack",
         "of workspace {1} in organisation {0}",
     ),
-    # Nobody opens again what was decided long ago.
+    # Decided actions are not decrypted again.
     "proposals": _EncryptedColumn(
         "proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}", "state IN ('open', 'agreed')"
     ),
-    # Whoever is in the midst of it signs in anew.
+    # A user who is signing in just starts again.
     "sign_ins": _EncryptedColumn("sign_ins", "sealed", ("fingerprint",), "sign_in", "{0}", "0"),
 }
 
 
 def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None = None) -> RotationResult:
-    """Seal what is under another key with the first one. Raises UndecryptableValue, and changes nothing then.
+    """Encrypt values of older keys with the first one. Raises UndecryptableValue; nothing is changed then.
 
-    Everything is opened, so that afterwards it is known that nothing needs another key.
+    Every value is decrypted, so that afterwards the older keys are certainly not needed any more.
     """
     problems: list[str] = []
-    counts = {name: _reseal(db, vault, table, problems) for name, table in _TABLES.items()}
+    counts = {name: _encrypt_again(db, vault, table, problems) for name, table in _TABLES.items()}
     try:
         ends, register = reseal_chains(db, vault), int(_reseal_register(db, vault))
     except ChainBroken as problem:
@@ -104,33 +104,35 @@ def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None 
 
 
 def _reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
-    # One that has no seal yet gets it with the next entry, or by `buildbell audit --seal`.
+    # A register without a seal gets one with the next entry, or by `buildbell audit --seal`.
     return read_register(db).seal is not None and reseal_register(db, vault)
 
 
-def _reseal(db: sqlite_utils.Database, vault: SecretBox, table: _EncryptedColumn, problems: list[str]) -> int:
-    named = ", ".join(table.key)
+def _encrypt_again(
+    db: sqlite_utils.Database, vault: SecretBox, table: _EncryptedColumn, problems: list[str]
+) -> int:
+    key_columns = ", ".join(table.key)
     rows = db.execute(
-        f"SELECT {named}, {table.column}, {table.needed} FROM {table.table} ORDER BY {named}"
+        f"SELECT {key_columns}, {table.column}, {table.needed} FROM {table.table} ORDER BY {key_columns}"
     ).fetchall()
-    resealed = 0
+    encrypted = 0
     for *key, sealed, needed in rows:
         try:
-            content = vault.decrypt(sealed, table.place, *key)
+            content = vault.decrypt(sealed, table.purpose, *key)
         except DecryptionError as problem:
             if needed:
-                problems.append(f"{table.table}: {table.whose.format(*key)}: {problem}")
+                problems.append(f"{table.table}: {table.description.format(*key)}: {problem}")
             continue
         if not vault.is_current(sealed):
             where = " AND ".join(f"{column} = ?" for column in table.key)
-            new = vault.encrypt(content, table.place, *key)
+            new = vault.encrypt(content, table.purpose, *key)
             db.execute(f"UPDATE {table.table} SET {table.column} = ? WHERE {where}", [new, *key])
-            resealed += 1
-    return resealed
+            encrypted += 1
+    return encrypted
 
 
 def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
-    """Sign the buttons of open proposals with the first key; their messages are changed by the bot."""
+    """Sign the buttons of pending actions with the first key; the bot then updates their messages."""
     signed = 0
     query = (
         "SELECT proposals.team_id, id, content FROM proposals JOIN messages ON messages.parcel = proposals.id"
@@ -140,10 +142,10 @@ def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
         text = signed_text(team, identity)
         new = vault.sign(text)
 
-        def anew(found: re.Match[str], text: str = text, new: str = new) -> str:
+        def replace_signature(found: re.Match[str], text: str = text, new: str = new) -> str:
             return new if vault.is_signed(text, found[0]) else found[0]
 
-        if (changed := _SIGNATURE.sub(anew, content)) != content:
+        if (changed := _SIGNATURE.sub(replace_signature, content)) != content:
             change_messages_about(db, pending_action_subject(identity), changed)
             signed += 1
     return signed

@@ -1,4 +1,4 @@
-"""The schema, as the steps that made it. A step that has been released is never changed; a new one follows it."""
+"""The schema as a list of migrations. A released migration is never changed; changes need a new one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ migrations = Migrations("buildbell")
 
 
 def known_migrations() -> set[str]:
-    """The names of all steps that this version knows."""
+    """Return the names of all migrations that this version knows."""
     memory = sqlite_utils.Database(memory=True)
     try:
         return {step.name for step in migrations.pending(memory)}
@@ -20,21 +20,21 @@ def known_migrations() -> set[str]:
 
 
 def audit_triggers() -> dict[str, str]:
-    """The triggers that keep the audit log from being changed, by name, as the steps have made them."""
+    """Return the SQL of the triggers that protect the audit log from changes, by name."""
     made = [one for one in (*_FOURTH, *_ELEVENTH) if one.startswith("CREATE TRIGGER audit")]
     return {one.split()[2]: one for one in made}
 
 
 @migrations()
 def m001_watch_and_tell(db: sqlite_utils.Database) -> None:
-    """Apps, builds, subscriptions, the outbox, and what a channel has chosen."""
+    """Add apps, builds, subscriptions, the outbox and channel settings."""
     for statement in _FIRST:
         db.execute(statement)
 
 
 @migrations()
 def m002_terms_series_and_messages(db: sqlite_utils.Database) -> None:
-    """What subscriptions ask for beyond a filter, series of builds, Slack messages that can be edited, people."""
+    """Add terms of subscriptions, failure streaks, editable Slack messages and user profiles."""
     for statement in _SECOND:
         db.execute(statement)
     for identity, words in db.execute("SELECT id, terms FROM subscriptions").fetchall():
@@ -43,15 +43,15 @@ def m002_terms_series_and_messages(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m003_at_the_fingertips(db: sqlite_utils.Database) -> None:
-    """What modals, Home and steps of workflows remember."""
+    """Add data of forms, Home tabs and workflow steps."""
     for statement in _THIRD:
         db.execute(statement)
 
 
 @migrations()
 def m004_many_workspaces(db: sqlite_utils.Database) -> None:
-    """Whose each row is, and who may do what."""
-    # Until now there was one workspace; what no subscription names is its own too.
+    """Add the workspace of each row, accounts, access rules, pending actions and the audit log."""
+    # Until now there was only one workspace, so all rows belong to it.
     known = db.execute(
         "SELECT team_id FROM subscriptions UNION SELECT team_id FROM people LIMIT 1"
     ).fetchone()
@@ -63,14 +63,14 @@ def m004_many_workspaces(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m005_snapshots(db: sqlite_utils.Database) -> None:
-    """What is watched by comparing how an app stands with how it stood."""
+    """Add snapshots of apps, for providers that list no builds."""
     for statement in _FIFTH:
         db.execute(statement)
 
 
 @migrations()
 def m006_accounts_elsewhere(db: sqlite_utils.Database) -> None:
-    """Accounts that are renewed, how they are signed in for, files that do not stay, and rules about everything."""
+    """Add token refresh, OAuth sign-ins and temporary files, and convert access rules about all actions."""
     for statement in _SIXTH:
         db.execute(statement)
     for identity, body in db.execute("SELECT id, body FROM policies").fetchall():
@@ -79,37 +79,37 @@ def m006_accounts_elsewhere(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m007_ties(db: sqlite_utils.Database) -> None:
-    """Apps of one provider that channels have tied to apps of another."""
+    """Add deploy links."""
     for statement in _SEVENTH:
         db.execute(statement)
 
 
 @migrations()
 def m008_decided_proposals(db: sqlite_utils.Database) -> None:
-    """What decided proposals were about is kept no longer: it may hold sealed config values."""
+    """Delete the content of decided actions: it may contain encrypted config values."""
     db.execute("UPDATE proposals SET act = '' WHERE state NOT IN ('open', 'agreed')")
 
 
 @migrations()
 def m009_access_lost(db: sqlite_utils.Database) -> None:
-    """Whether the makers of subscriptions still see what they show, apart from why those are told nothing."""
+    """Store lost access of creators separately from the reason why a subscription is stopped."""
     for statement in _NINTH:
         db.execute(statement)
 
 
 @migrations()
 def m010_deliveries(db: sqlite_utils.Database) -> None:
-    """What Slack has delivered and was taken up."""
+    """Add handled deliveries from Slack."""
     for statement in _TENTH:
         db.execute(statement)
 
 
 @migrations()
 def m011_audit_register(db: sqlite_utils.Database) -> None:
-    """One row over all chains of the audit log, and lines that wait for the place where it is anchored."""
+    """Add the register of all audit log chains, and lines that wait to be sent to the anchor."""
     for statement in _ELEVENTH:
         db.execute(statement)
-    # A workspace that has told the bot anything has a chain from now on, if an empty one, so that none can vanish.
+    # From now on every workspace with data has a chain, even if it is empty, so that none can vanish.
     db.execute(
         "INSERT OR IGNORE INTO audit_chains (team_id) SELECT team_id FROM accounts UNION SELECT team_id FROM policies"
         " UNION SELECT team_id FROM proposals UNION SELECT team_id FROM subscriptions"
@@ -125,19 +125,19 @@ def m011_audit_register(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m013_edit_order_and_numbers(db: sqlite_utils.Database) -> None:
-    """Which edits of messages can wait for others, and the numbers of subscriptions in their channels."""
+    """Count log excerpts separately among stale changes, and number subscriptions in each channel."""
     for statement in _THIRTEENTH:
         db.execute(statement)
 
 
 @migrations()
 def m014_threads_of_people(db: sqlite_utils.Database) -> None:
-    """Which message of somebody's a message answers, where that is none of the bot's own."""
+    """Store the ts of another user's message that a message replies to."""
     db.execute("ALTER TABLE messages ADD COLUMN thread_ts TEXT")
 
 
 def _about_everything(body: str) -> str:
-    """A rule about all that there was, as one about all that there is."""
+    """Convert a rule about all permissions of that time into a rule about all permissions."""
     rule = json.loads(body)
     all_there_was = {"abort", "trigger", "artifacts", "approve"}
     if rule.get("kind") == "allow":
@@ -148,15 +148,15 @@ def _about_everything(body: str) -> str:
 
 
 def _as_terms(filter_words: str) -> str:
-    """A filter as it was kept before: its states were the results that were told."""
+    """Convert a filter of the first version: its states were the notified results."""
     before = json.loads(filter_words)
     return json.dumps({"results": before.pop("states", []), "filter": before})
 
 
 # Times are ISO 8601 in UTC with microseconds, so that they sort as text.
 _FIRST = (
-    # An app that at least one subscription waits for. `baseline_at`: builds triggered before it were there when
-    # the watching began. `joined` is 0 until the app was looked at by itself once since then.
+    # An app with at least one subscription. `baseline_at`: builds triggered before it existed when watching started.
+    # `joined` is 0 until the app was polled separately once since then.
     """CREATE TABLE watched_apps (
         provider TEXT NOT NULL, app_slug TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
         baseline_at TEXT, joined INTEGER NOT NULL DEFAULT 0,
@@ -168,7 +168,7 @@ _FIRST = (
         PRIMARY KEY (provider, build_slug))""",
     "CREATE INDEX open_builds ON builds (provider, app_slug) WHERE ended = 0",
     "CREATE INDEX builds_by_app ON builds (provider, app_slug, triggered_at)",
-    # How one token is looked at: all apps at once or each by itself, and up to which trigger time all is known.
+    # How a token is polled: all apps at once or each separately, and up to which trigger time all builds are known.
     """CREATE TABLE looks (
         token TEXT PRIMARY KEY, per_app INTEGER NOT NULL DEFAULT 0, seen_until TEXT) WITHOUT ROWID""",
     """CREATE TABLE subscriptions (
@@ -177,7 +177,7 @@ _FIRST = (
         created_by TEXT NOT NULL, created_at TEXT NOT NULL, stopped_reason TEXT, stopped_at TEXT)""",
     "CREATE INDEX subscriptions_by_app ON subscriptions (provider, app_slug)",
     "CREATE INDEX subscriptions_by_channel ON subscriptions (channel_id)",
-    # The outbox. A row is owed, then in a parcel (Slack may or may not have it), then told or given up.
+    # The outbox. A row is pending (`owed`), in a message (`parcel`) that Slack may have, delivered or dropped.
     """CREATE TABLE notifications (
         id INTEGER PRIMARY KEY AUTOINCREMENT, subscription_id INTEGER NOT NULL, channel_id TEXT NOT NULL,
         provider TEXT NOT NULL, build_slug TEXT NOT NULL, event TEXT NOT NULL, created_at TEXT NOT NULL,
@@ -192,13 +192,13 @@ _FIRST = (
 )
 
 _SECOND = (
-    # Since when the list of all apps was found not to be of use to the token; one that is old is tried again. It takes
-    # the place of `per_app`, which stays: SQLite drops columns only since 3.35.
+    # Since when the list of all apps is known to be useless for the token; it is tried again after some time. Replaces
+    # `per_app`, which stays: SQLite drops columns only since 3.35.
     "ALTER TABLE looks ADD COLUMN per_app_since TEXT",
     "UPDATE looks SET per_app_since = '2000-01-01T00:00:00.000000+00:00' WHERE per_app = 1",
     "ALTER TABLE subscriptions RENAME COLUMN filter TO terms",
-    # Columns that statistics need stay when a build's body is pruned. `standing`: its place in its series.
-    # `failure`: what its log says; `failure_due`: when the log is to be read next, for as long as that is wanted.
+    # Columns that statistics need stay when a build's body is pruned. `standing`: the state of its failure streak.
+    # `failure`: the cause found in its log; `failure_due`: when the log is to be read next, NULL if it is not.
     "ALTER TABLE builds ADD COLUMN branch TEXT",
     "ALTER TABLE builds ADD COLUMN workflow TEXT",
     "ALTER TABLE builds ADD COLUMN abort_kind TEXT",
@@ -211,13 +211,13 @@ _SECOND = (
         provider TEXT NOT NULL, app_slug TEXT NOT NULL, workflow TEXT NOT NULL, branch TEXT NOT NULL,
         body TEXT NOT NULL,
         PRIMARY KEY (provider, app_slug, workflow, branch)) WITHOUT ROWID""",
-    # When it may be told; NULL: at once.
+    # When it may be sent; NULL: at once.
     "ALTER TABLE notifications ADD COLUMN due_at TEXT",
     "CREATE INDEX notifications_by_parcel ON notifications (parcel) WHERE parcel IS NOT NULL",
     "CREATE INDEX notifications_by_build ON notifications (provider, build_slug)",
-    # A message in Slack. It is owed (its `content` says what), being sent (Slack may or may not have it), told, or
-    # gone from Slack. `subject` is what it is about, where more may join it; `thread` is the parcel that it answers.
-    # `stale`: how often what it says has changed since it was said. `note` is what people have added to it.
+    # A message in Slack: pending with its `content` (`owed`), being sent (Slack may have it), delivered (`told`), or
+    # deleted (`gone`). More notifications may join a message with the same `subject`; `thread` is the parcel that it
+    # replies to. `stale`: how many changes it does not show yet. `note` is what users have added to it.
     """CREATE TABLE messages (
         parcel TEXT PRIMARY KEY, channel_id TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
         thread TEXT, ts TEXT, sent_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0, content TEXT, note TEXT)""",
@@ -229,7 +229,7 @@ _SECOND = (
         SELECT parcel, channel_id, 'before', CASE status WHEN 'sending' THEN 'sending' ELSE 'told' END, MAX(ts),
             MIN(sent_at)
         FROM notifications WHERE parcel IS NOT NULL AND status IN ('sending', 'told') GROUP BY parcel""",
-    # What a person has chosen. `name` is theirs at Bitrise, in lower case; nobody else in the workspace can have it.
+    # User profiles. `name` is the name at Bitrise in lower case, unique in the workspace.
     """CREATE TABLE people (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT, email TEXT, mention INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (team_id, user_id)) WITHOUT ROWID""",
@@ -237,15 +237,15 @@ _SECOND = (
 )
 
 _THIRD = (
-    # How long builds of a workflow and branch usually take.
+    # For the usual duration of a workflow and branch.
     "CREATE INDEX successes ON builds (provider, app_slug, workflow, branch, finished_at) WHERE state = 'succeeded'",
-    # The latest builds of all apps together.
+    # For the latest builds of all apps.
     "CREATE INDEX latest_builds ON builds (provider, triggered_at)",
-    # What each person started last of each app, to be filled in the next time.
+    # The last trigger of each user for each app, to prefill the form.
     """CREATE TABLE starts (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (team_id, user_id, app_slug)) WITHOUT ROWID""",
-    # Pipelines as they were last seen, one row an attempt. `held_for`: the notification waits for the end of one.
+    # Pipelines as last polled, one row per attempt. `held_for`: the notification waits for the end of this pipeline.
     """CREATE TABLE pipelines (
         provider TEXT NOT NULL, pipeline_id TEXT NOT NULL, attempt INTEGER NOT NULL, app_slug TEXT NOT NULL,
         ended INTEGER NOT NULL, seen_at TEXT, body TEXT NOT NULL,
@@ -253,14 +253,14 @@ _THIRD = (
     "CREATE INDEX open_pipelines ON pipelines (provider) WHERE ended = 0",
     "ALTER TABLE notifications ADD COLUMN held_for TEXT",
     "CREATE INDEX notifications_held ON notifications (held_for) WHERE held_for IS NOT NULL",
-    # Builds that wait for somebody's approval, until they were decided.
+    # Builds that wait for approval, until they are decided.
     """CREATE TABLE build_requests (
         provider TEXT NOT NULL, slug TEXT NOT NULL, app_slug TEXT NOT NULL, seen_at TEXT NOT NULL,
         ended INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
         PRIMARY KEY (provider, slug)) WITHOUT ROWID""",
     "CREATE INDEX requests_open ON build_requests (provider, app_slug) WHERE ended = 0",
-    # Steps of Slack's workflows, by Slack's name for each run of one. With a build: it waits for the build's end.
-    # `outcome` is owed to Slack until it has `ended`.
+    # Steps of Slack workflows by Slack's ID of the run. With a build, a step waits for its end. `outcome` still has to
+    # be reported to Slack until the step has `ended`.
     """CREATE TABLE workflow_steps (
         execution TEXT PRIMARY KEY, kind TEXT NOT NULL, begun_at TEXT NOT NULL, app_slug TEXT, build_slug TEXT,
         until TEXT, outcome TEXT, ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
@@ -270,7 +270,7 @@ _THIRD = (
 _FOURTH = (
     "ALTER TABLE notifications ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE messages ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
-    # Slack's name for a run tells nothing about another workspace's: it is looked up by both.
+    # Slack's ID of a run is only unique within a workspace, so both are the key.
     "ALTER TABLE workflow_steps RENAME TO steps_before",
     """CREATE TABLE workflow_steps (
         team_id TEXT NOT NULL, execution TEXT NOT NULL, kind TEXT NOT NULL, begun_at TEXT NOT NULL, app_slug TEXT,
@@ -280,38 +280,38 @@ _FOURTH = (
         SELECT '', execution, kind, begun_at, app_slug, build_slug, until, outcome, ended FROM steps_before""",
     "DROP TABLE steps_before",
     "CREATE INDEX steps_under_way ON workflow_steps (begun_at) WHERE ended = 0",
-    # `seen_as`: whose access it shows, its maker's own or the bot's. `apps`: what its maker sees, where it is for all
-    # apps. `sees_logs`: whether they may read logs. `checked_at`: when that was asked last; `unsure_since`: since when
-    # it could not be asked.
+    # `seen_as`: whose access it uses, its creator's or the bot's. `apps`: the apps that its creator can see, if it is
+    # for all apps. `sees_logs`: whether the creator may read logs. `checked_at`: the last access check; `unsure_since`:
+    # since when the access could not be checked.
     "ALTER TABLE subscriptions ADD COLUMN seen_as TEXT NOT NULL DEFAULT 'service'",
     "ALTER TABLE subscriptions ADD COLUMN apps TEXT",
     "ALTER TABLE subscriptions ADD COLUMN sees_logs INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE subscriptions ADD COLUMN checked_at TEXT",
     "ALTER TABLE subscriptions ADD COLUMN unsure_since TEXT",
-    # People's links to a provider. `sealed` holds the token. `broken_at`: since when the provider refuses it.
+    # Accounts of users at a provider. `sealed` is the encrypted token. `broken_at`: since when the provider refuses it.
     """CREATE TABLE accounts (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, provider TEXT NOT NULL, provider_user TEXT NOT NULL,
         name TEXT NOT NULL, sealed TEXT NOT NULL, connected_at TEXT NOT NULL, broken_at TEXT,
         checked_at TEXT,
         PRIMARY KEY (team_id, user_id, provider)) WITHOUT ROWID""",
-    # Rules that a workspace's admins have set, in the order in which they are asked.
+    # Access rules that a workspace's admins have set, in the order of evaluation.
     """CREATE TABLE policies (
         id INTEGER PRIMARY KEY AUTOINCREMENT, team_id TEXT NOT NULL, body TEXT NOT NULL,
         set_by TEXT NOT NULL, set_at TEXT NOT NULL)""",
     "CREATE INDEX policies_by_team ON policies (team_id)",
-    # What somebody wants to do and somebody else must agree to. `execution`: the workflow's step that waits for it.
+    # Pending actions, which another user must approve. `execution`: the workflow step that waits for the decision.
     """CREATE TABLE proposals (
         id TEXT PRIMARY KEY, team_id TEXT NOT NULL, channel_id TEXT NOT NULL, asked_by TEXT NOT NULL,
         act TEXT NOT NULL, deciders TEXT NOT NULL, asked_at TEXT NOT NULL, expires_at TEXT NOT NULL,
         state TEXT NOT NULL DEFAULT 'open', decided_by TEXT, decided_at TEXT, execution TEXT) WITHOUT ROWID""",
     "CREATE INDEX proposals_open ON proposals (expires_at) WHERE state = 'open'",
-    # What was done and refused, each workspace's a chain by hash. `body` is what the hash covers; of who it was and
-    # what they wrote it holds only a fingerprint, so that `personal` can be erased and the chain still holds.
+    # The audit log, a hash chain per workspace. The hash covers `body`, which contains only a fingerprint of the user
+    # and their texts, so that `personal` can be erased and the chain stays valid.
     """CREATE TABLE audit (
         team_id TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL, personal TEXT, salt TEXT,
         previous TEXT NOT NULL, hash TEXT NOT NULL,
         PRIMARY KEY (team_id, seq)) WITHOUT ROWID""",
-    # Where each chain begins and ends; `seal` is over the end, so that nobody without the key can write another one.
+    # The ends of each chain; `seal` protects them, so that nobody without the key can forge a chain.
     """CREATE TABLE audit_chains (
         team_id TEXT PRIMARY KEY, first_seq INTEGER NOT NULL DEFAULT 1, before_first TEXT NOT NULL DEFAULT '',
         last_seq INTEGER NOT NULL DEFAULT 0, last_hash TEXT NOT NULL DEFAULT '', seal TEXT) WITHOUT ROWID""",
@@ -323,18 +323,18 @@ _FOURTH = (
     """CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
         WHEN OLD.seq >= (SELECT first_seq FROM audit_chains WHERE team_id = OLD.team_id)
         BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END""",
-    # Slack's installations of the app; the tokens are in `sealed`. An organisation's has no team, a workspace's own
-    # maybe no organisation.
+    # Installations of the Slack app; `sealed` has the encrypted tokens. An organisation's installation has no team, a
+    # workspace's own may have no organisation.
     """CREATE TABLE installations (
         enterprise_id TEXT NOT NULL, team_id TEXT NOT NULL, name TEXT, installed_by TEXT NOT NULL,
         installed_at TEXT NOT NULL, sealed TEXT NOT NULL,
         PRIMARY KEY (enterprise_id, team_id)) WITHOUT ROWID""",
-    # A workspace that has joined an organisation meanwhile is still the same one.
+    # A workspace that has joined an organisation is still the same workspace.
     "CREATE UNIQUE INDEX installations_by_team ON installations (team_id) WHERE team_id <> ''",
-    # Which organisation a workspace belongs to, as Slack's requests say.
+    # The organisation of each workspace, as Slack's requests say.
     """CREATE TABLE workspaces (
         team_id TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, seen_at TEXT NOT NULL) WITHOUT ROWID""",
-    # Installations that somebody has begun, by a fingerprint of the state that travels with them.
+    # Used OAuth states of installations, by fingerprint.
     "CREATE TABLE oauth_states (fingerprint TEXT PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID",
     "DROP INDEX messages_by_subject",
     "CREATE INDEX messages_by_subject ON messages (team_id, channel_id, subject)",
@@ -349,34 +349,34 @@ _FOURTH = (
 )
 
 _FIFTH = (
-    # How an app stood at the last look, where its provider lists no builds; it changes in the same transaction as the
-    # builds that were found by comparing with it. It holds marks and times, and nothing that somebody wrote.
+    # Snapshots of apps at the last poll, for providers that list no builds. They change in the same transaction as the
+    # builds that were found by comparison. They contain IDs and times, but no texts of users.
     """CREATE TABLE snapshots (
         provider TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (provider, app_slug)) WITHOUT ROWID""",
-    # Restarts that somebody has asked for: what goes down by them has not crashed. `dyno` is empty for all of an app's.
+    # Requested restarts: processes that go down because of them have not crashed. `dyno` is empty for all of an app's.
     """CREATE TABLE restarts (
         provider TEXT NOT NULL, app_slug TEXT NOT NULL, dyno TEXT NOT NULL, asked_at TEXT NOT NULL,
         PRIMARY KEY (provider, app_slug, dyno)) WITHOUT ROWID""",
 )
 
 _SIXTH = (
-    # Whether `sealed` holds more than a token: what it can be renewed with, and when it ends.
+    # Whether `sealed` contains a refresh token and an expiry time, too.
     "ALTER TABLE accounts ADD COLUMN renewable INTEGER NOT NULL DEFAULT 0",
-    # People who sign in at a provider: `begun`, until they come back from its page, then `allowed`, until they bring
-    # the code that they were shown there. The fingerprint is of what travels with them, the state or the code.
+    # OAuth sign-ins at a provider: `begun` until the redirect comes back, then `allowed` until the user enters the code
+    # that was shown. The fingerprint is that of the state or the code.
     """CREATE TABLE sign_ins (
         fingerprint TEXT PRIMARY KEY, team_id TEXT NOT NULL, user_id TEXT NOT NULL, provider TEXT NOT NULL,
         state TEXT NOT NULL, sealed TEXT NOT NULL, expires_at TEXT NOT NULL) WITHOUT ROWID""",
-    # Files in Slack that are deleted after a time.
+    # Files in Slack that are deleted after some time.
     """CREATE TABLE passing_files (
         team_id TEXT NOT NULL, file_id TEXT NOT NULL, user_id TEXT NOT NULL, delete_at TEXT NOT NULL,
         PRIMARY KEY (team_id, file_id)) WITHOUT ROWID""",
 )
 
 _SEVENTH = (
-    # Apps of Build.io that a channel has tied to apps of Bitrise, each with the title that it had then. `branch` holds
-    # globs, split by commas; empty for any. A number is never given again: a button that carries one means that tie.
+    # Deploy links from Bitrise apps to Build.io apps in a channel, with the titles at that time. `branch` has globs,
+    # separated by commas; empty for any. IDs are never reused, because buttons refer to them.
     """CREATE TABLE ties (
         id INTEGER PRIMARY KEY AUTOINCREMENT, team_id TEXT NOT NULL, channel_id TEXT NOT NULL,
         buildio_app TEXT NOT NULL, buildio_title TEXT NOT NULL,
@@ -386,24 +386,23 @@ _SEVENTH = (
 )
 
 _NINTH = (
-    # `confirmed_at`: when the provider last said that its maker sees what it shows. `unseen_at`: since when they do
-    # not, or their account is gone; whatever it was stopped for.
+    # `confirmed_at`: when the provider last confirmed the creator's access. `unseen_at`: since when the access or the
+    # account is gone, whatever the reason for stopping is.
     "ALTER TABLE subscriptions ADD COLUMN confirmed_at TEXT",
     "ALTER TABLE subscriptions ADD COLUMN unseen_at TEXT",
     "UPDATE subscriptions SET unseen_at = IFNULL(stopped_at, created_at) WHERE stopped_reason = 'unseen'",
-    # Those that were paused or stopped were not asked about until now, whatever it says; running ones were.
+    # Until now only active subscriptions were checked, whatever the row of a paused or stopped one says.
     """UPDATE subscriptions SET confirmed_at = IFNULL(unsure_since, IFNULL(checked_at, created_at))
         WHERE seen_as = 'own' AND stopped_reason IS NULL""",
     "UPDATE subscriptions SET checked_at = NULL",
-    # Whether lines of logs may be shown in it, which outlives the subscription.
+    # Whether log lines may be shown; stored here because the subscription may be removed.
     "ALTER TABLE notifications ADD COLUMN sees_logs INTEGER",
     """UPDATE notifications SET sees_logs =
         (SELECT sees_logs FROM subscriptions WHERE subscriptions.id = notifications.subscription_id)""",
 )
 
 _TENTH = (
-    # Requests of Slack's that were taken up, by a fingerprint of what tells them from all others, for as long as one of
-    # them could come again.
+    # Handled requests from Slack by a fingerprint of what identifies them, as long as they could be sent again.
     """CREATE TABLE deliveries (
         team_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_at TEXT NOT NULL,
         PRIMARY KEY (team_id, fingerprint)) WITHOUT ROWID""",
@@ -411,22 +410,22 @@ _TENTH = (
 )
 
 _ELEVENTH = (
-    # Over all chains: `chains` are the ends of each by its workspace, as audit_chains has them. `anchor` is a short
-    # name of where lines are sent to, empty for nowhere; `line_number` and `line_hash` are those of the last line. The
-    # seal is over all of it; NULL is what is from before there was a key, or a register.
+    # The register: `chains` has the ends of each workspace's chain, as in audit_chains. `anchor` is a short hash of the
+    # anchor's address, empty for none; `line_number` and `line_hash` are those of the last line. The seal covers all of
+    # it; it is NULL if the row is older than the key or the register.
     """CREATE TABLE audit_register (
         id INTEGER PRIMARY KEY CHECK (id = 1), chains TEXT NOT NULL DEFAULT '{}', anchor TEXT NOT NULL DEFAULT '',
         line_number INTEGER NOT NULL DEFAULT 0, line_hash TEXT NOT NULL DEFAULT '', seal TEXT)""",
     """CREATE TRIGGER audit_register_stays BEFORE DELETE ON audit_register
         BEGIN SELECT RAISE(ABORT, 'the register of the audit log is not deleted'); END""",
-    # Lines that wait to be sent, in their order.
+    # Lines that wait to be sent, in order.
     "CREATE TABLE audit_anchor_lines (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL)",
 )
 
 _THIRTEENTH = (
-    # How many of the changes counted by `stale` only add an excerpt of a log: those wait for changes of state.
+    # How many of the changes counted by `stale` only add a log excerpt: these edits wait until state changes are shown.
     "ALTER TABLE messages ADD COLUMN stale_excerpts INTEGER NOT NULL DEFAULT 0",
-    # How people of its channel call a subscription. One that has been called by its id goes on to be called so.
+    # The number of a subscription in its channel. Older ones keep their ID as number.
     "ALTER TABLE subscriptions ADD COLUMN number INTEGER",
     "UPDATE subscriptions SET number = id",
 )

@@ -1,7 +1,7 @@
-"""States of OAuth flows (RFC 6749, 10.12) that are known again by a signature, so that none needs to be kept.
+"""Signed states of OAuth flows (RFC 6749, 10.12), which need not be stored.
 
-Anybody may begin a flow, and as often as they like: what is begun writes nothing, and what was never issued is refused
-before the database is asked.
+Anybody can start a flow any number of times, so starting one writes nothing, and states that we have not issued are
+refused without a query.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _STATE = re.compile(r"(?P<ends>[0-9a-f]{1,12})-(?P<nonce>[0-9a-f]{64})-(?P<signa
 
 
 def new_state(vault: SecretBox, use: str, ends: datetime) -> str:
-    """A state that nobody can guess, good for this use until then (in whole seconds)."""
+    """Return an unguessable state for this use that expires at `ends` (in whole seconds)."""
     text = f"{int(ends.timestamp()):x}-{secrets.token_hex(32)}"
     return f"{text}-{vault.sign(_signed_text(use, text))}"
 
 
 def is_issued(vault: SecretBox, use: str, state: str, now: datetime) -> bool:
-    """Whether the state was issued for this use, and its time has not run out; it may have been taken already."""
+    """Return whether the state was issued for this use and has not expired; it may have been used already."""
     found = _STATE.fullmatch(state)
     if found is None or int(found["ends"], 16) < now.timestamp():
         return False

@@ -1,4 +1,4 @@
-"""The outbox: notifications, from the moment they are owed until Slack has taken them."""
+"""The outbox: notifications from when they are enqueued until Slack has accepted them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from storage.watched_builds import successes_like
 
 
 class Outbox:
-    """The notifications of all channels of all workspaces, each channel's in order."""
+    """The notifications of all channels of all workspaces, in order within each channel."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def recipients(self, now: datetime) -> list[Recipient]:
-        """Those to whom something is due, in doubt, or out of date."""
+        """Return recipients with due notifications, or with messages that are pending, in doubt or out of date."""
         query = (
             "SELECT team_id, channel_id FROM notifications"
             " WHERE status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
@@ -50,23 +50,23 @@ class Outbox:
         )
 
     async def next_due(self, now: datetime) -> datetime | None:
-        """When the next notification that waits for its time is due."""
+        """Return when the next deferred notification is due."""
         query = "SELECT MIN(due_at) FROM notifications WHERE status = 'owed' AND due_at > ?"
         [at] = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchone())
         return from_text(at)
 
     async def due(self, to: Recipient, limit: int, now: datetime) -> list[Notification]:
-        """What they are owed now, in order of ending."""
+        """Return the recipient's due notifications, in the order in which the builds ended."""
         where = "team = ? AND channel = ? AND status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
         arguments = [to.team, to.channel, to_text(now)]
         return await self._database.read(lambda db: _notifications(db, where, arguments, limit))
 
     async def in_message(self, parcel: str) -> list[Notification]:
-        """All that one Slack message carries, in order of ending."""
+        """Return the notifications in one Slack message, in the order in which the builds ended."""
         return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel], -1))
 
     async def last_reply(self, head: str) -> list[Notification]:
-        """What the newest reply under the head of a thread carries; empty where there is none."""
+        """Return the notifications in the newest reply of a thread; empty if there is none."""
         newest = (
             "SELECT parcel FROM messages WHERE thread = ? AND status = 'told' ORDER BY rowid DESC LIMIT 1"
         )
@@ -75,7 +75,10 @@ class Outbox:
     async def of_build(
         self, to: Recipient, provider: Provider, build_slug: str
     ) -> list[tuple[int, str, str]]:
-        """What they were owed for a build: subscription, event and status; `paused` if that is why it was dropped."""
+        """Return a build's notifications to the recipient: subscription ID, event and status.
+
+        The status is `paused` if a notification was dropped because its subscription was paused.
+        """
         query = (
             "SELECT subscription_id, event, CASE error WHEN 'paused' THEN error ELSE status END FROM notifications"
             " WHERE team_id = ? AND channel_id = ? AND provider = ? AND build_slug = ? ORDER BY id"
@@ -86,7 +89,7 @@ class Outbox:
         )
 
     async def failing_apps(self, to: Recipient, since: datetime) -> set[str]:
-        """The apps of whose failures they were told in a message of its own since then."""
+        """Return the apps with failures that were posted to the recipient since then."""
         query = (
             "SELECT DISTINCT builds.app_slug FROM messages JOIN notifications USING (parcel)"
             " JOIN builds USING (provider, build_slug) WHERE messages.team_id = ? AND messages.channel_id = ?"
@@ -98,13 +101,13 @@ class Outbox:
         )
 
     async def defer(self, notifications: Sequence[Notification], until: datetime) -> None:
-        """Let what is owed wait."""
-        rows = [(to_text(until), one.team, one.id) for one in notifications]
+        """Defer pending notifications."""
+        rows = [(to_text(until), notification.team, notification.id) for notification in notifications]
         query = "UPDATE notifications SET due_at = ? WHERE team_id = ? AND id = ?"
         await self._database.write(lambda db: db.conn.executemany(query, rows))
 
     async def release(self, to: Recipient, until: datetime) -> None:
-        """Let nothing wait any longer that was to wait until then."""
+        """Make the notifications due that were deferred until then."""
         query = (
             "UPDATE notifications SET due_at = NULL"
             " WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND due_at = ?"
@@ -113,16 +116,21 @@ class Outbox:
         await self._database.write(lambda db: db.execute(query, row))
 
     async def begin(
-        self, carried: Sequence[Notification], message: NewMessage, at: datetime, *, note: str | None = None
+        self,
+        notifications: Sequence[Notification],
+        message: NewMessage,
+        at: datetime,
+        *,
+        note: str | None = None,
     ) -> bool:
-        """Note, before Slack is asked, that a new message is about to carry these notifications.
+        """Note that a new message with these notifications is about to be posted; called before Slack is.
 
-        Returns False, and notes nothing, where what it is for is not owed any more: it was ended meanwhile, or the
-        whole workspace has gone, or somebody's own message is to show it.
+        Returns False and notes nothing if the message is not needed any more: it was dropped, the workspace was
+        removed, or the message of a started run shows the same.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            if not _is_still_pending(db, carried, message) or is_followed_meanwhile(db, message):
+            if not _is_still_pending(db, notifications, message) or is_followed_meanwhile(db, message):
                 return False
             db.execute(
                 "INSERT INTO messages (parcel, team_id, channel_id, subject, status, thread, sent_at, content, note)"
@@ -139,34 +147,34 @@ class Outbox:
                     note,
                 ],
             )
-            _mark_sending(db, carried, message.parcel, at)
-            if any(one.broke and one.failure is None for one in carried):
-                # It may have been found out since the content was made, when there was no message to mark yet.
-                db.execute(_STALE_IF_FOUND_OUT, [message.parcel, message.parcel])
+            _mark_sending(db, notifications, message.parcel, at)
+            if any(notification.broke and notification.failure is None for notification in notifications):
+                # The cause may have been found after rendering, when there was no message to mark as stale yet.
+                db.execute(_STALE_IF_CAUSE_KNOWN, [message.parcel, message.parcel])
             return True
 
         return await self._database.write(work)
 
     async def join(
-        self, carried: Sequence[Notification], parcel: str, at: datetime, *, note: str | None = None
+        self, notifications: Sequence[Notification], parcel: str, at: datetime, *, note: str | None = None
     ) -> None:
-        """Note, before Slack is asked, that a message which is there is about to carry these notifications too."""
+        """Note that these notifications are about to be added to an existing message; called before Slack is."""
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute(
-                # From here on what it carries says what stands in it, and not what it was begun with.
+                # From now on the message is rendered from its notifications and not from its first content.
                 "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note), content = NULL WHERE parcel = ?",
                 [note, parcel],
             )
-            _mark_sending(db, carried, parcel, at)
+            _mark_sending(db, notifications, parcel, at)
 
         await self._database.write(work)
 
     async def mark_delivered(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
-        """Slack has the message; `ts` is its name there. Returns how many notifications it newly told.
+        """Mark the message as delivered with its `ts` in Slack. Returns how many notifications it has newly delivered.
 
-        `stale` and `stale_excerpts` are the message's counts from before its content was read: what has changed since
-        is still to be said.
+        `stale` and `stale_excerpts` are the message's counts from before its content was read: later changes still have
+        to be shown.
         """
 
         def work(db: sqlite_utils.Database) -> int:
@@ -185,7 +193,7 @@ class Outbox:
         return await self._database.write(work)
 
     async def mark_not_delivered(self, parcel: str, error: str) -> None:
-        """Slack certainly does not have the new message: what it carried is owed again."""
+        """Note that Slack certainly does not have the new message, and queue its notifications again."""
 
         def work(db: sqlite_utils.Database) -> None:
             _requeue(db, parcel, error)
@@ -197,7 +205,7 @@ class Outbox:
         await self._database.write(work)
 
     async def mark_deleted(self, parcel: str, error: str) -> None:
-        """Somebody has taken the message out of Slack: what was about to join it is owed again."""
+        """Note that the message was deleted in Slack, and queue the notifications again that were being added to it."""
 
         def work(db: sqlite_utils.Database) -> None:
             _requeue(db, parcel, error)
@@ -206,7 +214,7 @@ class Outbox:
         await self._database.write(work)
 
     async def mark_refused(self, parcel: str, error: str) -> int:
-        """Slack will not take the message in any form; returns how many notifications are given up with it."""
+        """Note that Slack refuses the message in any form. Returns how many notifications are dropped with it."""
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
@@ -219,29 +227,29 @@ class Outbox:
 
         return await self._database.write(work)
 
-    async def run_note(self, carried: Sequence[Notification]) -> str | None:
-        """What is kept with the message that follows a run, for another one: that one is gone, or can't be edited."""
-        run = next((one for one in carried if one.terms.run), None)
+    async def run_note(self, notifications: Sequence[Notification]) -> str | None:
+        """Return the note of the message that follows a run, for a new message if that one is gone or not editable."""
+        run = next((notification for notification in notifications if notification.terms.run), None)
         if run is None:
             return None
         query = (
             "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject GLOB '* run *' AND parcel IN"
             " (SELECT parcel FROM notifications WHERE subscription_id = ?)) ORDER BY rowid LIMIT 1"
         )
-        given = [run.team, f"run-{run.subscription_id}-*", run.subscription_id]
-        row = await self._database.read(lambda db: db.execute(query, given).fetchone())
+        arguments = [run.team, f"run-{run.subscription_id}-*", run.subscription_id]
+        row = await self._database.read(lambda db: db.execute(query, arguments).fetchone())
         return row[0] if row is not None else None
 
     async def move_runs(self, to: Recipient, parcel: str, error: str) -> bool:
-        """The channel takes no message: let what follows runs in it go to those who started them instead.
+        """Move runs that are followed in a channel that takes no messages to direct messages to their starters.
 
-        Returns whether this message was about one of those; what else it carried is owed again.
+        Returns whether this message was about one of them; its other notifications are queued again.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            carried = "SELECT DISTINCT subscription_id FROM notifications WHERE parcel = ?"
-            about = {run_of_parcel(parcel), *(number for (number,) in db.execute(carried, [parcel]))}
-            if not about & set(move_runs_to_starters(db, to)):
+            query = "SELECT DISTINCT subscription_id FROM notifications WHERE parcel = ?"
+            subscriptions = {run_of_parcel(parcel), *(number for (number,) in db.execute(query, [parcel]))}
+            if not subscriptions & set(move_runs_to_starters(db, to)):
                 return False
             _requeue(db, parcel, error)
             db.execute("DELETE FROM messages WHERE parcel = ? AND content IS NULL", [parcel])
@@ -250,7 +258,7 @@ class Outbox:
         return await self._database.write(work)
 
     async def drop(self, to: Recipient, error: str) -> int:
-        """Give up what is owed to somebody who can't be told any more; returns how many notifications."""
+        """Drop everything for a recipient that can't be notified any more. Returns how many notifications."""
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute(
@@ -269,12 +277,12 @@ class Outbox:
         return await self._database.write(work)
 
     async def depth(self) -> int:
-        """How many notifications are owed or in doubt, those that wait for their time too."""
+        """Return how many notifications are pending or in doubt, deferred ones included."""
         query = "SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')"
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
     async def posted_since(self, to: Recipient, since: datetime) -> int:
-        """How many messages the channel itself was sent since then; replies in threads are no noise in it."""
+        """Return how many messages were posted to the channel since then, not counting replies in threads."""
         query = (
             "SELECT COUNT(*) FROM messages"
             " WHERE team_id = ? AND channel_id = ? AND sent_at > ? AND thread IS NULL"
@@ -284,19 +292,19 @@ class Outbox:
 
 
 def run_parcel(number: int, key: str) -> str:
-    """The parcel of the message in which a subscription follows a run; `key` is one of its own."""
+    """Return the parcel of the message in which a subscription follows a run; `key` is unique to the run."""
     return f"run-{number}-{key}"
 
 
 def run_of_parcel(parcel: str) -> int | None:
-    """The subscription that follows a run in this message; None for any other message."""
+    """Return the ID of the subscription that follows a run in this message; None for any other message."""
     name, _, rest = parcel.partition("-")
     number = rest.partition("-")[0]
     return int(number) if name == "run" and number.isdecimal() else None
 
 
-def enqueue(db: sqlite_utils.Database, owed: Sequence[NewNotification], at: datetime) -> int:
-    """Put the notifications into the outbox; for use inside a transaction. One that is there stays as it is.
+def enqueue(db: sqlite_utils.Database, notifications: Sequence[NewNotification], at: datetime) -> int:
+    """Enqueue notifications; for use inside a transaction. Existing ones are not changed.
 
     Returns how many were new.
     """
@@ -304,54 +312,57 @@ def enqueue(db: sqlite_utils.Database, owed: Sequence[NewNotification], at: date
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
         " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for, sees_logs)"
-        # Who asked for it says where it goes; whoever was looked at before, and is gone by now, is owed nothing.
+        # The subscription decides the recipient. One that was matched before, but has been removed since, gets nothing.
         " SELECT id, team_id, channel_id, ?, ?, ?, ?, ?, ?, sees_logs FROM subscriptions"
         " WHERE id = ? AND team_id = ? AND channel_id = ?",
         [
             (
-                one.provider,
-                one.build_slug,
-                one.event,
+                notification.provider,
+                notification.build_slug,
+                notification.event,
                 now,
-                to_text(one.due_at),
-                one.held_for,
-                one.subscription_id,
-                one.team,
-                one.channel,
+                to_text(notification.due_at),
+                notification.held_for,
+                notification.subscription_id,
+                notification.team,
+                notification.channel,
             )
-            for one in owed
+            for notification in notifications
         ],
     ).rowcount
 
 
 def _is_still_pending(
-    db: sqlite_utils.Database, carried: Sequence[Notification], message: NewMessage
+    db: sqlite_utils.Database, notifications: Sequence[Notification], message: NewMessage
 ) -> bool:
-    """Whether there is still a reason for the message; for use inside a transaction."""
-    here = [message.team, message.channel]
+    """Return whether the message is still needed; for use inside a transaction."""
+    recipient = [message.team, message.channel]
     where = "team_id = ? AND channel_id = ? AND status = 'owed'"
     if message.content is not None:
         query = f"SELECT 1 FROM messages WHERE {where} AND parcel = ?"
-        return db.execute(query, [*here, message.parcel]).fetchone() is not None
+        return db.execute(query, [*recipient, message.parcel]).fetchone() is not None
     query = f"SELECT 1 FROM notifications WHERE {where}"
-    if not carried:  # what heads a thread is there for what comes next in the channel
-        return db.execute(query, here).fetchone() is not None
-    return all(db.execute(f"{query} AND id = ?", [*here, one.id]).fetchone() is not None for one in carried)
+    if not notifications:  # the head of a thread is posted for the notifications that follow
+        return db.execute(query, recipient).fetchone() is not None
+    return all(
+        db.execute(f"{query} AND id = ?", [*recipient, notification.id]).fetchone() is not None
+        for notification in notifications
+    )
 
 
 def _mark_sending(
-    db: sqlite_utils.Database, carried: Sequence[Notification], parcel: str, at: datetime
+    db: sqlite_utils.Database, notifications: Sequence[Notification], parcel: str, at: datetime
 ) -> None:
-    # A message carries nothing but what its own channel is owed.
+    # A message contains only notifications of its own channel.
     db.conn.executemany(
         "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1"
         " WHERE id = ? AND (team_id, channel_id) = (SELECT team_id, channel_id FROM messages WHERE parcel = ?)",
-        [(parcel, to_text(at), notification.id, parcel) for notification in carried],
+        [(parcel, to_text(at), notification.id, parcel) for notification in notifications],
     )
 
 
 def _requeue(db: sqlite_utils.Database, parcel: str, error: str) -> None:
-    # What was on its way when the subscription's maker lost the app is owed no more, as all else of it.
+    # If the subscription's creator has lost access, notifications in delivery are dropped like all others.
     db.execute(
         "UPDATE notifications SET status = 'dropped', parcel = NULL, error = 'unseen'"
         " WHERE parcel = ? AND status = 'sending'"
@@ -364,12 +375,12 @@ def _requeue(db: sqlite_utils.Database, parcel: str, error: str) -> None:
     )
 
 
-_STALE_IF_FOUND_OUT = """
+_STALE_IF_CAUSE_KNOWN = """
     UPDATE messages SET stale = 1, stale_excerpts = 1 WHERE parcel = ? AND EXISTS (
         SELECT 1 FROM notifications JOIN builds USING (provider, build_slug) WHERE parcel = ? AND failure IS NOT NULL)
 """
 
-# In order of ending, as the provider dates it; what has not ended stands where it was noticed.
+# In order of the provider's end times; builds that have not ended are placed by when they were noticed.
 _SELECT = """
     SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
@@ -408,11 +419,11 @@ def _notifications(
                 status=NotificationStatus(status),
                 terms=NotificationRule.model_validate_json(terms) if terms else NotificationRule(),
                 standing=StreakState.model_validate_json(standing) if standing else None,
-                # What a log says is for those who may read logs, and still may.
+                # Excerpts of logs are only shown if the creator may read logs and still has access.
                 failure=Failure.model_validate_json(failure)
                 if failure and sees_logs and unseen is None
                 else None,
-                mention=tuple(one for one in people_behind(build, people.names) if one in people.mentioned)
+                mention=tuple(user for user in people_behind(build, people.names) if user in people.mentioned)
                 if people.mentioned
                 else (),
                 usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
@@ -427,7 +438,7 @@ def _notifications(
 
 
 def _deploy_links(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
-    # A list of many builds is no place to ask for each: only one that has succeeded can be deployed.
+    # Saves a query per build in long lists: only successful builds can be deployed.
     if build.state is not BuildState.SUCCEEDED:
         return ()
     return tuple(
@@ -438,7 +449,7 @@ def _deploy_links(db: sqlite_utils.Database, team: str, channel: str, build: Bui
 
 
 def _unwatched(build: Build, note: str | None) -> App:
-    """The app of a build that nobody watches any more, as it was kept with the message about it."""
+    """Return the app of a build that is not watched any more, as stored with the message about it."""
     stored = MessageState.read(note).app
     if stored is not None and (stored.provider, stored.slug) == (build.provider, build.app_slug):
         return stored

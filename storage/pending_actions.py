@@ -1,4 +1,4 @@
-"""What somebody wants to do and somebody else must agree to: each is decided once, or runs out."""
+"""Pending actions, which need the approval of another user. Each is decided once or expires."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _FIELDS = (
     "id, team_id, channel_id, asked_by, act, deciders, asked_at, expires_at, state, decided_by, execution"
 )
 
-# What of a row must be as it was when it was sealed; state and decider change.
+# Columns that must be as they were when the row was encrypted. State and decider change.
 _BOUND = {"channel", "asked_by", "deciders", "asked_at", "expires_at", "execution"}
 
 
 class PendingActions:
-    """All of them, sealed: what a build is started with may hold secrets, and to agree is a right."""
+    """All pending actions, encrypted: a build's parameters may be secret, and approvers must not be forged."""
 
     def __init__(
         self, database: Database, vault: SecretBox | None, read_action: Callable[[str], Action]
@@ -44,46 +44,53 @@ class PendingActions:
         self._read_action = read_action
 
     def new(self, action: Action, **more: Any) -> PendingAction:
-        """A proposal that nobody knows of yet."""
+        """Make a new pending action, without storing it."""
         return PendingAction(id=secrets.token_hex(16), act=action, **more)
 
-    async def begin(self, proposal: PendingAction, message: Message, entry: AuditEntry) -> None:
-        """Keep it, write it down, and ask in its channel. Raises EncryptionKeyMissing, WorkspaceGone."""
-        sealed = self._require_vault().encrypt(_content(proposal), "proposal", proposal.team, proposal.id)
+    async def begin(self, pending_action: PendingAction, message: Message, entry: AuditEntry) -> None:
+        """Store a pending action, log it, and enqueue its message. Raises EncryptionKeyMissing, WorkspaceGone."""
+        encrypted = self._require_vault().encrypt(
+            _content(pending_action), "proposal", pending_action.team, pending_action.id
+        )
         row = [
-            proposal.id,
-            proposal.team,
-            proposal.channel,
-            proposal.asked_by,
-            sealed,
-            proposal.deciders.model_dump_json(),
-            to_text(proposal.asked_at),
-            to_text(proposal.expires_at),
-            proposal.state,
+            pending_action.id,
+            pending_action.team,
+            pending_action.channel,
+            pending_action.asked_by,
+            encrypted,
+            pending_action.deciders.model_dump_json(),
+            to_text(pending_action.asked_at),
+            to_text(pending_action.expires_at),
+            pending_action.state,
             None,
-            proposal.execution,
+            pending_action.execution,
         ]
-        to = Recipient(team=proposal.team, channel=proposal.channel)
+        to = Recipient(team=pending_action.team, channel=pending_action.channel)
 
         def work(db: sqlite_utils.Database) -> None:
             marks = ", ".join("?" * len(row))
             db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
-            append(db, proposal.team, self._vault, entry, proposal.asked_at)
+            append(db, pending_action.team, self._vault, entry, pending_action.asked_at)
             enqueue_message(
-                db, proposal.id, to, pending_action_subject(proposal.id), message.encode(), proposal.asked_at
+                db,
+                pending_action.id,
+                to,
+                pending_action_subject(pending_action.id),
+                message.encode(),
+                pending_action.asked_at,
             )
 
-        await self._database.of(proposal.team).write(work)
+        await self._database.of(pending_action.team).write(work)
 
     async def find_open(self, team: str, identity: str) -> PendingAction | None:
-        """One of a workspace's proposals that nobody has decided yet. Raises EncryptionKeyMissing, DecryptionError."""
+        """Return a pending action that is not decided yet, or None. Raises EncryptionKeyMissing, DecryptionError."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ? AND state = 'open'"
         row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
         return self._decrypt_row(row) if row is not None else None
 
     async def conclude(
         self,
-        proposal: PendingAction,
+        pending_action: PendingAction,
         state: PendingActionState,
         message: Message,
         entry: AuditEntry,
@@ -92,51 +99,58 @@ class PendingActions:
         at: datetime,
         to_asker: Message | None = None,
     ) -> bool:
-        """Decide it, write that down, and let its message say so; returns False where it was decided before.
+        """Store the decision, log it, and update the message. Returns False if the action was decided before.
 
-        `to_asker` goes to whoever asked, in a direct message.
+        `to_asker` is sent to the requester as a direct message.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
             decided = db.execute(
                 "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, act = iif(?, act, '')"
                 " WHERE team_id = ? AND id = ? AND state = 'open'",
-                [state, by, to_text(at), state is PendingActionState.AGREED, proposal.team, proposal.id],
+                [
+                    state,
+                    by,
+                    to_text(at),
+                    state is PendingActionState.AGREED,
+                    pending_action.team,
+                    pending_action.id,
+                ],
             ).rowcount
             if decided:
-                append(db, proposal.team, self._vault, entry, at)
+                append(db, pending_action.team, self._vault, entry, at)
                 change_messages_about(
-                    db, pending_action_subject(proposal.id), message.encode(), team=proposal.team
+                    db, pending_action_subject(pending_action.id), message.encode(), team=pending_action.team
                 )
             if decided and to_asker is not None:
-                to = Recipient(team=proposal.team, channel=proposal.asked_by)
-                enqueue_message(db, f"{proposal.id}-asker", to, "notice decided", to_asker.encode(), at)
+                to = Recipient(team=pending_action.team, channel=pending_action.asked_by)
+                enqueue_message(db, f"{pending_action.id}-asker", to, "notice decided", to_asker.encode(), at)
             return bool(decided)
 
         return await self._database.write(work)
 
-    async def finish(self, proposal: PendingAction) -> None:
-        """What came of it is known: what it was about is kept no longer."""
+    async def finish(self, pending_action: PendingAction) -> None:
+        """Mark an approved action as done and delete its content."""
         query = (
             "UPDATE proposals SET state = 'done', act = '' WHERE team_id = ? AND id = ? AND state = 'agreed'"
         )
-        await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
+        await self._database.write(lambda db: db.execute(query, [pending_action.team, pending_action.id]))
 
     async def interrupted(self, before: datetime) -> list[PendingAction | UnreadableAction]:
-        """Those that were agreed to before then, and in whose midst a process was stopped."""
+        """Return actions approved before then and never finished: an earlier process was stopped while running them."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
         rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
         return [self._read_row(row) for row in rows]
 
-    async def change_message(self, proposal: PendingAction, message: Message) -> None:
-        """Let its message say something else."""
-        subject = pending_action_subject(proposal.id)
+    async def change_message(self, pending_action: PendingAction, message: Message) -> None:
+        """Change the text of the action's message."""
+        subject = pending_action_subject(pending_action.id)
         await self._database.write(
-            lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
+            lambda db: change_messages_about(db, subject, message.encode(), team=pending_action.team)
         )
 
     async def end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
-        """End one that can't be opened, and let its message say so."""
+        """Expire an action that can't be decrypted, and update its message."""
 
         def work(db: sqlite_utils.Database) -> None:
             ended = db.execute(
@@ -151,7 +165,7 @@ class PendingActions:
         await self._database.write(work)
 
     async def expired(self, now: datetime) -> list[PendingAction | UnreadableAction]:
-        """Those of all workspaces that nobody has decided in time; one that can't be opened keeps no other open."""
+        """Return the expired actions of all workspaces. One that can't be decrypted does not block the others."""
         query = (
             f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
         )
@@ -159,7 +173,7 @@ class PendingActions:
         return [self._read_row(row) for row in rows]
 
     async def next_expiry(self) -> datetime | None:
-        """When the next one runs out."""
+        """Return when the next pending action expires."""
         query = "SELECT MIN(expires_at) FROM proposals WHERE state = 'open'"
         [at] = await self._database.read(lambda db: db.execute(query).fetchone())
         return from_text(at)
@@ -173,62 +187,66 @@ class PendingActions:
         try:
             return self._decrypt_row(row)
         except (EncryptionKeyMissing, DecryptionError, ValueError) as problem:
-            # A ValueError's own words hold what was sealed.
+            # The text of a ValueError may contain the decrypted content.
             reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
             identity, team, *_, execution = row
             log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
             return UnreadableAction(team=team, id=identity, execution=execution)
 
     def _decrypt_row(self, row: Any) -> PendingAction:
-        """What the row holds. Raises DecryptionError where what is sealed does not say the same."""
-        identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
-        content = self._require_vault().decrypt(sealed, "proposal", team, identity)
-        made = json.loads(content)
-        bound = isinstance(made["act"], dict)  # before, the act alone was sealed, whose `act` is its name
-        proposal = PendingAction(
+        """Read a row. Raises DecryptionError if its columns differ from its encrypted content."""
+        identity, team, channel, asked_by, encrypted, deciders, asked_at, expires_at, *rest = row
+        state, decided_by, execution = rest
+        plaintext = self._require_vault().decrypt(encrypted, "proposal", team, identity)
+        content = json.loads(plaintext)
+        # Earlier versions encrypted only the action, whose `act` is its name.
+        bound = isinstance(content["act"], dict)
+        pending_action = PendingAction(
             id=identity,
             team=team,
             channel=channel,
             asked_by=asked_by,
-            act=self._read_action(json.dumps(made["act"]) if bound else content),
+            act=self._read_action(json.dumps(content["act"]) if bound else plaintext),
             deciders=Approvers.model_validate_json(deciders),
             asked_at=from_text(asked_at),
             expires_at=from_text(expires_at),
             state=PendingActionState(state),
-            decided_by=by,
+            decided_by=decided_by,
             execution=execution,
             bound=bound,
         )
-        if bound and _bound_fields(proposal) != {name: made.get(name) for name in _BOUND}:
+        if bound and _bound_fields(pending_action) != {name: content.get(name) for name in _BOUND}:
             raise DecryptionError("who asked, who decides or until when was changed")
-        return proposal
+        return pending_action
 
 
-def _content(proposal: PendingAction) -> str:
-    """What is sealed of a proposal: the act with its secrets, and what its row says in clear for looking it up."""
-    return json.dumps({"act": json.loads(proposal.act.to_json_with_secrets()), **_bound_fields(proposal)})
+def _content(pending_action: PendingAction) -> str:
+    """Return the content to encrypt: the action with its secrets, and the columns that the row also has in clear."""
+    return json.dumps(
+        {"act": json.loads(pending_action.act.to_json_with_secrets()), **_bound_fields(pending_action)}
+    )
 
 
-def _bound_fields(proposal: PendingAction) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(proposal.model_dump_json(include=_BOUND))
-    return found
+def _bound_fields(pending_action: PendingAction) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(pending_action.model_dump_json(include=_BOUND))
+    return fields
 
 
 def pending_action_subject(identity: str) -> str:
-    """What its messages are about."""
+    """Return the subject of a pending action's messages."""
     return f"notice proposal {identity}"
 
 
-def signed_text(team: str, proposal: str) -> str:
-    """What a proposal's button is signed over."""
-    return f"proposal {team} {proposal}"
+def signed_text(team: str, identity: str) -> str:
+    """Return the text that is signed for a pending action's buttons."""
+    return f"proposal {team} {identity}"
 
 
 def withdraw_pending_actions(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
-    """Forget the proposals that fit, and let the messages of the open ones say so; for use inside a transaction."""
-    said = Message("This was withdrawn: whoever asked for it was erased.").encode()
+    """Delete the matching actions, and say so in messages of undecided ones; for use inside a transaction."""
+    text = Message("This was withdrawn: whoever asked for it was erased.").encode()
     for (identity,) in db.execute(
         f"SELECT id FROM proposals WHERE state = 'open' AND {where}", arguments
     ).fetchall():
-        change_messages_about(db, pending_action_subject(identity), said)
+        change_messages_about(db, pending_action_subject(identity), text)
     return int(db.execute(f"DELETE FROM proposals WHERE {where}", arguments).rowcount)

@@ -1,4 +1,4 @@
-"""The one transaction of the watcher: build states, how far it has read, and what is owed to whom."""
+"""Records a poll in one transaction: build states, poll position, and new notifications."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class PollRecorder:
-    """Turns a sighting into changes and notifications, all at once or not at all."""
+    """Turns a poll into changes and notifications in one transaction."""
 
     def __init__(
         self, database: Database, *, compare: Compare, match: Match, run_messages: RunMessages
@@ -58,72 +58,75 @@ class PollRecorder:
         self._match = match
         self._run_messages = run_messages
 
-    async def record(self, sighting: PollSnapshot, *, at: datetime) -> Sequence[BuildChange]:
-        """Compare the sighting with what is known, write what changed and what it makes owed.
+    async def record(self, poll: PollSnapshot, *, at: datetime) -> Sequence[BuildChange]:
+        """Compare a poll with the stored state, store the changes, and enqueue notifications. Returns the changes.
 
-        Returns the changes. The comparing happens inside the transaction, so no subscription that comes or goes
-        meanwhile is missed or told in vain.
+        This happens in one transaction, so that a subscription added or removed at the same time is neither missed nor
+        notified in vain.
         """
-        return await self._database.write(lambda db: self._record(db, sighting, at))
+        return await self._database.write(lambda db: self._record(db, poll, at))
 
-    async def enqueue(self, owed: Sequence[NewNotification], *, at: datetime) -> None:
-        """Owe what time alone has brought about."""
-        await self._database.write(lambda db: enqueue(db, owed, at))
+    async def enqueue(self, notifications: Sequence[NewNotification], *, at: datetime) -> None:
+        """Enqueue notifications that are caused by time alone."""
+        await self._database.write(lambda db: enqueue(db, notifications, at))
 
-    def _record(
-        self, db: sqlite_utils.Database, sighting: PollSnapshot, at: datetime
-    ) -> Sequence[BuildChange]:
-        snapshots, outdated = split_outdated(db, sighting.provider, sighting.snapshots)
-        _begin(db, sighting.provider, snapshots)
-        builds = [build for build in sighting.builds if build.app_slug not in outdated]
+    def _record(self, db: sqlite_utils.Database, poll: PollSnapshot, at: datetime) -> Sequence[BuildChange]:
+        snapshots, outdated = split_outdated(db, poll.provider, poll.snapshots)
+        _store_first_snapshots(db, poll.provider, snapshots)
+        builds = [build for build in poll.builds if build.app_slug not in outdated]
         changes = self._compare(
             builds,
-            known_states(db, sighting.provider, [build.slug for build in builds]),
-            _baselines(db, sighting),
+            known_states(db, poll.provider, [build.slug for build in builds]),
+            _baselines(db, poll),
         )
         if changes:
-            kept = sanitize_builds(change.build for change in changes)
+            sanitized = sanitize_builds(change.build for change in changes)
             changes = [
-                BuildChange(build=build, was=change.was) for build, change in zip(kept, changes, strict=True)
+                BuildChange(build=build, was=change.was)
+                for build, change in zip(sanitized, changes, strict=True)
             ]
-            # In order of ending: so a series goes on, and so everybody is told.
+            # In order of their end: streaks advance and notifications are enqueued in this order.
             changes = sorted(changes, key=lambda change: _end(change.build))
             standings = advance_streaks(db, [change.build for change in changes if change.build.ended])
             save_builds(db, [change.build for change in changes], standings)
             apps = sorted({change.build.app_slug for change in changes})
-            subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
-            names = name_directories(db, {one.team for one in subscriptions})
-            owed = self._match(changes, standings, subscriptions, names, at)
-            enqueue(db, owed, at)
-            gone_on = [change.build.slug for change in changes if change.was is not None]
-            refresh_messages_before_end(db, sighting.provider, gone_on)
-            told = {one.build_slug for one in owed}
+            subscriptions = subscriptions_of_apps(db, poll.provider, apps)
+            names = name_directories(db, {subscription.team for subscription in subscriptions})
+            notifications = self._match(changes, standings, subscriptions, names, at)
+            enqueue(db, notifications, at)
+            progressed = [change.build.slug for change in changes if change.was is not None]
+            refresh_messages_before_end(db, poll.provider, progressed)
+            notified = {notification.build_slug for notification in notifications}
             failed = [change.build for change in changes if change.build.state is BuildState.FAILED]
             for build in failed:
                 if build.problem:
                     store_failure(db, build.provider, build.slug, failure_from_text(build.problem))
-            if sighting.logs:
-                schedule_analyses(db, sighting.provider, [one.slug for one in failed if one.slug in told], at)
+            if poll.logs:
+                schedule_analyses(
+                    db, poll.provider, [build.slug for build in failed if build.slug in notified], at
+                )
         for snapshot in snapshots:
-            store_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
-        # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
-        save_pipelines(db, sighting.pipelines)
-        end_runs_without_builds(db, sighting.pipelines, at, self._run_messages)
-        forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
-        _store_poll_state(db, sighting)
+            store_snapshot(db, poll.provider, snapshot.app_slug, snapshot.body)
+        # After enqueueing: the end of a pipeline also releases the notification of its last build.
+        save_pipelines(db, poll.pipelines)
+        end_runs_without_builds(db, poll.pipelines, at, self._run_messages)
+        forget_pipelines(db, poll.provider, poll.pipelines_gone)
+        _store_poll_state(db, poll)
         return changes
 
 
-def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Snapshot]) -> None:
-    """Know what is there of apps whose watching begins with this look; nobody is told of it."""
-    for one in snapshots:
-        if one.was is None:
-            builds = sanitize_builds(one.begins)
+def _store_first_snapshots(
+    db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Snapshot]
+) -> None:
+    """Store the existing builds of apps that this poll covers for the first time, without notifications."""
+    for snapshot in snapshots:
+        if snapshot.was is None:
+            builds = sanitize_builds(snapshot.begins)
             save_builds(db, builds, advance_streaks(db, [build for build in builds if build.ended]))
-            # What the snapshot does not show is new, whenever the provider's clock says that it began.
+            # Builds that are not in the snapshot are new, whatever the provider's clock says.
             db.execute(
                 "UPDATE watched_apps SET baseline_at = NULL WHERE provider = ? AND app_slug = ?",
-                [provider, one.app_slug],
+                [provider, snapshot.app_slug],
             )
 
 
@@ -131,33 +134,33 @@ def _end(build: Build) -> tuple[datetime, int]:
     return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
 
 
-def _baselines(db: sqlite_utils.Database, sighting: PollSnapshot) -> dict[str, datetime | None]:
+def _baselines(db: sqlite_utils.Database, poll: PollSnapshot) -> dict[str, datetime | None]:
     query = "SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})"
-    slugs = sorted({build.app_slug for build in sighting.builds})
-    return {slug: from_text(at) for slug, at in by_slugs(db, query, sighting.provider, slugs)}
+    slugs = sorted({build.app_slug for build in poll.builds})
+    return {slug: from_text(at) for slug, at in by_slugs(db, query, poll.provider, slugs)}
 
 
-def _store_poll_state(db: sqlite_utils.Database, sighting: PollSnapshot) -> None:
-    provider = sighting.provider
+def _store_poll_state(db: sqlite_utils.Database, poll: PollSnapshot) -> None:
+    provider = poll.provider
     db.conn.executemany(
         "UPDATE watched_apps SET joined = 1 WHERE provider = ? AND app_slug = ?",
-        [(provider, slug) for slug in sighting.joined],
+        [(provider, slug) for slug in poll.joined],
     )
     db.conn.executemany(
         "UPDATE watched_apps SET joined = 0 WHERE provider = ? AND app_slug = ?",
-        [(provider, slug) for slug in sighting.unjoined],
+        [(provider, slug) for slug in poll.unjoined],
     )
     db.conn.executemany(
         "UPDATE builds SET misses = misses + 1 WHERE provider = ? AND build_slug = ?",
-        [(provider, slug) for slug in sighting.missed],
+        [(provider, slug) for slug in poll.missed],
     )
     db.conn.executemany(
         "DELETE FROM builds WHERE provider = ? AND build_slug = ? AND ended = 0",
-        [(provider, slug) for slug in sighting.forgotten],
+        [(provider, slug) for slug in poll.forgotten],
     )
     db.execute(
         "INSERT INTO looks (token, per_app_since, seen_until) VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE"
         " SET per_app_since = excluded.per_app_since, seen_until = excluded.seen_until"
         " WHERE per_app_since IS NOT excluded.per_app_since OR seen_until IS NOT excluded.seen_until",
-        [sighting.token, to_text(sighting.per_app_since), to_text(sighting.seen_until)],
+        [poll.token, to_text(poll.per_app_since), to_text(poll.seen_until)],
     )

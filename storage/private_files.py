@@ -1,4 +1,4 @@
-"""The database's files are their owner's alone: made so, and mended where an older version left them open."""
+"""File modes of the database: only its owner has access. Files of older versions are corrected."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from pathlib import Path
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
-_OTHERS = 0o077
-# What a file system puts into the folder that is mounted.
-_NOBODYS = frozenset({"lost+found"})
+_OTHERS_MASK = 0o077
+# File systems create this in the root of a mounted volume.
+_SYSTEM_NAMES = frozenset({"lost+found"})
 
 log = logging.getLogger(__name__)
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder that the database is to lie in; one that is made is its owner's alone."""
+    """Create the database's folder if necessary, accessible only to its owner."""
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
 
 
 def make_file(path: Path) -> None:
-    """Make the file where it is missing, before SQLite does so for everybody to read.
+    """Create the file if necessary, before SQLite creates it readable for everybody.
 
-    What SQLite makes beside it gets the same mode (sqlite.org, "Write-Ahead Logging").
+    SQLite's other files get the same mode (sqlite.org, "Write-Ahead Logging").
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
 
 
 def restrict_modes(path: Path) -> None:
-    """Take the database's files, and a folder that holds nothing else, away from everybody but their owner.
+    """Remove other users' access to the database's files, and to its folder if it contains nothing else.
 
-    What can't be changed is said and left: in a container the volume may be somebody else's.
+    If that fails, a warning is logged: in a container the volume may belong to another user.
     """
-    mended, left = [], []
-    for one in open_to_others(path):
-        mode = FOLDER_MODE if one.is_dir() else FILE_MODE
+    changed, failed = [], []
+    for file in open_to_others(path):
+        mode = FOLDER_MODE if file.is_dir() else FILE_MODE
         try:
-            one.chmod(mode)
+            file.chmod(mode)
         except OSError as problem:
-            left.append(f"{one} ({problem.strerror})")
+            failed.append(f"{file} ({problem.strerror})")
         else:
-            mended.append(str(one))
-    if mended:
-        log.info("database.made_private %s", ", ".join(mended))
-    if left:
-        log.warning("database.open_to_others: can't change the mode of %s", ", ".join(left))
+            changed.append(str(file))
+    if changed:
+        log.info("database.made_private %s", ", ".join(changed))
+    if failed:
+        log.warning("database.open_to_others: can't change the mode of %s", ", ".join(failed))
     if (folder := shared_folder(path)) is not None:
         log.warning(
             "database.folder_open_to_others: others can look into %s; give the database a folder of its own",
@@ -56,56 +56,58 @@ def restrict_modes(path: Path) -> None:
 
 
 def open_to_others(path: Path) -> list[Path]:
-    """The database's files that others may read or write, and its folder if it is one of its own."""
-    found = [one for one in _files_of(path) if _is_open(one)]
+    """Return the database's files that other users can access, and its folder if it contains nothing else."""
+    found = [file for file in _files_of(path) if _is_open(file)]
     folder = path.resolve().parent
-    return [*found, *([folder] if _is_ours_alone(path) and _is_open(folder) else [])]
+    return [*found, *([folder] if _is_dedicated_folder(path) and _is_open(folder) else [])]
 
 
 def shared_folder(path: Path) -> Path | None:
-    """The folder, where others may look into it and it is not for the bot to change that."""
+    """Return the folder if other users can access it and the bot must not change that; otherwise None."""
     folder = path.resolve().parent
-    return folder if folder.is_dir() and _is_open(folder) and not _is_ours_alone(path) else None
+    return folder if folder.is_dir() and _is_open(folder) and not _is_dedicated_folder(path) else None
 
 
 def give_to_owner(file: int, path: Path) -> None:
-    """Let a file that an operator's root has made belong to whom the bot runs as, who needs it."""
+    """Give a file that root has created for an operator to the bot's user."""
     if os.geteuid() == 0:
-        there = (path if path.exists() else path.parent).stat()
-        os.fchown(file, there.st_uid, there.st_gid)
+        owner = (path if path.exists() else path.parent).stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _files_of(path: Path) -> Iterator[Path]:
     path = path.resolve()
     if path.parent.is_dir():
-        for one in sorted(path.parent.iterdir()):
-            if _is_of_database(one.name, path.name) and stat.S_ISREG(one.lstat().st_mode):
-                yield one
+        for file in sorted(path.parent.iterdir()):
+            if _is_of_database(file.name, path.name) and stat.S_ISREG(file.lstat().st_mode):
+                yield file
 
 
 def _is_of_database(name: str, database: str) -> bool:
-    beside = ("-wal", "-shm", "-journal", ".lock", ".beside")
-    hidden = (f".{database}.restore-", f".{database}.backup-")
+    suffixes = ("-wal", "-shm", "-journal", ".lock", ".beside")
+    temporary = (f".{database}.restore-", f".{database}.backup-")
     return (
         name == database
-        or name in {database + one for one in beside}
-        or name.startswith((f"{database}.before-restore-", *hidden))
+        or name in {database + suffix for suffix in suffixes}
+        or name.startswith((f"{database}.before-restore-", *temporary))
     )
 
 
-def _is_ours_alone(path: Path) -> bool:
+def _is_dedicated_folder(path: Path) -> bool:
     path = path.resolve()
     if not path.parent.is_dir() or path.parent == Path.home():
         return False
     folder = path.parent.stat()
-    # Neither somebody else's, nor everybody's as /tmp is, nor one that a group was given on purpose.
+    # Not if it belongs to another user, is shared as /tmp, or was deliberately given to a group.
     if folder.st_uid != os.geteuid() or folder.st_mode & (stat.S_ISVTX | stat.S_ISGID):
         return False
-    return all(_is_of_database(one.name, path.name) or one.name in _NOBODYS for one in path.parent.iterdir())
+    return all(
+        _is_of_database(file.name, path.name) or file.name in _SYSTEM_NAMES for file in path.parent.iterdir()
+    )
 
 
 def _is_open(path: Path) -> bool:
     try:
-        return bool(path.stat().st_mode & _OTHERS)
+        return bool(path.stat().st_mode & _OTHERS_MASK)
     except FileNotFoundError:
-        return False  # a log that SQLite has just taken away
+        return False  # SQLite has just deleted this log

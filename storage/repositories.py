@@ -35,9 +35,9 @@ from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 
 class WorkspaceRepositories:
-    """What one workspace has told the bot: no query of these reads or changes another one's rows.
+    """The data of one workspace. No query reads or changes rows of another workspace.
 
-    Whatever writes raises WorkspaceGone once the workspace was wiped.
+    Every write raises WorkspaceGone once the workspace was wiped.
     """
 
     def __init__(self, storage: Repositories, team: str) -> None:
@@ -57,7 +57,7 @@ class WorkspaceRepositories:
 
 
 class Repositories:
-    """The bot's memory: one attribute per aggregate. What is seen at the provider belongs to no workspace.
+    """All stored data: one attribute per aggregate. Data from the providers belongs to no workspace.
 
     Without a `vault` nothing that must be encrypted is stored. `read_action` reads a stored action from its JSON and
     raises ValueError for one that it does not know.
@@ -77,7 +77,7 @@ class Repositories:
         database.before_each_write(
             lambda db, team: start_chain_if_missing(db, vault, team, datetime.now(UTC))
         )
-        # What only has to be known again as ours: without a key, for as long as this process lives.
+        # Signs values that we only have to recognize as ours. Without a configured key they are valid until a restart.
         self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)
         self.watched_builds = WatchedBuilds(database)
@@ -91,45 +91,47 @@ class Repositories:
         self.slack_deliveries = SlackDeliveries(database)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
-        """People with accounts, of all workspaces, of whom was not asked since then whether they are still there."""
+        """Return users with accounts, of all workspaces, that were not checked to be still members since then."""
         query = (
             "SELECT DISTINCT team_id, user_id FROM accounts WHERE IFNULL(checked_at, connected_at) < ?"
             " ORDER BY IFNULL(checked_at, connected_at) LIMIT ?"
         )
-        given = [to_text(before), most]
-        return await self.database.read(lambda db: [(team, user) for team, user in db.execute(query, given)])
+        arguments = [to_text(before), most]
+        return await self.database.read(
+            lambda db: [(team, user) for team, user in db.execute(query, arguments)]
+        )
 
     async def mark_account_checked(self, team: str, person: str, at: datetime) -> None:
-        """The person is still there."""
+        """Store that the user was a member of the workspace at this time."""
         query = "UPDATE accounts SET checked_at = ? WHERE team_id = ? AND user_id = ?"
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
 
     async def expired_files(self, now: datetime) -> list[tuple[str, str]]:
-        """The files of all workspaces, each with its workspace, whose time has run out."""
+        """Return the expired temporary files of all workspaces, as pairs of workspace and file ID."""
         return await self.database.read(lambda db: expired_files(db, now))
 
     async def next_file_expiry(self) -> datetime | None:
-        """When the next one's time runs out."""
+        """Return when the next temporary file expires."""
         return await self.database.read(next_file_expiry)
 
     async def forget_file(self, team: str, file: str) -> None:
-        """The file is not there any more."""
+        """Delete the record of a file that was deleted in Slack."""
         await self.database.write(lambda db: forget_file(db, team, file))
 
     async def unfollow_forgotten_runs(self, now: datetime) -> int:
-        """Follow no run any longer that was started too long ago; its message says so. Returns how many."""
+        """Stop following runs that were started too long ago, and say so in their messages. Returns how many."""
         ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now, self.run_messages))
         if ended:
             self.subscriptions.mark_changed()
         return ended
 
     async def teams(self) -> list[str]:
-        """Every workspace that has told the bot anything."""
+        """Return every workspace with stored data."""
         return await self.database.read(known_teams)
 
     async def wipe(self, team: str) -> None:
-        """Forget all that a workspace has told the bot."""
+        """Delete all data of a workspace."""
         now = datetime.now(UTC)
         await self.database.erase(
             lambda db: wipe_workspace(db, team, self.database, self.vault, now), tables=WITH_TOKENS
@@ -137,5 +139,5 @@ class Repositories:
         self.subscriptions.mark_changed()
 
     def of(self, team: str) -> WorkspaceRepositories:
-        """One workspace's part of it."""
+        """Return the repositories of one workspace."""
         return WorkspaceRepositories(self, team)

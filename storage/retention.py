@@ -1,4 +1,4 @@
-"""Forgetting what nobody will ask for any more; what statistics need of a build stays."""
+"""Deletes old data; what statistics need of a build stays."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.timestamps import to_text
 
-# So many rows at a time, so that nobody waits long for the database meanwhile.
+# Rows per transaction, so that other work does not wait long for the database.
 AT_ONCE = 2000
 _STEPS = (
-    # Number, state, branch, workflow, kind of abort and times of a build stay. Written anew at the table's end and not
-    # updated: SQLite gives the space of rows that only shrink to nobody else.
+    # Number, state, branch, workflow, kind of abort and times of a build stay. The row is inserted again instead of
+    # updated, because SQLite does not reuse the space of rows that only shrink.
     """INSERT OR REPLACE INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at,
             finished_at, branch, workflow, abort_kind, body)
         SELECT provider, build_slug, app_slug, number, state, ended, triggered_at,
@@ -25,7 +25,7 @@ _STEPS = (
             AND notifications.build_slug = builds.build_slug AND status IN ('owed', 'sending')) LIMIT :most""",
     """DELETE FROM notifications WHERE rowid IN (SELECT rowid FROM notifications
         WHERE status IN ('told', 'dropped') AND created_at < :before LIMIT :most)""",
-    # What is owed of a build that the provider has forgotten can't be told any more.
+    # Pending notifications of builds that the provider has deleted can't be sent any more.
     """DELETE FROM notifications WHERE rowid IN (SELECT rowid FROM notifications
         WHERE status IN ('owed', 'sending') AND created_at < :before AND NOT EXISTS (
             SELECT 1 FROM builds WHERE builds.provider = notifications.provider
@@ -40,10 +40,10 @@ _STEPS = (
         WHERE ended = 1 AND begun_at < :before LIMIT :most)""",
     """DELETE FROM proposals WHERE id IN (SELECT id FROM proposals
         WHERE state <> 'open' AND expires_at < :before LIMIT :most)""",
-    # What somebody has not started for so long, they need not find filled in.
+    # Last triggers, which prefill forms.
     """DELETE FROM starts WHERE (team_id, user_id, app_slug) IN (SELECT team_id, user_id, app_slug FROM starts
         WHERE at < :before LIMIT :most)""",
-    # A branch that nobody builds any more; one that is red stays, so that its mending is told.
+    # Branches without recent builds. Red ones stay, so that their recovery is notified.
     """DELETE FROM series WHERE (provider, app_slug, workflow, branch) IN (
         SELECT provider, app_slug, workflow, branch FROM series WHERE json_extract(body, '$.red') IS NULL
         AND json_extract(body, '$.green.at') < substr(:before, 1, 19) AND NOT EXISTS (
@@ -67,9 +67,9 @@ async def prune(
     audit_before: datetime | None = None,
     vault: SecretBox | None = None,
 ) -> int:
-    """Forget what is older than `before`, and of the audit log what is older than `audit_before`.
+    """Delete data older than `before`, and audit log entries older than `audit_before`.
 
-    `vault` seals anew what of the audit log is left. Returns how many rows were changed.
+    `vault` seals the remaining audit log. Returns how many rows were changed.
     """
     total = 0
     if audit_before is not None:

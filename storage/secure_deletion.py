@@ -1,8 +1,8 @@
-"""What deleting leaves behind in an SQLite file, and taking it away: for tokens, people and workspaces that are gone.
+"""Removes the traces that deleted tokens, users and workspaces leave in an SQLite file.
 
-A deleted row stays in three places: in the write-ahead log until that is written over, in the pages themselves unless
-`secure_delete` overwrites it, and, whatever that says, in the unused part of pages whose rows were moved to make room
-for others. Emptying the log mends the first; writing a table anew, or the whole file (VACUUM), mends the third.
+A deleted row remains in three places: in the write-ahead log until it is overwritten, in the page itself unless
+`secure_delete` overwrites it, and, in spite of that, in unused parts of pages whose rows were moved to make room.
+Emptying the log removes the first; rewriting a table, or the whole file (VACUUM), removes the third.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import sqlite_utils
 
-# How long a reader is waited for who keeps the log from being emptied; nobody else gets at the database meanwhile.
+# How long emptying the log waits for a reader. All other work on the database waits meanwhile.
 PATIENCE_MS = 1000
 
 
 def rewrite_tables(db: sqlite_utils.Database, tables: Sequence[str]) -> None:
-    """Write small tables anew, so that nothing stays in the unused parts of their pages; in a transaction.
+    """Rewrite small tables, so that nothing remains in unused parts of their pages; inside a transaction.
 
-    Deleting all rows at once gives all pages of the table back, which `secure_delete` overwrites as a whole.
+    Deleting all rows at once frees all pages of the table, which `secure_delete` overwrites completely.
     """
     for table in tables:
         rows = db.execute(f"SELECT * FROM {table}").fetchall()
@@ -30,28 +30,28 @@ def rewrite_tables(db: sqlite_utils.Database, tables: Sequence[str]) -> None:
 
 
 def mark_for_rewriting(db: sqlite_utils.Database) -> None:
-    """Note that the whole file is to be written anew when there is time; in a transaction."""
+    """Mark the file to be rewritten later; inside a transaction."""
     db.execute("PRAGMA user_version = 1")
 
 
 def is_marked(db: sqlite_utils.Database) -> bool:
-    """Whether the whole file is to be written anew."""
+    """Return whether the file is marked to be rewritten."""
     return bool(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def rewrite_file(db: sqlite_utils.Database) -> None:
-    """Write the whole file anew, so that it holds what can be read from it and nothing else; in no transaction.
+    """Rewrite the whole file, so that it contains only current data; outside a transaction.
 
-    Others write before or after it, and can read meanwhile. Raises sqlite3.OperationalError where there is no room.
+    Other connections can read meanwhile, but not write. Raises sqlite3.OperationalError if the disk is full.
     """
     db.execute("VACUUM")
     db.execute("PRAGMA user_version = 0")
 
 
 def empty_log(db: sqlite_utils.Database) -> bool:
-    """Take the write-ahead log into the file and cut it to nothing; in no transaction.
+    """Write the write-ahead log into the file and truncate it; outside a transaction.
 
-    Returns whether that could be done: somebody who is just reading keeps it from being cut.
+    Returns False if that was impossible because another connection is reading.
     """
     [[before]] = db.execute("PRAGMA busy_timeout").fetchall()
     db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")

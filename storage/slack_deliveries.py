@@ -1,4 +1,4 @@
-"""What Slack has delivered and the bot has taken up, so that it is not done again, after a restart neither."""
+"""Deliveries from Slack that were handled already, so that retries are ignored, even after a restart."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from storage.timestamps import to_text
 
 
 class SlackDeliveries:
-    """Fingerprints, each until its end: of each workspace by itself, so that busy ones push nobody's out."""
+    """Fingerprints of deliveries with their expiry, per workspace, so that busy workspaces don't evict others."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def take(self, team: str, fingerprint: str, *, now: datetime, until: datetime) -> bool:
-        """Note a delivery; returns whether it is a new one. It is on the disk when this returns.
-
-        Raises WorkspaceGone.
-        """
+        """Store a delivery durably. Returns False if it was stored before. Raises WorkspaceGone."""
         row = [team, fingerprint, to_text(until)]
 
         def work(db: sqlite_utils.Database) -> bool:

@@ -1,4 +1,4 @@
-"""The bot's messages in Slack that others may join, answer or change."""
+"""The bot's messages in Slack, which can be edited, replied to, or extended by more notifications."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from domain.recipient import Recipient
 from storage.database import Database, WorkspaceGone
 from storage.timestamps import from_text, to_text
 
-_TO = "team_id = ? AND channel_id = ?"
+_RECIPIENT = "team_id = ? AND channel_id = ?"
 
 
 class MessageStatus(StrEnum):
-    """How a message stands: to be sent, sent without a known answer, there, or taken away."""
+    """The state of a message: to be sent, sent without a known response, delivered, or deleted."""
 
     OWED = "owed"
     SENDING = "sending"
@@ -31,9 +31,9 @@ class MessageStatus(StrEnum):
 
 
 class NewMessage(FrozenModel):
-    """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON.
+    """A message about to be sent. `thread` is the parcel that it replies to; `content` a whole message as JSON.
 
-    `thread_ts` names a message of somebody else's that it answers.
+    `thread_ts` is the ts of another user's message that it replies to.
     """
 
     parcel: str
@@ -46,15 +46,15 @@ class NewMessage(FrozenModel):
 
     @property
     def recipient(self) -> Recipient:
-        """Whom it is for."""
+        """The recipient."""
         return Recipient(team=self.team, channel=self.channel)
 
 
 class SlackMessage(NewMessage):
-    """A message that was sent, or is to be. `note` is what people have added to it, as JSON.
+    """A message that was sent or will be. `note` is what users have added to it, as JSON.
 
-    `stale` counts what it does not say yet, so that what happens while it is being changed is not taken for said;
-    `stale_excerpts` is how much of that only adds an excerpt of a log.
+    `stale` counts changes that it does not show yet, so that changes during an update are not lost; `stale_excerpts`
+    is how many of them only add an excerpt of a log.
     """
 
     status: MessageStatus
@@ -66,15 +66,12 @@ class SlackMessage(NewMessage):
 
     @property
     def thread_head(self) -> str | None:
-        """What answers to it name: it, or the message that it is itself a reply to (Slack, "chat.postMessage")."""
+        """The ts for replies: its own, or that of the message that it replies to (Slack, "chat.postMessage")."""
         return self.thread_ts or self.ts
 
 
 class RunningMessage(FrozenModel):
-    """A message in Slack that shows something which has not ended yet.
-
-    `since` is when that began, by its provider's clock.
-    """
+    """A message in Slack about a build or pipeline in progress, which started at `since` by the provider's clock."""
 
     parcel: str
     recipient: Recipient
@@ -84,53 +81,54 @@ class RunningMessage(FrozenModel):
 
 
 class SlackMessages:
-    """All of them, for as long as they may still change."""
+    """The messages of all workspaces, as long as they may still change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def unfinished(self, to: Recipient) -> list[SlackMessage]:
-        """Their messages that are to be sent, in doubt or out of date, oldest first."""
-        where = f"{_TO} AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
+        """Return the recipient's messages that are pending, in doubt or out of date, oldest first."""
+        where = f"{_RECIPIENT} AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
         return await self._find(where, [to.team, to.channel])
 
     async def newest_about(self, to: Recipient, subjects: Sequence[str]) -> dict[str, SlackMessage]:
-        """The newest message about each subject that they have in Slack."""
+        """Return the recipient's newest delivered message about each subject."""
         marks = ", ".join("?" * len(subjects))
-        where = f"{_TO} AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
-        return {one.subject: one for one in await self._find(where, [to.team, to.channel, *subjects])}
+        where = f"{_RECIPIENT} AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
+        messages = await self._find(where, [to.team, to.channel, *subjects])
+        return {message.subject: message for message in messages}
 
     async def running(self) -> list[RunningMessage]:
-        """Everybody's messages that show the progress of something which has not ended."""
+        """Return all messages that show the progress of a build or pipeline."""
         return await self._database.read(_running)
 
     async def find(self, parcel: str) -> SlackMessage | None:
-        """One message."""
+        """Return a message, or None."""
         found = await self._find("parcel = ?", [parcel])
         return found[0] if found else None
 
     async def find_by_ts(self, to: Recipient, ts: str) -> SlackMessage | None:
-        """The message that Slack knows by this name."""
-        found = await self._find(f"{_TO} AND ts = ?", [to.team, to.channel, ts])
+        """Return the message with this ts, or None."""
+        found = await self._find(f"{_RECIPIENT} AND ts = ?", [to.team, to.channel, ts])
         return found[0] if found else None
 
     async def exists(self, to: Recipient, subject: str) -> bool:
-        """Whether they have, or are about to get, a message about this subject."""
+        """Return whether the recipient has or will get a message about this subject."""
         found = await self._find(
-            f"{_TO} AND subject = ? AND status <> 'gone'", [to.team, to.channel, subject]
+            f"{_RECIPIENT} AND subject = ? AND status <> 'gone'", [to.team, to.channel, subject]
         )
         return bool(found)
 
     async def newest_ts(self, to: Recipient) -> str | None:
-        """Slack's name for the last message that they are known to have; None where there is none."""
-        query = f"SELECT MAX(ts) FROM messages WHERE {_TO} AND status IN ('told', 'gone')"
+        """Return the ts of the last message that the recipient is known to have, or None."""
+        query = f"SELECT MAX(ts) FROM messages WHERE {_RECIPIENT} AND status IN ('told', 'gone')"
         [ts] = await self._database.read(lambda db: db.execute(query, [to.team, to.channel]).fetchone())
         return ts or None
 
     async def enqueue(self, parcel: str, to: Recipient, subject: str, content: str, at: datetime) -> None:
-        """Owe somebody a whole message; one about the same subject that was owed before is enough.
+        """Enqueue a whole message, unless its parcel is enqueued already.
 
-        Nobody is owed anything in a workspace that has taken the app out.
+        Does nothing if the app was removed from the workspace.
         """
         with suppress(WorkspaceGone):
             await self._database.of(to.team).write(
@@ -138,7 +136,7 @@ class SlackMessages:
             )
 
     async def refresh(self, parcel: str, note: str | None = None) -> None:
-        """Say that what the message says has changed; `note` replaces what people have added to it."""
+        """Mark the message as stale; `note` replaces what users have added to it."""
         await self._database.write(
             lambda db: db.execute(
                 "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note)"
@@ -148,19 +146,19 @@ class SlackMessages:
         )
 
     async def end_snoozes(self, now: datetime) -> datetime | None:
-        """Have cards brought up to date whose snooze has run out; returns when the next one does."""
-        kept = await self._database.read(lambda db: db.execute(_SNOOZED).fetchall())
-        snoozed = [(parcel, note, CardState.read(note)) for parcel, note in kept]
-        over = [
-            # Somebody may have changed it meanwhile.
-            (one.model_copy(update={"snoozed_until": None, "snoozed_by": None}).encode(), parcel, note)
-            for parcel, note, one in snoozed
-            if not one.is_snoozed(now)
+        """Mark cards as stale whose snooze has ended. Returns when the next snooze ends."""
+        rows = await self._database.read(lambda db: db.execute(_SELECT_SNOOZED).fetchall())
+        cards = [(parcel, note, CardState.read(note)) for parcel, note in rows]
+        ended = [
+            # The note is compared, because a user may have changed it in the meantime.
+            (state.model_copy(update={"snoozed_until": None, "snoozed_by": None}).encode(), parcel, note)
+            for parcel, note, state in cards
+            if not state.is_snoozed(now)
         ]
-        if over:
+        if ended:
             query = "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND note = ?"
-            await self._database.write(lambda db: db.conn.executemany(query, over))
-        ends = (one.snoozed_until for *_, one in snoozed if one.is_snoozed(now))
+            await self._database.write(lambda db: db.conn.executemany(query, ended))
+        ends = (state.snoozed_until for *_, state in cards if state.is_snoozed(now))
         return min((end for end in ends if end is not None), default=None)
 
     async def _find(self, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
@@ -178,7 +176,7 @@ def enqueue_message(
     note: str | None = None,
     thread_ts: str | None = None,
 ) -> None:
-    """Owe somebody a whole message; for use inside a transaction."""
+    """Enqueue a whole message; for use inside a transaction."""
     db.execute(
         "INSERT OR IGNORE INTO messages"
         " (parcel, team_id, channel_id, subject, status, sent_at, content, note, thread_ts)"
@@ -188,7 +186,7 @@ def enqueue_message(
 
 
 def store_app_with_messages(db: sqlite_utils.Database, app: App) -> None:
-    """Keep the app with all messages that tell of its builds, which may still change; for use inside a transaction."""
+    """Store the app with all messages about its builds, which may still change; for use inside a transaction."""
     db.execute(
         "UPDATE messages SET note = json_set(IFNULL(note, '{}'), '$.app', json(?))"
         " WHERE status IN ('sending', 'told') AND json_extract(note, '$.app') IS NULL AND parcel IN"
@@ -201,7 +199,7 @@ def store_app_with_messages(db: sqlite_utils.Database, app: App) -> None:
 def change_messages_about(
     db: sqlite_utils.Database, subject: str, content: str, *, team: str | None = None
 ) -> None:
-    """Let the whole messages about a subject say something else, in one workspace or in all; inside a transaction."""
+    """Change the content of messages about a subject, in one workspace or in all; inside a transaction."""
     db.execute(
         "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told'))"
         " WHERE subject = ? AND team_id = IFNULL(?, team_id)",
@@ -212,7 +210,7 @@ def change_messages_about(
 def refresh_messages_before_end(
     db: sqlite_utils.Database, provider: Provider, build_slugs: Sequence[str]
 ) -> None:
-    """Bring up to date what was told of builds before they ended, so that it goes on to be true; in a transaction."""
+    """Mark messages as stale that were sent before these builds ended; for use inside a transaction."""
     db.conn.executemany(
         "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told') AND parcel IN"
         " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event <> 'ended')",
@@ -221,9 +219,9 @@ def refresh_messages_before_end(
 
 
 def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slug: str) -> None:
-    """Say that an excerpt of a build's log is known; for use inside a transaction."""
+    """Mark the messages of a build as stale because its log excerpt is known; for use inside a transaction."""
     db.execute(
-        # Lists of many builds stay as they were told.
+        # Lists of many builds are not updated.
         "UPDATE messages SET stale = stale + 1, stale_excerpts = stale_excerpts + 1"
         " WHERE status IN ('sending', 'told')"
         " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *'"
@@ -234,30 +232,30 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
     )
 
 
-_SNOOZED = (
+_SELECT_SNOOZED = (
     "SELECT parcel, note FROM messages WHERE status = 'told' AND subject GLOB 'card *'"
     " AND note LIKE '%\"snoozed_until\"%'"
 )
 
-_SHOWN = (
+_SELECT_SHOWN = (
     "SELECT DISTINCT parcel, messages.team_id, messages.channel_id, messages.sent_at FROM notifications"
     " JOIN messages USING (parcel) WHERE notifications.provider = ? AND notifications.build_slug = ?"
     " AND messages.status = 'told' AND messages.content IS NULL AND ({kinds})"
 )
-_SHOWN_OF_BUILD = _SHOWN.format(
+_SELECT_SHOWN_OF_BUILD = _SELECT_SHOWN.format(
     kinds="subject GLOB 'live *' OR subject GLOB 'build *' OR subject GLOB 'reply *'"
 )
-_SHOWN_OF_PIPELINE = _SHOWN.format(kinds="subject GLOB 'pipeline *'")
+_SELECT_SHOWN_OF_PIPELINE = _SELECT_SHOWN.format(kinds="subject GLOB 'pipeline *'")
 
 
 def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
     builds = db.execute("SELECT provider, build_slug, triggered_at FROM builds WHERE ended = 0").fetchall()
-    asked = [(_SHOWN_OF_BUILD, provider, slug, since) for provider, slug, since in builds]
+    searches = [(_SELECT_SHOWN_OF_BUILD, provider, slug, since) for provider, slug, since in builds]
     pipelines = db.execute("SELECT body FROM pipelines WHERE ended = 0").fetchall()
     for pipeline in (Pipeline.model_validate_json(body) for (body,) in pipelines):
-        slugs = (one.build_slug for one in pipeline.workflows)
+        slugs = (workflow.build_slug for workflow in pipeline.workflows)
         since = to_text(pipeline.began)
-        asked += [(_SHOWN_OF_PIPELINE, pipeline.provider, slug, since) for slug in slugs if slug]
+        searches += [(_SELECT_SHOWN_OF_PIPELINE, pipeline.provider, slug, since) for slug in slugs if slug]
     found = {
         parcel: RunningMessage(
             parcel=parcel,
@@ -266,7 +264,7 @@ def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
             since=from_text(since or sent_at),
             sent_at=from_text(sent_at),
         )
-        for query, provider, slug, since in asked
+        for query, provider, slug, since in searches
         for parcel, team, channel, sent_at in db.execute(query, [provider, slug])
     }
     return list(found.values())

@@ -1,4 +1,4 @@
-"""Runs that somebody has started and that can't be followed to their end."""
+"""Started runs: taking over their messages, and ending runs that can't be followed any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.slack_messages import NewMessage
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
 
-# A run whose end is never seen is not followed for ever.
+# A run whose end is never polled must not be followed forever.
 LONGEST_RUN = timedelta(days=7)
 FOLLOWS_RUN = "terms LIKE '%\"run\":true%'"
 ACCESS_LOST = "Buildbell can't see it on behalf of {by} any more"
@@ -23,9 +23,9 @@ TOO_LONG = f"it has not ended within {LONGEST_RUN.days} days"
 
 
 def adopt_message(db: sqlite_utils.Database, to: Recipient, subject: str, note: str) -> bool:
-    """Let the message in which a subscription shows this run, if there is one, be that of whoever started it.
+    """Use a subscription's message that already shows this run for the user who started it.
 
-    For use inside a transaction. Returns whether there is one.
+    For use inside a transaction. Returns False if there is no such message.
     """
     kind, _, key = subject.split(" ", 2)
     row = db.execute(
@@ -44,7 +44,7 @@ def adopt_message(db: sqlite_utils.Database, to: Recipient, subject: str, note: 
 
 
 def is_followed_meanwhile(db: sqlite_utils.Database, message: NewMessage) -> bool:
-    """Whether a subscription was about to show a run which somebody's own message is to show by now.
+    """Return whether the message of the user who started a run will show what this subscription's message would.
 
     For use inside a transaction.
     """
@@ -61,20 +61,20 @@ def is_followed_meanwhile(db: sqlite_utils.Database, message: NewMessage) -> boo
 
 
 def unfollow(db: sqlite_utils.Database, run: Subscription, why: str, run_messages: RunMessages) -> None:
-    """Let the run's message say that it is not updated any more, and end its subscription; inside a transaction.
+    """Say in the run's message that it is not updated any more, and end its subscription; inside a transaction.
 
-    `why` is the end of a sentence; `{by}` in it becomes whoever started the run.
+    `why` is the end of a sentence; `{by}` in it is replaced with the user who started the run.
     """
     _drop_pending(db, run)
-    # Whatever may join the message later: it shows no log by this person's access.
+    # Later notifications in the same message must not show logs that only this user could read.
     db.execute("UPDATE notifications SET sees_logs = 0 WHERE subscription_id = ?", [run.id])
-    shown = db.execute(
+    messages = db.execute(
         "SELECT parcel, note FROM messages WHERE team_id = ? AND status IN ('owed', 'sending', 'told')"
         " AND (subject GLOB 'live run *' OR subject GLOB 'pipeline run *')"
         " AND (parcel GLOB ? OR parcel IN (SELECT parcel FROM notifications WHERE subscription_id = ?))",
         [run.team, f"run-{run.id}-*", run.id],
     ).fetchall()
-    for parcel, note in shown:
+    for parcel, note in messages:
         db.execute(
             "UPDATE messages SET content = ?, stale = stale + (status <> 'owed') WHERE parcel = ?",
             [run_messages.render_unfollowed(RunNote.read(note), why).encode(), parcel],
@@ -83,17 +83,17 @@ def unfollow(db: sqlite_utils.Database, run: Subscription, why: str, run_message
 
 
 def unfollow_forgotten_runs(db: sqlite_utils.Database, now: datetime, run_messages: RunMessages) -> int:
-    """Follow no run any longer that was started too long ago; returns how many. For use inside a transaction."""
-    forgotten = select_subscriptions(db, f"{FOLLOWS_RUN} AND created_at < ?", [to_text(now - LONGEST_RUN)])
-    for run in forgotten:
+    """Stop following runs that were started too long ago. Returns how many. For use inside a transaction."""
+    old_runs = select_subscriptions(db, f"{FOLLOWS_RUN} AND created_at < ?", [to_text(now - LONGEST_RUN)])
+    for run in old_runs:
         unfollow(db, run, TOO_LONG, run_messages)
-    return len(forgotten)
+    return len(old_runs)
 
 
 def move_runs_to_starters(db: sqlite_utils.Database, to: Recipient) -> list[int]:
-    """Let what follows runs in a channel go on in a direct message to whoever started each; inside a transaction.
+    """Move runs that are followed in a channel to direct messages to their starters; inside a transaction.
 
-    Returns the subscriptions that were moved; what was on its way to Slack is owed again.
+    Returns the IDs of moved subscriptions. Notifications in delivery are queued again.
     """
     if to.channel.startswith("D"):
         return []
@@ -118,7 +118,7 @@ def move_runs_to_starters(db: sqlite_utils.Database, to: Recipient) -> list[int]
 
 
 def end_runs_in(db: sqlite_utils.Database, to: Recipient) -> None:
-    """End what follows runs for somebody who can't be sent anything; for use inside a transaction."""
+    """Stop following runs for a recipient that can't be sent anything; for use inside a transaction."""
     for run in _runs_in(db, to):
         _drop_pending(db, run)
         end_subscription(db, run)

@@ -1,4 +1,4 @@
-"""Standing orders: which channel wants to be told of which builds."""
+"""Subscriptions: which channels are notified of which builds."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from storage.timestamps import from_text, to_text
 from storage.user_profiles import name_directories
 from storage.watched_builds import end_watching
 
-# Stands for every app that is watched, where a subscription is not for one of its own.
+# Stands for every watched app, if a subscription is not for a single app.
 EVERY_APP = ""
 
 
 class Subscriptions:
-    """All subscriptions of all workspaces, as the watcher sees them.
+    """All subscriptions of all workspaces, for the poller.
 
-    `revision` rises whenever the set of watched apps may have changed.
+    `revision` increases whenever the set of watched apps may have changed.
     """
 
     def __init__(self, database: Database) -> None:
@@ -36,31 +36,35 @@ class Subscriptions:
         self.revision = 0
 
     def mark_changed(self) -> None:
-        """Say that the set of watched apps may have changed."""
+        """Note that the set of watched apps may have changed."""
         self.revision += 1
 
     async def of_app(self, provider: Provider, app_slug: str) -> list[Subscription]:
-        """The subscriptions that are told and are about the app by itself, oldest first."""
+        """Return the active subscriptions to this single app, oldest first."""
         where = "subscriptions.provider = ? AND subscriptions.app_slug = ? AND stopped_reason IS NULL"
         return await self._find(where, [provider, app_slug])
 
     async def with_limits(self, provider: Provider) -> list[Subscription]:
-        """The subscriptions that are told of what takes too long at the provider."""
+        """Return the active subscriptions with time limits at the provider."""
         where = "subscriptions.provider = ? AND stopped_reason IS NULL AND terms LIKE '%_over%'"
         found = await self._find(where, [provider])
-        return [one for one in found if one.terms.on_hold_over or one.terms.running_over]
+        return [
+            subscription
+            for subscription in found
+            if subscription.terms.on_hold_over or subscription.terms.running_over
+        ]
 
     async def to_check(
         self, before: datetime, most: int, *, providers: Collection[Provider], acting: Collection[str] = ()
     ) -> list[Subscription]:
-        """Those at these providers that were not compared with what their makers see since then, the longest ago first.
+        """Return subscriptions at these providers whose creators' access was not checked since then, oldest first.
 
-        Paused ones and those of closed channels too: people are shown what their channel follows. What shows the bot's
-        own access is compared with nothing where the bot's token is `acting` for everybody.
+        Includes paused ones and those of closed channels, because users can list them. Subscriptions with the bot's own
+        access are left out at providers in `acting`, where the bot's token acts for all users.
         """
         if not providers:
             return []
-        acting = acting or ("",)  # no list in SQL is empty
+        acting = acting or ("",)  # lists in SQL must not be empty
         where = (
             f"subscriptions.provider IN ({_marks(providers)})"
             f" AND (seen_as = 'own' OR subscriptions.provider NOT IN ({_marks(acting)}))"
@@ -72,16 +76,16 @@ class Subscriptions:
     async def mark_confirmed(
         self, subscription: Subscription, at: datetime, scope: Scope, *, account: datetime
     ) -> bool:
-        """The provider has just said what its maker sees, for their account of that time.
+        """Store the scope that the provider has confirmed for the creator's account, connected at `account`.
 
-        Returns False, and changes nothing, where it is another one's, or their account another one, meanwhile.
+        Returns False, and changes nothing, if the subscription's creator or their account has changed since.
         """
         seen_as, apps, logs = scope_row(scope)
         query = (
             "UPDATE subscriptions SET checked_at = ?, confirmed_at = ?, unseen_at = NULL, unsure_since = NULL,"
-            f" seen_as = ?, apps = ?, sees_logs = ? WHERE {_SAME_MAKER} AND IFNULL(stopped_reason, '') <> 'unseen'"
+            f" seen_as = ?, apps = ?, sees_logs = ? WHERE {_SAME_CREATOR} AND IFNULL(stopped_reason, '') <> 'unseen'"
         )
-        row = [to_text(at), to_text(at), seen_as, apps, logs, *_same_maker(subscription, account)]
+        row = [to_text(at), to_text(at), seen_as, apps, logs, *_same_creator(subscription, account)]
         return bool(await self._database.write(lambda db: db.execute(query, row).rowcount))
 
     async def mark_checked(
@@ -93,20 +97,25 @@ class Subscriptions:
         account: datetime | None = None,
         unsure_since: datetime | None = None,
     ) -> None:
-        """What its maker sees was asked for, and nothing certain is known; where it is still theirs."""
+        """Store a check without a certain result, unless the creator or their account has changed since."""
         query = (
             "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
-            f" WHERE {_SAME_MAKER}"
+            f" WHERE {_SAME_CREATOR}"
         )
-        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), *_same_maker(subscription, account)]
+        row = [
+            to_text(at),
+            *scope_row(scope)[1:],
+            to_text(unsure_since),
+            *_same_creator(subscription, account),
+        ]
         await self._database.write(lambda db: db.execute(query, row))
 
     async def names(self, teams: Iterable[str]) -> dict[str, NameDirectory]:
-        """What people are known by, in each of the workspaces."""
+        """Return the names of users by workspace."""
         return await self._database.read(lambda db: name_directories(db, teams))
 
     async def count(self) -> int:
-        """How many subscriptions there are."""
+        """Return the number of subscriptions."""
         return int(
             await self._database.read(
                 lambda db: db.execute("SELECT COUNT(*) FROM subscriptions").fetchone()[0]
@@ -120,42 +129,42 @@ class Subscriptions:
 def subscriptions_of_apps(
     db: sqlite_utils.Database, provider: Provider, app_slugs: Sequence[str]
 ) -> list[Subscription]:
-    """The subscriptions that are told and cover any of the apps, oldest first; for use inside a transaction."""
+    """Return active subscriptions that cover any of the apps, oldest first; for use inside a transaction."""
     marks = ", ".join("?" * (len(app_slugs) + 1))
     where = f"subscriptions.provider = ? AND subscriptions.app_slug IN ({marks}) AND stopped_reason IS NULL"
     return select_subscriptions(db, where, [provider, *app_slugs, EVERY_APP])
 
 
-# A subscription whose maker is still the same person with the same account.
-_SAME_MAKER = (
+# The subscription has still the same creator with the same account.
+_SAME_CREATOR = (
     "team_id = ? AND id = ? AND created_by = ? AND IFNULL((SELECT connected_at FROM accounts"
     " WHERE accounts.team_id = subscriptions.team_id AND accounts.user_id = subscriptions.created_by"
     " AND accounts.provider = subscriptions.provider), '') = ?"
 )
 
 
-def _same_maker(subscription: Subscription, account: datetime | None) -> list[Any]:
+def _same_creator(subscription: Subscription, account: datetime | None) -> list[Any]:
     return [subscription.team, subscription.id, subscription.created_by, to_text(account) or ""]
 
 
 def mark_access_lost(
     db: sqlite_utils.Database, subscription: Subscription, account: datetime | None, at: datetime
 ) -> bool:
-    """Note that the maker, with their account of that time, sees it no more; for use inside a transaction.
+    """Note that the creator's account, connected at `account`, has lost access; for use inside a transaction.
 
-    Returns False, and changes nothing, where it is another one's, or their account another one, meanwhile.
+    Returns False, and changes nothing, if the subscription's creator or their account has changed since.
     """
-    query = f"UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = ? WHERE {_SAME_MAKER}"
-    row = [to_text(at), to_text(at), *_same_maker(subscription, account)]
+    query = f"UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = ? WHERE {_SAME_CREATOR}"
+    row = [to_text(at), to_text(at), *_same_creator(subscription, account)]
     return bool(db.execute(query, row).rowcount)
 
 
 def end_access(
     db: sqlite_utils.Database, team: str, user: str, at: datetime, *, provider: Provider | None = None
 ) -> None:
-    """The person's account at one provider, or at all, is gone: let what shows what they see show nothing any more.
+    """Stop showing data that relies on the user's access at one provider, or at all: the account is gone.
 
-    For use inside a transaction. That is to be checked at once, so that it is told no more, and its channel hears why.
+    For use inside a transaction. The subscriptions are checked at once, which stops them and notifies their channels.
     """
     query = (
         "UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = NULL"
@@ -165,7 +174,7 @@ def end_access(
 
 
 def check_soon(db: sqlite_utils.Database, team: str, user: str, provider: Provider) -> None:
-    """Have it asked anew what the person sees, who has another account now; for use inside a transaction."""
+    """Schedule an access check of the user's subscriptions, because the account changed; inside a transaction."""
     query = "UPDATE subscriptions SET checked_at = NULL WHERE team_id = ? AND created_by = ? AND provider = ?"
     db.execute(query, [team, user, provider])
 
@@ -175,42 +184,42 @@ def _marks(values: Collection[Any]) -> str:
 
 
 def scope_row(scope: Scope) -> tuple[str, str | None, bool]:
-    """The scope as the columns seen_as, apps and sees_logs."""
+    """Return the scope as the columns seen_as, apps and sees_logs."""
     return scope.seen_as, None if scope.apps is None else json.dumps(sorted(scope.apps)), scope.logs
 
 
 def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> None:
-    """End a subscription, and the watching of its app with the last one; for use inside a transaction."""
+    """Delete a subscription, and stop watching its app if it was the last; for use inside a transaction."""
     ended = db.execute(
         "DELETE FROM subscriptions WHERE team_id = ? AND id = ?", [subscription.team, subscription.id]
     ).rowcount
     app = subscription.app
     if app is None or not ended:
         return
-    left = db.execute(
+    remaining = db.execute(
         "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
     ).fetchone()
-    if left is None:
+    if remaining is None:
         store_app_with_messages(db, app)
         end_watching(db, app)
 
 
 def end_one_time_subscriptions(db: sqlite_utils.Database, parcel: str) -> None:
-    """End the subscriptions that asked for what this message told, and for nothing more; inside a transaction."""
-    asked = (
+    """Delete one-time subscriptions that this message has completed; for use inside a transaction."""
+    condition = (
         "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ?)"
         " AND EXISTS (SELECT 1 FROM notifications WHERE subscription_id = subscriptions.id AND event = 'ended'"
         " AND status IN ('told', 'dropped'))"
     )
-    for subscription in select_subscriptions(db, f"{asked} AND terms LIKE '%\"once\":true%'", [parcel]):
+    for subscription in select_subscriptions(db, f"{condition} AND terms LIKE '%\"once\":true%'", [parcel]):
         if not _has_more_to_come(db, subscription):
             end_subscription(db, subscription)
 
 
 def _has_more_to_come(db: sqlite_utils.Database, subscription: Subscription) -> bool:
-    """Whether something of it is still to be posted, or it follows a pipeline that goes on after one of its builds."""
-    owed = "SELECT 1 FROM notifications WHERE subscription_id = ? AND status IN ('owed', 'sending')"
-    if db.execute(owed, [subscription.id]).fetchone() is not None:
+    """Return whether notifications are pending, or the subscription follows a pipeline that has not ended."""
+    pending = "SELECT 1 FROM notifications WHERE subscription_id = ? AND status IN ('owed', 'sending')"
+    if db.execute(pending, [subscription.id]).fetchone() is not None:
         return True
     query = "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id || ' ' || attempt = ? AND ended = 0"
     return any(
@@ -222,7 +231,7 @@ def _has_more_to_come(db: sqlite_utils.Database, subscription: Subscription) -> 
 def select_subscriptions(
     db: sqlite_utils.Database, where: str, arguments: Sequence[Any]
 ) -> list[Subscription]:
-    """The subscriptions that fit, oldest first unless `where` orders them; for use where a database is at hand."""
+    """Return matching subscriptions, oldest first unless `where` orders them; for use on the database's thread."""
     order = "" if "ORDER BY" in where else " ORDER BY subscriptions.id"
     rows = db.execute(
         "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
@@ -240,7 +249,7 @@ def select_subscriptions(
             channel=channel,
             provider=provider,
             app=_app(provider, slug, app),
-            terms=_terms(words),
+            terms=_parse_terms(terms),
             created_by=by,
             created_at=from_text(at),
             stopped=stopped,
@@ -260,7 +269,7 @@ def select_subscriptions(
             channel,
             app,
             slug,
-            words,
+            terms,
             by,
             at,
             stopped,
@@ -278,17 +287,17 @@ def select_subscriptions(
 
 
 @lru_cache(maxsize=1000)
-def _terms(words: str) -> NotificationRule:
-    """The terms in a column; frozen, and the same words for most subscriptions."""
-    return NotificationRule.model_validate_json(words)
+def _parse_terms(text: str) -> NotificationRule:
+    """Parse the terms in a column. Cached: terms are frozen, and the same for most subscriptions."""
+    return NotificationRule.model_validate_json(text)
 
 
 @lru_cache(maxsize=1000)
-def _app_in(body: str) -> App:
+def _parse_app(body: str) -> App:
     return App.model_validate_json(body)
 
 
 def _app(provider: str, slug: str, body: str | None) -> App | None:
     if body:
-        return _app_in(body)
+        return _parse_app(body)
     return App(provider=Provider.named(provider), slug=slug, title=slug) if slug else None

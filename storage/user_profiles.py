@@ -1,4 +1,4 @@
-"""What the people of one workspace have told the bot about themselves."""
+"""Profiles of users: claimed name, e-mail address and preferences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.database import WorkspaceDatabase
 
 
 class NameTaken(Exception):
-    """Somebody else has claimed the name; `by` is their Slack id."""
+    """Another user has claimed the name; `by` is their Slack ID."""
 
     def __init__(self, name: str, by: str) -> None:
         self.name, self.by = name, by
@@ -21,7 +21,7 @@ class NameTaken(Exception):
 
 
 class UserProfile(FrozenModel):
-    """One person: the name at Bitrise that they claimed, their e-mail address, and what they want."""
+    """A user's profile: the claimed name at Bitrise, the e-mail address, and whether to mention the user."""
 
     user: str
     name: str | None = None
@@ -30,21 +30,21 @@ class UserProfile(FrozenModel):
 
 
 class WorkspacePeople(FrozenModel):
-    """Everybody in a workspace, for matching: names by Slack id, and who wants to be mentioned."""
+    """The users of a workspace for matching: names by Slack ID, and who wants to be mentioned."""
 
     names: NameDirectory
     mentioned: frozenset[str]
 
 
 class UserProfiles:
-    """All people of one workspace who have said something about themselves."""
+    """The profiles of one workspace."""
 
     def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
     async def find(self, user: str) -> UserProfile:
-        """The person; a blank one where nothing is known."""
+        """Return the user's profile; an empty one if none is stored."""
         query = "SELECT name, email, mention FROM people WHERE team_id = ? AND user_id = ?"
         row = await self._database.read(lambda db: db.execute(query, [self._team, user]).fetchone())
         if row is None:
@@ -52,15 +52,17 @@ class UserProfiles:
         return UserProfile(user=user, name=row[0], email=row[1], mention=bool(row[2]))
 
     async def known(self) -> WorkspacePeople:
-        """Everybody."""
+        """Return the users of the workspace."""
         return await self._database.read(lambda db: workspace_people(db, self._team))
 
     async def claim_name(self, user: str, name: str) -> None:
-        """The provider itself says that this is the person's name: whoever else has claimed it gives it up."""
+        """Store a name that the provider has confirmed, and take it from other users who claimed it."""
 
         def work(db: sqlite_utils.Database) -> None:
-            given = [self._team, name.casefold(), user]
-            db.execute("UPDATE people SET name = NULL WHERE team_id = ? AND name = ? AND user_id <> ?", given)
+            arguments = [self._team, name.casefold(), user]
+            db.execute(
+                "UPDATE people SET name = NULL WHERE team_id = ? AND name = ? AND user_id <> ?", arguments
+            )
             db.execute(
                 "INSERT INTO people (team_id, user_id, name) VALUES (?, ?, ?)"
                 " ON CONFLICT (team_id, user_id) DO UPDATE SET name = excluded.name WHERE name IS NULL",
@@ -70,7 +72,7 @@ class UserProfiles:
         await self._database.write(work)
 
     async def save(self, person: UserProfile) -> None:
-        """Remember the person. Raises NameTaken where the name is somebody else's."""
+        """Store a profile. Raises NameTaken if another user has the name."""
 
         def work(db: sqlite_utils.Database) -> None:
             try:
@@ -96,17 +98,18 @@ class UserProfiles:
 
 
 def workspace_people(db: sqlite_utils.Database, team: str) -> WorkspacePeople:
-    """Everybody in a workspace; for use where a database is at hand."""
+    """Return the users of a workspace; for use on the database's thread."""
     query = "SELECT user_id, name, email, mention FROM people WHERE team_id = ?"
     rows = db.execute(query, [team]).fetchall()
     return WorkspacePeople(
         names=NameDirectory(
-            team, {user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows}
+            team,
+            {user: frozenset(alias for alias in (name, email) if alias) for user, name, email, _ in rows},
         ),
         mentioned=frozenset(user for user, _, _, mention in rows if mention),
     )
 
 
 def name_directories(db: sqlite_utils.Database, teams: Iterable[str]) -> dict[str, NameDirectory]:
-    """What people are known by, in each of the workspaces; for use where a database is at hand."""
+    """Return the names of users by workspace; for use on the database's thread."""
     return {team: workspace_people(db, team).names for team in set(teams)}

@@ -1,7 +1,7 @@
-"""Watching anew from now on: what was owed is dropped, and what is there now is the beginning. In a transaction.
+"""Restarts watching from the current state and drops pending notifications. For use inside a transaction.
 
-For a database that has been brought back: what it holds as owed, or as not ended, was told by the bot that went on
-after the backup was made.
+For a restored database: its pending notifications, and ends of its open builds, were already sent by the bot that kept
+running after the backup.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ DROP_REASON = "restored"
 
 @dataclass(frozen=True)
 class WatchBaseline:
-    """What there is at the provider now: each app's newest and open builds by its slug, and what waits for approval."""
+    """The current state at the provider: newest and open builds by app slug, and builds that wait for approval."""
 
     builds: Mapping[str, Baseline] = field(default_factory=dict)
     requests: Sequence[BuildRequest] = ()
 
 
 def watched_apps(db: sqlite_utils.Database) -> list[App]:
-    """The apps that somebody waits for."""
+    """Return all watched apps."""
     return [App.model_validate_json(body) for (body,) in db.execute("SELECT body FROM watched_apps")]
 
 
-def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: datetime) -> int:
-    """Drop what is owed, and begin the watching of each app with what is there, or with the time where that is unknown.
+def reset_watching(db: sqlite_utils.Database, watch_baseline: WatchBaseline, at: datetime) -> int:
+    """Drop pending notifications, and restart watching each app from its baseline, or from `at` if it has none.
 
-    What has ended by then is told to nobody, what is open is followed to its end. Returns how many notifications were
+    Builds that have ended are not notified; open builds are followed to their end. Returns how many notifications were
     dropped.
     """
     dropped = _drop_pending(db)
     db.execute("DELETE FROM builds WHERE ended = 0")
     for app in watched_apps(db):
-        baseline = beginning.builds.get(app.slug, Baseline(at=at))
+        baseline = watch_baseline.builds.get(app.slug, Baseline(at=at))
         db.execute(
             "UPDATE watched_apps SET baseline_at = ? WHERE provider = ? AND app_slug = ?",
             [to_text(baseline.at), app.provider, app.slug],
@@ -55,11 +55,11 @@ def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: date
         forget_snapshot(db, app)
         if baseline.snapshot is not None:
             store_snapshot(db, app.provider, app.slug, baseline.snapshot)
-        known = known_states(db, app.provider, [one.slug for one in baseline.builds])
-        new = [one for one in baseline.builds if one.slug not in known]
-        ended = sorted((one for one in new if one.ended), key=lambda one: one.number or 0)
+        known = known_states(db, app.provider, [build.slug for build in baseline.builds])
+        new = [build for build in baseline.builds if build.slug not in known]
+        ended = sorted((build for build in new if build.ended), key=lambda build: build.number or 0)
         save_builds(db, new, advance_streaks(db, ended))
-    for request in beginning.requests:
+    for request in watch_baseline.requests:
         remember_request(db, request, at)
     _end_one_time_subscriptions(db)
     return dropped
@@ -71,16 +71,17 @@ def _drop_pending(db: sqlite_utils.Database) -> int:
         [DROP_REASON],
     ).rowcount
     db.execute("UPDATE messages SET status = 'gone' WHERE status IN ('owed', 'sending')")
-    # What they say now was written by the bot that went on; this one knows less.
+    # Their current text was written by the bot that kept running, which knew more.
     db.execute("UPDATE messages SET stale = 0 WHERE stale > 0")
-    # Whether somebody agreed since is not known, and must not be asked for a second time.
+    # An approval since the backup is not known, and the action must not be run twice.
     db.execute("UPDATE proposals SET state = 'expired' WHERE state IN ('open', 'agreed')")
     return int(dropped)
 
 
 def _end_one_time_subscriptions(db: sqlite_utils.Database) -> None:
-    """Those that are over after one end, where none of the builds that they wait for is open any more."""
+    """Delete one-time subscriptions whose builds have all ended."""
     still_open = {slug for (slug,) in db.execute("SELECT build_slug FROM builds WHERE ended = 0")}
-    for one in select_subscriptions(db, "terms LIKE '%\"once\":true%'", []):
-        if one.terms.filter.builds and not one.terms.filter.builds & still_open:
-            end_subscription(db, one)
+    for subscription in select_subscriptions(db, "terms LIKE '%\"once\":true%'", []):
+        builds = subscription.terms.filter.builds
+        if builds and not builds & still_open:
+            end_subscription(db, subscription)

@@ -1,4 +1,4 @@
-"""What the watcher remembers between two looks: apps, builds that have not ended, and how far it has read."""
+"""State between polls: watched apps, builds, and the poll position."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PARAMETERS = 900
 
 
 class RecordedBuild(FrozenModel):
-    """A build as the watcher last saw it, and its place in its series once it has ended."""
+    """A build as last polled, and the state of its failure streak once it has ended."""
 
     build: Build
     standing: StreakState | None = None
 
 
 class WatchedBuilds:
-    """Reads what the watcher needs."""
+    """Reads the state of watched apps and their builds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,11 +38,11 @@ class WatchedBuilds:
     async def state(
         self, token: str, provider: Provider, apps: Mapping[str, PolledApp] | None = None
     ) -> PollState:
-        """What the next look with the token needs to know; `apps` are taken as known where they are given."""
+        """Return what the next poll with the token needs; `apps` are not read again if given."""
         return await self._database.read(lambda db: _state(db, token, provider, apps))
 
     async def build(self, provider: Provider, slug: str) -> RecordedBuild | None:
-        """A build as the watcher last saw it; None where it never did, or long ago."""
+        """Return a build as last polled; None if it was never polled, or too long ago."""
         query = "SELECT body, standing FROM builds WHERE provider = ? AND build_slug = ? AND body <> ''"
         row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
         if row is None:
@@ -51,29 +51,29 @@ class WatchedBuilds:
         return RecordedBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
     async def apps(self, provider: Provider) -> list[App]:
-        """Every app that is watched."""
+        """Return all watched apps."""
         query = "SELECT body FROM watched_apps WHERE provider = ? ORDER BY app_slug"
         return await self._database.read(
             lambda db: [App.model_validate_json(body) for (body,) in db.execute(query, [provider])]
         )
 
     async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, BuildState]:
-        """The states of those of the builds that are known."""
+        """Return the states of known builds by slug."""
         return await self._database.read(lambda db: known_states(db, provider, slugs))
 
     async def latest(self, provider: Provider, most: int) -> list[Build]:
-        """The latest builds of all apps that are watched, newest first."""
+        """Return the latest builds of all apps, newest first."""
         query = "SELECT body FROM builds WHERE provider = ? AND body <> '' ORDER BY triggered_at DESC LIMIT ?"
         return await self._database.read(
             lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider, most])]
         )
 
     async def latest_of(self, app: App, most: int) -> list[Build]:
-        """The latest builds of one app that is or was watched, newest first."""
+        """Return the latest builds of an app that is or was watched, newest first."""
         return await self._database.read(lambda db: latest_builds(db, app, most))
 
     async def numbered(self, app: App, number: int) -> Build | None:
-        """The app's build of that number; None where it was never seen, or long ago."""
+        """Return the app's build of that number; None if it was never polled, or too long ago."""
         query = (
             "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND number = ? AND body <> ''"
             " ORDER BY triggered_at DESC LIMIT 1"
@@ -83,15 +83,15 @@ class WatchedBuilds:
         return Build.model_validate_json(row[0]) if row is not None else None
 
     async def successes_like(self, build: Build, most: int) -> list[Build]:
-        """The latest successes of the build's workflow and branch, newest first."""
+        """Return the latest successful builds of the build's workflow and branch, newest first."""
         return await self._database.read(lambda db: successes_like(db, build, most))
 
     async def record_restart(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
-        """Note, before the provider is asked, that a process is about to be restarted; `""`: all of the app's."""
+        """Store that a process is about to be restarted, before the request to the provider; `""`: all of the app's."""
         await self._database.write(lambda db: record_restart(db, provider, app_slug, dyno, at))
 
     async def open_builds(self, provider: Provider) -> list[Build]:
-        """The builds that had not ended at the last look."""
+        """Return the builds that had not ended at the last poll."""
         query = "SELECT body FROM builds WHERE provider = ? AND ended = 0"
         return await self._database.read(
             lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider])]
@@ -99,22 +99,22 @@ class WatchedBuilds:
 
 
 def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> None:
-    """Watch the app from its baseline on; for use inside a transaction. An app already watched stays as it is."""
+    """Start watching the app from its baseline, unless it is watched already; for use inside a transaction."""
     added = db.execute(
         "INSERT OR IGNORE INTO watched_apps VALUES (?, ?, ?, ?, ?, 0)",
         [app.provider, app.slug, app.title, app.model_dump_json(), to_text(baseline.at)],
     )
     if added.rowcount:
-        # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
+        # These builds are not notified, but they decide whether the branch was red or green before the next one.
         builds = sanitize_builds(baseline.builds)
-        ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
+        ended = sorted((build for build in builds if build.ended), key=lambda build: build.number or 0)
         save_builds(db, builds, advance_streaks(db, ended))
         if baseline.snapshot is not None:
             store_snapshot(db, app.provider, app.slug, baseline.snapshot)
 
 
 def end_watching(db: sqlite_utils.Database, app: App) -> None:
-    """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
+    """Stop watching the app; for use inside a transaction. Ended builds stay for pending notifications."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     forget_snapshot(db, app)
@@ -127,7 +127,7 @@ def end_watching(db: sqlite_utils.Database, app: App) -> None:
 def save_builds(
     db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, StreakState]
 ) -> None:
-    """Remember the builds as they are now, and their places in their series; for use inside a transaction."""
+    """Store the builds and the states of their failure streaks; for use inside a transaction."""
     db.conn.executemany(
         "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body,"
         " branch, workflow, abort_kind, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -158,7 +158,7 @@ def save_builds(
 
 
 def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]:
-    """The latest builds of an app that is or was watched, newest first; for use where a database is at hand."""
+    """Return the latest builds of an app that is or was watched, newest first; for use on the database's thread."""
     query = (
         "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
         " ORDER BY triggered_at DESC LIMIT ?"
@@ -168,7 +168,7 @@ def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]
 
 
 def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[Build]:
-    """The latest successes of the build's workflow and branch, newest first; for use where a database is at hand."""
+    """Return the latest successes of the build's workflow and branch, newest first; on the database's thread."""
     query = (
         "SELECT body FROM builds WHERE state = 'succeeded' AND provider = ? AND app_slug = ? AND workflow IS ?"
         " AND branch IS ? AND body <> '' ORDER BY finished_at DESC LIMIT ?"
@@ -180,7 +180,7 @@ def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[B
 def known_states(
     db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]
 ) -> dict[str, BuildState]:
-    """The states of those of the builds that are known; for use where a database is at hand."""
+    """Return the states of known builds by slug; for use on the database's thread."""
     query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
     return {slug: BuildState(state) for slug, state in by_slugs(db, query, provider, slugs)}
 
@@ -188,10 +188,10 @@ def known_states(
 def by_slugs(
     db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """The rows of a query with the provider and a list of slugs, `{marks}`, however long that is."""
+    """Yield the rows of a query with the provider and a list of slugs, `{marks}`, of any length."""
     for start in range(0, len(slugs), _PARAMETERS):
-        some = slugs[start : start + _PARAMETERS]
-        yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
+        chunk = slugs[start : start + _PARAMETERS]
+        yield from db.execute(query.format(marks=", ".join("?" * len(chunk))), [provider, *chunk])
 
 
 def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, PolledApp]:
@@ -216,16 +216,16 @@ def _state(
     open_builds = db.execute(
         "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
     )
-    look = db.execute("SELECT per_app_since, seen_until FROM looks WHERE token = ?", [token]).fetchone()
-    # Not validated again: it may hold ten thousand apps, and all of it was made of models.
+    position = db.execute("SELECT per_app_since, seen_until FROM looks WHERE token = ?", [token]).fetchone()
+    # Not validated again: there may be ten thousand apps, and all values are models already.
     return PollState.model_construct(
         apps=_apps(db, provider) if apps is None else apps,
         open_builds={
             slug: OpenBuild(app_slug=app, slug=slug, state=BuildState(state), misses=misses)
             for app, slug, state, misses in open_builds
         },
-        per_app_since=from_text(look[0]) if look else None,
-        seen_until=from_text(look[1]) if look else None,
+        per_app_since=from_text(position[0]) if position else None,
+        seen_until=from_text(position[1]) if position else None,
         pipelines=open_pipelines(db, provider),
         followed=followed_pipelines(db, provider),
         snapshots=snapshots(db, provider),

@@ -1,4 +1,4 @@
-"""Steps of Slack's workflows that the bot has begun: each once, and what came of it until Slack knows."""
+"""Steps of Slack workflows: each runs once, and its outcome is stored until it was reported to Slack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.timestamps import from_text, to_text
 
 
 class WaitingStep(FrozenModel):
-    """A step that waits for a build's end: `execution` is Slack's name for it, and after `until` it is given up."""
+    """A step that waits for the end of a build until `until`; `execution` is Slack's ID of the step's run."""
 
     team: str
     execution: str
@@ -22,20 +22,20 @@ class WaitingStep(FrozenModel):
 
 
 class Outcome(FrozenModel):
-    """What came of a step: what the workflow goes on with, or why it can't."""
+    """The outcome of a step: outputs for the workflow, or an error."""
 
     outputs: Mapping[str, Any] | None = None
     error: str | None = None
 
 
 class WorkflowSteps:
-    """Each step once, however often Slack asks for it; what waits or is owed survives a restart."""
+    """Runs each step once, however often Slack requests it. Waiting steps and outcomes survive a restart."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def begin(self, team: str, execution: str, kind: str, at: datetime) -> bool:
-        """Whether the step is new; one that this process or an earlier one has begun is not begun again.
+        """Store that a step was started. Returns False if it was started before, even by an earlier process.
 
         Raises WorkspaceGone.
         """
@@ -45,14 +45,14 @@ class WorkflowSteps:
         row = [team, execution, kind, to_text(at)]
         return await self._database.of(team).write(lambda db: db.execute(query, row).rowcount) == 1
 
-    async def wait(self, wait: WaitingStep) -> None:
-        """Let the step wait for the build's end."""
+    async def wait(self, step: WaitingStep) -> None:
+        """Store that the step waits for the end of a build."""
         query = "UPDATE workflow_steps SET app_slug = ?, build_slug = ?, until = ? WHERE team_id = ? AND execution = ?"
-        row = [wait.app_slug, wait.build_slug, to_text(wait.until), wait.team, wait.execution]
+        row = [step.app_slug, step.build_slug, to_text(step.until), step.team, step.execution]
         await self._database.write(lambda db: db.execute(query, row))
 
     async def conclude(self, team: str, execution: str, outcome: Outcome) -> None:
-        """Owe Slack what came of the step."""
+        """Store the outcome of a step, to be reported to Slack."""
         query = (
             "UPDATE workflow_steps SET outcome = ? WHERE team_id = ? AND execution = ? AND outcome IS NULL"
         )
@@ -60,12 +60,12 @@ class WorkflowSteps:
         await self._database.write(lambda db: db.execute(query, row))
 
     async def mark_reported(self, team: str, execution: str) -> None:
-        """Slack knows what came of the step."""
+        """Mark the outcome as reported to Slack."""
         query = "UPDATE workflow_steps SET ended = 1 WHERE team_id = ? AND execution = ?"
         await self._database.write(lambda db: db.execute(query, [team, execution]))
 
     async def waiting(self) -> list[WaitingStep]:
-        """What waits, the oldest first."""
+        """Return the waiting steps, oldest first."""
         query = (
             "SELECT team_id, execution, app_slug, build_slug, until FROM workflow_steps"
             " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NOT NULL ORDER BY begun_at"
@@ -80,9 +80,9 @@ class WorkflowSteps:
         )
 
     async def unreported(self) -> list[tuple[str, str, Outcome]]:
-        """What Slack does not know yet, the oldest first: workspace, step and outcome."""
-        owed = "ended = 0 AND outcome IS NOT NULL"
-        query = f"SELECT team_id, execution, outcome FROM workflow_steps WHERE {owed} ORDER BY begun_at"
+        """Return outcomes that were not reported yet, oldest first: workspace, step and outcome."""
+        unreported = "ended = 0 AND outcome IS NOT NULL"
+        query = f"SELECT team_id, execution, outcome FROM workflow_steps WHERE {unreported} ORDER BY begun_at"
         return await self._database.read(
             lambda db: [
                 (team, execution, Outcome.model_validate_json(outcome))
@@ -91,9 +91,9 @@ class WorkflowSteps:
         )
 
     async def interrupted(self, before: datetime) -> list[tuple[str, str]]:
-        """Steps begun before then that came to nothing and wait for nothing: a process was stopped in their midst.
+        """Return steps started before then that were interrupted: no outcome, and not waiting for anything.
 
-        Each is a workspace and a step.
+        Each is a pair of workspace and step.
         """
         query = (
             "SELECT team_id, execution FROM workflow_steps"

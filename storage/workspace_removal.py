@@ -1,4 +1,4 @@
-"""Forgetting: a whole workspace, or one person in it. For use inside a transaction."""
+"""Deletes a whole workspace. For use inside a transaction."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from storage.encryption import SecretBox
 from storage.secure_deletion import mark_for_rewriting
 from storage.subscriptions import end_subscription, select_subscriptions
 
-# Tables that hold tokens: they are written anew at once when some go, the rest of the file within the hour.
+# Tables with tokens: they are rewritten at once after a deletion, the rest of the file within an hour.
 WITH_TOKENS = ("accounts", "installations", "sign_ins")
-# Every table whose rows belong to a workspace, but for those that are ended with what hangs on them.
-OF_A_WORKSPACE = (
+# Every table with workspaces, except subscriptions, the audit log and installations, which are deleted separately.
+WORKSPACE_TABLES = (
     "accounts",
     "channels",
     "deliveries",
@@ -34,8 +34,8 @@ OF_A_WORKSPACE = (
 
 
 def known_teams(db: sqlite_utils.Database) -> list[str]:
-    """Every workspace of which there is anything; for use where a database is at hand."""
-    tables = ("subscriptions", "audit_chains", *OF_A_WORKSPACE)
+    """Return every workspace with stored data; for use on the database's thread."""
+    tables = ("subscriptions", "audit_chains", *WORKSPACE_TABLES)
     query = " UNION ".join(f"SELECT team_id FROM {table}" for table in tables)
     return [team for (team,) in db.execute(query)]
 
@@ -43,10 +43,10 @@ def known_teams(db: sqlite_utils.Database) -> list[str]:
 def wipe_workspace(
     db: sqlite_utils.Database, team: str, database: Database, vault: SecretBox | None, at: datetime
 ) -> None:
-    """Forget all that a workspace has told the bot; apps that nobody else waits for are watched no longer."""
+    """Delete all data of a workspace, and stop watching apps without other subscriptions."""
     for subscription in select_subscriptions(db, "team_id = ?", [team]):
         end_subscription(db, subscription)
-    for table in OF_A_WORKSPACE:
+    for table in WORKSPACE_TABLES:
         db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
     wipe_audit(db, team, vault, at)
     mark_for_rewriting(db)

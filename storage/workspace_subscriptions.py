@@ -1,4 +1,4 @@
-"""The subscriptions of one workspace: made, changed, paused, stopped, removed."""
+"""The subscriptions of one workspace: add, change, pause, stop and remove."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from storage.subscriptions import (
 from storage.timestamps import to_text
 from storage.watched_builds import begin_watching, latest_builds
 
-# What the bot itself sees.
+# The access of the bot itself.
 EVERYTHING = Scope()
 
 
-# What was just started is among so many of an app's latest builds.
-_MOST_BUILDS = 50
+# A run that was just started is among this many latest builds of its app.
+_MAX_BUILDS = 50
 
 
 class StartedRun(FrozenModel):
-    """What somebody has just started, as `terms` name it, and the message that says so and follows it.
+    """A run that a user has just started, matched by `terms`, and the message that follows it.
 
-    `subject` is what the message is about, `content` what it says at first, and `note` what it says above all else;
-    `key` is a name that no other run has.
+    `subject` is the message's subject, `content` its first content, and `note` its heading as JSON; `key` is unique to
+    the run.
     """
 
     app: App
@@ -56,22 +56,22 @@ class StartedRun(FrozenModel):
 
 
 class WorkspaceSubscriptions:
-    """The first subscription for an app begins the watching, the last one's going ends it."""
+    """The subscriptions of one workspace. An app is watched from its first subscription to the end of its last."""
 
     def __init__(
         self,
         database: WorkspaceDatabase,
         team: str,
-        everybodys: Subscriptions,
+        all_subscriptions: Subscriptions,
         run_messages: RunMessages,
     ) -> None:
         self._database = database
         self._team = team
-        self._everybodys = everybodys
+        self._all_subscriptions = all_subscriptions
         self._run_messages = run_messages
 
     async def is_watched(self, provider: Provider, app_slug: str) -> bool:
-        """Whether some subscription, of whichever workspace, already waits for the app."""
+        """Return whether a subscription of any workspace already watches the app."""
         query = "SELECT 1 FROM watched_apps WHERE provider = ? AND app_slug = ?"
         found = await self._database.read(lambda db: db.execute(query, [provider, app_slug]).fetchone())
         return found is not None
@@ -87,18 +87,18 @@ class WorkspaceSubscriptions:
         baseline: Baseline | None,
         scope: Scope = EVERYTHING,
     ) -> Subscription:
-        """Add a subscription, with the app's baseline where the app is not watched yet.
+        """Add a subscription; the baseline is needed if the app is not watched yet.
 
-        The same app and terms in the same channel is the same subscription: it is returned, and told again
-        if it had been stopped, with what whoever asked now can see.
+        If the channel has a subscription with the same app and terms, that one is resumed if it was stopped, with the
+        access of the user `by`, and returned.
         """
 
         def work(db: sqlite_utils.Database) -> int:
-            # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
+            # A watched app stays as it is. If watching has just ended, it starts again from here.
             begin_watching(db, app, baseline or Baseline(at=at))
             return self._add(db, channel, app.provider, app.slug, terms, by, at, scope)
 
-        return await self._added(work)
+        return await self._add_and_read(work)
 
     async def add_for_every_app(
         self,
@@ -110,11 +110,13 @@ class WorkspaceSubscriptions:
         at: datetime,
         scope: Scope = EVERYTHING,
     ) -> Subscription:
-        """Add a subscription for every app of the provider that another one waits for, or for those of its scope.
+        """Add a subscription for all watched apps of the provider, or those in its scope.
 
         The same terms in the same channel are the same subscription, as in `add`.
         """
-        return await self._added(lambda db: self._add(db, channel, provider, EVERY_APP, terms, by, at, scope))
+        return await self._add_and_read(
+            lambda db: self._add(db, channel, provider, EVERY_APP, terms, by, at, scope)
+        )
 
     def _add(
         self,
@@ -127,16 +129,16 @@ class WorkspaceSubscriptions:
         at: datetime,
         scope: Scope,
     ) -> int:
-        where = f"{_OURS} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
+        where = f"{_IN_WORKSPACE} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
         for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
             if existing.terms == terms:
                 self._resume(db, existing.id, by, scope, at)
                 return existing.id
         return self._insert(db, channel, provider, slug, terms, by, at, scope)
 
-    async def _added(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
+    async def _add_and_read(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
         identity = await self._database.write(work)
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
         [subscription] = await self._find("subscriptions.id = ?", [identity])
         return subscription
 
@@ -150,10 +152,10 @@ class WorkspaceSubscriptions:
         baseline: Baseline,
         scope: Scope,
     ) -> None:
-        """Follow what somebody has just started to its end, in one message, which is owed from now on.
+        """Follow a started run to its end in one message, which is enqueued.
 
-        A look may have seen it before it is followed: then the message is owed that, too; and where the channel has a
-        message already that is edited to the end of it, that is the one.
+        If a poll has seen the run before, its notifications are enqueued, too. If the channel already has a message
+        that is updated until the run's end, that one is used.
         """
         app = run.app
 
@@ -166,7 +168,7 @@ class WorkspaceSubscriptions:
                 enqueue_message(
                     db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts
                 )
-            seen = latest_builds(db, app, _MOST_BUILDS)
+            builds = latest_builds(db, app, _MAX_BUILDS)
             enqueue(
                 db,
                 [
@@ -178,14 +180,14 @@ class WorkspaceSubscriptions:
                         build_slug=build.slug,
                         event=BuildEvent.ENDED if build.ended else BuildEvent.STARTED,
                     )
-                    for build in seen
+                    for build in builds
                     if run.terms.filter.match(build)
                 ],
                 at,
             )
 
         await self._database.write(work)
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
 
     def _insert(
         self,
@@ -198,11 +200,21 @@ class WorkspaceSubscriptions:
         at: datetime,
         scope: Scope,
     ) -> int:
-        # What follows one run is in no list, and has no number there.
+        # Subscriptions that follow a single run are not listed, so they have no number.
         highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
         [last] = db.execute(highest, [self._team, channel]).fetchone()
         number = 0 if terms.run else (last or 0) + 1
-        row = [number, self._team, channel, provider, slug, _words(terms), by, to_text(at), *scope_row(scope)]
+        row = [
+            number,
+            self._team,
+            channel,
+            provider,
+            slug,
+            _encode_terms(terms),
+            by,
+            to_text(at),
+            *scope_row(scope),
+        ]
         cursor = db.execute(
             "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
             " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -213,57 +225,59 @@ class WorkspaceSubscriptions:
         return identity
 
     async def change(self, subscription: Subscription, terms: NotificationRule) -> None:
-        """Give a subscription other terms."""
+        """Change the terms of a subscription."""
         await self._database.write(
             lambda db: db.execute(
-                f"UPDATE subscriptions SET terms = ? WHERE id = ? AND {_OURS}",
-                [_words(terms), subscription.id, self._team],
+                f"UPDATE subscriptions SET terms = ? WHERE id = ? AND {_IN_WORKSPACE}",
+                [_encode_terms(terms), subscription.id, self._team],
             )
         )
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
 
     async def pause(self, subscription: Subscription, at: datetime) -> None:
-        """Tell the subscription nothing from now on; what it is still owed, and that is not due yet, is dropped."""
+        """Pause a subscription and drop its pending notifications."""
 
         def work(db: sqlite_utils.Database) -> None:
             self._stop(db, [subscription.id], StopReason.PAUSED, at)
             self._drop_pending(db, subscription, "paused")
 
         await self._database.write(work)
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
 
     async def resume(
         self, subscription: Subscription, *, by: str, at: datetime, scope: Scope = EVERYTHING
     ) -> None:
-        """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
+        """Resume a stopped subscription with the access of the user `by`."""
         await self._database.write(lambda db: self._resume(db, subscription.id, by, scope, at))
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
 
     async def remove(self, subscription: Subscription) -> None:
-        """Remove a subscription and what it is still owed."""
+        """Remove a subscription and its pending notifications."""
 
         def work(db: sqlite_utils.Database) -> None:
             self._drop_pending(db, subscription, "unsubscribed")
-            for there in select_subscriptions(db, f"{_OURS} AND id = ?", [self._team, subscription.id]):
-                end_subscription(db, there)
+            for stored in select_subscriptions(
+                db, f"{_IN_WORKSPACE} AND id = ?", [self._team, subscription.id]
+            ):
+                end_subscription(db, stored)
 
         await self._database.write(work)
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
 
     async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
-        """Stop the channel's subscriptions, which can't be told any more; returns those that were running."""
+        """Stop the subscriptions of a channel that can't be notified any more. Returns those that were active."""
         running = await self._find(f"channel_id = ? AND stopped_reason IS NULL AND {_LASTING}", [channel])
-        numbers = [one.id for one in running]
-        await self._database.write(lambda db: self._stop(db, numbers, reason, at))
+        ids = [subscription.id for subscription in running]
+        await self._database.write(lambda db: self._stop(db, ids, reason, at))
         return running
 
     async def stop_without_access(
         self, subscription: Subscription, at: datetime, *, account: datetime | None
     ) -> bool:
-        """Its maker, with their account of that time, sees it no more: show it no more, and tell it nothing.
+        """Stop a subscription whose creator's account, connected at `account`, has lost access.
 
-        What it is owed is dropped. What follows a run ends, and its message says so. Returns whether it was running.
-        One that is another person's meanwhile, or whose maker has another account, stays as it is.
+        Pending notifications are dropped. A subscription that follows a run ends, and its message says so. Returns
+        whether it was active. Nothing changes if its creator or their account has changed since.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
@@ -276,79 +290,79 @@ class WorkspaceSubscriptions:
             return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))
 
         stopped = await self._database.write(work)
-        self._everybodys.mark_changed()
+        self._all_subscriptions.mark_changed()
         return stopped
 
     async def find(self, identity: int) -> Subscription | None:
-        """The subscription of that id."""
+        """Return the subscription with this ID, or None."""
         found = await self._find("subscriptions.id = ?", [identity])
         return found[0] if found else None
 
     async def of_channel(self, channel: str) -> list[Subscription]:
-        """The channel's subscriptions, oldest first; runs that somebody started there are none that it follows."""
+        """Return the channel's subscriptions, oldest first, without those that follow started runs."""
         return await self._find(f"channel_id = ? AND {_LASTING}", [channel])
 
     async def of_channels(self, channels: Sequence[str]) -> list[Subscription]:
-        """The subscriptions of several channels, oldest first."""
+        """Return the subscriptions of several channels, oldest first."""
         marks = ", ".join("?" * len(channels))
         where = f"channel_id IN ({marks}) AND {_LASTING}"
         return await self._find(where, list(channels)) if channels else []
 
     async def of_all_channels(self) -> list[Subscription]:
-        """The subscriptions of all channels; direct messages are nobody else's."""
+        """Return the subscriptions of all channels, without those in direct messages, which are private."""
         return await self._find(f"channel_id NOT LIKE 'D%' AND {_LASTING}", [])
 
     async def made_by(self, person: str) -> list[Subscription]:
-        """The subscriptions that show what this person sees."""
+        """Return the subscriptions with this user's access."""
         return await self._find(f"created_by = ? AND seen_as = 'own' AND {_LASTING}", [person])
 
     async def _find(self, where: str, arguments: Sequence[Any]) -> list[Subscription]:
         return await self._database.read(
-            lambda db: select_subscriptions(db, f"{_OURS} AND {where}", [self._team, *arguments])
+            lambda db: select_subscriptions(db, f"{_IN_WORKSPACE} AND {where}", [self._team, *arguments])
         )
 
-    def _stop(self, db: sqlite_utils.Database, numbers: Sequence[int], reason: str, at: datetime) -> int:
-        marks = ", ".join("?" * len(numbers))
+    def _stop(self, db: sqlite_utils.Database, ids: Sequence[int], reason: str, at: datetime) -> int:
+        marks = ", ".join("?" * len(ids))
         return int(
             db.execute(
                 "UPDATE subscriptions SET stopped_reason = ?, stopped_at = ?"
-                f" WHERE {_OURS} AND id IN ({marks}) AND stopped_reason IS NULL",
-                [reason, to_text(at), self._team, *numbers],
+                f" WHERE {_IN_WORKSPACE} AND id IN ({marks}) AND stopped_reason IS NULL",
+                [reason, to_text(at), self._team, *ids],
             ).rowcount
         )
 
-    def _resume(self, db: sqlite_utils.Database, number: int, by: str, scope: Scope, at: datetime) -> None:
+    def _resume(self, db: sqlite_utils.Database, identity: int, by: str, scope: Scope, at: datetime) -> None:
         db.execute(
             "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
             " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
-            f" WHERE {_OURS} AND id = ?",
-            [by, *scope_row(scope), self._team, number],
+            f" WHERE {_IN_WORKSPACE} AND id = ?",
+            [by, *scope_row(scope), self._team, identity],
         )
-        self._mark_confirmed(db, number, scope, at)
+        self._mark_confirmed(db, identity, scope, at)
 
-    def _mark_confirmed(self, db: sqlite_utils.Database, number: int, scope: Scope, at: datetime) -> None:
-        """Note that its maker sees it, as was just asked; not where their account has gone since it was asked."""
-        asked = to_text(at) if scope.seen_as is AccessSource.OWN else None
+    def _mark_confirmed(self, db: sqlite_utils.Database, identity: int, scope: Scope, at: datetime) -> None:
+        """Note that the creator's access was just checked, unless their account was removed since."""
+        checked_at = to_text(at) if scope.seen_as is AccessSource.OWN else None
         db.execute(
             "UPDATE subscriptions SET confirmed_at = ?, unseen_at = CASE WHEN ? IS NULL OR EXISTS"
             " (SELECT 1 FROM accounts WHERE accounts.team_id = subscriptions.team_id"
             " AND accounts.user_id = subscriptions.created_by AND accounts.provider = subscriptions.provider)"
-            f" THEN NULL ELSE ? END WHERE {_OURS} AND id = ?",
-            [asked, asked, asked, self._team, number],
+            f" THEN NULL ELSE ? END WHERE {_IN_WORKSPACE} AND id = ?",
+            [checked_at, checked_at, checked_at, self._team, identity],
         )
 
     def _drop_pending(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
         db.execute(
             "UPDATE notifications SET status = 'dropped', error = ?"
-            f" WHERE {_OURS} AND subscription_id = ? AND status = 'owed'",
+            f" WHERE {_IN_WORKSPACE} AND subscription_id = ? AND status = 'owed'",
             [why, self._team, subscription.id],
         )
 
 
-_OURS = "team_id = ?"
-# All but those that follow one run to its end.
+_IN_WORKSPACE = "team_id = ?"
+# All except those that follow a single run.
 _LASTING = "terms NOT LIKE '%\"run\":true%'"
 
 
-def _words(terms: NotificationRule) -> str:
+def _encode_terms(terms: NotificationRule) -> str:
     return terms.model_dump_json(exclude_defaults=True)

@@ -63,7 +63,7 @@ def parse_time(text: str, *, key: str) -> TimeArgument:
 
 
 def parse_states(text: str) -> frozenset[BuildState]:
-    """Parse states by the names that people use. Raises CommandError."""
+    """Parse states, in the names that people use. Raises CommandError."""
     names = _split_list(text, key="status", example="builds status:failed,aborted")
     return frozenset(
         _look_up(name, _STATES, f"I know no status {name}; there are {OFFERED_STATES}.") for name in names
@@ -110,7 +110,7 @@ def _normalize_author(name: str) -> str:
 
 
 def parse_abort_reasons(text: str, *, key: str) -> tuple[str, ...]:
-    """Parse reasons of aborts. Only their shape is checked, since a bot can have its own. Raises CommandError."""
+    """Parse kinds of abort reasons. Only their format is checked, since a bot can have its own. Raises CommandError."""
     example = "subscribe -aborted:no-changes,rolling-builds"
     found = tuple(name.casefold().replace("_", "-") for name in _split_list(text, key=key, example=example))
     if wrong := [name for name in found if not _ABORT_REASON.match(name)]:
@@ -163,5 +163,5 @@ def _look_up(
 
 
 def parse_choice(name: str, known: dict[str, T], *, what: str, example: str) -> T:
-    """Look up what the name stands for. Raises CommandError, which lists the names."""
+    """Look up the value of a name. Raises CommandError, which lists the names."""
     return _look_up(name, known, f"I know no {what} {name}; there are {', '.join(known)}.", example=example)

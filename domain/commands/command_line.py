@@ -1,4 +1,4 @@
-"""From a typed line to a command. Raises CommandError for a word that fits nowhere, and nothing else."""
+"""Parsing of a typed line into a command."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Surface = Literal["slash", "message"]
 
 
 def parse(text: str, *, surface: Surface, parser: CommandParser) -> Command:
-    """Return the command that the text stands for at the parser's provider; an empty text asks for help."""
-    # JSON can carry half a character, which nothing could store or send.
+    """Parse the text into a command of the parser's provider; an empty text is `help`. Raises only CommandError."""
+    # JSON can contain a lone surrogate, which can't be stored or sent.
     text = text.encode("utf-8", "replace").decode()
     if surface == "message":
         return parser.parse_line(parser.strip_provider_name(line_from_message(text)))

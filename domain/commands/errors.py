@@ -1,4 +1,4 @@
-"""Mistakes in what people type."""
+"""Errors in typed commands."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from domain.redaction.redactor import redact_beginning
 
 
 class CommandError(Exception):
-    """A word can't be understood; says which, why, and what would be right.
+    """A word can't be parsed; the message says which, why, and shows a correct example.
 
-    What parses single words knows no provider, and leaves it out; the parser of the command adds it.
+    Functions that parse single words know no provider and leave it out; the command parser adds it.
     """
 
     def __init__(self, problem: str, *, example: str, provider: Provider | None = None) -> None:
@@ -20,8 +20,8 @@ class CommandError(Exception):
 
 
 def redact_typed(text: str, limit: int) -> str:
-    """Return as much of what somebody typed as an error may repeat.
+    """Return as much of the user's input as an error may repeat.
 
-    Secrets are removed before the text is cut: the rest of a cut secret could not be recognised.
+    Secrets are redacted before the text is cut: a cut secret could not be recognised.
     """
     return redact_beginning(text, limit)[:limit]

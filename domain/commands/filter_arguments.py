@@ -1,4 +1,4 @@
-"""Parsing of filters: which builds are meant."""
+"""Parsing of build filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.commands import arguments
 
 _PATTERN_KEYS = ("branch", "target", "tag", "workflow", "by", "aborted")
 KEYS = (*_PATTERN_KEYS, *(f"-{key}" for key in _PATTERN_KEYS), "event", "pr")
-# The filter's field for each key, and what parses its values.
+# The filter's field for each key, and the function that parses its values.
 _CHOICES: dict[str, tuple[str, Callable[[str], frozenset[Any]]]] = {
     "status": ("states", arguments.parse_states),
     "event": ("events", arguments.parse_events),

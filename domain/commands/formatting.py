@@ -1,4 +1,4 @@
-"""Filters and rules as text: as they can be typed, and as sentences."""
+"""Formatting of filters and rules: as they can be typed, and as sentences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STATES = {
 _RESULT_NAMES = {Result.SUCCEEDED: "success"} | {
     result: result.value for result in Result if result is not Result.SUCCEEDED
 }
-# Exact: other bots lost their users' trust with a "notify on failure" that meant only the first failure.
+# Exact wording: other bots lost their users' trust with a "notify on failure" that meant only the first failure.
 _RESULTS = {
     Result.SUCCEEDED: "every success",
     Result.FAILED: "every failure",
@@ -112,7 +112,7 @@ EVERY_END = "every build's end"
 def describe_rule(rule: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
     """Describe the rule as a sentence without its end: "every failure in Android on branch main; one thread a branch".
 
-    `ends` names what the rule notifies of if it does so for every end.
+    `ends` is the text for a rule that notifies of every end.
     """
     return f"{_describe_events(rule, ends)} in {app}{_describe_conditions(rule.filter)}{_describe_delivery(rule)}"
 

@@ -19,9 +19,9 @@ STYLES = (
 
 @dataclass(frozen=True)
 class CommandHelp:
-    """One command; `usage` shows optional parts in brackets. A name of two words is a command of its own.
+    """The help of one command; `usage` shows optional parts in brackets. A name of two words is a separate command.
 
-    `secret`: its arguments may be a secret that somebody typed in the wrong place, so no error repeats them.
+    `secret`: its arguments may be a secret that a user typed in the wrong place, so no error repeats them.
     """
 
     name: str

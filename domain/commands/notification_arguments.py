@@ -1,4 +1,4 @@
-"""Parsing of notification rules: which results and moments, and how they are delivered."""
+"""Parsing of notification rules: results, events, and delivery."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse_rule(options: Mapping[str, Sequence[str]]) -> dict[str, object]:
 
 
 def _check_times(options: Mapping[str, Sequence[str]], style: DeliveryStyle) -> None:
-    """Raise CommandError for a time that has no meaning beside the other options."""
+    """Raise CommandError for a time that has no effect with the other options."""
     digest = style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     if "on" in options and style is not DeliveryStyle.WEEKLY:
         every_day = "; style:daily comes every day" if style is DeliveryStyle.DAILY else ""

@@ -1,4 +1,4 @@
-"""The command parser: a provider's commands, and how the arguments of each are parsed."""
+"""The command parser: a provider's commands, and the parsing of their arguments."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class CommandParser:
             example = command.example
             return self.parse_functions[command.name](ArgumentReader(self, command, rest, line))
         except CommandError as mistake:
-            # What parses single arguments knows no provider; its example may be of a command that this one lacks.
+            # The error comes from a single argument; its example may be of a command that this provider does not have.
             fits = self.find_help(mistake.example.split(" ")[0]) is not None
             raise CommandError(
                 mistake.problem, example=mistake.example if fits else example, provider=self.provider
@@ -106,7 +106,7 @@ class CommandParser:
         if rest and (second := rest[0]).key is None and not second.quoted:
             if (subcommand := self.find_help(f"{command.name} {second.text}")) is not None:
                 return subcommand, rest[1:]
-            verbs = [one.name.partition(" ")[2] for one in self.subcommands_of(command)]
+            verbs = [subcommand.name.partition(" ")[2] for subcommand in self.subcommands_of(command)]
             near = difflib.get_close_matches(second.text.casefold(), verbs, n=1) if len(bare) > 1 else []
             if near:
                 raise CommandError(
@@ -118,7 +118,7 @@ class CommandParser:
 
 @dataclass
 class ArgumentReader:
-    """The arguments of one command; what is read is taken away from `tokens`."""
+    """The arguments of one command; reading removes them from `tokens`."""
 
     parser: CommandParser
     command_help: CommandHelp
@@ -188,8 +188,8 @@ class ArgumentReader:
                 app = self.tokens[0].text if position == 1 else None
                 del self.tokens[: position + 1]
                 return app, ref
-        given = f"{self.tokens[-1].text} is no build: give" if self.tokens else "Which build? Give"
-        return self.fail(f"{given} its number, its slug or a link to it.")
+        problem = f"{self.tokens[-1].text} is no build: give" if self.tokens else "Which build? Give"
+        return self.fail(f"{problem} its number, its slug or a link to it.")
 
     def _build_at(self, position: int) -> BuildRef | None:
         token = self.tokens[position]
@@ -203,7 +203,7 @@ class ArgumentReader:
         )
 
     def take_after_dashes(self) -> str | None:
-        """Take what was typed after a double dash; None if there is none."""
+        """Take the text after a double dash; None if there is none."""
         if not self.tokens or not self.tokens[-1].is_double_dash:
             return None
         dashes = self.tokens.pop()

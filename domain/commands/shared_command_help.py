@@ -1,4 +1,4 @@
-"""The commands that every provider has: their help, how their arguments are parsed, and their aliases."""
+"""The commands that every provider has: their help, parse functions and aliases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALIASES = {"subs": "subscriptions", "?": "help", "logout": "disconnect", "rules"
 
 
 def shared_help(provider: Provider, *, app: str, named: str) -> Mapping[str, CommandHelp]:
-    """Return their help, by their names. `app` is named in the examples; `named` says how apps are named."""
+    """Return their help, by name. The examples use `app`; `named` says how apps are named."""
     at = f"at {provider.label}"
     commands = (
         CommandHelp(
@@ -79,7 +79,7 @@ def shared_help(provider: Provider, *, app: str, named: str) -> Mapping[str, Com
 
 
 def make_app_parser(make: Callable[..., Command]) -> ParseFunction:
-    """Make what parses a command whose only argument is an app, which can be left out."""
+    """Make the parse function of a command whose only argument is an optional app."""
 
     def parse(arguments: ArgumentReader) -> Command:
         app = arguments.take_positional()
@@ -90,7 +90,7 @@ def make_app_parser(make: Callable[..., Command]) -> ParseFunction:
 
 
 def make_empty_parser(make: Callable[[], Command]) -> ParseFunction:
-    """Make what parses a command without arguments."""
+    """Make the parse function of a command without arguments."""
 
     def parse(arguments: ArgumentReader) -> Command:
         arguments.expect_end()
@@ -100,7 +100,7 @@ def make_empty_parser(make: Callable[[], Command]) -> ParseFunction:
 
 
 def make_build_parser(make: Callable[..., Command]) -> ParseFunction:
-    """Make what parses a command whose arguments are a build and, if named, its app."""
+    """Make the parse function of a command whose arguments are an optional app and a build."""
 
     def parse(arguments: ArgumentReader) -> Command:
         app, build = arguments.take_app_and_build()
@@ -111,7 +111,7 @@ def make_build_parser(make: Callable[..., Command]) -> ParseFunction:
 
 
 def make_apps_parser(*filters: str) -> ParseFunction:
-    """Make what parses a list of apps; `filters` are the keys of other fields that narrow it."""
+    """Make the parse function of a list of apps; `filters` are the keys of other fields that narrow it."""
 
     def parse(arguments: ArgumentReader) -> ListApps:
         options = arguments.take_single_options("page", *filters)
@@ -124,7 +124,7 @@ def make_apps_parser(*filters: str) -> ParseFunction:
 
 
 def make_subscribe_parser(filter_keys: Sequence[str]) -> ParseFunction:
-    """Make what parses a subscription with these filters."""
+    """Make the parse function of `subscribe` with these filters."""
 
     def parse(arguments: ArgumentReader) -> Subscribe:
         names = [token for token in arguments.tokens if token.key is None]

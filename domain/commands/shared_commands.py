@@ -33,7 +33,7 @@ class TimeArgument(FrozenModel):
 
 
 class Command(FrozenModel):
-    """What a person typed, parsed."""
+    """A parsed command."""
 
 
 class ShowHelp(Command):
@@ -56,7 +56,7 @@ class UseApp(Command):
 
 
 class WhoAmI(Command):
-    """Show the person's account, and whose token answers them."""
+    """Show the person's account, and whose token is used for them."""
 
 
 class ConnectAccount(Command):
@@ -74,20 +74,20 @@ class ListAccessRules(Command):
 
 
 class ShowAuditLog(Command):
-    """Show what was done and refused: in this channel, with the app of this name, or everywhere."""
+    """Show the actions that were done or refused: in this channel, for the app of this name, or everywhere."""
 
     app: str | None = None
     everywhere: bool = False
 
 
 class ShowStatus(Command):
-    """Show what runs now, and how each branch last ended."""
+    """Show what runs now, and the last result of each branch."""
 
     app: str | None = None
 
 
 class ListBuilds(Command):
-    """List the builds of an app that pass a filter."""
+    """List the builds of an app that match a filter."""
 
     app: str | None = None
     filter: BuildFilter = BuildFilter()
@@ -103,7 +103,7 @@ class ShowBuild(Command):
 
 
 class Subscribe(Command):
-    """Notify the channel of an app's builds; with `preview`, only show what it would have been notified of lately.
+    """Notify the channel of an app's builds; with `preview`, only show which recent builds would have matched.
 
     `zone_given` is False if times are meant in the person's own time zone.
     """

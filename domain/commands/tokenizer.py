@@ -1,4 +1,4 @@
-"""From a line of text to its tokens: quotes, keys, and what Slack does to both."""
+"""Splitting of a line into tokens: quotes, keys, and what Slack does to both."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from domain.commands.errors import CommandError, redact_typed
 # Slack makes typed quotes typographic; each closes only with its own kind.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
-# Phones and Macs make one dash of two.
+# Phones and Macs turn two dashes into one.
 _DASHES = ("--", "—", "–")
-# Zero-width and direction marks are copied along with text; whoever pastes it can't see them.
+# Zero-width and direction marks are copied along with text, invisible to the user.
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 _KEY = re.compile(r"(-?[A-Za-z][A-Za-z_-]*):")
 _MENTION = re.compile(r"^\s*<@[^>]+>\s*")
@@ -32,7 +32,7 @@ class Token:
 
     @property
     def is_double_dash(self) -> bool:
-        """Whether this is the double dash, after which the parser reads nothing."""
+        """Return whether this is the double dash, after which nothing is parsed."""
         return self.key is None and not self.quoted and self.text in _DASHES
 
 
@@ -83,7 +83,7 @@ def _skip_spaces(line: str, at: int) -> int:
 
 
 def _typed_link(link: re.Match[str]) -> str:
-    # Slack makes links of what looks like one: www.example.com becomes <http://www.example.com|www.example.com>.
+    # Slack turns text that looks like a link into one: www.example.com becomes <http://www.example.com|www.example.com>.
     address, label = link[1], link[2]
     return label if label and address in (f"http://{label}", f"mailto:{label}") else address
 
@@ -94,7 +94,7 @@ def _take_value(line: str, at: int) -> tuple[str, int, bool]:
     quoted = False
     begin = at
     while at < len(line) and not line[at].isspace():
-        # a quote within a word is an apostrophe: don't
+        # A quote within a word is an apostrophe, as in "don't".
         opens = line[at] in _QUOTES and (at == begin or line[at - 1] in ",=")
         if not opens:
             parts.append(line[at])

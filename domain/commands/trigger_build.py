@@ -1,4 +1,4 @@
-"""The command that starts a build. Storage keeps each person's last one, to fill in the form."""
+"""The command that starts a build. Each person's last one is stored, to fill in the form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from domain.commands.shared_commands import Command
 
 
 class TriggerBuild(Command):
-    """Start a build; without anything to build, the form is opened."""
+    """Start a build; without a branch, tag or the like, open the form."""
 
     app: str | None = None
     branch: str | None = None
@@ -19,5 +19,5 @@ class TriggerBuild(Command):
 
     @property
     def names_something(self) -> bool:
-        """Whether it says what to build (Bitrise API v0.1, build-trigger: at least one of these)."""
+        """Return whether it says what to build (Bitrise API v0.1, build-trigger: at least one of these)."""
         return any((self.branch, self.tag, self.commit, self.workflow, self.pipeline))

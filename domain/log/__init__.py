@@ -1,1 +1,1 @@
-"""Build logs: parsing, the cause of a failure, the difference between two builds."""
+"""Build logs: parsing, the cause of a failure, the differences between two builds."""

@@ -1,4 +1,4 @@
-"""Why a build failed, out of its log: the failing step and the last lines that matter. Pure; no I/O."""
+"""The cause of a failure, from the build's log: the failing step and the last relevant lines. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from domain.log import step_boxes
 
 MOST_LINES = 12
 LONGEST_LINE = 300
-# What a tool says of a failure stands near a line's beginning; to look through more would take the square of it.
-LOOKED_AT = 1000
-# Indented lines behind a line that matters explain it: where a test failed, what an exception was caused by.
-_EXPLAINING = 3
+# A tool's failure message is near the line's beginning; searching more of it would take quadratic time.
+SEARCHED_LENGTH = 1000
+# Indented lines after a relevant line explain it: where a test failed, what caused an exception.
+_EXPLANATION_LINES = 3
 
 
 class Failure(FrozenModel):
-    """The failing step with its exit code, as far as the log says, and the lines that say what went wrong.
+    """The failing step with its exit code, as far as the log shows them, and the lines that say what went wrong.
 
-    `summary` is what the provider itself makes of it, where it does.
+    `summary` is the provider's own summary, if it has one.
     """
 
     step: str | None = None
@@ -31,7 +31,7 @@ class Failure(FrozenModel):
 
 @dataclass(frozen=True)
 class BuildToolPattern:
-    """How a build tool says what went wrong; `blocks` begin paragraphs that matter to their end."""
+    """The patterns of a build tool's failure messages; `blocks` begin paragraphs that are relevant to their end."""
 
     name: str
     lines: re.Pattern[str]
@@ -86,54 +86,54 @@ TOOLS = (
         r"^ERROR in ",
     ),
 )
-_ANYTHING = re.compile(
+_PROBLEM = re.compile(
     r"(?i)(?<![\w-])(?:error|fatal|failed|failure|panic|exception|cannot|not found|unhandled)(?![\w-])"
 )
-_NO_TROUBLE = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berrors?: 0\b")
+_NO_PROBLEM = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berrors?: 0\b")
 
 
-def failure_from_text(words: str) -> Failure:
-    """The failure of which the provider itself says what went wrong; of many lines the last ones."""
-    lines = [line.rstrip()[:LONGEST_LINE] for line in words.splitlines() if line.strip()]
+def failure_from_text(text: str) -> Failure:
+    """Make a failure from the provider's own text; only the last lines if it is long."""
+    lines = [line.rstrip()[:LONGEST_LINE] for line in text.splitlines() if line.strip()]
     return Failure(lines=tuple(lines[-MOST_LINES:]))
 
 
 def find_failure(log: str) -> Failure:
-    """What a failed build's log says; its lines without colours, the boxes round its steps still there."""
-    lines = [line[:LOOKED_AT] for line in log.split("\n")]
+    """Find the cause in a failed build's log, given without colours but with the boxes around its steps."""
+    lines = [line[:SEARCHED_LENGTH] for line in log.split("\n")]
     step, code, output = _failing_step(lines)
-    said = [line.rstrip() for line in output if not step_boxes.is_frame(line)]
-    return Failure(step=step, exit_code=code, lines=tuple(_that_matter(said)))
+    output_lines = [line.rstrip() for line in output if not step_boxes.is_frame(line)]
+    return Failure(step=step, exit_code=code, lines=tuple(_select_lines(output_lines)))
 
 
 def _failing_step(lines: Sequence[str]) -> tuple[str | None, int | None, Sequence[str]]:
     begin = 0
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         if step_boxes.is_summary(line):
-            return None, None, lines[begin:place]
+            return None, None, lines[begin:index]
         if step_boxes.header(line) is not None:
-            begin = place + 1
+            begin = index + 1
         elif (box := step_boxes.result(line)) is not None and box.mark in step_boxes.FAILED_MARKS:
-            return box.title, box.exit_code, lines[begin:place]
+            return box.title, box.exit_code, lines[begin:index]
     return None, None, lines[begin:]
 
 
-def _that_matter(lines: Sequence[str]) -> list[str]:
-    """The tool's own words where one is known by them, else whatever sounds like trouble, else the end."""
-    found = [[*_told_by(tool, lines)] for tool in TOOLS]
+def _select_lines(lines: Sequence[str]) -> list[str]:
+    """Return the lines of a known tool, else the lines that mention a problem, else the last lines."""
+    found = [[*_lines_of_tool(tool, lines)] for tool in TOOLS]
     best = max(found, key=len)
     if not best:
-        best = [*_with_explanations(lines, _sounds_like_trouble)]
+        best = [*_lines_with_explanations(lines, _mentions_problem)]
     if not best:
         best = [line for line in lines if line.strip()][-8:]
-    kept = list(dict.fromkeys(line[:LONGEST_LINE] for line in best if line.strip()))
-    return kept[-MOST_LINES:]
+    selected = list(dict.fromkeys(line[:LONGEST_LINE] for line in best if line.strip()))
+    return selected[-MOST_LINES:]
 
 
-def _told_by(tool: BuildToolPattern, lines: Sequence[str]) -> Iterator[str]:
+def _lines_of_tool(tool: BuildToolPattern, lines: Sequence[str]) -> Iterator[str]:
     in_block = False
 
-    def matters(line: str) -> bool:
+    def is_relevant(line: str) -> bool:
         nonlocal in_block
         if tool.blocks is not None and tool.blocks.match(line):
             in_block = True
@@ -141,15 +141,15 @@ def _told_by(tool: BuildToolPattern, lines: Sequence[str]) -> Iterator[str]:
             in_block = False
         return in_block or tool.lines.match(line) is not None
 
-    return _with_explanations(lines, matters)
+    return _lines_with_explanations(lines, is_relevant)
 
 
-def _with_explanations(lines: Sequence[str], matters: Callable[[str], bool]) -> Iterator[str]:
+def _lines_with_explanations(lines: Sequence[str], is_relevant: Callable[[str], bool]) -> Iterator[str]:
     explaining = 0
     for line in lines:
-        if matters(line):
+        if is_relevant(line):
             yield line
-            explaining = _EXPLAINING
+            explaining = _EXPLANATION_LINES
         elif explaining and line.startswith((" ", "\t")) and line.strip():
             yield line
             explaining -= 1
@@ -157,5 +157,5 @@ def _with_explanations(lines: Sequence[str], matters: Callable[[str], bool]) -> 
             explaining = 0
 
 
-def _sounds_like_trouble(line: str) -> bool:
-    return bool(_ANYTHING.search(line)) and not _NO_TROUBLE.search(line)
+def _mentions_problem(line: str) -> bool:
+    return bool(_PROBLEM.search(line)) and not _NO_PROBLEM.search(line)

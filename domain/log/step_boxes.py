@@ -1,4 +1,4 @@
-"""The boxes that Bitrise's command line draws into a log: round a step, and its summary. Pure; no I/O."""
+"""The boxes that Bitrise's command line draws into a log: around a step, and its summary. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _HEADER = re.compile(r"^\|\s*\(\d+\)\s+(?P<title>.+?)\s*\|$")
-# A command's own table may look alike, but has no such time in its last cell.
+# A command's own table may look similar, but has no such time in its last cell.
 _RESULT = re.compile(
     r"^\|\s*(?P<mark>\S?)\s*\|\s*(?P<title>.+?)\s*(?:\(exit code: (?P<code>\d+)\))?\s*"
     r"\|\s*(?P<time>\d+(?:\.\d+)?)\s*(?P<unit>ms|sec|min|hour)s?\s*\|$"
 )
 _SUMMARY = re.compile(r"^\|\s*bitrise summary\b")
 _FRAME = re.compile(r"^\+[-+]+\+$|^\|.*\|$|^\s*▼\s*$")
-# A box has eighty columns; some letters count as two. In a line without an end the blanks alone would take the square
-# of its length.
+# A box has 80 columns; some letters count as two. In an endless line, the blanks alone would take quadratic time.
 LONGEST = 400
-# Columns of a box; a command's own table has as many only by chance.
+# Columns of a box; a command's own table has this many only by chance.
 WIDTH = 80
 _UNITS = {"ms": "milliseconds", "sec": "seconds", "min": "minutes", "hour": "hours"}
 FAILED_MARKS = frozenset("x✗")
@@ -26,7 +25,7 @@ SUCCEEDED_MARKS = frozenset("✓✔")
 
 @dataclass(frozen=True)
 class StepResultBox:
-    """What stands below a step: its mark, its title (long ones are cut), its exit code, and how long it took."""
+    """The box below a step: its mark, its title (cut if long), its exit code, and its duration."""
 
     mark: str
     title: str
@@ -35,13 +34,13 @@ class StepResultBox:
 
 
 def header(line: str) -> str | None:
-    """The title of the step that begins on the line."""
+    """Return the title of the step that begins on the line; None if none does."""
     match = _HEADER.match(line) if len(line) <= LONGEST else None
     return match["title"] if match else None
 
 
 def result(line: str) -> StepResultBox | None:
-    """How the step went that ends on the line."""
+    """Return the result of the step that ends on the line; None if none does."""
     match = _RESULT.match(line) if len(line) <= LONGEST else None
     if match is None:
         return None
@@ -50,10 +49,10 @@ def result(line: str) -> StepResultBox | None:
 
 
 def is_summary(line: str) -> bool:
-    """Whether the summary of all steps begins on the line."""
+    """Return whether the summary of all steps begins on the line."""
     return _SUMMARY.match(line) is not None
 
 
 def is_frame(line: str) -> bool:
-    """Whether the line is a box's, and no output."""
+    """Return whether the line belongs to a box and is not output."""
     return _FRAME.match(line) is not None

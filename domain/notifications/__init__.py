@@ -1,1 +1,1 @@
-"""Which changes of builds are notified to whom, how and when."""
+"""Notifications of build changes: rules, matching, delivery times."""

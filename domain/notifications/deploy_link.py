@@ -10,9 +10,9 @@ from domain.build_filter import GlobPatterns
 
 
 class DeployLink(FrozenModel):
-    """An app of Build.io, and the app of Bitrise whose builds can be deployed there; both as they were called then.
+    """A Build.io app, and the Bitrise app whose builds can be deployed there; both with their titles at that time.
 
-    `branches` are globs, of which a build's branch must match one; where there are none, every build is meant.
+    `branches` are globs, one of which a build's branch must match; if there are none, every build matches.
     """
 
     number: int
@@ -23,10 +23,10 @@ class DeployLink(FrozenModel):
     set_at: datetime
 
     def mismatch(self, build: Build) -> str | None:
-        """Why the build can't be deployed by this link, in words that follow "since"; None where it can."""
+        """Return why the build can't be deployed by this link, as text that follows "since"; None if it can."""
         if (build.provider, build.app_slug) != (self.bitrise.provider, self.bitrise.slug):
             return f"it is no build of {self.bitrise.title}"
-        if (problem := _obstacle(build)) is not None:
+        if (problem := _find_obstacle(build)) is not None:
             return problem
         if not GlobPatterns(include=self.branches).match(build.branch):
             return f"its branch is {build.branch}" if build.branch else "it has no branch"
@@ -34,8 +34,8 @@ class DeployLink(FrozenModel):
 
 
 def links_offered(links: Iterable[DeployLink], build: Build) -> tuple[DeployLink, ...]:
-    """Return those by which the build can be deployed, one for each app that it can be deployed to."""
-    if _obstacle(build) is not None:
+    """Return the links by which the build can be deployed, one for each target app."""
+    if _find_obstacle(build) is not None:
         return ()
     by_app: dict[str, DeployLink] = {}
     for link in links:
@@ -44,13 +44,13 @@ def links_offered(links: Iterable[DeployLink], build: Build) -> tuple[DeployLink
     return tuple(by_app.values())
 
 
-def _obstacle(build: Build) -> str | None:
+def _find_obstacle(build: Build) -> str | None:
     if build.state is not BuildState.SUCCEEDED or build.kind is not RunKind.BUILD:
         return "it did not succeed"
     if not build.commit_hash:
         return f"{build.provider.label} does not say which commit was built"
     if build.pull_request is not None:
-        # What is built is the request merged into its target, and its branch may be called like one of ours in
-        # somebody else's fork (Bitrise API v0.1, "Build Trigger API": pull_request_merge_branch).
+        # The build is of the pull request merged into its target, and its branch in a fork may be named like one of
+        # ours (Bitrise API v0.1, "Build Trigger API": pull_request_merge_branch).
         return "it is of a pull request, whose commit alone is not what was built"
     return None

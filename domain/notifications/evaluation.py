@@ -1,4 +1,4 @@
-"""Whether a moment of a build is told, and if not, why not."""
+"""Evaluation of a notification rule for an event of a build. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BY_POSITION = {
     StreakPosition.FIXED: Result.FIXED,
 }
 _FAILURES = frozenset({Result.FAILED, Result.BROKEN, Result.STILL_FAILING})
-_IN_WORDS = {
+_REASONS = {
     StreakPosition.BROKEN: "it is the first failure of a series",
     StreakPosition.STILL_FAILING: "the series was failing before",
     StreakPosition.FIXED: "it fixed the series",
@@ -32,58 +32,58 @@ _IN_WORDS = {
 
 
 class Evaluation(FrozenModel):
-    """Whether it is told; `why` follows the word "because"."""
+    """The result of an evaluation; `why` follows the word "because"."""
 
     should_notify: bool
     why: str
 
 
 def evaluate(
-    terms: NotificationRule,
-    happening: BuildEvent,
+    rule: NotificationRule,
+    event: BuildEvent,
     build: Build,
-    standing: StreakState | None,
+    streak_state: StreakState | None,
     names: NameDirectory = NOBODY,
 ) -> Evaluation:
-    """Whether the terms ask for this moment of the build.
+    """Return whether the rule asks for this event of the build.
 
-    `standing` is the build's place in its series, None where it has not ended. A filter on what only an end shows (the
-    kind of an abort) says nothing of a start; where a start was shown and is edited, nor of its end.
+    `streak_state` is the build's position in its streak, None if it has not ended. A filter on what is known only at
+    the end (the kind of an abort) does not apply to a start, nor to the end in a message that is edited from the start.
     """
-    started = not build.ended or terms.style is DeliveryStyle.LIVE
-    wanted = terms.filter.model_copy(update={"aborted": GlobPatterns()}) if started else terms.filter
-    if (mismatch := wanted.mismatch(build, names)) is not None:
+    started = not build.ended or rule.style is DeliveryStyle.LIVE
+    build_filter = rule.filter.model_copy(update={"aborted": GlobPatterns()}) if started else rule.filter
+    if (mismatch := build_filter.mismatch(build, names)) is not None:
         return Evaluation(should_notify=False, why=mismatch)
-    if happening is BuildEvent.ENDED:
-        return _evaluate_end(terms, build, standing)
-    asked = {
-        BuildEvent.STARTED: terms.started or terms.style is DeliveryStyle.LIVE,
-        BuildEvent.PROGRESSED: terms.style is DeliveryStyle.LIVE,
-        BuildEvent.ON_HOLD_TOO_LONG: terms.on_hold_over is not None,
-        BuildEvent.RUNNING_TOO_LONG: terms.running_over is not None,
-    }[happening]
+    if event is BuildEvent.ENDED:
+        return _evaluate_end(rule, build, streak_state)
+    requested = {
+        BuildEvent.STARTED: rule.started or rule.style is DeliveryStyle.LIVE,
+        BuildEvent.PROGRESSED: rule.style is DeliveryStyle.LIVE,
+        BuildEvent.ON_HOLD_TOO_LONG: rule.on_hold_over is not None,
+        BuildEvent.RUNNING_TOO_LONG: rule.running_over is not None,
+    }[event]
     return Evaluation(
-        should_notify=asked, why="that is asked for" if asked else "that moment is not asked for"
+        should_notify=requested, why="that is asked for" if requested else "that moment is not asked for"
     )
 
 
-def _evaluate_end(terms: NotificationRule, build: Build, standing: StreakState | None) -> Evaluation:
-    position = standing.position if standing else StreakPosition.NOT_COUNTED
-    if terms.style is DeliveryStyle.CARD:
-        return Evaluation(should_notify=position in _CARD_POSITIONS, why=_IN_WORDS[position])
-    if not terms.results:
+def _evaluate_end(rule: NotificationRule, build: Build, streak_state: StreakState | None) -> Evaluation:
+    position = streak_state.position if streak_state else StreakPosition.NOT_COUNTED
+    if rule.style is DeliveryStyle.CARD:
+        return Evaluation(should_notify=position in _CARD_POSITIONS, why=_REASONS[position])
+    if not rule.results:
         return Evaluation(should_notify=True, why="every end is asked for")
     found = {_BY_STATE.get(build.state), _BY_POSITION.get(position)} - {None}
-    if build.state is BuildState.UNKNOWN and terms.results & _FAILURES:
-        # It may be a failure of a new kind: whoever waits for failures rather hears of one end too many.
+    if build.state is BuildState.UNKNOWN and rule.results & _FAILURES:
+        # It may be a new kind of failure: who waits for failures should rather get one notification too many.
         return Evaluation(
             should_notify=True, why="it ended in a way that has no name here, which may be a failure"
         )
-    if met := sorted(str(one) for one in found & terms.results if one):
+    if met := sorted(str(result) for result in found & rule.results if result):
         return Evaluation(should_notify=True, why=f"{' and '.join(met)} is asked for")
-    asked = " or ".join(sorted(terms.results))
-    if terms.results <= set(_BY_POSITION.values()):
-        return Evaluation(should_notify=False, why=f"{_IN_WORDS[position]}, and only {asked} is asked for")
+    requested = " or ".join(sorted(rule.results))
+    if rule.results <= set(_BY_POSITION.values()):
+        return Evaluation(should_notify=False, why=f"{_REASONS[position]}, and only {requested} is asked for")
     return Evaluation(
-        should_notify=False, why=f"its result is {build.state.value}, and only {asked} is asked for"
+        should_notify=False, why=f"its result is {build.state.value}, and only {requested} is asked for"
     )

@@ -1,4 +1,4 @@
-"""Whom a change concerns. Pure; no I/O."""
+"""Matching of build changes to subscriptions. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRul
 from domain.notifications.scheduling import delivery_time
 from domain.subscription import Subscription
 
-# However long a pipeline runs, or if its end is never seen: what went well in it is told by then.
+# Successes in a pipeline are notified after this time, even if the pipeline still runs or its end is never seen.
 LONGEST_HOLD = timedelta(days=1)
 
 
 def match_changes(
     changes: Sequence[BuildChange],
-    standings: Mapping[str, StreakState],
+    streak_states: Mapping[str, StreakState],
     subscriptions: Sequence[Subscription],
     names: Mapping[str, NameDirectory],
     now: datetime,
 ) -> list[NewNotification]:
-    """What the changes make owed to the subscriptions that want it, in the changes' order.
+    """Return the notifications that the changes require, in the order of the changes.
 
-    `standings` holds the places in their series of those that ended, by slug; `names` what people are known by, for
-    each workspace.
+    `streak_states` holds the streak positions of ended builds, by slug; `names` the name directory of each workspace.
     """
-    covering = _by_app({change.build.app_slug for change in changes}, subscriptions)
+    subscriptions_by_app = _group_by_app({change.build.app_slug for change in changes}, subscriptions)
     return [
-        _new_notification(subscription, change.build, happening, now)
+        _new_notification(subscription, change.build, event, now)
         for change in changes
-        if (happening := event_of_change(change)) is not None
-        for subscription in covering[change.build.app_slug]
+        if (event := event_of_change(change)) is not None
+        for subscription in subscriptions_by_app[change.build.app_slug]
         if evaluate(
             subscription.terms,
-            happening,
+            event,
             change.build,
-            standings.get(change.build.slug),
+            streak_states.get(change.build.slug),
             names.get(subscription.team, NOBODY),
         ).should_notify
     ]
@@ -54,21 +53,21 @@ def find_overdue(
     names: Mapping[str, NameDirectory],
     now: datetime,
 ) -> list[NewNotification]:
-    """What it makes owed that builds have been on hold, or have run, for too long by now."""
+    """Return the notifications for builds that have been on hold or running for too long by now."""
     return [
-        _new_notification(subscription, build, happening, now)
+        _new_notification(subscription, build, event, now)
         for build in builds
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
-        and (happening := _too_long(build, subscription.terms, now)) is not None
+        and (event := _overdue_event(build, subscription.terms, now)) is not None
         and evaluate(
-            subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)
+            subscription.terms, event, build, None, names.get(subscription.team, NOBODY)
         ).should_notify
     ]
 
 
 def event_of_change(change: BuildChange) -> BuildEvent | None:
-    """What the change is to those who are told; None for one that nobody can ask for."""
+    """Return the event of the change; None if no rule can ask for it."""
     build = change.build
     if build.ended:
         return BuildEvent.ENDED
@@ -77,34 +76,36 @@ def event_of_change(change: BuildChange) -> BuildEvent | None:
     return BuildEvent.PROGRESSED if build.state is BuildState.RUNNING else None
 
 
-def _too_long(build: Build, terms: NotificationRule, now: datetime) -> BuildEvent | None:
-    if build.state is BuildState.ON_HOLD and _over(build.triggered_at, terms.on_hold_over, now):
+def _overdue_event(build: Build, rule: NotificationRule, now: datetime) -> BuildEvent | None:
+    if build.state is BuildState.ON_HOLD and _exceeds(build.triggered_at, rule.on_hold_over, now):
         return BuildEvent.ON_HOLD_TOO_LONG
-    if build.state is BuildState.RUNNING and _over(
-        build.started_at or build.triggered_at, terms.running_over, now
+    if build.state is BuildState.RUNNING and _exceeds(
+        build.started_at or build.triggered_at, rule.running_over, now
     ):
         return BuildEvent.RUNNING_TOO_LONG
     return None
 
 
-def _by_app(apps: Iterable[str], subscriptions: Sequence[Subscription]) -> dict[str, list[Subscription]]:
-    """The subscriptions that are about each of the apps, in the same order."""
-    covering: dict[str, list[Subscription]] = {slug: [] for slug in apps}
+def _group_by_app(
+    apps: Iterable[str], subscriptions: Sequence[Subscription]
+) -> dict[str, list[Subscription]]:
+    """Return the subscriptions that cover each app, in the same order."""
+    subscriptions_by_app: dict[str, list[Subscription]] = {slug: [] for slug in apps}
     for subscription in subscriptions:
-        # One that is about a single app is never compared with all the others.
-        own = (subscription.app.slug,) if subscription.app is not None else covering
+        # A subscription to a single app is not compared with all the others.
+        own = (subscription.app.slug,) if subscription.app is not None else subscriptions_by_app
         for slug in own:
-            if slug in covering and subscription.covers(slug):
-                covering[slug].append(subscription)
-    return covering
+            if slug in subscriptions_by_app and subscription.covers(slug):
+                subscriptions_by_app[slug].append(subscription)
+    return subscriptions_by_app
 
 
-def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool:
-    return since is not None and most is not None and now - since > most
+def _exceeds(since: datetime | None, limit: timedelta | None, now: datetime) -> bool:
+    return since is not None and limit is not None and now - since > limit
 
 
 def _new_notification(
-    subscription: Subscription, build: Build, happening: BuildEvent, now: datetime
+    subscription: Subscription, build: Build, event: BuildEvent, now: datetime
 ) -> NewNotification:
     return NewNotification(
         subscription_id=subscription.id,
@@ -112,24 +113,22 @@ def _new_notification(
         channel=subscription.channel,
         provider=build.provider,
         build_slug=build.slug,
-        event=happening,
-        **_due_fields(subscription.terms, build, happening, now),
+        event=event,
+        **_due_fields(subscription.terms, build, event, now),
     )
 
 
-def _due_fields(
-    terms: NotificationRule, build: Build, happening: BuildEvent, now: datetime
-) -> dict[str, Any]:
-    """When it is due: what went well in a pipeline waits for the pipeline's end, which says it all at once."""
-    due, pipeline = delivery_time(terms, now), build.pipeline
+def _due_fields(rule: NotificationRule, build: Build, event: BuildEvent, now: datetime) -> dict[str, Any]:
+    """Return when it is due: a success in a pipeline waits for the pipeline's end, which is one message for all."""
+    due, pipeline = delivery_time(rule, now), build.pipeline
     waits = (
         due is None
         and pipeline is not None
         and not pipeline.ended
-        and happening is BuildEvent.ENDED
+        and event is BuildEvent.ENDED
         and build.state is BuildState.SUCCEEDED
-        and terms.style in (DeliveryStyle.EACH, DeliveryStyle.THREAD)
-        and not terms.filter.builds
+        and rule.style in (DeliveryStyle.EACH, DeliveryStyle.THREAD)
+        and not rule.filter.builds
     )
     if pipeline is None or not waits:
         return {"due_at": due}

@@ -1,4 +1,4 @@
-"""What a subscription asks for."""
+"""The notification rule of a subscription: which builds and events, and how they are delivered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from domain.build_filter import BuildFilter
 
 
 class Result(StrEnum):
-    """An end that can be asked for: how the build ended, or what that changed in its series.
+    """A result that a rule can ask for: how the build ended, or what that changed in its streak.
 
-    `failed` is every failure; `broken` only the first of a series, `still-failing` every further one.
+    `failed` is every failure; `broken` only the first of a streak, `still-failing` every further one.
     """
 
     SUCCEEDED = "succeeded"
@@ -25,7 +25,7 @@ class Result(StrEnum):
 
 
 class BuildEvent(StrEnum):
-    """A moment in a build's life that can be told; each is told once to a subscription."""
+    """An event in a build's life; a subscription is notified of each once."""
 
     STARTED = "started"
     PROGRESSED = "progressed"
@@ -38,7 +38,7 @@ LIVE_MOMENTS = frozenset({BuildEvent.STARTED, BuildEvent.PROGRESSED, BuildEvent.
 
 
 class DeliveryStyle(StrEnum):
-    """How a subscription is told."""
+    """The way in which a subscription is notified."""
 
     EACH = "each"
     LIVE = "live"
@@ -61,18 +61,18 @@ class Weekday(IntEnum):
 
 
 class QuietHours(FrozenModel):
-    """Hours of a day in which nothing is told, from `start` to `end`, over midnight where `end` is earlier."""
+    """Hours of a day without notifications, from `start` to `end`, past midnight if `end` is earlier."""
 
     start: time
     end: time
 
 
 class NotificationRule(FrozenModel):
-    """The terms of one subscription. `results` empty: every end, whatever the result.
+    """The rule of one subscription. Empty `results`: every end, whatever the result.
 
-    `at` and `on` say when a digest comes, `zone` (an IANA name) in whose time that and `quiet` are meant. `broadcast`:
-    a reply in a thread also appears in the channel. `once`: the subscription is over after it has told one end. `run`:
-    it follows what its maker has just started, in the message that said so.
+    `at` and `on` are the time of a digest, `zone` (an IANA name) is the time zone of that and of `quiet`. `broadcast`:
+    a reply in a thread also appears in the channel. `once`: the subscription ends after it has notified of one end.
+    `run`: it follows a run that its creator has just started, in the message that announced it.
     """
 
     filter: BuildFilter = BuildFilter()
@@ -91,26 +91,26 @@ class NotificationRule(FrozenModel):
 
 
 class InvalidNotificationRule(Exception):
-    """The terms contradict each other."""
+    """Parts of the rule contradict each other; the message says which."""
 
 
-def validate_rule(terms: NotificationRule) -> NotificationRule:
-    """The terms as they are. Raises InvalidNotificationRule, which says what can't be had together."""
-    moments = terms.started or terms.on_hold_over or terms.running_over
-    if terms.style is DeliveryStyle.CARD and (terms.results or moments):
+def validate_rule(rule: NotificationRule) -> NotificationRule:
+    """Return the rule unchanged. Raises InvalidNotificationRule, which says what can't be combined."""
+    events = rule.started or rule.on_hold_over or rule.running_over
+    if rule.style is DeliveryStyle.CARD and (rule.results or events):
         raise InvalidNotificationRule(
             "style:card tells what breaks, stays broken and is fixed; it goes without status:, on-hold: and running:."
         )
-    if terms.style is DeliveryStyle.LIVE and (terms.results or terms.started):
+    if rule.style is DeliveryStyle.LIVE and (rule.results or rule.started):
         raise InvalidNotificationRule(
             "style:live shows every build from its start to its end; it goes without status:."
         )
-    if terms.style is DeliveryStyle.LIVE and terms.quiet:
+    if rule.style is DeliveryStyle.LIVE and rule.quiet:
         raise InvalidNotificationRule(
             "style:live can't be held back by quiet: hours; its messages would come too late."
         )
-    if terms.broadcast and terms.style is not DeliveryStyle.THREAD:
+    if rule.broadcast and rule.style is not DeliveryStyle.THREAD:
         raise InvalidNotificationRule(
             "broadcast:yes is for style:thread alone; everything else is in the channel anyway."
         )
-    return terms
+    return rule

@@ -1,4 +1,4 @@
-"""When something is told that is not told at once."""
+"""Delivery times of notifications: digests and quiet hours. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from zoneinfo import ZoneInfo
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 
 
-def delivery_time(terms: NotificationRule, now: datetime) -> datetime | None:
-    """When what happens now is to be told: at the next digest, after the quiet hours, or at once (None)."""
-    local = now.astimezone(ZoneInfo(terms.zone))
-    if terms.style is DeliveryStyle.DAILY:
-        return _next(local, terms)
-    if terms.style is DeliveryStyle.WEEKLY:
-        at = _next(local, terms)
-        while at.astimezone(local.tzinfo).weekday() != terms.on:
-            at = _next(at.astimezone(local.tzinfo), terms)
+def delivery_time(rule: NotificationRule, now: datetime) -> datetime | None:
+    """Return when to notify of an event now: at the next digest, after the quiet hours, or at once (None)."""
+    local = now.astimezone(ZoneInfo(rule.zone))
+    if rule.style is DeliveryStyle.DAILY:
+        return _next_digest(local, rule)
+    if rule.style is DeliveryStyle.WEEKLY:
+        at = _next_digest(local, rule)
+        while at.astimezone(local.tzinfo).weekday() != rule.on:
+            at = _next_digest(at.astimezone(local.tzinfo), rule)
         return at
-    return _quiet_until(terms, local)
+    return _end_of_quiet_hours(rule, local)
 
 
-def _next(after: datetime, terms: NotificationRule) -> datetime:
-    """The next time of day `terms.at` after the moment."""
-    day = after.replace(hour=terms.at.hour, minute=terms.at.minute, second=0, microsecond=0)
+def _next_digest(after: datetime, rule: NotificationRule) -> datetime:
+    """Return the next time after `after` at which the clock shows `rule.at`."""
+    day = after.replace(hour=rule.at.hour, minute=rule.at.minute, second=0, microsecond=0)
     if day <= after:
-        # A day of the calendar, not of 24 hours: over a change of summer time the hour stays what people read.
+        # A calendar day, not 24 hours: when summer time begins or ends, the time on the clock stays the same.
         day = day + timedelta(days=1)
     return day.astimezone(ZoneInfo("UTC"))
 
 
-def _quiet_until(terms: NotificationRule, local: datetime) -> datetime | None:
-    quiet, clock = terms.quiet, local.time().replace(microsecond=0)
+def _end_of_quiet_hours(rule: NotificationRule, local: datetime) -> datetime | None:
+    quiet, clock = rule.quiet, local.time().replace(microsecond=0)
     if quiet is None or quiet.start == quiet.end:
         return None
     over_midnight = quiet.end < quiet.start

@@ -1,1 +1,1 @@
-"""Secrets taken out of text. Pure; no I/O."""
+"""Redaction of secrets in text. Pure; no I/O."""

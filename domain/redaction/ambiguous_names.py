@@ -1,4 +1,4 @@
-"""Secrets behind names that harmless things have, too: only a value counts that looks like one. Pure; no I/O."""
+"""Secrets after names that harmless values have too: only a value that looks secret is redacted. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from domain.redaction.named_secrets import KEYS
 from domain.redaction.private_keys import REDACTED
 
 _DIGIT_WITHIN = r"(?=[A-Za-z+/_.$\-]{0,80}[0-9])"
-# A name and its value with a blank between them, as sentences and logs of tools have it. Words drawn by lot are found
-# wherever they stand; of hex that does not hold, since commits, digests and caches have it, too.
+# A name and its value with a blank between them, as in sentences and logs of tools. Random words are found anywhere;
+# hex is not, since commits, digests and cache keys are hex too.
 _HEX = re.compile(
     r"(?<![A-Za-z0-9])(?:[0-9a-f]{32,128}|[0-9A-F]{32,128}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"(?![A-Za-z0-9])",
@@ -25,8 +25,8 @@ _SPOKEN = re.compile(
     re.ASCII,
 )
 _LONGEST_SPOKEN = 140
-# What sentences say of a token that is no token.
-_ABOUT = re.compile(
+# Words in a sentence that show that the value is not a token.
+_NOT_A_TOKEN = re.compile(
     r"(?i)(?:hash|digest|checksum|fingerprint|commit|request|trace|revision|sha)\S{0,4}\s\S{0,20}$", re.ASCII
 )
 
@@ -37,7 +37,9 @@ _PASSWORD_IS = re.compile(
     re.ASCII,
 )
 # sha256-hashed, base64, 12-character
-_MADE = re.compile(r"(?i)[a-z0-9]+(?:-[a-z]+)++|(?:sha|md|base|utf|aes|rsa|bcrypt|oauth|x)-?[0-9]+", re.ASCII)
+_TECHNICAL_TERM = re.compile(
+    r"(?i)[a-z0-9]+(?:-[a-z]+)++|(?:sha|md|base|utf|aes|rsa|bcrypt|oauth|x)-?[0-9]+", re.ASCII
+)
 
 _EQUALS = r"""["']? [ \t]{0,9} (?: => | \\?= | : ) [ \t]{0,9} ["'`]?"""
 _NAMED_PAT = re.compile(
@@ -59,7 +61,7 @@ _MNEMONIC = re.compile(
 _PASS = re.compile(r"""(?ix) ( (?<![a-z0-9_.\-/]) pass= ["']? ) ( [^\s"'`,;&<>(){}|\\]{6,80} )""", re.ASCII)
 _USER = re.compile(r"(?i)(?<![a-z])(?:user(?:name)?|login|uid|usr)[=:]", re.ASCII)
 _STRONG = re.compile(r"(?=.*[A-Za-z])(?:(?:.*[0-9]){2}|.*[!@#$^&*])", re.ASCII)
-# fastlane tells its API key as it is: the key itself beside its id.
+# fastlane prints its API key: the key itself beside its id.
 _BESIDE_ID = re.compile(
     r"""(?ix) ( (?<![a-z0-9_]) key ["']? [ \t]{0,9} (?: => | : | = ) [ \t]{0,9} \\{0,2} ["'] )
     ( [a-z0-9+/=_\-\\]{24,} )""",
@@ -75,45 +77,45 @@ _VALUES = (
 
 
 def redact_ambiguous_names(line: str) -> str:
-    """The line without the values that look like secrets, where their names alone would not say so."""
+    """Redact values that look like secrets, where the name alone would not be enough."""
     lowered = line.lower()
     if any(sign in lowered for sign in ("token", "secret", "pass", "key")):
-        line = _HEX.sub(_spoken, line)
+        line = _HEX.sub(_redact_spoken, line)
         if "pass=" in lowered:
-            line = _PASS.sub(_pass, line)
+            line = _PASS.sub(_redact_pass, line)
         if "pass" in lowered and any(sign in lowered for sign in (" is ", " was ", " set to ")):
-            line = _PASSWORD_IS.sub(_password, line)
+            line = _PASSWORD_IS.sub(_redact_password, line)
     for signs, pattern in _VALUES:
         if any(sign in lowered for sign in signs):
-            line = pattern.sub(_unless_ordinary, line)
+            line = pattern.sub(_redact_unless_ordinary, line)
     return line
 
 
-def _unless_ordinary(found: re.Match[str]) -> str:
+def _redact_unless_ordinary(found: re.Match[str]) -> str:
     return found[0] if is_ordinary(found[2]) else found[1] + REDACTED
 
 
-def _spoken(found: re.Match[str]) -> str:
+def _redact_spoken(found: re.Match[str]) -> str:
     text, start = found.string, found.start()
     spoken = _SPOKEN.search(text, max(0, start - _LONGEST_SPOKEN), start)
-    if spoken is None or _ABOUT.search(text, max(0, spoken.start() - 40), spoken.start()):
+    if spoken is None or _NOT_A_TOKEN.search(text, max(0, spoken.start() - 40), spoken.start()):
         return found[0]
     return REDACTED
 
 
-def _password(found: re.Match[str]) -> str:
+def _redact_password(found: re.Match[str]) -> str:
     value = found[2].rstrip(".,;:!?") if found[2][-1] in ".,;:?" else found[2]
     if (
         is_ordinary(value)
         or is_word(value)
-        or _MADE.fullmatch(value)
+        or _TECHNICAL_TERM.fullmatch(value)
         or not re.search(r"[0-9!@#$%^&*]", value)
     ):
         return found[0]
     return found[1] + REDACTED + found[2][len(value) :]
 
 
-def _pass(found: re.Match[str]) -> str:
+def _redact_pass(found: re.Match[str]) -> str:
     value = found[2]
     if is_ordinary(value) or is_word(value) or not re.search("[A-Za-z]", value):
         return found[0]

@@ -1,4 +1,4 @@
-"""Secrets that certain programs take where no other program has one: vault login …, 7z -p…, .pgpass. Pure; no I/O."""
+"""Secrets in arguments that only certain programs have: vault login …, 7z -p…, .pgpass. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from domain.redaction.false_positives import is_ordinary, is_word
 from domain.redaction.private_keys import REDACTED
 
-# What a program's other arguments may be; another program begins behind a |, ; or &.
+# A program's other arguments; another program begins after a |, ; or &.
 _REST = r"[^|;&\r\n]{0,200}?"
 
 
 def _command(sign: str, before: str, secret: str) -> tuple[str, re.Pattern[str]]:
-    """A command by a word of the line, in small letters: what stands before the secret, and the secret."""
+    """Return the pattern of a command: a word of the line in lower case, the text before the secret, and the secret."""
     return sign, re.compile(rf"(?x) ( {before} ) ( {secret} )", re.ASCII)
 
 
@@ -49,15 +49,15 @@ COMMANDS = (
         r"[^\s@\"']{2,} (?= @ )",
     ),
     _command("openssl", rf"""\bopenssl [ ]+ enc \b {_REST} [ ]-[kK] [ ]["']?""", r"[^\s\"'\-][^\s\"']+"),
-    # What is handed to a program that asks for it.
+    # A secret that is piped to a program that prompts for it.
     _command(
         "| ",
         r"""\b(?:echo|printf) [ ]+ (?: -[neE]{1,3} [ ]+ )? ["']?""",
         r"""[^\s"'|]{3,} (?= ["']? [ ]* \| [ ]* [^|\r\n]{0,120}?
         (?: \bsudo [ ] [^|\r\n]{0,60}? -S\b | --password-stdin | --with-token ) )""",
     ),
-    # A host, a port, a database, a user (PostgreSQL's documents, "The Password File"); its usual port alone:
-    # elsewhere numbers of lines stand in its place.
+    # A host, a port, a database, a user (PostgreSQL's documents, "The Password File"); only the default port: other
+    # numbers there may be line numbers.
     _command(
         ":5432:",
         r"""^ \s{0,20} (?: localhost | \* | [A-Za-z0-9\-]{1,63} (?: \.[A-Za-z0-9\-]{1,63} ){1,8} )
@@ -65,24 +65,26 @@ COMMANDS = (
         r"\S{3,} (?= \s* $ )",
     ),
 )
-# There a word may as well say how it went: snyk auth failed.
+# A plain word after these may be a result: "snyk auth failed".
 _MAY_BE_A_WORD = frozenset({"codecov", "doctl", "snyk auth", "vault login", ":5432:"})
 
 
 def redact_command_secrets(line: str) -> str:
-    """The line without the secrets that the programs on it were given."""
+    """Redact the secrets in the arguments of the line's programs."""
     if " " not in line and ":5432:" not in line:
         return line
     lowered = line.lower()
     for sign, command in COMMANDS:
         if sign in lowered:
-            line = command.sub(_unless_ordinary_word if sign in _MAY_BE_A_WORD else _unless_ordinary, line)
+            line = command.sub(
+                _redact_unless_word if sign in _MAY_BE_A_WORD else _redact_unless_ordinary, line
+            )
     return line
 
 
-def _unless_ordinary(found: re.Match[str]) -> str:
+def _redact_unless_ordinary(found: re.Match[str]) -> str:
     return found[0] if is_ordinary(found[2]) else found[1] + REDACTED
 
 
-def _unless_ordinary_word(found: re.Match[str]) -> str:
-    return found[0] if is_word(found[2]) else _unless_ordinary(found)
+def _redact_unless_word(found: re.Match[str]) -> str:
+    return found[0] if is_word(found[2]) else _redact_unless_ordinary(found)

@@ -1,10 +1,10 @@
-"""What stands where a secret could stand, and is none: placeholders, variables, types, plain words. Pure; no I/O."""
+"""Harmless text in places where a secret could be: placeholders, variables, types, plain words. Pure; no I/O."""
 
 from __future__ import annotations
 
 import re
 
-# Variables, templates, stars, and the "your-token-here" of documents.
+# Variables, templates, asterisks, and "your-token-here" as in documents.
 _PLACEHOLDER = re.compile(
     r"""(?ix)
       \$ [({]? [a-z_] [a-z0-9_.]* [:\-]? [)}]? | \$?\{\{ [^}=]* (?: \}\} )? | % [a-z_]+ % | < [^>]* >?
@@ -51,7 +51,7 @@ _WORDS = frozenset(
     )
 )
 _LETTERS = re.compile(r"[A-Za-z]+(?:['’\-][A-Za-z]+)*+[.,!?]?", re.ASCII)
-# What code calls such a thing: accessToken, tokens.access, NewPassword.
+# Names of secrets in code: accessToken, tokens.access, NewPassword.
 _NAME = re.compile(
     r"(?:[A-Za-z]+\.)*+[A-Za-z]*[a-z](?:Token|Secret|Password|Passphrase|Credentials?|Key)s?"
     r"|(?:[A-Za-z]+\.)++(?:token|secret|password|passphrase|credentials?|key)s?",
@@ -60,12 +60,12 @@ _NAME = re.compile(
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether the value says that it will be filled in, or has been blotted out."""
+    """Return whether the value is a placeholder, or is masked already."""
     return _PLACEHOLDER.fullmatch(value) is not None
 
 
 def is_ordinary(value: str) -> bool:
-    """Whether the value is a placeholder, a file's path, a type or a word that says how something is."""
+    """Return whether the value is a placeholder, a file path, a URL, a type or a common word."""
     bare = value.rstrip(".,!?)")
     return (
         is_placeholder(value)
@@ -77,12 +77,12 @@ def is_ordinary(value: str) -> bool:
 
 
 def is_word(value: str) -> bool:
-    """Whether the value is made of letters as a word is."""
+    """Return whether the value consists of letters like a word."""
     return _LETTERS.fullmatch(value) is not None
 
 
 def is_name(value: str) -> bool:
-    """Whether the value is what code calls a secret, and not a secret."""
+    """Return whether the value is a name of a secret in code, and not a secret."""
     return _NAME.fullmatch(value) is not None
 
 
@@ -92,7 +92,7 @@ def _is_path(value: str) -> bool:
         return False
     if _FILE.search(value):
         return True
-    # A secret in base64 may begin with a slash, too: a path has whole words between its slashes.
+    # A base64 secret may also begin with a slash: a path has whole words between its slashes.
     parts = [part for part in re.split(r"[/\\]", value.lstrip("~.")) if part]
     return (
         bool(value[0] in "/~." and parts)

@@ -15,7 +15,7 @@ _AUTHORIZATION = re.compile(
     ( {_SCHEME} [ \t]{{1,9}} | ) ( [^\s"'`,;)\]}}\\]+ )""",
     re.ASCII,
 )
-# The same in an address's letters, once or twice.
+# The same URL-encoded, once or twice.
 _ENCODED = re.compile(
     rf"""(?ix) ( authorization %(?:25)?3A (?: %(?:25)?20 | \+ | [ ] ){{0,4}}+
       (?: {_SCHEME} (?: %(?:25)?20 | \+ | [ ] ){{1,4}} )?+ )
@@ -26,7 +26,7 @@ _BEARER = re.compile(
     r"(?i)(?<![a-z0-9])((?:bearer|basic)[ \t]{1,9})(?=[A-Za-z_\-.~+/]{0,400}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2}",
     re.ASCII,
 )
-# Signed requests: Digest (RFC 7616) and AWS's own.
+# Signed requests: Digest (RFC 7616) and AWS.
 _SIGNED = re.compile(
     r"(?i)((?<![a-z0-9])(?:response|signature|credential|cnonce)=\\?[\"']?)([a-z0-9+/=_\-%]{16,}(?:/[a-z0-9_/\-]+)?)",
     re.ASCII,
@@ -61,7 +61,7 @@ _USER = re.compile(
 LONGEST_USER = 16
 _IDS = re.compile(r"[0-9]+:[0-9]+", re.ASCII)
 
-# What takes a password as -p, -P or -k, each where no other program means something else by that.
+# Programs that take a password as -p, -P or -k, and in whose lines that option has no other meaning.
 _PROGRAMS = (
     (
         ("login",),
@@ -94,60 +94,60 @@ _PROGRAMS = (
 
 
 def redact_headers(line: str) -> str:
-    """The line without what proves to a server who is asking."""
+    """Redact credentials in HTTP headers."""
     lowered = line.lower()
     if "authorization" in lowered:
-        line = _AUTHORIZATION.sub(_authorization, line)
+        line = _AUTHORIZATION.sub(_redact_authorization, line)
         if "%" in line:
-            line = _ENCODED.sub(_unless_ordinary, line)
+            line = _ENCODED.sub(_redact_unless_ordinary, line)
     if "bearer" in lowered or "basic" in lowered:
         line = _BEARER.sub(rf"\1{REDACTED}", line)
     if "signature=" in lowered or "response=" in lowered or "credential=" in lowered:
         line = _SIGNED.sub(rf"\1{REDACTED}", line)
     if "cookie" in lowered:
-        line = _SET_COOKIE.sub(_unless_ordinary, line)
-        line = _COOKIE.sub(_unless_ordinary, line)
+        line = _SET_COOKIE.sub(_redact_unless_ordinary, line)
+        line = _COOKIE.sub(_redact_unless_ordinary, line)
     return line
 
 
 def redact_arguments(line: str) -> str:
-    """The line without the passwords that a command was given."""
+    """Redact passwords in command line arguments."""
     if "-" not in line:
         return line
     lowered = line.lower()
     if any(sign in lowered for sign in ("token", "secret", "pass", "key", "cred")):
-        line = _FLAG.sub(_argument, line)
-        line = _PASS.sub(_unless_ordinary, line)
+        line = _FLAG.sub(_redact_argument, line)
+        line = _PASS.sub(_redact_unless_ordinary, line)
     for programs, program, flag in _PROGRAMS:
         if any(name in line for name in programs) and program.search(line):
-            line = flag.sub(_unless_ordinary, line)
+            line = flag.sub(_redact_unless_ordinary, line)
     if "curl" in line or "wget" in line:
-        line = _USER.sub(_user, line)
+        line = _USER.sub(_redact_user, line)
     return line
 
 
-def _authorization(found: re.Match[str]) -> str:
+def _redact_authorization(found: re.Match[str]) -> str:
     before, scheme, value = found.groups()
     if is_ordinary(value) or value.endswith("(") or (not scheme and is_word(value) and value.islower()):
         return found[0]
     return f"{before}{scheme}{REDACTED}"
 
 
-def _unless_ordinary(found: re.Match[str]) -> str:
+def _redact_unless_ordinary(found: re.Match[str]) -> str:
     return found[0] if is_ordinary(found[2]) else f"{found[1]}{REDACTED}"
 
 
-def _argument(found: re.Match[str]) -> str:
-    # A help text says what to give: --token TOKEN, --password string.
+def _redact_argument(found: re.Match[str]) -> str:
+    # A help text shows a placeholder: --token TOKEN, --password string.
     if is_ordinary(found[2]) or (found[2].isupper() and is_word(found[2])):
         return found[0]
     return f"{found[1]}{REDACTED}"
 
 
-def _user(found: re.Match[str]) -> str:
+def _redact_user(found: re.Match[str]) -> str:
     name, _, password = found[2].partition(":")
     if _IDS.fullmatch(found[2]) or is_placeholder(password):
         return found[0]
-    # Some services take a token in the user's place, and no password.
+    # Some services take a token instead of the user name, and no password.
     name = name if len(name) < LONGEST_USER else REDACTED
     return f"{found[1]}{name}:{REDACTED if password else ''}"

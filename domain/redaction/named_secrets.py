@@ -7,15 +7,15 @@ import re
 from domain.redaction.false_positives import is_name, is_ordinary, is_word
 from domain.redaction.private_keys import REDACTED
 
-# What kinds of keys are secret. Others are not: a cache's, a primary one, a public one.
+# The kinds of keys that are secret. Others are not: a cache key, a primary key, a public key.
 KEYS = (
     "api|app|application|auth|access|account|private|secret|signing|client|encryption|encrypt|master|deploy|server|service"
     "|storage|license|ssh|write|admin|match"
 )
-# Shorter values are answers, numbers and the like.
+# Shorter values are words like "no", numbers and the like.
 SHORTEST = 3
 _KIND_BEFORE = re.compile(rf"(?i)(?:{KEYS})[_\- ]?$", re.ASCII)
-# A name's end says what it holds: BuildAPIToken, SIGNING_KEY_2, storePassword.
+# The end of a name tells what it contains: BuildAPIToken, SIGNING_KEY_2, storePassword.
 _WORD = r"""
     (?= [tspcjk_.\-] )
     (?: token | secret | passw(?:or)?d | passphrase | passcode | credentials? | creds | (?<=store)pass | (?<=key)pass
@@ -40,7 +40,7 @@ _NAMED = re.compile(
 )
 _PARSERS = re.compile(r"(?i)(?:unexpected|illegal|invalid|parse error[^\n]{0,9}) (?:\w+ )?$", re.ASCII)
 _PROSE_BEFORE = re.compile(r"[A-Za-z]{2,} +(?:[A-Za-z'’]+ +){1,3}[A-Za-z_\-]*$", re.ASCII)
-# A sentence goes on, or a type ends: token: SecretStr | None = None.
+# A sentence continues, or a type ends: token: SecretStr | None = None.
 _PROSE_AFTER = re.compile(r" +[A-Za-z=|]", re.ASCII)
 _TASK = re.compile(r":[\w\-]*$", re.ASCII)
 _TAG = re.compile(
@@ -84,56 +84,56 @@ _DOCKER = re.compile(r"""(\\?"auth\\?"\s{0,9}:\s{0,9}\\?")([A-Za-z0-9+/=_\-]{6,}
 _SIGNS = ["token", "secret", "pass", "pwd", "cred", "auth", "jwt", "connection", "key", "session", "cookie"]
 _MASK = re.compile(r"(::add-mask::)(\S[^\r\n]*)", re.ASCII)
 
-# Bitrise's command line and envman tell a variable on one line and its value on the next.
+# Bitrise's command line and envman print a variable on one line and its value on the next.
 ANNOUNCED = re.compile(rf"(?ix) ^ \s* (?: => | ➜ | -> | \$ ) \s* [a-z0-9_]{{0,80}}? {_NAME} \s* $", re.ASCII)
 ANNOUNCED_VALUE = re.compile(r"^(\s*value:\s*)(\S[^\r\n]*)$", re.ASCII)
-# YAML puts a long value below its name, deeper in.
+# YAML writes a long value below its name, indented.
 BLOCK = re.compile(
     rf"""(?ix) ^ ( [\s\-]* ) ["']? [a-z0-9_.\-]{{0,80}}? {_NAME} ["']? : \s* [|>] [+\-0-9]* \s* $""", re.ASCII
 )
 
 
 def redact_named_secrets(line: str) -> str:
-    """The line without the values of what is named like a secret."""
+    """Redact values whose names are names of secrets."""
     lowered = line.lower()
     if "::add-mask::" in lowered:
-        line = _MASK.sub(_last, line)
+        line = _MASK.sub(_redact_last_group, line)
     if not any(sign in lowered for sign in _SIGNS):
         return line
-    line = _NAMED.sub(_value, line)
+    line = _NAMED.sub(_redact_value, line)
     if "<" in line:
-        line = _TAG.sub(_last, line)
+        line = _TAG.sub(_redact_last_group, line)
     if "value=" in lowered:
-        line = _ATTRIBUTE.sub(_last, line)
+        line = _ATTRIBUTE.sub(_redact_last_group, line)
     if "&quot;" in lowered or "&#" in line or "&apos;" in lowered:
-        line = _ESCAPED.sub(_last, line)
+        line = _ESCAPED.sub(_redact_last_group, line)
     if "|" in line:
-        line = _CELL.sub(_last, line)
+        line = _CELL.sub(_redact_last_group, line)
     if "password " in lowered:
-        line = _NETRC.sub(_last, line)
+        line = _NETRC.sub(_redact_last_group, line)
     if "setenv" in lowered:
-        line = _SETENV.sub(_last, line)
+        line = _SETENV.sub(_redact_last_group, line)
     if "--value" in lowered:
-        line = _ENVMAN.sub(_last, line)
+        line = _ENVMAN.sub(_redact_last_group, line)
     if "auth" in lowered:
-        line = _DOCKER.sub(_last, line)
-    return _QUOTED.sub(_quoted, line)
+        line = _DOCKER.sub(_redact_last_group, line)
+    return _QUOTED.sub(_redact_quoted, line)
 
 
-def _quoted(found: re.Match[str]) -> str:
+def _redact_quoted(found: re.Match[str]) -> str:
     if is_ordinary(found[3]) or _PARSERS.search(found.string, max(0, found.start() - 40), found.start()):
         return found[0]
     return f"{found[1]}{found[2]}{REDACTED}"
 
 
-def _last(found: re.Match[str]) -> str:
+def _redact_last_group(found: re.Match[str]) -> str:
     value = found[found.re.groups]
     if is_ordinary(value.strip()):
         return found[0]
     return found[1] + REDACTED + value[len(value.rstrip()) :]
 
 
-def _value(found: re.Match[str]) -> str:
+def _redact_value(found: re.Match[str]) -> str:
     start = found.start()
     if found["key"] and not _KIND_BEFORE.search(found.string, max(0, start - 16), start):
         return found[0]
@@ -144,18 +144,18 @@ def _value(found: re.Match[str]) -> str:
 
 
 def _is_harmless(found: re.Match[str], value: str, *, quoted: bool) -> bool:
-    """Whether this is a sentence or code, and not a value that was given to a name."""
+    """Return whether this is a sentence or code, and not a name with its value."""
     text, start, end = found.string, found.start(), found.end()
     before, after = text[max(0, start - 80) : start], text[end : end + 40]
     if _PARSERS.search(before):  # Unexpected token: name
         return True
-    if quoted:  # f("token=").strip() has its quote there to end a string, and not to begin one
+    if quoted:  # in f("token=").strip() the quote ends a string
         return value[0] in " .,;:)+]}"
     if len(value) < SHORTEST:
         return True
     if after.startswith(("(", "{", "<")) and not value[-1].isdigit():  # token = read(…)
         return True
-    if not found["space"]:  # :app:token:test is a task of Gradle's
+    if not found["space"]:  # :app:token:test is a Gradle task
         return found["sep"] == ":" and is_word(value) and _TASK.search(before) is not None
     if found["close"]:
         return False

@@ -1,8 +1,8 @@
-"""Which lines of a log could hold a secret, found fast enough for hundreds of megabytes. Pure; no I/O.
+"""Finds the lines of a log that could contain a secret, fast enough for hundreds of megabytes. Pure; no I/O.
 
-Most lines hold none. They are told apart without looking at each: by a few words that stand beside secrets, and by
-runs of letters and digits as long as a secret's that are not made like a name or a hash. Runs are found in a copy of
-the bytes in which each letter and digit is an x: searching that for x's is as fast as searching bytes gets.
+Most lines contain none. They are skipped without reading each: the search is for a few words that occur beside secrets,
+and for runs of letters and digits as long as a secret that do not look like a name or a hash. Runs are found in a copy
+of the bytes in which each letter and digit is an x: searching for x's is the fastest search of bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from domain.redaction.named_secrets import KEYS
 
-# In small letters. One of these stands in every line where a rule by name, header, address or argument finds a secret.
+# In lower case. Every line in which a rule for names, headers, URLs or arguments finds a secret contains one of these.
 _WORDS = (
     *re.findall(
         rb"\S+",
@@ -24,7 +24,7 @@ _WORDS = (
     b" -p",
     b'"-p',
 )
-# Words that every log is full of count within others alone.
+# Words that occur in every log count only within these patterns.
 _COMMON_WORDS = {
     b"pass": rb"pass(?:w|p|c|in\b|out\b|[=:\"'\\])|[_.\-]pass|(?:store|key|ks)pass",
     b"_pat": rb"[a-z0-9]_pat(?![a-z])",
@@ -50,7 +50,7 @@ _RUNS = bytes(
 )
 _CONTROLS = bytes(1 if (byte < 32 and byte not in b"\t\n") or byte == 127 else 32 for byte in range(256))
 # Hashes, slugs and UUIDs; words joined by hyphens, with a version's first number; names of words and acronyms. The
-# repetition gives nothing back once it has taken it, or it would try all ways to part a long one.
+# repetition is possessive, or it would try all ways to split a long one.
 _HARMLESS = re.compile(
     rb"(?!AKIA|ASIA)(?:[0-9a-fA-F\-]+|[a-z]+(?:[\-_][a-z]+)*+[\-_]?[0-9]*|-+[A-Za-z0-9]{0,12}"
     rb"|[a-z]?(?:[A-Z]*[a-z]{2,}|[A-Z]{2,}|[_+\-])++[A-Za-z]?[0-9]{0,2})"
@@ -62,9 +62,9 @@ _RUN_ENDS = re.compile(rb"[^x]|\Z")
 
 
 def find_candidates(text: bytes) -> bool:
-    """Whether something in the text could belong to a secret; where not, `redact` would find nothing in it."""
+    """Return whether the text could contain a secret; if not, `redact` would find nothing in it."""
     lowered = text.lower()
-    # Of a short text one search for all the words at once is several times as fast, of a long one it is slower.
+    # For a short text, one search for all words at once is several times as fast; for a long one it is slower.
     if len(text) > _SHORT or _ANY_WORD.search(lowered):
         if any(word in lowered for word in _WORDS):
             return True
@@ -76,7 +76,7 @@ def find_candidates(text: bytes) -> bool:
 
 
 def candidate_lines(lines: bytes) -> list[int]:
-    """Where the lines begin in which there are signs of secrets, in order."""
+    """Return where the lines with signs of secrets begin, in order."""
     found = set()
     lowered, runs = lines.lower(), lines.translate(_RUNS)
     for word in _WORDS:
@@ -89,14 +89,14 @@ def candidate_lines(lines: bytes) -> list[int]:
 
 
 def lines_to_clean(lines: bytes) -> list[int]:
-    """Where the lines begin in which there are characters that no text has, in order."""
+    """Return where the lines with control characters begin, in order."""
     return sorted(_lines_with(_CONTROL, lines.translate(_CONTROLS), lines) | _lines_with(_CSI, lines, lines))
 
 
 def _lines_with(
     sign: bytes, within: bytes, lines: bytes, pattern: re.Pattern[bytes] | None = None
 ) -> set[int]:
-    """Where the lines begin in which the sign stands, and the pattern where one is given."""
+    """Return where the lines begin that contain the sign, and the pattern if there is one."""
     starts, at = set(), within.find(sign)
     while at >= 0:
         start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at)
@@ -107,7 +107,7 @@ def _lines_with(
 
 
 def _long_runs(text: bytes, runs: bytes) -> Iterator[int]:
-    """Where the runs begin that are as long as a secret, and not made like something else."""
+    """Yield where runs begin that are as long as a secret and do not look harmless."""
     at = runs.find(_RUN)
     while at >= 0:
         found = _RUN_ENDS.search(runs, at + len(_RUN))

@@ -1,4 +1,4 @@
-"""Taking secrets out of a text line by line, all kinds in turn. Pure; no I/O."""
+"""Redaction of all kinds of secrets in a text, line by line. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from domain.redaction.private_keys import REDACTED, PrivateKeys, count_cut_key_l
 from domain.redaction.token_patterns import redact_token_patterns
 from domain.redaction.urls import redact_url_credentials
 
-# What is taken out may bare something else beside it, but never much.
+# Redacting a secret may expose another beside it, but never many.
 _MOST_ROUNDS = 4
-_IN_WORDS = "".join(map(chr, range(0x21, 0x7F)))
-# How much more of a text is looked through than is shown: what is taken out makes it shorter.
-_LOOKED_AT = 256
+_WORD_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
+# How much more of a text is searched than is shown: redaction makes it shorter.
+_EXTRA_SEARCHED = 256
 
 
 def redact(text: str) -> str:
-    """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
+    """Replace tokens, keys, passwords and signatures of links with `[redacted]`; everything else stays unchanged."""
     if not find_candidates(text.encode("utf-8", "replace")):
         return text
     lines, redaction = text.split("\n"), StreamRedactor()
@@ -31,43 +31,43 @@ def redact(text: str) -> str:
 
 
 def truncate_at_word(text: str, most: int) -> str:
-    """At most so much of the text, without the word that would be cut in two: of half a secret nothing tells.
+    """Cut the text to at most `most` characters, without the word that would be cut: half a secret can't be recognised.
 
-    Secrets are made of ASCII, and have no blanks in them.
+    Secrets consist of ASCII without blanks.
     """
-    return text if len(text) <= most else text[:most].rstrip(_IN_WORDS)
+    return text if len(text) <= most else text[:most].rstrip(_WORD_CHARACTERS)
 
 
 def drop_first_word(text: str) -> str:
-    """The end of a text that was cut anywhere, without the word that was cut in two."""
-    return text.lstrip(_IN_WORDS)
+    """Return the end of a text that was cut anywhere, without the word that was cut."""
+    return text.lstrip(_WORD_CHARACTERS)
 
 
 def redact_beginning(text: str, most: int) -> str:
-    """As much of the text as may be shown in `most` characters, redacted, and marked as cut where it was.
+    """Redact the first `most` characters or a little more, with an ellipsis if the text was cut.
 
-    However long the text is, little of it is looked through.
+    However long the text is, only its beginning is searched.
     """
-    looked_at = truncate_at_word(text, most + _LOOKED_AT)
-    return redact(text) if looked_at is text else f"{redact(looked_at)}…"
+    searched = truncate_at_word(text, most + _EXTRA_SEARCHED)
+    return redact(text) if searched is text else f"{redact(searched)}…"
 
 
 class StreamRedactor:
-    """Takes the secrets out of a text that comes line by line, whole lines of which may belong to one."""
+    """Redacts the secrets in a text that comes line by line; a secret may span lines."""
 
     def __init__(self) -> None:
-        self._keys = PrivateKeys()
+        self._private_keys = PrivateKeys()
         self._announced = False
         self._block: int | None = None
 
     @property
     def waiting(self) -> bool:
-        """Whether the next line may belong to a secret that an earlier line began."""
-        return self._keys.inside or self._announced or self._block is not None
+        """Return whether the next line may belong to a secret that began on an earlier line."""
+        return self._private_keys.inside or self._announced or self._block is not None
 
     def line(self, line: str) -> str | None:
-        """The line as it may be shown; None where nothing of it may be."""
-        rest = self._keys.without(line)
+        """Return the redacted line; None if it must not be shown at all."""
+        rest = self._private_keys.redact(line)
         if rest is None:
             return None
         if self._block is not None:
@@ -75,23 +75,23 @@ class StreamRedactor:
                 return rest[: len(rest) - len(rest.lstrip())] + REDACTED if rest.strip() else rest
             self._block = None
         announced, self._announced = self._announced, ANNOUNCED.match(rest) is not None
-        if announced and (told := ANNOUNCED_VALUE.match(rest)) and not is_ordinary(told[2].strip()):
-            return told[1] + REDACTED
+        if announced and (value := ANNOUNCED_VALUE.match(rest)) and not is_ordinary(value[2].strip()):
+            return value[1] + REDACTED
         if rest.endswith(("|", ">", "-", "+")) and (block := BLOCK.match(rest)):
             self._block = len(block[1])
-        return _settled(rest)
+        return _redact_until_stable(rest)
 
 
-def _settled(line: str) -> str:
-    """The line after as many rounds as change it, so that redacting it again finds nothing more."""
+def _redact_until_stable(line: str) -> str:
+    """Redact the line until nothing changes, so that redacting it again finds nothing more."""
     for _ in range(_MOST_ROUNDS):
-        before, line = line, _once(line)
+        before, line = line, _redact_once(line)
         if line == before:
             return line
-    return line if _once(line) == line else REDACTED
+    return line if _redact_once(line) == line else REDACTED
 
 
-def _once(line: str) -> str:
+def _redact_once(line: str) -> str:
     line = redact_url_credentials(line)
     line = redact_headers(line)
     line = redact_token_patterns(line)

@@ -1,7 +1,7 @@
-"""Secrets that are known by their look: the beginnings by which issuers let theirs be recognised. Pure; no I/O.
+"""Tokens that are recognised by their format, mostly by the issuer's prefix. Pure; no I/O.
 
-Each begins where no letter or digit stands before, in letters of the case that its issuer uses. Nothing here repeats a
-repetition, so that a line of any length is read in one go.
+Each begins after a character that is not a letter or digit, in the case that its issuer uses. No pattern nests
+repetitions, so a line of any length takes linear time.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from domain.redaction.prefilter import find_candidates
 from domain.redaction.private_keys import REDACTED
 
-_SHAPES = re.compile(
+_TOKENS = re.compile(
     r"""
     (?<![A-Za-z0-9])
-    (?: # where builds and their talk come from
+    (?: # builds and chat
         bit[a-z]at_[A-Za-z0-9_\-]{8,}                                       # Bitrise: personal, workspace
       | xox[a-z](?:\.xox[a-z])?-(?=[A-Za-z\-%]{0,80}[0-9])[A-Za-z0-9\-%+/=]{8,}  # Slack: bot, user, refresh, cookie
       | (?:xapp|xwfp)-(?=[A-Za-z\-]{0,80}[0-9])[A-Za-z0-9\-]{8,}                 # Slack: app level, workflow
@@ -39,7 +39,7 @@ _SHAPES = re.compile(
         # packages
       | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_\-]{30,} | rubygems_[a-f0-9]{40,} | oy2[a-z0-9]{43}
       | dckr_(?:pat|oat)_[A-Za-z0-9_\-]{20,} | AKCp[A-Za-z0-9]{50,}         # Docker Hub, Artifactory
-        # what apps talk to
+        # services that apps use
       | [spr]k_(?:live|test)_(?<!pk_live_)(?<!pk_test_)[A-Za-z0-9]{16,} | whsec_[A-Za-z0-9+/=]{20,}   # Stripe
       | SK[a-f0-9]{32}(?![A-Za-z0-9]) | SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}   # Twilio, SendGrid
       | key-[a-f0-9]{32}(?![A-Za-z0-9]) | [a-f0-9]{32}-us[0-9]{1,2}(?![A-Za-z0-9])     # Mailgun, Mailchimp
@@ -54,7 +54,7 @@ _SHAPES = re.compile(
       | hf_[A-Za-z0-9]{20,} | gsk_[A-Za-z0-9]{30,} | r8_[A-Za-z0-9]{30,} | xai-[A-Za-z0-9]{40,}
       | pat[A-Za-z0-9]{14}\.[a-f0-9]{60,}                                   # Airtable
       | (?:sdk|api|mob)-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}   # LaunchDarkly
-        # anybody's
+        # others
       | AGE-SECRET-KEY-1[A-Z0-9]{20,}
       | DAWTKN[A-Za-z0-9+/=_\-]{16,}                                        # an Apple account's session
       | (?<![_\-])eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){1,4}                     # JSON Web Tokens
@@ -63,8 +63,8 @@ _SHAPES = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
-# Whoever has such an address may post there; its host may be told.
-_HOOKS = re.compile(
+# A webhook's URL is enough to post there; its host may be shown.
+_WEBHOOKS = re.compile(
     r"""(?ix)
     ( hooks\.slack(?:-gov)?\.com/ [a-z]+ /
     | hooks\.bitrise\.io/h/ [a-z\-]+ /
@@ -83,20 +83,20 @@ _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=]
 
 
 def redact_token_patterns(line: str) -> str:
-    """The line without what looks like an issuer's secret."""
-    # An AWS secret has no look of its own, but seldom comes without its id.
+    """Redact tokens that have an issuer's format."""
+    # An AWS secret has no format of its own, but is rarely without its id.
     if ("AKIA" in line or "ASIA" in line) and _AWS_ID.search(line):
         line = _AWS_SECRET.sub(REDACTED, line)
-    return _SHAPES.sub(_unless_made_of_words, line)
+    return _TOKENS.sub(_redact_unless_words, line)
 
 
-def _unless_made_of_words(found: re.Match[str]) -> str:
-    # gho_00000000000000000000 and npm_put_your_token_here_please_do stand in documents.
+def _redact_unless_words(found: re.Match[str]) -> str:
+    # gho_00000000000000000000 and npm_put_your_token_here_please_do are examples in documents.
     return REDACTED if find_candidates(found[0].encode("utf-8", "replace")) else found[0]
 
 
 def redact_webhooks(line: str) -> str:
-    """The line with the hosts of the webhooks in it, and nothing by which they could be called."""
+    """Redact webhook URLs except for their hosts."""
     if "hooks" in line or "office.com" in line or "telegram" in line:
-        line = _HOOKS.sub(rf"\1{REDACTED}", line)
+        line = _WEBHOOKS.sub(rf"\1{REDACTED}", line)
     return line

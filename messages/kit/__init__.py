@@ -1,1 +1,1 @@
-"""The parts that all messages share: blocks, mrkdwn, views, identifiers, and what travels in them."""
+"""The parts that all messages share: blocks, mrkdwn, views, identifiers, and the values of buttons and modals."""

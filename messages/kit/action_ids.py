@@ -1,4 +1,4 @@
-"""The names of everything that can be pressed or submitted; a handler listens to each."""
+"""Action and callback ids of everything that can be pressed or submitted; a handler listens to each."""
 
 BUILD_SHOW = "build_show"
 BUILD_LOG = "build_log"
@@ -38,7 +38,7 @@ SUBSCRIPTION_PAUSE = "subscription_pause"
 SUBSCRIPTION_RESUME = "subscription_resume"
 PICK_BRANCH = "pick_branch"
 PICK_WORKFLOW = "pick_workflow"
-# Slack tells of a press on a button that is a link, too; it only needs to be acknowledged.
+# Slack also sends an action when a link button is pressed; it only needs to be acknowledged.
 OPEN_LINK = "open_link"
 LOG_STEP = "log_step"
 LOG_SEARCH = "log_search"

@@ -1,6 +1,6 @@
-"""Block Kit pieces that keep Slack's sizes by construction (Slack's rules, "Sizes"). Pure; no I/O.
+"""Block Kit builders that always stay within Slack's size limits (Slack's rules, "Sizes"). Pure; no I/O.
 
-Dicts and not slack_sdk's classes: those drop blocks that they do not know.
+They return dicts, not slack_sdk's classes, which drop blocks that they do not know.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ CONTEXT_TEXT = 2000
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2000
 LONGEST_URL = 3000
-# Each letter may take five places once it is escaped, and a section has room for 3000.
+# An escaped letter may take five characters, and a section has room for 3000.
 _PIECE = 500
 
 
 def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
-    """Markup of our own; `verbatim`, so that Slack finds no links, channels or mentions in words from outside."""
+    """Return a mrkdwn object; `verbatim`, so that Slack finds no links, channels or mentions in untrusted text."""
     return {"type": "mrkdwn", "text": cut_markup(text, most), "verbatim": True}
 
 
 def plain_text(text: str, most: int) -> Block:
-    """Text without markup."""
+    """Return a plain text object."""
     return {
         "type": "plain_text",
         "text": cut(visible_text(redact_beginning(text, most)), most),
@@ -37,23 +37,23 @@ def plain_text(text: str, most: int) -> Block:
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
-    """A paragraph, with something to press beside it."""
+    """Return a section block, optionally with a button beside it."""
     block: Block = {"type": "section", "text": mrkdwn(text)}
     return block | {"accessory": accessory} if accessory else block
 
 
 def header(text: str) -> Block:
-    """A heading."""
+    """Return a header block."""
     return {"type": "header", "text": plain_text(text, 150)}
 
 
 def context(*texts: str) -> Block:
-    """Small grey words."""
+    """Return a context block: small grey text."""
     return {"type": "context", "elements": [mrkdwn(text, CONTEXT_TEXT) for text in texts[:10]]}
 
 
 def row(*buttons: Block | None) -> Block:
-    """Buttons side by side."""
+    """Return an actions block: buttons side by side."""
     return {"type": "actions", "elements": [button for button in buttons if button is not None]}
 
 
@@ -66,8 +66,8 @@ def button(
     confirm: Block | None = None,
     label: str | None = None,
 ) -> Block:
-    """A button; `label` is what a screen reader says where the text alone is not enough."""
-    made: dict[str, Any] = {
+    """Return a button; `label` is for screen readers if the text alone is not enough."""
+    block: dict[str, Any] = {
         "type": "button",
         "text": plain_text(text, BUTTON_TEXT),
         "action_id": action_id,
@@ -82,11 +82,11 @@ def button(
         if label
         else None,
     }
-    return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
+    return block | {name: setting for name, setting in optional.items() if setting is not None}
 
 
 def link_button(text: str, url: str | None, action_id: str) -> Block | None:
-    """A button that opens an address; None where there is none, or one too long for a button."""
+    """Return a button that opens a URL; None if there is no URL or it is too long for a button."""
     safe = address(url)
     if safe is None or len(safe) > LONGEST_URL:
         return None
@@ -94,7 +94,7 @@ def link_button(text: str, url: str | None, action_id: str) -> Block | None:
 
 
 def confirm(title: str, text: str, yes: str) -> Block:
-    """A question before something is done."""
+    """Return a confirmation dialog."""
     return {
         "title": plain_text(title, 100),
         "text": plain_text(text, 300),
@@ -104,23 +104,23 @@ def confirm(title: str, text: str, yes: str) -> Block:
 
 
 def letter_by_letter(text: str, *, continued: str = "") -> list[Block]:
-    """Text as it is, in as many blocks of code as it needs: nothing of it is cut, short lines stay whole.
+    """Show text unchanged, in as many code blocks as it needs: nothing is cut, short lines stay whole.
 
-    `continued` marks a block that goes on with the line of the one before it.
+    `continued` marks a block that continues the last line of the block before.
     """
     pieces: list[str] = []
     for line in text.split("\n"):
-        for at in range(0, len(line) or 1, _PIECE):
-            part = line[at : at + _PIECE]
-            if pieces and at == 0 and len(pieces[-1]) + 1 + len(part) <= _PIECE:
+        for start in range(0, len(line) or 1, _PIECE):
+            part = line[start : start + _PIECE]
+            if pieces and start == 0 and len(pieces[-1]) + 1 + len(part) <= _PIECE:
                 pieces[-1] += "\n" + part
             else:
-                pieces.append(part if at == 0 else continued + part)
+                pieces.append(part if start == 0 else continued + part)
     return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces]
 
 
 def paragraphs(lines: Sequence[str], most_blocks: int = 3) -> list[Block]:
-    """Lines in as few sections as they fit into; those that don't fit are left out, which is said."""
+    """Put lines into as few sections as possible; the message says how many lines did not fit."""
     texts: list[str] = []
     for position, line in enumerate(lines):
         if texts and len(texts[-1]) + 1 + len(line) <= SECTION_TEXT - 100:

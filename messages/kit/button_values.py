@@ -1,4 +1,4 @@
-"""What buttons carry: written into their values, and read back as if it came from anybody."""
+"""The values of buttons: encoded, and decoded as untrusted input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.pipeline import Pipeline
 from domain.provider import UNNAMED_PROVIDER, Provider
 from messages.kit.mrkdwn import plain, replace_surrogates
 
-# What a button's value may be at most (Slack's rules, "Sizes").
+# The maximum length of a button's value (Slack's rules, "Sizes").
 LONGEST_VALUE = 2000
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
@@ -27,17 +27,17 @@ class InvalidButtonValue(Exception):
 
 
 class ButtonValue(FrozenModel):
-    """Something that fits into a button's value, or into a modal's private_metadata."""
+    """Data that fits into a button's value, or into a modal's private_metadata."""
 
     def encode(self) -> str:
-        """As text."""
+        """Encode it as text."""
         # A half of a character, as JSON may hold it, has no bytes: pydantic would break on it.
         content = self.model_dump(exclude_none=True)
         return replace_surrogates(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def decode(cls, value: str) -> Self:
-        """From text. Raises InvalidButtonValue."""
+        """Decode it from text. Raises InvalidButtonValue."""
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:
@@ -45,7 +45,7 @@ class ButtonValue(FrozenModel):
 
     @classmethod
     def read(cls, parts: Mapping[str, str]) -> Self:
-        """From its parts. Raises InvalidButtonValue."""
+        """Make it from its parts. Raises InvalidButtonValue."""
         try:
             return cls(**parts)
         except ValidationError as error:
@@ -53,11 +53,11 @@ class ButtonValue(FrozenModel):
 
 
 class OptionalButtonValue(ButtonValue):
-    """Something made of a provider's names, of which nobody promises the form: what does not fit gets no button."""
+    """A value made of a provider's names, whose format is not guaranteed: a name that does not fit gets no button."""
 
     @classmethod
     def fitting(cls, **parts: Any) -> str | None:
-        """As text; None where the parts do not fit."""
+        """Encode the parts as text; None if they do not fit."""
         try:
             value = cls(**parts).encode()
         except ValidationError:
@@ -66,9 +66,9 @@ class OptionalButtonValue(ButtonValue):
 
 
 class BuildButton(ButtonValue):
-    """Which build a button is about, with what a modal shows of it before anything is looked up.
+    """The build that a button is about, with the texts that a modal shows before the build is looked up.
 
-    With `pipeline` it is a pipeline, and `build` its id: what is aborted is asked for in the same way.
+    With `pipeline` it is a pipeline, and `build` is its id: both are aborted with the same form.
     """
 
     app: Slug
@@ -79,14 +79,14 @@ class BuildButton(ButtonValue):
 
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
-        """The button of this build."""
+        """Return the value for this build."""
         return cls(
             app=build.app_slug, build=build.slug, label=plain(build.label, 100), title=plain(app.title, 100)
         )
 
 
 class ArtifactButton(ButtonValue):
-    """Which artifact a button is about."""
+    """The artifact that a button is about."""
 
     app: Slug
     build: Slug
@@ -94,7 +94,7 @@ class ArtifactButton(ButtonValue):
 
 
 class LogButton(ButtonValue):
-    """Which log a button is about, and the message in whose thread it belongs once it is shared."""
+    """The log that a button is about, and the message in whose thread it is shared."""
 
     app: Slug
     build: Slug
@@ -102,26 +102,26 @@ class LogButton(ButtonValue):
 
 
 class ListButton(ButtonValue):
-    """A list's next page: the command's words, and the build that the page begins with."""
+    """A list's next page: the command's text, and the build that the page begins with."""
 
     words: str
     start: Slug
 
 
 class PipelineButton(ButtonValue):
-    """Which pipeline a button is about."""
+    """The pipeline that a button is about."""
 
     app: Slug
     pipeline: Slug
 
     @classmethod
-    def of(cls, one: Pipeline, app: App) -> Self:
-        """The button of this pipeline."""
-        return cls(app=app.slug, pipeline=one.id)
+    def of(cls, pipeline: Pipeline, app: App) -> Self:
+        """Return the value for this pipeline."""
+        return cls(app=app.slug, pipeline=pipeline.id)
 
 
 class RequestButton(ButtonValue):
-    """Which build that waits for approval a button is about."""
+    """The build request that a button is about."""
 
     app: Slug
     request: Slug
@@ -131,14 +131,14 @@ Hex = Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{32}$"))]
 
 
 class ProposalButton(ButtonValue):
-    """Which proposal a button decides; it carries a right, so it is sealed."""
+    """The pending action that a button approves or declines; it is signed, since it grants a right."""
 
     id: Hex
     seal: Hex
 
 
 class AppButton(OptionalButtonValue):
-    """Which app of a provider a button is about; `""`: the person will say."""
+    """The app that a button is about; `""`: the person will pick one."""
 
     provider: Provider = UNNAMED_PROVIDER
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
@@ -146,20 +146,20 @@ class AppButton(OptionalButtonValue):
 
     @classmethod
     def of(cls, app: App | None) -> Self:
-        """The button of this app."""
+        """Return the value for this app."""
         if app is None:
             return cls()
         return cls(provider=app.provider, app=app.slug, title=plain(app.title, 100))
 
 
 class AppsButton(ButtonValue):
-    """A page of the apps."""
+    """A page of the list of apps."""
 
     page: int
 
 
 class PolicyButton(ButtonValue):
-    """Where a rule is asked for: the provider, and the app, if it is for one."""
+    """The provider for which a rule is added, and the app, if it is for one."""
 
     provider: Provider = UNNAMED_PROVIDER
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""

@@ -1,4 +1,4 @@
-"""Where a modal was opened from: what travels in its private_metadata."""
+"""A modal's private_metadata: where it was opened from, and what it is about."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from domain.slack_ids import MaybeSlackId
 
 
 class ViewMetadata(FrozenModel):
-    """The channel that hears what comes of the modal (`""`: none, so the person alone), and what it is about.
+    """The channel that is notified of the result (`""`: only the person is notified), and what the modal is about.
 
-    It comes back with the modal as Slack kept it, and is read as if it came from anybody: what it names is looked up
-    again before anything is done.
+    Slack returns it with the modal, and it is treated as untrusted input: everything it names is looked up again before
+    anything is done.
     """
 
     channel: MaybeSlackId = ""
@@ -24,12 +24,12 @@ class ViewMetadata(FrozenModel):
     provider: Provider = UNNAMED_PROVIDER
 
     def encode(self) -> str:
-        """As private_metadata."""
+        """Encode it as private_metadata."""
         return self.model_dump_json(exclude_defaults=True)
 
     @classmethod
     def read(cls, private_metadata: str | None) -> Self:
-        """From private_metadata; that of a modal of another version says nothing."""
+        """Read it from private_metadata; empty for a modal of another version."""
         try:
             return cls.model_validate_json(private_metadata or "{}")
         except ValidationError:

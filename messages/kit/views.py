@@ -1,4 +1,4 @@
-"""What all modals are made of, and how what was filled in is read back. Pure; no I/O."""
+"""Builders for modals and their fields, and a reader for submitted values. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from domain.redaction.redactor import redact
 from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import cut, escape, replace_surrogates, visible_text
 
-# Slack takes longer ones, but not everywhere (Slack's rules, "More sizes").
+# Slack accepts longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75
 MOST_OPTIONS = 100
 MOST_BLOCKS = 100
 LONGEST_TEXT = 3000
-# What only shows something is never submitted.
+# The callback id of a modal that only shows something and is never submitted.
 READING = "reading"
 
 
@@ -29,7 +29,7 @@ def modal(
     submit: str | None = None,
     close: str = "Close",
 ) -> Block:
-    """A modal; without `submit` it only shows something."""
+    """Return a modal; without `submit` it only shows something."""
     view: Block = {
         "type": "modal",
         "callback_id": callback_id,
@@ -42,12 +42,12 @@ def modal(
 
 
 def shown_in_modal(title: str, message: Message, *, private_metadata: str = "") -> Block:
-    """A message as a modal that can be read and closed."""
+    """Show a message in a modal without fields."""
     return modal(title, message.blocks or [section(message.text)], private_metadata=private_metadata)
 
 
 def warning(problem: str | None) -> list[Block]:
-    """What went wrong, above the fields."""
+    """Return the error above the fields; empty if there is none."""
     return [section(f"⚠️ {escape(problem, 1000)}")] if problem else []
 
 
@@ -60,9 +60,9 @@ def field(
     optional: bool = True,
     dispatch: bool = False,
 ) -> Block:
-    """A field with its label; its name is its block's and, where the element brings none, the element's too.
+    """Return an input block; its name is the block id and, unless the element has one, the element's action id.
 
-    With `dispatch` the bot hears of a choice at once.
+    With `dispatch`, Slack sends each choice at once.
     """
     block: Block = {
         "type": "input",
@@ -79,7 +79,7 @@ def field(
 def text_element(
     value: str | None, *, placeholder: str | None = None, most: int = LONGEST_TEXT, multiline: bool = False
 ) -> Block:
-    """A field to type into."""
+    """Return a text input."""
     element: Block = {"type": "plain_text_input", "max_length": most}
     if multiline:
         element["multiline"] = True
@@ -89,7 +89,7 @@ def text_element(
 
 
 def search_select(action_id: str, placeholder: str, chosen: Block | None = None) -> Block:
-    """One of many, found by typing."""
+    """Return a select menu with one choice, whose options are searched by typing."""
     element: Block = {
         "type": "external_select",
         "action_id": action_id,
@@ -100,78 +100,80 @@ def search_select(action_id: str, placeholder: str, chosen: Block | None = None)
 
 
 def multi_search_select(action_id: str, placeholder: str, chosen: Sequence[Block] = ()) -> Block:
-    """Several of many, found by typing."""
+    """Return a select menu with several choices, whose options are searched by typing."""
     element = search_select(action_id, placeholder) | {"type": "multi_external_select"}
     return element | {"initial_options": list(chosen)} if chosen else element
 
 
 def option(text: str, value: str, description: str | None = None) -> Block:
-    """Something to pick."""
-    made: Block = {
+    """Return an option of a select menu or of checkboxes."""
+    block: Block = {
         "text": plain_text(text if visible_text(text).strip() else "…", LONGEST_OPTION),
         "value": value,
     }
     about = visible_text(description or "").strip()
-    return made | {"description": plain_text(about, LONGEST_OPTION)} if about else made
+    return block | {"description": plain_text(about, LONGEST_OPTION)} if about else block
 
 
 def matching_names(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list[str]:
-    """The names with what was typed in them: those that begin with it first, else in their own order."""
-    wanted = typed.strip().casefold()
-    having = [name for name in names if wanted in name.casefold()]
-    if wanted:
-        having.sort(key=lambda name: not name.casefold().startswith(wanted))
-    return having[:most]
+    """Return the names that contain the typed text: those that begin with it first, otherwise in the given order."""
+    query = typed.strip().casefold()
+    matches = [name for name in names if query in name.casefold()]
+    if query:
+        matches.sort(key=lambda name: not name.casefold().startswith(query))
+    return matches[:most]
 
 
 def is_pickable(name: str) -> bool:
-    """Whether a name can be offered as an option as it is."""
+    """Return whether a name can be an option unchanged."""
     readable = bool(visible_text(name).strip()) and replace_surrogates(name) == name
     return readable and len(name) <= LONGEST_OPTION and redact(name) == name
 
 
 def app_option(app: App | None) -> Block | None:
-    """The app as it was picked; None where none was, or it can't be offered."""
+    """Return the app's option; None if there is no app, or it can't be an option."""
     if app is None or not is_pickable(app.title) or not is_pickable(app.slug):
         return None
     return option(app.title, app.slug)
 
 
 class FormValues:
-    """What was filled in: a view's or message's state, as Slack sends it; whatever is not there is empty.
+    """The submitted values: a view's or message's state, as Slack sends it; missing values are empty.
 
-    A field is known by its block alone: each of ours has one element.
+    A field is identified by its block alone, since each of our blocks has one element.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
     def text(self, name: str) -> str:
-        """What was typed."""
+        """Return the typed text."""
         return replace_surrogates(str(self._element(name).get("value") or ""))
 
     def picked(self, name: str) -> str | None:
-        """The value of the option that was picked; one that can't have been offered is none."""
+        """Return the value of the picked option; None for a value that can't have been an option."""
         value = str((self._element(name).get("selected_option") or {}).get("value") or "")
         return value if is_pickable(value) else None
 
     def picked_words(self, name: str) -> str | None:
-        """The words of the option that was picked."""
+        """Return the text of the picked option."""
         text = (self._element(name).get("selected_option") or {}).get("text") or {}
         return cut(str(text["text"]), LONGEST_OPTION) if text.get("text") else None
 
     def several(self, name: str) -> list[str]:
-        """The values of the options that were picked."""
-        picked = [str(one.get("value") or "") for one in self._element(name).get("selected_options") or []]
+        """Return the values of the picked options."""
+        picked = [
+            str(option.get("value") or "") for option in self._element(name).get("selected_options") or []
+        ]
         return [value for value in picked if is_pickable(value)]
 
     def conversation(self, name: str) -> str | None:
-        """The channel that was picked."""
+        """Return the picked channel."""
         return self._element(name).get("selected_conversation") or None
 
     def users(self, name: str) -> list[str]:
-        """The people who were picked."""
-        return [str(one) for one in self._element(name).get("selected_users") or []]
+        """Return the picked users."""
+        return [str(user) for user in self._element(name).get("selected_users") or []]
 
     def _element(self, name: str) -> Mapping[str, Any]:
         block = self._values.get(name)

@@ -1,4 +1,4 @@
-"""Asking Bitrise for what was judged and agreed to: as the person, with their own token."""
+"""Execution of Bitrise's actions after permission and approval, in the user's name."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ PIPELINE = "Pipeline"
 
 async def _abort(action: AbortBuildAction, context: RequestContext) -> ActionResult:
     build = await own_client(context).build(action.app.slug, action.build.slug)
-    await own_client(context).abort(action.app.slug, build.slug, await _in_their_name(action.order, context))
-    said = action_messages.build_aborted(build, action.app, by=context.person, order=action.order)
-    facts = {
+    await own_client(context).abort(action.app.slug, build.slug, await _sign_order(action.order, context))
+    message = action_messages.build_aborted(build, action.app, by=context.person, order=action.order)
+    outputs = {
         "app": redact(action.app.title),
         "build": build.slug,
         "number": build.number or 0,
         "url": build.url,
     }
-    return ActionResult(Reply(said, Visibility.CHANNEL), facts)
+    return ActionResult(Reply(message, Visibility.CHANNEL), outputs)
 
 
 async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionResult:
@@ -66,14 +66,16 @@ async def _start(action: TriggerBuildAction, context: RequestContext) -> ActionR
     )
     started = await own_client(context).trigger(action.app.slug, params)
     if action.remember:
-        kept = action.ask.model_copy(update={"app": action.app.title})
+        command = action.ask.model_copy(update={"app": action.app.title})
         try:
-            await context.storage.last_triggers.store(context.person, action.app.slug, kept, at=context.now())
+            await context.storage.last_triggers.store(
+                context.person, action.app.slug, command, at=context.now()
+            )
         except Exception:
-            # It has been started all the same, and its form will only not be filled in the next time.
+            # The build was started; only the form will not be prefilled next time.
             log.exception("start.not_remembered", app=action.app.slug)
-    answer = await _followed(action.app, started, context, command=action.ask)
-    return ActionResult(answer, _facts(action.app, started), _said(started))
+    answer = await _follow_started(action.app, started, context, command=action.ask)
+    return ActionResult(answer, _outputs(action.app, started), _provider_answer(started))
 
 
 async def _rebuild(action: RebuildBuildAction, context: RequestContext) -> ActionResult:
@@ -82,11 +84,11 @@ async def _rebuild(action: RebuildBuildAction, context: RequestContext) -> Actio
     build = await own_client(context).build(action.app.slug, action.build.slug)
     params = action.trigger_params(started_by=slack_user(context.person, context.team))
     started = await own_client(context).trigger(action.app.slug, params)
-    answer = await _followed(action.app, started, context, like=(build, action.app))
-    return ActionResult(answer, _facts(action.app, started), _said(started))
+    answer = await _follow_started(action.app, started, context, like=(build, action.app))
+    return ActionResult(answer, _outputs(action.app, started), _provider_answer(started))
 
 
-async def _followed(
+async def _follow_started(
     app: App,
     started: Sequence[TriggeredBuild],
     context: RequestContext,
@@ -94,68 +96,74 @@ async def _followed(
     command: TriggerBuild | None = None,
     like: tuple[Build, App] | None = None,
 ) -> Reply | None:
-    """Follow each that was started in a message of its own; the answer says what those messages do not."""
+    """Post a message for each started build or pipeline that shows its progress; return what those messages omit."""
     answers = []
-    for one in (one for one in started if one.ok):
-        note = action_messages.start_note(app, one, by=context.person, command=command, like=like)
-        if one.is_pipeline and one.build_slug:
-            ref = PipelineRef(id=one.build_slug)
-            below = pipeline_card.pipeline_run_row(
-                app, ref.id, name=one.workflow, number=one.number, url=one.url
+    for run in (run for run in started if run.ok):
+        note = action_messages.start_note(app, run, by=context.person, command=command, like=like)
+        if run.is_pipeline and run.build_slug:
+            ref = PipelineRef(id=run.build_slug)
+            buttons = pipeline_card.pipeline_run_row(
+                app, ref.id, name=run.workflow, number=run.number, url=run.url
             )
-            answers.append(await follow_pipeline(app, ref, note, context, buttons=below))
+            answers.append(await follow_pipeline(app, ref, note, context, buttons=buttons))
         else:
-            below = action_messages.run_row(app, one.build_slug, one) if one.build_slug else []
-            answers.append(await follow_build(app, one.build_slug, note, context, buttons=below))
-    said = [one.message for one in answers if one is not None]
-    if (refused := [one for one in started if not one.ok]) and context.person:
-        said.append(action_messages.builds_not_started(app, refused))
-    return Reply(action_messages.combine_messages(said), Visibility.CHANNEL) if said else None
+            buttons = action_messages.run_row(app, run.build_slug, run) if run.build_slug else []
+            answers.append(await follow_build(app, run.build_slug, note, context, buttons=buttons))
+    messages = [answer.message for answer in answers if answer is not None]
+    if (refused := [run for run in started if not run.ok]) and context.person:
+        messages.append(action_messages.builds_not_started(app, refused))
+    return Reply(action_messages.combine_messages(messages), Visibility.CHANNEL) if messages else None
 
 
 async def _abort_pipeline(action: AbortPipelineAction, context: RequestContext) -> ActionResult:
-    one = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
-    if one.ended:
-        raise UserError(f"{one.name} {one.label} has ended already, so it can't be aborted.")
-    order = await _in_their_name(action.order, context)
-    await own_client(context).abort_pipeline(action.app.slug, one.id, order)
-    said = pipeline_card.pipeline_aborted(one, action.app, by=context.person, reason=action.order.reason)
-    return ActionResult(Reply(said, Visibility.CHANNEL, title=PIPELINE))
+    pipeline = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
+    if pipeline.ended:
+        raise UserError(f"{pipeline.name} {pipeline.label} has ended already, so it can't be aborted.")
+    order = await _sign_order(action.order, context)
+    await own_client(context).abort_pipeline(action.app.slug, pipeline.id, order)
+    message = pipeline_card.pipeline_aborted(
+        pipeline, action.app, by=context.person, reason=action.order.reason
+    )
+    return ActionResult(Reply(message, Visibility.CHANNEL, title=PIPELINE))
 
 
 async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestContext) -> ActionResult:
-    one = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
-    if not one.ended:
-        raise UserError(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
-    # Its beginning says that nobody pushed: a display name could say anything (providers/bitrise/actions.py, `pushed`).
+    pipeline = await own_client(context).pipeline(action.app.slug, action.pipeline.id)
+    if not pipeline.ended:
+        raise UserError(f"{pipeline.name} {pipeline.label} still runs; abort it first, or wait for its end.")
+    # The prefix shows that it was not pushed: a display name can be anything (providers/bitrise/actions.py, `pushed`).
     by = None if await context.is_linked(Provider.BITRISE) else f"Slack: {await context.display_name()}"
-    await own_client(context).rebuild_pipeline(action.app.slug, one.id, failed_only=action.failed_only, by=by)
-    note = pipeline_card.pipeline_rebuilt(one, action.app, by=context.person, failed_only=action.failed_only)
-    ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
-    new = TriggeredBuild(number=one.number, url=one.url, workflow=one.name)
-    below = pipeline_card.pipeline_run_row(
-        action.app, one.id, name=new.workflow, number=new.number, url=new.url
+    await own_client(context).rebuild_pipeline(
+        action.app.slug, pipeline.id, failed_only=action.failed_only, by=by
     )
-    return ActionResult(await follow_pipeline(action.app, ref, note, context, buttons=below))
+    note = pipeline_card.pipeline_rebuilt(
+        pipeline, action.app, by=context.person, failed_only=action.failed_only
+    )
+    ref = PipelineRef(id=pipeline.id, attempt=pipeline.attempt + 1)
+    run = TriggeredBuild(number=pipeline.number, url=pipeline.url, workflow=pipeline.name)
+    buttons = pipeline_card.pipeline_run_row(
+        action.app, pipeline.id, name=run.workflow, number=run.number, url=run.url
+    )
+    return ActionResult(await follow_pipeline(action.app, ref, note, context, buttons=buttons))
 
 
 async def _set_public_page(action: SetPublicInstallPageAction, context: RequestContext) -> ActionResult:
     build = await own_client(context).build(action.app.slug, action.build.slug)
-    one = await own_client(context).set_public_page(
+    artifact = await own_client(context).set_public_page(
         action.app.slug, build.slug, action.artifact, enabled=action.public
     )
-    if one.public_page is not action.public:
+    if artifact.public_page is not action.public:
         raise UserError("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
-    said = artifact_messages.page_changed(one, build, action.app, by=context.person)
+    message = artifact_messages.page_changed(artifact, build, action.app, by=context.person)
     return ActionResult(
-        Reply(said, Visibility.CHANNEL), provider_answer=f"public: {str(one.public_page).lower()}"
+        Reply(message, Visibility.CHANNEL), provider_answer=f"public: {str(artifact.public_page).lower()}"
     )
 
 
 async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> ActionResult:
     requests, approved = context.services.storage.build_requests, action.approved
     try:
-        one = await own_client(context).decide_request(action.app.slug, action.request, approved=approved)
+        request = await own_client(context).decide_request(action.app.slug, action.request, approved=approved)
     except NotFound as error:
         await requests.end(
             Provider.BITRISE,
@@ -166,8 +174,8 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
         raise UserError(
             "This build does not wait any more: somebody else has decided, or it has gone."
         ) from error
-    said: Message = build_request_messages.request_decided(
-        one, action.app, approved=approved, by=context.person
+    message: Message = build_request_messages.request_decided(
+        request, action.app, approved=approved, by=context.person
     )
     await requests.end(
         Provider.BITRISE,
@@ -179,7 +187,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
         ),
     )
     context.services.events.outbox_changed()
-    return ActionResult(Reply(said, Visibility.CHANNEL, title=APPROVALS))
+    return ActionResult(Reply(message, Visibility.CHANNEL, title=APPROVALS))
 
 
 ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
@@ -193,20 +201,20 @@ ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
 )
 
 
-async def _in_their_name(order: AbortRequest, context: RequestContext) -> AbortRequest:
-    """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
+async def _sign_order(order: AbortRequest, context: RequestContext) -> AbortRequest:
+    """Add the user's name to the reason if the bot's token is used: Bitrise would show the token's owner."""
     if await context.is_linked(Provider.BITRISE):
         return order
     return order.model_copy(update={"reason": sign_reason(order.reason, await context.display_name())})
 
 
 def sign_reason(reason: str | None, name: str) -> str:
-    """The reason with the person's name."""
+    """Return the reason with the user's name."""
     return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 
 
-def _facts(app: App, started: list[TriggeredBuild]) -> dict[str, Any]:
-    first = next(one for one in started if one.ok)
+def _outputs(app: App, started: list[TriggeredBuild]) -> dict[str, Any]:
+    first = next(run for run in started if run.ok)
     return {
         "app": redact(app.title),
         "build": first.build_slug or "",
@@ -215,5 +223,5 @@ def _facts(app: App, started: list[TriggeredBuild]) -> dict[str, Any]:
     }
 
 
-def _said(started: list[TriggeredBuild]) -> str:
-    return "started " + ", ".join(str(one.build_slug or one.number) for one in started if one.ok)
+def _provider_answer(started: list[TriggeredBuild]) -> str:
+    return "started " + ", ".join(str(run.build_slug or run.number) for run in started if run.ok)

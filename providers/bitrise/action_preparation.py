@@ -1,4 +1,4 @@
-"""Preparation of Bitrise's actions: what only Bitrise knows is read with the requester's account, before judging."""
+"""Preparation of Bitrise's actions: fetches what access rules need with the requester's account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.request.context import RequestContext
 
 
 async def fetch_build_params(action: RebuildBuildAction, context: RequestContext) -> RebuildBuildAction:
-    """Return the action with the parameters that its build was started with. Raises ProviderError."""
+    """Return the action with the parameters that started its build. Raises ProviderError."""
     if action.params is not None:
         return action
     return RebuildBuildAction.of_build(
@@ -29,6 +29,6 @@ async def fetch_artifact_title(
 async def fetch_build_request(
     action: DecideBuildRequestAction, context: RequestContext
 ) -> DecideBuildRequestAction:
-    """Return the action with what Bitrise says of the waiting build. Raises ProviderError."""
+    """Return the action with what Bitrise reports about the waiting build. Raises ProviderError."""
     waiting = await own_client(context).build_requests(action.app.slug)
     return action.with_request(next((request for request in waiting if request.slug == action.request), None))

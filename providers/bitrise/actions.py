@@ -1,4 +1,4 @@
-"""What somebody wants to change at Bitrise. Pure; no I/O."""
+"""The actions that change something at Bitrise. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from domain.pipeline import Pipeline
 from domain.provider import Provider
 from providers.bitrise.api.requests import AbortRequest, EnvironmentVariable, TriggerRequest
 
-# Parameters beside which the branch alone says what is built (API v0.1, "BuildTriggerParamsBuildParams").
-_INNOCENT = frozenset(
+# If a build has no other parameters than these, the branch alone decides what is built (API v0.1,
+# "BuildTriggerParamsBuildParams").
+_HARMLESS_PARAMS = frozenset(
     {
         "branch",
         "commit_message",
@@ -33,15 +34,21 @@ _INNOCENT = frozenset(
         "workflow_id",
     }
 )
-# Variables by which Bitrise's own steps decide what they clone and what they take themselves for (Bitrise's docs,
-# "Available environment variables"): they come after what the other parameters say.
-_OVERRIDES = ("BITRISE_GIT_", "BITRISE_TRIGGERED_", "GIT_", "BITRISEIO_GIT_", "BITRISEIO_PULL_REQUEST_")
+# Variables that Bitrise's own steps read to decide what to clone and how they were triggered; they override the other
+# parameters (Bitrise's docs, "Available environment variables").
+_OVERRIDING_PREFIXES = (
+    "BITRISE_GIT_",
+    "BITRISE_TRIGGERED_",
+    "GIT_",
+    "BITRISEIO_GIT_",
+    "BITRISEIO_PULL_REQUEST_",
+)
 LONGEST_PATHS = 1000
 PIPELINE_AND_WORKFLOW = "Name a workflow or a pipeline, not both: Bitrise would run only one of them."
 
 
 class BuildTarget(FrozenModel):
-    """What of a build an act needs to know."""
+    """The part of a build that actions store."""
 
     slug: str
     label: str
@@ -50,20 +57,20 @@ class BuildTarget(FrozenModel):
 
     @classmethod
     def of(cls, build: Build) -> Self:
-        """This build."""
+        """Make the target from a build."""
         return cls(slug=build.slug, label=build.label, branch=build.branch, workflow=build.workflow)
 
     def details(self) -> list[tuple[str, str]]:
-        """All of it."""
+        """Return all fields, as names and values."""
         return present_values(
             build=self.label, build_id=self.slug, branch=self.branch, workflow=self.workflow
         )
 
 
 class PipelineTarget(FrozenModel):
-    """What of a pipeline an act needs to know. Which workflows it runs is not among it, so they are in doubt.
+    """The part of a pipeline that actions store. Its workflows are not included, so access rules count them as unknown.
 
-    `pushed`: its first attempt was started by a Git provider, so that the commit is one of the branch.
+    `pushed`: a Git provider started it and this is its first attempt, so the commit belongs to the branch.
     """
 
     id: str
@@ -75,22 +82,22 @@ class PipelineTarget(FrozenModel):
     pushed: bool = False
 
     @classmethod
-    def of(cls, one: Pipeline) -> Self:
-        """This pipeline."""
-        # Whoever makes a new attempt may say whose it is (API v0.1, "pipeline-rebuild").
-        pushed = one.attempt == 1 and (one.triggered_by or "").startswith("webhook")
+    def of(cls, pipeline: Pipeline) -> Self:
+        """Make the target from a pipeline."""
+        # The user who starts a new attempt can set `triggered_by` to anything (API v0.1, "pipeline-rebuild").
+        pushed = pipeline.attempt == 1 and (pipeline.triggered_by or "").startswith("webhook")
         return cls(
-            id=one.id,
-            label=one.label,
-            name=one.name,
-            branch=one.branch,
-            tag=one.tag,
-            commit=one.commit_hash,
+            id=pipeline.id,
+            label=pipeline.label,
+            name=pipeline.name,
+            branch=pipeline.branch,
+            tag=pipeline.tag,
+            commit=pipeline.commit_hash,
             pushed=pushed,
         )
 
     def details(self) -> list[tuple[str, str]]:
-        """All of it that says which it is."""
+        """Return the fields that identify the pipeline, as names and values."""
         return [
             ("pipeline", f"{self.name} {self.label}"),
             *present_values(pipeline_id=self.id, branch=self.branch, tag=self.tag, commit=self.commit),
@@ -98,38 +105,42 @@ class PipelineTarget(FrozenModel):
 
 
 class BitriseAction(Action):
-    """Something that changes at Bitrise, always of an app."""
+    """The base class of actions at Bitrise; each belongs to an app."""
 
     provider: ClassVar = Provider.BITRISE
     app: App
 
-    def _of(self, channel: str, *, branch: str | None = None, workflow: str | None = None) -> AccessRequest:
+    def _access_request_without_stage(
+        self, channel: str, *, branch: str | None = None, workflow: str | None = None
+    ) -> AccessRequest:
         return self._build_access_request(channel, branch=branch, workflow=workflow, stage=NONE_OF_THEM)
 
 
-class _OfBuild(BitriseAction):
-    """Something about a build."""
+class _BuildAction(BitriseAction):
+    """The base class of actions on a build."""
 
     build: BuildTarget
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With the build's branch and workflow."""
-        return self._of(channel, branch=self.build.branch, workflow=self.build.workflow)
+        """Return the access request, with the build's branch and workflow."""
+        return self._access_request_without_stage(
+            channel, branch=self.build.branch, workflow=self.build.workflow
+        )
 
     def audit_fields(self) -> dict[str, str]:
-        """Which build."""
+        """Return the build's slug and label."""
         return {"build": self.build.slug, "label": self.build.label}
 
     def full_details(self) -> list[tuple[str, str]]:
-        """Which build, and what its kind adds."""
-        return [*app_details(self.app), *self.build.details(), *self._more()]
+        """Return the app, the build and the details of the subclass."""
+        return [*app_details(self.app), *self.build.details(), *self._extra_details()]
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         return []
 
 
-class _OfPipeline(BitriseAction):
-    """Something about a pipeline."""
+class _PipelineAction(BitriseAction):
+    """The base class of actions on a pipeline."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
         "pipeline.pushed": "not sent: it only decides whether a rule holds"
@@ -137,22 +148,22 @@ class _OfPipeline(BitriseAction):
     pipeline: PipelineTarget
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With the pipeline's branch."""
-        return self._of(channel, branch=self.pipeline.branch)
+        """Return the access request, with the pipeline's branch."""
+        return self._access_request_without_stage(channel, branch=self.pipeline.branch)
 
     def audit_fields(self) -> dict[str, str]:
-        """Which pipeline."""
+        """Return the pipeline's ID and label."""
         return {"pipeline": self.pipeline.id, "label": self.pipeline.label}
 
     def full_details(self) -> list[tuple[str, str]]:
-        """Which pipeline, and what its kind adds."""
-        return [*app_details(self.app), *self.pipeline.details(), *self._more()]
+        """Return the app, the pipeline and the details of the subclass."""
+        return [*app_details(self.app), *self.pipeline.details(), *self._extra_details()]
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         return []
 
 
-class AbortBuildAction(_OfBuild):
+class AbortBuildAction(_BuildAction):
     """Abort a build."""
 
     permission: ClassVar = Permission.ABORT
@@ -160,26 +171,26 @@ class AbortBuildAction(_OfBuild):
     order: AbortRequest
 
     def reason(self) -> str | None:
-        """The order's."""
+        """Return the reason that the user gave."""
         return self.order.reason
 
     def audit_fields(self) -> dict[str, str]:
-        """Which build, and with which switches."""
+        """Return the build and the switches that are on."""
         return super().audit_fields() | _switches(self.order)
 
     def summary(self) -> str:
-        """Which build, and whether it is to count as a success."""
+        """Return which build is aborted, and whether it will count as a success."""
         return f"abort {self.app.title} {self.build.label}{_as_success(self.order)}"
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         return _order_details(self.order)
 
 
-class RebuildBuildAction(_OfBuild):
-    """Start a build again with `params`, which are those that it was started with.
+class RebuildBuildAction(_BuildAction):
+    """Start a build again with `params`, the parameters that it was started with.
 
-    They are None until they have been read, and empty where Bitrise does not say them. `pushed`: a Git provider has
-    started it, so that its commit is one of its branch.
+    `params` is None until it has been fetched, and empty if Bitrise does not report it. `pushed`: a Git provider
+    started the build, so its commit belongs to its branch.
     """
 
     not_shown: ClassVar[Mapping[str, str]] = {"pushed": "not sent: it only decides whether a rule holds"}
@@ -190,38 +201,38 @@ class RebuildBuildAction(_OfBuild):
 
     @classmethod
     def of_build(cls, app: App, build: Build) -> Self:
-        """Start this build again."""
+        """Make the action from a build that was fetched."""
         return cls(app=app, build=BuildTarget.of(build), params=build.params or {}, pushed=_is_pushed(build))
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With what is started, which need not be what the build says of itself."""
+        """Return the access request, with what the parameters will build; the build's own fields may differ."""
         branch, workflow = _branch_and_workflow(self.params or {}, pushed=self.pushed)
-        return self._of(channel, branch=branch, workflow=workflow)
+        return self._access_request_without_stage(channel, branch=branch, workflow=workflow)
 
     def audit_fields(self) -> dict[str, str]:
-        """Which build, and what is started."""
-        return super().audit_fields() | _params_noted(self.params or {})
+        """Return the build and the parameters."""
+        return super().audit_fields() | _audited_params(self.params or {})
 
     def summary(self) -> str:
-        """Which build."""
+        """Return which build is started again."""
         return f"start {self.app.title} {self.build.label} again"
 
     def problem(self) -> str | None:
-        """Where Bitrise does not say how the build was started."""
+        """Return the problem that Bitrise does not report how the build was started."""
         if self.params is None or self.params:
             return None
         return f"Bitrise doesn't say how build {self.build.label} was started, so it can't be started again."
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         return _params_details(self.params or {})
 
     def trigger_params(self, started_by: str | None) -> TriggerRequest:
-        """What is sent: the parameters as they are, and for whom it is started."""
+        """Return the request to send: the parameters unchanged, and the user for whom the build is started."""
         return TriggerRequest(original=self.params, started_by=started_by)
 
 
 class TriggerBuildAction(BitriseAction):
-    """Start a build; `remember`: the next time the form is filled in like this."""
+    """Start a build; `remember`: prefill the form with these values next time."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
         "ask.app": "what was typed for the app, which stands there as it was found",
@@ -233,40 +244,40 @@ class TriggerBuildAction(BitriseAction):
     remember: bool = True
 
     def normalized(self) -> Self:
-        """Return it with the names as Git has them. Raises InvalidBranch."""
+        """Return the action with names as Git writes them. Raises InvalidBranch."""
         ask = self.ask
         names = {
-            "tag": _stripped(ask.tag),
-            "commit": _stripped(ask.commit),
-            "workflow": _stripped(ask.workflow),
-            "pipeline": _stripped(ask.pipeline),
+            "tag": _strip(ask.tag),
+            "commit": _strip(ask.commit),
+            "workflow": _strip(ask.workflow),
+            "pipeline": _strip(ask.pipeline),
             "branch": branch_name(ask.branch) if ask.branch is not None else None,
         }
         return self.model_copy(update={"ask": ask.model_copy(update=names)})
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With what is asked for."""
+        """Return the access request, with the branch and workflow that will be built."""
         branch, workflow = _branch_and_workflow(self._params())
-        return self._of(channel, branch=branch, workflow=workflow)
+        return self._access_request_without_stage(channel, branch=branch, workflow=workflow)
 
     def reason(self) -> str | None:
-        """The message that the build is given."""
+        """Return the message of the build."""
         return self.ask.message
 
     def audit_fields(self) -> dict[str, str]:
-        """What is asked for."""
-        return _params_noted(self._params())
+        """Return the parameters."""
+        return _audited_params(self._params())
 
     def summary(self) -> str:
-        """What is asked for."""
-        return f"start {self.app.title} ({', '.join(f'{name} {value}' for name, value in self._named().items())})"
+        """Return what is started."""
+        return f"start {self.app.title} ({', '.join(f'{name} {value}' for name, value in self._targets().items())})"
 
     def full_details(self) -> list[tuple[str, str]]:
-        """The app, and all that is sent."""
+        """Return the app and everything that is sent."""
         return [*app_details(self.app), *_params_details(self._params())]
 
     def problem(self) -> str | None:
-        """Where it says nothing, or two things."""
+        """Return the problem that nothing to build is named, or both a workflow and a pipeline."""
         if self.ask.workflow and self.ask.pipeline:
             return PIPELINE_AND_WORKFLOW
         if not self.ask.names_something:
@@ -274,7 +285,7 @@ class TriggerBuildAction(BitriseAction):
         return None
 
     def trigger_params(self, *, message: str, started_by: str | None) -> TriggerRequest:
-        """What is sent; `message` is what the build is given where nobody wrote one."""
+        """Return the request to send; `message` is used if the user wrote none."""
         ask = self.ask
         return TriggerRequest(
             branch=ask.branch,
@@ -293,16 +304,16 @@ class TriggerBuildAction(BitriseAction):
         params: Mapping[str, Any] = self.trigger_params(message="", started_by=None).body()["build_params"]
         return params
 
-    def _named(self) -> dict[str, str]:
-        named = {"branch", "tag", "commit", "workflow", "pipeline"}
-        return self.ask.model_dump(include=named, exclude_none=True)
+    def _targets(self) -> dict[str, str]:
+        fields = {"branch", "tag", "commit", "workflow", "pipeline"}
+        return self.ask.model_dump(include=fields, exclude_none=True)
 
 
-class AbortPipelineAction(_OfPipeline):
+class AbortPipelineAction(_PipelineAction):
     """Abort a pipeline."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
-        **_OfPipeline.not_shown,
+        **_PipelineAction.not_shown,
         "order.skip_git_status_report": "not sent: a pipeline's abort knows no such switch (API v0.1, pipeline-abort)",
     }
     permission: ClassVar = Permission.ABORT
@@ -310,56 +321,59 @@ class AbortPipelineAction(_OfPipeline):
     order: AbortRequest
 
     def reason(self) -> str | None:
-        """The order's."""
+        """Return the reason that the user gave."""
         return self.order.reason
 
     def audit_fields(self) -> dict[str, str]:
-        """Which pipeline, and with which switches."""
-        return super().audit_fields() | _switches(self._sent())
+        """Return the pipeline and the switches that are on."""
+        return super().audit_fields() | _switches(self._sent_order())
 
     def summary(self) -> str:
-        """Which pipeline, and whether it is to count as a success."""
+        """Return which pipeline is aborted, and whether it will count as a success."""
         return (
             f"abort {self.pipeline.name} {self.pipeline.label} of {self.app.title}{_as_success(self.order)}"
         )
 
-    def _more(self) -> list[tuple[str, str]]:
-        return _order_details(self._sent())
+    def _extra_details(self) -> list[tuple[str, str]]:
+        return _order_details(self._sent_order())
 
-    def _sent(self) -> AbortRequest:
+    def _sent_order(self) -> AbortRequest:
         return self.order.model_copy(update={"skip_git_status_report": False})
 
 
-class RebuildPipelineAction(_OfPipeline):
-    """Start a new attempt of a pipeline: all of it, or what failed."""
+class RebuildPipelineAction(_PipelineAction):
+    """Start a new attempt of a pipeline: all of it, or only what failed."""
 
     permission: ClassVar = Permission.TRIGGER
     act: Literal["rebuild_pipeline"] = "rebuild_pipeline"
     failed_only: bool
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With the branch, where the commit is known to be one of it."""
-        one = self.pipeline
-        known = one.pushed or not (one.commit or one.tag)
-        return self._of(channel, branch=_certain(one.branch) if known else None)
+        """Return the access request, with the branch if the commit is known to belong to it."""
+        pipeline = self.pipeline
+        is_known = pipeline.pushed or not (pipeline.commit or pipeline.tag)
+        return self._access_request_without_stage(
+            channel, branch=_unambiguous(pipeline.branch) if is_known else None
+        )
 
     def audit_fields(self) -> dict[str, str]:
-        """Which pipeline, and how much of it."""
+        """Return the pipeline, and whether only what failed runs again."""
         return super().audit_fields() | {"failed_only": str(self.failed_only).lower()}
 
     def summary(self) -> str:
-        """Which pipeline, and how much of it."""
-        what = "what failed of " if self.failed_only else "all of "
-        return f"start {what}{self.pipeline.name} {self.pipeline.label} of {self.app.title} again"
+        """Return which pipeline is started again, and how much of it."""
+        scope = "what failed of " if self.failed_only else "all of "
+        return f"start {scope}{self.pipeline.name} {self.pipeline.label} of {self.app.title} again"
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         return [("runs again", "what failed, and what follows" if self.failed_only else "everything")]
 
 
-class SetPublicInstallPageAction(_OfBuild):
+class SetPublicInstallPageAction(_BuildAction):
     """Make an artifact's install page public, or private.
 
-    `of_branch`: what was built is of the build's branch. By hand anybody may name any branch beside any commit.
+    `of_branch`: the built commit belongs to the build's branch. Users who start a build can name any branch with any
+    commit.
     """
 
     not_shown: ClassVar[Mapping[str, str]] = {"of_branch": "not sent: it only decides whether a rule holds"}
@@ -372,33 +386,33 @@ class SetPublicInstallPageAction(_OfBuild):
 
     @classmethod
     def of_build(cls, app: App, build: Build, artifact: str, *, public: bool) -> Self:
-        """The page of one of this build's artifacts."""
-        built, _ = _branch_and_workflow(build.params or {}, pushed=_is_pushed(build))
+        """Make the action from a build that was fetched."""
+        built_branch, _ = _branch_and_workflow(build.params or {}, pushed=_is_pushed(build))
         return cls(
             app=app,
             build=BuildTarget.of(build),
             artifact=artifact,
             public=public,
-            of_branch=built is not None and built == _certain(build.branch),
+            of_branch=built_branch is not None and built_branch == _unambiguous(build.branch),
         )
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With the branch, where what was built is known to be of it."""
-        branch = _certain(self.build.branch) if self.of_branch else None
-        return self._of(channel, branch=branch, workflow=self.build.workflow)
+        """Return the access request, with the branch if the built commit is known to belong to it."""
+        branch = _unambiguous(self.build.branch) if self.of_branch else None
+        return self._access_request_without_stage(channel, branch=branch, workflow=self.build.workflow)
 
     def audit_fields(self) -> dict[str, str]:
-        """Which artifact of which build."""
-        named = {"artifact": self.artifact, "public": str(self.public).lower()}
-        return super().audit_fields() | named | dict(present_values(title=self.title))
+        """Return the build, the artifact and the new visibility of the page."""
+        fields = {"artifact": self.artifact, "public": str(self.public).lower()}
+        return super().audit_fields() | fields | dict(present_values(title=self.title))
 
     def summary(self) -> str:
-        """Which page, of which build."""
-        what = "public" if self.public else "private"
-        of = f" of {self.title}" if self.title else ""
-        return f"make the install page{of} ({self.app.title} {self.build.label}) {what}"
+        """Return which page becomes public or private."""
+        visibility = "public" if self.public else "private"
+        artifact = f" of {self.title}" if self.title else ""
+        return f"make the install page{artifact} ({self.app.title} {self.build.label}) {visibility}"
 
-    def _more(self) -> list[tuple[str, str]]:
+    def _extra_details(self) -> list[tuple[str, str]]:
         who = (
             "public: everybody who has its link" if self.public else "private: members of the app at Bitrise"
         )
@@ -409,7 +423,7 @@ class SetPublicInstallPageAction(_OfBuild):
 
 
 class DecideBuildRequestAction(BitriseAction):
-    """Approve or decline a build that waits for it; of the build only as much is known as Bitrise says."""
+    """Approve or decline a build that waits for approval; fields that Bitrise does not report are None."""
 
     permission: ClassVar = Permission.APPROVE
     act: Literal["decide"] = "decide"
@@ -424,11 +438,11 @@ class DecideBuildRequestAction(BitriseAction):
 
     @classmethod
     def for_request(cls, request: str, app: App, known: BuildRequest | None, *, approved: bool) -> Self:
-        """The decision on a request."""
+        """Make the action; `known` is the request as far as it is known."""
         return cls(app=app, request=request, approved=approved).with_request(known)
 
     def with_request(self, known: BuildRequest | None) -> Self:
-        """Return it with what is known of the build."""
+        """Return the action with what is known about the build."""
         if known is None:
             return self
         return self.model_copy(
@@ -443,22 +457,22 @@ class DecideBuildRequestAction(BitriseAction):
         )
 
     def access_request(self, channel: str) -> AccessRequest:
-        """With the branch, as far as it is known."""
-        return self._of(channel, branch=_certain(self.branch))
+        """Return the access request, with the branch if it is known."""
+        return self._access_request_without_stage(channel, branch=_unambiguous(self.branch))
 
     def audit_fields(self) -> dict[str, str]:
-        """Which request."""
-        more = dict(present_values(pull_request=self.pull_request, commit=self.commit))
-        number = {name.replace(" ", "_"): value for name, value in more.items()}
-        return {"request": self.request, "approved": str(self.approved).lower(), **number}
+        """Return the request, the decision, the pull request and the commit."""
+        known = dict(present_values(pull_request=self.pull_request, commit=self.commit))
+        source = {name.replace(" ", "_"): value for name, value in known.items()}
+        return {"request": self.request, "approved": str(self.approved).lower(), **source}
 
     def summary(self) -> str:
-        """Which request."""
-        of = f" of pull request #{self.pull_request}" if self.pull_request is not None else ""
-        return f"{'approve' if self.approved else 'decline'} the build{of} in {self.app.title}"
+        """Return the decision, the pull request and the app."""
+        source = f" of pull request #{self.pull_request}" if self.pull_request is not None else ""
+        return f"{'approve' if self.approved else 'decline'} the build{source} in {self.app.title}"
 
     def full_details(self) -> list[tuple[str, str]]:
-        """The request, and what would be built."""
+        """Return the decision, the request and what would be built."""
         return [
             *app_details(self.app),
             ("decision", "approve" if self.approved else "decline"),
@@ -475,32 +489,34 @@ class DecideBuildRequestAction(BitriseAction):
 
 
 def _is_pushed(build: Build) -> bool:
-    """Whether a Git provider has started it, as far as Bitrise says."""
-    # Of a pipeline's builds nobody can tell: whoever starts a new attempt may say whose it is.
+    """Return whether a Git provider started the build, according to Bitrise."""
+    # Builds of a pipeline are not certain: the user who starts a new attempt can set `triggered_by` to anything.
     webhook = (build.triggered_by or "").startswith("webhook")
     return webhook and build.pipeline_id is None and event_of(build) is not BuildTriggerEvent.OTHER
 
 
 def _branch_and_workflow(params: Mapping[str, Any], *, pushed: bool = False) -> tuple[str | None, str | None]:
-    """Return the branch and the workflow that these parameters build; None for what they leave open.
+    """Return the branch and the workflow that these parameters build; None if they leave it open.
 
-    `pushed`: a Git provider has sent them, so that commit, tag and pull request belong to the branch. By hand
-    anybody may name any branch beside any commit. A pipeline runs workflows that the parameters don't name.
+    `pushed`: a Git provider sent them, so commit, tag and pull request belong to the branch. Users who start a build
+    can name any branch with any commit. A pipeline runs workflows that the parameters don't name.
     """
-    if any(name.upper().startswith(_OVERRIDES) for name in _variable_names(params)):
+    if any(name.upper().startswith(_OVERRIDING_PREFIXES) for name in _variable_names(params)):
         return None, None
-    if not all(isinstance(one, Mapping) for one in _variables(params)):
-        return None, None  # nobody can say what Bitrise makes of it
-    sure = pushed or all(
-        name in _INNOCENT for name, value in params.items() if value not in (None, "", [], {})
+    if not all(isinstance(variable, Mapping) for variable in _variables(params)):
+        return None, None  # how Bitrise reads such a variable is unknown
+    is_certain = pushed or all(
+        name in _HARMLESS_PARAMS for name, value in params.items() if value not in (None, "", [], {})
     )
     branch, workflow = params.get("branch"), params.get("workflow_id")
-    known = workflow if isinstance(workflow, str) and workflow and not params.get("pipeline_id") else None
-    return _certain(branch) if sure and isinstance(branch, str) else None, known
+    known_workflow = (
+        workflow if isinstance(workflow, str) and workflow and not params.get("pipeline_id") else None
+    )
+    return _unambiguous(branch) if is_certain and isinstance(branch, str) else None, known_workflow
 
 
-def _certain(branch: str | None) -> str | None:
-    """Return the branch as it is judged; None where Git may take the name for something else."""
+def _unambiguous(branch: str | None) -> str | None:
+    """Return the branch as access rules compare it; None if Git may read the name as something else."""
     try:
         name = branch_name(branch or "")
     except InvalidBranch:
@@ -510,39 +526,43 @@ def _certain(branch: str | None) -> str | None:
 
 def _variables(params: Mapping[str, Any]) -> Iterable[Any]:
     for name in ("environments", "secrets"):
-        found = params.get(name)
-        for one in found if isinstance(found, list) else [found] if found else ():
-            # For whom it is started stands in a variable, too, which is given anew each time.
-            if not (isinstance(one, Mapping) and STARTED_BY in (one.get("key"), one.get("mapped_to"))):
-                yield one
+        value = params.get(name)
+        for variable in value if isinstance(value, list) else [value] if value else ():
+            # The variable with the user for whom a build is started is set again for each build.
+            if not (
+                isinstance(variable, Mapping)
+                and STARTED_BY in (variable.get("key"), variable.get("mapped_to"))
+            ):
+                yield variable
 
 
 def _variable_names(params: Mapping[str, Any]) -> Iterable[str]:
-    for one in _variables(params):
-        if isinstance(one, Mapping):
-            # Bitrise's answers name a variable by `mapped_to`, its requests by `key`, its bitrise.yml as a key.
-            yield from (str(name) for name in (*one, one.get("key"), one.get("mapped_to")) if name)
+    for variable in _variables(params):
+        if isinstance(variable, Mapping):
+            # The name is in `mapped_to` in Bitrise's answers, in `key` in requests, and is a key in bitrise.yml.
+            names = (*variable, variable.get("key"), variable.get("mapped_to"))
+            yield from (str(name) for name in names if name)
 
 
 def _params_details(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return every parameter: variables one by one, whatever else is no text as JSON."""
-    plain = [
+    """Return every parameter; each variable has a line, and other values that are not text are JSON."""
+    labeled = [
         (_LABELS.get(name, name.replace("_", " ")), value)
         for name, value in params.items()
         if name not in ("environments", "secrets") and value is not None
     ]
-    found = [(name, _parameter(name, value)) for name, value in plain]
-    return found + [_variable_details(one) for one in _variables(params)]
+    details = [(name, _format_param(name, value)) for name, value in labeled]
+    return details + [_variable_details(variable) for variable in _variables(params)]
 
 
-def _parameter(name: str, value: Any) -> str:
+def _format_param(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    written = json.dumps(value, sort_keys=True)
-    if name == "commit paths" and len(written) > LONGEST_PATHS:
-        # Which files a push has changed: as long as the push was, and nobody reads it.
-        return f"{len(written)} characters, SHA-256 {hashlib.sha256(written.encode()).hexdigest()}"
-    return written
+    text = json.dumps(value, sort_keys=True)
+    if name == "commit paths" and len(text) > LONGEST_PATHS:
+        # The files that a push changed: there may be very many, and nobody reads them.
+        return f"{len(text)} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+    return text
 
 
 _LABELS = {
@@ -553,25 +573,27 @@ _LABELS = {
 }
 
 
-def _variable_details(one: Any) -> tuple[str, str]:
-    rest = dict(one) if isinstance(one, Mapping) else {}
+def _variable_details(variable: Any) -> tuple[str, str]:
+    rest = dict(variable) if isinstance(variable, Mapping) else {}
     name, value = rest.pop("key", None) or rest.pop("mapped_to", None), rest.pop("value", None)
     expanded = rest.pop("is_expand", False)
     if not isinstance(name, str) or not isinstance(value, str) or rest or not isinstance(expanded, bool):
-        return "variable", json.dumps(one)
+        return "variable", json.dumps(variable)
     return f"variable {name}{' (expanded)' if expanded else ''}", value
 
 
-def _params_noted(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the audit log keeps of parameters: of variables the names alone, since a value may be a secret."""
-    noted = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id", "pull_request_id")
-    found = {
-        _LABELS.get(name, name): str(params[name]) for name in noted if params.get(name) not in (None, "")
+def _audited_params(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters for the audit log; variables without their values, which may be secrets."""
+    audited = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id", "pull_request_id")
+    fields = {
+        _LABELS.get(name, name): str(params[name]) for name in audited if params.get(name) not in (None, "")
     }
     names = " ".join(
-        str(one.get("key") or one.get("mapped_to")) for one in _variables(params) if isinstance(one, Mapping)
+        str(variable.get("key") or variable.get("mapped_to"))
+        for variable in _variables(params)
+        if isinstance(variable, Mapping)
     )
-    return found | ({"variables": names} if names else {})
+    return fields | ({"variables": names} if names else {})
 
 
 def _order_details(order: AbortRequest) -> list[tuple[str, str]]:
@@ -586,13 +608,13 @@ def _order_details(order: AbortRequest) -> list[tuple[str, str]]:
 
 
 def _switches(order: AbortRequest) -> dict[str, str]:
-    chosen = order.model_dump(exclude={"reason"})
-    return {name: "true" for name, value in chosen.items() if value}
+    switches = order.model_dump(exclude={"reason"})
+    return {name: "true" for name, is_on in switches.items() if is_on}
 
 
 def _as_success(order: AbortRequest) -> str:
     return " and count it as a success" if order.with_success else ""
 
 
-def _stripped(text: str | None) -> str | None:
+def _strip(text: str | None) -> str | None:
     return (text or "").strip() or None

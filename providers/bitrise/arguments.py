@@ -16,7 +16,7 @@ _LINK = re.compile(
 
 
 def parse_build_ref(text: str) -> BuildRef | None:
-    """Return the build that the word names, by number, slug or link; None if it names none."""
+    """Return the build that the text names by number, slug or link; None if it names none."""
     if match := _NUMBER.match(text):
         return BuildRef(number=int(match[1]))
     if _SLUG.match(text):

@@ -48,7 +48,7 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
     if command.names_something:
         return await build_commands.trigger(command, context)
     if context.trigger_id:
-        await open_forms.open_start(context, words=command.app)
+        await open_forms.open_start(context, app_query=command.app)
         return None
     app = await visible_apps(context).find(command.app) if command.app is not None else None
     return Reply(
@@ -58,16 +58,16 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
     )
 
 
-def _at_bitrise(handler: Callable[..., Awaitable[Reply | None]]) -> CommandHandler:
-    """Bind a handler that every provider has to Bitrise."""
+def _for_bitrise(handler: Callable[..., Awaitable[Reply | None]]) -> CommandHandler:
+    """Bind a handler that all providers share to Bitrise."""
     return partial(handler, provider=Provider.BITRISE)
 
 
 COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
-    ListApps: _at_bitrise(app_commands.list_apps),
-    ShowStatus: _at_bitrise(shared_build_commands.status),
-    ListBuilds: _at_bitrise(shared_build_commands.list_builds),
-    ShowBuild: _at_bitrise(shared_build_commands.show),
+    ListApps: _for_bitrise(app_commands.list_apps),
+    ShowStatus: _for_bitrise(shared_build_commands.status),
+    ListBuilds: _for_bitrise(shared_build_commands.list_builds),
+    ShowBuild: _for_bitrise(shared_build_commands.show),
     ShowLog: log_commands.show_log,
     ListArtifacts: artifact_commands.list_artifacts,
     ListBuildRequests: build_request_commands.list_requests,
@@ -77,6 +77,6 @@ COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
     AbortBuild: build_commands.abort,
     TriggerBuild: _trigger,
     RebuildBuild: build_commands.rebuild,
-    ListMyBuilds: _at_bitrise(profile_commands.list_my_builds),
-    ShowProfile: _at_bitrise(profile_commands.show_profile),
+    ListMyBuilds: _for_bitrise(profile_commands.list_my_builds),
+    ShowProfile: _for_bitrise(profile_commands.show_profile),
 }

@@ -1,4 +1,4 @@
-"""The help of all commands of Bitrise; the README and the examples in errors are made from it."""
+"""The help of all Bitrise commands; the README and the examples in errors are generated from it."""
 
 from __future__ import annotations
 

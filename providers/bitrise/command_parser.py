@@ -1,4 +1,4 @@
-"""The parser of `/bitrise`: how the arguments of Bitrise's own commands are parsed, and all names of commands."""
+"""The parser of `/bitrise`: all command names and aliases, and the arguments of Bitrise's own commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bitrise's own commands: one class each, with the arguments as types. Without an app, the channel's is meant."""
+"""Bitrise's own commands: one class each, with typed arguments. If `app` is None, the channel's app is used."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ListPipelines(Command):
 
 
 class ShowPipeline(Command):
-    """Show one pipeline, by its number, or by its id and its app's slug, as a link has them."""
+    """Show one pipeline, by its number, or by its ID and its app's slug as in a link."""
 
     app: str | None = None
     number: int | None = None
@@ -42,7 +42,7 @@ class ShowPipeline(Command):
 
 
 class ListBuildRequests(Command):
-    """List the builds of an app that wait for approval."""
+    """List an app's builds that wait for approval."""
 
     app: str | None = None
 

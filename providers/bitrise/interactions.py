@@ -34,7 +34,7 @@ INTERACTIONS = Interactions(
     shortcuts=SHORTCUTS,
     functions=FUNCTIONS,
     link_previews=(preview_link,),
-    # They show no more than the channel is subscribed to.
+    # These show only what the channel is subscribed to.
     open_to_external_users=frozenset(
         {
             ABOUT,

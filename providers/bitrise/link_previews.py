@@ -1,4 +1,4 @@
-"""Links to Bitrise's pages, which come alive below the message that shares them."""
+"""Previews of links to Bitrise's pages, shown below the message that has the link."""
 
 from __future__ import annotations
 
@@ -26,41 +26,45 @@ async def preview_link(
     limits: SearchLimits,
     outside: bool,
 ) -> Message | None:
-    """Return what the link leads to; None where it leads nowhere, or not everybody in the channel may see it.
+    """Return the preview of the link; None for other links, and if not everyone in the channel may see the app.
 
-    `outside` says that the channel is shared with another company.
+    `outside`: the channel is shared with another company.
     """
     if (link := read_link(url)) is None:
         return None
 
-    async def allowed(app: App) -> bool:
+    async def can_preview(app: App) -> bool:
         return await may_unfurl(context, app, shared_outside=outside)
 
     try:
         match link:
             case BuildLink(ref=ref, tab=tab):
                 app, build = await find_build(context, None, ref, Provider.BITRISE, limits)
-                if not await allowed(app):
+                if not await can_preview(app):
                     return None
                 if tab == "artifacts":
                     return (await artifact_commands.list_build_artifacts(app, build, context)).message
                 return await commands.card(app, build, context)
             case AppLink(app=slug):
                 app = await app_by_slug(context, slug, Provider.BITRISE)
-                return await commands.app_card(app, context) if await allowed(app) else None
+                return await commands.app_card(app, context) if await can_preview(app) else None
             case ArtifactLink(artifact=artifact):
-                place = await state_of(context).artifact_index.find(artifact)
-                if place is None:
+                slugs = await state_of(context).artifact_index.find(artifact)
+                if slugs is None:
                     return None
-                app, build = await build_by_slugs(context, *place, provider=Provider.BITRISE)
+                app, build = await build_by_slugs(context, *slugs, provider=Provider.BITRISE)
                 return (
                     await artifact_commands.artifact_card(app, build, artifact, context)
-                    if await allowed(app)
+                    if await can_preview(app)
                     else None
                 )
-            case PipelineLink(app=slug, pipeline=identity):
+            case PipelineLink(app=slug, pipeline=pipeline_id):
                 app = await app_by_slug(context, slug, Provider.BITRISE)
-                return await pipeline_commands.card(app, identity, context) if await allowed(app) else None
+                return (
+                    await pipeline_commands.card(app, pipeline_id, context)
+                    if await can_preview(app)
+                    else None
+                )
     except (ProviderError, UserError) as problem:
         log.info("link.unknown", reason=str(problem))
     return None

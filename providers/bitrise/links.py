@@ -1,4 +1,4 @@
-"""Links to Bitrise's pages: what each leads to."""
+"""Parsing of links to Bitrise's pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from domain.build import FrozenModel
 from domain.commands.shared_commands import BuildRef
 
-# The hosts of Bitrise's pages for people, of today and of 2017 (the manifest's unfurl_domains).
+# The hosts of Bitrise's web pages, today and in 2017 (the manifest's unfurl_domains).
 HOSTS = ("app.bitrise.io", "www.bitrise.io")
 _SLUG = r"[\w-]{1,64}"
 _BUILD = re.compile(rf"/(?:app/(?P<app>{_SLUG})/)?build/(?P<build>{_SLUG})(?:/.*)?")
@@ -18,7 +18,7 @@ _APP = re.compile(rf"/app/(?P<app>{_SLUG})(?:/(?:builds?)?)?")
 
 
 class BuildLink(FrozenModel):
-    """A build's page; `tab` is the part of it that is open, such as `artifacts`."""
+    """A build's page; `tab` is the open tab, such as `artifacts`."""
 
     ref: BuildRef
     tab: str | None = None
@@ -32,7 +32,7 @@ class PipelineLink(FrozenModel):
 
 
 class ArtifactLink(FrozenModel):
-    """An artifact's page; it does not say of which build."""
+    """An artifact's page; the link does not name the build."""
 
     artifact: str
 
@@ -47,7 +47,7 @@ Link = BuildLink | PipelineLink | ArtifactLink | AppLink
 
 
 def read_link(url: str) -> Link | None:
-    """Return what the link leads to; None for any other page."""
+    """Return the page that the link leads to; None for any other page."""
     try:
         parts = urlsplit(url)
     except ValueError:

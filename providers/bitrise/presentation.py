@@ -1,4 +1,4 @@
-"""How Bitrise appears in messages: its pages, its words, and the buttons of its builds."""
+"""The presentation of Bitrise in messages: its page URLs, its texts, and the buttons of its builds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRESENTATION = ProviderPresentation(
     filter_examples="target:main tag:v* event:push ",
     subscribe_example="subscribe by:@me -by:bot target:main",
     token_label="Personal access token",  # noqa: S106 - a label
-    token_instructions=(  # noqa: S106 - words
+    token_instructions=(  # noqa: S106 - a text
         "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
         " I see and do with it what you may see and do there, and Bitrise shows your name with what you change."
     ),

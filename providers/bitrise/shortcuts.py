@@ -1,4 +1,4 @@
-"""Shortcuts: start a build and find one from anywhere, and show the builds that a message mentions."""
+"""Shortcuts: start or find a build from anywhere, and show the builds that a message mentions."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from services.request.provider_check import check_configured
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 
-async def _start(_message: Mapping[str, Any], context: RequestContext) -> None:
+async def _open_start_form(_message: Mapping[str, Any], context: RequestContext) -> None:
     check_configured(Provider.BITRISE, context)
     await open_forms.open_start(context)
 
 
-async def _find(_message: Mapping[str, Any], context: RequestContext) -> None:
+async def _open_find_form(_message: Mapping[str, Any], context: RequestContext) -> None:
     check_configured(Provider.BITRISE, context)
     await open_forms.open_find(context)
 
 
-async def _about(message: Mapping[str, Any], context: RequestContext) -> Reply:
+async def _show_mentioned_builds(message: Mapping[str, Any], context: RequestContext) -> Reply:
     check_configured(Provider.BITRISE, context)
     refs = mentioned_builds(message)
     if not refs:
@@ -40,7 +40,7 @@ async def _about(message: Mapping[str, Any], context: RequestContext) -> Reply:
 
 
 SHORTCUTS: Mapping[str, Shortcut] = {
-    START: Shortcut(_start),
-    FIND: Shortcut(_find),
-    ABOUT: Shortcut(_about, opens_form=False),
+    START: Shortcut(_open_start_form),
+    FIND: Shortcut(_open_find_form),
+    ABOUT: Shortcut(_show_mentioned_builds, opens_form=False),
 }

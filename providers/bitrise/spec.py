@@ -1,4 +1,4 @@
-"""Everything that the bot knows of Bitrise."""
+"""The provider specification of Bitrise, and its connection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from providers.bitrise.presentation import PRESENTATION
 from services.features.builds.commands import app_card
 from services.provider_spec import ProviderSpec
 
-# Tokens are known by their beginning, and are long and random, other than the name of a branch.
+# Tokens have a known prefix and are long and random, unlike the name of a branch.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
 
 SPEC = ProviderSpec(

@@ -1,4 +1,4 @@
-"""What Bitrise's features keep in memory: logs that are followed, where artifacts are, limits of reading logs."""
+"""The in-memory state of Bitrise's features: followed logs, the artifact index, limits on logs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from services.request.context import RequestContext
 
 
 class BitriseState:
-    """Made once, with the bot's own client; nothing of it survives a restart.
+    """The state, made once with the bot's own client; nothing of it survives a restart.
 
-    `whole_logs` limits how many logs are handed over as files at once, `read_logs` how many are read.
+    `log_file_limit` limits how many logs are sent as files at once, `log_read_limit` how many are read.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class BitriseState:
         self.log_read_limit = log_read_limit()
 
     async def run(self) -> None:
-        """Wait until stopped, then end the logs that are followed."""
+        """Wait until stopped, then stop all log followers."""
         await self.log_followers.run()
 
     def stop(self) -> None:
@@ -41,7 +41,7 @@ class BitriseState:
 
 
 def state_of(context: RequestContext) -> BitriseState:
-    """Return Bitrise's state in the bot that answers."""
+    """Return Bitrise's state in this bot."""
     state = context.services.clients.at(Provider.BITRISE).state
     if not isinstance(state, BitriseState):
         raise TypeError(f"Bitrise's state is {type(state).__name__}")

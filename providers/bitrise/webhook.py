@@ -1,9 +1,9 @@
-"""Calls of Bitrise's outgoing webhooks: a hint to look now, and nothing more.
+"""The endpoint for Bitrise's outgoing webhooks: a call makes the bot poll at once, and nothing more.
 
-Each is tried once and never again (Bitrise's documents, "Outgoing webhooks"), and anybody may forge one: so nothing in
-a call is believed, and one that is lost costs only the rest of the interval.
+Bitrise tries each call only once (Bitrise's documents, "Outgoing webhooks"), and anyone may forge one. So the content
+of a call is not trusted, and a lost call costs only the rest of the poll interval.
 
-The secret comes in a header, or in the address where whoever calls can send no header: proxies write addresses down.
+The secret comes in a header, or in the URL if the sender cannot set headers; proxies may log URLs.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ KEY_HEADER = "X-Buildbell-Secret"
 
 
 class Webhook:
-    """Takes the calls. `signing` is the secret that Bitrise signs with, None where it was given none."""
+    """The endpoint. `signing` is the secret that Bitrise signs with, None if none is configured."""
 
     def __init__(self, secret: SecretStr, signing: SecretStr | None, *, poll_now: Callable[[], None]) -> None:
         self._secret = secret
         self._signing = signing
-        self._look_now = poll_now
+        self._poll_now = poll_now
 
     async def take(self, request: web.Request) -> web.Response:
-        """Look now, if the call knows the secret and its signature fits."""
-        given = request.headers.get(KEY_HEADER)
-        if not secrets_equal(request.query.get("secret", "") if given is None else given, self._secret):
+        """Poll now if the call has the secret and a valid signature."""
+        header = request.headers.get(KEY_HEADER)
+        if not secrets_equal(request.query.get("secret", "") if header is None else header, self._secret):
             log.warning("webhook.refused", reason="wrong secret")
             return web.Response(status=404, text="Not Found\n")
         if (body := await read_body(request, LARGEST_BODY)) is None:
@@ -44,9 +44,9 @@ class Webhook:
             return web.Response(status=413, text="Too large\n")
         if self._signing is not None:
             expected = hmac.new(self._signing.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
-            # `Bitrise-Hook-Signature: sha256=…` over the raw body (seen, not documented)
+            # `Bitrise-Hook-Signature: sha256=…` over the raw body (observed, not documented)
             if not secrets_equal(request.headers.get("Bitrise-Hook-Signature", ""), f"sha256={expected}"):
                 log.warning("webhook.refused", reason="wrong signature")
                 return web.Response(status=403, text="Wrong signature\n")
-        self._look_now()
+        self._poll_now()
         return web.Response(status=204)

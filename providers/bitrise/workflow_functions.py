@@ -36,78 +36,78 @@ Outputs = Mapping[str, Any]
 
 async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
     check_configured(Provider.BITRISE, context)
-    ask = TriggerBuild(
-        branch=_text(inputs, "branch"),
-        tag=_text(inputs, "tag"),
-        commit=_text(inputs, "commit"),
-        workflow=_text(inputs, "workflow"),
-        pipeline=_text(inputs, "pipeline"),
-        message=_text(inputs, "message"),
-        environments=tuple(_variables(str(inputs.get("variables") or ""))),
+    command = TriggerBuild(
+        branch=_read_text(inputs, "branch"),
+        tag=_read_text(inputs, "tag"),
+        commit=_read_text(inputs, "commit"),
+        workflow=_read_text(inputs, "workflow"),
+        pipeline=_read_text(inputs, "pipeline"),
+        message=_read_text(inputs, "message"),
+        environments=tuple(_parse_variables(str(inputs.get("variables") or ""))),
     )
-    if not ask.names_something:
+    if not command.names_something:
         raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
-    await _check_somebody_acts(context)
-    app = await find_app(context, _text(inputs, "app") or "", Provider.BITRISE)
-    done = await run.run_action(
-        TriggerBuildAction(app=app, ask=ask, remember=False), context, execution=execution
+    await _check_may_act(context)
+    app = await find_app(context, _read_text(inputs, "app") or "", Provider.BITRISE)
+    result = await run.run_action(
+        TriggerBuildAction(app=app, ask=command, remember=False), context, execution=execution
     )
-    return None if done.is_pending else done.outputs
+    return None if result.is_pending else result.outputs
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
     check_configured(Provider.BITRISE, context)
-    app, build = await _build(inputs, context)
+    app, build = await _find_build(inputs, context)
     if build.ended:
         return step_outputs(app, build)
     minutes = inputs.get("minutes")
-    wanted = timedelta(minutes=float(minutes) if isinstance(minutes, int | float) else USUAL_WAIT_MINUTES)
-    until = context.now() + min(max(wanted, timedelta(minutes=1)), LONGEST_WAIT)
-    wait = WaitingStep(
+    duration = timedelta(minutes=float(minutes) if isinstance(minutes, int | float) else USUAL_WAIT_MINUTES)
+    until = context.now() + min(max(duration, timedelta(minutes=1)), LONGEST_WAIT)
+    step = WaitingStep(
         team=context.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until
     )
-    await context.services.storage.workflow_steps.wait(wait)
+    await context.services.storage.workflow_steps.wait(step)
     return None
 
 
 async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
     check_configured(Provider.BITRISE, context)
-    await _check_somebody_acts(context)
-    app, build = await _build(inputs, context)
-    order = AbortRequest(reason=_text(inputs, "reason"))
+    await _check_may_act(context)
+    app, build = await _find_build(inputs, context)
+    order = AbortRequest(reason=_read_text(inputs, "reason"))
     action = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
-    done = await run.run_action(action, context, execution=execution)
-    return None if done.is_pending else done.outputs
+    result = await run.run_action(action, context, execution=execution)
+    return None if result.is_pending else result.outputs
 
 
-async def _check_somebody_acts(context: RequestContext) -> None:
-    """A step acts for a person whom it names, or with the bot's own token where that acts. Raises PermissionDenied."""
+async def _check_may_act(context: RequestContext) -> None:
+    """Check that the step names a user to act for, or that the bot's own token may act. Raises PermissionDenied."""
     if not context.person and not await context.may_act(Provider.BITRISE):
         raise PermissionDenied(NOT_VOUCHED)
 
 
-async def _build(inputs: Inputs, context: RequestContext) -> tuple[App, Build]:
-    words = _text(inputs, "build") or ""
-    ref: BuildRef | None = parse_build_ref(words)
+async def _find_build(inputs: Inputs, context: RequestContext) -> tuple[App, Build]:
+    text = _read_text(inputs, "build") or ""
+    ref: BuildRef | None = parse_build_ref(text)
     if ref is None:
         raise UserError(
-            f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
+            f"{redact(text)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
         )
-    return await find_build(context, _text(inputs, "app"), ref, Provider.BITRISE)
+    return await find_build(context, _read_text(inputs, "app"), ref, Provider.BITRISE)
 
 
-def _variables(text: str) -> list[tuple[str, str]]:
-    found = []
-    for line in (one.strip() for one in text.splitlines()):
+def _parse_variables(text: str) -> list[tuple[str, str]]:
+    variables = []
+    for line in (line.strip() for line in text.splitlines()):
         if line and (variable := parse_variable(line)) is None:
             raise UserError("Write each variable on a line of its own, as NAME=value.")
         if line and variable is not None:
-            found.append(variable)
-    return found
+            variables.append(variable)
+    return variables
 
 
-def _text(inputs: Inputs, name: str) -> str | None:
-    """A text of the workflow's maker; a link as Slack writes it is its address."""
+def _read_text(inputs: Inputs, name: str) -> str | None:
+    """Return an input of the step as text; a link in Slack's markup becomes its URL."""
     value = str(inputs.get(name) or "").strip()[:LONGEST_INPUT]
     if value.startswith("<http") and value.endswith(">"):
         value = value[1:-1].partition("|")[0]

@@ -1,4 +1,4 @@
-"""Asking one provider's API: its token to its own host only, retries where they are safe, pauses when it wants one."""
+"""The client for one provider's API: sends the token only to its host, retries when safe, pauses when asked to."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ DEADLINE = timedelta(seconds=20)
 TRIES = 4
 FIRST_PAUSE = 0.3
 MOST_REDIRECTS = 3
-# Somebody between says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
+# A gateway says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
 GATEWAYS = (502, 504)
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """A successful answer: its body as it came."""
+    """A successful response with its unparsed body."""
 
     status: int
     body: bytes
 
 
 class ApiClient:
-    """A provider's API under somebody's credentials.
+    """A client for a provider's API with one set of credentials.
 
-    Everybody who asks with the same token, and shares `pauses`, shares its pauses: after a 429 nobody asks again
-    before its end. `scheme` is the word before the token in the Authorization header. `errors_in_text`: an error that
-    is no JSON is said again as it is.
+    Clients that use the same token and the same `pauses` dict pause together: after a 429 none of them sends a request
+    before the pause ends. `scheme` is the word before the token in the Authorization header. `errors_in_text`: an
+    error that is not JSON is quoted as it is.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ApiClient:
     ) -> None:
         self._provider, self._scheme = provider, scheme
         self.base_url = base_url.rstrip("/")
-        self._own = read_address(self.base_url)
+        self._base_address = read_address(self.base_url)
         self._http = http
         self._credentials = credentials
         self._clock = clock
@@ -95,31 +95,31 @@ class ApiClient:
 
     @property
     def host(self) -> str:
-        """The API's own host name."""
+        """The API's host name."""
         return urlsplit(self.base_url).hostname or ""
 
     def root_url(self) -> str:
-        """The address of the API's root, above its version."""
+        """Return the address of the API's root, above its version."""
         return urljoin(self.base_url, "/")
 
     async def read(
         self, path: str, params: Mapping[str, str] | None = None, *, most_tries: int = TRIES
     ) -> ApiResponse:
-        """GET a path (or a whole address of the API's own host), again where that may help, within the deadline.
+        """GET a path or a full URL of the API's own host; retry within the deadline where that may help.
 
         Raises ProviderError.
         """
-        give_up = self._clock() + self._deadline
-        for tries in range(1, most_tries + 1):
+        deadline = self._clock() + self._deadline
+        for attempt in range(1, most_tries + 1):
             try:
-                return await self._ask("GET", path, params=params)
+                return await self._request("GET", path, params=params)
             except RateLimited as limit:
-                if tries == most_tries or limit.until is None or limit.until >= give_up:
+                if attempt == most_tries or limit.until is None or limit.until >= deadline:
                     raise
                 await self._sleep((limit.until - self._clock()).total_seconds())
             except ProviderDown:
-                pause = FIRST_PAUSE * 2**tries * self._randomness.uniform(0.5, 1.0)
-                if tries == most_tries or self._clock() + timedelta(seconds=pause) >= give_up:
+                pause = FIRST_PAUSE * 2**attempt * self._randomness.uniform(0.5, 1.0)
+                if attempt == most_tries or self._clock() + timedelta(seconds=pause) >= deadline:
                     raise
                 await self._sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -127,13 +127,13 @@ class ApiClient:
     async def change(
         self, method: str, path: str, json: object, *, seconds: float | None = None
     ) -> ApiResponse:
-        """Ask once for something to change; never again by itself. `seconds`: how long a slow answer may take.
+        """Send a request that changes something, without retries. `seconds` is the timeout of a slow response.
 
-        Raises ResponseLost where it may have happened all the same, and ProviderError.
+        Raises ResponseLost if the change may have happened anyway, and ProviderError.
         """
-        return await self._ask(method, path, json=json, seconds=seconds)
+        return await self._request(method, path, json=json, seconds=seconds)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -143,12 +143,12 @@ class ApiClient:
         seconds: float | None = None,
     ) -> ApiResponse:
         try:
-            return await self._ask_it(method, path, params, json, seconds)
+            return await self._request_authorized(method, path, params, json, seconds)
         except ProviderError as error:
             error.provider = error.provider or self._provider
             raise
 
-    async def _ask_it(
+    async def _request_authorized(
         self,
         method: str,
         path: str,
@@ -157,16 +157,16 @@ class ApiClient:
         seconds: float | None,
     ) -> ApiResponse:
         token = await self._credentials.token(changes=method != "GET")
-        self._mind_the_pause(token)
-        renewed = False
+        self._check_pause(token)
+        has_retried = False
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         for _ in range(MOST_REDIRECTS):
-            # The token goes to the API's own host alone.
-            if not self._is_own(url):
+            # The token is sent to the API's own host only.
+            if not self._is_own_origin(url):
                 raise ProviderDown("it sent the request elsewhere")
             response = await self._send(method, url, params, json, token, seconds)
             content = json_without_nul(response.content)
-            self._note_pause(response, token)
+            self._record_pause(response, token)
             if response.status_code < 300:
                 return ApiResponse(response.status_code, content)
             if response.status_code >= 400:
@@ -178,23 +178,23 @@ class ApiClient:
                     in_text=self._errors_in_text,
                 )
                 refused = token if response.status_code == 401 else None
-                if refused is not None and not renewed and await self._is_replaced(refused, error):
-                    # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
-                    renewed, token = True, await self._credentials.token(changes=method != "GET")
+                if refused is not None and not has_retried and await self._is_replaced(refused, error):
+                    # A refused request was not carried out (RFC 9110, 15.5.2), so it may be sent once more.
+                    has_retried, token = True, await self._credentials.token(changes=method != "GET")
                     continue
                 if isinstance(error, Forbidden) and token is not None:
                     error.owner = self._credentials.owner_of(token)
                 if method != "GET" and response.status_code in GATEWAYS:
                     raise ResponseLost(error.words) from error
                 raise error
-            # Only reading follows: a change is asked once.
+            # Only reads follow redirects: a change is sent once.
             if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")
             url, params = resolve_redirect(url, response.headers.get("location")), None
         raise ProviderDown("it sent the request round in circles")
 
     async def _is_replaced(self, refused: SecretStr, error: ProviderError) -> bool:
-        """Whether there is another token than the refused one. Raises what the credentials do, with their words."""
+        """Return whether the refused token has been replaced. Raises the credentials' InvalidToken, with a message."""
         try:
             return await self._credentials.refused(refused)
         except InvalidToken as problem:
@@ -233,30 +233,34 @@ class ApiClient:
         except ConnectionLost as error:
             raise (ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
 
-    def _is_own(self, url: str) -> bool:
+    def _is_own_origin(self, url: str) -> bool:
         address = read_address(url)
-        return address is not None and self._own is not None and address.origin == self._own.origin
+        return (
+            address is not None
+            and self._base_address is not None
+            and address.origin == self._base_address.origin
+        )
 
-    def _mind_the_pause(self, token: SecretStr | None) -> None:
-        until = self._pauses.get(_name_of(token))
+    def _check_pause(self, token: SecretStr | None) -> None:
+        until = self._pauses.get(_hash_token(token))
         if until is not None and until > self._clock():
             raise RateLimited(until)
 
-    def _note_pause(self, response: Response, token: SecretStr | None) -> None:
+    def _record_pause(self, response: Response, token: SecretStr | None) -> None:
         until = pause_until(response.headers, now=self._clock())
         if until is not None:
-            self._pauses[_name_of(token)] = until
+            self._pauses[_hash_token(token)] = until
             log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
 
 
-def _name_of(token: SecretStr | None) -> str:
-    """A name for a token in a table that may be looked at."""
+def _hash_token(token: SecretStr | None) -> str:
+    """Return the key for a token in the pause table, which must not contain the token itself."""
     return hashlib.sha256(token.get_secret_value().encode()).hexdigest() if token is not None else ""
 
 
 def path_of(*parts: str, provider: Provider) -> str:
-    """A path from names that come from outside: each stays one part of it. Raises NotFound for `..` and the like."""
+    """Build a path from untrusted names; each stays one segment. Raises NotFound for `..` and the like."""
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\\" in part:
-            raise NotFound(provider=provider)  # nothing is called so
+            raise NotFound(provider=provider)  # nothing can have this name
     return "".join(f"/{quote(part, safe='')}" for part in parts)

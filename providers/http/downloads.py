@@ -1,4 +1,4 @@
-"""Fetching logs and files from the providers' storage: no token, no cookies, and from known hosts only."""
+"""Download logs and files from the providers' storage: no token, no cookies, and from known hosts only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.url import Url, read_address, resolve_redirect
 from providers.http.transport import Busy, ConnectionLost, HttpTransport, ResponseTooLarge, StreamedResponse
 
 MOST_REDIRECTS = 3
-# Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
+# Nobody reads a log of a gigabyte, and an endless file would be read forever.
 LARGEST_FILE = 1024 * 1024 * 1024
 FILE_SECONDS = 900.0
 # Bitrise's own buckets: on Amazon's storage by host name, on Google's by the path's first part. Seen in the seed
@@ -27,14 +27,14 @@ _GOOGLE = "storage.googleapis.com"
 
 @dataclass(frozen=True)
 class Tail:
-    """The end of a file; `whole` says that it is all of it."""
+    """The end of a file; `whole`: it is the entire file."""
 
     content: bytes
     whole: bool
 
 
 class Downloads:
-    """Reads files behind links that providers hand out."""
+    """Downloads files from the links that providers return."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Downloads:
         requester: Requester = NOBODY,
         provider: Provider | None = None,
     ) -> None:
-        """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`; `requester` is for whom it is read."""
+        """Allow `hosts` (DOWNLOAD_HOSTS, as `host` or `host:port`); requests count in the quota of `requester`."""
         self._http = http
         self._requester = requester
         self._provider = provider
@@ -53,31 +53,31 @@ class Downloads:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def may_fetch(self, url: str) -> bool:
-        """Whether files may be fetched from the host that the link leads to.
+        """Return whether files may be downloaded from the link's host.
 
-        Where the API is only reached encrypted, so are the files, and on no other port than its own or the usual one.
+        If the API uses HTTPS, files must too, and only on the API's own port or the default port.
         """
         address = read_address(url)
-        if address is None or (address.scheme != "https" and not self._is_plain):
+        if address is None or (address.scheme != "https" and not self._api_is_plain_http):
             return False
         if self._api is not None and address.origin == self._api.origin:
             return True
         if f"{address.host}:{address.port}" in self._hosts:
             return True
-        if not address.has_default_port and not self._is_plain:
+        if not address.has_default_port and not self._api_is_plain_http:
             return False
         api_host = self._api.host if self._api is not None else None
         return address.host == api_host or address.host in self._hosts or _is_known_storage(address)
 
     @property
-    def _is_plain(self) -> bool:
+    def _api_is_plain_http(self) -> bool:
         return self._api is not None and self._api.scheme == "http"
 
     async def tail(self, url: str, most: int) -> Tail:
-        """The last `most` bytes of the file; never more than that is held.
+        """Return the last `most` bytes of the file, without holding the rest in memory.
 
-        The whole file is read for it: the link must be asked with no header beyond the plain request (Bitrise API
-        v0.1, "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log"). Raises as `open` does.
+        The whole file is read, since the link must be requested without additional headers, so without Range (Bitrise
+        API v0.1, "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log"). Raises the errors of `open`.
         """
         pieces: deque[bytes] = deque()
         held = total = 0
@@ -92,24 +92,24 @@ class Downloads:
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The file as it comes. Raises DownloadRefused, DownloadExpired, TooLarge or ProviderDown."""
+        """Stream the file. Raises DownloadRefused, DownloadExpired, TooLarge, TooBusy or ProviderDown."""
         try:
-            async with self._opened(url) as chunks:
+            async with self._open_following_redirects(url) as chunks:
                 yield chunks
         except ProviderError as error:
             error.provider = error.provider or self._provider
             raise
 
     @asynccontextmanager
-    async def _opened(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _open_following_redirects(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
         try:
             async with asyncio.timeout(FILE_SECONDS):
                 for _ in range(MOST_REDIRECTS):
                     if not self.may_fetch(url):
-                        raise DownloadRefused(_host(url))
+                        raise DownloadRefused(_host_of(url))
                     async with self._http.stream(url, requester=self._requester) as response:
                         if not response.is_redirect:
-                            _check(response)
+                            _check_status(response)
                             yield response.pieces(LARGEST_FILE)
                             return
                         url = resolve_redirect(url, response.headers.get("location"))
@@ -122,12 +122,12 @@ class Downloads:
             raise ProviderDown("the file's storage gave no answer") from error
 
 
-def _host(url: str) -> str:
+def _host_of(url: str) -> str:
     address = read_address(url)
     return address.host if address is not None else "an address that is none"
 
 
-def _check(response: StreamedResponse) -> None:
+def _check_status(response: StreamedResponse) -> None:
     if response.status_code in (403, 404, 410):
         raise DownloadExpired
     if response.status_code >= 300:

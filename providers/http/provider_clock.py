@@ -1,4 +1,4 @@
-"""The time at a provider: its clock and ours need not agree."""
+"""The provider's clock, which may differ from ours."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# A Date header has whole seconds and travels: clocks that are closer than this are taken for the same.
+# A Date header has whole seconds and takes time to arrive: clocks closer than this are treated as equal.
 SAME = timedelta(seconds=5)
-# Further apart than this no clock is; such a header says nothing.
+# No real clock differs by more than this; such a header is ignored.
 FURTHEST = timedelta(days=30)
 
 
 class ProviderClock:
-    """Our clock, set by the provider's: every answer says what time it is there (RFC 9110, 6.6.1, "Date").
+    """Our clock, adjusted to the provider's: every response has its time (RFC 9110, 6.6.1, "Date").
 
-    How long a build has run or a process is down is told by comparing the provider's times with the provider's clock.
+    Durations of running builds and of downtime compare the provider's times with the provider's clock.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -27,7 +27,7 @@ class ProviderClock:
         return self._clock() + self._ahead
 
     def observe(self, date: str | None) -> None:
-        """Take note of an answer's Date header; one that is missing or can't be read changes nothing."""
+        """Adjust to a response's Date header; a missing or invalid one changes nothing."""
         try:
             at = parsedate_to_datetime(date or "")
             ahead = at - self._clock()

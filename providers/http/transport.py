@@ -1,4 +1,4 @@
-"""The wire: httpx over aiohttp's transport. The only module that knows which HTTP library is used."""
+"""HTTP connections: httpx over aiohttp's transport. The only module that knows which HTTP library is used."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from httpx_aiohttp import AiohttpTransport
 from domain.fair_limiter import NOBODY, FairLimiter, LimitReached, Quota, Requester
 from providers.http.provider_clock import ProviderClock
 
-# Connecting is quick or hopeless; reading may be slow when the provider is busy.
+# Connecting is quick or fails; reading may be slow when the provider is busy.
 TIMEOUT = httpx.Timeout(15, connect=5)
-# Connections to one provider. No workspace ever has all of them, nor one person all of a workspace's; the bot itself,
-# which watches, has as many as a workspace.
+# Connections to one provider. No workspace can take all of them, and no person all of a workspace's; the bot itself,
+# which polls, has as many as a workspace.
 QUICK = Quota(total=20, workspace=10, person=5, waiting=200, seconds=15)
-# Beside them, for what is known to take long: files, and commands that run.
+# Separate connections for slow requests: files and one-off commands.
 SLOW = Quota(total=20, workspace=6, person=3, waiting=50, seconds=30)
-# A page of fifty builds is some hundred kilobytes; the longest chunks of a log are a few megabytes.
+# A page of fifty builds has some hundred kilobytes; the longest chunks of a log have a few megabytes.
 LARGEST_ANSWER = 16 * 1024 * 1024
-# Of an answer that says no, only its words are wanted.
+# Of an error response, only the message is needed.
 LARGEST_REFUSAL = 64 * 1024
-# In all, for one that never stops to trickle.
+# The total time, for a response that trickles without end.
 ANSWER_SECONDS = 60.0
 
 LOST = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class RequestNotSent(Exception):
-    """The request never left: no connection could be made."""
+    """No connection could be made, so the request was not sent."""
 
 
 class Busy(Exception):
-    """The request never left: as many as may be are under way for whom it was."""
+    """The requester has too many requests in progress, so this one was not sent."""
 
 
 class ConnectionLost(Exception):
-    """The request may have arrived; no whole answer came back."""
+    """The request may have arrived, but no complete response came back."""
 
 
 class ResponseTooLarge(Exception):
-    """More came than is read, or it is packed in a way of which nobody can say how much it holds."""
+    """The response is larger than the limit, or compressed so that its size can't be bounded."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer that was read."""
+    """A response with its whole body."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -62,7 +62,7 @@ class Response:
 
 
 class StreamedResponse:
-    """An answer whose body has not been read."""
+    """A response whose body has not been read yet."""
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
@@ -71,8 +71,8 @@ class StreamedResponse:
         self.is_redirect = response.has_redirect_location
 
     async def pieces(self, most: int) -> AsyncIterator[bytes]:
-        """The body as it comes, unpacked. Raises ResponseTooLarge as soon as there is more of it than `most`."""
-        self._check_packing()
+        """Stream the decompressed body. Raises ResponseTooLarge as soon as it exceeds `most` bytes."""
+        self._check_compression()
         read = 0
         async for piece in self._response.aiter_bytes():
             read += len(piece)
@@ -80,22 +80,22 @@ class StreamedResponse:
                 raise ResponseTooLarge(f"more than {most} bytes")
             yield piece
 
-    def _check_packing(self) -> None:
-        # Gzip makes at most a thousand bytes of one, and is unpacked in small pieces. Packed once more, or otherwise,
-        # a few kilobytes would be gigabytes before they could be counted.
-        packed = self._response.headers.get_list("content-encoding", split_commas=True)
-        if len(packed) > 1 or any(way.strip().lower() in ("br", "zstd") for way in packed):
-            raise ResponseTooLarge(f"packed as {', '.join(packed)}")
+    def _check_compression(self) -> None:
+        # Gzip expands one byte to at most a thousand, and is decompressed in small pieces. Compressed twice, or in
+        # another way, a few kilobytes could become gigabytes before they are counted.
+        encodings = self._response.headers.get_list("content-encoding", split_commas=True)
+        if len(encodings) > 1 or any(encoding.strip().lower() in ("br", "zstd") for encoding in encodings):
+            raise ResponseTooLarge(f"packed as {', '.join(encodings)}")
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Whom the machine trusts: reading its certificates takes 20 ms, so all connections share what was read."""
+def _tls_context() -> ssl.SSLContext:
+    """Return the TLS context with the system's certificates. Reading them takes 20 ms, so all connections share it."""
     return ssl.create_default_context()
 
 
 class _Pool:
-    """Connections that are shared fairly."""
+    """A connection pool that is shared fairly between requesters."""
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
@@ -104,16 +104,16 @@ class _Pool:
         self._client: httpx.AsyncClient | None = None
 
     async def open(self) -> None:
-        """Make it ready."""
-        # Jars that keep nothing, httpx's own too: a cookie of one host must never travel, and none is ever needed.
+        """Open the HTTP session."""
+        # Cookie jars that store nothing, httpx's own too: a cookie must never reach another host, and none is needed.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=self._quota.total, ssl=_tls()),
+            connector=aiohttp.TCPConnector(limit=self._quota.total, ssl=_tls_context()),
             trust_env=False,
-            middlewares=(_once,),
+            middlewares=(_prevent_repeats,),
         )
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=self._session, verify=_tls()),
+            transport=AiohttpTransport(client=self._session, verify=_tls_context()),
             timeout=TIMEOUT,
             follow_redirects=False,
             trust_env=False,
@@ -122,7 +122,7 @@ class _Pool:
         )
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all connections."""
         if self._client is not None:
             await self._client.aclose()
         if self._session is not None:
@@ -130,7 +130,7 @@ class _Pool:
 
     @asynccontextmanager
     async def connection(self, requester: Requester) -> AsyncIterator[httpx.AsyncClient]:
-        """What a request is sent with, while there is a connection for it. Raises Busy."""
+        """Return the HTTP client while holding a connection for the requester. Raises Busy."""
         if self._client is None:
             raise RuntimeError("Http is used before it was entered")
         try:
@@ -144,9 +144,9 @@ class _Pool:
 
 
 class HttpTransport:
-    """The connections to one provider; they keep no cookies and follow nothing.
+    """The connections to one provider; they store no cookies and follow no redirects.
 
-    `clock` learns from every answer what time it is there.
+    `clock` is adjusted by the Date header of every response.
     """
 
     def __init__(self, clock: ProviderClock | None = None) -> None:
@@ -174,10 +174,10 @@ class HttpTransport:
         seconds: float | None = None,
         requester: Requester = NOBODY,
     ) -> Response:
-        """Send a request and read the whole answer; of one that says no, its beginning.
+        """Send a request and read the whole response; of an error, only the beginning.
 
-        `seconds` is how long the answer may take where it is known to be slow; `requester` is in whose share of the
-        connections it counts. Raises Busy, RequestNotSent, ConnectionLost or ResponseTooLarge.
+        `seconds` is the timeout of a response known to be slow; the connection counts in the quota of `requester`.
+        Raises Busy, RequestNotSent, ConnectionLost or ResponseTooLarge.
         """
         pool = self._quick if seconds is None else self._slow
         async with pool.connection(requester) as client:
@@ -190,15 +190,15 @@ class HttpTransport:
                 data=form,
                 timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
             )
-            response = await _answer_to(request, ANSWER_SECONDS if seconds is None else seconds)
+            response = await _receive_response(request, ANSWER_SECONDS if seconds is None else seconds)
             self.clock.observe(response.headers.get("Date"))
             return response
 
     @asynccontextmanager
     async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[StreamedResponse]:
-        """GET with nothing but the address, the answer's body unread.
+        """GET an address without additional headers; the response's body is not read yet.
 
-        Raises Busy; and ConnectionLost, also while it is read.
+        Raises Busy, and ConnectionLost, also while the body is read.
         """
         async with self._slow.connection(requester) as client:
             try:
@@ -208,22 +208,26 @@ class HttpTransport:
                 raise ConnectionLost(type(error).__name__) from error
 
 
-async def _answer_to(request: AbstractAsyncContextManager[httpx.Response], seconds: float) -> Response:
+async def _receive_response(request: AbstractAsyncContextManager[httpx.Response], seconds: float) -> Response:
     try:
         async with asyncio.timeout(seconds), request as response:
-            return Response(response.status_code, response.headers, await _read(StreamedResponse(response)))
+            return Response(
+                response.status_code, response.headers, await _read_body(StreamedResponse(response))
+            )
     except LOST as error:
-        # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.
+        # httpx-aiohttp reports many broken connections as ConnectTimeout; aiohttp's own error, its cause, is exact.
         reason = error.__cause__ or error
         if isinstance(reason, aiohttp.ClientConnectorError):
             raise RequestNotSent(type(reason).__name__) from error
         raise ConnectionLost(type(reason).__name__) from error
 
 
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Where a connection breaks, aiohttp asks again by itself, for DELETE as for GET.
+async def _prevent_repeats(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Stop aiohttp from repeating a change when a connection breaks; by itself it repeats DELETE as well as GET.
 
-    It does so for two kinds of errors (aiohttp, `ClientSession._request`); of a change another kind is made of them.
+    It does so for two types of errors (aiohttp, `ClientSession._request`); for a change, another type is raised.
     """
     try:
         return await handler(request)
@@ -233,7 +237,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientConnectionError(type(error).__name__) from error
 
 
-async def _read(response: StreamedResponse) -> bytes:
+async def _read_body(response: StreamedResponse) -> bytes:
     content = bytearray()
     refusal = response.status_code >= 300
     try:

@@ -159,7 +159,7 @@ class ServiceTokenRefused(InvalidToken):
 
     def statement(self) -> str:
         """What is so, without the provider's words, which are for whoever runs the bot."""
-        return self._worded(self.sentence, None)
+        return self._format_sentence(self.sentence, None)
 
 
 class AccountNotConnected(NotConnected):

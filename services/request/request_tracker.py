@@ -133,7 +133,7 @@ class _Answer:
         self._ended = False
 
     async def wait_for_place(self) -> None:
-        """Wait for a place, once. Raises NoPlace."""
+        """Wait for a place, once. Raises LimitReached."""
         if self._has_place:
             return
         await self._listening.places.acquire(self._delivery.requester)
@@ -173,7 +173,7 @@ _ANSWER: ContextVar[_Answer | None] = ContextVar("answer", default=None)
 async def wait_for_place() -> None:
     """Wait until what is asked for here may begin: after its acknowledgement, and before anything is read for it.
 
-    Raises NoPlace.
+    Raises LimitReached.
     """
     if (answer := _ANSWER.get()) is not None:
         await answer.wait_for_place()
@@ -182,7 +182,7 @@ async def wait_for_place() -> None:
 async def start_once() -> None:
     """The same, and write down that it is begun: for whatever may change something.
 
-    Raises NoPlace, WorkspaceGone, and Repeated where it was begun before, by an earlier process too.
+    Raises LimitReached, WorkspaceGone, and Repeated where it was begun before, by an earlier process too.
     """
     if (answer := _ANSWER.get()) is not None:
         await answer.wait_for_place()

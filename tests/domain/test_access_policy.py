@@ -1,4 +1,4 @@
-"""What rules say to a question: the first that is about it, what is in doubt, and what is off until it is named."""
+"""Evaluation of access rules: the first that applies, unknown parts, and permissions that are off by default."""
 
 from __future__ import annotations
 
@@ -40,34 +40,38 @@ def make_access_request(permission: Permission, **more: object) -> AccessRequest
 
 
 @pytest.mark.parametrize("permission", sorted(OFF_BY_DEFAULT))
-def test_what_is_off_stays_off_until_one_rule_names_it_for_somebody(permission: Permission) -> None:
-    question = make_access_request(permission)
+def test_a_permission_that_is_off_stays_off_until_a_rule_names_it_for_someone(permission: Permission) -> None:
+    access_request = make_access_request(permission)
     named = AllowRule(permissions=frozenset({permission}), who=ANNA)
     nobody = AllowRule(permissions=frozenset({permission}), who=NOBODY)
-    assert judge((), (), question).off
-    assert judge((AllowRule(who=EVERYONE),), (), question).off, "everything does not name it"
-    assert judge((nobody,), (), question).off
-    assert not judge((named,), (), question).off
-    assert not judge((), (named,), question).off
-    assert judge((nobody, named), (), question).off, "the first rule decides"
-    assert judge((AllowRule(who=NOBODY), named), (), question).off, "a rule about everything is about it, too"
+    assert judge((), (), access_request).off
+    assert judge((AllowRule(who=EVERYONE),), (), access_request).off, "a rule for everything does not name it"
+    assert judge((nobody,), (), access_request).off
+    assert not judge((named,), (), access_request).off
+    assert not judge((), (named,), access_request).off
+    assert judge((nobody, named), (), access_request).off, "the first rule decides"
+    assert judge((AllowRule(who=NOBODY), named), (), access_request).off, (
+        "a rule for everything applies to it too"
+    )
 
 
-def test_a_rule_about_an_app_or_channel_turns_nothing_on_where_that_is_in_doubt() -> None:
+def test_a_rule_for_an_app_or_channel_turns_nothing_on_if_that_is_unknown() -> None:
     of_shop = AllowRule(permissions=frozenset({Permission.LOGIN}), apps=("shop",), who=ANNA)
-    here = AllowRule(permissions=frozenset({Permission.LOGIN}), channels=("C0BUILDS",), who=ANNA)
+    for_channel = AllowRule(permissions=frozenset({Permission.LOGIN}), channels=("C0BUILDS",), who=ANNA)
     assert judge((of_shop,), (), make_access_request(Permission.LOGIN, app=None)).off
-    assert judge((here,), (), make_access_request(Permission.LOGIN, channel="")).off
-    assert not judge((here,), (), make_access_request(Permission.LOGIN, app=None)).off
+    assert judge((for_channel,), (), make_access_request(Permission.LOGIN, channel="")).off
+    assert not judge((for_channel,), (), make_access_request(Permission.LOGIN, app=None)).off
 
 
-def test_everything_else_is_everyones_where_no_rule_says_otherwise() -> None:
+def test_everyone_may_do_everything_else_unless_a_rule_says_otherwise() -> None:
     for permission in set(Permission) - OFF_BY_DEFAULT:
-        assert [one.who for one in find_requirements((), make_access_request(permission))] == [EVERYONE]
+        assert [
+            requirement.who for requirement in find_requirements((), make_access_request(permission))
+        ] == [EVERYONE]
         assert not judge((), (), make_access_request(permission)).off
 
 
-def test_a_rule_without_acts_is_about_all_there_are() -> None:
+def test_a_rule_without_permissions_applies_to_all_of_them() -> None:
     rule = AllowRule(who=ANNA)
     assert all(
         find_requirements((rule,), make_access_request(permission))[0].who == ANNA
@@ -82,7 +86,7 @@ def test_a_rule_without_acts_is_about_all_there_are() -> None:
     assert needed == set(Permission) - {Permission.SUBSCRIBE}
 
 
-def test_a_rule_for_a_provider_is_about_that_one() -> None:
+def test_a_rule_for_a_provider_applies_to_that_one_only() -> None:
     rule = AllowRule(providers=(Provider.BUILDIO,), who=NOBODY)
     assert find_requirements((rule,), make_access_request(Permission.SUBSCRIBE))[0].who.nobody
     assert (
@@ -95,7 +99,7 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "question", "match"),
+    ("rule", "access_request", "match"),
     [
         (AllowRule(apps=("shop",)), make_access_request(Permission.DEPLOY), Match.YES),
         (AllowRule(apps=("other",)), make_access_request(Permission.DEPLOY), Match.NO),
@@ -107,7 +111,7 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
             make_access_request(Permission.DEPLOY, channel="U0ANNA"),
             Match.MAYBE,
         ),
-        # A direct message is a channel like any other, and not the one that is named.
+        # A direct message is a channel like any other, and not the named one.
         (
             AllowRule(channels=("C0BUILDS",)),
             make_access_request(Permission.DEPLOY, channel="D0ANNA"),
@@ -129,62 +133,65 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
             make_access_request(Permission.DEPLOY, provider=Provider.BITRISE),
             Match.NO,
         ),
-        # A no outweighs a maybe.
+        # NO outweighs MAYBE.
         (
             AllowRule(apps=("shop",), channels=("C0OTHER",)),
             make_access_request(Permission.DEPLOY, app=None),
             Match.NO,
         ),
-        # At Bitrise an app has a repository, at Build.io it has none.
+        # A Bitrise app has a repository, a Build.io app has none.
         (AllowRule(apps=("acme/*",)), make_access_request(Permission.TRIGGER, app=NAMELESS), Match.MAYBE),
         (AllowRule(apps=("acme-*",)), make_access_request(Permission.TRIGGER, app=NAMELESS), Match.NO),
         (AllowRule(apps=("acme/*",)), make_access_request(Permission.DEPLOY), Match.NO),
     ],
 )
-def test_a_rule_answers_yes_no_or_maybe(rule: AllowRule, question: AccessRequest, match: Match) -> None:
-    assert rule.match(question) is match
-    assert bool(rule.unknown_parts(question)) is (match is Match.MAYBE) or match is Match.NO
+def test_a_rule_answers_yes_no_or_maybe(rule: AllowRule, access_request: AccessRequest, match: Match) -> None:
+    assert rule.match(access_request) is match
+    assert bool(rule.unknown_parts(access_request)) is (match is Match.MAYBE) or match is Match.NO
 
 
-def test_a_maybe_adds_its_people_and_the_first_yes_ends_the_search() -> None:
+def test_a_rule_that_may_apply_adds_its_people_and_the_first_that_applies_decides() -> None:
     of_shop = AllowRule(apps=("shop",), who=EVERYONE)
-    here = AllowRule(channels=("C0BUILDS",), who=Principals(groups=("S0TEAM",)))
-    ann, ben = AllowRule(who=ANNA), AllowRule(who=Principals(people=("U0BEN",)))
-    question = make_access_request(Permission.DELETE, app=None, channel="")
-    found = find_requirements((of_shop, here, ann, ben), question)
-    assert [one.rule for one in found] == [of_shop, here, ann]
-    assert [set(one.unknown) for one in found] == [{Part.APP}, {Part.CHANNEL}, set()]
+    for_channel = AllowRule(channels=("C0BUILDS",), who=Principals(groups=("S0TEAM",)))
+    for_anna, for_ben = AllowRule(who=ANNA), AllowRule(who=Principals(people=("U0BEN",)))
+    access_request = make_access_request(Permission.DELETE, app=None, channel="")
+    found = find_requirements((of_shop, for_channel, for_anna, for_ben), access_request)
+    assert [requirement.rule for requirement in found] == [of_shop, for_channel, for_anna]
+    assert [set(requirement.unknown) for requirement in found] == [{Part.APP}, {Part.CHANNEL}, set()]
     assert [
-        one.rule for one in find_requirements((of_shop, ann), make_access_request(Permission.DELETE))
+        requirement.rule
+        for requirement in find_requirements((of_shop, for_anna), make_access_request(Permission.DELETE))
     ] == [of_shop]
 
 
-def test_a_maybe_in_front_of_what_is_turned_on_restricts_it_and_turns_nothing_on() -> None:
+def test_a_rule_that_may_apply_restricts_a_permission_that_a_later_rule_turns_on() -> None:
     of_shop = AllowRule(permissions=frozenset({Permission.LOGIN}), apps=("shop",), who=NOBODY)
     named = AllowRule(permissions=frozenset({Permission.LOGIN}), who=ANNA)
     verdict = judge((of_shop, named), (), make_access_request(Permission.LOGIN, app=None))
     assert not verdict.off
-    assert [one.who for one in verdict.operators] == [NOBODY, ANNA]
+    assert [requirement.who for requirement in verdict.operators] == [NOBODY, ANNA]
 
 
-def test_what_the_operator_has_turned_on_in_one_place_an_admin_does_not_turn_on_in_another() -> None:
+def test_an_admin_can_not_turn_on_elsewhere_what_the_operator_turned_on_for_one_app() -> None:
     of_staging = AllowRule(permissions=frozenset({Permission.RUN}), apps=("shop-staging",), who=ANNA)
     elsewhere = AllowRule(permissions=frozenset({Permission.RUN}), workspaces=("T0OTHER",), who=ANNA)
     by_admin = AllowRule(permissions=frozenset({Permission.RUN}), who=EVERYONE)
-    question = make_access_request(Permission.RUN, workspace="T0ONE")
-    assert judge((of_staging,), (by_admin,), question).off
-    assert not judge((elsewhere,), (by_admin,), question).off, "a rule of another workspace is none here"
-    assert not judge((), (by_admin,), question).off
+    access_request = make_access_request(Permission.RUN, workspace="T0ONE")
+    assert judge((of_staging,), (by_admin,), access_request).off
+    assert not judge((elsewhere,), (by_admin,), access_request).off, (
+        "a rule of another workspace does not count here"
+    )
+    assert not judge((), (by_admin,), access_request).off
 
 
 SLUG, ID = "0123456789abcdef", "0b8b7a0c-6c0c-4b7e-8f6e-2f1d2a3b4c5d"
 
 
 @pytest.mark.parametrize("slug", [SLUG, ID, ID.upper()])
-def test_a_slug_in_a_rule_is_no_title(slug: str) -> None:
+def test_a_slug_in_a_rule_does_not_match_a_title(slug: str) -> None:
     rule = AllowRule(apps=(slug,))
-    called_like_it = App(slug="fedcba9876543210", title=slug, owner="a", repo=slug)
-    assert rule.match(make_access_request(Permission.TRIGGER, app=called_like_it)) is Match.NO
+    titled_like_it = App(slug="fedcba9876543210", title=slug, owner="a", repo=slug)
+    assert rule.match(make_access_request(Permission.TRIGGER, app=titled_like_it)) is Match.NO
     itself = App(slug=slug.lower(), title="Anything")
     assert rule.match(make_access_request(Permission.TRIGGER, app=itself)) is Match.YES
 
@@ -194,13 +201,13 @@ def test_a_slug_in_a_rule_is_no_title(slug: str) -> None:
     ["main", "Main", "MAIN", "ma\u200cin", "\ufeffmain", "\uff4dain", "release/1", "Release/1"],
 )
 @pytest.mark.parametrize("glob", ["main", "refs/heads/main", " main "])
-def test_a_protected_branch_is_protected_however_its_letters_are_written(branch: str, glob: str) -> None:
+def test_a_protected_branch_is_protected_in_every_spelling(branch: str, glob: str) -> None:
     rule = ApprovalRule(branches=(glob, "release/*"))
     assert required_approvals((rule,), make_access_request(Permission.TRIGGER, branch=branch))
     assert not required_approvals((rule,), make_access_request(Permission.TRIGGER, branch="maintenance"))
 
 
-def test_a_glob_with_letters_left_out_protects_what_it_did_before_case_was_ignored() -> None:
+def test_a_glob_with_excluded_letters_still_protects_the_same_names() -> None:
     rule = ApprovalRule(branches=("[!R]*",))
     assert required_approvals((rule,), make_access_request(Permission.TRIGGER, branch="release"))
     assert not required_approvals((rule,), make_access_request(Permission.TRIGGER, branch="Release"))
@@ -210,7 +217,7 @@ def test_a_glob_with_letters_left_out_protects_what_it_did_before_case_was_ignor
     ("stage", "protected"),
     [("production", True), ("Production", True), ("staging", False), (None, True), ("", False)],
 )
-def test_a_stage_that_is_not_known_counts_as_protected_and_none_at_all_does_not(
+def test_an_unknown_stage_counts_as_protected_and_no_stage_does_not(
     stage: str | None, protected: bool
 ) -> None:
     rule = ApprovalRule(stages=("production",))
@@ -219,14 +226,14 @@ def test_a_stage_that_is_not_known_counts_as_protected_and_none_at_all_does_not(
     )
 
 
-def test_what_has_no_branch_is_none_of_a_protected_one() -> None:
+def test_an_action_without_a_branch_is_not_on_a_protected_branch() -> None:
     rule = ApprovalRule(branches=("*",))
     assert required_approvals((rule,), make_access_request(Permission.DEPLOY, branch=None))
     assert required_approvals((rule,), make_access_request(Permission.DEPLOY, branch="main"))
     assert not required_approvals((rule,), make_access_request(Permission.RESTART, branch=""))
 
 
-def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:
+def test_a_policy_file_can_name_providers_stages_and_permissions_that_are_off(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(
         '[[rule]]\nallow = ["run"]\nproviders = ["buildio"]\nwho = ["U0ANNA"]\n'
         '[[rule]]\nprotect = "everything"\nstages = ["production"]\n'
@@ -239,7 +246,7 @@ def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "message"),
     [
         ('[[rule]]\nallow = []\nwho = "everyone"\n', "allow what?"),
         (
@@ -252,14 +259,14 @@ def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:
         ('[[rule]]\nallow = ["run"]\nstages = ["production"]\nwho = "everyone"\n', "allow knows no stages"),
     ],
 )
-def test_what_makes_no_rule_is_refused_with_its_place(tmp_path: Path, rules: str, said: str) -> None:
+def test_an_invalid_rule_is_rejected_with_its_position(tmp_path: Path, rules: str, message: str) -> None:
     (tmp_path / "policy.toml").write_text(rules)
     with pytest.raises(InvalidAccessRule, match="rule 1") as problem:
         read_policy(tmp_path / "policy.toml")
-    assert said in str(problem.value)
+    assert message in str(problem.value)
 
 
-def test_ids_in_a_rule_are_whatever_slack_makes_of_them(tmp_path: Path) -> None:
+def test_any_form_of_slack_ids_is_accepted_in_a_rule(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(
         '[[rule]]\nallow = ["run"]\nwho = ["U_ANNA", "S_RELEASE.2"]\nchannels = ["C_GENERAL"]\nworkspaces = ["T_ACME"]\n'
     )

@@ -1,4 +1,4 @@
-"""Whatever the rules: what is not known never helps anybody, admins only narrow, and what is shown is what holds."""
+"""Properties of all access rules: unknown parts never help, admins only narrow, and what is shown is enforced."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from tests.support.examples import examples
 Rules = Sequence[AllowRule | ApprovalRule]
 
 
-def is_as_strict(one: Verdict, other: Verdict) -> bool:
-    """Whether one allows nobody and nothing that the other does not: neither to do it, nor to agree, nor more time."""
+def is_as_strict(first: Verdict, second: Verdict) -> bool:
+    """Return whether the first allows no person, approver or time that the second does not."""
     return (
-        allowed_users(one) <= allowed_users(other)
-        and set(one.approvers) >= set(other.approvers)
+        allowed_users(first) <= allowed_users(second)
+        and set(first.approvers) >= set(second.approvers)
         and (
-            not other.protections
-            or (one.minutes <= other.minutes and allowed_approvers(one) <= allowed_approvers(other))
+            not second.protections
+            or (first.minutes <= second.minutes and allowed_approvers(first) <= allowed_approvers(second))
         )
     )
 
@@ -56,99 +56,117 @@ def is_as_strict(one: Verdict, other: Verdict) -> bool:
 @given(
     operators=RULES,
     admins=RULES,
-    question=ACCESS_REQUESTS,
+    access_request=ACCESS_REQUESTS,
     added=ALLOW_RULES | APPROVAL_RULES,
     by_admin=st.booleans(),
-    place=st.integers(0, 4),
+    position=st.integers(0, 4),
 )
-def test_a_rule_for_apps_or_channels_never_widens_what_has_none(
+def test_a_rule_for_apps_or_channels_never_widens_a_request_without_them(
     operators: Rules,
     admins: Rules,
-    question: AccessRequest,
+    access_request: AccessRequest,
     added: AllowRule | ApprovalRule,
     by_admin: bool,
-    place: int,
+    position: int,
 ) -> None:
     assume(added.apps or added.channels)
     if added.apps:
-        question = question.model_copy(update={"app": None})
+        access_request = access_request.model_copy(update={"app": None})
     if added.channels:
-        question = question.model_copy(update={"channel": ""})
+        access_request = access_request.model_copy(update={"channel": ""})
     more_of_operator, more_of_admins = list(operators), list(admins)
-    (more_of_admins if by_admin else more_of_operator).insert(place, added)
-    before, after = judge(operators, admins, question), judge(more_of_operator, more_of_admins, question)
+    (more_of_admins if by_admin else more_of_operator).insert(position, added)
+    before, after = (
+        judge(operators, admins, access_request),
+        judge(more_of_operator, more_of_admins, access_request),
+    )
     assert is_as_strict(after, before)
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS, other=ACCESS_REQUESTS)
-def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
-    operators: Rules, admins: Rules, question: AccessRequest, other: AccessRequest
+@given(operators=RULES, admins=RULES, access_request=ACCESS_REQUESTS, other=ACCESS_REQUESTS)
+def test_unknown_parts_of_a_request_count_as_the_strictest_case(
+    operators: Rules, admins: Rules, access_request: AccessRequest, other: AccessRequest
 ) -> None:
-    assume(question.permission not in OFF_BY_DEFAULT)
-    unknown = [one for one in ("app", "branch", "workflow", "stage") if getattr(question, one) is None]
-    unknown += [one for one in ("channel", "workspace") if getattr(question, one) == ""]
-    told = {one: getattr(other, one) for one in unknown}
-    whole = question.model_copy(update=told)
-    assert is_as_strict(judge(operators, admins, question), judge(operators, admins, whole))
+    assume(access_request.permission not in OFF_BY_DEFAULT)
+    unknown = [
+        name for name in ("app", "branch", "workflow", "stage") if getattr(access_request, name) is None
+    ]
+    unknown += [name for name in ("channel", "workspace") if getattr(access_request, name) == ""]
+    known = {name: getattr(other, name) for name in unknown}
+    complete = access_request.model_copy(update=known)
+    assert is_as_strict(judge(operators, admins, access_request), judge(operators, admins, complete))
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS)
+@given(operators=RULES, admins=RULES, access_request=ACCESS_REQUESTS)
 def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
-    operators: Rules, admins: Rules, question: AccessRequest
+    operators: Rules, admins: Rules, access_request: AccessRequest
 ) -> None:
-    by_operator, both = judge(operators, (), question), judge(operators, admins, question)
-    if question.permission in OFF_BY_DEFAULT and not by_operator.operators_alone:
-        # Where the operator's rules do not name it, an admin may turn it on, for those whom the operator's rules let.
+    by_operator, both = judge(operators, (), access_request), judge(operators, admins, access_request)
+    if access_request.permission in OFF_BY_DEFAULT and not by_operator.operators_alone:
+        # If the operator's rules do not name it, an admin may turn it on, for people whom the operator's rules allow.
         assert allowed_users(both) <= EVERYBODY.intersection(
-            *(members(one.who) for one in by_operator.operators)
+            *(members(requirement.who) for requirement in by_operator.operators)
         )
         return
     assert is_as_strict(both, by_operator)
 
 
 @examples(150)
-@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS, added=APPROVAL_RULES, place=st.integers(0, 4))
-def test_a_rule_that_protects_never_gives_more_time_or_people(
-    operators: Rules, admins: Rules, question: AccessRequest, added: ApprovalRule, place: int
+@given(
+    operators=RULES,
+    admins=RULES,
+    access_request=ACCESS_REQUESTS,
+    added=APPROVAL_RULES,
+    position=st.integers(0, 4),
+)
+def test_an_approval_rule_never_gives_more_time_or_people(
+    operators: Rules, admins: Rules, access_request: AccessRequest, added: ApprovalRule, position: int
 ) -> None:
-    more = [*operators[:place], added, *operators[place:]]
-    assert is_as_strict(judge(more, admins, question), judge(operators, admins, question))
+    more = [*operators[:position], added, *operators[position:]]
+    assert is_as_strict(judge(more, admins, access_request), judge(operators, admins, access_request))
 
 
 @examples(150)
-@given(rules=RULES, question=ACCESS_REQUESTS)
-def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_be(
-    rules: Rules, question: AccessRequest
-) -> None:
-    *before, last = find_requirements(rules, question)
-    assert all(one.rule.match(question) is Match.MAYBE and one.unknown for one in before)
-    assert last.rule.match(question) is Match.YES
+@given(rules=RULES, access_request=ACCESS_REQUESTS)
+def test_the_rules_before_the_deciding_one_may_apply(rules: Rules, access_request: AccessRequest) -> None:
+    *before, last = find_requirements(rules, access_request)
+    assert all(
+        requirement.rule.match(access_request) is Match.MAYBE and requirement.unknown
+        for requirement in before
+    )
+    assert last.rule.match(access_request) is Match.YES
     assert not last.unknown
-    allows = [one for one in rules if isinstance(one, AllowRule) and one.match(question) is not Match.NO]
-    assert [one.rule for one in (*before, last)][: len(allows)] == allows[: len(before) + 1]
+    allows = [
+        rule for rule in rules if isinstance(rule, AllowRule) and rule.match(access_request) is not Match.NO
+    ]
+    assert [requirement.rule for requirement in (*before, last)][: len(allows)] == allows[: len(before) + 1]
 
 
 @examples(200)
-@given(operators=RULES, admins=RULES, question=ACCESS_REQUESTS)
-def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, question: AccessRequest) -> None:
-    enforced = judge(operators, admins, question)
-    # `policy` is asked about no branch, workflow and stage in particular: it says of which a second person is needed.
-    asked = question.model_copy(update={"branch": None, "workflow": None, "stage": None})
-    verdict = judge(operators, admins, asked)
-    everybody = {one.who for one in verdict.requirements} | set(verdict.approvers)
-    names = {who: _name(who) for who in everybody}
+@given(operators=RULES, admins=RULES, access_request=ACCESS_REQUESTS)
+def test_what_is_shown_is_what_is_enforced(
+    operators: Rules, admins: Rules, access_request: AccessRequest
+) -> None:
+    enforced = judge(operators, admins, access_request)
+    # `policy` shows no particular branch, workflow or stage: it says for which of them approval is needed.
+    displayed_request = access_request.model_copy(update={"branch": None, "workflow": None, "stage": None})
+    verdict = judge(operators, admins, displayed_request)
+    everybody = {requirement.who for requirement in verdict.requirements} | set(verdict.approvers)
+    names = {who: _format_people(who) for who in everybody}
     line = read_line(describe_verdict(verdict, names))
-    assert EVERYBODY.intersection(*(_named(one) for one in line.sets)) == allowed_users(enforced)
-    holding = [one for one in line.clauses if one.applies_to(question)]
-    assert bool(holding) is bool(enforced.protections)
-    if holding:
-        assert EVERYBODY.intersection(*(_named(one.names) for one in holding)) == allowed_approvers(enforced)
-        assert min(one.minutes for one in holding) == enforced.minutes
+    assert EVERYBODY.intersection(*(_parse_people(people) for people in line.sets)) == allowed_users(enforced)
+    clauses_that_hold = [clause for clause in line.clauses if clause.applies_to(access_request)]
+    assert bool(clauses_that_hold) is bool(enforced.protections)
+    if clauses_that_hold:
+        assert EVERYBODY.intersection(
+            *(_parse_people(clause.names) for clause in clauses_that_hold)
+        ) == allowed_approvers(enforced)
+        assert min(clause.minutes for clause in clauses_that_hold) == enforced.minutes
 
 
-def test_the_examples_have_all_of_what_the_properties_are_about() -> None:
+def test_the_generated_examples_cover_the_properties() -> None:
     here = AccessRequest(
         permission="delete",
         provider=Provider.BUILDIO,
@@ -161,13 +179,13 @@ def test_the_examples_have_all_of_what_the_properties_are_about() -> None:
     assert members(Principals(groups=("S0RELEASE",))) == {"U0BEN"}
 
 
-def _name(who: Principals) -> str:
+def _format_people(who: Principals) -> str:
     if who.everyone:
         return "everyone with a linked account"
     return "nobody" if who.nobody else " and ".join(sorted(members(who)))
 
 
-def _named(name: str) -> frozenset[str]:
+def _parse_people(name: str) -> frozenset[str]:
     if name == "everyone with a linked account":
         return EVERYBODY
     return frozenset() if name == "nobody" else frozenset(name.split(" and "))

@@ -1,4 +1,4 @@
-"""Which builds a filter means, and why it leaves others out."""
+"""Build filters: which builds match, and why others do not."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.support.factories import make_build
 NAMES = NameDirectory(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})
 
 
-def filter_of(words: str) -> BuildFilter:
-    ask = parse(f"subscribe {words}", surface="slash")
-    assert isinstance(ask, Subscribe)
-    return ask.terms.filter
+def parse_filter(options: str) -> BuildFilter:
+    command = parse(f"subscribe {options}", surface="slash")
+    assert isinstance(command, Subscribe)
+    return command.terms.filter
 
 
-def by(name: str | None) -> Build:
+def build_by(name: str | None) -> Build:
     return make_build(1, triggered_by=name and f"webhook-github/{name}")
 
 
 @pytest.mark.parametrize(
-    ("words", "build", "why_not"),
+    ("options", "build", "reason"),
     [
         ("branch:main,release/*", make_build(1, branch="release/2.1"), None),
         (
@@ -50,16 +50,16 @@ def by(name: str | None) -> Build:
         ),
         ("workflow:deploy", make_build(1), "its workflow `primary` is not `deploy`"),
         ("event:tag", make_build(1, triggered_by="webhook"), "it was started by a push, not by tag"),
-        ("by:octo*", by("Octo-Cat"), None),
-        ("by:octo", by("ben"), "it is by `ben`"),
-        ("by:octo", by(None), "Bitrise does not say whose build it is"),
-        ("-by:bot", by("dependabot[bot]"), "it is by `dependabot[bot]`"),
-        ("-by:bot", by("renovate"), "it is by `renovate`"),
-        ("-by:bot", by("abbott"), None),
-        ("-by:bot", by(None), None),
-        ("by:<@U0ANNA>", by("octo"), None),
-        ("by:<@U0ANNA|anna>", by("anna@example.com"), None),
-        ("by:<@U0ANNA>", by("ben"), "it is by `ben`"),
+        ("by:octo*", build_by("Octo-Cat"), None),
+        ("by:octo", build_by("ben"), "it is by `ben`"),
+        ("by:octo", build_by(None), "Bitrise does not say whose build it is"),
+        ("-by:bot", build_by("dependabot[bot]"), "it is by `dependabot[bot]`"),
+        ("-by:bot", build_by("renovate"), "it is by `renovate`"),
+        ("-by:bot", build_by("abbott"), None),
+        ("-by:bot", build_by(None), None),
+        ("by:<@U0ANNA>", build_by("octo"), None),
+        ("by:<@U0ANNA|anna>", build_by("anna@example.com"), None),
+        ("by:<@U0ANNA>", build_by("ben"), "it is by `ben`"),
         (
             "-aborted:no-changes",
             make_build(1, BuildState.ABORTED, abort_kind="no-changes"),
@@ -71,43 +71,43 @@ def by(name: str | None) -> Build:
         ("pr:12", make_build(1, pull_request=13), "it is not of pull request #12"),
     ],
 )
-def test_a_filter_says_why_it_leaves_a_build_out(words: str, build: Build, why_not: str | None) -> None:
-    wanted = filter_of(words)
-    assert wanted.mismatch(build, NAMES) == why_not
-    assert wanted.match(build, NAMES) is (why_not is None)
+def test_a_filter_says_why_it_excludes_a_build(options: str, build: Build, reason: str | None) -> None:
+    build_filter = parse_filter(options)
+    assert build_filter.mismatch(build, NAMES) == reason
+    assert build_filter.match(build, NAMES) is (reason is None)
 
 
-def test_a_build_that_somebody_started_from_slack_is_theirs() -> None:
+def test_a_build_started_from_slack_belongs_to_that_user() -> None:
     environments = [{"key": "BUILDBELL_STARTED_BY", "value": "U0BEN", "is_expand": False}]
     build = make_build(1, triggered_by=None, params={"environments": environments})
-    assert filter_of("by:<@U0BEN>").match(build)
-    assert not filter_of("by:<@U0ANNA>").match(build)
-    forged = make_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
-    assert not filter_of("by:<@U0BEN>").match(forged)
+    assert parse_filter("by:<@U0BEN>").match(build)
+    assert not parse_filter("by:<@U0ANNA>").match(build)
+    invalid = make_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
+    assert not parse_filter("by:<@U0BEN>").match(invalid)
 
 
-def test_a_build_that_was_started_from_another_workspace_is_nobodys_here() -> None:
+def test_a_build_started_from_another_workspace_belongs_to_nobody_here() -> None:
     environments = [
         {"key": "BUILDBELL_STARTED_BY", "value": slack_user("U0BEN", "T0ACME"), "is_expand": False}
     ]
     build = make_build(1, triggered_by=None, params={"environments": environments})
-    assert filter_of("by:<@U0BEN>").match(build, NameDirectory("T0ACME"))
-    assert not filter_of("by:<@U0BEN>").match(build, NameDirectory("T0SANDBOX"))
+    assert parse_filter("by:<@U0BEN>").match(build, NameDirectory("T0ACME"))
+    assert not parse_filter("by:<@U0BEN>").match(build, NameDirectory("T0SANDBOX"))
     assert people_behind(build, NameDirectory("T0ACME")) == ["U0BEN"]
     assert people_behind(build, NameDirectory("T0SANDBOX", {"U0BEN": frozenset({"ben"})})) == []
 
 
-def test_a_pull_request_is_its_authors_too() -> None:
+def test_a_build_also_belongs_to_the_pull_request_author() -> None:
     build = make_build(1, triggered_by="webhook", params={"pull_request_author": "Octo"})
-    assert filter_of("by:<@U0ANNA>").match(build, NAMES)
+    assert parse_filter("by:<@U0ANNA>").match(build, NAMES)
 
 
 @pytest.mark.parametrize("person", ["U_ANNA", "U_anna", "U0123.ABC"])
-def test_whose_build_it_is_is_known_whatever_their_id_looks_like(person: str) -> None:
+def test_authors_are_recognised_with_any_form_of_slack_id(person: str) -> None:
     for user in (slack_user(person, "T_ACME"), person):
         build = make_build(1, params={"environments": [{"key": STARTED_BY, "value": user}]})
         assert people_behind(build, NameDirectory("T_ACME")) == [person]
-        assert filter_of(f"by:<@{person}>").match(build, NameDirectory("T_ACME"))
+        assert parse_filter(f"by:<@{person}>").match(build, NameDirectory("T_ACME"))
         assert (
             BuildFilter(by=GlobPatterns(exclude=(f"@{person}",))).mismatch(build, NameDirectory("T_ACME"))
             is not None

@@ -1,4 +1,4 @@
-"""What of builds is kept: cleaned and counted together as it would be one by one."""
+"""Builds are sanitized and counted in streaks together with the same result as one by one."""
 
 from __future__ import annotations
 
@@ -37,31 +37,33 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 @settings(max_examples=40)
 @given(st.lists(st.fixed_dictionaries(FIELDS), max_size=6))
-def test_builds_are_cleaned_together_as_each_would_be_alone(several: list[dict[str, Any]]) -> None:
-    builds = [make_build(number, **fields) for number, fields in enumerate(several)]
+def test_sanitizing_builds_together_gives_the_same_as_one_by_one(
+    fields_of_builds: list[dict[str, Any]],
+) -> None:
+    builds = [make_build(number, **fields) for number, fields in enumerate(fields_of_builds)]
     together = sanitize_builds(builds)
-    assert together == [kept for build in builds for kept in sanitize_builds([build])]
-    for build, kept in zip(builds, together, strict=True):
+    assert together == [sanitized for build in builds for sanitized in sanitize_builds([build])]
+    for build, sanitized in zip(builds, together, strict=True):
         for name in ("branch", "commit_message", "triggered_by"):
             text = getattr(build, name)
             if text is not None and len(text) <= LONGEST_KEPT:
-                assert getattr(kept, name) == redact(text)
+                assert getattr(sanitized, name) == redact(text)
 
 
-def test_no_secret_of_one_build_is_kept_beside_harmless_others() -> None:
+def test_no_secret_of_a_build_is_stored_among_harmless_ones() -> None:
     lines = list(secret_lines())
     builds = [make_build(2 * number, commit_message=line.text) for number, line in enumerate(lines)]
     others = [make_build(2 * number + 1, commit_message=line) for number, line in enumerate(harmless_lines())]
-    kept = sanitize_builds([*builds, *others])
-    for line, build in zip(lines, kept, strict=False):
+    sanitized = sanitize_builds([*builds, *others])
+    for line, build in zip(lines, sanitized, strict=False):
         assert build.commit_message == redact(line.text), line.template
 
 
-async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Path) -> None:
-    drawn = Random(1)
+async def test_streaks_are_the_same_in_one_transaction_as_in_many(tmp_path: Path) -> None:
+    generator = Random(1)
     states = (BuildState.SUCCEEDED, BuildState.FAILED, BuildState.FAILED, BuildState.ABORTED)
 
-    def ends(app: Any) -> list[Build]:
+    def make_ended_builds(app: Any) -> list[Build]:
         return [
             make_build(
                 number if number % 5 else number - 3,
@@ -71,14 +73,14 @@ async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Pa
                 slug=f"build{number}",
                 url="https://app.bitrise.io/build/x",
             )
-            for number, (state, branch) in enumerate(drawn_ends)
+            for number, (state, branch) in enumerate(random_ends)
         ]
 
-    drawn_ends = [(drawn.choice(states), drawn.choice(["main", "release"])) for _ in range(60)]
+    random_ends = [(generator.choice(states), generator.choice(["main", "release"])) for _ in range(60)]
     database = await Database.open(tmp_path / "buildbell.db")
-    together = await database.write(lambda db: advance_streaks(db, ends(ANDROID)))
+    together = await database.write(lambda db: advance_streaks(db, make_ended_builds(ANDROID)))
     one_by_one: dict[str, StreakState] = {}
-    for build in ends(IOS):
+    for build in make_ended_builds(IOS):
         one_by_one |= await database.write(lambda db, build=build: advance_streaks(db, [build]))  # type: ignore[misc]
     assert together == one_by_one
     rows = await database.read(

@@ -1,4 +1,4 @@
-"""What a result means after the ones before it."""
+"""Failure streaks: the position of a result after the ones before it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.support.factories import make_build
 S, F, A = BuildState.SUCCEEDED, BuildState.FAILED, BuildState.ABORTED
 
 
-def positions(*states: BuildState, numbers: list[int] | None = None) -> list[str]:
-    return [one.position.value for one in standings(*states, numbers=numbers)]
+def positions_of(*states: BuildState, numbers: list[int] | None = None) -> list[str]:
+    return [state.position.value for state in streak_states_of(*states, numbers=numbers)]
 
 
-def standings(*states: BuildState, numbers: list[int] | None = None) -> list[StreakState]:
-    series, found = Streak(), []
+def streak_states_of(*states: BuildState, numbers: list[int] | None = None) -> list[StreakState]:
+    streak, found = Streak(), []
     for number, state in zip(numbers or range(1, len(states) + 1), states, strict=True):
-        series, standing = advance(series, make_build(number, state))
-        found.append(standing)
+        streak, streak_state = advance(streak, make_build(number, state))
+        found.append(streak_state)
     return found
 
 
@@ -35,16 +35,18 @@ def standings(*states: BuildState, numbers: list[int] | None = None) -> list[Str
         ([S, BuildState.ABORTED_WITH_SUCCESS, F], ["still-passing", "not-counted", "broken"]),
     ],
 )
-def test_a_result_is_measured_by_the_one_before_it(states: list[BuildState], expected: list[str]) -> None:
-    assert positions(*states) == expected
+def test_the_position_of_a_result_depends_on_the_ones_before_it(
+    states: list[BuildState], expected: list[str]
+) -> None:
+    assert positions_of(*states) == expected
 
 
-def test_a_slow_build_that_a_newer_one_overtook_announces_nothing() -> None:
-    assert positions(S, S, F, numbers=[1, 3, 2]) == ["still-passing", "still-passing", "overtaken"]
+def test_a_slow_build_that_a_newer_one_overtook_changes_nothing() -> None:
+    assert positions_of(S, S, F, numbers=[1, 3, 2]) == ["still-passing", "still-passing", "overtaken"]
 
 
-def test_a_broken_series_knows_what_broke_it_and_what_was_green_before() -> None:
-    _, _, third, fourth = standings(S, F, F, S)
+def test_a_streak_knows_its_first_failure_and_the_success_before_it() -> None:
+    _, _, third, fourth = streak_states_of(S, F, F, S)
     assert (third.green and third.green.number, third.red and third.red.number, third.failures) == (1, 2, 2)
     assert (fourth.green and fourth.green.number, fourth.red and fourth.red.number, fourth.failures) == (
         1,
@@ -54,6 +56,10 @@ def test_a_broken_series_knows_what_broke_it_and_what_was_green_before() -> None
 
 
 @given(st.lists(st.sampled_from([S, F, A, BuildState.ABORTED_WITH_SUCCESS, BuildState.UNKNOWN])))
-def test_breaks_and_fixes_alternate_whatever_happens(states: list[BuildState]) -> None:
-    turns = [one for one in positions(*states) if one in (StreakPosition.BROKEN, StreakPosition.FIXED)]
-    assert turns == ["broken", "fixed"] * (len(turns) // 2) + ["broken"] * (len(turns) % 2)
+def test_breaks_and_fixes_always_alternate(states: list[BuildState]) -> None:
+    changes = [
+        position
+        for position in positions_of(*states)
+        if position in (StreakPosition.BROKEN, StreakPosition.FIXED)
+    ]
+    assert changes == ["broken", "fixed"] * (len(changes) // 2) + ["broken"] * (len(changes) % 2)

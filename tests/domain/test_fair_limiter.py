@@ -1,4 +1,4 @@
-"""Places that many share: how many each has, who gets the next one, and that none is ever lost."""
+"""The fair limiter: shares, who gets the next slot, and that no slot is ever lost."""
 
 from __future__ import annotations
 
@@ -17,80 +17,80 @@ ANNA, BEN, CARLA = (Requester("T1", person) for person in ("anna", "ben", "carla
 TWIN = Requester("T2", "anna")
 
 
-async def settle() -> None:
-    """Let everybody go on who can."""
+async def run_ready_tasks() -> None:
+    """Run all tasks that are ready."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def queue(limiter: FairLimiter, *requesters: Requester) -> list[asyncio.Task[None]]:
-    """Let them ask for a place, in this order."""
+async def enqueue(limiter: FairLimiter, *requesters: Requester) -> list[asyncio.Task[None]]:
+    """Request a slot for each, in this order."""
     tasks = []
-    for one in requesters:
-        tasks.append(asyncio.create_task(limiter.acquire(one)))
-        await settle()
+    for requester in requesters:
+        tasks.append(asyncio.create_task(limiter.acquire(requester)))
+        await run_ready_tasks()
     return tasks
 
 
-async def test_a_workspace_and_a_person_have_their_share_and_nobody_else_waits_for_them() -> None:
+async def test_workspaces_and_people_are_limited_to_their_share_without_blocking_others() -> None:
     limiter = FairLimiter(QUOTA)
-    tasks = await queue(limiter, ANNA, ANNA, BEN, CARLA, TWIN)
+    tasks = await enqueue(limiter, ANNA, ANNA, BEN, CARLA, TWIN)
     assert [task.done() for task in tasks] == [True, False, True, False, True]
     limiter.release(BEN)
-    await settle()
-    # Anna, who came first, has her one place; the next is Carla.
+    await run_ready_tasks()
+    # Anna, who is first in the queue, already has her one slot; the next is Carla.
     assert [task.done() for task in tasks] == [True, False, True, True, True]
     limiter.release(ANNA)
     await asyncio.gather(*tasks)
 
 
-async def test_the_next_place_is_the_workspaces_that_has_the_fewest() -> None:
+async def test_the_next_slot_goes_to_the_workspace_that_uses_the_fewest() -> None:
     limiter = FairLimiter(Quota(total=3, workspace=3, person=3, waiting=9, seconds=30))
-    await queue(limiter, ANNA, ANNA, ANNA)
-    waiting = await queue(limiter, BEN, BEN, TWIN)
+    await enqueue(limiter, ANNA, ANNA, ANNA)
+    waiting = await enqueue(limiter, BEN, BEN, TWIN)
     limiter.release(ANNA)
-    await settle()
+    await run_ready_tasks()
     assert [task.done() for task in waiting] == [False, False, True]
     limiter.release(ANNA)
-    await settle()
+    await run_ready_tasks()
     assert [task.done() for task in waiting] == [True, False, True]
     limiter.release(ANNA)
     await asyncio.gather(*waiting)
 
 
-async def test_workspaces_that_have_as_many_take_turns() -> None:
+async def test_workspaces_with_equal_use_take_turns() -> None:
     limiter = FairLimiter(Quota(total=1, workspace=1, person=1, waiting=9, seconds=30))
     await limiter.acquire(Requester("T0", "anybody"))
     order: list[str] = []
 
-    async def ask(requester: Requester) -> None:
-        async with limiter.place(requester):
+    async def use_slot(requester: Requester) -> None:
+        async with limiter.slot(requester):
             order.append(requester.team)
 
     tasks = []
-    for one in (ANNA, ANNA, ANNA, TWIN, TWIN):
-        tasks.append(asyncio.create_task(ask(one)))
-        await settle()
+    for requester in (ANNA, ANNA, ANNA, TWIN, TWIN):
+        tasks.append(asyncio.create_task(use_slot(requester)))
+        await run_ready_tasks()
     limiter.release(Requester("T0", "anybody"))
     await asyncio.gather(*tasks)
     assert order == ["T1", "T2", "T1", "T2", "T1"]
 
 
-async def test_the_bot_itself_is_nobody_in_particular_and_has_a_workspaces_share() -> None:
+async def test_the_bot_itself_has_the_share_of_a_workspace() -> None:
     limiter = FairLimiter(QUOTA)
-    tasks = await queue(limiter, Requester(), Requester(), Requester())
+    tasks = await enqueue(limiter, Requester(), Requester(), Requester())
     assert [task.done() for task in tasks] == [True, True, False]
     limiter.release(Requester())
     await asyncio.gather(*tasks)
 
 
-async def test_too_many_who_wait_and_whoever_waits_too_long_are_told_so() -> None:
+async def test_a_full_queue_and_a_long_wait_raise_limit_reached() -> None:
     limiter = FairLimiter(QUOTA)
-    await queue(limiter, ANNA)
-    waiting = await queue(limiter, ANNA, ANNA, ANNA)
+    await enqueue(limiter, ANNA)
+    waiting = await enqueue(limiter, ANNA, ANNA, ANNA)
     with pytest.raises(LimitReached, match="Wait until some of it is done"):
         await limiter.acquire(ANNA)
-    # Another workspace waits by itself.
+    # Another workspace has its own queue.
     await limiter.acquire(TWIN)
     for task in waiting:
         task.cancel()
@@ -103,20 +103,20 @@ async def test_too_many_who_wait_and_whoever_waits_too_long_are_told_so() -> Non
     await impatient.acquire(ANNA)
 
 
-async def test_whoever_goes_away_just_as_it_is_their_turn_leaves_the_place_to_the_next() -> None:
+async def test_a_request_cancelled_as_it_gets_a_slot_passes_the_slot_on() -> None:
     limiter = FairLimiter(Quota(total=1, workspace=1, person=1, waiting=9, seconds=30))
     await limiter.acquire(ANNA)
-    first, second = await queue(limiter, ANNA, BEN)
+    first, second = await enqueue(limiter, ANNA, BEN)
     limiter.release(ANNA)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     assert first.cancelled()
     await second
     limiter.release(BEN)
-    first, second = await queue(limiter, ANNA, BEN)
+    first, second = await enqueue(limiter, ANNA, BEN)
     second.cancel()
     limiter.release(ANNA)
-    await settle()
+    await run_ready_tasks()
     await limiter.acquire(CARLA)
 
 
@@ -130,45 +130,47 @@ async def test_whoever_goes_away_just_as_it_is_their_turn_leaves_the_place_to_th
         max_size=60,
     )
 )
-def test_no_share_is_ever_exceeded_and_no_place_is_ever_lost(
+def test_no_share_is_ever_exceeded_and_no_slot_is_ever_lost(
     steps: Sequence[tuple[str, Requester, int]],
 ) -> None:
-    async def play() -> None:
+    async def run_steps() -> None:
         limiter = FairLimiter(QUOTA)
-        asked: list[tuple[Requester, asyncio.Task[None]]] = []
+        requests: list[tuple[Requester, asyncio.Task[None]]] = []
         for step, requester, number in steps:
             if step == "ask":
-                asked.append((requester, asyncio.create_task(limiter.acquire(requester))))
-            elif asked:
-                one, task = asked[number % len(asked)]
+                requests.append((requester, asyncio.create_task(limiter.acquire(requester))))
+            elif requests:
+                owner, task = requests[number % len(requests)]
                 if step == "cancel" and not task.done():
                     task.cancel()
                 elif step == "done" and task.done() and not task.cancelled() and task.exception() is None:
-                    asked.remove((one, task))
-                    limiter.release(one)
+                    requests.remove((owner, task))
+                    limiter.release(owner)
             if number % 3:
-                await settle()
-            check([who for who, task in asked if succeeded(task)])
-        await settle()
+                await run_ready_tasks()
+            check_quota([who for who, task in requests if succeeded(task)])
+        await run_ready_tasks()
         for _ in range(100):
-            held = [pair for pair in asked if succeeded(pair[1])]
-            if not held:
+            slots_in_use = [pair for pair in requests if succeeded(pair[1])]
+            if not slots_in_use:
                 break
-            for pair in held:
-                asked.remove(pair)
+            for pair in slots_in_use:
+                requests.remove(pair)
                 limiter.release(pair[0])
-            await settle()
-        assert all(task.done() for _, task in asked)
+            await run_ready_tasks()
+        assert all(task.done() for _, task in requests)
         assert (limiter._total, limiter._waiting) == (0, {})
 
-    asyncio.run(play())
+    asyncio.run(run_steps())
 
 
 def succeeded(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-def check(held: Sequence[Requester]) -> None:
-    assert len(held) <= QUOTA.total
-    assert all(count <= QUOTA.workspace for count in Counter(one.team for one in held).values())
-    assert all(count <= QUOTA.person for who, count in Counter(held).items() if who.person)
+def check_quota(slots_in_use: Sequence[Requester]) -> None:
+    assert len(slots_in_use) <= QUOTA.total
+    assert all(
+        count <= QUOTA.workspace for count in Counter(requester.team for requester in slots_in_use).values()
+    )
+    assert all(count <= QUOTA.person for who, count in Counter(slots_in_use).items() if who.person)

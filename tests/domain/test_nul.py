@@ -1,4 +1,4 @@
-"""NULs are taken out of JSON, and nothing else is."""
+"""NULs are removed from JSON, and nothing else is."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ VALUES = st.recursive(
 )
 
 
-def expected(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, dict):
-        return {expected(key): expected(inner) for key, inner in value.items()}
-    return [expected(one) for one in value] if isinstance(value, list) else value
+        return {without_nul(key): without_nul(inner) for key, inner in value.items()}
+    return [without_nul(item) for item in value] if isinstance(value, list) else value
 
 
 @given(VALUES)
-def test_nuls_are_taken_out_of_a_document_and_of_what_it_says(value: Any) -> None:
+def test_nuls_are_removed_from_json_and_from_its_values(value: Any) -> None:
     for ascii_only in (True, False):
         body = json.dumps(value, ensure_ascii=ascii_only).encode()
-        assert json.loads(json_without_nul(body)) == expected(value)
+        assert json.loads(json_without_nul(body)) == without_nul(value)
     assert "\0" not in repr(remove_nul(copy.deepcopy(value))).replace("\\\\", "").replace("\\x00", "\0")
 
 
 @given(st.binary() | st.lists(st.sampled_from([b"\\", b"\\u0000", b"\0", b"u"])).map(b"".join))
-def test_what_is_no_json_passes(body: bytes) -> None:
+def test_text_that_is_not_json_is_accepted(body: bytes) -> None:
     assert b"\0" not in json_without_nul(body)
     if b"\0" not in body and b"\\u0000" not in body:
         assert json_without_nul(body) == body

@@ -1,4 +1,4 @@
-"""Addresses from outside: what could be understood in two ways is none."""
+"""URLs from outside: one that could be understood in two ways is invalid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from domain.url import Url, read_address, resolve_redirect
         ("https://xn--exmple-cua.com/", Url("https", "xn--exmple-cua.com", 443, "/")),
     ],
 )
-def test_an_address_is_read_in_its_parts(url: str, address: Url) -> None:
+def test_a_url_is_parsed_into_its_parts(url: str, address: Url) -> None:
     assert read_address(url) == address
 
 
@@ -62,31 +62,35 @@ def test_an_address_is_read_in_its_parts(url: str, address: Url) -> None:
         "https://api.example.com/..",
     ],
 )
-def test_whatever_could_be_understood_in_two_ways_is_no_address(url: str) -> None:
+def test_an_ambiguous_url_is_rejected(url: str) -> None:
     assert read_address(url) is None
 
 
-ODD = st.lists(
+UNUSUAL = st.lists(
     st.sampled_from([*"@:/\\?#.%[]-_;&=,~", "a.example", "evil.example", "80", "%2e", "..", "user"]),
     max_size=8,
 ).map("".join)
 
 
-@given(st.sampled_from(["http://", "https://", "HTTPS://"]), ODD)
-def test_who_asks_understands_an_address_as_it_was_checked(scheme: str, rest: str) -> None:
+@given(st.sampled_from(["http://", "https://", "HTTPS://"]), UNUSUAL)
+def test_http_clients_parse_a_url_as_it_was_checked(scheme: str, rest: str) -> None:
     address = read_address(scheme + rest)
     if address is None:
         return
-    asked = httpx.URL(scheme + rest)
-    assert (asked.scheme, asked.host, asked.port or asked_port(asked.scheme)) == address.origin
-    sent = yarl.URL(str(asked))
-    assert (sent.scheme, sent.host, sent.port) == address.origin
-    assert [part for part in sent.path.split("/") if part] == [
+    parsed_by_httpx = httpx.URL(scheme + rest)
+    assert (
+        parsed_by_httpx.scheme,
+        parsed_by_httpx.host,
+        parsed_by_httpx.port or default_port(parsed_by_httpx.scheme),
+    ) == address.origin
+    parsed_by_yarl = yarl.URL(str(parsed_by_httpx))
+    assert (parsed_by_yarl.scheme, parsed_by_yarl.host, parsed_by_yarl.port) == address.origin
+    assert [part for part in parsed_by_yarl.path.split("/") if part] == [
         part for part in yarl.URL.build(path=address.path or "/", encoded=True).path.split("/") if part
     ]
 
 
-def asked_port(scheme: str) -> int:
+def default_port(scheme: str) -> int:
     return {"http": 80, "https": 443}[scheme]
 
 
@@ -101,5 +105,5 @@ def asked_port(scheme: str) -> int:
         (None, ""),
     ],
 )
-def test_a_redirect_leads_somewhere_or_nowhere(location: str | None, target: str) -> None:
+def test_a_redirect_is_resolved_or_empty(location: str | None, target: str) -> None:
     assert resolve_redirect("https://a.example/path", location) == target

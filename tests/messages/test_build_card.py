@@ -1,4 +1,4 @@
-"""What people read on a build's card and in the abort modal."""
+"""The texts of a build's card and of the abort modal."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from tests.support.presentations import AT_BITRISE
         (None, None, None),
     ],
 )
-def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
+def test_the_abort_author_and_reason_are_parsed_from_bitrises_sentence(
     reason: str | None, who: str | None, why: str | None
 ) -> None:
-    found = read_abort(reason)
-    assert (found.who, found.why) == (who, why)
+    abort = read_abort(reason)
+    assert (abort.who, abort.why) == (who, why)
 
 
-def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
+def test_a_build_that_was_not_aborted_has_no_abort_text() -> None:
     assert build_text.abort_text(make_build(1, BuildState.FAILED)) is None
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("triggered_by", "expected"),
     [
         ("manual-api-demo", "api-demo (by hand)"),
         ("webhook-github/octo-cat", "octo-cat (github)"),
@@ -54,25 +54,27 @@ def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
         (None, None),
     ],
 )
-def test_who_started_a_build(told: str | None, words: str | None) -> None:
-    assert build_text.starter_text(told) == words
+def test_triggered_by_is_shown_as_who_or_what_started_the_build(
+    triggered_by: str | None, expected: str | None
+) -> None:
+    assert build_text.starter_text(triggered_by) == expected
 
 
 @pytest.mark.parametrize("state", list(BuildState))
-def test_a_result_is_told_in_words_beside_its_symbol(state: BuildState) -> None:
+def test_a_result_is_shown_in_words_beside_its_symbol(state: BuildState) -> None:
     build = make_build(1, state)
     message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON)
     assert build_text.result_text(build) in message.text
     assert build_text.result_text(build) in message.blocks[0]["text"]["text"]
 
 
-def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
+def test_a_running_build_shows_how_long_it_has_been_building() -> None:
     build = make_build(0, BuildState.RUNNING)
     message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON + timedelta(minutes=5))
     assert "building for 3 min" in message.blocks[0]["text"]["text"]
 
 
-def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
+def test_progress_is_shown_against_the_usual_duration_in_words_and_as_a_bar() -> None:
     build, usual = make_build(0, BuildState.RUNNING), timedelta(minutes=7, seconds=10)
     message = build_card.build_card(
         build,
@@ -81,10 +83,10 @@ def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
         now=NOON + timedelta(minutes=4, seconds=30),
         usual_duration=usual,
     )
-    shown = message.blocks[0]["text"]["text"]
-    assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
+    text = message.blocks[0]["text"]["text"]
+    assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in text
     as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
-    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3 of about 7 min, as of {as_of}\n" in shown
+    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3 of about 7 min, as of {as_of}\n" in text
     assert f"It is running for 3 of about 7 min, as of {as_of}." in message.text
     assert "▰" not in message.text
 
@@ -101,13 +103,13 @@ def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
     assert "running for 30 min, longer than the usual 10 min" in message.text
 
 
-def test_what_is_usual_is_the_median_of_successes_and_two_are_needed() -> None:
+def test_the_usual_duration_is_the_median_of_at_least_two_successes() -> None:
     quick = make_build(1, finished_at=NOON + timedelta(minutes=4))
     assert usual_time([quick, make_build(2, BuildState.FAILED), make_build(3, BuildState.ABORTED)]) is None
     assert usual_time([quick, make_build(2), make_build(3)]) == timedelta(minutes=5)
 
 
-def test_the_number_can_be_copied() -> None:
+def test_the_build_number_is_shown_as_code_to_copy() -> None:
     assert "`#7`" in str(
         build_card.build_card(make_build(7), ANDROID, presentation=AT_BITRISE, now=NOON).blocks
     )
@@ -133,7 +135,7 @@ def test_the_text_alone_says_everything_that_matters() -> None:
     )
 
 
-def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
+def test_a_button_value_names_its_build_and_is_validated_when_it_returns() -> None:
     button = BuildButton.of(make_build(3), ANDROID)
     assert BuildButton.decode(button.encode()) == button
     for value in (
@@ -148,7 +150,7 @@ def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
             BuildButton.decode(value)
 
 
-def state(
+def abort_form_state(
     suggestion: str | None = None, reason: str | None = None, options: tuple[str, ...] = ()
 ) -> dict[str, object]:
     chosen = {"value": suggestion, "text": {"type": "plain_text", "text": suggestion}} if suggestion else None
@@ -156,22 +158,24 @@ def state(
         "suggestion": {"suggestion": {"type": "static_select", "selected_option": chosen}},
         "reason": {"reason": {"type": "plain_text_input", "value": reason}},
         "options": {
-            "options": {"type": "checkboxes", "selected_options": [{"value": one} for one in options]}
+            "options": {"type": "checkboxes", "selected_options": [{"value": option} for option in options]}
         },
     }
 
 
-def test_the_reason_is_the_suggestion_the_own_words_or_both() -> None:
+def test_the_abort_reason_is_the_suggestion_the_typed_text_or_both() -> None:
     first = SUGGESTIONS[0]
-    assert abort_form.read_abort(state()).reason is None
-    assert abort_form.read_abort(state(first)).reason == first
-    assert abort_form.read_abort(state(reason=" my\nwords ")).reason == "my words"
-    assert abort_form.read_abort(state(first, "mine")).reason == f"{first}: mine"
-    assert abort_form.read_abort(state("not offered", "mine")).reason == "mine"
+    assert abort_form.read_abort(abort_form_state()).reason is None
+    assert abort_form.read_abort(abort_form_state(first)).reason == first
+    assert abort_form.read_abort(abort_form_state(reason=" my\nwords ")).reason == "my words"
+    assert abort_form.read_abort(abort_form_state(first, "mine")).reason == f"{first}: mine"
+    assert abort_form.read_abort(abort_form_state("not offered", "mine")).reason == "mine"
 
 
-def test_options_are_read_and_a_broken_state_is_no_abort_of_another_kind() -> None:
-    order = abort_form.read_abort(state(options=("with_success", "skip_git_status_report", "reason")))
+def test_abort_options_are_read_and_an_invalid_state_sets_none() -> None:
+    order = abort_form.read_abort(
+        abort_form_state(options=("with_success", "skip_git_status_report", "reason"))
+    )
     assert (order.with_success, order.skip_notifications, order.skip_git_status_report) == (True, False, True)
     assert abort_form.read_abort({}).reason is None
     assert abort_form.read_abort({"reason": {"reason": None}}).reason is None

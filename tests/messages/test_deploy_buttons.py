@@ -1,4 +1,4 @@
-"""What a card offers to deploy: what fits the globs, and nothing else."""
+"""The deploy buttons of a card: exactly those of matching deploy links."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ builds = st.builds(
     st.sampled_from([ANDROID, IOS]),
     st.sampled_from([None, None, None, 7]),
 )
-ties = st.lists(
+deploy_link_lists = st.lists(
     st.builds(
         lambda number, app, bitrise, branches: make_deploy_link(
             number, app, bitrise=bitrise, branches=branches
@@ -55,7 +55,7 @@ ties = st.lists(
         st.lists(st.sampled_from(GLOBS), max_size=2),
     ),
     max_size=8,
-    unique_by=lambda tie: tie.number,
+    unique_by=lambda link: link.number,
 )
 
 
@@ -67,73 +67,77 @@ def make_deploy_link(
     )
 
 
-def make_successful_build(**more: Any) -> Build:
-    return make_build(19, BuildState.SUCCEEDED, **({"commit_hash": COMMIT} | more))
+def make_successful_build(**overrides: Any) -> Build:
+    return make_build(19, BuildState.SUCCEEDED, **({"commit_hash": COMMIT} | overrides))
 
 
-def shown(message: Message) -> list[DeployButton]:
-    """What can be pressed or picked to deploy, as it would come back."""
-    found = []
+def deploy_buttons(message: Message) -> list[DeployButton]:
+    """Return the values of the deploy buttons and options in the message, decoded."""
+    buttons = []
     for block in message.blocks:
         for element in block.get("elements", ()) if block["type"] == "actions" else ():
             if not element["action_id"].startswith(action_ids.DEPLOY_BUILD):
                 continue
             assert "confirm" in element
             values = (
-                [element["value"]] if "value" in element else [one["value"] for one in element["options"]]
+                [element["value"]]
+                if "value" in element
+                else [option["value"] for option in element["options"]]
             )
-            found += [read_deploy_button(value, block.get("block_id", "")) for value in values]
-    return found
+            buttons += [read_deploy_button(value, block.get("block_id", "")) for value in values]
+    return buttons
 
 
-@given(builds, ties)
-def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
-    build: Build, tied: Sequence[DeployLink]
+@given(builds, deploy_link_lists)
+def test_each_app_of_a_matching_deploy_link_is_offered_exactly_once(
+    build: Build, deploy_links: Sequence[DeployLink]
 ) -> None:
-    def fits(tie: DeployLink) -> bool:
+    def matches(link: DeployLink) -> bool:
         if (
-            tie.bitrise.slug != build.app_slug
+            link.bitrise.slug != build.app_slug
             or build.state is not BuildState.SUCCEEDED
             or not build.commit_hash
         ):
             return False
         if build.pull_request is not None:
             return False
-        return not tie.branches or any(
-            build.branch is not None and fnmatchcase(build.branch, glob) for glob in tie.branches
+        return not link.branches or any(
+            build.branch is not None and fnmatchcase(build.branch, glob) for glob in link.branches
         )
 
-    card = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=tied)
+    card = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=deploy_links)
     assert_message(card)
-    by_number = {tie.number: tie for tie in tied}
-    pressed = [by_number[one.tie] for one in shown(card)]
-    assert all(fits(tie) for tie in pressed)
-    assert {tie.app.slug for tie in pressed} == {tie.app.slug for tie in tied if fits(tie)}
-    assert len({tie.app.slug for tie in pressed}) == len(pressed)
-    assert {(one.app, one.build) for one in shown(card)} <= {(build.app_slug, build.slug)}
+    by_number = {link.number: link for link in deploy_links}
+    offered = [by_number[button.tie] for button in deploy_buttons(card)]
+    assert all(matches(link) for link in offered)
+    assert {link.app.slug for link in offered} == {link.app.slug for link in deploy_links if matches(link)}
+    assert len({link.app.slug for link in offered}) == len(offered)
+    assert {(button.app, button.build) for button in deploy_buttons(card)} <= {(build.app_slug, build.slug)}
 
 
-@given(builds, ties)
-def test_a_tie_says_why_exactly_where_it_does_not_offer(build: Build, tied: Sequence[DeployLink]) -> None:
-    for tie in tied:
-        assert (tie.mismatch(build) is None) is (links_offered([tie], build) == (tie,))
+@given(builds, deploy_link_lists)
+def test_a_deploy_link_has_a_mismatch_exactly_when_it_is_not_offered(
+    build: Build, deploy_links: Sequence[DeployLink]
+) -> None:
+    for link in deploy_links:
+        assert (link.mismatch(build) is None) is (links_offered([link], build) == (link,))
 
 
 @given(st.lists(TIES, max_size=7), OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
-def test_an_offer_of_anything_is_shown_as_it_is(
-    tied: Sequence[DeployLink], branch: str | None, title: str, commit: str | None
+def test_deploy_buttons_with_any_text_are_valid_in_slack(
+    deploy_links: Sequence[DeployLink], branch: str | None, title: str, commit: str | None
 ) -> None:
     build = make_successful_build(branch=branch, commit_hash=commit)
-    here = [tie.model_copy(update={"bitrise": ANDROID, "branches": ()}) for tie in tied]
+    links = [link.model_copy(update={"bitrise": ANDROID, "branches": ()}) for link in deploy_links]
     app = ANDROID.model_copy(update={"title": title})
-    assert_message(build_card.build_card(build, app, presentation=AT_BITRISE, now=NOON, deploy_links=here))
+    assert_message(build_card.build_card(build, app, presentation=AT_BITRISE, now=NOON, deploy_links=links))
 
 
-def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
+def test_up_to_two_deploy_links_are_buttons_and_more_are_a_select_menu() -> None:
     for number in (1, 2, 3, 5):
-        tied = [make_deploy_link(at + 1, app) for at, app in enumerate(SHOPS[:number])]
+        deploy_links = [make_deploy_link(index + 1, app) for index, app in enumerate(SHOPS[:number])]
         card = build_card.build_card(
-            make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=tied
+            make_successful_build(), ANDROID, presentation=AT_BITRISE, now=NOON, deploy_links=deploy_links
         )
         [offer] = [
             block["elements"]
@@ -142,10 +146,10 @@ def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
         ]
         kinds = [element["type"] for element in offer]
         assert kinds == (["button"] * number if number < 3 else ["static_select"])
-        assert [one.tie for one in shown(card)] == [tie.number for tie in tied]
+        assert [button.tie for button in deploy_buttons(card)] == [link.number for link in deploy_links]
 
 
-def test_a_button_says_where_and_carries_names_alone() -> None:
+def test_a_deploy_button_shows_its_target_and_its_value_has_no_commit_or_branch() -> None:
     card = build_card.build_card(
         make_successful_build(),
         ANDROID,
@@ -160,10 +164,10 @@ def test_a_button_says_where_and_carries_names_alone() -> None:
     assert "main" not in button["value"]
 
 
-def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
+def test_a_build_io_deployment_has_no_deploy_buttons() -> None:
     deployed = make_successful_build(provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT)
     assert (
-        shown(
+        deploy_buttons(
             build_card.build_card(
                 deployed, SHOPS[0], presentation=AT_BUILDIO, now=NOON, deploy_links=[make_deploy_link(1)]
             )
@@ -172,29 +176,33 @@ def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
     )
 
 
-def test_a_series_that_is_mended_offers_its_last_build() -> None:
+def test_the_card_of_a_fixed_streak_offers_to_deploy_its_last_build() -> None:
     red = BuildSummary(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
-    standing = StreakState(position=StreakPosition.FIXED, red=red, failures=1)
-    telling = NotificationContent(
-        make_successful_build(), ANDROID, AT_BITRISE, streak=standing, deploy_links=[make_deploy_link(4)]
+    streak = StreakState(position=StreakPosition.FIXED, red=red, failures=1)
+    content = NotificationContent(
+        make_successful_build(), ANDROID, AT_BITRISE, streak=streak, deploy_links=[make_deploy_link(4)]
     )
-    mended = notifications.streak_card([telling], CardState(), now=NOON)
-    assert [one.tie for one in shown(mended)] == [4]
+    card = notifications.streak_card([content], CardState(), now=NOON)
+    assert [button.tie for button in deploy_buttons(card)] == [4]
 
 
 @pytest.mark.parametrize("state", [BuildState.SUCCEEDED, BuildState.FAILED, BuildState.RUNNING])
-def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildState) -> None:
-    one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
+def test_a_pipeline_offers_to_deploy_only_if_all_of_it_succeeded(state: BuildState) -> None:
+    pipeline = Pipeline(
+        app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1"
+    )
     failed = NotificationContent(
         make_build(20, BuildState.FAILED), ANDROID, AT_BITRISE, deploy_links=[make_deploy_link(4)]
     )
-    tellings = [
+    contents = [
         NotificationContent(make_successful_build(), ANDROID, AT_BITRISE, deploy_links=[make_deploy_link(4)]),
         failed,
     ]
-    told = pipeline_card.pipeline_notification(one, tellings, now=NOON)
-    assert_message(told)
-    assert [one.tie for one in shown(told)] == ([4] if state is BuildState.SUCCEEDED else [])
+    message = pipeline_card.pipeline_notification(pipeline, contents, now=NOON)
+    assert_message(message)
+    assert [button.tie for button in deploy_buttons(message)] == (
+        [4] if state is BuildState.SUCCEEDED else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,6 +221,6 @@ def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildSt
         ("4", "offer a b c"),
     ],
 )
-def test_what_nobody_offered_is_no_button(value: str, block: str) -> None:
+def test_a_deploy_value_that_was_never_offered_is_rejected(value: str, block: str) -> None:
     with pytest.raises(InvalidButtonValue):
         read_deploy_button(value, block)

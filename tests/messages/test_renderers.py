@@ -1,4 +1,4 @@
-"""Every renderer, fed with text from outside: a new one that is not fed here fails the first test."""
+"""Every renderer with untrusted text: a new renderer without a case here fails the first test."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ from providers.buildio.deploy_links import messages as deploy_link_messages
 from tests.messages.test_slack_limits import (
     APPS,
     BUILDS,
+    CONTENTS,
     FILTERS,
     LINES,
     NUMBER,
     PIPELINES,
     REQUESTS,
     SLUG,
-    TELLINGS,
     TIME,
     USUAL,
 )
@@ -109,7 +109,7 @@ from tests.support.untrusted_text import (
     assert_view,
 )
 
-# What reads what people have filled in or pressed shows nothing.
+# Functions that read submitted or pressed values; they render nothing.
 READERS = {
     *(f"buildio.{name}" for name in renderer_cases.READERS),
     "artifacts_of_block",
@@ -134,15 +134,17 @@ BY = st.just("U0ASKER")
 TIES = st.lists(renderer_cases.TIES, max_size=7)
 PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 PRESENTATION = PROVIDER.map(presentation_of)
-CHOICES = [RulePermissions(presentation_of(one), permissions_at(one)) for one in Provider.all()[:2]]
+CHOICES = [
+    RulePermissions(presentation_of(provider), permissions_at(provider)) for provider in Provider.all()[:2]
+]
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
 ADDRESS = OPTIONAL_UNTRUSTED_TEXT | st.just("https://app.bitrise.io/x?a=1&b=2")
-PEOPLE = st.just("C1")
+CHANNEL = st.just("C1")
 TERMS = st.builds(NotificationRule, filter=FILTERS)
 PAIRS = st.lists(st.tuples(BUILDS, APPS), max_size=4)
-SEVERAL = st.lists(UNTRUSTED_TEXT, max_size=4)
+TEXTS = st.lists(UNTRUSTED_TEXT, max_size=4)
 STEPS = st.lists(
     st.builds(
         Step,
@@ -165,7 +167,7 @@ LINKS = st.builds(
     download_url=ADDRESS,
     install_page_url=ADDRESS,
 )
-ONE_STARTED = st.builds(
+TRIGGERED_BUILD = st.builds(
     TriggeredBuild,
     number=NUMBER,
     url=ADDRESS,
@@ -173,19 +175,19 @@ ONE_STARTED = st.builds(
     ok=BOOL,
     words=OPTIONAL_UNTRUSTED_TEXT,
 )
-STARTED = st.lists(ONE_STARTED, min_size=1, max_size=3)
+TRIGGERED_BUILDS = st.lists(TRIGGERED_BUILD, min_size=1, max_size=3)
 NOTES = st.builds(
-    action_messages.start_note, APPS, ONE_STARTED, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
+    action_messages.start_note, APPS, TRIGGERED_BUILD, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
 )
 
 
-def _begun(note: RunNote) -> Message:
-    """What is said of a run at first."""
+def _run_started(note: RunNote) -> Message:
+    """Render the first message about a run."""
     return started_run.run_started(note, [])
 
 
 def _with_row(row: list[message.Block]) -> Message:
-    """A message with what can be pressed below it."""
+    """Return a message with these buttons."""
     return Message("below", row)
 
 
@@ -201,10 +203,10 @@ ROWS = st.lists(
     ),
     max_size=3,
 )
-BLIND = st.lists(st.builds(ProviderUnavailable, PROVIDER, TIME, UNTRUSTED_TEXT), max_size=2)
-SAID = st.builds(notices.error_message, UNTRUSTED_TEXT)
-LINKED = st.none() | st.builds(ConnectedAccount, name=UNTRUSTED_TEXT, works=BOOL)
-WISHES = st.builds(ProfileForm, name=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL)
+OUTAGES = st.lists(st.builds(ProviderUnavailable, PROVIDER, TIME, UNTRUSTED_TEXT), max_size=2)
+ERRORS = st.builds(notices.error_message, UNTRUSTED_TEXT)
+ACCOUNTS = st.none() | st.builds(ConnectedAccount, name=UNTRUSTED_TEXT, works=BOOL)
+PROFILES = st.builds(ProfileForm, name=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL)
 FORMS = st.builds(
     StartForm.of,
     st.builds(
@@ -217,7 +219,7 @@ FORMS = st.builds(
         environments=st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=2).map(tuple),
     ),
 )
-VERDICTS = st.none() | st.builds(YmlValidation, errors=SEVERAL.map(tuple), warnings=SEVERAL.map(tuple))
+VERDICTS = st.none() | st.builds(YmlValidation, errors=TEXTS.map(tuple), warnings=TEXTS.map(tuple))
 HITS = st.lists(
     st.builds(SearchHit, line=st.integers(1, 99), step=OPTIONAL_UNTRUSTED_TEXT, text=UNTRUSTED_TEXT),
     max_size=3,
@@ -225,21 +227,21 @@ HITS = st.lists(
 READINGS = st.builds(ParsedLog, hits=HITS, hit_count=COUNT, lines=COUNT, size=COUNT)
 HOMES = st.builds(
     HomeContent,
-    profile=WISHES,
-    account=LINKED,
+    profile=PROFILES,
+    account=ACCOUNTS,
     service_acts=BOOL,
     running=PAIRS,
     running_count=COUNT,
     mine=PAIRS,
     subscriptions=st.lists(
-        st.builds(PlacedSubscription, ROWS.filter(bool).map(lambda rows: rows[0]), st.none() | PEOPLE),
+        st.builds(PlacedSubscription, ROWS.filter(bool).map(lambda rows: rows[0]), st.none() | CHANNEL),
         max_size=2,
     ),
     covers_all_apps=BOOL,
-    outages=BLIND,
+    outages=OUTAGES,
     providers=st.lists(PRESENTATION, min_size=1, max_size=2, unique=True),
     build_list=st.none() | PRESENTATION,
-    other_accounts=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
+    other_accounts=st.lists(st.tuples(PROVIDER, ACCOUNTS), max_size=1),
 )
 GLOBS = st.lists(
     UNTRUSTED_TEXT.map(replace_surrogates).filter(lambda text: 0 < len(text) <= 200), max_size=3
@@ -252,7 +254,7 @@ RULES = st.builds(
     app=OPTIONAL_UNTRUSTED_TEXT,
     number=st.none() | COUNT,
 )
-LINKS_OF_THE_LOG = st.lists(
+AUDIT_RECORDS = st.lists(
     st.builds(
         lambda seq, entry: link(entry, seq=seq, at=NOON, previous="", salt="s"),
         COUNT,
@@ -266,7 +268,7 @@ LINKS_OF_THE_LOG = st.lists(
                 agreed_by=st.none() | BY,
                 reason=st.none() | UNTRUSTED_TEXT.map(replace_surrogates),
             ),
-            channel=PEOPLE,
+            channel=CHANNEL,
             about=st.dictionaries(
                 st.sampled_from(["label", "branch", "name"]), UNTRUSTED_TEXT.map(replace_surrogates)
             ),
@@ -275,22 +277,24 @@ LINKS_OF_THE_LOG = st.lists(
     ),
     max_size=3,
 )
-SOME = st.builds(
+PRINCIPALS = st.builds(
     Principals, people=st.sampled_from([("U0ANNA",), ("U0BEN", "U0ANNA"), ()]), groups=st.just(("S0TEAM",))
 )
-VERDICTS_ON_ACTS = st.dictionaries(
+ACCESS_VERDICTS = st.dictionaries(
     st.sampled_from(Permission),
     st.lists(
-        st.builds(AllowRule, who=SOME, apps=GLOBS)
-        | st.builds(ApprovalRule, who=SOME, apps=GLOBS, branches=GLOBS),
+        st.builds(AllowRule, who=PRINCIPALS, apps=GLOBS)
+        | st.builds(ApprovalRule, who=PRINCIPALS, apps=GLOBS, branches=GLOBS),
         max_size=8,
     ),
     min_size=1,
     max_size=9,
 ).map(
     lambda rules: {
-        one: judge(said, said, AccessRequest(permission=one, provider=Provider.BITRISE))
-        for one, said in rules.items()
+        permission: judge(
+            rule_list, rule_list, AccessRequest(permission=permission, provider=Provider.BITRISE)
+        )
+        for permission, rule_list in rules.items()
     }
 )
 RULE_FORMS = st.builds(
@@ -299,9 +303,9 @@ RULE_FORMS = st.builds(
     acts=st.just(("abort",)),
     app=st.none() | SLUG,
     app_title=OPTIONAL_UNTRUSTED_TEXT,
-    channel=st.none() | PEOPLE,
+    channel=st.none() | CHANNEL,
     people=st.just(("U0ASKER",)),
-    groups=GLOBS.map(lambda globs: tuple(one for one in globs if views.is_pickable(one))),
+    groups=GLOBS.map(lambda globs: tuple(glob for glob in globs if views.is_pickable(glob))),
     branches=GLOBS,
     workflows=GLOBS,
     stages=GLOBS,
@@ -324,7 +328,7 @@ ORIGIN = st.just(ViewMetadata(channel="C1"))
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
-def _of_terms(
+def _subscription_modal(
     app: App | None, terms: NotificationRule, presentation: ProviderPresentation, problem: str | None
 ) -> dict[str, Any] | None:
     with suppress(FilterTooLong):
@@ -335,21 +339,21 @@ def _of_terms(
     return None
 
 
-def _of_form(app: App | None, form: StartForm, problem: str | None) -> dict[str, Any]:
+def _start_modal(app: App | None, form: StartForm, problem: str | None) -> dict[str, Any]:
     origin = StartOrigin(channel="C1", rows=tuple(form.variables))
     return trigger_form.start_modal(form, app, origin=origin, problem=problem, remembered=True)
 
 
-def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any) -> Message:
+def _access_rule_list(verdicts: Mapping[Permission, Verdict], name: str, **more: Any) -> Message:
     named = {
         who: name
-        for one in verdicts.values()
-        for who in (*one.approvers, *(it.who for it in one.requirements))
+        for verdict in verdicts.values()
+        for who in (*verdict.approvers, *(requirement.who for requirement in verdict.requirements))
     }
     return access_rules.access_rule_list(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 
 
-# Each renderer with all that it can be given.
+# Each renderer with all arguments that it can have.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "account_title": st.builds(accounts.account_title, PROVIDER),
     "profile_title": st.builds(profile_form.profile_title, PROVIDER),
@@ -371,7 +375,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "abort_in_progress": st.builds(abort_form.abort_in_progress, BUTTONS),
     "any_app_options": st.builds(
         apps.any_app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)
-    ).map(lambda made: made.get("option_groups") or made["options"]),
+    ).map(lambda rendered: rendered.get("option_groups") or rendered["options"]),
     "app_list": st.builds(
         apps.app_list,
         st.lists(APPS, max_size=4),
@@ -391,7 +395,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "artifacts": st.builds(
         artifact_messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT
     ),
-    "audit_list": st.builds(audit_log.audit_list, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
+    "audit_list": st.builds(audit_log.audit_list, AUDIT_RECORDS, where=UNTRUSTED_TEXT),
     "add_connect_button": st.builds(
         notices.add_connect_button,
         st.just(notices.error_message("Nothing is here.")),
@@ -437,7 +441,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         ),
     ),
     "buildable_options": st.builds(
-        trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
+        trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), TEXTS, TEXTS
     ),
     "subscription_changed": st.builds(
         subscriptions.subscription_changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY
@@ -460,11 +464,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         accounts.connect_modal,
         PRESENTATION,
         origin=ORIGIN,
-        current=LINKED,
+        current=ACCOUNTS,
         problem=OPTIONAL_UNTRUSTED_TEXT,
         sign_in=SIGN_IN,
     ),
-    # It is a sentence, as errors are: whoever shows it escapes it.
+    # It returns a sentence, like errors do, and is escaped where it is shown.
     "account_connected": st.builds(accounts.account_connected, UNTRUSTED_TEXT, PROVIDER).map(
         lambda said: notices.notice_modal("Linked", said)
     ),
@@ -476,7 +480,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "flood_digest": st.builds(
-        notifications.flood_digest, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT
+        notifications.flood_digest, st.lists(CONTENTS, min_size=1, max_size=3), limit=COUNT
     ),
     "followed_log": st.builds(
         log_messages.followed_log, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL
@@ -484,9 +488,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "open_form_prompt": st.builds(
         notices.open_form_prompt, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
-    "found_builds": st.builds(find_form.found_builds, SAID, origin=ORIGIN),
+    "found_builds": st.builds(find_form.found_builds, ERRORS, origin=ORIGIN),
     "build_digest": st.builds(
-        notifications.build_digest, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
+        notifications.build_digest, st.lists(CONTENTS, min_size=1, max_size=3), title=st.just("They ended")
     ),
     "user_group_options": st.builds(
         access_rules.user_group_options,
@@ -496,7 +500,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "help_message": st.builds(
         notices.help_message,
         st.none()
-        | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)])
+        | st.sampled_from([entry.name for entry in (*BITRISE.catalogue, *BUILDIO.catalogue)])
         | UNTRUSTED_TEXT,
         st.sampled_from(PARSERS),
     ),
@@ -531,8 +535,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)
     ),
     "in_progress": st.builds(notices.in_progress),
-    "name_options": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), SEVERAL),
-    "outage_digest": st.builds(notifications.outage_digest, st.lists(TELLINGS, min_size=1, max_size=3)),
+    "name_options": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), TEXTS),
+    "outage_digest": st.builds(notifications.outage_digest, st.lists(CONTENTS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
     "subscription_paused": st.builds(
         subscriptions.subscription_paused, st.none() | APPS, TERMS, PRESENTATION, by=BY
@@ -546,7 +550,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(pipeline_card.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
     "pipeline_rebuilt": st.builds(
         pipeline_card.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL
-    ).map(_begun),
+    ).map(_run_started),
     "pipeline_run_row": st.builds(
         pipeline_card.pipeline_run_row,
         APPS,
@@ -556,8 +560,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         url=ADDRESS,
     ).map(_with_row),
     "access_rule_list": st.builds(
-        _of_verdicts,
-        VERDICTS_ON_ACTS,
+        _access_rule_list,
+        ACCESS_VERDICTS,
         UNTRUSTED_TEXT,
         app=st.none() | APPS,
         provider=PROVIDER,
@@ -588,13 +592,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         pending_actions.approval_request,
         UNTRUSTED_TEXT,
         by=BY,
-        who=SEVERAL,
+        who=TEXTS,
         until=NOW,
         value=st.just(ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
         details=st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=4)
         .map(approval_details)
-        .filter(lambda made: made is not None),
+        .filter(lambda rendered: rendered is not None),
     ),
     "approved_action_interrupted": st.builds(
         pending_actions.approved_action_interrupted,
@@ -609,11 +613,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         pending_actions.approval_declined,
         UNTRUSTED_TEXT,
         decided_by=BY,
-        channel=PEOPLE,
+        channel=CHANNEL,
         reason=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "approval_timed_out": st.builds(
-        pending_actions.approval_timed_out, UNTRUSTED_TEXT, channel=PEOPLE, reason=OPTIONAL_UNTRUSTED_TEXT
+        pending_actions.approval_timed_out, UNTRUSTED_TEXT, channel=CHANNEL, reason=OPTIONAL_UNTRUSTED_TEXT
     ),
     "approval_request_expired": st.builds(pending_actions.approval_request_expired, UNTRUSTED_TEXT, by=BY),
     "approved_action_failed": st.builds(
@@ -621,7 +625,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "approval_request_unreadable": st.builds(pending_actions.approval_request_unreadable, was_agreed=BOOL),
     "approval_requested": st.builds(
-        pending_actions.approval_requested, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW
+        pending_actions.approval_requested, UNTRUSTED_TEXT, channel=CHANNEL, until=NOW
     ),
     "qr_comment": st.builds(artifact_messages.qr_comment, LINKS, BUILDS, APPS),
     "request_card": st.builds(build_request_messages.request_card, REQUESTS, APPS),
@@ -633,16 +637,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscription_resumed": st.builds(
         subscriptions.subscription_resumed, st.none() | APPS, TERMS, PRESENTATION, by=BY
     ),
-    "run_started": NOTES.map(_begun),
+    "run_started": NOTES.map(_run_started),
     "run_no_longer_updated": st.builds(started_run.run_no_longer_updated, NOTES, st.just("{by} has left")),
-    "run_row": st.builds(action_messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
-    "builds_not_started": st.builds(action_messages.builds_not_started, APPS, STARTED),
-    "combine_messages": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(
+    "run_row": st.builds(action_messages.run_row, APPS, SLUG, TRIGGERED_BUILD).map(_with_row),
+    "builds_not_started": st.builds(action_messages.builds_not_started, APPS, TRIGGERED_BUILDS),
+    "combine_messages": st.lists(NOTES.map(_run_started), min_size=1, max_size=3).map(
         action_messages.combine_messages
     ),
-    "start_note": NOTES.map(_begun),
+    "start_note": NOTES.map(_run_started),
     "add_starter": st.builds(
-        started_run.add_starter, st.builds(notifications.build_notification, TELLINGS, now=NOW), NOTES
+        started_run.add_starter, st.builds(notifications.build_notification, CONTENTS, now=NOW), NOTES
     ),
     "rule_added": st.builds(access_rules.rule_added, RULES, PROVIDER.map(lambda at: at.command)),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
@@ -654,14 +658,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "streak_card": st.builds(
         notifications.streak_card,
-        st.lists(TELLINGS, min_size=1, max_size=3),
+        st.lists(CONTENTS, min_size=1, max_size=3),
         st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "profile_modal": st.builds(profile_form.profile_modal, WISHES, PROVIDER, origin=ORIGIN),
-    "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
+    "profile_modal": st.builds(profile_form.profile_modal, PROFILES, PROVIDER, origin=ORIGIN),
+    "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), ERRORS),
     "start_done": st.builds(trigger_form.start_done, APPS),
-    "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
+    "start_modal": st.builds(_start_modal, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
     "trigger_in_progress": st.builds(trigger_form.trigger_in_progress, APPS),
     "app_status": st.builds(
         build_card.app_status,
@@ -674,7 +678,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
     "subscriptions_stopped": st.builds(
         subscriptions.subscriptions_stopped,
-        PEOPLE,
+        CHANNEL,
         UNTRUSTED_TEXT,
         st.lists(st.tuples(APPS, TERMS), max_size=3),
         st.just(presentation_of),
@@ -682,7 +686,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscription_added": st.builds(subscriptions.subscription_added, APPS, TERMS, PRESENTATION, by=BY),
     "subscription_exists": st.builds(subscriptions.subscription_exists, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(
-        _of_terms, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
+        _subscription_modal, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
     ),
     "subscription_notice": st.builds(
         subscription_form.subscription_notice, UNTRUSTED_TEXT.map("It is {}.".format)
@@ -691,16 +695,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         subscriptions.subscription_list,
         ROWS,
         PROVIDER,
-        outages=BLIND,
+        outages=OUTAGES,
         deploy_links=TIES.map(deploy_link_messages.list_below_subscriptions),
     ),
     "outdated_notification": st.builds(
-        notifications.outdated_notification, TELLINGS, st.sampled_from(BuildEvent)
+        notifications.outdated_notification, CONTENTS, st.sampled_from(BuildEvent)
     ),
-    "thread_head": st.builds(notifications.thread_head, TELLINGS),
-    "build_notification": st.builds(notifications.build_notification, TELLINGS, now=NOW),
+    "thread_head": st.builds(notifications.thread_head, CONTENTS),
+    "build_notification": st.builds(notifications.build_notification, CONTENTS, now=NOW),
     "pipeline_notification": st.builds(
-        pipeline_card.pipeline_notification, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
+        pipeline_card.pipeline_notification, PIPELINES, st.lists(CONTENTS, min_size=1, max_size=2), now=NOW
     ),
     "token_refused": st.builds(accounts.token_refused, UNTRUSTED_TEXT, PROVIDER),
     "access_lost": st.builds(
@@ -709,14 +713,14 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscriptions_resumed": st.builds(subscriptions.subscriptions_resumed, ROWS, by=BY),
     "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
-        accounts.disconnect_question, UNTRUSTED_TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
+        accounts.disconnect_question, UNTRUSTED_TEXT, PROVIDER, st.dictionaries(CHANNEL, COUNT, max_size=3)
     ),
     "subscription_ended": st.builds(subscriptions.subscription_ended, st.none() | APPS, COUNT, by=BY),
     "app_chosen": st.builds(apps.app_chosen, APPS, by=BY),
     "whoami": st.builds(
         accounts.whoami,
         BY,
-        LINKED,
+        ACCOUNTS,
         PROVIDER,
         service=OPTIONAL_UNTRUSTED_TEXT,
         service_acts=BOOL,
@@ -732,7 +736,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
 } | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
 
 
-# Pieces of what is fed, and shown nowhere by themselves.
+# Parts of other renderers, never shown by themselves.
 PIECES = {
     "any_app_option",
     "build_row",
@@ -756,47 +760,51 @@ RENDERING = re.compile(r"messages\.\w+|providers\.\w+\..*(messages|forms?|error_
 
 
 def renderers() -> dict[str, Callable[..., Any]]:
-    """Every public function of the modules that render, by its name; those of Build.io by `buildio.` and its name."""
-    found: dict[str, Callable[..., Any]] = {"shown_in_modal": views.shown_in_modal}
+    """Return every public function of the rendering modules by name; names of Build.io's begin with `buildio.`."""
+    functions: dict[str, Callable[..., Any]] = {"shown_in_modal": views.shown_in_modal}
     for package in (messages, providers):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.ispkg or not RENDERING.fullmatch(module.name):
                 continue
-            for name, one in vars(importlib.import_module(module.name)).items():
-                if inspect.isfunction(one) and one.__module__ == module.name and not name.startswith("_"):
-                    found[f"buildio.{name}" if "buildio" in module.name else name] = one
-    return found
+            for name, function in vars(importlib.import_module(module.name)).items():
+                if (
+                    inspect.isfunction(function)
+                    and function.__module__ == module.name
+                    and not name.startswith("_")
+                ):
+                    functions[f"buildio.{name}" if "buildio" in module.name else name] = function
+    return functions
 
 
-def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
+def test_every_renderer_has_a_case_and_only_readers_and_parts_have_none() -> None:
     functions = renderers()
     assert set(functions) >= set(RENDERED) | READERS | PIECES
     for name in READERS:
-        shows = get_type_hints(functions[name])["return"]
+        returned = get_type_hints(functions[name])["return"]
         bare = name.removeprefix("buildio.")
         assert bare.startswith(("read_", "picked_", "missing_")) or bare.endswith("_of_block"), name
-        assert shows not in (Message, message.Block), name
+        assert returned not in (Message, message.Block), name
     for name in set(functions) - set(RENDERED) - READERS - PIECES:
-        shows = get_type_hints(functions[name])["return"]
-        assert "dict" not in str(shows), f"{name} is fed with nothing"
-        assert shows is not Message, f"{name} is fed with nothing"
+        returned = get_type_hints(functions[name])["return"]
+        assert "dict" not in str(returned), f"{name} has no case"
+        assert returned is not Message, f"{name} has no case"
 
 
 @examples(15)
 @pytest.mark.parametrize("name", sorted(RENDERED))
 @given(data=st.data())
-def test_nothing_from_outside_is_markup_pings_or_deceives(name: str, data: st.DataObject) -> None:
-    made = data.draw(RENDERED[name])
-    match made:
+def test_untrusted_text_never_becomes_markup_or_a_mention(name: str, data: st.DataObject) -> None:
+    rendered = data.draw(RENDERED[name])
+    match rendered:
         case Message():
-            assert_message(made)
+            assert_message(rendered)
         case str():
-            assert_mrkdwn(made)
-            assert len(made) <= 4000
+            assert_mrkdwn(rendered)
+            assert len(rendered) <= 4000
         case list():
-            if made:
-                assert_options(made)
+            if rendered:
+                assert_options(rendered)
         case dict():
-            assert_view(made, home=made["type"] == "home")
+            assert_view(rendered, home=rendered["type"] == "home")
         case _:
             assert name == "subscription_modal"

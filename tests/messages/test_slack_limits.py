@@ -1,4 +1,4 @@
-"""Whatever comes from outside, Slack takes the message, and nothing in it is markup or pings anybody."""
+"""Any untrusted text: Slack accepts the message, and the text is never markup or a mention."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ from tests.support.untrusted_text import (
     assert_view,
 )
 
-# Each of these examples is some hundred texts.
+# Each of these examples consists of some hundred texts.
 large = examples(12)
 
 SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
@@ -114,10 +114,10 @@ BUILDS = st.builds(
     abort_reason=OPTIONAL_UNTRUSTED_TEXT,
     url=st.just(""),
 ).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
-# What can be told, of whichever kind.
+# Every kind of run that can be notified.
 RUNS = BUILDS | st.builds(
-    lambda build, kind, said: build.model_copy(
-        update={"provider": Provider.BUILDIO, "kind": kind, "said": said}
+    lambda build, kind, text: build.model_copy(
+        update={"provider": Provider.BUILDIO, "kind": kind, "said": text}
     ),
     BUILDS,
     st.sampled_from(RunKind),
@@ -139,7 +139,7 @@ FILTERS = st.builds(
     states=st.frozensets(st.sampled_from([BuildState.FAILED, BuildState.ABORTED, BuildState.SUCCEEDED])),
 )
 
-MARKS = st.builds(
+BUILD_SUMMARIES = st.builds(
     BuildSummary,
     slug=SLUG,
     number=NUMBER,
@@ -150,25 +150,25 @@ MARKS = st.builds(
     by=OPTIONAL_UNTRUSTED_TEXT | st.just("@u0asker"),
     at=TIME,
 )
-STANDINGS = st.builds(
+STREAK_STATES = st.builds(
     StreakState,
     position=st.sampled_from(StreakPosition),
-    green=st.none() | MARKS,
-    red=st.none() | MARKS,
+    green=st.none() | BUILD_SUMMARIES,
+    red=st.none() | BUILD_SUMMARIES,
     failures=st.integers(0, 99),
 )
 
 
-def _content(build: Build, app: App, *more: Any) -> NotificationContent:
+def _make_content(build: Build, app: App, *more: Any) -> NotificationContent:
     return NotificationContent(build, app, presentation_of(build.provider), *more)
 
 
-TELLINGS = st.builds(
-    _content,
+CONTENTS = st.builds(
+    _make_content,
     RUNS,
     APPS,
-    st.sampled_from([one.value for one in BuildEvent]),
-    st.none() | STANDINGS,
+    st.sampled_from([event.value for event in BuildEvent]),
+    st.none() | STREAK_STATES,
     st.none()
     | st.builds(
         Failure,
@@ -193,9 +193,9 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
 
 @large
 @given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
-def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
-    tellings = [_content(build, app) for build, app in builds]
-    message = notifications.build_digest(tellings, title="They ended")
+def test_a_digest_contains_every_build(builds: list[tuple[Build, App]]) -> None:
+    contents = [_make_content(build, app) for build, app in builds]
+    message = notifications.build_digest(contents, title="They ended")
     assert_message(message)
     shown = json.dumps(message.blocks)
     assert all(build.slug in shown for build, _ in builds)
@@ -211,10 +211,12 @@ def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
 
 @large
 @given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
-def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
-    ask = ListBuilds(filter=wanted)
+def test_a_list_of_builds(
+    app: App, builds: list[Build], build_filter: BuildFilter, start: str | None
+) -> None:
+    command = ListBuilds(filter=build_filter)
     assert_message(
-        build_card.build_list(app, builds, presentation=AT_BITRISE, command=ask, next=start, now=NOON)
+        build_card.build_list(app, builds, presentation=AT_BITRISE, command=command, next=start, now=NOON)
     )
 
 
@@ -238,14 +240,14 @@ def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
 @given(UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
 def test_an_artifacts_link(title: str, download: str | None, page: str | None) -> None:
     for public in (True, False):
-        one = ArtifactLinks(
+        artifact = ArtifactLinks(
             slug="a", title=title, size=9, public_page=public, download_url=download, install_page_url=page
         )
-        about = ArtifactButton(app="a", build="b", artifact="c")
-        assert_message(artifact_messages.artifact_link(one, about, may_act=True))
-        assert_message(artifact_messages.artifact_links(make_build(1), ANDROID, [one] * 10))
-        assert_message(artifact_messages.page_changed(one, make_build(1), ANDROID, by="U0ASKER"))
-        assert "<!" not in artifact_messages.qr_comment(one, make_build(1), ANDROID)
+        value = ArtifactButton(app="a", build="b", artifact="c")
+        assert_message(artifact_messages.artifact_link(artifact, value, may_act=True))
+        assert_message(artifact_messages.artifact_links(make_build(1), ANDROID, [artifact] * 10))
+        assert_message(artifact_messages.page_changed(artifact, make_build(1), ANDROID, by="U0ASKER"))
+        assert "<!" not in artifact_messages.qr_comment(artifact, make_build(1), ANDROID)
 
 
 @large
@@ -265,8 +267,8 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
         log_messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing)
     )
     assert_message(log_messages.followed_log(build, app, text, until=NOON, ended=growing))
-    about = LogButton(app=build.app_slug, build=build.slug)
-    assert_view(log_messages.search_modal(about, typed=text, problem=text))
+    value = LogButton(app=build.app_slug, build=build.slug)
+    assert_view(log_messages.search_modal(value, typed=text, problem=text))
 
 
 @given(
@@ -277,31 +279,33 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
         st.builds(TriggeredBuild, number=NUMBER, ok=st.booleans(), words=OPTIONAL_UNTRUSTED_TEXT), min_size=1
     ),
 )
-def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[TriggeredBuild]) -> None:
+def test_the_messages_about_aborted_and_started_builds(
+    build: Build, app: App, words: str | None, started: list[TriggeredBuild]
+) -> None:
     assert_message(
         action_messages.build_aborted(
             build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True)
         )
     )
-    for one in started:
-        note = action_messages.start_note(app, one, by="U0ASKER", like=(build, app))
-        begun = started_run.run_started(note, action_messages.run_row(app, "a-build", one))
-        assert_message(begun)
-        assert_message(started_run.add_starter(begun, note))
-        ask = TriggerBuild(branch="main", commit="0d5b3c")
-        said = action_messages.start_note(app, one, by="U0ASKER", command=ask).said
-        assert "on branch `main` at commit `0d5b3c`" in said
+    for build_started in started:
+        note = action_messages.start_note(app, build_started, by="U0ASKER", like=(build, app))
+        message = started_run.run_started(note, action_messages.run_row(app, "a-build", build_started))
+        assert_message(message)
+        assert_message(started_run.add_starter(message, note))
+        command = TriggerBuild(branch="main", commit="0d5b3c")
+        sentence = action_messages.start_note(app, build_started, by="U0ASKER", command=command).said
+        assert "on branch `main` at commit `0d5b3c`" in sentence
     assert_message(action_messages.builds_not_started(app, started))
 
 
 @large
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
-def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
+def test_subscriptions(app: App, build_filter: BuildFilter, stopped: str | None) -> None:
     rows = [
         SubscriptionRow(
             number=n,
             app=app,
-            terms=NotificationRule(filter=wanted),
+            terms=NotificationRule(filter=build_filter),
             created_by="U0ASKER",
             presentation=AT_BITRISE,
             stopped=stopped,
@@ -310,33 +314,33 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
     ]
     assert_message(subscriptions.subscription_list(rows, Provider.BITRISE))
     assert_message(
-        subscriptions.subscription_added(app, NotificationRule(filter=wanted), AT_BITRISE, by="U0ASKER")
+        subscriptions.subscription_added(app, NotificationRule(filter=build_filter), AT_BITRISE, by="U0ASKER")
     )
     assert_message(subscriptions.subscription_ended(app, 2, by="U0ASKER"))
     assert_message(message_apps.app_chosen(app, by="U0ASKER"))
 
 
 @large
-@given(TELLINGS, st.builds(CardState, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
-def test_what_is_told_of_one_build_a_series_and_a_thread(
-    telling: NotificationContent, note: CardState
+@given(CONTENTS, st.builds(CardState, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
+def test_a_notification_a_streak_card_and_a_thread_head(
+    content: NotificationContent, note: CardState
 ) -> None:
-    assert_message(notifications.build_notification(telling, now=NOON))
-    assert_message(notifications.streak_card([telling], note, now=NOON))
-    assert_message(notifications.thread_head(telling))
+    assert_message(notifications.build_notification(content, now=NOON))
+    assert_message(notifications.streak_card([content], note, now=NOON))
+    assert_message(notifications.thread_head(content))
 
 
 @large
-@given(st.lists(TELLINGS, min_size=1, max_size=20))
-def test_what_is_told_of_many(tellings: list[NotificationContent]) -> None:
-    assert_message(notifications.outage_digest(tellings))
-    assert_message(notifications.flood_digest(tellings, limit=60))
+@given(st.lists(CONTENTS, min_size=1, max_size=20))
+def test_digests_of_many_builds(contents: list[NotificationContent]) -> None:
+    assert_message(notifications.outage_digest(contents))
+    assert_message(notifications.flood_digest(contents, limit=60))
 
 
 @large
 @given(APPS, FILTERS, BUILDS, UNTRUSTED_TEXT)
-def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
-    terms = NotificationRule(filter=wanted)
+def test_explanations(app: App, build_filter: BuildFilter, build: Build, text: str) -> None:
+    terms = NotificationRule(filter=build_filter)
     reasons = [
         NotificationReason(
             number=number,
@@ -344,14 +348,14 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
             terms=terms,
             presentation=AT_BITRISE,
             notified=False,
-            text=f"because {said}",
+            text=f"because {text}",
         )
         for number in range(9)
     ]
     assert_message(notification_reasons.explain_notifications(build, app, reasons))
     assert_message(
         notification_reasons.subscription_preview(
-            app, terms, AT_BITRISE, notified=[build] * 30, not_notified=[(build, f"x {said}")] * 9
+            app, terms, AT_BITRISE, notified=[build] * 30, not_notified=[(build, f"x {text}")] * 9
         )
     )
     assert_message(subscriptions.subscription_changed(app, terms, terms, AT_BITRISE, by="U0ASKER"))
@@ -359,14 +363,14 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
         subscriptions.subscriptions_stopped("C1", "is_archived", [(app, terms)] * 20, presentation_of)
     )
     assert_message(
-        profile.own_builds([(build, app)] * 30, presentation=AT_BITRISE, name=said, looked_at=200, now=NOON)
+        profile.own_builds([(build, app)] * 30, presentation=AT_BITRISE, name=text, looked_at=200, now=NOON)
     )
     with suppress(FilterTooLong):
         filled = SubscriptionForm.of(terms)
         for number in (0, 1):
             origin = SubscriptionOrigin(channel="C1", number=number)
             assert_view(
-                subscription_form.subscription_modal(app, filled, AT_BITRISE, origin=origin, problem=said)
+                subscription_form.subscription_modal(app, filled, AT_BITRISE, origin=origin, problem=text)
             )
 
 
@@ -383,22 +387,22 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
     st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=20),
     UNTRUSTED_TEXT,
 )
-def test_the_modals_that_ask(
-    app: App, ask: TriggerBuild, variables: list[tuple[str, str]], said: str
+def test_the_modals_for_builds_and_subscriptions(
+    app: App, command: TriggerBuild, variables: list[tuple[str, str]], text: str
 ) -> None:
-    form = StartForm.of(ask.model_copy(update={"environments": tuple(variables)}))
+    form = StartForm.of(command.model_copy(update={"environments": tuple(variables)}))
     origin = StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
-    assert_view(trigger_form.start_modal(form, app, origin=origin, problem=said))
+    assert_view(trigger_form.start_modal(form, app, origin=origin, problem=text))
     assert_view(trigger_form.trigger_in_progress(app))
-    assert_view(trigger_form.trigger_failed(said))
-    sought = BuildSearch(app=app.slug, title=app.title, words=said)
-    assert_view(find_form.find_modal(sought, origin=origin, problem=said))
-    assert_view(choose_app_form.choose_app_modal(origin=origin, problem=said))
+    assert_view(trigger_form.trigger_failed(text))
+    search = BuildSearch(app=app.slug, title=app.title, words=text)
+    assert_view(find_form.find_modal(search, origin=origin, problem=text))
+    assert_view(choose_app_form.choose_app_modal(origin=origin, problem=text))
     assert_view(
-        profile_form.profile_modal(ProfileForm(name=said, ends=True), Provider.BITRISE, origin=origin)
+        profile_form.profile_modal(ProfileForm(name=text, ends=True), Provider.BITRISE, origin=origin)
     )
     assert_options(message_apps.app_options("", [app]))
-    assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
+    assert_options(trigger_form.buildable_options(text, [text, "primary"], [text]))
 
 
 @large
@@ -410,25 +414,25 @@ def test_the_modals_that_ask(
     UNTRUSTED_TEXT,
 )
 def test_a_home(
-    builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
+    builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, text: str
 ) -> None:
     rows = [
-        SubscriptionRow(n, app, NotificationRule(filter=one), "U0ASKER", AT_BITRISE, said)
-        for n, one in enumerate(filters)
+        SubscriptionRow(n, app, NotificationRule(filter=build_filter), "U0ASKER", AT_BITRISE, text)
+        for n, build_filter in enumerate(filters)
     ]
     content = HomeContent(
         profile=ProfileForm(name=name, ends=True),
-        account=ConnectedAccount(name=said, works=False),
+        account=ConnectedAccount(name=text, works=False),
         service_acts=True,
         running=builds,
         running_count=40,
         mine=builds,
         usual_durations={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        outages=[ProviderUnavailable(Provider.BUILDIO, NOON, said)],
+        outages=[ProviderUnavailable(Provider.BUILDIO, NOON, text)],
         providers=[AT_BITRISE, AT_BUILDIO],
         build_list=AT_BITRISE,
-        other_accounts=[(Provider.BUILDIO, ConnectedAccount(name=said))],
+        other_accounts=[(Provider.BUILDIO, ConnectedAccount(name=text))],
     )
     view = home.render_home(content, now=NOON)
     assert_view(view, home=True)
@@ -466,24 +470,26 @@ PIPELINES = st.builds(
                     problem=OPTIONAL_UNTRUSTED_TEXT,
                 ),
                 max_size=4,
-            ).map(lambda found: tuple(found * 5)),
+            ).map(lambda items: tuple(items * 5)),
         ),
         max_size=3,
-    ).map(lambda found: tuple(found * 6)),
+    ).map(lambda items: tuple(items * 6)),
     url=st.just("https://app.bitrise.io/app/a/pipelines/p"),
 )
 
 
 @large
-@given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
-def test_a_pipeline(one: Pipeline, app: App, tellings: list[NotificationContent], said: str | None) -> None:
-    assert_message(pipeline_card.pipeline_card(one, app, now=NOON, presentation=AT_BITRISE))
-    assert_message(pipeline_card.pipeline_notification(one, tellings, now=NOON))
-    assert_message(pipeline_card.pipeline_list([one] * 10, app, now=NOON))
-    assert_message(pipeline_card.pipeline_aborted(one, app, by="U0ASKER", reason=said))
-    note = pipeline_card.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True)
-    told = pipeline_card.pipeline_notification(one, tellings, now=NOON)
-    assert_message(started_run.add_starter(told, note))
+@given(PIPELINES, APPS, st.lists(CONTENTS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
+def test_a_pipeline(
+    pipeline: Pipeline, app: App, contents: list[NotificationContent], text: str | None
+) -> None:
+    assert_message(pipeline_card.pipeline_card(pipeline, app, now=NOON, presentation=AT_BITRISE))
+    assert_message(pipeline_card.pipeline_notification(pipeline, contents, now=NOON))
+    assert_message(pipeline_card.pipeline_list([pipeline] * 10, app, now=NOON))
+    assert_message(pipeline_card.pipeline_aborted(pipeline, app, by="U0ASKER", reason=text))
+    note = pipeline_card.pipeline_rebuilt(pipeline, app, by="U0ASKER", failed_only=True)
+    message = pipeline_card.pipeline_notification(pipeline, contents, now=NOON)
+    assert_message(started_run.add_starter(message, note))
 
 
 REQUESTS = st.builds(
@@ -502,44 +508,44 @@ REQUESTS = st.builds(
 
 
 @given(REQUESTS, APPS)
-def test_what_waits_for_approval(one: BuildRequest, app: App) -> None:
-    assert_message(build_request_messages.request_card(one, app))
-    assert_message(build_request_messages.request_decided(one, app, approved=True, by="U0ASKER"))
-    assert_message(build_request_messages.request_gone(one, app))
-    assert_message(build_request_messages.request_list([one] * 12, app))
+def test_build_requests_that_wait_for_approval(build_request: BuildRequest, app: App) -> None:
+    assert_message(build_request_messages.request_card(build_request, app))
+    assert_message(build_request_messages.request_decided(build_request, app, approved=True, by="U0ASKER"))
+    assert_message(build_request_messages.request_gone(build_request, app))
+    assert_message(build_request_messages.request_list([build_request] * 12, app))
 
 
 @given(APPS, BUILDS, BUILDS, UNTRUSTED_TEXT)
-def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None:
+def test_a_comparison(app: App, build: Build, success: Build, text: str) -> None:
     then = [
-        Step(number=1, title=f"{n} {said}", result=StepResult.SUCCEEDED, took=timedelta(seconds=n))
+        Step(number=1, title=f"{n} {text}", result=StepResult.SUCCEEDED, took=timedelta(seconds=n))
         for n in range(30)
     ]
-    now = [step.model_copy(update={"result": StepResult.FAILED, "error": said}) for step in then[:20]]
-    found = compare_builds(app, build, success, steps=now, success_steps=then)
-    assert_message(diff_messages.build_comparison(app, found))
+    now = [step.model_copy(update={"result": StepResult.FAILED, "error": text}) for step in then[:20]]
+    comparison = compare_builds(app, build, success, steps=now, success_steps=then)
+    assert_message(diff_messages.build_comparison(app, comparison))
     assert_message(diff_messages.no_successful_build(build, app))
-    verdict = YmlValidation(errors=(said,) * 20, warnings=(said,))
+    verdict = YmlValidation(errors=(text,) * 20, warnings=(text,))
     assert_message(config_messages.yml_message(app, build, verdict))
     assert_message(Message(config_messages.yml_comment(app, None, None)))
 
 
 @given(UNTRUSTED_TEXT)
-def test_a_problem(words: str) -> None:
+def test_an_error_message(words: str) -> None:
     assert_message(notices.error_message(f"I don't know {words}. `/bitrise help` lists them."))
 
 
 @pytest.mark.parametrize(
-    ("grammar", "topic"),
-    [(grammar, topic) for grammar in PARSERS for topic in (None, *(one.name for one in grammar.catalogue))],
+    ("parser", "topic"),
+    [(parser, topic) for parser in PARSERS for topic in (None, *(entry.name for entry in parser.catalogue))],
 )
-def test_help(grammar: CommandParser, topic: str | None) -> None:
-    message = notices.help_message(topic, grammar)
+def test_help(parser: CommandParser, topic: str | None) -> None:
+    message = notices.help_message(topic, parser)
     assert_message(message)
     shown = json.dumps(message.blocks, ensure_ascii=False)
     assert "more_" not in shown
-    assert grammar.provider.command in shown
-    for entry in grammar.catalogue if topic is None else ():
+    assert parser.provider.command in shown
+    for entry in parser.catalogue if topic is None else ():
         assert entry.summary in shown
 
 
@@ -573,22 +579,22 @@ def test_a_block_of_code_keeps_its_size_and_shows_the_end(text: str, most: int) 
 
 @given(OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT)
 def test_a_link_has_one_address_and_one_label(url: str | None, label: str) -> None:
-    made = link(url, label)
-    assert made.count("<") <= 1
-    assert made.count("|") <= 1
+    linked = link(url, label)
+    assert linked.count("<") <= 1
+    assert linked.count("|") <= 1
 
 
-def test_what_looks_like_markup_is_shown_as_it_was_typed() -> None:
+def test_text_that_looks_like_markup_is_shown_as_typed() -> None:
     assert escape("<!channel> &lt;!here&gt; a & b") == "&lt;!channel&gt; &amp;lt;!here&amp;gt; a &amp; b"
 
 
-def test_nothing_that_hides_turns_round_or_towers_is_shown() -> None:
+def test_invisible_reversing_and_stacked_characters_are_removed() -> None:
     assert plain("a\u202eb\u200bc\x1b[0m\ud83dd", 99) == "a b c [0m d"
     assert plain("e\u0301\u0301\u0301\u0301\u0301\u0301", 99) == "e\u0301\u0301\u0301\u0301"
     assert plain("Zażółć gęślą jaźń, 👩‍💻", 99) == "Zażółć gęślą jaźń, 👩 💻"
 
 
-def test_an_address_is_one_for_whoever_reads_it() -> None:
+def test_an_unsafe_address_is_encoded_or_not_linked() -> None:
     assert link("https://a.example/?x=1&y=2", "b") == "<https://a.example/?x=1&y=2|b>"
     assert link("https://a.example/?x=1&lt;y", "b") == "<https://a.example/?x=1&amp;lt;y|b>"
     assert link("https://a.example/ä b>|c", "b") == "<https://a.example/%C3%A4%20b%3E%7Cc|b>"
@@ -614,7 +620,7 @@ def test_markup_is_not_cut_in_half(text: str, most: int, shown: str) -> None:
     ("seconds", "words"),
     [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")],
 )
-def test_spans_in_words(seconds: float, words: str) -> None:
+def test_durations_in_words(seconds: float, words: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == words
 
 

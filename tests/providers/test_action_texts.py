@@ -1,4 +1,4 @@
-"""What actions say of themselves: whole, in words, and never a secret."""
+"""Texts of actions: complete, and without secrets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CANARY = "canary-4711-canary"
 SECRET = SecretStr(CANARY)
 MANY = tuple(f"KEY_{number}" for number in range(9))
 
-# Each with what it says that somebody wants to do.
+# Each action with its expected summary.
 EXAMPLES: list[tuple[Action, str]] = [
     (DeployAction(app=SHOP, branch="main", description="why"), "deploy shop (branch main)"),
     (DeployAction(app=SHOP, commitish="1f3a"), "deploy shop (commit 1f3a)"),
@@ -96,10 +96,10 @@ def test_every_action_of_buildio_has_an_example_and_every_permission_an_action()
         assert permissions == set(provider.permissions) - {Permission.SUBSCRIBE}
 
 
-@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
-def test_it_says_what_will_be_done_and_nothing_secret(action: Action, words: str) -> None:
-    assert action.summary() == words
-    said = [
+@pytest.mark.parametrize(("action", "summary"), EXAMPLES, ids=IDS)
+def test_an_action_describes_itself_without_secrets(action: Action, summary: str) -> None:
+    assert action.summary() == summary
+    texts = [
         action.summary(),
         str(action.audit_fields()),
         str(action.full_details()),
@@ -107,21 +107,21 @@ def test_it_says_what_will_be_done_and_nothing_secret(action: Action, words: str
         repr(action),
         str(action),
     ]
-    said += [action.model_dump_json(), str(action.model_dump()), str(action.access_request("C1"))]
-    assert all(CANARY not in one for one in said)
+    texts += [action.model_dump_json(), str(action.model_dump()), str(action.access_request("C1"))]
+    assert all(CANARY not in text for text in texts)
     assert action.problem() is None
 
 
-@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
-def test_it_comes_out_of_its_seal_as_it_went_in(action: Action, words: str) -> None:
-    again = ACTIONS.read(action.to_json_with_secrets())
-    assert again == action
-    assert again.to_json_with_secrets() == action.to_json_with_secrets()
-    assert type(again) is type(action)
+@pytest.mark.parametrize(("action", "summary"), EXAMPLES, ids=IDS)
+def test_an_action_read_back_from_its_stored_json_is_unchanged(action: Action, summary: str) -> None:
+    restored = ACTIONS.read(action.to_json_with_secrets())
+    assert restored == action
+    assert restored.to_json_with_secrets() == action.to_json_with_secrets()
+    assert type(restored) is type(action)
 
 
-@pytest.mark.parametrize(("action", "words"), EXAMPLES, ids=IDS)
-def test_the_access_request_names_the_actions_own_provider(action: Action, words: str) -> None:
+@pytest.mark.parametrize(("action", "summary"), EXAMPLES, ids=IDS)
+def test_the_access_request_names_the_actions_own_provider(action: Action, summary: str) -> None:
     access_request = action.access_request("C1")
     assert (access_request.provider, access_request.permission) == (Provider.BUILDIO, action.permission)
     assert access_request.app == action.app
@@ -143,7 +143,7 @@ def test_an_action_at_bitrise_is_in_no_stage() -> None:
 
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=6))
-def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
+def test_a_command_is_shown_as_a_json_array(command: list[str]) -> None:
     shown = dict(RunCommandAction(app=SHOP, dyno="web.1", command=tuple(command)).full_details())["command"]
     assert json.loads(shown) == command
     assert shown.isascii()
@@ -152,7 +152,7 @@ def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "expected_problem"),
     [
         ((), "no command"),
         (("  ", "x"), "no command"),
@@ -162,9 +162,9 @@ def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
     ],
 )
 def test_a_command_that_can_not_be_shown_as_it_will_run_is_refused(
-    command: tuple[str, ...], said: str
+    command: tuple[str, ...], expected_problem: str
 ) -> None:
     problem = RunCommandAction(app=SHOP, dyno="web.1", command=command).problem()
     assert problem is not None
-    assert said in problem
+    assert expected_problem in problem
     assert "canaryPass" not in problem

@@ -1,4 +1,4 @@
-"""What Bitrise and Build.io are asked for alike, with both set up or only one."""
+"""Commands that Bitrise and Build.io share, with both or only one of them set up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.provider import Provider
 from sandbox.slack.transcript import home_text
 from tests.support.bot_harness import BotHarness, bot_harness
 
-NOBODY_SUBSCRIBES_THERE = """
+NOBODY_SUBSCRIBES_AT_BUILDIO = """
 [[rule]]
 allow = ["subscribe"]
 providers = ["buildio"]
@@ -23,7 +23,7 @@ who = "nobody"
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """Anna and Ben have accounts at Build.io, Carla has none."""
+    """Start the bot. Anna and Ben have accounts at Build.io, Carla has none."""
     async with bot_harness(tmp_path) as opened:
         await opened.connect("anna", "ben", provider=Provider.BUILDIO)
         yield opened
@@ -31,31 +31,33 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         assert opened.buildio.violations == []
 
 
-def home(harness: BotHarness, person: str = "U0ANNA") -> str:
+def read_home(harness: BotHarness, person: str = "U0ANNA") -> str:
     view = harness.slack.workspace.homes.get(person)
     return home_text(view, harness.slack.workspace.mention_names) if view else ""
 
 
-def offered(options: list[Any]) -> dict[str, list[str]]:
-    """What a list offers: the options' words, by the group that they stand in."""
-    return {group["label"]["text"]: [one["text"]["text"] for one in group["options"]] for group in options}
+def option_texts(groups: list[Any]) -> dict[str, list[str]]:
+    """Return the texts of a list's options, by group."""
+    return {
+        group["label"]["text"]: [option["text"]["text"] for option in group["options"]] for group in groups
+    }
 
 
 # Help and mistakes.
 
 
-async def test_help_is_that_of_the_command_that_was_typed(harness: BotHarness) -> None:
-    said = await harness.ask("/buildio help", "What you can type")
-    assert "/buildio deploy" in harness.message_text(said)
-    assert "/bitrise" not in harness.message_text(said)
-    said = await harness.ask("/bitrise help", "What you can type")
-    assert "/buildio" not in harness.message_text(said)
+async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness) -> None:
+    reply = await harness.ask("/buildio help", "What you can type")
+    assert "/buildio deploy" in harness.message_text(reply)
+    assert "/bitrise" not in harness.message_text(reply)
+    reply = await harness.ask("/bitrise help", "What you can type")
+    assert "/buildio" not in harness.message_text(reply)
     await harness.ask("/buildio", "What you can type")
     await harness.ask("/buildio help subscribe", "how deployments end and which processes crash")
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("command", "expected"),
     [
         ("deplyo shop", ["Did you mean deploy?", "/buildio help"]),
         ("app shp", ["I don't know an app called shp. Did you mean shop?", "/buildio apps"]),
@@ -69,18 +71,18 @@ async def test_help_is_that_of_the_command_that_was_typed(harness: BotHarness) -
         ("audit all", ["Only admins and owners", "/buildio audit"]),
     ],
 )
-async def test_a_mistake_is_answered_with_what_would_work_there(
-    harness: BotHarness, typed: str, said: list[str]
+async def test_a_mistake_is_answered_with_suggestions_for_its_provider(
+    harness: BotHarness, command: str, expected: list[str]
 ) -> None:
-    words = harness.message_text(await harness.ask(f"/buildio {typed}", said[0], person="ben"))
-    assert all(one in words for one in said), words
-    assert "/bitrise" not in words
+    text = harness.message_text(await harness.ask(f"/buildio {command}", expected[0], person="ben"))
+    assert all(part in text for part in expected), text
+    assert "/bitrise" not in text
 
 
-# Which provider is asked.
+# Choice of the provider.
 
 
-async def test_a_message_asks_bitrise_unless_it_names_build_io(harness: BotHarness) -> None:
+async def test_a_message_is_for_bitrise_unless_it_names_build_io(harness: BotHarness) -> None:
     await harness.connect("anna")
     for text, expected in (
         ("apps", "3 apps"),
@@ -96,50 +98,50 @@ async def test_a_message_asks_bitrise_unless_it_names_build_io(harness: BotHarne
     await harness.wait_for_message("v1 succeeded")
 
 
-async def test_where_build_io_alone_is_set_up_messages_ask_it(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
-        await town.connect("anna", provider=Provider.BUILDIO)
-        town.users.say("anna", "D0ANNA", "apps")
-        await town.wait_for_message("shop-staging", channel="D0ANNA")
-        town.users.open_home("anna")
-        await town.wait_until(lambda: "Me at Build.io".upper() in home(town).upper())
-        assert "Bitrise" not in home(town)
+async def test_messages_are_for_build_io_if_only_it_is_set_up(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as harness:
+        await harness.connect("anna", provider=Provider.BUILDIO)
+        harness.users.say("anna", "D0ANNA", "apps")
+        await harness.wait_for_message("shop-staging", channel="D0ANNA")
+        harness.users.open_home("anna")
+        await harness.wait_until(lambda: "Me at Build.io".upper() in read_home(harness).upper())
+        assert "Bitrise" not in read_home(harness)
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"),
+    ("missing", "expected"),
     [
         ("buildio_token", ["Build.io is not set up here", "BUILDIO_TOKEN"]),
         ("bitrise_token", ["Bitrise is not set up here", "BITRISE_TOKEN"]),
     ],
 )
-async def test_a_provider_without_a_token_says_what_the_operator_has_to_do(
-    tmp_path: Path, missing: str, said: list[str]
+async def test_commands_of_a_provider_without_a_token_name_the_missing_setting(
+    tmp_path: Path, missing: str, expected: list[str]
 ) -> None:
     provider = Provider.named(missing.partition("_")[0])
     settings: dict[str, Any] = {missing: "", "service_token_acts": "0"}
-    async with bot_harness(tmp_path, **settings) as town:
-        for typed in ("apps", "subscribe", "connect", "whoami", "use"):
-            words = town.message_text(await town.ask(f"{provider.command} {typed}", said[0]))
-            assert said[1] in words
-        await town.ask(f"{provider.command} help", "What you can type")
-        await town.ask(f"{provider.command} subscriptions", "told of nothing yet")
+    async with bot_harness(tmp_path, **settings) as harness:
+        for command in ("apps", "subscribe", "connect", "whoami", "use"):
+            text = harness.message_text(await harness.ask(f"{provider.command} {command}", expected[0]))
+            assert expected[1] in text
+        await harness.ask(f"{provider.command} help", "What you can type")
+        await harness.ask(f"{provider.command} subscriptions", "told of nothing yet")
 
 
-async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
+async def test_shortcuts_about_builds_explain_that_bitrise_is_not_set_up(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as harness:
         for name in ("start_build", "find_build"):
-            await town.users.shortcut("anna", name)
-            await town.slack.wait_for_modal("anna", "Bitrise is not set up here")
-            await town.users.close_modal("anna")
+            await harness.users.shortcut("anna", name)
+            await harness.slack.wait_for_modal("anna", "Bitrise is not set up here")
+            await harness.users.close_modal("anna")
 
 
 # Apps.
 
 
 async def test_apps_are_those_that_somebodys_own_account_sees(harness: BotHarness) -> None:
-    everything = harness.message_text(await harness.ask("/buildio apps", "4 apps"))
-    assert "ledger" in everything
+    text = harness.message_text(await harness.ask("/buildio apps", "4 apps"))
+    assert "ledger" in text
     assert "ledger" not in harness.message_text(await harness.ask("/buildio apps", "3 apps", person="ben"))
     assert "1 app of labs" in harness.message_text(await harness.ask("/buildio apps team:labs", "ledger"))
     await harness.ask("/buildio apps page:9", "There is no such page")
@@ -147,7 +149,9 @@ async def test_apps_are_those_that_somebodys_own_account_sees(harness: BotHarnes
     assert "Create an app" not in harness.message_text(listed)
 
 
-async def test_without_an_account_one_sees_what_the_channel_follows(harness: BotHarness) -> None:
+async def test_a_user_without_an_account_sees_the_apps_that_the_channel_subscribed_to(
+    harness: BotHarness,
+) -> None:
     await harness.ask("/buildio app shop", "/buildio connect", person="carla")
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/buildio apps", "1 app", person="carla")
@@ -157,9 +161,9 @@ async def test_without_an_account_one_sees_what_the_channel_follows(harness: Bot
 
 async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(harness: BotHarness) -> None:
     card = await harness.ask("/buildio app shop", "v1 succeeded")
-    words = harness.message_text(card)
-    assert "3 of 3 up" in words
-    assert "[Subscribe…]" in words
+    text = harness.message_text(card)
+    assert "3 of 3 up" in text
+    assert "[Subscribe…]" in text
     harness.buildio.deploy(harness.buildio.shop, branch="main")
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop, "web.1"))
@@ -168,7 +172,7 @@ async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(harness: BotH
     assert "crashed: `web.1`" in harness.message_text(card)
 
 
-async def test_an_app_in_a_list_is_opened(harness: BotHarness) -> None:
+async def test_the_details_button_in_a_list_shows_the_app(harness: BotHarness) -> None:
     listed = await harness.ask("/buildio apps", "4 apps")
     await harness.press(listed, "Details of shop", "3 of 3 up")
 
@@ -189,21 +193,21 @@ async def test_a_channel_chooses_one_app_of_each_provider(harness: BotHarness) -
 # Subscriptions.
 
 
-async def test_a_channel_is_told_how_deployments_end_and_says_why(harness: BotHarness) -> None:
+async def test_a_channel_is_notified_when_deployments_end_and_why_explains_it(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop workflow:deploy status:failed", "anna subscribed this channel")
     await harness.ask("/buildio subscribe shop workflow:web.*", "anna subscribed this channel")
     harness.buildio.deploy(harness.buildio.shop, branch="main")
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
-    told = await harness.wait_for_message("shop deployment v2", person=None)
-    assert "Build failed: no Procfile" in harness.message_text(told)
-    for which in ("#2", "shop v2"):
-        why = harness.message_text(await harness.ask(f"/buildio why {which}", "1. every failure in shop"))
-        assert "it told this build here" in why
-        assert "2. " in why
-        assert "it kept silent because its workflow" in why
+    notification = await harness.wait_for_message("shop deployment v2", person=None)
+    assert "Build failed: no Procfile" in harness.message_text(notification)
+    for build in ("#2", "shop v2"):
+        text = harness.message_text(await harness.ask(f"/buildio why {build}", "1. every failure in shop"))
+        assert "it told this build here" in text
+        assert "2. " in text
+        assert "it kept silent because its workflow" in text
 
 
-async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their_list_was_read(
+async def test_recorded_builds_are_hidden_from_a_user_who_lost_access_after_their_app_list_was_cached(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed")
@@ -211,60 +215,60 @@ async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     await harness.wait_for_message("shop deployment v2", person=None)
     await harness.ask("/buildio why shop v2", "deployment v2", person="ben")
-    ben = next(one for one in harness.buildio.members if one.startswith("ben"))
+    ben = next(member for member in harness.buildio.members if member.startswith("ben"))
     harness.buildio.set_role(ben, harness.buildio.acme, None)
-    for words in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
-        said = await harness.ask(f"/buildio {words}", "knows no such thing", person="ben")
-        assert "deployment" not in harness.message_text(said)
+    for command in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
+        reply = await harness.ask(f"/buildio {command}", "knows no such thing", person="ben")
+        assert "deployment" not in harness.message_text(reply)
 
 
-async def test_a_preview_tells_from_what_was_seen(harness: BotHarness) -> None:
+async def test_a_preview_is_made_from_recorded_builds(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed")
     harness.buildio.deploy(harness.buildio.shop, branch="main")
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     await harness.wait_for_message("shop deployment v2", person=None)
-    words = harness.message_text(
+    text = harness.message_text(
         await harness.ask("/buildio subscribe shop status:failed preview", "would have been told")
     )
-    assert "1 of the last" in words
-    assert "deployment v2" in words
-    assert "Nothing was subscribed" in words
+    assert "1 of the last" in text
+    assert "deployment v2" in text
+    assert "Nothing was subscribed" in text
 
 
-async def test_both_providers_subscriptions_stand_in_one_list(harness: BotHarness) -> None:
+async def test_subscriptions_of_both_providers_are_in_one_list(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed")
-    alone = harness.message_text(await harness.ask("/buildio subscriptions", "This channel is told of"))
-    assert "Build.io:" not in alone
+    text = harness.message_text(await harness.ask("/buildio subscriptions", "This channel is told of"))
+    assert "Build.io:" not in text
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     for command in ("/bitrise", "/buildio"):
-        words = harness.message_text(await harness.ask(f"{command} subscriptions", "This channel is told of"))
-        assert "1. Build.io: every deployment's end" in words
-        assert "2. Bitrise: every failure in Sample Android" in words
+        text = harness.message_text(await harness.ask(f"{command} subscriptions", "This channel is told of"))
+        assert "1. Build.io: every deployment's end" in text
+        assert "2. Bitrise: every failure in Sample Android" in text
     await harness.ask("/buildio unsubscribe", "ended the subscription to shop")
     await harness.ask("/buildio unsubscribe", "Which app?")
     await harness.ask("/buildio unsubscribe 2", "ended the subscription to Sample Android")
     await harness.ask("/buildio subscriptions", "/buildio subscribe APP")
 
 
-async def test_what_the_bot_can_not_see_is_not_subscribed(harness: BotHarness) -> None:
+async def test_a_subscription_to_an_app_that_the_bot_cannot_see_is_refused(harness: BotHarness) -> None:
     harness.buildio.set_role("build-service", harness.buildio.labs, None)
-    words = harness.message_text(
+    text = harness.message_text(
         await harness.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but I can't")
     )
-    assert "Bitrise" not in words
+    assert "Bitrise" not in text
     await harness.ask("/buildio subscriptions", "told of nothing yet")
 
 
-async def test_a_rule_about_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
-    (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_THERE)
-    async with bot_harness(tmp_path, policy_file=str(tmp_path / "policy.toml")) as town:
-        await town.connect("anna", provider=Provider.BUILDIO)
-        await town.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
-        await town.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
-        await town.ask("/bitrise subscribe android", "subscribed")
+async def test_a_rule_about_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_AT_BUILDIO)
+    async with bot_harness(tmp_path, policy_file=str(tmp_path / "policy.toml")) as harness:
+        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
+        await harness.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
+        await harness.ask("/bitrise subscribe android", "subscribed")
 
 
-async def test_who_changes_subscriptions_there_needs_an_account_there(harness: BotHarness) -> None:
+async def test_changing_subscriptions_at_build_io_needs_an_account_there(harness: BotHarness) -> None:
     people = harness.slack.workspace.users
     people["U0CARLA"] = replace(people["U0CARLA"], guest=False)
     await harness.ask("/buildio subscribe shop", "subscribed")
@@ -275,7 +279,7 @@ async def test_who_changes_subscriptions_there_needs_an_account_there(harness: B
 # Forms.
 
 
-async def test_a_subscription_is_filled_in_with_what_the_app_has(harness: BotHarness) -> None:
+async def test_the_subscription_form_offers_the_apps_own_workflows_and_branches(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio subscribe")
     opened = await harness.slack.wait_for_modal("anna", "But not branches")
     assert "Deployments (deploy) and processes (web.1)" in harness.slack.modal_text(opened)
@@ -284,9 +288,9 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(harness: BotHar
     await harness.wait_until(lambda: harness.buildio.staging.id in opened.view["private_metadata"])
     for typed, expected in (("", ["deploy", "web.*", "web.1"]), ("worker", ["worker"])):
         options = await harness.users.options("anna", "pick_workflow", typed)
-        assert [one["text"]["text"] for one in options] == expected
+        assert [option["text"]["text"] for option in options] == expected
     branches = await harness.users.options("anna", "pick_branch", "", block_id="branches")
-    assert [one["text"]["text"] for one in branches] == ["main"]
+    assert [branch["text"]["text"] for branch in branches] == ["main"]
     await harness.users.submit("anna", {"workflows": options, "more": "target:main"})
     assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
     await harness.users.submit("anna", {"more": "by:@me"})
@@ -294,7 +298,7 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(harness: BotHar
     await harness.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
 
 
-async def test_a_subscription_is_edited_with_the_words_of_its_provider(harness: BotHarness) -> None:
+async def test_the_form_that_edits_a_subscription_uses_its_providers_terms(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop branch:main", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "in shop")
     await harness.users.click("anna", listed, "Edit")
@@ -304,19 +308,19 @@ async def test_a_subscription_is_edited_with_the_words_of_its_provider(harness: 
     await harness.wait_for_message("anna changed a subscription: now every failure in shop")
 
 
-async def test_on_the_home_apps_of_both_are_found_and_subscriptions_name_their_provider(
+async def test_the_home_finds_apps_of_both_providers_and_subscriptions_name_theirs(
     harness: BotHarness,
 ) -> None:
     await harness.connect("anna")
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.users.open_home("anna")
-    await harness.wait_until(lambda: "Build.io: every deployment's end" in home(harness))
-    assert "Bitrise: every build's end in Sample Android" in home(harness)
-    assert "You are `anna-berg@acme.example` there." in home(harness)
+    await harness.wait_until(lambda: "Build.io: every deployment's end" in read_home(harness))
+    assert "Bitrise: every build's end in Sample Android" in read_home(harness)
+    assert "You are `anna-berg@acme.example` there." in read_home(harness)
     found = await harness.users.options("anna", "pick_app", "s")
-    assert offered(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
-    assert "Sample Android" in offered(found)["Bitrise"]
+    assert option_texts(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
+    assert "Sample Android" in option_texts(found)["Bitrise"]
     shop = next(group for group in found if group["label"]["text"] == "Build.io")["options"][0]
     await harness.users.set_value("anna", "pick_app", shop)
     opened = await harness.slack.wait_for_modal("anna", "3 of 3 up")
@@ -332,7 +336,7 @@ async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(harness: B
     await harness.users.command("anna", "builds", "/bitrise subscribe")
     opened = await harness.slack.wait_for_modal("anna", "But not branches")
     found = await harness.users.options("anna", "pick_app", "shop")
-    assert [*offered(found)] == ["Bitrise", "Build.io"]
+    assert [*option_texts(found)] == ["Bitrise", "Build.io"]
     shop = found[1]["options"][0]
     await harness.users.set_value("anna", "pick_app", shop)
     await harness.wait_until(lambda: "Deployments (deploy)" in harness.slack.modal_text(opened))

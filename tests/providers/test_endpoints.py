@@ -1,4 +1,4 @@
-"""Each endpoint that the providers' documents name is reached by something that a user does, in their own name."""
+"""Every endpoint in the providers' documents is requested by an action of a user, in the user's own name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.support.bot_harness import BotHarness
 from tests.support.certificates import make_certificate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-# The headings of Bitrise's documents (API v0.1), whose list of apps and of all builds are not among them.
+# The headings of Bitrise's documents (API v0.1); they do not include the lists of all apps and all builds.
 BITRISE = (FIXTURES / "bitrise" / "endpoints.txt").read_text().splitlines()
 BUILDIO = re.findall(
     r"^((?:GET|POST|PUT|PATCH|DELETE) /\S*) — ",
     (FIXTURES / "buildio" / "reference.txt").read_text(),
     re.MULTILINE,
 )
-ON = """
+POLICY = """
 [[rule]]
 allow = ["run", "login"]
 who = ["U0ANNA"]
@@ -34,30 +34,30 @@ MANY = 10**6
 Action = Callable[[BotHarness], Awaitable[object]]
 
 
-def typed(words: str, expected: str) -> Action:
-    """A command."""
-    return lambda harness: harness.ask(words, expected)
+def type_command(command: str, expected: str) -> Action:
+    """Type a command."""
+    return lambda harness: harness.ask(command, expected)
 
 
-def confirmed(words: str, then: str) -> Action:
-    """A command that asks first, and its answer once it may."""
-    return lambda harness: harness.confirm(words, "Remove", then)
+def confirm_command(command: str, then: str) -> Action:
+    """Type a command that asks for confirmation, and confirm it."""
+    return lambda harness: harness.confirm(command, "Remove", then)
 
 
-def pressed(words: str, expected: str, button: str, then: str) -> Action:
-    """A command, and a button on its answer."""
+def press_button(command: str, expected: str, button: str, then: str) -> Action:
+    """Type a command, and press a button on its answer."""
 
     async def act(harness: BotHarness) -> None:
-        await harness.press(await harness.ask(words, expected), button, then)
+        await harness.press(await harness.ask(command, expected), button, then)
 
     return act
 
 
-def filled(words: str, expected: str, fields: Mapping[str, str], then: str) -> Action:
-    """A command, and the form that it opens."""
+def fill_in_form(command: str, expected: str, fields: Mapping[str, str], then: str) -> Action:
+    """Type a command, and fill in the form that it opens."""
 
     async def act(harness: BotHarness) -> None:
-        await open_form(harness, words, expected)
+        await open_form(harness, command, expected)
         await harness.users.submit("anna", fields)
         await harness.wait_for_message(then, person=None)
 
@@ -73,11 +73,11 @@ async def connect_at_buildio(harness: BotHarness) -> None:
 
 
 async def change_certificate(harness: BotHarness) -> None:
-    own = make_certificate(HOST)
+    certificate = make_certificate(HOST)
     post = await harness.ask("/buildio domains shop", "A certificate can take some minutes")
     await harness.users.click("anna", post, "Certificate…")
     await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
-    await harness.users.submit("anna", {"certificate": own.certificate, "private": own.key})
+    await harness.users.submit("anna", {"certificate": certificate.certificate, "private": certificate.key})
     await harness.wait_for_message("gave", person=None)
 
 
@@ -88,19 +88,19 @@ async def clear_domains(harness: BotHarness) -> None:
     await harness.wait_for_message("anna removed all domains", person=None)
 
 
-def doctor(**wrong: str) -> Action:
-    """The operator's command, with a wrong setting."""
+def run_doctor(**wrong_settings: str) -> Action:
+    """Run the operator's `doctor` command with a wrong setting."""
 
     async def act(harness: BotHarness) -> None:
-        checked = check_settings(_env_file=None, **(harness.settings() | wrong))
-        [fix] = [one.fix or "" async for one in run_checks(checked) if one.check == "Bitrise"]
-        assert ("/v0.1" if "bitrise_api_url" in wrong else "is correct: check BITRISE_TOKEN") in fix
+        settings = check_settings(_env_file=None, **(harness.settings() | wrong_settings))
+        [fix] = [finding.fix or "" async for finding in run_checks(settings) if finding.check == "Bitrise"]
+        assert ("/v0.1" if "bitrise_api_url" in wrong_settings else "is correct: check BITRISE_TOKEN") in fix
 
     return act
 
 
-async def ask_with_a_wrong_address(harness: BotHarness) -> None:
-    await doctor(bitrise_api_url=harness.bitrise.url)(harness)
+async def run_doctor_with_wrong_url(harness: BotHarness) -> None:
+    await run_doctor(bitrise_api_url=harness.bitrise.url)(harness)
 
 
 async def change_page(harness: BotHarness) -> None:
@@ -111,79 +111,81 @@ async def change_page(harness: BotHarness) -> None:
 
 
 AT_BITRISE: Mapping[str, Action] = {
-    "GET /": ask_with_a_wrong_address,
-    "GET /v0.1": doctor(bitrise_token="bitpat_of-nobody-0000000000"),
+    "GET /": run_doctor_with_wrong_url,
+    "GET /v0.1": run_doctor(bitrise_token="bitpat_of-nobody-0000000000"),
     "GET /me": connect,
-    "GET /me/apps": typed("/bitrise apps", "3 apps"),
-    "GET /apps/{APP-SLUG}": typed("/bitrise use android", "is this channel's app now"),
-    "GET /apps/{APP-SLUG}/builds": typed("/bitrise builds", "#1"),
-    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}": typed("/bitrise rebuild #1", "anna started Sample Android"),
-    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log": typed("/bitrise log #1", "Log of"),
-    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts": typed(
+    "GET /me/apps": type_command("/bitrise apps", "3 apps"),
+    "GET /apps/{APP-SLUG}": type_command("/bitrise use android", "is this channel's app now"),
+    "GET /apps/{APP-SLUG}/builds": type_command("/bitrise builds", "#1"),
+    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}": type_command(
+        "/bitrise rebuild #1", "anna started Sample Android"
+    ),
+    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log": type_command("/bitrise log #1", "Log of"),
+    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts": type_command(
         "/bitrise artifacts #1", "left 2 artifacts behind"
     ),
-    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts/{ARTIFACT-SLUG}": pressed(
+    "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts/{ARTIFACT-SLUG}": press_button(
         "/bitrise artifacts #1", "left 2 artifacts behind", "Get link", "lives ten minutes"
     ),
     "PATCH /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts/{ARTIFACT-SLUG}": change_page,
-    "POST /apps/{APP-SLUG}/builds/{BUILD-SLUG}/abort": typed("/bitrise abort #2", "anna aborted"),
+    "POST /apps/{APP-SLUG}/builds/{BUILD-SLUG}/abort": type_command("/bitrise abort #2", "anna aborted"),
 }
 
 
 APP = "/apps/{app_id_or_name}"
 AT_BUILDIO: Mapping[str, Action] = {
     "GET /me": connect_at_buildio,
-    # Before what restarts the processes.
-    f"POST {APP}/dynos/{{dyno}}/exec": filled(
+    # Before the actions that restart the processes.
+    f"POST {APP}/dynos/{{dyno}}/exec": fill_in_form(
         '/buildio run shop dyno:web.1 -- grep "" file', "as an array of these words", {}, "anna ran a command"
     ),
-    "GET /apps": typed("/buildio apps", "shop"),
-    f"GET {APP}": typed("/buildio app shop", "shop"),
-    "POST /apps": typed("/buildio create fresh", "anna created"),
-    f"POST {APP}/builds": typed("/buildio deploy shop branch:main", "anna deploys"),
-    f"GET {APP}/config-vars": typed("/buildio config shop", "config vars"),
-    f"PATCH {APP}/config-vars": filled(
+    "GET /apps": type_command("/buildio apps", "shop"),
+    f"GET {APP}": type_command("/buildio app shop", "shop"),
+    "POST /apps": type_command("/buildio create fresh", "anna created"),
+    f"POST {APP}/builds": type_command("/buildio deploy shop branch:main", "anna deploys"),
+    f"GET {APP}/config-vars": type_command("/buildio config shop", "config vars"),
+    f"PATCH {APP}/config-vars": fill_in_form(
         "/buildio config set shop NEW", "Set config vars", {"value": "1"}, "+ `NEW`"
     ),
-    f"DELETE {APP}/config-vars/{{key}}": confirmed("/buildio config unset shop NEW", "− `NEW`"),
-    f"POST {APP}/domains": typed(f"/buildio domains add shop {HOST}", "anna added the domain"),
-    f"GET {APP}/domains": typed("/buildio domains shop", HOST),
-    f"GET {APP}/domains/{{domain_id}}": typed("/buildio domains shop", HOST),
+    f"DELETE {APP}/config-vars/{{key}}": confirm_command("/buildio config unset shop NEW", "− `NEW`"),
+    f"POST {APP}/domains": type_command(f"/buildio domains add shop {HOST}", "anna added the domain"),
+    f"GET {APP}/domains": type_command("/buildio domains shop", HOST),
+    f"GET {APP}/domains/{{domain_id}}": type_command("/buildio domains shop", HOST),
     f"PATCH {APP}/domains/{{domain_id}}": change_certificate,
-    f"DELETE {APP}/domains/{{domain_id}}": pressed(
+    f"DELETE {APP}/domains/{{domain_id}}": press_button(
         f"/buildio domains remove shop {HOST}", f"Remove `{HOST}`", "Remove it", "anna removed the domain"
     ),
     f"DELETE {APP}/domains": clear_domains,
-    f"GET {APP}/dynos/list": typed("/buildio ps shop", "processes"),
-    f"DELETE {APP}/dynos/{{dyno}}": typed("/buildio restart shop web.1", "anna restarted"),
-    f"DELETE {APP}/dynos": filled(
+    f"GET {APP}/dynos/list": type_command("/buildio ps shop", "processes"),
+    f"DELETE {APP}/dynos/{{dyno}}": type_command("/buildio restart shop web.1", "anna restarted"),
+    f"DELETE {APP}/dynos": fill_in_form(
         "/buildio restart shop", "What they are doing is cut off", {}, "anna restarted all processes"
     ),
-    "GET /namespaces": typed("/buildio namespaces", "1 namespace"),
-    "POST /namespaces": typed("/buildio namespaces create payments", "anna created the namespace"),
-    "GET /namespaces/{namespace_id_or_name}": typed("/buildio namespace payments", "payments"),
-    "DELETE /namespaces/{namespace_id_or_name}": filled(
+    "GET /namespaces": type_command("/buildio namespaces", "1 namespace"),
+    "POST /namespaces": type_command("/buildio namespaces create payments", "anna created the namespace"),
+    "GET /namespaces/{namespace_id_or_name}": type_command("/buildio namespace payments", "payments"),
+    "DELETE /namespaces/{namespace_id_or_name}": fill_in_form(
         "/buildio namespaces delete payments",
         "payments",
         {"typed_name": "payments"},
         "anna deleted the namespace",
     ),
-    "GET /pipelines": typed("/buildio pipelines", "1 pipeline"),
-    "GET /pipelines/{pipeline_id_or_name}": typed("/buildio pipeline shop", "production"),
-    "GET /pipelines/{pipeline_id_or_name}/apps": typed("/buildio pipeline shop", "production"),
-    "GET /environments/{id}": typed("/buildio envs review", "config var"),
-    "PATCH /environments/{id}": filled(
+    "GET /pipelines": type_command("/buildio pipelines", "1 pipeline"),
+    "GET /pipelines/{pipeline_id_or_name}": type_command("/buildio pipeline shop", "production"),
+    "GET /pipelines/{pipeline_id_or_name}/apps": type_command("/buildio pipeline shop", "production"),
+    "GET /environments/{id}": type_command("/buildio envs review", "config var"),
+    "PATCH /environments/{id}": fill_in_form(
         "/buildio envs set review NEW", "Of the environment review", {"value": "1"}, "+ `NEW`"
     ),
-    "DELETE /environments/{id}/{key}": confirmed("/buildio envs unset review NEW", "− `NEW`"),
-    "GET /teams": typed("/buildio teams", "2 teams"),
-    "GET /teams/{id}": typed("/buildio team labs", "labs"),
-    "GET /oidc-login": typed("/buildio login eu", "anna got a credential"),
+    "DELETE /environments/{id}/{key}": confirm_command("/buildio envs unset review NEW", "− `NEW`"),
+    "GET /teams": type_command("/buildio teams", "2 teams"),
+    "GET /teams/{id}": type_command("/buildio team labs", "labs"),
+    "GET /oidc-login": type_command("/buildio login eu", "anna got a credential"),
 }
 
 
 def matches(endpoint: str, request: RecordedRequest, root: str) -> bool:
-    """Whether this request is for the endpoint, whatever stands for its names."""
+    """Return whether the request is for the endpoint; `{…}` matches any name."""
     verb, _, path = endpoint.partition(" ")
     if not path.startswith(root) and path != "/":
         path = root + path
@@ -191,34 +193,37 @@ def matches(endpoint: str, request: RecordedRequest, root: str) -> bool:
     return request.method == verb and re.fullmatch(pattern, request.path) is not None
 
 
-async def unreached(
+async def find_unreached(
     harness: BotHarness, service: ProviderSimulator, actions: Mapping[str, Action], *, root: str, member: str
 ) -> list[str]:
-    """The endpoints that no request of the action's own came to, in the member's name or nobody's."""
+    """Return the endpoints that their action did not request in the member's name or without a token."""
     missing = []
     for endpoint, act in actions.items():
         before = len(service.requests)
         await act(harness)
-        asked = [one for one in list(service.requests)[before:] if one.member in (member, "")]
-        if not any(matches(endpoint, one, root) for one in asked):
+        requests = [request for request in list(service.requests)[before:] if request.member in (member, "")]
+        if not any(matches(endpoint, request, root) for request in requests):
             missing.append(endpoint)
     return missing
 
 
 async def test_every_endpoint_of_bitrises_documents_is_reached_by_a_person(tmp_path: Path) -> None:
-    async with config_var_harness(tmp_path, people=()) as town:
-        for match in ("GET /v0.1/apps", "GET /v0.1/builds"):
-            town.bitrise.fault(match, "status", status=404, times=MANY)
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    async with config_var_harness(tmp_path, people=()) as harness:
+        for endpoint in ("GET /v0.1/apps", "GET /v0.1/builds"):
+            harness.bitrise.fault(endpoint, "status", status=404, times=MANY)
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
         assert set(AT_BITRISE) == set(BITRISE)
-        missing = await unreached(town, town.bitrise, AT_BITRISE, root="/v0.1", member="anna-berg")
+        missing = await find_unreached(harness, harness.bitrise, AT_BITRISE, root="/v0.1", member="anna-berg")
         assert missing == []
-        assert {one.path for one in town.bitrise.requests} >= {"/v0.1/me/apps"}
-        assert ANNA_TOKEN not in str([one.path for one in town.bitrise.requests])
+        paths = [request.path for request in harness.bitrise.requests]
+        assert "/v0.1/me/apps" in paths
+        assert ANNA_TOKEN not in str(paths)
 
 
 async def test_every_endpoint_of_build_ios_reference_is_reached_by_a_person(tmp_path: Path) -> None:
-    async with config_var_harness(tmp_path, ON, people=()) as town:
+    async with config_var_harness(tmp_path, POLICY, people=()) as harness:
         assert set(AT_BUILDIO) == set(BUILDIO)
-        missing = await unreached(town, town.buildio, AT_BUILDIO, root="/api/v1", member="anna-berg")
+        missing = await find_unreached(
+            harness, harness.buildio, AT_BUILDIO, root="/api/v1", member="anna-berg"
+        )
         assert missing == []

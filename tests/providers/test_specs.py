@@ -1,4 +1,4 @@
-"""What the specs of the providers say, one beside the other."""
+"""The providers' specs, compared with each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bot.providers_setup import SPECS
 from domain.access_policy import Permission
 
 
-def test_each_provider_has_its_own_permissions_and_subscribing_is_everywhere() -> None:
+def test_providers_share_only_the_subscribe_permission() -> None:
     bitrise, buildio = (spec.permissions for spec in SPECS)
     assert set(bitrise) & set(buildio) == {Permission.SUBSCRIBE}
     assert set(bitrise) | set(buildio) == set(Permission)

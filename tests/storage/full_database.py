@@ -1,4 +1,4 @@
-"""A database with something in every table, much of it about Anna."""
+"""A database with rows in every table, many of them about Anna."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def secret_box(*keys: str) -> SecretBox:
 
 
 async def create_full_database(path: Path, *, key: str = OLD) -> None:
-    """Every table has rows; a proposal of Ben's is open, one of Anna's too."""
+    """Create a database with rows in every table, and pending actions of Anna and Ben."""
     database = await Database.open(path)
     storage = make_repositories(database, secret_box(key))
     for team in (TEAM, "T2"):
-        await _of_workspace(storage, team)
-    await _of_everybody(storage)
+        await _fill_workspace(storage, team)
+    await _fill_shared_tables(storage)
     slack = Installations(database, secret_box(key), lambda: NOON)
     await slack.async_save(
         Installation(user_id=ANNA, team_id=TEAM, team_name="One", bot_token=SLACK_TOKEN, installed_at=0.0)
@@ -66,7 +66,7 @@ async def create_full_database(path: Path, *, key: str = OLD) -> None:
     await database.close()
 
 
-async def _of_workspace(repositories: Repositories, team: str) -> None:
+async def _fill_workspace(repositories: Repositories, team: str) -> None:
     here = repositories.of(team)
     for person, name in ((ANNA, "anna-at-bitrise"), (BEN, "ben-at-bitrise")):
         await here.accounts.connect(
@@ -103,11 +103,11 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
             scope=Scope(seen_as=AccessSource.OWN),
         )
     for number, (person, other) in enumerate(((ANNA, BEN), (BEN, ANNA))):
-        act = TriggerBuildAction(
+        action = TriggerBuildAction(
             app=ANDROID, ask=TriggerBuild(app="android", branch="main", message="because")
         )
-        proposal = repositories.pending_actions.new(
-            act,
+        pending_action = repositories.pending_actions.new(
+            action,
             team=team,
             channel="C1",
             asked_by=person,
@@ -116,7 +116,7 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
             expires_at=NOON + timedelta(hours=1),
         )
         assert repositories.vault is not None
-        seal = repositories.vault.sign(signed_text(team, proposal.id))
+        signature = repositories.vault.sign(signed_text(team, pending_action.id))
         entry = AuditEntry(
             event=Event.PROPOSED,
             act="start",
@@ -125,7 +125,7 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
             about={"label": f"#{number}", "name": f"{person}-name"},
         )
         await repositories.pending_actions.begin(
-            proposal, Message(f"<@{person}> asks", [{"value": seal}]), entry
+            pending_action, Message(f"<@{person}> asks", [{"value": signature}]), entry
         )
     await repositories.slack_messages.enqueue(
         f"to-anna-{team}", make_recipient(ANNA, team), "notice", Message("to you").encode(), NOON
@@ -139,7 +139,7 @@ async def _of_workspace(repositories: Repositories, team: str) -> None:
     )
 
 
-async def _of_everybody(repositories: Repositories) -> None:
+async def _fill_shared_tables(repositories: Repositories) -> None:
     recorder = make_poll_recorder(repositories.database)
     builds = (
         make_build(1, BuildState.FAILED, params=STARTED_BY_ANNA),
@@ -164,14 +164,14 @@ async def _of_everybody(repositories: Repositories) -> None:
     )
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
     await repositories.build_requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
-    owed = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
+    due = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
     card = NewMessage(parcel="card", team=TEAM, channel="C1", subject="card 1 x")
     note = CardState(claimed_by=ANNA, snoozed_by=ANNA).encode()
-    await repositories.outbox.begin(owed[:1], card, NOON, note=note)
+    await repositories.outbox.begin(due[:1], card, NOON, note=note)
 
 
 def dump_rows(path: Path) -> str:
-    """Every value of every row of every table, but for what is sealed."""
+    """Return all rows of all tables as text."""
     db = sqlite_utils.Database(path)
     try:
         return "\n".join(
@@ -185,5 +185,5 @@ def dump_rows(path: Path) -> str:
 
 
 def without_audit(path: Path) -> str:
-    """Everything but the audit log, into which a restore writes that it was one."""
+    """Return all rows except the audit log, to which a restore adds an entry."""
     return "\n".join(line for line in dump_rows(path).splitlines() if not line.startswith("audit"))

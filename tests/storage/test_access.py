@@ -1,4 +1,4 @@
-"""What is noted of whether the makers of subscriptions still see what they show."""
+"""Stored results of access checks of subscriptions' creators."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ OWN = Scope(seen_as=AccessSource.OWN)
 
 
 @pytest.fixture
-def sealing(repositories: Repositories) -> Repositories:
-    """Storage that keeps accounts."""
+def repositories_with_key(repositories: Repositories) -> Repositories:
+    """Repositories that can store accounts."""
     return make_repositories(repositories.database, SecretBox(["key-" * 10]))
 
 
-async def link(repositories: Repositories, as_: str = "ben") -> None:
+async def connect_account(repositories: Repositories, provider_user: str = "ben") -> None:
     await repositories.of("T1").accounts.connect(
-        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=as_, name=as_, at=NOON
+        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=provider_user, name=provider_user, at=NOON
     )
 
 
@@ -39,56 +39,74 @@ async def subscribe(repositories: Repositories) -> Subscription:
     )
 
 
-async def due(repositories: Repositories) -> list[Subscription]:
+async def subscriptions_to_check(repositories: Repositories) -> list[Subscription]:
     return await repositories.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
 
 
-async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothing(
-    sealing: Repositories,
+async def test_a_check_result_is_ignored_once_the_account_was_disconnected(
+    repositories_with_key: Repositories,
 ) -> None:
-    await link(sealing)
-    one = await subscribe(sealing)
-    assert one.confirmed_at == NOON
-    assert one.unseen_at is None
-    await sealing.of("T1").accounts.disconnect(BEN, at=LATER)
-    assert not await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=NOON)
-    await sealing.subscriptions.mark_checked(one, LATER, OWN, account=NOON)
-    [there] = await due(sealing)
-    assert (there.unseen_at, there.checked_at) == (LATER, None)
+    await connect_account(repositories_with_key)
+    subscription = await subscribe(repositories_with_key)
+    assert subscription.confirmed_at == NOON
+    assert subscription.unseen_at is None
+    await repositories_with_key.of("T1").accounts.disconnect(BEN, at=LATER)
+    assert not await repositories_with_key.subscriptions.mark_confirmed(
+        subscription, LATER, OWN, account=NOON
+    )
+    await repositories_with_key.subscriptions.mark_checked(subscription, LATER, OWN, account=NOON)
+    [checked] = await subscriptions_to_check(repositories_with_key)
+    assert (checked.unseen_at, checked.checked_at) == (LATER, None)
 
 
-async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it(
-    sealing: Repositories,
+async def test_a_check_result_of_an_earlier_account_is_ignored(
+    repositories_with_key: Repositories,
 ) -> None:
-    await link(sealing)
-    one = await subscribe(sealing)
+    await connect_account(repositories_with_key)
+    subscription = await subscribe(repositories_with_key)
     before = NOON - timedelta(days=1)
-    assert not await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=before)
-    assert not await sealing.of("T1").subscriptions.stop_without_access(one, LATER, account=before)
-    assert [(each.stopped, each.unseen_at) for each in await due(sealing)] == [(None, None)]
-    assert await sealing.of("T1").subscriptions.stop_without_access(one, LATER, account=NOON)
-    assert await due(sealing) == []
+    assert not await repositories_with_key.subscriptions.mark_confirmed(
+        subscription, LATER, OWN, account=before
+    )
+    assert not await repositories_with_key.of("T1").subscriptions.stop_without_access(
+        subscription, LATER, account=before
+    )
+    assert [
+        (found.stopped, found.unseen_at) for found in await subscriptions_to_check(repositories_with_key)
+    ] == [(None, None)]
+    assert await repositories_with_key.of("T1").subscriptions.stop_without_access(
+        subscription, LATER, account=NOON
+    )
+    assert await subscriptions_to_check(repositories_with_key) == []
 
 
-async def test_one_that_is_made_while_its_makers_account_goes_shows_nothing(sealing: Repositories) -> None:
-    one = await subscribe(sealing)
-    assert one.unseen_at == NOON
-    await link(sealing)
-    assert (await subscribe(sealing)).unseen_at is None
+async def test_a_subscription_made_while_its_creators_account_is_removed_shows_nothing(
+    repositories_with_key: Repositories,
+) -> None:
+    subscription = await subscribe(repositories_with_key)
+    assert subscription.unseen_at == NOON
+    await connect_account(repositories_with_key)
+    assert (await subscribe(repositories_with_key)).unseen_at is None
 
 
-async def test_another_account_has_it_asked_anew(sealing: Repositories) -> None:
-    await link(sealing)
-    one = await subscribe(sealing)
-    assert await sealing.subscriptions.mark_confirmed(one, LATER, OWN, account=NOON)
-    assert await due(sealing) == []
-    await link(sealing)
-    assert [(each.id, each.unseen_at) for each in await due(sealing)] == [(one.id, None)]
-    await link(sealing, as_="somebody-else")
-    assert [(each.id, each.unseen_at) for each in await due(sealing)] == [(one.id, NOON)]
+async def test_connecting_another_account_triggers_an_access_check(
+    repositories_with_key: Repositories,
+) -> None:
+    await connect_account(repositories_with_key)
+    subscription = await subscribe(repositories_with_key)
+    assert await repositories_with_key.subscriptions.mark_confirmed(subscription, LATER, OWN, account=NOON)
+    assert await subscriptions_to_check(repositories_with_key) == []
+    await connect_account(repositories_with_key)
+    assert [(found.id, found.unseen_at) for found in await subscriptions_to_check(repositories_with_key)] == [
+        (subscription.id, None)
+    ]
+    await connect_account(repositories_with_key, provider_user="another-user")
+    assert [(found.id, found.unseen_at) for found in await subscriptions_to_check(repositories_with_key)] == [
+        (subscription.id, NOON)
+    ]
 
 
-async def test_what_shows_the_bots_own_access_is_asked_about_only_where_its_token_does_not_act_for_all(
+async def test_subscriptions_with_the_bots_access_are_checked_unless_its_token_acts_for_all(
     repositories: Repositories,
 ) -> None:
     await repositories.of("T1").subscriptions.add(

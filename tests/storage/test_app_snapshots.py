@@ -1,4 +1,4 @@
-"""How apps stood at the last look: kept with what is owed, or not at all."""
+"""Snapshots of apps: stored together with the notifications of a poll, or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.repositories import make_poll_recorder
 SHOP = App(provider=Provider.BUILDIO, slug="shop", title="shop")
 
 
-def a_deployment(number: int, state: BuildState = BuildState.FAILED, **more: Any) -> Build:
+def make_deployment(number: int, state: BuildState = BuildState.FAILED, **more: Any) -> Build:
     return make_build(number, state, app=SHOP, provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT, **more)
 
 
@@ -37,96 +37,98 @@ async def subscribe(repositories: Repositories, snapshot: str | None = "one", *b
     )
 
 
-def recorder(repositories: Repositories) -> PollRecorder:
+def make_recorder(repositories: Repositories) -> PollRecorder:
     return make_poll_recorder(repositories.database)
 
 
-def seen(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = ()) -> PollSnapshot:
+def make_poll(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = ()) -> PollSnapshot:
     snapshot = Snapshot(app_slug=SHOP.slug, was=was, body=body, begins=tuple(begins))
     return PollSnapshot(
         token="t", provider=Provider.BUILDIO, builds=builds, snapshots=(snapshot,), logs=False
     )
 
 
-async def snapshot(repositories: Repositories) -> str | None:
+async def stored_snapshot(repositories: Repositories) -> str | None:
     return (await repositories.watched_builds.state("t", Provider.BUILDIO)).snapshots.get(SHOP.slug)
 
 
-async def owed(repositories: Repositories) -> list[Notification]:
+async def pending_notifications(repositories: Repositories) -> list[Notification]:
     return await repositories.outbox.due(make_recipient("C1"), 100, NOON)
 
 
-async def test_what_was_found_by_comparing_is_owed_and_the_app_stands_otherwise_from_then_on(
+async def test_changes_since_the_snapshot_are_enqueued_and_the_snapshot_is_updated(
     repositories: Repositories,
 ) -> None:
     await subscribe(repositories)
-    await recorder(repositories).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
-    assert [one.build.number for one in await owed(repositories)] == [1]
-    assert await snapshot(repositories) == "two"
+    await make_recorder(repositories).record(make_poll(make_deployment(1), was="one", body="two"), at=NOON)
+    assert [notification.build.number for notification in await pending_notifications(repositories)] == [1]
+    assert await stored_snapshot(repositories) == "two"
 
 
-async def test_what_breaks_in_the_middle_leaves_the_app_as_it_stood_and_owes_nothing(
+async def test_an_error_while_recording_keeps_the_snapshot_and_enqueues_nothing(
     repositories: Repositories,
 ) -> None:
     await subscribe(repositories)
 
-    def breaks(changes: Sequence[BuildChange], *_more: object) -> list[NewNotification]:
+    def fail(changes: Sequence[BuildChange], *_more: object) -> list[NewNotification]:
         raise RuntimeError
 
-    broken = make_poll_recorder(repositories.database, match=breaks)
+    broken = make_poll_recorder(repositories.database, match=fail)
     with pytest.raises(RuntimeError):
-        await broken.record(seen(a_deployment(1), was="one", body="two"), at=NOON)
-    assert await snapshot(repositories) == "one"
-    assert await owed(repositories) == []
-    await recorder(repositories).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
-    assert len(await owed(repositories)) == 1
+        await broken.record(make_poll(make_deployment(1), was="one", body="two"), at=NOON)
+    assert await stored_snapshot(repositories) == "one"
+    assert await pending_notifications(repositories) == []
+    await make_recorder(repositories).record(make_poll(make_deployment(1), was="one", body="two"), at=NOON)
+    assert len(await pending_notifications(repositories)) == 1
 
 
-async def test_what_was_compared_with_how_the_app_stood_before_its_watching_began_anew_does_not_count(
+async def test_a_comparison_with_a_snapshot_from_before_watching_restarted_is_ignored(
     repositories: Repositories,
 ) -> None:
     first = await subscribe(repositories)
     await repositories.of("T1").subscriptions.remove(first)
-    await subscribe(repositories, "anew")
-    await recorder(repositories).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
-    assert await snapshot(repositories) == "anew"
-    assert await owed(repositories) == []
+    await subscribe(repositories, "new")
+    await make_recorder(repositories).record(make_poll(make_deployment(1), was="one", body="two"), at=NOON)
+    assert await stored_snapshot(repositories) == "new"
+    assert await pending_notifications(repositories) == []
 
 
-async def test_an_app_that_nobody_waits_for_any_more_is_forgotten(repositories: Repositories) -> None:
+async def test_the_snapshot_of_an_app_without_subscriptions_is_deleted(repositories: Repositories) -> None:
     await repositories.of("T1").subscriptions.remove(await subscribe(repositories))
-    assert await snapshot(repositories) is None
-    await recorder(repositories).record(seen(a_deployment(1), was=None, body="two"), at=NOON)
-    assert await snapshot(repositories) is None
+    assert await stored_snapshot(repositories) is None
+    await make_recorder(repositories).record(make_poll(make_deployment(1), was=None, body="two"), at=NOON)
+    assert await stored_snapshot(repositories) is None
 
 
-async def test_without_a_snapshot_the_watching_begins_with_the_first_look(repositories: Repositories) -> None:
+async def test_without_a_snapshot_watching_starts_with_the_first_poll(repositories: Repositories) -> None:
     await subscribe(repositories, None)
-    begins = [a_deployment(1), a_deployment(2, BuildState.RUNNING)]
-    await recorder(repositories).record(seen(was=None, body="one", begins=begins), at=NOON)
-    assert await owed(repositories) == []
-    before = a_deployment(2, triggered_at=NOON - timedelta(days=1))
-    await recorder(repositories).record(seen(before, was="one", body="two"), at=NOON)
-    [told] = await owed(repositories)
-    assert told.build.number == 2
-    assert told.standing is not None
-    assert told.standing.failures == 2
+    begins = [make_deployment(1), make_deployment(2, BuildState.RUNNING)]
+    await make_recorder(repositories).record(make_poll(was=None, body="one", begins=begins), at=NOON)
+    assert await pending_notifications(repositories) == []
+    before = make_deployment(2, triggered_at=NOON - timedelta(days=1))
+    await make_recorder(repositories).record(make_poll(before, was="one", body="two"), at=NOON)
+    [notification] = await pending_notifications(repositories)
+    assert notification.build.number == 2
+    assert notification.standing is not None
+    assert notification.standing.failures == 2
 
 
-async def test_what_the_provider_says_of_a_failure_stands_where_a_log_would_and_is_redacted(
+async def test_the_providers_error_message_replaces_a_log_excerpt_and_is_redacted(
     repositories: Repositories,
 ) -> None:
     await subscribe(repositories)
-    words = "Release failed\npostgres://shop:hunter2secret@db.example/shop is no address"
-    await recorder(repositories).record(seen(a_deployment(1, problem=words), was="one", body="two"), at=NOON)
-    [told] = await owed(repositories)
-    assert told.failure is not None
-    assert told.failure.lines[0] == "Release failed"
-    assert "hunter2secret" not in str(told)
+    problem = "Release failed\npostgres://shop:hunter2secret@db.example/shop is no address"
+    await make_recorder(repositories).record(
+        make_poll(make_deployment(1, problem=problem), was="one", body="two"), at=NOON
+    )
+    [notification] = await pending_notifications(repositories)
+    assert notification.failure is not None
+    assert notification.failure.lines[0] == "Release failed"
+    assert "hunter2secret" not in str(notification)
     assert await repositories.failure_analyses.next(Provider.BUILDIO) is None
 
 
-async def test_every_app_is_every_app_of_one_provider(repositories: Repositories) -> None:
+async def test_a_subscription_for_every_app_covers_one_provider_only(repositories: Repositories) -> None:
     subscriptions = repositories.of("T1").subscriptions
     for provider in (Provider.BITRISE, Provider.BUILDIO):
         await subscriptions.add_for_every_app(
@@ -134,17 +136,21 @@ async def test_every_app_is_every_app_of_one_provider(repositories: Repositories
         )
     at_bitrise, at_buildio = await subscriptions.of_channel("C1")
     await subscribe(repositories)
-    await recorder(repositories).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
-    assert at_bitrise.id not in {one.subscription_id for one in await owed(repositories)}
-    assert at_buildio.id in {one.subscription_id for one in await owed(repositories)}
+    await make_recorder(repositories).record(make_poll(make_deployment(1), was="one", body="two"), at=NOON)
+    assert at_bitrise.id not in {
+        notification.subscription_id for notification in await pending_notifications(repositories)
+    }
+    assert at_buildio.id in {
+        notification.subscription_id for notification in await pending_notifications(repositories)
+    }
 
 
-async def test_a_restart_that_was_asked_for_is_known_to_the_next_look_and_forgotten_in_time(
+async def test_the_next_poll_knows_a_requested_restart_until_it_is_too_old(
     repositories: Repositories,
 ) -> None:
-    watching = repositories.watched_builds
-    await watching.record_restart(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
-    [asked] = (await watching.state("t", Provider.BUILDIO)).restarts
-    assert (asked.app_slug, asked.dyno, asked.at) == (SHOP.slug, "web.1", NOON)
-    await watching.record_restart(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
-    assert [one.dyno for one in (await watching.state("t", Provider.BUILDIO)).restarts] == [""]
+    watched_builds = repositories.watched_builds
+    await watched_builds.record_restart(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
+    [restart] = (await watched_builds.state("t", Provider.BUILDIO)).restarts
+    assert (restart.app_slug, restart.dyno, restart.at) == (SHOP.slug, "web.1", NOON)
+    await watched_builds.record_restart(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
+    assert [restart.dyno for restart in (await watched_builds.state("t", Provider.BUILDIO)).restarts] == [""]

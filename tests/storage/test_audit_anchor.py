@@ -1,4 +1,4 @@
-"""The audit log's anchor: whatever is done to the database shows in it, and it goes on through everything legitimate."""
+"""The audit log's anchor: it detects any change of the database, and continues after every legitimate operation."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ CHAINS = "audit_is_not_changed", "audit_is_not_cut", "audit_register_stays"
 
 
 @dataclass
-class Place:
-    """A database in a folder of its own, and its anchor in another one."""
+class AnchorScenario:
+    """A database and its anchor in separate folders."""
 
     folder: Path
     key: str = OLD
@@ -64,8 +64,8 @@ class Place:
     def lines(self) -> list[str]:
         return self.anchor.read_text().splitlines()
 
-    async def bot(self, *teams: str, carrying: bool = True, days: int = 0) -> None:
-        """A bot runs for a while, in which somebody does something in each of these workspaces."""
+    async def run_bot(self, *teams: str, send_lines: bool = True, days: int = 0) -> None:
+        """Run a bot, and append an audit entry in each of these workspaces."""
         self.anchor.parent.mkdir(exist_ok=True)
         database = await Database.open(self.path)
         keys = SecretBox(self.key.split(","))
@@ -79,11 +79,11 @@ class Place:
                 event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
             )
             await storage.of(team).audit_log.append(entry, NOON + timedelta(days=days, minutes=number))
-        if carrying:
+        if send_lines:
             await writer.write_waiting()
         await database.close()
 
-    async def typed(self, *arguments: str, key: str | None = None) -> tuple[int, str]:
+    async def run_command(self, *arguments: str, key: str | None = None) -> tuple[int, str]:
         settings = {"AUDIT_ANCHOR": str(self.anchor)} if self.anchored else {}
         return await run_forked(
             *arguments,
@@ -93,10 +93,10 @@ class Place:
         )
 
     async def verify(self, *arguments: str) -> tuple[int, str]:
-        return await self.typed("audit", "--verify", *arguments)
+        return await self.run_command("audit", "--verify", *arguments)
 
     def copy(self, name: str) -> Path:
-        """A copy of the whole database, as anybody makes who can read its folder."""
+        """Copy the whole database, as anybody with access to its folder can."""
         with (
             closing(sqlite3.connect(self.path)) as source,
             closing(sqlite3.connect(self.folder / name)) as target,
@@ -104,8 +104,8 @@ class Place:
             source.backup(target)
         return self.folder / name
 
-    def by_force(self, *statements: str) -> None:
-        """What somebody with a shell can do, who hides that the triggers were in the way."""
+    def tamper(self, *statements: str) -> None:
+        """Run statements without the triggers and restore these, as an attacker with a shell can."""
         with closing(sqlite3.connect(self.path)) as connection:
             triggers = dict(
                 connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
@@ -118,8 +118,8 @@ class Place:
                 connection.execute(sql)
             connection.commit()
 
-    def put_rows_back(self, copy: Path, *tables: str) -> None:
-        """Put a table's rows back as they were when the copy was made."""
+    def restore_rows(self, copy: Path, *tables: str) -> None:
+        """Restore the rows of tables from the copy."""
         with closing(sqlite3.connect(self.path)) as connection:
             connection.execute("ATTACH ? AS old", [str(copy)])
             for table in tables:
@@ -129,213 +129,221 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def scenario(tmp_path: Path) -> AnchorScenario:
+    return AnchorScenario(tmp_path)
 
 
-async def test_what_nobody_touched_is_well_and_compared_with_the_anchor(place: Place) -> None:
-    await place.bot(ONE, ONE, TWO)
-    await place.bot(TWO)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{ONE}: ok: 2 entries" in said
-    assert f"{TWO}: ok: 2 entries" in said
-    assert "Compared with the anchor: 5 lines" in said
-    assert [json.loads(line)["event"] for line in place.lines] == ["begun", *["entry"] * 4]
-    assert place.anchor.stat().st_mode & 0o777 == 0o600
-    assert "U0ANNA" not in place.anchor.read_text()
+async def test_an_unchanged_log_is_valid_and_compared_with_the_anchor(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, ONE, TWO)
+    await scenario.run_bot(TWO)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{ONE}: ok: 2 entries" in output
+    assert f"{TWO}: ok: 2 entries" in output
+    assert "Compared with the anchor: 5 lines" in output
+    assert [json.loads(line)["event"] for line in scenario.lines] == ["begun", *["entry"] * 4]
+    assert scenario.anchor.stat().st_mode & 0o777 == 0o600
+    assert "U0ANNA" not in scenario.anchor.read_text()
 
 
-async def test_a_cut_tail_with_the_old_end_put_back_shows(place: Place) -> None:
-    await place.bot(ONE, ONE, ONE, TWO)
-    copy = place.copy("old.db")
-    await place.bot(ONE, ONE)
-    place.by_force("DELETE FROM audit WHERE team_id = 'T0ONE' AND seq > 3")
-    place.put_rows_back(copy, "audit_chains")
-    code, said = await place.verify()
+async def test_a_cut_end_is_detected_although_the_old_chain_end_was_restored(
+    scenario: AnchorScenario,
+) -> None:
+    await scenario.run_bot(ONE, ONE, ONE, TWO)
+    copy = scenario.copy("old.db")
+    await scenario.run_bot(ONE, ONE)
+    scenario.tamper("DELETE FROM audit WHERE team_id = 'T0ONE' AND seq > 3")
+    scenario.restore_rows(copy, "audit_chains")
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in said
-    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in said
-    assert f"{TWO}: ok" in said
-    await place.bot(ONE)  # the bot that goes on hides nothing
-    code, said = await place.verify()
+    assert f"{ONE}: failed: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in output
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
+    assert f"{TWO}: ok" in output
+    await scenario.run_bot(ONE)  # running the bot again hides nothing
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed" in said
+    assert f"{ONE}: failed" in output
 
 
-async def test_a_cut_tail_with_the_old_register_put_back_shows_in_the_anchor(place: Place) -> None:
-    await place.bot(ONE, ONE, ONE)
-    copy = place.copy("old.db")
-    await place.bot(ONE, ONE)
-    place.by_force("DELETE FROM audit WHERE seq > 3", "DELETE FROM audit_register")
-    place.put_rows_back(copy, "audit_chains", "audit_register")
-    place.anchored = False
-    code, said = await place.verify()
-    assert (code, "No copy outside the database" in said) == (0, True)
-    place.anchored = True
-    code, said = await place.verify()
+async def test_a_cut_end_is_detected_by_the_anchor_although_the_old_register_was_restored(
+    scenario: AnchorScenario,
+) -> None:
+    await scenario.run_bot(ONE, ONE, ONE)
+    copy = scenario.copy("old.db")
+    await scenario.run_bot(ONE, ONE)
+    scenario.tamper("DELETE FROM audit WHERE seq > 3", "DELETE FROM audit_register")
+    scenario.restore_rows(copy, "audit_chains", "audit_register")
+    scenario.anchored = False
+    code, output = await scenario.verify()
+    assert (code, "No copy outside the database" in output) == (0, True)
+    scenario.anchored = True
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in said
-    assert "the anchor knows 2 later changes than the database" in said
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
+    assert "the anchor knows 2 later changes than the database" in output
 
 
 @pytest.mark.parametrize("anchored", [True, False])
-async def test_a_chain_that_was_deleted_shows_and_no_new_one_is_begun(place: Place, anchored: bool) -> None:
-    place.anchored = anchored
-    await place.bot(ONE, TWO)
-    place.by_force(
+async def test_a_deleted_chain_is_detected_and_no_new_one_is_started(
+    scenario: AnchorScenario, anchored: bool
+) -> None:
+    scenario.anchored = anchored
+    await scenario.run_bot(ONE, TWO)
+    scenario.tamper(
         "DELETE FROM audit WHERE team_id = 'T0TWO'", "DELETE FROM audit_chains WHERE team_id = 'T0TWO'"
     )
-    code, said = await place.verify()
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{TWO}: failed: its log is gone, of which the register of all chains knows 1 entries." in said
-    assert f"{ONE}: ok" in said
+    assert f"{TWO}: failed: its log is gone, of which the register of all chains knows 1 entries." in output
+    assert f"{ONE}: ok" in output
     with pytest.raises(ChainBroken, match="its log is gone"):
-        await place.bot(TWO)
-    assert (await place.verify())[0] == 1
+        await scenario.run_bot(TWO)
+    assert (await scenario.verify())[0] == 1
 
 
 @pytest.mark.parametrize("anchored", [True, False])
-async def test_nothing_was_written_down_yet_is_said_only_where_nothing_knows_better(
-    place: Place, anchored: bool
-) -> None:
-    place.anchored = anchored
-    await place.bot()
-    assert "The audit log is empty." in (await place.verify())[1]
-    await place.bot(ONE, TWO)
-    place.by_force("DELETE FROM audit", "DELETE FROM audit_chains")
-    code, said = await place.verify()
+async def test_an_emptied_log_is_not_reported_as_empty(scenario: AnchorScenario, anchored: bool) -> None:
+    scenario.anchored = anchored
+    await scenario.run_bot()
+    assert "The audit log is empty." in (await scenario.verify())[1]
+    await scenario.run_bot(ONE, TWO)
+    scenario.tamper("DELETE FROM audit", "DELETE FROM audit_chains")
+    code, output = await scenario.verify()
     assert code == 1
-    assert "The audit log is empty" not in said
-    assert said.count("its log is gone") >= 2
-    place.by_force("DELETE FROM audit_register")
-    code, said = await place.verify()
+    assert "The audit log is empty" not in output
+    assert output.count("its log is gone") >= 2
+    scenario.tamper("DELETE FROM audit_register")
+    code, output = await scenario.verify()
     assert code == 1
-    assert "the register of all chains is gone" in said
-    assert (f"{ONE}: failed: its log is gone, which the anchor knows up to entry 1" in said) is anchored
+    assert "the register of all chains is gone" in output
+    assert (f"{ONE}: failed: its log is gone, which the anchor knows up to entry 1" in output) is anchored
     with pytest.raises(ChainBroken, match="the register of all chains is gone"):
-        await place.bot(ONE)
-    assert (await place.verify())[0] == 1
+        await scenario.run_bot(ONE)
+    assert (await scenario.verify())[0] == 1
 
 
-async def test_a_chain_and_a_register_from_before_the_chain_do_not_fit_what_the_workspace_has(
-    place: Place,
+async def test_a_register_from_before_the_chain_does_not_match_the_workspaces_data(
+    scenario: AnchorScenario,
 ) -> None:
-    place.anchored = False
-    await place.bot()
-    empty = place.copy("empty.db")
-    database = await Database.open(place.path)
+    scenario.anchored = False
+    await scenario.run_bot()
+    empty = scenario.copy("empty.db")
+    database = await Database.open(scenario.path)
     accounts = make_repositories(database, secret_box()).of(ONE).accounts
     await accounts.connect("U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     await database.close()
-    await place.bot(ONE)
-    place.by_force("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
-    place.put_rows_back(empty, "audit_register")
-    code, said = await place.verify()
+    await scenario.run_bot(ONE)
+    scenario.tamper("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
+    scenario.restore_rows(empty, "audit_register")
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: it has no log, though the workspace has accounts" in said
+    assert f"{ONE}: failed: it has no log, though the workspace has accounts" in output
     with pytest.raises(ChainBroken, match="though the workspace has accounts"):
-        await place.bot(ONE)
+        await scenario.run_bot(ONE)
 
 
-async def test_a_whole_older_database_shows_in_the_anchor_also_after_the_bot_went_on(place: Place) -> None:
-    await place.bot(ONE, ONE, TWO)
-    older = place.copy("older.db")
-    await place.bot(ONE, TWO)
-    shutil.copyfile(older, place.path)
-    code, said = await place.verify()
+async def test_an_older_database_is_detected_by_the_anchor_even_after_the_bot_has_run(
+    scenario: AnchorScenario,
+) -> None:
+    await scenario.run_bot(ONE, ONE, TWO)
+    older = scenario.copy("older.db")
+    await scenario.run_bot(ONE, TWO)
+    shutil.copyfile(older, scenario.path)
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: its log ends with entry 2, but the anchor knows entry 3" in said
-    assert f"{TWO}: failed: its log ends with entry 1, but the anchor knows entry 2" in said
+    assert f"{ONE}: failed: its log ends with entry 2, but the anchor knows entry 3" in output
+    assert f"{TWO}: failed: its log ends with entry 1, but the anchor knows entry 2" in output
     with structlog.testing.capture_logs() as logged:
-        await place.bot(ONE, ONE, ONE)
-    assert [one["event"] for one in logged if one["log_level"] == "error"] == ["audit.anchor_differs"]
-    code, said = await place.verify()
+        await scenario.run_bot(ONE, ONE, ONE)
+    assert [event["event"] for event in logged if event["log_level"] == "error"] == ["audit.anchor_differs"]
+    code, output = await scenario.verify()
     assert code == 1
-    assert "an older database was put in place without `buildbell restore`" in said
-    assert f"{ONE}: failed: known to the anchor, and put away: entry 3." in said
-    assert f"{TWO}: failed: known to the anchor, and put away: entry 2." in said
+    assert "an older database was put in place without `buildbell restore`" in output
+    assert f"{ONE}: failed: known to the anchor, and put away: entry 3." in output
+    assert f"{TWO}: failed: known to the anchor, and put away: entry 2." in output
 
 
-async def test_a_restore_is_said_by_the_operator_and_verifies_from_then_on(place: Place) -> None:
-    await place.bot(ONE, ONE, TWO)
-    backup = place.folder / "backup.db"
-    assert (await place.typed("backup", str(backup)))[0] == 0
-    await place.bot(ONE, TWO)
-    code, said = await place.typed("restore", str(backup), "--yes", key="")
-    assert (code, "needs BUILDBELL_SECRET_KEY" in said) == (2, True)
-    code, said = await place.typed("restore", str(backup), "--yes")
-    assert code == 0, said
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert "Note: the operator restored a backup on " in said
-    assert f"{ONE}: note: put away by the restore: entry 3." in said
-    assert f"{TWO}: note: put away by the restore: entry 2." in said
-    assert f"{ONE}: note: the operator restored a backup: " in said
-    assert f"{ONE}: ok: 4 entries" in said
-    # A second one from the same backup, and one from before there was an anchor.
-    assert (await place.typed("restore", str(backup), "--yes"))[0] == 0
-    await place.bot(TWO)
-    code, said = await place.verify()
-    assert code == 0, said
+async def test_a_restore_by_the_operator_is_noted_and_the_log_is_valid_afterwards(
+    scenario: AnchorScenario,
+) -> None:
+    await scenario.run_bot(ONE, ONE, TWO)
+    backup = scenario.folder / "backup.db"
+    assert (await scenario.run_command("backup", str(backup)))[0] == 0
+    await scenario.run_bot(ONE, TWO)
+    code, output = await scenario.run_command("restore", str(backup), "--yes", key="")
+    assert (code, "needs BUILDBELL_SECRET_KEY" in output) == (2, True)
+    code, output = await scenario.run_command("restore", str(backup), "--yes")
+    assert code == 0, output
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert "Note: the operator restored a backup on " in output
+    assert f"{ONE}: note: put away by the restore: entry 3." in output
+    assert f"{TWO}: note: put away by the restore: entry 2." in output
+    assert f"{ONE}: note: the operator restored a backup: " in output
+    assert f"{ONE}: ok: 4 entries" in output
+    # The same backup can be restored again.
+    assert (await scenario.run_command("restore", str(backup), "--yes"))[0] == 0
+    await scenario.run_bot(TWO)
+    code, output = await scenario.verify()
+    assert code == 0, output
 
 
-async def test_a_backup_from_before_there_was_an_anchor_can_be_restored(place: Place) -> None:
-    place.anchored = False
-    await place.bot(ONE)
-    backup = place.folder / "backup.db"
-    await place.typed("backup", str(backup))
-    place.anchored = True
-    await place.bot(ONE, ONE)
-    code, said = await place.typed("restore", str(backup), "--yes")
-    assert code == 0, said
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in said
+async def test_a_backup_from_before_there_was_an_anchor_can_be_restored(scenario: AnchorScenario) -> None:
+    scenario.anchored = False
+    await scenario.run_bot(ONE)
+    backup = scenario.folder / "backup.db"
+    await scenario.run_command("backup", str(backup))
+    scenario.anchored = True
+    await scenario.run_bot(ONE, ONE)
+    code, output = await scenario.run_command("restore", str(backup), "--yes")
+    assert code == 0, output
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in output
 
 
-async def test_a_log_that_was_found_cut_is_gone_on_with_at_the_operators_word_alone(place: Place) -> None:
-    await place.bot(ONE, TWO)
-    place.by_force("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
-    backup = place.folder / "backup.db"
-    assert (await place.typed("backup", str(backup)))[0] == 0
-    assert (await place.typed("restore", str(backup), "--yes"))[0] == 0
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{TWO}: note: put away by the restore: entry 1." in said
+async def test_a_cut_log_continues_only_after_a_restore_by_the_operator(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, TWO)
+    scenario.tamper("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
+    backup = scenario.folder / "backup.db"
+    assert (await scenario.run_command("backup", str(backup)))[0] == 0
+    assert (await scenario.run_command("restore", str(backup), "--yes"))[0] == 0
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{TWO}: note: put away by the restore: entry 1." in output
 
 
-async def test_a_restore_that_would_not_be_told_to_the_anchor_is_refused(place: Place) -> None:
-    await place.bot(ONE)
-    backup = place.folder / "backup.db"
-    await place.typed("backup", str(backup))
-    place.anchored = False
-    code, said = await place.typed("restore", str(backup), "--yes")
-    assert (code, "set AUDIT_ANCHOR as the bot has it" in said) == (2, True)
-    await place.bot()  # the bot runs without one now, and that is meant
-    code, said = await place.typed("restore", str(backup), "--yes")
-    assert code == 0, said
+async def test_a_restore_without_the_anchor_is_refused(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE)
+    backup = scenario.folder / "backup.db"
+    await scenario.run_command("backup", str(backup))
+    scenario.anchored = False
+    code, output = await scenario.run_command("restore", str(backup), "--yes")
+    assert (code, "set AUDIT_ANCHOR as the bot has it" in output) == (2, True)
+    await scenario.run_bot()  # from now on there is intentionally no anchor
+    code, output = await scenario.run_command("restore", str(backup), "--yes")
+    assert code == 0, output
 
 
-async def test_lines_that_wait_when_a_restore_comes_are_written_before_it(place: Place) -> None:
-    await place.bot(ONE)
-    backup = place.folder / "backup.db"
-    await place.typed("backup", str(backup))
-    await place.bot(ONE, ONE, carrying=False)
-    assert (await place.typed("restore", str(backup), "--yes"))[0] == 0
-    await place.bot()
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in said
+async def test_lines_that_wait_during_a_restore_are_written_before_it(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE)
+    backup = scenario.folder / "backup.db"
+    await scenario.run_command("backup", str(backup))
+    await scenario.run_bot(ONE, ONE, send_lines=False)
+    assert (await scenario.run_command("restore", str(backup), "--yes"))[0] == 0
+    await scenario.run_bot()
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in output
 
 
 @pytest.mark.parametrize("trigger", CHAINS)
-async def test_a_trigger_that_was_dropped_changed_or_put_in_shows(place: Place, trigger: str) -> None:
-    await place.bot(ONE)
-    for statement, words in (
+async def test_a_dropped_changed_or_added_trigger_is_detected(scenario: AnchorScenario, trigger: str) -> None:
+    await scenario.run_bot(ONE)
+    for statement, message in (
         (f"DROP TRIGGER {trigger}", f"the trigger {trigger} was taken away"),
         (
             f"CREATE TRIGGER {trigger} BEFORE DELETE ON audit BEGIN SELECT 1; END",
@@ -346,54 +354,54 @@ async def test_a_trigger_that_was_dropped_changed_or_put_in_shows(place: Place, 
             "the trigger more was put in",
         ),
     ):
-        with closing(sqlite3.connect(place.path)) as connection:
+        with closing(sqlite3.connect(scenario.path)) as connection:
             connection.execute(statement)
-        code, said = await place.verify()
-        assert (code, words in said) == (1, True)
+        code, output = await scenario.verify()
+        assert (code, message in output) == (1, True)
 
 
-async def test_whoever_is_erased_and_whoever_leaves_go_on_verifying(place: Place) -> None:
-    await place.bot(ONE, TWO)
-    assert (await place.typed("erase-user", ONE, "U0ANNA", "--yes"))[0] == 0
-    code, said = await place.verify()
-    assert (code, "1 line waits for the anchor" in said) == (0, True)
-    database = await Database.open(place.path)
+async def test_the_log_stays_valid_after_an_erasure_and_an_uninstallation(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, TWO)
+    assert (await scenario.run_command("erase-user", ONE, "U0ANNA", "--yes"))[0] == 0
+    code, output = await scenario.verify()
+    assert (code, "1 line waits for the anchor" in output) == (0, True)
+    database = await Database.open(scenario.path)
     storage = make_repositories(database, secret_box())
     await storage.wipe(TWO)
     await prune(database, before=NOON, audit_before=NOON + timedelta(seconds=1), vault=secret_box())
     await database.close()
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{ONE}: ok: 2 entries" in said  # the first one was forgotten
-    assert TWO not in said
-    await place.bot(TWO)  # who comes back begins anew
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{TWO}: ok: 1 entry" in said
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{ONE}: ok: 2 entries" in output  # the first entry was pruned
+    assert TWO not in output
+    await scenario.run_bot(TWO)  # a workspace that comes back gets a new chain
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{TWO}: ok: 1 entry" in output
 
 
-async def test_keys_are_changed_and_the_old_one_is_needed_no_more(place: Place) -> None:
-    await place.bot(ONE, TWO)
-    place.key = f"{NEW},{OLD}"
-    assert (await place.typed("rotate-key"))[0] == 0
-    place.key = NEW
-    code, said = await place.verify()
+async def test_after_a_key_rotation_the_old_key_is_not_needed(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, TWO)
+    scenario.key = f"{NEW},{OLD}"
+    assert (await scenario.run_command("rotate-key"))[0] == 0
+    scenario.key = NEW
+    code, output = await scenario.verify()
     assert code == 1
-    assert "is signed with another key" in said  # until the line of the new key is written
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    forged = place.lines
+    assert "is signed with another key" in output  # until the line of the new key is written
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    forged = scenario.lines
     forged[1] = forged[1].replace('"seq":1', '"seq":2')
-    place.anchor.write_text("\n".join(forged) + "\n")
-    assert (await place.verify())[0] == 1
+    scenario.anchor.write_text("\n".join(forged) + "\n")
+    assert (await scenario.verify())[0] == 1
 
 
-async def test_an_update_gives_the_database_its_register_and_begins_the_anchor(place: Place) -> None:
-    await place.bot(ONE, TWO)
-    with closing(sqlite3.connect(place.path)) as connection:
-        # As the version before left it: no register, and ends sealed without one.
+async def test_an_update_creates_the_register_and_starts_the_anchor(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, TWO)
+    with closing(sqlite3.connect(scenario.path)) as connection:
+        # A database of the previous version: no register, and chain ends sealed without one.
         connection.execute("DROP TABLE audit_register")
         connection.execute("DROP TABLE audit_anchor_lines")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm011_audit_register'")
@@ -407,89 +415,89 @@ async def test_an_update_gives_the_database_its_register_and_begins_the_anchor(p
             "INSERT INTO policies (team_id, body, set_by, set_at) VALUES ('T0THREE', '{}', 'U1', '2026')"
         )
         connection.commit()
-    place.anchor.unlink()
-    await place.bot("T0THREE", ONE)
-    code, said = await place.verify()
-    assert code == 0, said
+    scenario.anchor.unlink()
+    await scenario.run_bot("T0THREE", ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
     for team in (ONE, TWO, "T0THREE"):
-        assert f"{team}: ok" in said
-    # What has its seal can't be passed off as one from before.
-    place.by_force("UPDATE audit_register SET seal = NULL")
-    assert (await place.verify())[0] == 1
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert (code, "the register of all chains has no seal" in said) == (1, True)
+        assert f"{team}: ok" in output
+    # A register that had a seal can't pass as one from an update.
+    scenario.tamper("UPDATE audit_register SET seal = NULL")
+    assert (await scenario.verify())[0] == 1
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert (code, "the register of all chains has no seal" in output) == (1, True)
 
 
-def forged_by(change: Callable[[list[str]], list[str]]) -> Callable[[Place], None]:
-    def work(place: Place) -> None:
-        place.anchor.write_text("".join(f"{line}\n" for line in change(place.lines)))
+def forge_lines(change: Callable[[list[str]], list[str]]) -> Callable[[AnchorScenario], None]:
+    def work(scenario: AnchorScenario) -> None:
+        scenario.anchor.write_text("".join(f"{line}\n" for line in change(scenario.lines)))
 
     return work
 
 
-def other_number(line: str) -> str:
+def with_next_number(line: str) -> str:
     content = json.loads(line)
     return json.dumps(content | {"anchor": content["anchor"] + 1}, separators=(",", ":"))
 
 
 @pytest.mark.parametrize(
-    ("forge", "words"),
+    ("forge", "message"),
     [
-        (forged_by(lambda lines: lines[:-1]), "are missing, and do not wait either"),
-        (forged_by(lambda lines: lines[1:]), "the anchor begins with line 2, in the midst"),
-        (forged_by(lambda lines: [*lines[:2], *lines[3:]]), "does not follow the one before it"),
-        (forged_by(lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]]), "does not follow"),
-        (forged_by(lambda lines: [*lines, other_number(lines[-1])]), "its signature does not fit"),
-        (forged_by(lambda lines: [*lines, "hello", lines[-1]]), "can't be read"),
-        (forged_by(lambda lines: [*lines[:-1], lines[-1].replace('"seq":2', '"seq":3')]), "does not fit"),
-        (forged_by(lambda _: []), "are missing"),
+        (forge_lines(lambda lines: lines[:-1]), "are missing, and do not wait either"),
+        (forge_lines(lambda lines: lines[1:]), "the anchor begins with line 2, in the midst"),
+        (forge_lines(lambda lines: [*lines[:2], *lines[3:]]), "does not follow the one before it"),
+        (forge_lines(lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]]), "does not follow"),
+        (forge_lines(lambda lines: [*lines, with_next_number(lines[-1])]), "its signature does not fit"),
+        (forge_lines(lambda lines: [*lines, "hello", lines[-1]]), "can't be read"),
+        (forge_lines(lambda lines: [*lines[:-1], lines[-1].replace('"seq":2', '"seq":3')]), "does not fit"),
+        (forge_lines(lambda _: []), "are missing"),
     ],
 )
-async def test_an_anchor_that_was_changed_shows(
-    place: Place, forge: Callable[[Place], None], words: str
+async def test_a_changed_anchor_is_detected(
+    scenario: AnchorScenario, forge: Callable[[AnchorScenario], None], message: str
 ) -> None:
-    await place.bot(ONE, TWO, TWO, ONE)
-    forge(place)
-    code, said = await place.verify()
+    await scenario.run_bot(ONE, TWO, TWO, ONE)
+    forge(scenario)
+    code, output = await scenario.verify()
     assert code == 1
-    assert words in said
+    assert message in output
 
 
 @given(st.integers(0, 5), st.integers(0, 400), st.integers(0, 6))
-def test_any_changed_bit_of_the_anchor_shows(number: int, at: int, bit: int) -> None:
+def test_any_changed_bit_of_the_anchor_is_detected(number: int, at: int, bit: int) -> None:
     lines = list(LINES)
-    place = at % len(lines[number])
-    changed = chr(ord(lines[number][place]) ^ (1 << bit))
-    lines[number] = lines[number][:place] + changed + lines[number][place + 1 :]
+    index = at % len(lines[number])
+    changed = chr(ord(lines[number][index]) ^ (1 << bit))
+    lines[number] = lines[number][:index] + changed + lines[number][index + 1 :]
     found = read_anchor([f"{line}\n" for line in lines], secret_box(), alone=True)
     whole = read_anchor([f"{line}\n" for line in LINES], secret_box(), alone=True)
     assert whole.problems == []
     assert found.problems or (found.number, found.digest) != (whole.number, whole.digest)
 
 
-async def _made(folder: Path) -> list[str]:
-    place = Place(folder)
-    place.path.parent.mkdir()
-    await place.bot(ONE, TWO, ONE, TWO, ONE)
-    return place.lines
+async def _make_lines(folder: Path) -> list[str]:
+    scenario = AnchorScenario(folder)
+    scenario.path.parent.mkdir()
+    await scenario.run_bot(ONE, TWO, ONE, TWO, ONE)
+    return scenario.lines
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _lines(tmp_path_factory: pytest.TempPathFactory) -> None:
-    global LINES  # noqa: PLW0603 - what hypothesis needs, made once
-    LINES = asyncio.run(_made(tmp_path_factory.mktemp("lines")))
+    global LINES  # noqa: PLW0603 - made once for hypothesis
+    LINES = asyncio.run(_make_lines(tmp_path_factory.mktemp("lines")))
 
 
 LINES: list[str] = []
 
 
-async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_order(place: Place) -> None:
-    await place.bot(ONE)
-    away = place.anchor.parent.with_name("away")
-    place.anchor.parent.rename(away)
-    database = await Database.open(place.path)
-    writer = AnchorWriter(database, place.address, clock=lambda: NOON)
+async def test_an_unavailable_anchor_blocks_nothing_and_catches_up_in_order(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE)
+    moved_away = scenario.anchor.parent.with_name("away")
+    scenario.anchor.parent.rename(moved_away)
+    database = await Database.open(scenario.path)
+    writer = AnchorWriter(database, scenario.address, clock=lambda: NOON)
     with pytest.raises(AnchorNotWritable, match=r"AUDIT_ANCHOR: .* can't be written \(No such file"):
         await writer.check()
     storage = make_repositories(database, secret_box())
@@ -498,32 +506,32 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
             entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
             await storage.of(ONE).audit_log.append(entry, NOON)
             await writer.write_waiting()
-    assert [(one["event"], one["waiting"]) for one in logged] == [("audit.anchor_not_written", 1)]
+    assert [(event["event"], event["waiting"]) for event in logged] == [("audit.anchor_not_written", 1)]
     assert (await writer.waiting(), writer.state) == (3, "No such file or directory")
-    away.rename(place.anchor.parent)
-    code, said = await place.verify()
-    assert (code, "3 lines wait for the anchor" in said) == (0, True)
+    moved_away.rename(scenario.anchor.parent)
+    code, output = await scenario.verify()
+    assert (code, "3 lines wait for the anchor" in output) == (0, True)
     with structlog.testing.capture_logs() as logged:
         await writer.write_waiting()
-    assert [one["event"] for one in logged] == ["audit.anchor_caught_up"]
+    assert [event["event"] for event in logged] == ["audit.anchor_caught_up"]
     assert (await writer.waiting(), writer.state) == (0, "well")
     await database.close()
-    code, said = await place.verify()
-    assert code == 0, said
-    assert [json.loads(line).get("seq") for line in place.lines] == [None, 1, 2, 3, 4]
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert [json.loads(line).get("seq") for line in scenario.lines] == [None, 1, 2, 3, 4]
 
 
-async def test_an_anchor_that_is_no_usual_file_is_refused_and_left_as_it_is(place: Place) -> None:
-    place.anchor.parent.mkdir()
-    os.mkfifo(place.anchor, 0o644)
-    database = await Database.open(place.path)
+async def test_an_anchor_that_is_no_regular_file_is_refused_and_not_changed(scenario: AnchorScenario) -> None:
+    scenario.anchor.parent.mkdir()
+    os.mkfifo(scenario.anchor, 0o644)
+    database = await Database.open(scenario.path)
     with pytest.raises(AnchorNotWritable, match="it is no usual file"):
-        await AnchorWriter(database, place.address, clock=lambda: NOON).check()
+        await AnchorWriter(database, scenario.address, clock=lambda: NOON).check()
     await database.close()
-    assert place.anchor.stat().st_mode & 0o777 == 0o644
+    assert scenario.anchor.stat().st_mode & 0o777 == 0o644
 
 
-async def test_a_running_bot_says_how_its_anchor_fares(tmp_path: Path) -> None:
+async def test_readiness_and_metrics_show_the_state_of_the_anchor(tmp_path: Path) -> None:
     anchor = tmp_path / "elsewhere" / "anchor.jsonl"
     anchor.parent.mkdir()
     (tmp_path / "bot").mkdir()
@@ -532,15 +540,15 @@ async def test_a_running_bot_says_how_its_anchor_fares(tmp_path: Path) -> None:
         aiohttp.ClientSession() as http,
     ):
 
-        async def until(state: str, waiting: int) -> None:
+        async def wait_for_state(state: str, waiting: int) -> None:
             for _ in range(300):
-                if await said() == (state, waiting, waiting):
+                if await read_state() == (state, waiting, waiting):
                     return
                 await asyncio.sleep(0.1)
             raise TimeoutError(f"it never was {state}, with {waiting} waiting")
 
-        async def said() -> tuple[str, int, int]:
-            """As /readyz says it, and the number as /metrics does, which is asked a moment later."""
+        async def read_state() -> tuple[str, int, int]:
+            """Return the state as in /readyz, and the number of waiting lines as in /readyz and /metrics."""
             url = f"http://127.0.0.1:{town.bot.port}"
             async with http.get(f"{url}/readyz") as ready, http.get(f"{url}/metrics") as metrics:
                 parts = await ready.json()
@@ -550,128 +558,130 @@ async def test_a_running_bot_says_how_its_anchor_fares(tmp_path: Path) -> None:
             return parts["audit_anchor"], parts["audit_anchor_waiting"], int(float(waiting))
 
         await town.ask("/bitrise trigger android branch:main", "anna started")
-        await until("well", 0)
+        await wait_for_state("well", 0)
         anchor.parent.rename(tmp_path / "away")
         await town.ask("/bitrise trigger android branch:main", "anna started")
-        await until("No such file or directory", 2)
+        await wait_for_state("No such file or directory", 2)
         (tmp_path / "away").rename(anchor.parent)
         await town.stop_bot()
         assert len(anchor.read_text().splitlines()) == 5
         anchor.write_text("".join(anchor.read_text().splitlines(keepends=True)[:-1]))
         await town.start_bot()
-        assert (await said())[0] == "differs from the database"
+        assert (await read_state())[0] == "differs from the database"
 
 
-async def test_lines_that_were_to_be_written_and_were_taken_away_are_missed(place: Place) -> None:
-    await place.bot(ONE)
-    await place.bot(ONE, carrying=False)
-    place.by_force("DELETE FROM audit_anchor_lines")
-    code, said = await place.verify()
+async def test_deleted_waiting_lines_are_detected(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE)
+    await scenario.run_bot(ONE, send_lines=False)
+    scenario.tamper("DELETE FROM audit_anchor_lines")
+    code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: entries after 1 have never come to the anchor" in said
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert (code, "does not follow the one before it" in said) == (1, True)
+    assert f"{ONE}: failed: entries after 1 have never come to the anchor" in output
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert (code, "does not follow the one before it" in output) == (1, True)
 
 
 @pytest.mark.parametrize("rest", [0, 1, 100, -1])
-async def test_a_kill_in_the_midst_of_a_line_leaves_one_that_is_written_again(
-    place: Place, rest: int
-) -> None:
-    await place.bot(ONE, ONE)
-    await place.bot(ONE, carrying=False)
-    with closing(sqlite3.connect(place.path)) as connection:
+async def test_a_line_cut_off_by_a_kill_is_written_again(scenario: AnchorScenario, rest: int) -> None:
+    await scenario.run_bot(ONE, ONE)
+    await scenario.run_bot(ONE, send_lines=False)
+    with closing(sqlite3.connect(scenario.path)) as connection:
         [[line]] = connection.execute("SELECT line FROM audit_anchor_lines").fetchall()
-    with place.anchor.open("a") as file:
+    with scenario.anchor.open("a") as file:
         file.write(line[:rest])
-    code, said = await place.verify()
-    assert code == 0, said
-    await place.bot()
-    code, said = await place.verify()
-    assert code == 0, said
-    assert place.lines[-1] == line
+    code, output = await scenario.verify()
+    assert code == 0, output
+    await scenario.run_bot()
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert scenario.lines[-1] == line
 
 
 @pytest.mark.parametrize("rest", ["", "\0" * 300])
 @pytest.mark.parametrize("restarted", [True, False])
-async def test_lines_of_which_a_full_disk_or_a_power_cut_left_some_and_a_half_are_written_again(
-    place: Place, restarted: bool, rest: str
+async def test_lines_cut_off_by_a_full_disk_or_power_failure_are_written_again(
+    scenario: AnchorScenario, restarted: bool, rest: str
 ) -> None:
-    await place.bot(ONE)
-    await place.bot(ONE, ONE, ONE, carrying=False)
-    with closing(sqlite3.connect(place.path)) as connection:
+    await scenario.run_bot(ONE)
+    await scenario.run_bot(ONE, ONE, ONE, send_lines=False)
+    with closing(sqlite3.connect(scenario.path)) as connection:
         waiting = [line for (line,) in connection.execute("SELECT line FROM audit_anchor_lines ORDER BY id")]
-    with place.anchor.open("a") as file:
+    with scenario.anchor.open("a") as file:
         file.write(f"{waiting[0]}\n{waiting[1][:70]}{rest}")
-    assert (await place.verify())[0] == 0
+    assert (await scenario.verify())[0] == 0
     with structlog.testing.capture_logs() as logged:
         if restarted:
-            await place.bot()
+            await scenario.run_bot()
         else:
-            database = await Database.open(place.path)
-            await AnchorWriter(database, place.address, clock=lambda: NOON).write_waiting()
+            database = await Database.open(scenario.path)
+            await AnchorWriter(database, scenario.address, clock=lambda: NOON).write_waiting()
             await database.close()
     assert logged == []
-    code, said = await place.verify()
-    assert code == 0, said
-    await place.bot(ONE)
-    code, said = await place.verify()
-    assert code == 0, said
-    assert f"{ONE}: ok: 5 entries" in said
+    code, output = await scenario.verify()
+    assert code == 0, output
+    await scenario.run_bot(ONE)
+    code, output = await scenario.verify()
+    assert code == 0, output
+    assert f"{ONE}: ok: 5 entries" in output
 
 
-async def test_half_a_line_that_never_comes_whole_shows(place: Place) -> None:
-    await place.bot(ONE)
-    with place.anchor.open("a") as file:
+async def test_an_incomplete_line_that_is_never_completed_is_detected(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE)
+    with scenario.anchor.open("a") as file:
         file.write('{"anchor":3,"event":"left"')
-    await place.bot(ONE, ONE)
-    code, said = await place.verify()
-    assert (code, "line 3 of the anchor can't be read" in said) == (1, True)
+    await scenario.run_bot(ONE, ONE)
+    code, output = await scenario.verify()
+    assert (code, "line 3 of the anchor can't be read" in output) == (1, True)
 
 
-async def test_a_kill_between_writing_and_noting_it_writes_nothing_twice(place: Place) -> None:
-    await place.bot(ONE)
-    await place.bot(ONE, ONE, carrying=False)
-    with closing(sqlite3.connect(place.path)) as connection:
+async def test_a_kill_between_writing_a_line_and_noting_it_writes_nothing_twice(
+    scenario: AnchorScenario,
+) -> None:
+    await scenario.run_bot(ONE)
+    await scenario.run_bot(ONE, ONE, send_lines=False)
+    with closing(sqlite3.connect(scenario.path)) as connection:
         waiting = [line for (line,) in connection.execute("SELECT line FROM audit_anchor_lines ORDER BY id")]
-    with place.anchor.open("a") as file:
+    with scenario.anchor.open("a") as file:
         file.write(f"{waiting[0]}\n")
-    assert (await place.verify())[0] == 0
-    await place.bot()
-    assert place.lines[-2:] == waiting
-    assert len(set(place.lines)) == len(place.lines)
-    assert (await place.verify())[0] == 0
+    assert (await scenario.verify())[0] == 0
+    await scenario.run_bot()
+    assert scenario.lines[-2:] == waiting
+    assert len(set(scenario.lines)) == len(scenario.lines)
+    assert (await scenario.verify())[0] == 0
 
 
-async def test_an_anchor_at_another_place_begins_with_how_everything_stands(place: Place) -> None:
-    await place.bot(ONE, TWO)
-    older = place.lines
-    moved = Place(place.folder)
-    place.anchor.rename(place.folder / "anchor.1")
-    place.anchored = False
-    await place.bot()
+async def test_a_new_anchor_starts_with_the_state_of_all_chains(scenario: AnchorScenario) -> None:
+    await scenario.run_bot(ONE, TWO)
+    older = scenario.lines
+    moved = AnchorScenario(scenario.folder)
+    scenario.anchor.rename(scenario.folder / "anchor.1")
+    scenario.anchored = False
+    await scenario.run_bot()
     moved.anchored = True
-    await moved.bot(ONE)
+    await moved.run_bot(ONE)
     assert [json.loads(line)["event"] for line in moved.lines] == ["begun", "state", "state", "entry"]
-    code, said = await moved.verify()
-    assert code == 0, said
-    assert "what was before is elsewhere" in said
-    code, said = await moved.verify("--anchor", str(place.folder / "anchor.1"), "--anchor", str(moved.anchor))
-    assert code == 0, said
-    assert f"Compared with the anchor: {len(older) + 4} lines" in said
-    code, said = await moved.verify("--anchor", str(place.folder / "anchor.1"))
+    code, output = await moved.verify()
+    assert code == 0, output
+    assert "what was before is elsewhere" in output
+    code, output = await moved.verify(
+        "--anchor", str(scenario.folder / "anchor.1"), "--anchor", str(moved.anchor)
+    )
+    assert code == 0, output
+    assert f"Compared with the anchor: {len(older) + 4} lines" in output
+    code, output = await moved.verify("--anchor", str(scenario.folder / "anchor.1"))
     assert code == 1
 
 
-async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -> None:
-    """Over a socket of the machine, by UDP and by TCP; the daemon puts its own words before each line."""
-    await place.bot(ONE)
-    place.anchor.unlink()
+async def test_a_syslog_receives_the_lines_and_its_file_can_be_verified(scenario: AnchorScenario) -> None:
+    """Over a local socket, UDP and TCP. The daemon writes a prefix before each line."""
+    await scenario.run_bot(ONE)
+    scenario.anchor.unlink()
     for kind in ("unix", "udp", "tcp"):
-        heard: list[bytes] = []
-        daemon = Daemon(kind, place.folder / "log", heard)
+        received: list[bytes] = []
+        daemon = SyslogDaemon(kind, scenario.folder / "log", received)
         async with daemon as address:
-            database = await Database.open(place.path)
+            database = await Database.open(scenario.path)
             writer = AnchorWriter(database, AnchorAddress.parse(address), clock=lambda: NOON)
             await writer.check()
             await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)
@@ -680,33 +690,35 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             await writer.write_waiting()
             await database.close()
             async with asyncio.timeout(30):
-                while sum(one.count(b'{"anchor":') for one in heard) < 3:
-                    await daemon.news.wait()
-                    daemon.news.clear()
+                while sum(content.count(b'{"anchor":') for content in received) < 3:
+                    await daemon.has_message.wait()
+                    daemon.has_message.clear()
         messages = (
-            b"".join(one if one.endswith(b"\n") else one + b"\n" for one in heard).decode().splitlines()
+            b"".join(content if content.endswith(b"\n") else content + b"\n" for content in received)
+            .decode()
+            .splitlines()
         )
-        assert all(one.startswith("<110>") for one in messages)
-        written = place.folder / f"syslog-{kind}"
+        assert all(line.startswith("<110>") for line in messages)
+        written = scenario.folder / f"syslog-{kind}"
         written.write_text(
-            "".join(f"Nov 21 12:00:00 host {one[5:]}\nNov 21 12:00:00 host cron: x\n" for one in messages)
+            "".join(f"Nov 21 12:00:00 host {line[5:]}\nNov 21 12:00:00 host cron: x\n" for line in messages)
         )
-        settings = {"AUDIT_ANCHOR": address, "BUILDBELL_SECRET_KEY": OLD, "DATABASE_URL": str(place.path)}
-        code, said = await run_forked("audit", **settings)
-        assert (code, "a syslog, which can't be read from here" in said) == (0, True)
-        code, said = await run_forked("audit", "--anchor", str(written), **settings)
-        assert code == 0, said
-        assert "Compared with the anchor: 3 lines" in said
+        settings = {"AUDIT_ANCHOR": address, "BUILDBELL_SECRET_KEY": OLD, "DATABASE_URL": str(scenario.path)}
+        code, output = await run_forked("audit", **settings)
+        assert (code, "a syslog, which can't be read from here" in output) == (0, True)
+        code, output = await run_forked("audit", "--anchor", str(written), **settings)
+        assert code == 0, output
+        assert "Compared with the anchor: 3 lines" in output
         written.write_text("".join(written.read_text().splitlines(keepends=True)[:-2]))
         assert (await run_forked("audit", "--anchor", str(written), **settings))[0] == 1
 
 
-class Daemon:
-    """A syslog daemon that takes messages; `news` is set with each."""
+class SyslogDaemon:
+    """A simulated syslog daemon; `has_message` is set with each message."""
 
-    def __init__(self, kind: str, path: Path, heard: list[bytes]) -> None:
-        self.kind, self.path, self.heard = kind, path, heard
-        self.news = asyncio.Event()
+    def __init__(self, kind: str, path: Path, received: list[bytes]) -> None:
+        self.kind, self.path, self.received = kind, path, received
+        self.has_message = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> str:
@@ -720,24 +732,24 @@ class Daemon:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self.socket.bind(str(self.path))
         self.socket.setblocking(False)
-        self.tasks.append(loop.create_task(self.take()))
+        self.tasks.append(loop.create_task(self.receive()))
         if self.kind == "unix":
             return f"syslog://{self.path}"
         return f"syslog+{self.kind}://127.0.0.1:{self.socket.getsockname()[1]}"
 
-    async def take(self) -> None:
+    async def receive(self) -> None:
         loop = asyncio.get_running_loop()
         if self.kind != "tcp":
             while True:
-                self.hear(await loop.sock_recv(self.socket, 65536))
+                self.store(await loop.sock_recv(self.socket, 65536))
         connection, _ = await loop.sock_accept(self.socket)
         with connection:
             while content := await loop.sock_recv(connection, 65536):
-                self.hear(content)
+                self.store(content)
 
-    def hear(self, content: bytes) -> None:
-        self.heard.append(content)
-        self.news.set()
+    def store(self, content: bytes) -> None:
+        self.received.append(content)
+        self.has_message.set()
 
     async def __aexit__(self, *_: object) -> None:
         for task in self.tasks:
@@ -756,7 +768,7 @@ class Daemon:
         ("syslog+tcp://[::1]:6514", "tcp"),
     ],
 )
-def test_an_address_is_read_and_said_alike(text: str, kind: str) -> None:
+def test_an_address_can_be_formatted_and_parsed_again(text: str, kind: str) -> None:
     address = AnchorAddress.parse(text)
     assert address.kind == kind
     assert AnchorAddress.parse(str(address)) == address
@@ -779,7 +791,7 @@ def test_an_address_is_read_and_said_alike(text: str, kind: str) -> None:
         "https://host/",
     ],
 )
-def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: str) -> None:
+def test_an_invalid_address_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(AddressProblem, match="must"):
         AnchorAddress.parse(text)
     with pytest.raises(ValidationError) as problem:
@@ -788,7 +800,7 @@ def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: 
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"AUDIT_ANCHOR": "/mnt/a"}, "AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY"),
         (
@@ -797,7 +809,7 @@ def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: 
         ),
     ],
 )
-async def test_an_anchor_that_vouches_for_nothing_is_refused(settings: dict[str, str], words: str) -> None:
-    code, said = await run_forked("audit", **settings)
-    assert (code, said.count("\n")) == (2, 1)
-    assert words in said
+async def test_an_anchor_that_proves_nothing_is_refused(settings: dict[str, str], message: str) -> None:
+    code, output = await run_forked("audit", **settings)
+    assert (code, output.count("\n")) == (2, 1)
+    assert message in output

@@ -1,4 +1,4 @@
-"""Copies of the database: whole, checked, and put back so that no kill leaves half of one."""
+"""Backup and restore: complete, verified and atomic."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ async def path(tmp_path: Path) -> Path:
     return tmp_path / "b.db"
 
 
-def names_in(folder: Path) -> set[str]:
-    """What lies in the folder, but for the locks."""
-    return {one.name for one in folder.iterdir() if one.suffix not in (".lock", ".beside")}
+def file_names(folder: Path) -> set[str]:
+    """Return the names of the files in the folder, without the locks."""
+    return {file.name for file in folder.iterdir() if file.suffix not in (".lock", ".beside")}
 
 
-def wal_left_behind(path: Path, statement: str) -> None:
-    """A row that a killed process has written: it is in the log alone."""
+def leave_row_in_log(path: Path, statement: str) -> None:
+    """Write a row that is only in the log, as a killed process leaves it."""
     copies = path.with_suffix(".copy"), path.with_suffix(".copy-wal")
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -69,7 +69,7 @@ def wal_left_behind(path: Path, statement: str) -> None:
     copies[1].replace(f"{path}-wal")
 
 
-def test_a_backup_holds_every_row_and_is_one_file_for_its_owner_alone(path: Path) -> None:
+def test_a_backup_contains_every_row_in_one_private_file(path: Path) -> None:
     target = path.parent / "elsewhere" / "copy.db"
     target.parent.mkdir()
     saved = back_up(path, target)
@@ -79,14 +79,14 @@ def test_a_backup_holds_every_row_and_is_one_file_for_its_owner_alone(path: Path
     assert saved.size == target.stat().st_size
     assert saved.sha256 == hashlib.sha256(target.read_bytes()).hexdigest()
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert names_in(target.parent) == {"copy.db"}
+    assert file_names(target.parent) == {"copy.db"}
 
 
-async def test_a_backup_is_of_one_moment_while_a_bot_writes_on(path: Path) -> None:
+async def test_a_backup_is_a_consistent_snapshot_while_a_bot_writes(path: Path) -> None:
     database = await Database.open(path)
     done = asyncio.Event()
 
-    async def write_on() -> int:
+    async def write_until_done() -> int:
         count = 0
         while not done.is_set():
             count += 1
@@ -94,10 +94,10 @@ async def test_a_backup_is_of_one_moment_while_a_bot_writes_on(path: Path) -> No
             await database.write(partial(insert, pair))
         return count
 
-    writing = asyncio.create_task(write_on())
+    writing = asyncio.create_task(write_until_done())
     for number in range(8):
         saved = await asyncio.to_thread(back_up, path, path.with_name(f"copy{number}.db"))
-        assert saved.rows["looks"] % 2 == 1  # one was there before, the others come in pairs
+        assert saved.rows["looks"] % 2 == 1  # one existed before, the others are written in pairs
     done.set()
     assert await writing > 8
     await database.close()
@@ -108,13 +108,13 @@ def insert(tokens: list[str], db: sqlite_utils.Database) -> None:
         db.execute("INSERT INTO looks (token) VALUES (?)", [token])
 
 
-def test_a_backup_has_what_a_killed_bot_left_in_its_log(path: Path) -> None:
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('in the log')")
+def test_a_backup_contains_the_log_of_a_killed_bot(path: Path) -> None:
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('in the log')")
     back_up(path, path.with_name("copy.db"))
     assert "in the log" in dump_rows(path.with_name("copy.db"))
 
 
-def test_a_file_that_is_there_is_written_over_only_where_that_is_asked_for(path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_on_request(path: Path) -> None:
     target = path.with_name("copy.db")
     target.write_text("somebody's letters")
     with pytest.raises(BackupProblem, match="there already"):
@@ -125,7 +125,7 @@ def test_a_file_that_is_there_is_written_over_only_where_that_is_asked_for(path:
 
 
 @pytest.mark.parametrize("name", ["b.db", "b.db-wal", "b.db-shm", "link.db"])
-def test_the_database_is_never_written_over_by_its_own_backup(path: Path, name: str) -> None:
+def test_the_database_is_never_overwritten_by_its_own_backup(path: Path, name: str) -> None:
     os.link(path, path.with_name("link.db"))
     before = path.read_bytes()
     with pytest.raises(BackupProblem, match="the database itself"):
@@ -133,14 +133,14 @@ def test_the_database_is_never_written_over_by_its_own_backup(path: Path, name: 
     assert path.read_bytes() == before
 
 
-def test_a_backup_is_refused_where_there_is_nothing_to_save_or_no_place_for_it(path: Path) -> None:
+def test_a_backup_is_refused_without_a_database_or_target_folder(path: Path) -> None:
     with pytest.raises(DatabaseMissing):
         back_up(path.with_name("none.db"), path.with_name("copy.db"))
     with pytest.raises(BackupProblem, match="no folder"):
         back_up(path, path.parent / "nowhere" / "copy.db")
     with pytest.raises(BackupProblem, match="is a folder"):
         back_up(path, path.parent)
-    assert names_in(path.parent) == {"b.db"}
+    assert file_names(path.parent) == {"b.db"}
 
 
 def overwrite_a_page(path: Path, page: int = -2) -> None:
@@ -151,7 +151,7 @@ def overwrite_a_page(path: Path, page: int = -2) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_database_is_not_backed_up_over_a_good_backup(path: Path) -> None:
+def test_a_damaged_database_does_not_overwrite_a_good_backup(path: Path) -> None:
     target = path.with_name("copy.db")
     back_up(path, target)
     good = target.read_bytes()
@@ -159,14 +159,14 @@ def test_a_damaged_database_is_not_backed_up_over_a_good_backup(path: Path) -> N
     with pytest.raises(DatabaseDamaged):
         back_up(path, target, overwrite=True)
     assert target.read_bytes() == good
-    assert not [name for name in names_in(path.parent) if name.startswith(".")]
+    assert not [name for name in file_names(path.parent) if name.startswith(".")]
 
 
 def test_a_backup_of_a_forged_audit_log_is_not_kept(path: Path) -> None:
     forge(path)
     with pytest.raises(BackupCorrupt, match=f"audit log of workspace {TEAM} .* entry 1 was changed"):
         back_up(path, path.with_name("copy.db"))
-    assert "copy.db" not in names_in(path.parent)
+    assert "copy.db" not in file_names(path.parent)
 
 
 def forge(path: Path) -> None:
@@ -177,51 +177,51 @@ def forge(path: Path) -> None:
     connection.close()
 
 
-def put_back(backup: Path, path: Path) -> Path:
-    kept = restore(backup, path, at=NOON, vault=secret_box()).kept
-    assert kept is not None
-    return kept
+def restore_backup(backup: Path, path: Path) -> Path:
+    old = restore(backup, path, at=NOON, vault=secret_box()).kept
+    assert old is not None
+    return old
 
 
-def test_a_restore_brings_back_every_row_and_keeps_what_was_there(path: Path) -> None:
+def test_a_restore_brings_back_every_row_and_keeps_the_old_database(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     saved, copy = without_audit(path), backup.read_bytes()
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('from after the backup')")
-    kept = put_back(backup, path)
-    assert kept.name == "b.db.before-restore-20261121T120000Z"
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('from after the backup')")
+    old = restore_backup(backup, path)
+    assert old.name == "b.db.before-restore-20261121T120000Z"
     assert without_audit(path) == saved
-    assert "from after the backup" in dump_rows(kept)
+    assert "from after the backup" in dump_rows(old)
     assert backup.read_bytes() == copy
-    assert names_in(path.parent) == {"b.db", "copy.db", kept.name}
+    assert file_names(path.parent) == {"b.db", "copy.db", old.name}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    # A second one within the same second keeps the first one's too.
-    assert put_back(backup, path).name == f"{kept.name}-2"
+    # A second restore within the same second keeps both old databases.
+    assert restore_backup(backup, path).name == f"{old.name}-2"
 
 
 def test_a_damaged_database_is_kept_byte_for_byte_with_its_log(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('from after the backup')")
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('from after the backup')")
     overwrite_a_page(path)
     damaged, log = path.read_bytes(), path.with_name("b.db-wal").read_bytes()
-    kept = put_back(backup, path)
-    assert kept.read_bytes() == damaged
-    assert kept.with_name(kept.name + "-wal").read_bytes() == log
+    old = restore_backup(backup, path)
+    assert old.read_bytes() == damaged
+    assert old.with_name(old.name + "-wal").read_bytes() == log
     assert "from after the backup" not in dump_rows(path)
 
 
-def test_a_stale_log_is_not_played_into_what_was_restored(path: Path) -> None:
+def test_a_stale_log_is_not_applied_to_the_restored_database(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     saved = without_audit(path)
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('stale')")
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('stale')")
     path.unlink()
     assert restore(backup, path, at=NOON, vault=secret_box()).kept is None
     assert without_audit(path) == saved
 
 
-def test_a_restore_onto_a_machine_where_nothing_was(path: Path, tmp_path: Path) -> None:
+def test_a_restore_works_without_an_old_database(path: Path, tmp_path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     new = tmp_path / "new" / "b.db"
@@ -229,7 +229,7 @@ def test_a_restore_onto_a_machine_where_nothing_was(path: Path, tmp_path: Path) 
     assert without_audit(new) == without_audit(path)
 
 
-async def test_a_restore_is_refused_while_a_bot_runs_or_another_command_is_at_work(path: Path) -> None:
+async def test_a_restore_is_refused_while_a_bot_or_another_command_runs(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     for opened in (Database.open, Database.open_shared):
@@ -237,35 +237,35 @@ async def test_a_restore_is_refused_while_a_bot_runs_or_another_command_is_at_wo
         with pytest.raises(DatabaseInUse):
             restore(backup, path, at=NOON)
         await database.close()
-    assert names_in(path.parent) == {"b.db", "copy.db"}
-    put_back(backup, path)
+    assert file_names(path.parent) == {"b.db", "copy.db"}
+    restore_backup(backup, path)
 
 
-def spoil_nothing(backup: Path) -> None:
+def delete_backup(backup: Path) -> None:
     backup.unlink()
 
 
-def spoil_with_words(backup: Path) -> None:
+def overwrite_with_text(backup: Path) -> None:
     backup.write_text("dear diary, " * 1000)
 
 
-def spoil_emptied(backup: Path) -> None:
+def empty_backup(backup: Path) -> None:
     backup.write_bytes(b"")
 
 
-def spoil_cut(backup: Path) -> None:
+def truncate_backup(backup: Path) -> None:
     content = backup.read_bytes()
     backup.write_bytes(content[: len(content) // 2])
 
 
-def spoil_another_programs(backup: Path) -> None:
+def make_another_programs_database(backup: Path) -> None:
     backup.unlink()
     connection = sqlite3.connect(backup)
     connection.execute("CREATE TABLE recipes (name TEXT)")
     connection.close()
 
 
-def spoil_newer(backup: Path) -> None:
+def make_newer(backup: Path) -> None:
     connection = sqlite3.connect(backup)
     connection.execute(
         "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('buildbell', 'm999_later', '2030')"
@@ -275,62 +275,60 @@ def spoil_newer(backup: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "message"),
     [
-        (spoil_nothing, "there is no file"),
-        (spoil_with_words, "copy.db is damaged"),
-        (spoil_emptied, "copy.db is no database of Buildbell's"),
-        (spoil_cut, "copy.db is damaged"),
+        (delete_backup, "there is no file"),
+        (overwrite_with_text, "copy.db is damaged"),
+        (empty_backup, "copy.db is no database of Buildbell's"),
+        (truncate_backup, "copy.db is damaged"),
         (overwrite_a_page, "copy.db is damaged"),
-        (spoil_another_programs, "copy.db is another program's database"),
-        (spoil_newer, "m999_later"),
+        (make_another_programs_database, "copy.db is another program's database"),
+        (make_newer, "m999_later"),
         (forge, "audit log of workspace"),
     ],
 )
-def test_a_backup_that_is_not_sound_leaves_everything_as_it_was(
-    path: Path, spoil: Callable[[Path], None], words: str
-) -> None:
+def test_an_invalid_backup_changes_nothing(path: Path, spoil: Callable[[Path], None], message: str) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     spoil(backup)
     before, inode = path.read_bytes(), path.stat().st_ino
-    with pytest.raises((BackupProblem, BackupCorrupt, DatabaseProblem), match=words):
+    with pytest.raises((BackupProblem, BackupCorrupt, DatabaseProblem), match=message):
         restore(backup, path, at=NOON)
     assert (path.read_bytes(), path.stat().st_ino) == (before, inode)
-    assert names_in(path.parent) - {"copy.db"} == {"b.db"}
+    assert file_names(path.parent) - {"copy.db"} == {"b.db"}
 
 
-def test_a_newer_database_can_be_gone_back_from_with_its_log_taken_in(path: Path) -> None:
+def test_a_newer_database_can_be_replaced_and_is_kept_with_its_log(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    spoil_newer(path)
+    make_newer(path)
     with pytest.raises(DatabaseNewer):
         back_up(path, path.with_name("other.db"))
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('in the log')")
-    kept = put_back(backup, path)
-    assert "m999_later" in dump_rows(kept)
-    assert "in the log" in dump_rows(kept)
-    assert not kept.with_name(kept.name + "-wal").exists()
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('in the log')")
+    old = restore_backup(backup, path)
+    assert "m999_later" in dump_rows(old)
+    assert "in the log" in dump_rows(old)
+    assert not old.with_name(old.name + "-wal").exists()
 
 
-def test_an_older_backup_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_an_older_backup_is_migrated(tmp_path: Path) -> None:
     first_version(tmp_path / "old.db")
     before = (tmp_path / "old.db").read_bytes()
-    done = restore(tmp_path / "old.db", tmp_path / "b.db", at=NOON)
-    assert "m004_many_workspaces" in done.steps
-    assert "m001_watch_and_tell" not in done.steps
-    assert done.rows["subscriptions"] == 1
+    result = restore(tmp_path / "old.db", tmp_path / "b.db", at=NOON)
+    assert "m004_many_workspaces" in result.steps
+    assert "m001_watch_and_tell" not in result.steps
+    assert result.rows["subscriptions"] == 1
     assert (tmp_path / "old.db").read_bytes() == before
 
 
-def test_a_copy_that_was_made_by_hand_with_its_log_is_restored_with_it(path: Path) -> None:
-    wal_left_behind(path, "INSERT INTO looks (token) VALUES ('in the log')")
-    byhand = path.with_name("byhand.db")
+def test_a_manual_copy_is_restored_with_its_log(path: Path) -> None:
+    leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('in the log')")
+    manual_copy = path.with_name("byhand.db")
     for suffix in ("", "-wal"):
-        shutil.copyfile(f"{path}{suffix}", f"{byhand}{suffix}")
-    put_back(byhand, path)
+        shutil.copyfile(f"{path}{suffix}", f"{manual_copy}{suffix}")
+    restore_backup(manual_copy, path)
     assert "in the log" in dump_rows(path)
-    assert byhand.with_name("byhand.db-wal").exists()
+    assert manual_copy.with_name("byhand.db-wal").exists()
 
 
 KILLED_AT = """
@@ -362,10 +360,10 @@ for line in sys.stdin:
 """
 
 
-def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tmp_path: Path) -> None:
+def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_database(tmp_path: Path) -> None:
     asyncio.run(create_full_database(tmp_path / "old.db"))
     asyncio.run(create_full_database(tmp_path / "new.db"))
-    mark(tmp_path / "new.db", "new")
+    insert_token(tmp_path / "new.db", "new")
     outcomes: list[bool] = []
     code = 9
     command = [sys.executable, "-c", KILLED_AT]
@@ -380,7 +378,7 @@ def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tm
             path, backup = folder / "b.db", folder / "copy.db"
             shutil.copyfile(tmp_path / "old.db", path)
             shutil.copyfile(tmp_path / "new.db", backup)
-            wal_left_behind(path, "INSERT INTO looks (token) VALUES ('old')")
+            leave_row_in_log(path, "INSERT INTO looks (token) VALUES ('old')")
             print(backup, path, len(outcomes), file=killed.stdin, flush=True)
             code = int(killed.stdout.readline())
             assert path.exists()
@@ -388,9 +386,9 @@ def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tm
             found = dump_rows(folder / "again.db")
             assert ("'token': 'old'" in found) is not ("'token': 'new'" in found)
             outcomes.append("'token': 'new'" in found)
-            # Whatever was left lying about goes with the next one.
-            put_back(backup, path)
-            assert not [one for one in names_in(folder) if one.startswith(".b.db.restore")]
+            # The next restore removes temporary files that were left.
+            restore_backup(backup, path)
+            assert not [name for name in file_names(folder) if name.startswith(".b.db.restore")]
         killed.stdin.close()
     assert code == 0
     assert outcomes == sorted(outcomes)
@@ -398,14 +396,14 @@ def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tm
     assert len(outcomes) > 10
 
 
-def mark(path: Path, token: str) -> None:
+def insert_token(path: Path, token: str) -> None:
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO looks (token) VALUES (?)", [token])
     connection.commit()
     connection.close()
 
 
-async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_now(
+async def test_resetting_drops_pending_notifications_and_starts_from_the_current_builds(
     repositories: Repositories,
 ) -> None:
     subscriptions = repositories.of("T1").subscriptions
@@ -421,46 +419,48 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
     await record_poll(
         repositories, make_build(1), make_build(2, BuildState.RUNNING), make_build(3, BuildState.RUNNING)
     )
-    now = (
+    current = (
         make_build(2, BuildState.FAILED),
         make_build(3, BuildState.RUNNING),
         make_build(4, BuildState.RUNNING),
         make_build(5),
     )
-    waits = BuildRequest(app_slug=ANDROID.slug, slug="r1")
-    beginning = WatchBaseline({ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}, [waits])
+    request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
+    baseline = WatchBaseline({ANDROID.slug: Baseline(builds=current, at=current[-1].triggered_at)}, [request])
     assert (
-        await repositories.database.write(lambda db: reset_watching(db, beginning, NOON + timedelta(hours=1)))
+        await repositories.database.write(lambda db: reset_watching(db, baseline, NOON + timedelta(hours=1)))
         == 1
     )
 
-    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
-    open_now = await repositories.watched_builds.state("t", Provider.BITRISE)
-    assert set(open_now.open_builds) == {make_build(3).slug, make_build(4).slug}
-    assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{make_build(3).slug}]
+    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == [request]
+    state = await repositories.watched_builds.state("t", Provider.BITRISE)
+    assert set(state.open_builds) == {make_build(3).slug, make_build(4).slug}
+    assert [subscription.terms.filter.builds for subscription in await subscriptions.of_channel("D1")] == [
+        {make_build(3).slug}
+    ]
     late_ios = make_build(7, app=IOS)
-    await record_poll(repositories, *now, make_build(1), late_ios)
+    await record_poll(repositories, *current, make_build(1), late_ios)
     assert await repositories.outbox.depth() == 0
     await record_poll(
         repositories, make_build(3), make_build(4, BuildState.FAILED), make_build(6, BuildState.FAILED)
     )
-    told = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
-    assert [one.build.number for one in told] == [3, 4, 6]
-    # What ended unseen counts in its series all the same.
-    positions = [one.standing and one.standing.position for one in told]
+    due = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
+    assert [notification.build.number for notification in due] == [3, 4, 6]
+    # Builds that ended unnoticed still count in their failure streaks.
+    positions = [notification.standing and notification.standing.position for notification in due]
     assert positions == ["overtaken", "overtaken", "broken"]
 
 
-def test_whatever_breaks_while_forgetting_leaves_the_old_database(path: Path) -> None:
+def test_an_error_while_dropping_notifications_keeps_the_old_database(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     before = dump_rows(path)
 
     def forget(db: sqlite_utils.Database) -> int:
-        in_the_way = reset_watching(db, WatchBaseline(), NOON)
-        raise TimeoutError(f"Bitrise is away, after {in_the_way}")
+        dropped = reset_watching(db, WatchBaseline(), NOON)
+        raise TimeoutError(f"Bitrise is away, after {dropped}")
 
     with pytest.raises(TimeoutError):
         restore(backup, path, at=NOON, forget=forget)
     assert dump_rows(path) == before
-    assert names_in(path.parent) == {"b.db", "copy.db"}
+    assert file_names(path.parent) == {"b.db", "copy.db"}

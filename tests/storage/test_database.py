@@ -20,7 +20,7 @@ from storage.database import (
 from storage.migrations import migrations
 
 
-async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
+async def test_written_data_is_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     database = await Database.open(path)
     await database.write(lambda db: db.execute("INSERT INTO looks (token) VALUES ('t')"))
@@ -32,7 +32,7 @@ async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> 
     assert rows == [("t",)]
 
 
-async def test_it_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> None:
+async def test_the_database_uses_wal_and_synchronous_full(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "buildbell.db")
     pragmas = await database.read(
         lambda db: [
@@ -47,18 +47,18 @@ async def test_it_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> None:
 async def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "buildbell.db")
 
-    def half_a_write(db: sqlite_utils.Database) -> None:
+    def fail_halfway(db: sqlite_utils.Database) -> None:
         db.execute("INSERT INTO looks (token) VALUES ('t')")
         raise RuntimeError("the power went out")
 
     with pytest.raises(RuntimeError, match="power"):
-        await database.write(half_a_write)
+        await database.write(fail_halfway)
     count = await database.read(lambda db: db.execute("SELECT COUNT(*) FROM looks").fetchone()[0])
     await database.close()
     assert count == 0
 
 
-async def test_a_damaged_file_is_named_and_left_untouched(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_reported_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     await (await Database.open(path)).close()
     damaged = bytearray(path.read_bytes())
@@ -70,7 +70,7 @@ async def test_a_damaged_file_is_named_and_left_untouched(tmp_path: Path) -> Non
     assert path.read_bytes() == bytes(damaged)
 
 
-async def test_a_file_that_is_no_database_is_left_untouched(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     path.write_text("dear diary, " * 100)
     with pytest.raises(DatabaseDamaged, match="damaged"):
@@ -78,7 +78,7 @@ async def test_a_file_that_is_no_database_is_left_untouched(tmp_path: Path) -> N
     assert path.read_text() == "dear diary, " * 100
 
 
-async def test_another_programs_database_is_left_untouched(tmp_path: Path) -> None:
+async def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE recipes (name TEXT)")
@@ -89,7 +89,7 @@ async def test_another_programs_database_is_left_untouched(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
-async def test_a_newer_database_is_named_and_left_untouched(tmp_path: Path) -> None:
+async def test_a_newer_database_is_reported_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     database = await Database.open(path)
     await database.write(
@@ -104,12 +104,10 @@ async def test_a_newer_database_is_named_and_left_untouched(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("made", ["a file instead of the folder", "a folder instead of the file"])
-async def test_a_place_that_can_not_be_written_to_is_named_with_what_it_needs(
-    tmp_path: Path, made: str
-) -> None:
+@pytest.mark.parametrize("obstacle", ["a file instead of the folder", "a folder instead of the file"])
+async def test_an_unwritable_path_is_reported_with_its_requirements(tmp_path: Path, obstacle: str) -> None:
     path = tmp_path / "data" / "buildbell.db"
-    if made.startswith("a file"):
+    if obstacle.startswith("a file"):
         path.parent.write_bytes(b"")
     else:
         path.mkdir(parents=True)
@@ -119,7 +117,7 @@ async def test_a_place_that_can_not_be_written_to_is_named_with_what_it_needs(
         await Database.open(path)
 
 
-async def test_two_bots_can_not_share_one_file(tmp_path: Path) -> None:
+async def test_two_bots_cannot_share_one_file(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "buildbell.db")
     with pytest.raises(DatabaseInUse, match="another Buildbell"):
         await Database.open(tmp_path / "buildbell.db")
@@ -129,14 +127,16 @@ async def test_two_bots_can_not_share_one_file(tmp_path: Path) -> None:
 async def test_a_command_reads_and_writes_beside_a_running_bot(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     bot = await Database.open(path)
-    beside, another = await Database.open_shared(path), await Database.open_shared(path)
+    command, other_command = await Database.open_shared(path), await Database.open_shared(path)
 
-    async def count(database: Database, who: str) -> None:
+    async def insert_rows(database: Database, who: str) -> None:
         for number in range(50):
             await database.write(lambda db, name=f"{who} {number}": insert(db, name))  # type: ignore[misc]
 
-    await asyncio.gather(count(bot, "bot"), count(beside, "command"), count(another, "other"))
-    for database in (bot, beside, another):
+    await asyncio.gather(
+        insert_rows(bot, "bot"), insert_rows(command, "command"), insert_rows(other_command, "other")
+    )
+    for database in (bot, command, other_command):
         assert await database.read(lambda db: db.table("looks").count) == 150
         await database.close()
     assert not path.with_name("buildbell.db-wal").exists()
@@ -147,38 +147,38 @@ def insert(db: sqlite_utils.Database, token: str) -> None:
     db.execute("INSERT INTO looks (token, per_app) VALUES (?, ?)", [token, before])
 
 
-async def test_a_command_waits_for_whoever_writes_at_the_moment(tmp_path: Path) -> None:
+async def test_a_command_waits_for_a_running_write(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    bot, beside = await Database.open(path), await Database.open_shared(path)
-    begun, go_on = threading.Event(), threading.Event()
+    bot, command = await Database.open(path), await Database.open_shared(path)
+    started, proceed = threading.Event(), threading.Event()
 
-    def slow(db: sqlite_utils.Database) -> None:
+    def write_slowly(db: sqlite_utils.Database) -> None:
         insert(db, "first")
-        begun.set()
-        go_on.wait(10)
+        started.set()
+        proceed.wait(10)
 
-    writing = asyncio.create_task(bot.write(slow))
-    await asyncio.to_thread(begun.wait, 10)
-    second = asyncio.create_task(beside.write(lambda db: insert(db, "second")))
-    assert await beside_reads_nothing(path) == 0
-    go_on.set()
+    writing = asyncio.create_task(bot.write(write_slowly))
+    await asyncio.to_thread(started.wait, 10)
+    second = asyncio.create_task(command.write(lambda db: insert(db, "second")))
+    assert await count_rows(path) == 0
+    proceed.set()
     await asyncio.gather(writing, second)
     rows = await bot.read(
         lambda db: db.execute("SELECT token, per_app FROM looks ORDER BY per_app").fetchall()
     )
     assert rows == [("first", 0), ("second", 1)]
     await bot.close()
-    await beside.close()
+    await command.close()
 
 
-async def beside_reads_nothing(path: Path) -> int:
+async def count_rows(path: Path) -> int:
     third = await Database.open_shared(path)
     found = await third.read(lambda db: int(db.table("looks").count))
     await third.close()
     return found
 
 
-async def test_a_command_makes_no_database_and_migrates_none(tmp_path: Path) -> None:
+async def test_a_command_neither_creates_nor_migrates_a_database(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     with pytest.raises(DatabaseMissing, match="no database at"):
         await Database.open_shared(path)
@@ -194,7 +194,7 @@ async def test_a_command_makes_no_database_and_migrates_none(tmp_path: Path) -> 
     await (await Database.open_shared(path)).close()
 
 
-async def test_a_command_leaves_a_damaged_or_newer_database_alone(tmp_path: Path) -> None:
+async def test_a_command_refuses_a_damaged_or_newer_database(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     path.write_text("dear diary, " * 1000)
     with pytest.raises(DatabaseDamaged):

@@ -1,4 +1,4 @@
-"""What is sealed opens under its key, at its place, unchanged, and in no other way."""
+"""Encrypted values can be decrypted only unchanged, with their key and their associated data."""
 
 from __future__ import annotations
 
@@ -12,82 +12,93 @@ from storage.encryption import SHORTEST_KEY, DecryptionError, InvalidKey, Secret
 
 KEYS = st.text(st.characters(codec="ascii", exclude_characters=","), min_size=SHORTEST_KEY, max_size=60)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=200)
-PLACE = st.lists(st.text(st.characters(codec="utf-8"), max_size=12), max_size=4).map(tuple)
+CONTEXT = st.lists(st.text(st.characters(codec="utf-8"), max_size=12), max_size=4).map(tuple)
 NEW, OLD = "new-" * 10, "old-" * 10
 
 
-@given(KEYS, TEXT, PLACE)
-def test_what_was_sealed_opens_at_its_place(key: str, text: str, place: tuple[str, ...]) -> None:
-    vault = SecretBox([key])
-    sealed = vault.encrypt(text, *place)
-    assert vault.decrypt(sealed, *place) == text
-    assert vault.is_current(sealed)
+@given(KEYS, TEXT, CONTEXT)
+def test_an_encrypted_text_can_be_decrypted_with_its_associated_data(
+    key: str, text: str, context: tuple[str, ...]
+) -> None:
+    box = SecretBox([key])
+    encrypted = box.encrypt(text, *context)
+    assert box.decrypt(encrypted, *context) == text
+    assert box.is_current(encrypted)
 
 
-@given(TEXT.filter(lambda text: len(text) >= 4), PLACE)
-def test_nothing_of_the_text_or_the_key_is_in_the_seal(text: str, place: tuple[str, ...]) -> None:
-    content = base64.urlsafe_b64decode(SecretBox([NEW]).encrypt(text, *place))
+@given(TEXT.filter(lambda text: len(text) >= 4), CONTEXT)
+def test_the_encrypted_value_contains_neither_the_text_nor_the_key(
+    text: str, context: tuple[str, ...]
+) -> None:
+    content = base64.urlsafe_b64decode(SecretBox([NEW]).encrypt(text, *context))
     assert text.encode() not in content
     assert NEW.encode() not in content
 
 
-def test_the_same_text_is_never_sealed_alike() -> None:
-    vault = SecretBox([NEW])
-    assert len({vault.encrypt("the same", "place") for _ in range(100)}) == 100
+def test_encrypting_the_same_text_never_gives_the_same_value() -> None:
+    box = SecretBox([NEW])
+    assert len({box.encrypt("the same", "place") for _ in range(100)}) == 100
 
 
-@given(TEXT, PLACE, st.data())
-def test_a_seal_of_which_any_bit_was_changed_does_not_open(
-    text: str, place: tuple[str, ...], data: st.DataObject
+@given(TEXT, CONTEXT, st.data())
+def test_a_value_with_any_changed_bit_cannot_be_decrypted(
+    text: str, context: tuple[str, ...], data: st.DataObject
 ) -> None:
-    vault = SecretBox([NEW, OLD])
-    content = bytearray(base64.urlsafe_b64decode(vault.encrypt(text, *place)))
+    box = SecretBox([NEW, OLD])
+    content = bytearray(base64.urlsafe_b64decode(box.encrypt(text, *context)))
     bit = data.draw(st.integers(0, len(content) * 8 - 1))
     content[bit // 8] ^= 1 << bit % 8
     with pytest.raises(DecryptionError):
-        vault.decrypt(base64.urlsafe_b64encode(bytes(content)).decode(), *place)
+        box.decrypt(base64.urlsafe_b64encode(bytes(content)).decode(), *context)
 
 
-@given(TEXT, PLACE, st.data())
-def test_a_seal_that_was_cut_does_not_open(text: str, place: tuple[str, ...], data: st.DataObject) -> None:
-    vault = SecretBox([NEW])
-    content = base64.urlsafe_b64decode(vault.encrypt(text, *place))
+@given(TEXT, CONTEXT, st.data())
+def test_a_truncated_value_cannot_be_decrypted(
+    text: str, context: tuple[str, ...], data: st.DataObject
+) -> None:
+    box = SecretBox([NEW])
+    content = base64.urlsafe_b64decode(box.encrypt(text, *context))
     end = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(DecryptionError):
-        vault.decrypt(base64.urlsafe_b64encode(content[:end]).decode(), *place)
+        box.decrypt(base64.urlsafe_b64encode(content[:end]).decode(), *context)
 
 
-@given(TEXT, PLACE, PLACE)
-def test_a_seal_opens_at_no_other_place(text: str, place: tuple[str, ...], other: tuple[str, ...]) -> None:
-    assume(place != other)
-    vault = SecretBox([NEW])
+@given(TEXT, CONTEXT, CONTEXT)
+def test_a_value_cannot_be_decrypted_with_other_associated_data(
+    text: str, context: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    assume(context != other)
+    box = SecretBox([NEW])
     with pytest.raises(DecryptionError, match="stands in another place"):
-        vault.decrypt(vault.encrypt(text, *place), *other)
+        box.decrypt(box.encrypt(text, *context), *other)
 
 
 @pytest.mark.parametrize(
-    ("place", "other"), [(("ab", "c"), ("a", "bc")), (("a", ""), ("a",)), (("", "a"), ("a", "")), ((), ("",))]
+    ("context", "other"),
+    [(("ab", "c"), ("a", "bc")), (("a", ""), ("a",)), (("", "a"), ("a", "")), ((), ("",))],
 )
-def test_no_two_places_are_written_alike(place: tuple[str, ...], other: tuple[str, ...]) -> None:
-    vault = SecretBox([NEW])
+def test_no_two_contexts_give_the_same_associated_data(
+    context: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    box = SecretBox([NEW])
     with pytest.raises(DecryptionError):
-        vault.decrypt(vault.encrypt("text", *place), *other)
+        box.decrypt(box.encrypt("text", *context), *other)
 
 
 @given(KEYS, KEYS, TEXT)
-def test_a_seal_opens_under_no_other_key(key: str, other: str, text: str) -> None:
+def test_a_value_cannot_be_decrypted_with_another_key(key: str, other: str, text: str) -> None:
     assume(key != other)
     with pytest.raises(DecryptionError, match="another key"):
-        SecretBox([other]).decrypt(SecretBox([key]).encrypt(text, "place"), "place")
+        SecretBox([other]).decrypt(SecretBox([key]).encrypt(text, "context"), "context")
 
 
 @given(st.lists(KEYS, min_size=1, max_size=4, unique=True), TEXT, st.data())
-def test_keys_open_in_whatever_order_they_are_given(keys: list[str], text: str, data: st.DataObject) -> None:
-    sealed = SecretBox([data.draw(st.sampled_from(keys))]).encrypt(text, "place")
-    assert SecretBox(data.draw(st.permutations(keys))).decrypt(sealed, "place") == text
+def test_keys_decrypt_in_any_order(keys: list[str], text: str, data: st.DataObject) -> None:
+    encrypted = SecretBox([data.draw(st.sampled_from(keys))]).encrypt(text, "context")
+    assert SecretBox(data.draw(st.permutations(keys))).decrypt(encrypted, "context") == text
 
 
-def test_the_first_key_seals_and_its_name_does_not_give_it_away() -> None:
+def test_the_first_key_encrypts_and_its_name_does_not_reveal_it() -> None:
     both, old = SecretBox([NEW, OLD]), SecretBox([OLD])
     assert SecretBox([NEW]).decrypt(both.encrypt("text")) == "text"
     assert both.key_name == SecretBox([NEW]).key_name
@@ -97,7 +108,7 @@ def test_the_first_key_seals_and_its_name_does_not_give_it_away() -> None:
 
 
 @given(TEXT, TEXT, st.sampled_from([[NEW], [NEW, OLD], [OLD, NEW]]))
-def test_a_signature_is_known_again_for_its_text_alone(text: str, other: str, keys: list[str]) -> None:
+def test_a_signature_is_valid_only_for_its_text(text: str, other: str, keys: list[str]) -> None:
     signature = SecretBox([NEW]).sign(text)
     assert SecretBox(keys).is_signed(text, signature)
     assert SecretBox(keys).is_signed(other, signature) is (other == text)
@@ -107,14 +118,14 @@ def test_a_signature_is_known_again_for_its_text_alone(text: str, other: str, ke
 
 
 @given(st.text(max_size=80))
-def test_whatever_is_no_seal_is_refused_in_words(text: str) -> None:
+def test_any_other_text_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(DecryptionError):
         SecretBox([NEW]).decrypt(text)
     with pytest.raises(DecryptionError):
         SecretBox([NEW]).is_current(text)
 
 
-def test_a_key_that_somebody_thought_up_is_refused() -> None:
+def test_a_short_key_is_refused() -> None:
     with pytest.raises(InvalidKey, match="new-key"):
         SecretBox([NEW, "short"])
     with pytest.raises(InvalidKey, match="no key"):

@@ -1,4 +1,4 @@
-"""Other keys: everything sealed anew with the first, or nothing; and what was swapped opens nowhere."""
+"""Key rotation: everything is encrypted with the first key, or nothing; swapped values can't be decrypted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def path(tmp_path: Path) -> Path:
     return tmp_path / "b.db"
 
 
-async def with_database(path: Path, work: Any) -> Any:
+async def write_to_database(path: Path, work: Any) -> Any:
     database = await Database.open_shared(path)
     try:
         return await database.write(work)
@@ -39,17 +39,17 @@ async def with_database(path: Path, work: Any) -> Any:
         await database.close()
 
 
-async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_left_out(path: Path) -> None:
-    done = await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
-    assert (done.accounts, done.installations, done.proposals, done.audit_ends, done.buttons) == (
+async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be_removed(path: Path) -> None:
+    result = await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    assert (result.accounts, result.installations, result.proposals, result.audit_ends, result.buttons) == (
         4,
         1,
         4,
         2,
         4,
     )
-    assert done.sign_ins == 4
-    again = await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    assert result.sign_ins == 4
+    again = await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert again.nothing
 
     database = await Database.open(path)
@@ -59,36 +59,38 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
     assert (await Installations(database, secret_box(NEW), lambda: NOON).of_workspace(TEAM)) is not None
     expired = await storage.pending_actions.expired(NOON.replace(year=2100))
-    assert [type(one) for one in expired] == [PendingAction] * 4
+    assert [type(action) for action in expired] == [PendingAction] * 4
     for team in (TEAM, "T2"):
         chain = await database.read(partial(verify_chain, team=team, vault=secret_box(NEW), expected=None))
         assert chain.sealed
     await database.close()
-    assert (await with_database(path, lambda db: rotate_key(db, secret_box(NEW)))).nothing
+    assert (await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW)))).nothing
 
 
-async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_their_messages_change(
+async def test_buttons_of_pending_actions_are_signed_with_the_new_key_and_messages_change(
     path: Path,
 ) -> None:
     database = await Database.open(path)
     storage = make_repositories(database, secret_box(NEW, OLD))
     before = {
-        one.parcel: one.content or "" for one in await storage.slack_messages.unfinished(make_recipient("C1"))
+        message.parcel: message.content or ""
+        for message in await storage.slack_messages.unfinished(make_recipient("C1"))
     }
     await database.write(lambda db: rotate_key(db, secret_box(NEW, OLD)))
     after = {
-        one.parcel: one.content or "" for one in await storage.slack_messages.unfinished(make_recipient("C1"))
+        message.parcel: message.content or ""
+        for message in await storage.slack_messages.unfinished(make_recipient("C1"))
     }
     await database.close()
-    asked = [parcel for parcel in before if before[parcel] != after[parcel]]
-    assert len(asked) == 2
-    for parcel in asked:
+    changed = [parcel for parcel in before if before[parcel] != after[parcel]]
+    assert len(changed) == 2
+    for parcel in changed:
         [new] = [word for word in after[parcel].split('"') if len(word) == 32]
         assert secret_box(NEW).is_signed(f"proposal {TEAM} {parcel}", new)
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "whose"),
+    ("table", "column", "description"),
     [
         ("accounts", "sealed", f"accounts: of {ANNA} in {TEAM} at bitrise"),
         ("installations", "sealed", f"installations: of workspace {TEAM}"),
@@ -96,36 +98,38 @@ async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_the
         ("audit_chains", "seal", f"audit of workspace {TEAM}"),
     ],
 )
-async def test_nothing_is_changed_where_something_opens_under_no_key(
-    path: Path, table: str, column: str, whose: str
+async def test_nothing_is_changed_if_a_value_cannot_be_decrypted(
+    path: Path, table: str, column: str, description: str
 ) -> None:
-    lost = secret_box("lost-" * 10).encrypt("x")
-    await with_database(
+    undecryptable = secret_box("lost-" * 10).encrypt("x")
+    await write_to_database(
         path,
-        lambda db: db.execute(f"UPDATE {table} SET {column} = ? WHERE team_id = ?", [lost, TEAM]),  # noqa: S608
+        lambda db: db.execute(f"UPDATE {table} SET {column} = ? WHERE team_id = ?", [undecryptable, TEAM]),  # noqa: S608
     )
     before = path_content(path)
     with pytest.raises(UndecryptableValue) as problem:
-        await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
-    assert whose in str(problem.value)
+        await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    assert description in str(problem.value)
     assert TOKEN not in str(problem.value)
     assert path_content(path) == before
 
 
-async def test_what_was_decided_long_ago_keeps_nobody_from_a_new_key(path: Path) -> None:
-    lost = secret_box("lost-" * 10).encrypt("x")
-    await with_database(path, lambda db: db.execute("UPDATE proposals SET act = ?, state = 'done'", [lost]))
-    assert (await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))).accounts == 4
+async def test_undecryptable_decided_actions_do_not_prevent_a_rotation(path: Path) -> None:
+    undecryptable = secret_box("lost-" * 10).encrypt("x")
+    await write_to_database(
+        path, lambda db: db.execute("UPDATE proposals SET act = ?, state = 'done'", [undecryptable])
+    )
+    assert (await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))).accounts == 4
 
 
-async def test_a_forged_end_of_the_audit_log_is_not_sealed_anew(path: Path) -> None:
-    await with_database(
+async def test_a_forged_end_of_the_audit_log_is_not_sealed_again(path: Path) -> None:
+    await write_to_database(
         path, lambda db: db.execute("UPDATE audit_chains SET last_seq = 1 WHERE team_id = ?", [TEAM])
     )
     with pytest.raises(UndecryptableValue, match="not those that were sealed"):
-        await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+        await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     with pytest.raises(ChainBroken):
-        await with_database(path, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))
+        await write_to_database(path, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))
 
 
 def path_content(path: Path) -> list[Any]:
@@ -142,10 +146,10 @@ PEOPLE = [(team, person) for team in (TEAM, "T2") for person in (ANNA, BEN)]
 @given(
     st.sampled_from([*permutations(range(len(PEOPLE)), 2)]), st.sampled_from([[OLD], [NEW, OLD], [OLD, NEW]])
 )
-def test_what_is_sealed_for_one_never_opens_for_another(pair: tuple[int, int], keys: list[str]) -> None:
-    """Rows' seals swapped between two people, or one person of two workspaces."""
+def test_a_value_of_one_user_cannot_be_decrypted_for_another(pair: tuple[int, int], keys: list[str]) -> None:
+    """Encrypted values are swapped between two users, or the same user of two workspaces."""
     db = sqlite_utils.Database(memory=True)
-    opened = SecretBox(keys)
+    box = SecretBox(keys)
     db.execute("CREATE TABLE accounts (team_id, user_id, sealed)")
     for team, person in PEOPLE:
         db.execute(
@@ -156,37 +160,41 @@ def test_what_is_sealed_for_one_never_opens_for_another(pair: tuple[int, int], k
                 secret_box(OLD).encrypt(f"token of {person} in {team}", "account", team, person, "bitrise"),
             ],
         )
-    one, other = (PEOPLE[place] for place in pair)
+    one, other = (PEOPLE[index] for index in pair)
 
     def swap(db: sqlite_utils.Database) -> None:
         sealed = {(team, person): text for team, person, text in db.execute("SELECT * FROM accounts")}
-        for here, there in ((one, other), (other, one)):
+        for target, source in ((one, other), (other, one)):
             db.execute(
-                "UPDATE accounts SET sealed = ? WHERE team_id = ? AND user_id = ?", [sealed[there], *here]
+                "UPDATE accounts SET sealed = ? WHERE team_id = ? AND user_id = ?", [sealed[source], *target]
             )
 
     in_transaction(db, swap)
     for team, person, text in db.execute("SELECT * FROM accounts").fetchall():
         if (team, person) in (one, other):
             with pytest.raises(DecryptionError):
-                opened.decrypt(text, "account", team, person, "bitrise")
+                box.decrypt(text, "account", team, person, "bitrise")
         else:
-            assert opened.decrypt(text, "account", team, person, "bitrise") == f"token of {person} in {team}"
+            assert box.decrypt(text, "account", team, person, "bitrise") == f"token of {person} in {team}"
 
 
-async def test_rows_swapped_in_the_database_do_not_open_through_the_repositories(path: Path) -> None:
-    """The same, as the bot itself would read them."""
+async def test_swapped_rows_cannot_be_decrypted_through_the_repositories(path: Path) -> None:
+    """The same, through the repositories."""
     for one, other in permutations(PEOPLE, 2):
         database = await Database.open(path)
         storage = make_repositories(database, secret_box(OLD))
 
         def swap(db: sqlite_utils.Database, one: Any = one, other: Any = other) -> None:
-            [[mine], [theirs]] = [
-                db.execute("SELECT sealed FROM accounts WHERE team_id = ? AND user_id = ?", [*who]).fetchone()
-                for who in (one, other)
+            [[first], [second]] = [
+                db.execute(
+                    "SELECT sealed FROM accounts WHERE team_id = ? AND user_id = ?", [*user]
+                ).fetchone()
+                for user in (one, other)
             ]
-            for who, sealed in ((one, theirs), (other, mine)):
-                db.execute("UPDATE accounts SET sealed = ? WHERE team_id = ? AND user_id = ?", [sealed, *who])
+            for user, sealed in ((one, second), (other, first)):
+                db.execute(
+                    "UPDATE accounts SET sealed = ? WHERE team_id = ? AND user_id = ?", [sealed, *user]
+                )
 
         await database.write(swap)
         for team, person in (one, other):

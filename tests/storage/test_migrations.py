@@ -1,4 +1,4 @@
-"""From the first schema to today's, also when the power goes in the middle."""
+"""Migrations from the first schema to the current one, even if the process is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def first_version(path: Path, *, builds: int = 3) -> None:
-    """A database as the first version left it: a filter with results, something owed, something in doubt."""
+    """Create a database of the first version: a filter with results, pending notifications, one in doubt."""
     db = sqlite_utils.Database(path)
     migrations.apply(db, stop_before="m002_terms_series_and_messages")
-    words = {"branch": {"include": ["main"], "exclude": []}, "states": ["failed", "aborted"]}
+    filter_ = {"branch": {"include": ["main"], "exclude": []}, "states": ["failed", "aborted"]}
     db.table("watched_apps").insert(
         {
             "provider": "bitrise",
@@ -46,7 +46,7 @@ def first_version(path: Path, *, builds: int = 3) -> None:
             "channel_id": "C1",
             "provider": "bitrise",
             "app_slug": ANDROID.slug,
-            "filter": json.dumps(words),
+            "filter": json.dumps(filter_),
             "created_by": "U1",
             "created_at": NOON.isoformat(timespec="microseconds"),
         }
@@ -80,23 +80,23 @@ def first_version(path: Path, *, builds: int = 3) -> None:
     db.close()
 
 
-async def check(path: Path, builds: int = 3) -> None:
+async def check_migrated(path: Path, builds: int = 3) -> None:
     database = await Database.open(path)
     storage = make_repositories(database)
     [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
     assert await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
-    [doubt] = await storage.slack_messages.unfinished(make_recipient("C1"))
-    assert (doubt.parcel, doubt.status) == ("from-before", MessageStatus.SENDING)
+    [in_doubt] = await storage.slack_messages.unfinished(make_recipient("C1"))
+    assert (in_doubt.parcel, in_doubt.status) == ("from-before", MessageStatus.SENDING)
     assert len(await storage.outbox.due(make_recipient("C1"), 10_000, NOON)) == builds - 1
     assert len(await storage.outbox.in_message("from-before")) == 1
     await database.close()
 
 
-async def test_the_first_versions_database_goes_on_with_everything_owed(tmp_path: Path) -> None:
+async def test_the_first_versions_database_keeps_its_pending_notifications(tmp_path: Path) -> None:
     first_version(tmp_path / "b.db")
-    await check(tmp_path / "b.db")
+    await check_migrated(tmp_path / "b.db")
 
 
 async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
     first_version(path, builds=2000)
     for _ in range(5):
         kill_while_migrating(path, after_seconds=chance.uniform(0, 0.03))
-    await check(path, builds=2000)
+    await check_migrated(path, builds=2000)
 
 
 def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
-    code = "import asyncio, sys; from storage import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
+    code = "import asyncio, sys; from storage.database import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -117,7 +117,7 @@ def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_path: Path) -> None:
+async def test_steps_from_before_workspaces_belong_to_the_only_workspace(tmp_path: Path) -> None:
     db = sqlite_utils.Database(tmp_path / "b.db")
     migrations.apply(db, stop_before="m004_many_workspaces")
     db.table("people").insert({"team_id": "T1", "user_id": "U1"})
@@ -132,7 +132,7 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     await database.close()
 
 
-async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path) -> None:
+async def test_rows_from_before_other_run_kinds_are_builds(tmp_path: Path) -> None:
     first_version(tmp_path / "b.db")
     db = sqlite_utils.Database(tmp_path / "b.db")
     migrations.apply(db, stop_before="m005_snapshots")
@@ -142,14 +142,14 @@ async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path
     db.close()
     database = await Database.open(tmp_path / "b.db")
     storage = make_repositories(database)
-    assert {one.build.kind for one in await storage.outbox.due(make_recipient("C1"), 10, NOON)} == {
-        RunKind.BUILD
-    }
+    assert {
+        notification.build.kind for notification in await storage.outbox.due(make_recipient("C1"), 10, NOON)
+    } == {RunKind.BUILD}
     assert (await storage.watched_builds.state("t", Provider.BUILDIO)).snapshots == {}
     await database.close()
 
 
-async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_path: Path) -> None:
+async def test_rules_about_all_former_permissions_cover_all_permissions(tmp_path: Path) -> None:
     db = sqlite_utils.Database(tmp_path / "b.db")
     migrations.apply(db, stop_before="m006_accounts_elsewhere")
     everything = ["abort", "trigger", "artifacts", "approve", "subscribe"]
@@ -174,17 +174,17 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     db.close()
     database = await Database.open(tmp_path / "b.db")
     here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
-    rules = [one.rule for one in await here.access_rules.all()]
+    rules = [stored.rule for stored in await here.access_rules.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
-    deploying = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    assert all(rule.match(deploying) is not Match.NO for rule in (rules[0], rules[2]))
+    deployment = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    assert all(rule.match(deployment) is not Match.NO for rule in (rules[0], rules[2]))
     account = await here.accounts.find("U0ANNA", Provider.BITRISE)
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == "a-token-of-before"
     await database.close()
 
 
-async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_is_asked_about_at_once(
+async def test_access_lost_before_the_migration_stays_lost_and_the_rest_is_checked_at_once(
     tmp_path: Path,
 ) -> None:
     db = sqlite_utils.Database(tmp_path / "b.db")
@@ -196,16 +196,26 @@ async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_
         db.table("subscriptions").insert(
             row | {"stopped_reason": stopped, "stopped_at": noon if stopped else None}
         )
-    owed = {"team_id": "T1", "channel_id": "C1", "provider": "bitrise", "event": "ended", "created_at": noon}
-    db.table("notifications").insert(owed | {"subscription_id": 1, "build_slug": "b"})
-    db.table("notifications").insert(owed | {"subscription_id": 99, "build_slug": "b"})
+    notification = {
+        "team_id": "T1",
+        "channel_id": "C1",
+        "provider": "bitrise",
+        "event": "ended",
+        "created_at": noon,
+    }
+    db.table("notifications").insert(notification | {"subscription_id": 1, "build_slug": "b"})
+    db.table("notifications").insert(notification | {"subscription_id": 99, "build_slug": "b"})
     db.close()
     database = await Database.open(tmp_path / "b.db")
     storage = make_repositories(database)
     found = await storage.of("T1").subscriptions.of_channel("C1")
-    assert [(one.confirmed_at, one.unseen_at) for one in found] == [(NOON, None), (None, None), (None, NOON)]
+    assert [(subscription.confirmed_at, subscription.unseen_at) for subscription in found] == [
+        (NOON, None),
+        (None, None),
+        (None, NOON),
+    ]
     due = await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
-    assert [one.stopped for one in due] == [None, "paused"]
+    assert [subscription.stopped for subscription in due] == [None, "paused"]
     query = "SELECT sees_logs FROM notifications ORDER BY id"
-    assert await database.read(lambda there: there.execute(query).fetchall()) == [(0,), (None,)]
+    assert await database.read(lambda db: db.execute(query).fetchall()) == [(0,), (None,)]
     await database.close()

@@ -1,4 +1,4 @@
-"""Everything that is held about one person: handed over whole, and erased whole."""
+"""Export and erasure of everything stored about one user."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def erase(path: Path, person: str = ANNA) -> Any:
         await database.close()
 
 
-def test_every_column_of_every_table_is_listed_with_what_it_says_of_people() -> None:
+def test_every_column_of_every_table_is_listed() -> None:
     db = sqlite_utils.Database(memory=True)
     migrations.apply(db)
     schema = {
@@ -65,12 +65,14 @@ def test_every_column_of_every_table_is_listed_with_what_it_says_of_people() -> 
         assert len(columns.all) == len(set(columns.all)), table
 
 
-async def test_what_is_held_about_a_person_is_handed_over_from_every_table_that_names_them(
+async def test_an_export_has_the_users_rows_of_every_table(
     path: Path,
 ) -> None:
     found = await export(path)
     assert set(found["tables"]) == {
-        table for table, names in COLUMNS.items() if names.own or names.ids or names.words or names.places
+        table
+        for table, names in COLUMNS.items()
+        if names.owner or names.user_ids or names.texts or names.channels
     } - {"workflow_steps"}
     tables = found["tables"]
     assert [row["name"] for row in tables["accounts"]] == ["anna-at-bitrise"]
@@ -81,7 +83,7 @@ async def test_what_is_held_about_a_person_is_handed_over_from_every_table_that_
     assert ANNA in json.dumps(tables["messages"])
 
 
-async def test_no_token_nor_what_a_build_was_given_is_handed_over(path: Path) -> None:
+async def test_an_export_has_no_tokens_and_no_build_parameters(path: Path) -> None:
     text = json.dumps(await export(path))
     sealed = {row["sealed"] for row in rows(path, "accounts")} | {
         row["act"] for row in rows(path, "proposals")
@@ -99,7 +101,7 @@ def rows(path: Path, table: str) -> list[dict[str, Any]]:
         db.close()
 
 
-async def test_nothing_of_another_workspace_is_handed_over_or_erased(path: Path) -> None:
+async def test_nothing_of_another_workspace_is_exported_or_erased(path: Path) -> None:
     before = await export(path, team="T2")
     here = await export(path)
     assert {row["team_id"] for row in here["tables"]["people"]} == {TEAM}
@@ -111,23 +113,25 @@ async def test_nothing_of_another_workspace_is_handed_over_or_erased(path: Path)
         assert after["tables"][table] == before["tables"][table]
 
 
-async def test_after_erasing_nothing_names_the_person_and_the_audit_log_holds(path: Path) -> None:
-    done = await erase(path)
-    assert done.deleted["accounts"] == 1
-    assert done.entries == 2
+async def test_after_an_erasure_nothing_identifies_the_user_and_the_audit_log_is_valid(path: Path) -> None:
+    report = await erase(path)
+    assert report.deleted["accounts"] == 1
+    assert report.entries == 2
     again = await export(path)
     assert (again["tables"], again["audit"]) == ({}, [])
-    left = [line for line in dump_rows(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line]
+    remaining = [
+        line for line in dump_rows(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line
+    ]
     for word in (ANNA, ANNA.lower(), "anna-at-bitrise", "D0ANNA"):
-        assert [line for line in left if word in line and not line.startswith("audit ")] == []
-    assert ANNA not in "\n".join(line for line in left)
+        assert [line for line in remaining if word in line and not line.startswith("audit ")] == []
+    assert ANNA not in "\n".join(line for line in remaining)
     database = await Database.open_shared(path)
     assert (await database.read(lambda db: verify_chain(db, TEAM, secret_box(), None))).sealed
     await database.close()
     assert (await erase(path)).nothing
 
 
-async def test_what_others_need_stays_without_the_person(path: Path) -> None:
+async def test_shared_data_stays_without_the_erased_user(path: Path) -> None:
     ben = await export(path, BEN)
     await erase(path)
     database = await Database.open(path)
@@ -139,11 +143,13 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     assert second.terms.filter.by.include == ("@(erased)", "(erased)")
     assert await here.subscriptions.of_channel("D0ANNA") == []
     assert await here.channel_settings.default_app("C1", Provider.BITRISE) is not None
-    ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.deploy_links.of_channel(channel)]
-    assert [tie.set_by for tie in ties] == ["(erased)", BEN]
+    links = [
+        link for channel in ("C1", "C2", "D0ANNA") for link in await here.deploy_links.of_channel(channel)
+    ]
+    assert [link.set_by for link in links] == ["(erased)", BEN]
     [rule] = await here.access_rules.all()
-    aborting = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
-    assert find_requirements([rule.rule], aborting)[0].who.people == (BEN,)
+    abort = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
+    assert find_requirements([rule.rule], abort)[0].who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None
     account = await here.accounts.find(BEN, Provider.BITRISE)
     assert account is not None
@@ -151,7 +157,7 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     card = await storage.slack_messages.find("card")
     assert card is not None
     assert json.loads(card.note or "") == {"claimed_by": "(erased)", "snoozed_by": "(erased)"}
-    assert {one.triggered_by for one in await storage.watched_builds.open_builds(Provider.BITRISE)} == {
+    assert {build.triggered_by for build in await storage.watched_builds.open_builds(Provider.BITRISE)} == {
         "manual-(erased)"
     }
     assert len(await storage.watched_builds.latest(Provider.BITRISE, 10)) == 3
@@ -161,21 +167,21 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     } | {"proposals": 1}
 
 
-async def test_what_an_erased_person_had_asked_for_is_withdrawn_where_it_was_asked(path: Path) -> None:
+async def test_pending_actions_of_an_erased_user_are_withdrawn(path: Path) -> None:
     await erase(path)
     database = await Database.open(path)
-    said = [
-        one.content or ""
-        for one in await make_repositories(database, secret_box()).slack_messages.unfinished(
+    contents = [
+        message.content or ""
+        for message in await make_repositories(database, secret_box()).slack_messages.unfinished(
             make_recipient("C1")
         )
     ]
     await database.close()
-    assert len([one for one in said if "This was withdrawn" in one]) == 1
+    assert len([content for content in contents if "This was withdrawn" in content]) == 1
     assert [row["asked_by"] for row in rows(path, "proposals") if row["team_id"] == TEAM] == [BEN]
 
 
-async def test_a_person_of_whom_nothing_is_known_gives_an_empty_export(path: Path) -> None:
+async def test_an_unknown_user_gives_an_empty_export(path: Path) -> None:
     assert await export(path, "U0NOBODY") == {"team": TEAM, "user": "U0NOBODY", "tables": {}, "audit": []}
-    # An id that begins another one is not that one.
+    # A prefix of an ID is not that ID.
     assert (await export(path, "U0ANN"))["tables"] == {}

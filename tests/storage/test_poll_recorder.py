@@ -45,103 +45,118 @@ async def record_poll(repositories: Repositories, *builds: Build) -> None:
     )
 
 
-async def owed(repositories: Repositories, channel: str = "C1") -> list[Notification]:
+async def pending_notifications(repositories: Repositories, channel: str = "C1") -> list[Notification]:
     return await repositories.outbox.due(make_recipient(channel), 100, NOON)
 
 
-async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(repositories: Repositories) -> None:
+async def test_a_build_that_ends_is_enqueued_once_however_often_it_is_polled(
+    repositories: Repositories,
+) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1, BuildState.RUNNING))
     await record_poll(repositories, make_build(1, BuildState.FAILED))
     await record_poll(repositories, make_build(1, BuildState.FAILED))
-    assert [(one.build.number, one.build.state) for one in await owed(repositories)] == [
-        (1, BuildState.FAILED)
-    ]
+    assert [
+        (notification.build.number, notification.build.state)
+        for notification in await pending_notifications(repositories)
+    ] == [(1, BuildState.FAILED)]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_owed(repositories: Repositories) -> None:
+async def test_a_build_that_starts_and_ends_between_two_polls_is_enqueued(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1))
-    assert len(await owed(repositories)) == 1
+    assert len(await pending_notifications(repositories)) == 1
 
 
-async def test_what_had_ended_when_the_watching_began_is_not_owed(repositories: Repositories) -> None:
+async def test_builds_that_ended_before_watching_started_are_not_enqueued(repositories: Repositories) -> None:
     await subscribe(repositories, known=[make_build(5), make_build(4, BuildState.RUNNING)])
     await record_poll(repositories, make_build(3), make_build(4), make_build(5))
-    assert [one.build.number for one in await owed(repositories)] == [4]
+    assert [notification.build.number for notification in await pending_notifications(repositories)] == [4]
 
 
-async def test_each_subscription_that_matches_is_owed_its_own(repositories: Repositories) -> None:
+async def test_each_matching_subscription_gets_a_notification(repositories: Repositories) -> None:
     await subscribe(repositories, BuildFilter(branch=GlobPatterns(include=("main",))))
     await subscribe(repositories, BuildFilter(branch=GlobPatterns(include=("release/*",))), channel="C2")
     await subscribe(repositories, BuildFilter(), channel="C3")
     await record_poll(repositories, make_build(1, branch="main"))
-    assert [len(await owed(repositories, channel)) for channel in ("C1", "C2", "C3")] == [1, 0, 1]
+    assert [len(await pending_notifications(repositories, channel)) for channel in ("C1", "C2", "C3")] == [
+        1,
+        0,
+        1,
+    ]
 
 
-async def test_builds_are_owed_in_the_order_in_which_they_ended(repositories: Repositories) -> None:
+async def test_builds_are_enqueued_in_the_order_in_which_they_ended(repositories: Repositories) -> None:
     await subscribe(repositories)
     slow = make_build(1, finished_at=NOON.replace(hour=20))
     await record_poll(repositories, make_build(3), slow, make_build(2))
-    assert [one.build.number for one in await owed(repositories)] == [2, 3, 1]
+    assert [notification.build.number for notification in await pending_notifications(repositories)] == [
+        2,
+        3,
+        1,
+    ]
 
 
-async def test_a_list_that_lags_behind_does_not_bring_a_build_back(repositories: Repositories) -> None:
+async def test_an_outdated_list_does_not_reopen_a_build(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1))
-    [told] = await owed(repositories)
+    [notification] = await pending_notifications(repositories)
     await repositories.outbox.begin(
-        [told], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
+        [notification], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
     )
     await repositories.outbox.mark_delivered("p1", "1.0")
     await record_poll(repositories, make_build(1, BuildState.RUNNING))
     await record_poll(repositories, make_build(1))
-    assert await owed(repositories) == []
+    assert await pending_notifications(repositories) == []
 
 
-async def test_unsubscribing_takes_back_what_is_still_owed(repositories: Repositories) -> None:
+async def test_unsubscribing_drops_pending_notifications(repositories: Repositories) -> None:
     subscription = await subscribe(repositories)
     await record_poll(repositories, make_build(1))
     await repositories.of("T1").subscriptions.remove(subscription)
-    assert await owed(repositories) == []
+    assert await pending_notifications(repositories) == []
     assert await repositories.of("T1").subscriptions.of_channel("C1") == []
     assert not await repositories.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
 
 
-async def test_subscribing_twice_to_the_same_is_one_subscription(repositories: Repositories) -> None:
+async def test_subscribing_twice_makes_one_subscription(repositories: Repositories) -> None:
     first = await subscribe(repositories)
     second = await subscribe(repositories)
     assert first.id == second.id
 
 
-async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(repositories: Repositories) -> None:
+async def test_an_archived_channel_gets_nothing_and_can_subscribe_again(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1))
     stopped = await repositories.of("T1").subscriptions.stop("C1", "is_archived", NOON)
     assert await repositories.outbox.drop(make_recipient("C1"), "is_archived") == 1
     await record_poll(repositories, make_build(2))
-    assert [one.app for one in stopped] == [ANDROID]
-    assert await owed(repositories) == []
+    assert [subscription.app for subscription in stopped] == [ANDROID]
+    assert await pending_notifications(repositories) == []
 
     await subscribe(repositories)
     await record_poll(repositories, make_build(3))
-    assert [one.build.number for one in await owed(repositories)] == [3]
+    assert [notification.build.number for notification in await pending_notifications(repositories)] == [3]
 
 
-async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(repositories: Repositories) -> None:
+async def test_a_message_in_doubt_keeps_its_parcel_until_the_outcome_is_known(
+    repositories: Repositories,
+) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1), make_build(2))
     new = NewMessage(parcel="p1", team="T1", channel="C1", subject="backlog")
-    await repositories.outbox.begin(await owed(repositories), new, NOON)
-    assert await owed(repositories) == []
-    assert [one.status for one in await repositories.slack_messages.unfinished(make_recipient("C1"))] == [
-        MessageStatus.SENDING
-    ]
-    assert [one.status for one in await repositories.outbox.in_message("p1")] == [
+    await repositories.outbox.begin(await pending_notifications(repositories), new, NOON)
+    assert await pending_notifications(repositories) == []
+    assert [
+        message.status for message in await repositories.slack_messages.unfinished(make_recipient("C1"))
+    ] == [MessageStatus.SENDING]
+    assert [notification.status for notification in await repositories.outbox.in_message("p1")] == [
         NotificationStatus.SENDING
     ] * 2
     await repositories.outbox.mark_not_delivered("p1", "not there")
-    assert {one.status for one in await owed(repositories)} == {NotificationStatus.QUEUED}
+    assert {notification.status for notification in await pending_notifications(repositories)} == {
+        NotificationStatus.QUEUED
+    }
 
 
 async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:
@@ -150,7 +165,7 @@ async def test_open_builds_are_followed_until_they_end(repositories: Repositorie
         repositories, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
     )
     state = await repositories.watched_builds.state(TOKEN, Provider.BITRISE)
-    assert {one.slug: one.state for one in state.open_builds.values()} == {
+    assert {build.slug: build.state for build in state.open_builds.values()} == {
         make_build(1).slug: BuildState.ON_HOLD,
         make_build(2).slug: BuildState.RUNNING,
     }

@@ -1,4 +1,4 @@
-"""The database's files: for their owner alone, and without a trace of what was deleted."""
+"""The database's files: accessible only to their owner, and without traces of deleted data."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def _usual_umask() -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    return {one.name: stat.S_IMODE(one.stat().st_mode) for one in (folder, *folder.iterdir())}
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in (folder, *folder.iterdir())}
 
 
-async def test_what_the_bot_makes_is_its_owners_alone(tmp_path: Path) -> None:
+async def test_new_files_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "data" / "b.db")
     assert modes(tmp_path / "data") == {
         "data": 0o700,
@@ -51,15 +51,15 @@ async def test_what_the_bot_makes_is_its_owners_alone(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_what_was_open_to_others_is_mended_at_the_start_and_said(
+async def test_files_open_to_others_are_restricted_at_the_start_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "data" / "b.db"
     await (await Database.open(path)).close()
     for name in ("b.db.before-restore-20261121T120000Z", "b.db.before-restore-20261121T120000Z-wal"):
         path.with_name(name).write_bytes(b"x")
-    for one in path.parent.iterdir():
-        one.chmod(0o644)
+    for file in path.parent.iterdir():
+        file.chmod(0o644)
     path.parent.chmod(0o755)
     with caplog.at_level(logging.INFO, "storage"):
         database = await Database.open(path)
@@ -69,7 +69,7 @@ async def test_what_was_open_to_others_is_mended_at_the_start_and_said(
     await database.close()
 
 
-async def test_a_folder_that_holds_other_things_too_is_left_and_said(
+async def test_a_shared_folder_is_not_changed_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "shared" / "b.db"
@@ -88,7 +88,7 @@ async def test_a_folder_that_holds_other_things_too_is_left_and_said(
 
 
 @pytest.mark.parametrize("mode", [0o1777, 0o2775])
-async def test_a_folder_of_everybodys_or_of_a_group_is_left_as_it_is(tmp_path: Path, mode: int) -> None:
+async def test_a_sticky_or_group_folder_is_not_changed(tmp_path: Path, mode: int) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(mode)
@@ -97,7 +97,7 @@ async def test_a_folder_of_everybodys_or_of_a_group_is_left_as_it_is(tmp_path: P
     await database.close()
 
 
-async def test_where_modes_can_not_be_changed_the_bot_starts_all_the_same(
+async def test_the_bot_starts_even_if_modes_cannot_be_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "data" / "b.db"
@@ -113,25 +113,25 @@ async def test_where_modes_can_not_be_changed_the_bot_starts_all_the_same(
     await database.close()
 
 
-async def test_what_a_restore_puts_away_and_takes_in_is_the_owners_alone(tmp_path: Path) -> None:
+async def test_files_of_a_restore_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
     path, backup = tmp_path / "data" / "b.db", tmp_path / "backup.db"
     await (await Database.open(path)).close()
     back_up(path, backup)
     path.chmod(0o644)
-    kept = restore(backup, path, at=NOON).kept
-    assert kept is not None
+    old = restore(backup, path, at=NOON).kept
+    assert old is not None
     assert {mode & 0o077 for mode in modes(path.parent).values()} == {0}
     assert backup.stat().st_mode & 0o077 == 0
 
 
-def holds(path: Path, canary: str) -> list[str]:
-    """The files of the folder in which it stands."""
-    return [one.name for one in sorted(path.parent.iterdir()) if canary.encode() in one.read_bytes()]
+def files_containing(path: Path, canary: str) -> list[str]:
+    """Return the names of the files in the folder that contain the text."""
+    return [file.name for file in sorted(path.parent.iterdir()) if canary.encode() in file.read_bytes()]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_table_that_is_written_anew_holds_nothing_of_what_was_deleted(tmp_path: Path, seed: int) -> None:
-    """Rows are moved to make room for others, and what is left where they were is not overwritten."""
+def test_a_rewritten_table_has_no_traces_of_deleted_rows(tmp_path: Path, seed: int) -> None:
+    """Rows are moved to make room for others, and SQLite does not overwrite their old place."""
     db = sqlite_utils.Database(tmp_path / "b.db")
     db.enable_wal()
     db.execute("PRAGMA secure_delete = ON")
@@ -147,12 +147,12 @@ def test_a_table_that_is_written_anew_holds_nothing_of_what_was_deleted(tmp_path
     rewrite_tables(db, ["t"])
     db.conn.commit()
     assert empty_log(db)
-    assert holds(tmp_path / "b.db", "canary") == []
+    assert files_containing(tmp_path / "b.db", "canary") == []
     assert db.execute("SELECT * FROM t").fetchall() == rows
     db.close()
 
 
-async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_meanwhile(
+async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "data" / "b.db"
@@ -168,19 +168,19 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM accounts").fetchall()
         await accounts.disconnect("U1", at=NOON)
-        assert holds(path, sealed[0]) != []
+        assert files_containing(path, sealed[0]) != []
         reader.rollback()
-        assert database._emptying is not None
+        assert database._emptying_task is not None
         await database.read(empty_log)
-    assert holds(path, sealed[0]) == []
+    assert files_containing(path, sealed[0]) == []
     assert await accounts.find("U2", Provider.BITRISE) is not None
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    assert holds(path, sealed[0]) == []
+    assert files_containing(path, sealed[0]) == []
     await database.close()
 
 
-async def test_what_a_kill_has_left_in_the_log_is_gone_after_the_next_start(tmp_path: Path) -> None:
+async def test_traces_in_the_log_of_a_killed_bot_are_removed_at_the_next_start(tmp_path: Path) -> None:
     path, killed = tmp_path / "data" / "b.db", tmp_path / "killed" / "b.db"
     database = await Database.open(path)
     accounts = make_repositories(database, secret_box()).of("T1").accounts
@@ -194,15 +194,15 @@ async def test_what_a_kill_has_left_in_the_log_is_gone_after_the_next_start(tmp_
         killed.parent.mkdir()
         for name in ("b.db", "b.db-wal"):
             shutil.copyfile(path.with_name(name), killed.with_name(name))
-    assert holds(killed, account.sealed) != []
+    assert files_containing(killed, account.sealed) != []
     started = await Database.open(killed)
-    assert holds(killed, account.sealed) == []
+    assert files_containing(killed, account.sealed) == []
     await started.close()
     await database.close()
 
 
-async def _many_people(database: Database) -> dict[str, str]:
-    """So many people, with names and tokens of so many lengths, that rows are moved about; returns the sealed tokens."""
+async def _store_many_users(database: Database) -> dict[str, str]:
+    """Store so many users with values of different length that rows are moved. Returns the encrypted tokens."""
     here, chance = make_repositories(database, secret_box()).of("T1"), random.Random(7)
     sealed = {}
     for number in chance.sample(range(1000, 10_000), 200):
@@ -212,56 +212,56 @@ async def _many_people(database: Database) -> dict[str, str]:
             person, Provider.BITRISE, token, provider_user=name, name=name, at=NOON
         )
         await here.user_profiles.save(UserProfile(user=person, name=name, email=f"{name}@example.com"))
-        sealed[person] = account.sealed[:60]  # the rest may stand on another page
+        sealed[person] = account.sealed[:60]  # the rest may be on another page
     return sealed
 
 
-async def test_of_many_tokens_none_that_was_unlinked_is_in_a_file(tmp_path: Path) -> None:
-    """People link, link anew and unlink; a token that stayed in an unused part of a page shows with this very order."""
+async def test_of_many_disconnected_tokens_none_is_in_a_file(tmp_path: Path) -> None:
+    """Connect, connect again and disconnect: in this order a token would remain in an unused part of a page."""
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
     accounts, chance = make_repositories(database, secret_box()).of("T1").accounts, random.Random(0)
     sealed = {}
 
-    async def link(person: str, longest_name: int) -> None:
+    async def connect(person: str, longest_name: int) -> None:
         token = SecretStr("t" * chance.randrange(20, 300))
         name = "x" * chance.randrange(longest_name) if longest_name else "x"
         account = await accounts.connect(
             person, Provider.BITRISE, token, provider_user="x", name=name, at=NOON
         )
-        sealed[person] = account.sealed[:60]  # the rest may stand on another page
+        sealed[person] = account.sealed[:60]  # the rest may be on another page
 
     people = [f"U0{number}" for number in chance.sample(range(1000, 10_000), 60)]
     for person in people:
-        await link(person, 0)
+        await connect(person, 0)
     for _ in range(60):
-        await link(chance.choice(people), 90)
-    gone = people[::3]
-    for person in gone:
+        await connect(chance.choice(people), 90)
+    removed = people[::3]
+    for person in removed:
         await accounts.disconnect(person, at=NOON)
-    content = b"".join(one.read_bytes() for one in path.parent.iterdir())
-    assert [person for person in gone if sealed[person].encode() in content] == []
-    assert sum(sealed[person].encode() in content for person in people if person not in gone) > 20
+    content = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert [person for person in removed if sealed[person].encode() in content] == []
+    assert sum(sealed[person].encode() in content for person in people if person not in removed) > 20
     await database.close()
 
 
-async def test_of_many_people_none_that_was_erased_is_in_a_file(tmp_path: Path) -> None:
+async def test_of_many_erased_users_none_is_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
-    sealed = await _many_people(database)
+    sealed = await _store_many_users(database)
     settings = {"DATABASE_URL": str(path), "BUILDBELL_SECRET_KEY": OLD}
-    gone = list(sealed)[::40]
-    for person in gone:
-        code, said = await run_forked("erase-user", "T1", person, "--yes", **settings)
-        assert code == 0, said
-    content = b"".join(one.read_bytes() for one in path.parent.iterdir())
-    for person in gone:
+    removed = list(sealed)[::40]
+    for person in removed:
+        code, output = await run_forked("erase-user", "T1", person, "--yes", **settings)
+        assert code == 0, output
+    content = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    for person in removed:
         for canary in (sealed[person], f"canary-{person[2:]}-"):
             assert canary.encode() not in content
     await database.close()
 
 
-def test_a_backup_holds_nothing_of_what_was_deleted_before(tmp_path: Path) -> None:
+def test_a_backup_has_no_traces_of_deleted_rows(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     first_version(path, builds=50)
     with closing(sqlite3.connect(path)) as connection:
@@ -270,17 +270,17 @@ def test_a_backup_holds_nothing_of_what_was_deleted_before(tmp_path: Path) -> No
         connection.commit()
         connection.execute("DELETE FROM builds")
         connection.commit()
-    assert holds(path, "canary") != []
-    elsewhere = tmp_path / "elsewhere" / "copy.db"
-    elsewhere.parent.mkdir()
-    back_up(path, elsewhere)
-    assert holds(elsewhere, "canary") == []
+    assert files_containing(path, "canary") != []
+    target = tmp_path / "elsewhere" / "copy.db"
+    target.parent.mkdir()
+    back_up(path, target)
+    assert files_containing(target, "canary") == []
 
 
-async def test_an_update_takes_away_what_was_deleted_before_it(
+async def test_an_update_removes_traces_of_older_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where SQLite is built so that it overwrites nothing by itself."""
+    """SQLite may be built with `secure_delete` off by default."""
     path = tmp_path / "data" / "b.db"
     path.parent.mkdir()
     first_version(path, builds=50)
@@ -290,21 +290,21 @@ async def test_an_update_takes_away_what_was_deleted_before_it(
         connection.commit()
         connection.execute("DELETE FROM looks")
         connection.commit()
-    before = sqlite_utils.Database.enable_wal
+    original = sqlite_utils.Database.enable_wal
 
-    def as_such_a_build(db: sqlite_utils.Database) -> None:
-        before(db)
+    def enable_wal_without_secure_delete(db: sqlite_utils.Database) -> None:
+        original(db)
         db.execute("PRAGMA secure_delete = OFF")
 
-    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", as_such_a_build)
+    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", enable_wal_without_secure_delete)
     database = await Database.open(path)
     assert await database.read(lambda db: db.execute("PRAGMA secure_delete").fetchone()[0]) == 1
     assert await database.read(empty_log)
-    assert holds(path, "canary") == []
+    assert files_containing(path, "canary") == []
     await database.close()
 
 
-async def test_an_update_without_room_to_take_that_away_starts_and_does_it_later(
+async def test_an_update_on_a_full_disk_removes_traces_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "data" / "b.db"
@@ -316,26 +316,26 @@ async def test_an_update_without_room_to_take_that_away_starts_and_does_it_later
         connection.commit()
         connection.execute("DELETE FROM looks")
         connection.commit()
-    before = sqlite_utils.Database.enable_wal
+    original = sqlite_utils.Database.enable_wal
 
-    def as_such_a_build(db: sqlite_utils.Database) -> None:
-        before(db)
+    def enable_wal_without_secure_delete(db: sqlite_utils.Database) -> None:
+        original(db)
         db.execute("PRAGMA secure_delete = OFF")
 
-    def without_room(_db: sqlite_utils.Database) -> None:
+    def fail_with_full_disk(_db: sqlite_utils.Database) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", as_such_a_build)
+    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", enable_wal_without_secure_delete)
     with monkeypatch.context() as full:
-        full.setattr("storage.database.rewrite_file", without_room)
+        full.setattr("storage.database.rewrite_file", fail_with_full_disk)
         await (await Database.open(path)).close()
     database = await Database.open(path)
     assert await database.rewrite_if_marked()
-    assert holds(path, "canary") == []
+    assert files_containing(path, "canary") == []
     await database.close()
 
 
-async def test_a_workspace_that_left_is_in_no_file_once_the_file_was_written_anew(tmp_path: Path) -> None:
+async def test_a_removed_workspace_is_in_no_file_after_the_file_was_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
     storage = make_repositories(database, secret_box())
@@ -343,15 +343,15 @@ async def test_a_workspace_that_left_is_in_no_file_once_the_file_was_written_ane
         "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON
     )
     await storage.wipe("T0GONE")
-    assert holds(path, account.sealed) == []
+    assert files_containing(path, account.sealed) == []
     assert await database.rewrite_if_marked()
     assert not await database.rewrite_if_marked()
     for canary in ("T0GONE", "canary-name"):
-        assert holds(path, canary) == []
+        assert files_containing(path, canary) == []
     await database.close()
 
 
-def test_the_whole_file_can_be_written_anew_beside_others(tmp_path: Path) -> None:
+def test_the_file_can_be_rewritten_while_others_read(tmp_path: Path) -> None:
     first_version(tmp_path / "b.db")
     db, other = (sqlite_utils.Database(tmp_path / "b.db") for _ in range(2))
     other.enable_wal()

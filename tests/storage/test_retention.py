@@ -1,4 +1,4 @@
-"""Forgetting what is old, but not what is owed, nor what statistics need."""
+"""Pruning old data, but neither pending notifications nor what statistics need."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from storage.migrations import migrations
 from storage.repositories import Repositories
 from storage.retention import prune
 from storage.slack_messages import NewMessage
-from tests.storage.test_poll_recorder import owed, record_poll, subscribe
+from tests.storage.test_poll_recorder import pending_notifications, record_poll, subscribe
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 
-async def test_told_builds_are_forgotten_but_for_what_statistics_need(repositories: Repositories) -> None:
+async def test_notified_builds_are_pruned_except_for_statistics(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(
         repositories, make_build(1, BuildState.FAILED, branch="main"), make_build(2, BuildState.RUNNING)
     )
     await repositories.outbox.begin(
-        await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
+        await pending_notifications(repositories),
+        NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"),
+        NOON,
     )
     await repositories.outbox.mark_delivered("p", "1.0")
     assert await prune(repositories.database, before=NOON + timedelta(days=1)) == 3
@@ -37,27 +39,29 @@ async def test_told_builds_are_forgotten_but_for_what_statistics_need(repositori
     assert await repositories.watched_builds.build(make_build(1).provider, make_build(1).slug) is None
     assert len(await repositories.watched_builds.open_builds(ANDROID.provider)) == 1
     await record_poll(repositories, make_build(1, BuildState.FAILED))
-    assert await owed(repositories) == []
+    assert await pending_notifications(repositories) == []
 
 
-async def test_what_is_owed_is_kept_however_old_it_is(repositories: Repositories) -> None:
+async def test_pending_notifications_are_never_pruned(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1))
     assert await prune(repositories.database, before=NOON + timedelta(days=1)) == 0
-    assert len(await owed(repositories)) == 1
+    assert len(await pending_notifications(repositories)) == 1
 
 
-async def test_nothing_young_is_touched(repositories: Repositories) -> None:
+async def test_recent_data_is_not_pruned(repositories: Repositories) -> None:
     await subscribe(repositories)
     await record_poll(repositories, make_build(1))
     await repositories.outbox.begin(
-        await owed(repositories), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
+        await pending_notifications(repositories),
+        NewMessage(parcel="p", team="T1", channel="C1", subject="x"),
+        NOON,
     )
     await repositories.outbox.mark_delivered("p", "1.0")
     assert await prune(repositories.database, before=NOON) == 0
 
 
-async def test_series_that_nobody_builds_any_more_are_forgotten_unless_they_are_red(
+async def test_streaks_without_recent_builds_are_pruned_unless_they_are_red(
     repositories: Repositories,
 ) -> None:
     await subscribe(repositories)
@@ -69,7 +73,7 @@ async def test_series_that_nobody_builds_any_more_are_forgotten_unless_they_are_
     await prune(repositories.database, before=NOON + timedelta(days=1))
     assert await branches(repositories) == {"broken"}
     await record_poll(repositories, make_build(3, branch="broken"))
-    [fixed] = await owed(repositories)
+    [fixed] = await pending_notifications(repositories)
     assert fixed.standing is not None
     assert fixed.standing.position == "fixed"
 
@@ -79,7 +83,7 @@ async def branches(repositories: Repositories) -> set[str]:
     return {branch for (branch,) in rows}
 
 
-async def test_what_is_owed_of_a_build_that_the_provider_has_lost_is_given_up_in_the_end(
+async def test_pending_notifications_of_deleted_builds_are_pruned(
     repositories: Repositories,
 ) -> None:
     await subscribe(repositories)
@@ -87,10 +91,10 @@ async def test_what_is_owed_of_a_build_that_the_provider_has_lost_is_given_up_in
     await repositories.database.write(lambda db: db.execute("DELETE FROM builds WHERE number = 1"))
     await prune(repositories.database, before=NOON + timedelta(days=1))
     assert await repositories.outbox.depth() == 1
-    assert [one.build.number for one in await owed(repositories)] == [2]
+    assert [notification.build.number for notification in await pending_notifications(repositories)] == [2]
 
 
-async def test_builds_that_wait_for_approval_are_forgotten_with_the_last_who_watches_their_app(
+async def test_build_requests_are_deleted_with_the_last_subscription_of_their_app(
     repositories: Repositories,
 ) -> None:
     subscription = await subscribe(repositories)
@@ -101,11 +105,11 @@ async def test_builds_that_wait_for_approval_are_forgotten_with_the_last_who_wat
     assert await repositories.build_requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
 
 
-def test_the_docs_say_of_every_table_how_long_it_is_kept() -> None:
+def test_the_docs_list_the_retention_of_every_table() -> None:
     db = sqlite_utils.Database(memory=True)
     migrations.apply(db)
     tables = {name for name in db.table_names() if not name.startswith(("sqlite_", "_sqlite_"))}
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     table = page.partition("| table | what it holds | how long |")[2].partition("\n\n")[0]
-    said = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", table, re.MULTILINE)
-    assert sorted(said) == sorted(tables)
+    documented = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", table, re.MULTILINE)
+    assert sorted(documented) == sorted(tables)

@@ -1,63 +1,71 @@
-"""Whose each row is: the schema itself says it."""
+"""The workspace of each row, as the schema defines it."""
 
 from __future__ import annotations
 
 import sqlite_utils
 
 from storage.repositories import Repositories
-from storage.workspace_removal import OF_A_WORKSPACE, known_teams
+from storage.workspace_removal import WORKSPACE_TABLES, known_teams
 
-# Facts about the provider, the process or the app itself; they are nobody's, whoever looks.
-NOBODYS = {
-    "_sqlite_migrations": "which steps of the schema were taken",
-    "audit_anchor_lines": "lines that wait for the audit log's anchor; they go once they are written there",
-    "audit_register": "one row over the audit logs of all workspaces, of which each leaves it with its log",
+# Shared data about the provider, the process or the app itself, with the reason.
+SHARED_TABLES = {
+    "_sqlite_migrations": "applied migrations",
+    "audit_anchor_lines": "lines that wait to be written to the audit log's anchor",
+    "audit_register": "one row over the audit logs of all workspaces; a workspace is removed from it with its log",
     "build_requests": "builds that wait for approval at the provider",
     "builds": "builds at the provider",
-    "looks": "how far each token of the provider's was read",
-    "oauth_states": "installations that came to their end: of which workspace they were, Slack said after that",
+    "looks": "the poll position of each token of the provider",
+    "oauth_states": "used OAuth states of installations: Slack names the workspace only afterwards",
     "pipelines": "pipelines at the provider",
-    "restarts": "which processes at the provider are about to be restarted",
-    "series": "how builds at the provider follow each other",
-    "snapshots": "how apps at the provider stood at the last look",
-    "sqlite_sequence": "SQLite's own count of numbers that were given",
-    "watched_apps": "apps at the provider that somebody, of whichever workspace, waits for",
+    "restarts": "requested restarts of processes at the provider",
+    "series": "failure streaks of builds at the provider",
+    "snapshots": "snapshots of apps at the last poll",
+    "sqlite_sequence": "SQLite's own counters",
+    "watched_apps": "apps at the provider with subscriptions of any workspace",
 }
-# Ended or wiped by what hangs on them, or, the installation, by whoever takes it out.
-WIPED_BY_THEMSELVES = {"audit", "audit_chains", "installations", "subscriptions"}
+# Deleted by other means than a DELETE by workspace.
+DELETED_SEPARATELY = {"audit", "audit_chains", "installations", "subscriptions"}
 
 
-async def test_each_row_belongs_to_a_workspace_or_to_nobody(repositories: Repositories) -> None:
-    def look(db: sqlite_utils.Database) -> dict[str, bool]:
+async def test_each_table_belongs_to_workspaces_or_is_shared(repositories: Repositories) -> None:
+    def read_schema(db: sqlite_utils.Database) -> dict[str, bool]:
         return {
             name: any(column.name == "team_id" and column.notnull for column in db.table(name).columns)
             for name in db.table_names()
         }
 
-    owned = await repositories.database.read(look)
-    assert {name for name, ours in owned.items() if not ours} == set(NOBODYS)
+    has_workspace = await repositories.database.read(read_schema)
+    assert {name for name, required in has_workspace.items() if not required} == set(SHARED_TABLES)
 
 
-async def test_nobodys_rows_name_no_channel_and_no_person(repositories: Repositories) -> None:
-    def look(db: sqlite_utils.Database) -> set[str]:
-        return {column.name for name in NOBODYS for column in db.table(name).columns}
+async def test_shared_tables_identify_no_channel_and_no_user(repositories: Repositories) -> None:
+    def read_schema(db: sqlite_utils.Database) -> set[str]:
+        return {column.name for name in SHARED_TABLES for column in db.table(name).columns}
 
-    named = await repositories.database.read(look)
-    assert not named & {"team_id", "channel_id", "user_id", "created_by", "set_by", "asked_by", "decided_by"}
+    columns = await repositories.database.read(read_schema)
+    assert not columns & {
+        "team_id",
+        "channel_id",
+        "user_id",
+        "created_by",
+        "set_by",
+        "asked_by",
+        "decided_by",
+    }
 
 
-async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_first(
+async def test_keys_with_a_channel_or_user_start_with_the_workspace(
     repositories: Repositories,
 ) -> None:
-    def look(db: sqlite_utils.Database) -> list[tuple[str, list[str]]]:
+    def read_schema(db: sqlite_utils.Database) -> list[tuple[str, list[str]]]:
         keys = []
         for name in db.table_names():
             table = db.table(name)
             keys.append((name, table.pks))
-            keys += [(f"{name}: {one.name}", one.columns) for one in table.indexes]
+            keys += [(f"{name}: {index.name}", index.columns) for index in table.indexes]
         return keys
 
-    keys = await repositories.database.read(look)
+    keys = await repositories.database.read(read_schema)
     wrong = [
         (name, columns)
         for name, columns in keys
@@ -66,14 +74,14 @@ async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_firs
     assert wrong == []
 
 
-async def test_a_wipe_knows_every_table_that_has_workspaces(repositories: Repositories) -> None:
-    there = set(await repositories.database.read(lambda db: db.table_names()))
-    assert there - set(NOBODYS) == set(OF_A_WORKSPACE) | WIPED_BY_THEMSELVES
+async def test_a_wipe_covers_every_table_with_workspaces(repositories: Repositories) -> None:
+    tables = set(await repositories.database.read(lambda db: db.table_names()))
+    assert tables - set(SHARED_TABLES) == set(WORKSPACE_TABLES) | DELETED_SEPARATELY
 
 
-async def test_the_workspaces_that_are_known_are_found_in_every_table(repositories: Repositories) -> None:
+async def test_known_workspaces_are_found_in_every_table(repositories: Repositories) -> None:
     def fill(db: sqlite_utils.Database) -> None:
-        for table in (*OF_A_WORKSPACE, "audit_chains", "subscriptions"):
+        for table in (*WORKSPACE_TABLES, "audit_chains", "subscriptions"):
             row: dict[str, object] = {
                 column.name: 1 if column.type == "INTEGER" else column.name
                 for column in db.table(table).columns
@@ -83,5 +91,5 @@ async def test_the_workspaces_that_are_known_are_found_in_every_table(repositori
 
     await repositories.database.write(fill)
     known = set(await repositories.database.read(known_teams))
-    assert {f"T-{table}" for table in OF_A_WORKSPACE} <= known
+    assert {f"T-{table}" for table in WORKSPACE_TABLES} <= known
     assert {"T-subscriptions", "T-audit_chains"} <= known

@@ -1,4 +1,4 @@
-"""What was delivered and taken up: once in each workspace, until its time is over, after a restart too."""
+"""Handled deliveries: once per workspace, until they expire, even after a restart."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.factories import NOON
 LATER = NOON + timedelta(minutes=10)
 
 
-async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_path: Path) -> None:
-    for first in (True, False):
+async def test_a_delivery_is_taken_once_per_workspace_even_by_the_next_process(tmp_path: Path) -> None:
+    for is_new in (True, False):
         database = await Database.open(tmp_path / "b.db")
         deliveries = SlackDeliveries(database)
         taken = await asyncio.gather(
@@ -25,11 +25,11 @@ async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_
             deliveries.take("T2", "one", now=NOON, until=LATER),
             deliveries.take("T1", "two", now=NOON, until=LATER),
         )
-        assert taken == [first, False, False, False, False, first, first]
+        assert taken == [is_new, False, False, False, False, is_new, is_new]
         await database.close()
 
 
-async def test_what_is_over_is_forgotten_and_no_sooner(repositories: Repositories) -> None:
+async def test_expired_deliveries_are_deleted_and_no_others(repositories: Repositories) -> None:
     deliveries = repositories.slack_deliveries
     assert await deliveries.take("T1", "one", now=NOON, until=LATER)
     assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
@@ -41,7 +41,7 @@ async def test_what_is_over_is_forgotten_and_no_sooner(repositories: Repositorie
     assert rows == [("T2", "another")]
 
 
-async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(repositories: Repositories) -> None:
+async def test_nothing_is_stored_for_a_wiped_workspace(repositories: Repositories) -> None:
     assert await repositories.slack_deliveries.take("T1", "one", now=NOON, until=LATER)
     await repositories.wipe("T1")
     with pytest.raises(WorkspaceGone):

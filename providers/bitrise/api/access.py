@@ -1,4 +1,4 @@
-"""Bitrise's client for whoever asks."""
+"""Bitrise clients of a request context."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from services.request.context import RequestContext
 
 
 def reading_client(context: RequestContext) -> BitriseClient:
-    """Return the client that reads with the person's token, or with the bot's where they have none.
+    """Return the client that reads with the person's token, or with the bot's if they have none.
 
-    It may read more than the person may see; what that is, `visible_apps` says.
+    It may read more than the person may see; check `visible_apps`.
     """
     client: BitriseClient = context.client_for(Provider.BITRISE).reading
     return client
 
 
 def own_client(context: RequestContext) -> BitriseClient:
-    """Return the client with the person's own token, or with the bot's where the operator lets it act for people."""
+    """Return the client with the person's own token, or with the bot's if the operator lets it act for people."""
     client: BitriseClient = context.client_for(Provider.BITRISE).own
     return client
 
 
 def visible_apps(context: RequestContext) -> VisibleApps:
-    """Return Bitrise's apps that the person may see where they ask."""
+    """Return the Bitrise apps that the person may see in this channel."""
     return context.visible_apps(Provider.BITRISE)

@@ -1,7 +1,7 @@
-"""What Bitrise itself says of a build's steps, and of why it failed: not published, or of no published shape.
+"""Bitrise's own summaries of a build's steps and of its failure. Their format is not published.
 
-So each is tolerated to be missing, and whatever can't be read is as good as missing (Bitrise's MCP server,
-`get_build_steps`; API v0.1, `build-ai-summary`). Pure; no I/O.
+So everything may be missing, and what can't be parsed counts as missing (Bitrise's MCP server, `get_build_steps`; API
+v0.1, `build-ai-summary`). Pure; no I/O.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _RESULTS = {
     "in_progress": StepResult.RUNNING,
     "running": StepResult.RUNNING,
 }
-# Where the words of a summary may stand.
-_WORDS = ("summary", "ai_summary", "message", "content", "text", "markdown")
+# Fields that may contain the summary's text.
+_SUMMARY_FIELDS = ("summary", "ai_summary", "message", "content", "text", "markdown")
 
 
 class ErrorItem(BaseModel):
-    """What a step says of its failure."""
+    """An error of a step."""
 
     message: Text = None
 
 
 class StepItem(BaseModel):
-    """A step."""
+    """A step in the summary of a log."""
 
     uuid: MaybeSlug = None
     step_id: Text = None
@@ -47,7 +47,7 @@ class StepItem(BaseModel):
     errors: Annotated[list[ErrorItem] | None, WrapValidator(or_none)] = None
 
     def as_step(self, number: int) -> Step:
-        """The step in the bot's own words."""
+        """Convert it to a Step."""
         took = self.finished_at - self.started_at if self.started_at and self.finished_at else None
         name = self.title or self.step_id or "a step"
         return Step(
@@ -56,7 +56,7 @@ class StepItem(BaseModel):
             result=_RESULTS.get(self.status or "", StepResult.OTHER),
             took=max(took, timedelta(0)) if took is not None else None,
             uuid=self.uuid,
-            error=next((one.message for one in self.errors or [] if one.message), None),
+            error=next((error.message for error in self.errors or [] if error.message), None),
         )
 
 
@@ -67,7 +67,7 @@ class WorkflowItem(BaseModel):
 
 
 class ExecutionItem(BaseModel):
-    """What ran."""
+    """The execution in the summary of a log."""
 
     workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
 
@@ -79,23 +79,32 @@ class SummaryItem(BaseModel):
 
 
 def parse_steps(body: bytes) -> tuple[Step, ...]:
-    """The steps of a log's summary, in their order; none where it has none that can be read."""
+    """Parse the steps of a log's summary, in order; empty if there are none or they can't be parsed."""
     try:
         execution = SummaryItem.model_validate_json(body).execution
     except ValidationError:
         return ()
-    items = [step for one in (execution.workflows if execution else None) or [] for step in one.steps or []]
+    items = [
+        step
+        for workflow in (execution.workflows if execution else None) or []
+        for step in workflow.steps or []
+    ]
     return tuple(item.as_step(number) for number, item in enumerate(items, 1))
 
 
 def parse_ai_summary(body: bytes) -> str | None:
-    """The words of an AI summary, wherever they stand; None where there are none."""
+    """Extract the text of an AI summary from whichever field has it; None if there is none."""
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
         return None
     while isinstance(content, dict):
         content = next(
-            (content[name] for name in ("data", *_WORDS) if isinstance(content.get(name), str | dict)), None
+            (
+                content[name]
+                for name in ("data", *_SUMMARY_FIELDS)
+                if isinstance(content.get(name), str | dict)
+            ),
+            None,
         )
     return content.strip() or None if isinstance(content, str) else None

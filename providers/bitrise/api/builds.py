@@ -1,4 +1,4 @@
-"""Bitrise's builds, asked for in the terms that all providers share."""
+"""Bitrise's implementation of the build client that all providers share."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class BitriseBuilds:
 
 
 def list_params(query: BuildQuery) -> BuildListParams:
-    """Return as much of the query as Bitrise can apply by itself."""
-    event = _only(query.events) if BuildTriggerEvent.OTHER not in query.events else None
+    """Return the parameters for the part of the query that Bitrise can apply."""
+    event = _single_value(query.events) if BuildTriggerEvent.OTHER not in query.events else None
     if query.pull_request is not None:
         # works only together with this event (API v0.1, "Filtering parameters for build list")
         event = BuildTriggerEvent.PULL_REQUEST
@@ -69,9 +69,9 @@ def list_params(query: BuildQuery) -> BuildListParams:
 
 
 def status_number(states: Collection[BuildState]) -> int | None:
-    """Return Bitrise's number for the states; None where it has no single one."""
-    return _only({_STATUS_NUMBERS.get(state) for state in states})
+    """Return Bitrise's number for the states; None if there is no single one."""
+    return _single_value({_STATUS_NUMBERS.get(state) for state in states})
 
 
-def _only(values: Collection[T]) -> T | None:
+def _single_value(values: Collection[T]) -> T | None:
     return next(iter(values)) if len(values) == 1 else None

@@ -1,4 +1,4 @@
-"""Bitrise's API v0.1, typed."""
+"""The typed client for Bitrise's API v0.1."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ from providers.bitrise.api.trigger_response import parse_started_builds
 from providers.http.api_client import ApiClient
 from providers.http.field_parsing import parse_json
 
-# Our clock and Bitrise's need not agree on when a build was asked for.
+# Our clock and Bitrise's may differ about when a build was triggered.
 SKEW = timedelta(minutes=2)
 
 
 class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
-    """A client under somebody's credentials. Every method raises ProviderError."""
+    """A client with one set of credentials. Every method raises ProviderError."""
 
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
-        """What the API says of itself, at its version's address or at the host's; needs no token ("Root URLs")."""
+        """Return the API's description of itself, at the version's or the host's root; needs no token ("Root URLs")."""
         path = "" if versioned else self._open_api.root_url()
         content = parse_json((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
         return content if isinstance(content, dict) else {}
 
     async def me(self) -> CurrentUser:
-        """Whose token it is."""
+        """Return the owner of the token."""
         return read_one(CurrentUser, (await self._api.read("/me")).body, of="user")
 
     async def probe(self) -> None:
-        """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
-        with suppress(NotFound, Forbidden):  # not every token may list all builds, but that is an answer
+        """Send one minimal request to check that the API accepts this token. Raises ProviderError."""
+        with suppress(NotFound, Forbidden):  # not every token may list all builds, but the API has answered
             await self._api.read("/builds", {"limit": "1"}, most_tries=1)
 
     def apps(self, *, limit: int = 50) -> PageIterator[App]:
-        """The apps that the token sees."""
+        """List the apps that the token can see."""
         return _Apps(self._api, limit)
 
     async def app(self, slug: str) -> App:
-        """One app."""
+        """Return one app."""
         return read_one(AppItem, (await self._api.read(path_of("apps", slug))).body, of="app").as_app()
 
     def builds(
         self, app_slug: str, query: BuildListParams | None = None, *, limit: int = 50
     ) -> PageIterator[Build]:
-        """An app's builds, newest first unless the query sorts otherwise."""
+        """List an app's builds, newest first unless the query sorts otherwise."""
         return PageIterator(
             self._api,
             path_of("apps", app_slug, "builds"),
@@ -80,7 +80,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         owner_slug: str | None = None,
         limit: int = 50,
     ) -> PageIterator[Build]:
-        """The builds of all apps that the token sees; those that don't say which app are only counted."""
+        """List the builds of all apps that the token can see; builds that name no app are only counted."""
         params = {"limit": str(limit)}
         if status is not None:
             params["status"] = str(status)
@@ -99,13 +99,13 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         )
 
     async def build(self, app_slug: str, build_slug: str) -> Build:
-        """One build."""
+        """Return one build."""
         path = path_of("apps", app_slug, "builds", build_slug)
         item = read_one(BuildItem, (await self._api.read(path)).body, of="build")
         return item.as_build(app_slug, self._abort_rules)
 
     def artifacts(self, app_slug: str, build_slug: str, *, limit: int = 50) -> PageIterator[Artifact]:
-        """The files that a build left behind."""
+        """List a build's artifacts."""
         return PageIterator(
             self._api,
             path_of("apps", app_slug, "builds", build_slug, "artifacts"),
@@ -115,20 +115,20 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         )
 
     async def artifact(self, app_slug: str, build_slug: str, artifact_slug: str) -> ArtifactLinks:
-        """One artifact with its links; the download lives ten minutes."""
+        """Return one artifact with its links; the download link expires after ten minutes."""
         path = path_of("apps", app_slug, "builds", build_slug, "artifacts", artifact_slug)
         return read_one(ArtifactItem, (await self._api.read(path)).body, of="artifact").as_artifact()
 
     async def set_public_page(
         self, app_slug: str, build_slug: str, artifact_slug: str, *, enabled: bool
     ) -> ArtifactLinks:
-        """Make an artifact's install page public, or not."""
+        """Make an artifact's install page public or private."""
         path = path_of("apps", app_slug, "builds", build_slug, "artifacts", artifact_slug)
         reply = await self._api.change("PATCH", path, {"is_public_page_enabled": enabled})
         return read_one(ArtifactItem, reply.body, of="artifact").as_artifact()
 
     async def abort(self, app_slug: str, build_slug: str, order: AbortRequest) -> None:
-        """Abort a build. Raises BuildAlreadyFinished where it has ended, ResponseLost where nobody knows."""
+        """Abort a build. Raises BuildAlreadyFinished if it has ended, ResponseLost if the outcome is unknown."""
         path = path_of("apps", app_slug, "builds", build_slug)
         try:
             await self._api.change("POST", path + "/abort", order.body())
@@ -137,28 +137,32 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
             if not build.state.aborted:
                 raise
         except RequestRejected as refusal:
-            # only its words tell this refusal from others: "Build already finished, can't abort it." (seed documents)
+            # only the message identifies this error: "Build already finished, can't abort it." (seed documents)
             if "already" in (refusal.words or "").lower():
                 raise BuildAlreadyFinished(refusal.words) from refusal
             raise
 
     async def trigger(self, app_slug: str, params: TriggerRequest) -> list[TriggeredBuild]:
-        """Start a build; never asked twice. Raises ResponseLost where it may have started and can't be found.
+        """Start a build, without retries. Raises ResponseLost if it may have started and can't be found.
 
-        After a lost answer a running build with the same parameters is taken for the one that was asked for.
+        After a lost response, a new build with the same parameters that has not ended is taken for the requested one.
         """
         body = params.body()
-        asked_at = self._clock()
+        requested_at = self._clock()
         try:
             reply = await self._api.change("POST", path_of("apps", app_slug, "builds"), body)
         except ResponseLost:
-            if (found := await self._find(app_slug, body["build_params"], asked_at)) is not None:
-                return [found]
+            if (
+                build := await self._find_triggered_build(app_slug, body["build_params"], requested_at)
+            ) is not None:
+                return [build]
             raise
         return parse_started_builds(reply.body)
 
-    async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> TriggeredBuild | None:
-        query = BuildListParams(status=0, after=asked_at - SKEW)
+    async def _find_triggered_build(
+        self, app_slug: str, params: dict[str, Any], requested_at: datetime
+    ) -> TriggeredBuild | None:
+        query = BuildListParams(status=0, after=requested_at - SKEW)
         async for page in self.builds(app_slug, query).pages():
             for build in page.items:
                 if build.params == params and build.state in (BuildState.ON_HOLD, BuildState.RUNNING):
@@ -174,23 +178,23 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
 
 
 class _Apps(PageIterator[App]):
-    """The token's apps: `/apps` today, `/me/apps` where a server knows only the older path (seed documents)."""
+    """The token's apps: from `/apps`, or from `/me/apps` if the server only has the older path (seed documents)."""
 
     def __init__(self, api: ApiClient, limit: int) -> None:
-        def at(path: str) -> PageIterator[App]:
+        def pages_at(path: str) -> PageIterator[App]:
             return PageIterator(api, path, {"limit": str(limit)}, model=AppItem, convert=AppItem.as_app)
 
-        self._today, self._older = at("/apps"), at("/me/apps")
+        self._current_path, self._older_path = pages_at("/apps"), pages_at("/me/apps")
 
     async def pages(self, start: str | None = None) -> AsyncIterator[Any]:
-        """The pages, from whichever path the server knows."""
-        begun = False
+        """Yield the pages from the path that the server has."""
+        has_pages = False
         try:
-            async for page in self._today.pages(start):
-                begun = True
+            async for page in self._current_path.pages(start):
+                has_pages = True
                 yield page
         except NotFound:
-            if begun:
+            if has_pages:
                 raise
-            async for page in self._older.pages(start):
+            async for page in self._older_path.pages(start):
                 yield page

@@ -1,4 +1,4 @@
-"""What Bitrise's API says of how an app is built."""
+"""Endpoints for an app's build configuration."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ MOST_YML = 1024 * 1024
 
 
 class ConfigurationApi(Connection):
-    """What Bitrise's API says of how an app is built. Every method raises ProviderError."""
+    """Endpoints for an app's build configuration. Every method raises ProviderError."""
 
     async def branches(self, app_slug: str) -> list[str]:
-        """The branches that have builds."""
-        return _texts((await self._api.read(path_of("apps", app_slug, "branches"))).body)
+        """List the branches that have builds."""
+        return _parse_names((await self._api.read(path_of("apps", app_slug, "branches"))).body)
 
     async def workflows(self, app_slug: str) -> list[str]:
-        """The workflows that were ever triggered."""
-        return _texts((await self._api.read(path_of("apps", app_slug, "build-workflows"))).body)
+        """List the workflows that were ever triggered."""
+        return _parse_names((await self._api.read(path_of("apps", app_slug, "build-workflows"))).body)
 
     async def app_yml(self, app_slug: str) -> str:
-        """The app's bitrise.yml as text."""
-        return _yml(await self._api.read(path_of("apps", app_slug, "bitrise.yml")))
+        """Return the app's bitrise.yml as text."""
+        return _decode_yml(await self._api.read(path_of("apps", app_slug, "bitrise.yml")))
 
     async def build_yml(self, app_slug: str, build_slug: str) -> str:
-        """The bitrise.yml that a build ran with, as text."""
-        return _yml(await self._api.read(path_of("apps", app_slug, "builds", build_slug, "bitrise.yml")))
+        """Return the bitrise.yml that a build ran with, as text."""
+        return _decode_yml(
+            await self._api.read(path_of("apps", app_slug, "builds", build_slug, "bitrise.yml"))
+        )
 
     async def validate_yml(self, app_slug: str, text: str) -> YmlValidation | None:
-        """What Bitrise finds wrong with a bitrise.yml; None where it does not check it ("validate-bitrise-yml")."""
+        """Validate a bitrise.yml; None if Bitrise does not validate it ("validate-bitrise-yml")."""
         path = f"/validate-bitrise-yml?app_slug={quote(app_slug, safe='')}"
         try:
             reply = await self._api.change("POST", path, {"bitrise_yml": text})
@@ -47,29 +49,29 @@ class ConfigurationApi(Connection):
         return parse_validation(reply.body)
 
     async def buildables(self, app_slug: str) -> BuildTargets:
-        """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""
+        """Return the workflows and pipelines in the app's bitrise.yml: the exact list; not every token may read it."""
         text = await self.app_yml(app_slug)
         try:
-            async with self._yml_turn:
-                found = await self._runner.run(parse_build_targets, text)
+            async with self._yml_lock:
+                targets = await self._runner.run(parse_build_targets, text)
         except WorkFailed as error:
             raise UnexpectedResponse(
                 "the bitrise.yml takes too long to read", provider=Provider.BITRISE
             ) from error
-        if found is None:
+        if targets is None:
             raise UnexpectedResponse("the bitrise.yml is no YAML", provider=Provider.BITRISE)
-        return found
+        return targets
 
 
-def _yml(reply: ApiResponse) -> str:
+def _decode_yml(reply: ApiResponse) -> str:
     if len(reply.body) > MOST_YML:
         raise UnexpectedResponse("the bitrise.yml is too long", provider=Provider.BITRISE)
     return reply.body.decode("utf-8", "replace")
 
 
-def _texts(body: bytes) -> list[str]:
+def _parse_names(body: bytes) -> list[str]:
     content = parse_json(body, provider=Provider.BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
         raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
-    return [one for one in data if isinstance(one, str) and one]
+    return [name for name in data if isinstance(name, str) and name]

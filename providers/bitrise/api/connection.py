@@ -1,4 +1,4 @@
-"""The connection to Bitrise's API under somebody's credentials; what can be asked over it stands beside it."""
+"""The connection to Bitrise's API with one set of credentials; the endpoints are in the files beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ path_of = partial(any_path_of, provider=Provider.BITRISE)
 
 
 class Connection:
-    """What every part of the client needs. `runner` does what takes long where somebody else may wait meanwhile."""
+    """The dependencies that all parts of the client share. `runner` does slow work outside the event loop."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class Connection:
         runner: Runner | None = None,
         **api_options: Any,
     ) -> None:
-        known: dict[str, Any] = {
+        options: dict[str, Any] = {
             "provider": Provider.BITRISE,
             "scheme": "token",
             "base_url": base_url,
             "clock": clock,
         }
-        self._api = ApiClient(http, credentials=credentials, **known, **api_options)
-        self._open_api = ApiClient(http, credentials=FixedToken(None), **known, **api_options)
+        self._api = ApiClient(http, credentials=credentials, **options, **api_options)
+        self._open_api = ApiClient(http, credentials=FixedToken(None), **options, **api_options)
         self._downloads = Downloads(
             http,
             api_url=base_url,
@@ -51,7 +51,7 @@ class Connection:
             provider=Provider.BITRISE,
         )
         self._runner = runner or InProcessRunner()
-        # A person's bitrise.yml may be made to take long: it takes one place of the runner's at a time.
-        self._yml_turn = asyncio.Lock()
+        # A bitrise.yml may be crafted to parse slowly, so each client parses only one at a time.
+        self._yml_lock = asyncio.Lock()
         self._clock = clock
         self._abort_rules = abort_rules

@@ -1,4 +1,4 @@
-"""What Bitrise refuses in words of its own."""
+"""Errors with Bitrise's own messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BuildAlreadyFinished(RequestRejected):
 
 
 class NoLog(NotFound):
-    """There is no log: not yet, or never, where the build was aborted before it began."""
+    """The build has no log: it has not started yet, or was aborted before it started."""
 
     sentence = "This build has no log: it has not begun yet, or it was aborted before it began"
     default_provider = Provider.BITRISE

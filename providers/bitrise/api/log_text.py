@@ -1,4 +1,4 @@
-"""Reading a log's answer: its chunks in order. Pure; no I/O."""
+"""Parse a log response and put its chunks in order. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from providers.http.field_parsing import Flag, Number, Text, Time, or_none
 
 
 class ChunkItem(BaseModel):
-    """A piece of a log."""
+    """A chunk of a log."""
 
     chunk: Text = None
     position: Number = None
 
 
 class LogItem(BaseModel):
-    """The log's answer: the last chunks, and the archive's link once there is one."""
+    """The log response: the last chunks, and the link to the archive once there is one."""
 
     log_chunks: Annotated[list[ChunkItem] | None, WrapValidator(or_none)] = None
     is_archived: Flag = None
@@ -33,10 +33,10 @@ class LogItem(BaseModel):
 
 
 class Log(FrozenModel):
-    """A log as far as the API itself shows it.
+    """The part of a log that the API itself returns.
 
-    `raw_url` leads to the whole of it, for some minutes, once it is archived. `gaps`: chunks are missing between
-    those that are here.
+    `raw_url` is a link to the whole log, valid for some minutes, once it is archived. `gaps`: chunks are missing
+    between those that are here.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Log(FrozenModel):
 
 
 def parse_log(body: bytes) -> Log:
-    """The log in an answer; chunks come unordered and with gaps. Raises UnexpectedResponse."""
+    """Parse a log response; chunks may be unordered and have gaps. Raises UnexpectedResponse."""
     try:
         item = LogItem.model_validate_json(body)
     except ValidationError as error:
@@ -60,13 +60,16 @@ def parse_log(body: bytes) -> Log:
         archived=bool(item.is_archived),
         raw_url=item.expiring_raw_log_url,
         gaps=any(after - before > 1 for before, after in pairwise(positions)),
-        from_the_start=_begins_at_first(positions, of=item.generated_log_chunks_num),
+        from_the_start=_has_first_chunk(positions, of=item.generated_log_chunks_num),
         before=item.next_before_timestamp,
     )
 
 
-def _begins_at_first(positions: Sequence[int], *, of: int | None) -> bool:
-    """The documents show a first chunk at 0, today's command line assumes 1: there the number of chunks decides."""
+def _has_first_chunk(positions: Sequence[int], *, of: int | None) -> bool:
+    """Return whether the first chunk is here.
+
+    The documents number it 0, the current command line assumes 1: in that case the number of chunks decides.
+    """
     if not positions or positions[0] > 1:
         return False
     return positions[0] == 0 or of is None or len(positions) >= of

@@ -1,4 +1,4 @@
-"""What Bitrise's API says of logs."""
+"""Endpoints for build logs."""
 
 from __future__ import annotations
 
@@ -35,16 +35,18 @@ from services.worker_processes.log_tasks import (
 
 MOST_LOG = 64 * 1024
 MOST_STEP_LOG = 8 * 1024 * 1024
-# What is longer is no summary of anything.
+# A longer response is not a summary.
 MOST_STEPS = 2 * 1024 * 1024
-MOST_WORDS = 256 * 1024
-# Where the archive can't be read, the chunks still show the end.
+MOST_SUMMARY = 256 * 1024
+# If the archive can't be read, the chunks still show the end.
 UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
 
 
 class ReadLog(FrozenModel):
-    """A log as it was read. `end` is the text of the reading's end, secrets taken out; `complete`: from its
-    beginning, without gaps; `still_growing`: it is not archived; `whole_url`: for minutes.
+    """A parsed log.
+
+    `end` is the text at the end, with secrets redacted; `complete`: read from the beginning, without gaps;
+    `still_growing`: not archived yet; `whole_url`: a link that is valid for minutes.
     """
 
     reading: ParsedLog
@@ -55,10 +57,10 @@ class ReadLog(FrozenModel):
 
 
 class LogsApi(Connection):
-    """What Bitrise's API says of logs. Every method raises ProviderError."""
+    """Endpoints for build logs. Every method raises ProviderError."""
 
     async def log(self, app_slug: str, build_slug: str, *, before: datetime | None = None) -> Log:
-        """The log's last chunks, or those before a time. Raises NoLog where there is none."""
+        """Return the log's last chunks, or those before a time. Raises NoLog if there is none."""
         params = {"before_timestamp": before.isoformat()} if before else {}
         try:
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"), params)
@@ -67,23 +69,23 @@ class LogsApi(Connection):
         return parse_log(reply.body)
 
     async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MOST_LOG) -> LogTail:
-        """The log's end: from the archive where there is one, else from the chunks. Raises NoLog."""
+        """Return the end of the log: from the archive if there is one, else from the chunks. Raises NoLog."""
         log = await self.log(app_slug, build_slug)
         if log.raw_url is not None:
             try:
                 tail = await self._downloads.tail(log.raw_url, most)
             except UNREADABLE:
-                return await self._from_chunks(log, most)
+                return await self._tail_of_chunks(log, most)
             framed = await redact_end(self._runner, tail.content, whole=tail.whole)
             return LogTail(framed=framed, still_growing=False)
-        return await self._from_chunks(log, most)
+        return await self._tail_of_chunks(log, most)
 
     async def read_log(
         self, app_slug: str, build_slug: str, *, step: int | None = None, word: str | None = None
     ) -> ReadLog:
-        """Read the log as it comes, however long it is: the whole of it where it is archived. Raises NoLog.
+        """Read a log of any length as a stream: the whole log if it is archived. Raises NoLog.
 
-        `step` is the number of the step whose end is wanted, `word` what is looked for.
+        `step` is the number of the step whose end is wanted, `word` the text to search for.
         """
         log = await self.log(app_slug, build_slug)
         if log.raw_url is not None:
@@ -94,7 +96,7 @@ class LogsApi(Connection):
                     reading=reading, end=end, complete=True, still_growing=False, whole_url=log.raw_url
                 )
             except UNREADABLE:
-                pass  # that the chunks are not all of it is said
+                pass  # `complete` says that the chunks are not the whole log
         chunks = single_chunk(log.text.encode("utf-8", "replace"))
         reading, end = await parse_log(self._runner, chunks, step=step, word=word)
         return ReadLog(
@@ -106,7 +108,7 @@ class LogsApi(Connection):
         )
 
     async def steps(self, app_slug: str, build_slug: str) -> tuple[Step, ...]:
-        """The build's steps as Bitrise sums them up; none where the server or the token does not know that."""
+        """Return the build's steps from Bitrise's summary; empty if the server or the token does not provide it."""
         try:
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
         except (NotFound, Forbidden, RequestRejected):
@@ -114,35 +116,35 @@ class LogsApi(Connection):
         return parse_steps(reply.body) if len(reply.body) <= MOST_STEPS else ()
 
     async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> str | None:
-        """The end of one step's own log, secrets taken out; None where there is none that can be read."""
+        """Return the end of one step's own log, with secrets redacted; None if it can't be read."""
         path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
         try:
-            said = parse_json((await self._api.read(path)).body, provider=Provider.BITRISE)
-            url = said.get("expiring_raw_log_url") if isinstance(said, dict) else None
+            content = parse_json((await self._api.read(path)).body, provider=Provider.BITRISE)
+            url = content.get("expiring_raw_log_url") if isinstance(content, dict) else None
             tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
         except ProviderError:
             return None
         return await self._runner.run(step_log_end, tail.content) if tail.whole else None
 
     async def ai_summary(self, build_slug: str) -> str | None:
-        """Bitrise's own summary of why a build failed; None where the project has it not switched on."""
+        """Return Bitrise's AI summary of why a build failed; None if the project has not enabled it."""
         try:
             reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
         except (NotFound, Forbidden, RequestRejected):
             return None
-        words = parse_ai_summary(reply.body) if len(reply.body) <= MOST_WORDS else None
-        return await redact_text(self._runner, words) if words else None
+        summary = parse_ai_summary(reply.body) if len(reply.body) <= MOST_SUMMARY else None
+        return await redact_text(self._runner, summary) if summary else None
 
     @asynccontextmanager
     async def raw_log(self, app_slug: str, build_slug: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The whole archived log as it comes. Raises NoLog where it is not archived."""
+        """Stream the whole archived log. Raises NoLog if it is not archived."""
         log = await self.log(app_slug, build_slug)
         if log.raw_url is None:
             raise NoLog("the log is not archived yet")
         async with self._downloads.open(log.raw_url) as chunks:
             yield chunks
 
-    async def _from_chunks(self, log: Log, most: int) -> LogTail:
+    async def _tail_of_chunks(self, log: Log, most: int) -> LogTail:
         end, whole = log.text[-most:].encode("utf-8", "replace"), len(log.text) <= most
         framed = await redact_end(self._runner, end, whole=whole)
         return LogTail(framed=framed, still_growing=not log.archived)

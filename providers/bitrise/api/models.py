@@ -1,7 +1,7 @@
-"""What Bitrise answers, read tolerantly: unknown fields are left out, missing and empty ones are None.
+"""Tolerant models of Bitrise's responses: unknown fields are ignored, missing and empty ones are None.
 
-The published description marks nothing nullable though the answers are full of nulls, and older answers have
-empty strings where null was meant (forum thread: "undefined parameters are now returned as null").
+The published description marks nothing as nullable although responses are full of nulls, and older responses have
+empty strings instead of null (forum thread: "undefined parameters are now returned as null").
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from providers.http.field_parsing import (
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
 ItemT = TypeVar("ItemT", bound=BaseModel)
-# Of what somebody has written so much is read; a message may hold megabytes, of which nobody is shown more.
+# Texts written by people are cut to this: a commit message may have megabytes, and no more is ever shown.
 LONGEST_TEXT = 2000
 
 
 class AppItem(BaseModel):
-    """An app, as `/me/apps`, `/apps` and the `repository` of a build have it."""
+    """An app in `/me/apps`, in `/apps` and in the `repository` of a build."""
 
     slug: Slug
     title: Text = None
@@ -49,7 +49,7 @@ class AppItem(BaseModel):
     is_public: Flag = None
 
     def as_app(self) -> App:
-        """The app in the bot's own words."""
+        """Convert it to an App."""
         return App(
             slug=self.slug,
             title=self.title or self.repo_slug or self.slug,
@@ -63,7 +63,7 @@ class AppItem(BaseModel):
 
 
 class BuildItem(BaseModel):
-    """A build, as every list and the single answer have it; `repository` comes in the list of all apps' builds."""
+    """A build, in lists and by itself; only the list of all apps' builds has `repository`."""
 
     slug: Slug
     build_number: Number = None
@@ -90,7 +90,7 @@ class BuildItem(BaseModel):
     repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
 
     def as_build(self, app_slug: str, abort_rules: Sequence[AbortReasonRule] = ()) -> Build:
-        """The build in the bot's own words; `abort_rules` are the operator's own kinds of aborts."""
+        """Convert it to a Build; `abort_rules` are the operator's own kinds of aborts."""
         state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
         return Build(
             app_slug=app_slug,
@@ -102,17 +102,17 @@ class BuildItem(BaseModel):
             tag=self.tag,
             workflow=self.triggered_workflow,
             commit_hash=self.commit_hash,
-            commit_message=_shortened(self.commit_message),
+            commit_message=_shorten(self.commit_message),
             commit_url=self.commit_view_url,
-            # 0 stands for none (seed documents' examples)
+            # 0 means none (seed documents' examples)
             pull_request=self.pull_request_id or None,
             pull_request_url=self.pull_request_view_url,
-            triggered_by=_shortened(self.triggered_by),
+            triggered_by=_shorten(self.triggered_by),
             triggered_at=self.triggered_at,
             started_at=self.started_on_worker_at,
             prepared_at=self.environment_prepare_finished_at,
             finished_at=self.finished_at,
-            abort_reason=_shortened(self.abort_reason),
+            abort_reason=_shorten(self.abort_reason),
             abort_kind=classify_reason(self.abort_reason, abort_rules) if state.aborted else None,
             pipeline_id=self.pipeline_workflow_id,
             url=BUILD_PAGE + self.slug,
@@ -120,11 +120,11 @@ class BuildItem(BaseModel):
         )
 
 
-def _shortened(text: str | None) -> str | None:
+def _shorten(text: str | None) -> str | None:
     return truncate_at_word(text, LONGEST_TEXT) if text is not None else None
 
 
-# The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
+# The number decides; the text is used if the number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
 _BY_NUMBER = {
     1: BuildState.SUCCEEDED,
     2: BuildState.FAILED,
@@ -142,7 +142,7 @@ _BY_TEXT = {
 
 
 def state_of(status: int | None, text: str | None, *, on_hold: bool) -> BuildState:
-    """Where a build stands; UNKNOWN for a number or text that is in no document."""
+    """Return a build's state; UNKNOWN for an undocumented number or text."""
     if status is None:
         return _BY_TEXT.get(text or "", BuildState.UNKNOWN)
     if status == 0:
@@ -151,7 +151,7 @@ def state_of(status: int | None, text: str | None, *, on_hold: bool) -> BuildSta
 
 
 class Artifact(FrozenModel):
-    """A file that a build left behind; `size` in bytes where it is told."""
+    """A file that a build produced; `size` in bytes if known."""
 
     slug: str
     title: str
@@ -161,14 +161,14 @@ class Artifact(FrozenModel):
 
 
 class ArtifactLinks(Artifact):
-    """An artifact with its links: the download lives ten minutes, the install page for good."""
+    """An artifact with its links: the download link expires after ten minutes, the install page does not expire."""
 
     download_url: str | None = None
     install_page_url: str | None = None
 
 
 class ArtifactItem(BaseModel):
-    """An artifact, as the list and the single answer have it."""
+    """An artifact, in lists and by itself."""
 
     slug: Slug
     title: Text = None
@@ -179,7 +179,7 @@ class ArtifactItem(BaseModel):
     public_install_page_url: Text = None
 
     def as_artifact(self) -> ArtifactLinks:
-        """The artifact in the bot's own words."""
+        """Convert it to ArtifactLinks."""
         return ArtifactLinks(
             slug=self.slug,
             title=self.title or self.slug,
@@ -192,7 +192,7 @@ class ArtifactItem(BaseModel):
 
 
 class CurrentUser(BaseModel):
-    """Whose token it is; a workspace's token may have no user name."""
+    """The owner of a token; a workspace's token may have no user name."""
 
     username: Name = None
     slug: MaybeSlug = None
@@ -200,14 +200,14 @@ class CurrentUser(BaseModel):
 
 
 class Paging(BaseModel):
-    """Where a list goes on: `next` is only there if it does (API v0.1, "Pagination")."""
+    """The position of the next page: `next` is missing on the last page (API v0.1, "Pagination")."""
 
     next: Text = None
     total_item_count: Number = None
 
 
 class ListEnvelope(BaseModel, Generic[ItemT]):
-    """A list's answer."""
+    """The response for a list."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -216,22 +216,22 @@ class ListEnvelope(BaseModel, Generic[ItemT]):
 
 
 class SingleEnvelope(BaseModel, Generic[ItemT]):
-    """A single thing's answer."""
+    """The response for a single item."""
 
     data: ItemT
 
 
 def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
-    """The items of a list's answer; one that can't be read is left out and logged. Raises UnexpectedResponse."""
+    """Parse the items of a list; invalid items are left out and their number is logged. Raises UnexpectedResponse."""
     try:
-        answer = ListEnvelope[model].model_validate_json(body)  # type: ignore[valid-type]
+        response = ListEnvelope[model].model_validate_json(body)  # type: ignore[valid-type]
     except ValidationError:
-        return _read_each(model, body)
-    return answer.data, answer.paging or Paging()
+        return _read_valid_items(model, body)
+    return response.data, response.paging or Paging()
 
 
 def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
-    """The thing in an answer, wrapped in `data` or not; `of` is what it is called. Raises UnexpectedResponse."""
+    """Parse a single item, wrapped in `data` or not; `of` names it in the error. Raises UnexpectedResponse."""
     try:
         return SingleEnvelope[model].model_validate_json(body).data  # type: ignore[valid-type]
     except ValidationError:
@@ -241,7 +241,7 @@ def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
             raise UnexpectedResponse(f"there is no {of} in it", provider=Provider.BITRISE) from error
 
 
-def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
+def _read_valid_items(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     content = parse_json(body, provider=Provider.BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)

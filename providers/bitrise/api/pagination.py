@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Paginated lists."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from providers.http.api_client import ApiClient
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
-# Fifty thousand builds. A server that always knows one more page would be read for ever.
+# Fifty thousand builds. A server that always has one more page would be read forever.
 MOST_PAGES = 1_000
 
 
 class Page(Generic[T]):
-    """One page of a list. `body` is the answer as it came; it is only parsed when its items are asked for."""
+    """One page of a list. `body` is the unparsed response; it is only parsed when it is needed."""
 
     def __init__(self, body: bytes, model: type[ItemT], convert: Callable[[ItemT], T | None]) -> None:
         self.body = body
@@ -37,27 +37,27 @@ class Page(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What the page holds. Raises UnexpectedResponse."""
+        """The items on the page. Raises UnexpectedResponse."""
         return self._read[0]
 
     @property
     def next(self) -> str | None:
-        """Where the next page begins; None on the last one. Raises UnexpectedResponse."""
+        """The start of the next page; None on the last one. Raises UnexpectedResponse."""
         return self._read[1].next
 
     @property
     def total(self) -> int | None:
-        """How many items there are in all; some servers count those that a filter left out, too."""
+        """The total number of items; some servers also count those that a filter excludes."""
         return self._read[1].total_item_count
 
     @property
     def unplaced(self) -> int:
-        """How many items did not say which app they belong to."""
+        """The number of items that did not name their app."""
         return self._read[2]
 
 
 class PageIterator(Generic[T]):
-    """A list of things, read page by page as far as somebody wants to know."""
+    """A list that is read page by page, only as far as it is consumed."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class PageIterator(Generic[T]):
         self._make_page: Callable[[bytes], Page[T]] = lambda body: Page(body, model, convert)
 
     async def pages(self, start: str | None = None) -> AsyncIterator[Page[T]]:
-        """The pages, from the one that begins at `start`; each is asked for when it is wanted.
+        """Yield the pages from the one at `start`; each is requested when it is needed.
 
-        The same endpoint is called again with the anchor from the last answer (Bitrise API v0.1, "Pagination").
+        The same endpoint is called again with the anchor from the last response (Bitrise API v0.1, "Pagination").
         Raises ProviderError.
         """
         anchors = set()

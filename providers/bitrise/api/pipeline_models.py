@@ -1,4 +1,4 @@
-"""Bitrise's answers about pipelines, as they come. Pure; no I/O."""
+"""Models of Bitrise's pipeline responses. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.build import BuildState
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, or_none, parse_number
 
-# API v0.1, "pipeline-show"; the states of its workflows are named alike.
+# API v0.1, "pipeline-show"; workflow states have the same names.
 _STATES = {
     "initializing": BuildState.ON_HOLD,
     "on_hold": BuildState.ON_HOLD,
@@ -21,12 +21,12 @@ _STATES = {
     "aborted": BuildState.ABORTED,
     "succeeded_with_abort": BuildState.ABORTED_WITH_SUCCESS,
 }
-# What a workflow is that has not begun, or never will.
-_NOT_BEGUN = frozenset({"", "initializing", "not_started", "on_hold", "skipped", "waiting"})
+# States of a workflow that has not started, or never will.
+_NOT_STARTED = frozenset({"", "initializing", "not_started", "on_hold", "skipped", "waiting"})
 
 
 class PipelineItem(BaseModel):
-    """An entry of the list of pipelines, which holds builds outside of pipelines, too."""
+    """An entry of the list of pipelines, which also contains builds outside of pipelines."""
 
     slug: Slug
     build_number: Number = None
@@ -35,7 +35,7 @@ class PipelineItem(BaseModel):
 
 
 class AttemptItem(BaseModel):
-    """One attempt."""
+    """An attempt of a pipeline."""
 
     id: Text = None
     number_in_pipeline_build_scope: Number = None
@@ -52,14 +52,14 @@ class WorkflowItem(BaseModel):
     depends_on: Annotated[list[str] | None, WrapValidator(or_none)] = None
     started_at: Time = None
     finished_at: Time = None
-    startFailureReason: Text = None  # noqa: N815 - Bitrise's own spelling, here alone
+    startFailureReason: Text = None  # noqa: N815 - Bitrise's own spelling, only here
 
     def as_workflow(self) -> PipelineWorkflow:
-        """The workflow in the bot's own words."""
+        """Convert it to a PipelineWorkflow."""
         status = self.status or ""
         return PipelineWorkflow(
             name=self.name or self.id or "?",
-            state=BuildState.ON_HOLD if status in _NOT_BEGUN else _STATES.get(status, BuildState.UNKNOWN),
+            state=BuildState.ON_HOLD if status in _NOT_STARTED else _STATES.get(status, BuildState.UNKNOWN),
             id=self.id,
             build_slug=self.external_id,
             started_at=self.started_at,
@@ -69,14 +69,14 @@ class WorkflowItem(BaseModel):
 
 
 class StageItem(BaseModel):
-    """A stage."""
+    """A stage of a pipeline."""
 
     name: Text = None
     workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
 
 
 class ParamsItem(BaseModel):
-    """What started it."""
+    """The parameters that started a pipeline."""
 
     branch: Text = None
     tag: Text = None
@@ -86,7 +86,7 @@ class ParamsItem(BaseModel):
 
 
 class PipelineShow(BaseModel):
-    """A pipeline with its stages or, in newer ones, its graph of workflows; not wrapped in `data`."""
+    """A pipeline with its stages or, if newer, its graph of workflows; not wrapped in `data`."""
 
     id: Slug
     name: Text = None
@@ -105,9 +105,9 @@ class PipelineShow(BaseModel):
     trigger_params: Annotated[ParamsItem | None, WrapValidator(or_none)] = None
 
     def as_pipeline(self, app_slug: str) -> Pipeline:
-        """The pipeline's current attempt in the bot's own words."""
+        """Convert the current attempt to a Pipeline."""
         params = self.trigger_params or ParamsItem()
-        attempt, item = self._attempt()
+        attempt, item = self._find_current_attempt()
         return Pipeline(
             app_slug=app_slug,
             id=self.id,
@@ -131,45 +131,45 @@ class PipelineShow(BaseModel):
             url=f"https://app.bitrise.io/app/{app_slug}/pipelines/{self.id}",
         )
 
-    def _attempt(self) -> tuple[int, AttemptItem]:
-        """The current attempt and its number."""
+    def _find_current_attempt(self) -> tuple[int, AttemptItem]:
+        """Return the current attempt and its number."""
         attempts = self.attempts or []
-        for place, one in enumerate(attempts, 1):
-            if one.id is not None and one.id == self.current_attempt_id:
-                return one.number_in_pipeline_build_scope or place, one
+        for position, attempt in enumerate(attempts, 1):
+            if attempt.id is not None and attempt.id == self.current_attempt_id:
+                return attempt.number_in_pipeline_build_scope or position, attempt
         return max(len(attempts), 1), attempts[-1] if attempts else AttemptItem()
 
     def _stages(self) -> list[Stage]:
         if self.stages:
             return [
                 Stage(
-                    name=one.name or f"Stage {place}",
-                    workflows=tuple(item.as_workflow() for item in one.workflows or []),
+                    name=stage.name or f"Stage {number}",
+                    workflows=tuple(item.as_workflow() for item in stage.workflows or []),
                 )
-                for place, one in enumerate(self.stages, 1)
+                for number, stage in enumerate(self.stages, 1)
             ]
-        levels = _levels(self.workflows or [])
+        levels = _group_by_depth(self.workflows or [])
         return [
-            Stage(name=f"Stage {place}", workflows=tuple(item.as_workflow() for item in items))
-            for place, items in enumerate(levels, 1)
+            Stage(name=f"Stage {number}", workflows=tuple(item.as_workflow() for item in items))
+            for number, items in enumerate(levels, 1)
         ]
 
 
-def _levels(items: Sequence[WorkflowItem]) -> list[list[WorkflowItem]]:
-    """The workflows of a graph by how many others have to end before them."""
+def _group_by_depth(items: Sequence[WorkflowItem]) -> list[list[WorkflowItem]]:
+    """Group the workflows of a graph by the length of the longest chain of dependencies before them."""
     by_name = {name: item for item in items for name in (item.id, item.name) if name}
     depths: dict[int, int] = {}
 
-    def depth(item: WorkflowItem, above: frozenset[int]) -> int:
-        if id(item) in above:
-            return 0  # a circle, which Bitrise would not have started
+    def depth(item: WorkflowItem, ancestors: frozenset[int]) -> int:
+        if id(item) in ancestors:
+            return 0  # a cycle, which Bitrise would not have started
         if id(item) not in depths:
-            before = [by_name[name] for name in item.depends_on or [] if name in by_name]
-            deeper = above | {id(item)}
-            depths[id(item)] = 1 + max((depth(one, deeper) for one in before), default=-1)
+            dependencies = [by_name[name] for name in item.depends_on or [] if name in by_name]
+            path = ancestors | {id(item)}
+            depths[id(item)] = 1 + max((depth(other, path) for other in dependencies), default=-1)
         return depths[id(item)]
 
-    found: dict[int, list[WorkflowItem]] = {}
+    levels: dict[int, list[WorkflowItem]] = {}
     for item in items:
-        found.setdefault(depth(item, frozenset()), []).append(item)
-    return [found[level] for level in sorted(found)]
+        levels.setdefault(depth(item, frozenset()), []).append(item)
+    return [levels[level] for level in sorted(levels)]

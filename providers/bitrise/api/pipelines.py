@@ -1,4 +1,4 @@
-"""What Bitrise's API says of pipelines, and of builds that wait for approval."""
+"""Endpoints for pipelines, and for builds that wait for approval."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from providers.bitrise.api.requests import AbortRequest
 
 
 class PipelinesApi(Connection):
-    """What Bitrise's API says of pipelines, and of builds that wait for approval. Every method raises ProviderError."""
+    """Endpoints for pipelines, and for builds that wait for approval. Every method raises ProviderError."""
 
     async def pipelines(
         self, app_slug: str, *, number: int | None = None, limit: int | None = None
     ) -> list[str]:
-        """The ids of the app's latest pipelines, newest first; with a number of those that have it.
+        """List the ids of the app's latest pipelines, newest first; with `number`, of those that have it.
 
-        The list holds builds outside of pipelines, too, which are left out (API v0.1, "pipeline-list"): of `limit`
-        entries, ten unless it is given.
+        The response also contains builds outside of pipelines, which are left out (API v0.1, "pipeline-list"). It has
+        `limit` entries, by default ten.
         """
-        asked = {"build_number": number, "limit": limit}
-        params = {name: str(value) for name, value in asked.items() if value is not None}
+        query = {"build_number": number, "limit": limit}
+        params = {name: str(value) for name, value in query.items() if value is not None}
         reply = await self._api.read(path_of("apps", app_slug, "pipelines"), params)
         items, _ = read_many(PipelineItem, reply.body)
         return [
@@ -36,12 +36,12 @@ class PipelinesApi(Connection):
         ]
 
     async def pipeline(self, app_slug: str, pipeline_id: str) -> Pipeline:
-        """One pipeline's current attempt."""
+        """Return a pipeline's current attempt."""
         reply = await self._api.read(path_of("apps", app_slug, "pipelines", pipeline_id))
         return read_one(PipelineShow, reply.body, of="pipeline").as_pipeline(app_slug)
 
     async def abort_pipeline(self, app_slug: str, pipeline_id: str, order: AbortRequest) -> None:
-        """Abort a pipeline with all its workflows. Raises ResponseLost where nobody knows, and ProviderError."""
+        """Abort a pipeline with all its workflows. Raises ResponseLost if the outcome is unknown, and ProviderError."""
         path = path_of("apps", app_slug, "pipelines", pipeline_id)
         try:
             await self._api.change("POST", path + "/abort", order.pipeline_body())
@@ -52,18 +52,18 @@ class PipelinesApi(Connection):
     async def rebuild_pipeline(
         self, app_slug: str, pipeline_id: str, *, failed_only: bool, by: str | None
     ) -> None:
-        """Make a new attempt of a pipeline: of all of it, or of what did not succeed and what comes after that."""
+        """Start a new attempt of a pipeline: the whole of it, or what did not succeed and what follows that."""
         body: dict[str, Any] = {"partial": failed_only} | ({"triggered_by": by} if by else {})
         await self._api.change("POST", path_of("apps", app_slug, "pipelines", pipeline_id) + "/rebuild", body)
 
     async def build_requests(self, app_slug: str) -> list[BuildRequest]:
-        """The app's builds that wait for somebody's approval; the list has no pages."""
+        """List the app's builds that wait for approval; the list has no pages."""
         reply = await self._api.read(path_of("apps", app_slug, "build-requests"))
         items, _ = read_many(BuildRequestItem, reply.body)
         return [item.as_request(app_slug) for item in items]
 
     async def decide_request(self, app_slug: str, request_slug: str, *, approved: bool) -> BuildRequest:
-        """Let the build be started, or not. Raises NotFound where it waits no longer, and ProviderError."""
+        """Approve or decline a build request. Raises NotFound if it waits no longer, and ProviderError."""
         path = path_of("apps", app_slug, "build-requests", request_slug)
         reply = await self._api.change("PATCH", path, {"is_approved": approved})
         return read_one(BuildRequestItem, reply.body, of="build request").as_request(app_slug)

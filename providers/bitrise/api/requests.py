@@ -1,4 +1,4 @@
-"""What Bitrise is asked for, exactly as its documents say."""
+"""Parameters of Bitrise requests, exactly as documented."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from domain.build_author import STARTED_BY
 
 
 class BuildListParams(FrozenModel):
-    """Which builds of an app to list (API v0.1, "Filtering parameters for build list", and today's additions).
+    """Filters for an app's builds (API v0.1, "Filtering parameters for build list", and current additions).
 
-    `after` and `before` are on the trigger time and include it. `pull_request_id` works only with the event
+    `after` and `before` refer to the trigger time, inclusive. `pull_request_id` works only with the event
     `pull-request`.
     """
 
@@ -31,7 +31,7 @@ class BuildListParams(FrozenModel):
     sort_by: str | None = None
 
     def params(self) -> dict[str, str]:
-        """The query's parameters; times as Unix seconds."""
+        """Return the query parameters; times as Unix seconds."""
         values = self.model_dump(exclude_none=True)
         return {
             name: str(int(value.timestamp())) if isinstance(value, datetime) else str(value)
@@ -40,7 +40,7 @@ class BuildListParams(FrozenModel):
 
 
 class AbortRequest(FrozenModel):
-    """How to abort a build: the reason, and whether it is to count, be told and be shown at Git as a success."""
+    """How to abort a build: the reason, whether it counts as a success, and which reports are skipped."""
 
     reason: str | None = None
     with_success: bool = False
@@ -48,11 +48,11 @@ class AbortRequest(FrozenModel):
     skip_git_status_report: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The request's body for a build: all fields, each of which is required (swagger, "v0.BuildAbortParams")."""
+        """Return the request body for a build: all fields are required (swagger, "v0.BuildAbortParams")."""
         return {**self.pipeline_body(), "skip_git_status_report": self.skip_git_status_report}
 
     def pipeline_body(self) -> dict[str, Any]:
-        """The request's body for a pipeline, likewise (swagger, "v0.PipelineAbortParams")."""
+        """Return the request body for a pipeline: all fields are required (swagger, "v0.PipelineAbortParams")."""
         return {
             "abort_reason": self.reason or "",
             "abort_with_success": self.with_success,
@@ -61,17 +61,17 @@ class AbortRequest(FrozenModel):
 
 
 class EnvironmentVariable(FrozenModel):
-    """A variable that a build is started with."""
+    """An environment variable for a build."""
 
     key: str
     value: str
 
 
 class TriggerRequest(FrozenModel):
-    """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is.
+    """What to build: at least one of branch, tag, commit, workflow and pipeline. `original` is sent unchanged.
 
-    `started_by` is a Slack user, as `slack_user` names them. It travels as an environment variable: Bitrise knows
-    only whose token it is.
+    `started_by` is a Slack user, in the format of `slack_user`. It is sent as an environment variable: Bitrise only
+    knows the token's owner.
     """
 
     branch: str | None = None
@@ -85,7 +85,7 @@ class TriggerRequest(FrozenModel):
     started_by: str | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _require_target(self) -> Self:
         if not (
             self.branch
             or self.tag
@@ -98,17 +98,22 @@ class TriggerRequest(FrozenModel):
         return self
 
     def body(self) -> dict[str, Any]:
-        """The request's body (API v0.1, build-trigger)."""
+        """Return the request body (API v0.1, build-trigger)."""
         params = dict(self.original) if self.original is not None else self._params()
-        # For whom it is started nobody but the bot says.
-        told = [{"key": STARTED_BY, "value": self.started_by, "is_expand": False}] if self.started_by else []
-        if told or params.get("environments"):
+        # Only the bot may set this variable, so one from elsewhere is removed.
+        starter = (
+            [{"key": STARTED_BY, "value": self.started_by, "is_expand": False}] if self.started_by else []
+        )
+        if starter or params.get("environments"):
             others = [
-                one
-                for one in params.get("environments") or []
-                if not (isinstance(one, dict) and STARTED_BY in (one.get("key"), one.get("mapped_to")))
+                environment
+                for environment in params.get("environments") or []
+                if not (
+                    isinstance(environment, dict)
+                    and STARTED_BY in (environment.get("key"), environment.get("mapped_to"))
+                )
             ]
-            params["environments"] = [*others, *told]
+            params["environments"] = [*others, *starter]
         return {"hook_info": {"type": "bitrise"}, "build_params": params}
 
     def _params(self) -> dict[str, Any]:
@@ -116,17 +121,18 @@ class TriggerRequest(FrozenModel):
             exclude_none=True, exclude={"environments", "original", "started_by"}
         )
         if self.environments:
-            # not expanded: what a person typed means itself
+            # not expanded: what a person typed is meant literally
             params["environments"] = [
-                {"key": one.key, "value": one.value, "is_expand": False} for one in self.environments
+                {"key": environment.key, "value": environment.value, "is_expand": False}
+                for environment in self.environments
             ]
         return params
 
 
 class TriggeredBuild(FrozenModel):
-    """One build that a trigger started, or the words in which Bitrise says that it did not.
+    """A build that a trigger started, or Bitrise's message (`words`) if it did not.
 
-    `is_pipeline`: it is a pipeline, of which Bitrise says its id where it says a build's slug.
+    `is_pipeline`: it is a pipeline, and `build_slug` is its id.
     """
 
     build_slug: str | None = None

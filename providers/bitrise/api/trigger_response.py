@@ -1,4 +1,4 @@
-"""What an answer to a trigger says. Pure; no I/O."""
+"""Parse the response to a trigger. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from providers.http.field_parsing import MaybeSlug, Number, Text, or_none
 
 
 class ResultItem(BaseModel):
-    """One build of a trigger's answer, and the older fields beside the list of them."""
+    """A build in a trigger's response, or the older fields beside the list of builds."""
 
     build_slug: MaybeSlug = None
     build_number: Number = None
@@ -24,8 +24,8 @@ class ResultItem(BaseModel):
     status: Text = None
     message: Text = None
 
-    def as_started(self) -> TriggeredBuild:
-        """The build in the bot's own words."""
+    def as_triggered_build(self) -> TriggeredBuild:
+        """Convert it to a TriggeredBuild."""
         return TriggeredBuild(
             build_slug=self.build_slug,
             number=self.build_number,
@@ -37,27 +37,29 @@ class ResultItem(BaseModel):
         )
 
 
-class TriggerAnswer(ResultItem):
-    """A trigger's answer; it is not wrapped in `data`, and its `slug` is the app's."""
+class TriggerResponse(ResultItem):
+    """A trigger's response; it is not wrapped in `data`, and its `slug` is the app's."""
 
     results: Annotated[list[ResultItem] | None, WrapValidator(or_none)] = None
 
 
 def parse_started_builds(body: bytes) -> list[TriggeredBuild]:
-    """The builds that were started; `results` is the truth where it is there, the older fields else.
+    """Parse the builds that were started, from `results` or, if it is missing, from the older fields.
 
-    Success means status `ok` as well as a good HTTP status. Raises RequestRejected with BitriseClient's own words, and
+    Success requires status `ok` in addition to the HTTP status. Raises RequestRejected with Bitrise's own message, and
     UnexpectedResponse.
     """
     try:
-        answer = TriggerAnswer.model_validate_json(body)
+        response = TriggerResponse.model_validate_json(body)
     except ValidationError as error:
         raise UnexpectedResponse("it does not say what was started", provider=Provider.BITRISE) from error
-    if answer.status != "ok":
-        raise RequestRejected(answer.message, provider=Provider.BITRISE)
-    started = [one.as_started() for one in answer.results or []] or [answer.as_started()]
-    if not any(one.ok for one in started):
+    if response.status != "ok":
+        raise RequestRejected(response.message, provider=Provider.BITRISE)
+    started = [result.as_triggered_build() for result in response.results or []] or [
+        response.as_triggered_build()
+    ]
+    if not any(build.ok for build in started):
         raise RequestRejected(
-            "; ".join(one.words for one in started if one.words) or None, provider=Provider.BITRISE
+            "; ".join(build.words for build in started if build.words) or None, provider=Provider.BITRISE
         )
     return started

@@ -1,4 +1,4 @@
-"""An index of artifacts by build: an artifact's page does not name its build, and Bitrise has no endpoint for it."""
+"""An index from artifacts to builds: an artifact's page does not name its build, and Bitrise has no endpoint for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from providers.bitrise.api.client import BitriseClient
 log = structlog.get_logger()
 
 MOST_REMEMBERED = 5_000
-# Whose artifacts are looked through where one was never listed: the newest successes of all apps.
+# If an artifact was never listed, the newest successful builds of all apps are searched.
 BUILDS_SEARCHED = 10
 _SUCCESS = 1
 
@@ -26,13 +26,13 @@ class ArtifactIndex:
         self._builds: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     def add(self, app_slug: str, build_slug: str, artifacts: Iterable[str]) -> None:
-        """Remember the artifacts of a build."""
+        """Add the artifacts of a build."""
         self._builds.update((artifact, (app_slug, build_slug)) for artifact in artifacts)
         while len(self._builds) > MOST_REMEMBERED:
             self._builds.popitem(last=False)
 
     async def find(self, artifact: str) -> tuple[str, str] | None:
-        """Return the slugs of the artifact's app and build; None where it is of none of the latest builds."""
+        """Return the slugs of the artifact's app and build; None if no known or recent build has it."""
         if artifact not in self._builds:
             await self._search(artifact)
         return self._builds.get(artifact)
@@ -41,8 +41,8 @@ class ArtifactIndex:
         try:
             async for page in self._bitrise.all_builds(status=_SUCCESS, limit=BUILDS_SEARCHED).pages():
                 for build in page.items:
-                    async for listed in self._bitrise.artifacts(build.app_slug, build.slug).pages():
-                        self.add(build.app_slug, build.slug, (one.slug for one in listed.items))
+                    async for artifacts in self._bitrise.artifacts(build.app_slug, build.slug).pages():
+                        self.add(build.app_slug, build.slug, (found.slug for found in artifacts.items))
                     if artifact in self._builds:
                         return
                 break

@@ -1,4 +1,4 @@
-"""Buttons about artifacts."""
+"""Handlers of the buttons about artifacts."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
-async def _artifacts(press: ButtonPress) -> Reply:
+async def _list(press: ButtonPress) -> Reply:
     return await commands.list_build_artifacts(*await find_pressed_build(press), press.context)
 
 
-async def _artifact_link(press: ButtonPress) -> Reply:
+async def _fetch_link(press: ButtonPress) -> Reply:
     return await commands.fetch_artifact_link(ArtifactButton.decode(press.value), press.context)
 
 
-async def _artifact_renew(press: ButtonPress) -> None:
-    fresh = await commands.fetch_artifact_link(ArtifactButton.decode(press.value), press.context)
-    await press.responder.replace_original(fresh.message)
+async def _renew_link(press: ButtonPress) -> None:
+    reply = await commands.fetch_artifact_link(ArtifactButton.decode(press.value), press.context)
+    await press.responder.replace_original(reply.message)
 
 
-async def _artifact_links(press: ButtonPress) -> Reply:
+async def _fetch_links(press: ButtonPress) -> Reply:
     picked = read_picked(press.state, press.block)
     return await commands.fetch_artifact_links(artifacts_of_block(press.block), picked, press.context)
 
 
-async def _artifact_public(press: ButtonPress) -> Reply | None:
+async def _make_public(press: ButtonPress) -> Reply | None:
     return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=True)
 
 
-async def _artifact_private(press: ButtonPress) -> Reply | None:
+async def _make_private(press: ButtonPress) -> Reply | None:
     return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=False)
 
 
-async def _artifact_qr(press: ButtonPress) -> Reply | None:
+async def _send_qr_code(press: ButtonPress) -> Reply | None:
     thread = press.message.ts if press.message is not None else None
     return await commands.send_qr_code(ArtifactButton.decode(press.value), thread, press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_ARTIFACTS: _artifacts,
-    action_ids.ARTIFACT_LINK: _artifact_link,
-    action_ids.ARTIFACT_RENEW: _artifact_renew,
-    action_ids.ARTIFACT_LINKS: _artifact_links,
-    action_ids.ARTIFACT_PUBLIC: _artifact_public,
-    action_ids.ARTIFACT_PRIVATE: _artifact_private,
-    action_ids.ARTIFACT_QR: _artifact_qr,
+    action_ids.BUILD_ARTIFACTS: _list,
+    action_ids.ARTIFACT_LINK: _fetch_link,
+    action_ids.ARTIFACT_RENEW: _renew_link,
+    action_ids.ARTIFACT_LINKS: _fetch_links,
+    action_ids.ARTIFACT_PUBLIC: _make_public,
+    action_ids.ARTIFACT_PRIVATE: _make_private,
+    action_ids.ARTIFACT_QR: _send_qr_code,
 }

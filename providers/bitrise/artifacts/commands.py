@@ -1,4 +1,4 @@
-"""What a build left behind: its artifacts."""
+"""The artifacts of a build: list, links, install page, QR code."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ TITLE = "Artifacts"
 
 
 async def list_artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
-    """A build's artifacts."""
+    """List the artifacts of the build that the command names."""
     return await list_build_artifacts(
         *await find_build(context, command.app, command.build, Provider.BITRISE), context
     )
 
 
 async def list_build_artifacts(app: App, build: Build, context: RequestContext) -> Reply:
-    """This build's artifacts by type, each with a button that fetches its link."""
+    """List a build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
     async for page in reading_client(context).artifacts(app.slug, build.slug).pages():
         total = max(page.total or 0, len(lines) + len(page.items))
         lines += (
-            ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in page.items
+            ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
+            for artifact in page.items
         )
         if len(lines) >= MOST_ARTIFACTS:
             break
@@ -55,62 +56,65 @@ async def list_build_artifacts(app: App, build: Build, context: RequestContext) 
 
 
 async def artifact_card(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
-    """One artifact of a build, with a button that fetches its link."""
-    one = await reading_client(context).artifact(app.slug, build.slug, artifact_slug)
-    line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
+    """Render one artifact of a build, with a button that fetches its link."""
+    artifact = await reading_client(context).artifact(app.slug, build.slug, artifact_slug)
+    line = ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
     return artifact_messages.artifacts(build, app, [line], total=1)
 
 
-async def fetch_artifact_link(about: ArtifactButton, context: RequestContext) -> Reply:
-    """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
-    await app_by_slug(context, about.app, Provider.BITRISE)
-    one = await _artifact(about, context)
-    said = artifact_messages.artifact_link(one, about, may_act=await context.may_act(Provider.BITRISE))
-    return Reply(said, Visibility.ONE_PERSON, title="Artifact")
+async def fetch_artifact_link(button: ArtifactButton, context: RequestContext) -> Reply:
+    """Fetch a new link to one artifact, shown to the user only: anyone who has the link can open the file."""
+    await app_by_slug(context, button.app, Provider.BITRISE)
+    artifact = await _fetch_artifact(button, context)
+    message = artifact_messages.artifact_link(
+        artifact, button, may_act=await context.may_act(Provider.BITRISE)
+    )
+    return Reply(message, Visibility.ONE_PERSON, title="Artifact")
 
 
-async def fetch_artifact_links(about: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
-    """Fresh links to several artifacts, for the person who asked. Raises UserError where none was picked."""
+async def fetch_artifact_links(button: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
+    """Fetch new links to several artifacts, shown to the user only. Raises UserError if none was picked."""
     if not picked:
         raise UserError("Pick some artifacts in the list beside the button first.")
-    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
-    wanted = [
-        ArtifactButton.read({"app": about.app, "build": about.build, "artifact": slug})
+    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    artifacts = [
+        ArtifactButton.read({"app": button.app, "build": button.build, "artifact": slug})
         for slug in picked[:MOST_AT_ONCE]
     ]
-    links = await asyncio.gather(*(_artifact(one, context) for one in wanted))
+    links = await asyncio.gather(*(_fetch_artifact(artifact, context) for artifact in artifacts))
     return Reply(artifact_messages.artifact_links(build, app, links), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def set_public(about: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
+async def set_public(button: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
     """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
-    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
-    action = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
+    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    action = SetPublicInstallPageAction.of_build(app, build, button.artifact, public=public)
     return (await run.run_action(action, context)).answer
 
 
-async def send_qr_code(about: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:
-    """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
-    message that everybody sees, else for the person alone.
+async def send_qr_code(button: ArtifactButton, thread: str | None, context: RequestContext) -> Reply | None:
+    """Send the QR code of an artifact's public install page as a picture.
+
+    `thread`: the thread of the channel to send it to; if None, it is sent as a direct message.
     """
-    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
-    one = await _artifact(about, context)
-    if not one.install_page_url:
+    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    artifact = await _fetch_artifact(button, context)
+    if not artifact.install_page_url:
         raise UserError("It has no public install page any more.")
     channel = context.channel if thread and context.channel else await context.direct_message_alone()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "code.png"
-        path.write_bytes(_png(one.install_page_url))
+        path.write_bytes(_render_qr_code(artifact.install_page_url))
         try:
             await file_upload.share_file(
                 context,
                 path,
                 name=f"install-{build.label.lstrip('#')}.png",
-                title=f"QR code: install {one.title}",
-                comment=artifact_messages.qr_comment(one, build, app),
+                title=f"QR code: install {artifact.title}",
+                comment=artifact_messages.qr_comment(artifact, build, app),
                 channel=channel,
                 thread=thread,
-                alt=f"QR code that leads to the install page of {one.title}",
+                alt=f"QR code that leads to the install page of {artifact.title}",
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.explain_upload_failure(error)) from error
@@ -121,11 +125,11 @@ async def send_qr_code(about: ArtifactButton, thread: str | None, context: Reque
     )
 
 
-async def _artifact(about: ArtifactButton, context: RequestContext) -> ArtifactLinks:
-    return await own_client(context).artifact(about.app, about.build, about.artifact)
+async def _fetch_artifact(button: ArtifactButton, context: RequestContext) -> ArtifactLinks:
+    return await own_client(context).artifact(button.app, button.build, button.artifact)
 
 
-def _png(address: str) -> bytes:
+def _render_qr_code(url: str) -> bytes:
     content = io.BytesIO()
-    segno.make(address, error="m", micro=False).save(content, kind="png", scale=8, border=4)
+    segno.make(url, error="m", micro=False).save(content, kind="png", scale=8, border=4)
     return content.getvalue()

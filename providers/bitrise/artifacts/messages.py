@@ -1,4 +1,4 @@
-"""What a build left behind: its artifacts, by type, each with its links."""
+"""Messages about a build's artifacts: the list by type, and their links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from providers.bitrise.api.models import ArtifactLinks
 MINUTES = "ten minutes"
 MOST_AT_ONCE = 10
 MOST_TO_PICK = 100
-# So many rows leave room for the rest (Slack's rules: 50 blocks a message).
+# This many rows leave room for the other blocks (Slack's rules: 50 blocks a message).
 MOST_ROWS = 35
 _TYPES = {
     "android-apk": "Android apps",
@@ -44,15 +44,15 @@ class ArtifactLine:
 
 
 def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: int) -> Message:
-    """A build's artifacts by type, each with a button that fetches its link, and a list to fetch several."""
+    """Render a build's artifacts by type, each with a button that fetches its link, and a menu to fetch several."""
     name = build_text.build_link(build, app)
-    spoken = f"{app.title} {build.label}"
+    plain_name = f"{app.title} {build.label}"
     if not lines:
-        more = "It left no artifacts behind." if build.ended else "It has no artifacts yet; it has not ended."
-        return Message(f"{escape(spoken)}: {more}", [section(f"{name}: {more}")])
+        note = "It left no artifacts behind." if build.ended else "It has no artifacts yet; it has not ended."
+        return Message(f"{escape(plain_name)}: {note}", [section(f"{name}: {note}")])
     sizes = [line.size for line in lines if line.size is not None]
-    in_all = f", {size(sum(sizes))} in all" if len(sizes) == total and total > 1 else ""
-    blocks = [section(f"{name} left {total} artifact{'s' if total != 1 else ''} behind{in_all}")]
+    total_size = f", {size(sum(sizes))} in all" if len(sizes) == total and total > 1 else ""
+    blocks = [section(f"{name} left {total} artifact{'s' if total != 1 else ''} behind{total_size}")]
     shown = sorted(lines, key=lambda line: _ORDER.index(_type(line)))[:MOST_ROWS]
     kind = None
     for line in shown:
@@ -61,97 +61,107 @@ def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: i
             blocks.append(context(f"*{kind}*"))
         blocks.append(_row(build, line))
     if len(lines) > 1:
-        blocks.append(_several(build, lines))
+        blocks.append(_picker_row(build, lines))
     note = f"A link is fetched when you press, and lives {MINUTES}."
     if total > len(shown):
         note += f" {total - len(shown)} more are {link(f'{build.url}?tab=artifacts', 'on the build’s page')}."
     titles = ", ".join(plain(line.title, 80) for line in shown[:20])
     return Message(
-        escape(f"{spoken} left {total} artifacts behind: {titles}", 2000), [*blocks, context(note)]
+        escape(f"{plain_name} left {total} artifacts behind: {titles}", 2000), [*blocks, context(note)]
     )
 
 
-def artifact_link(one: ArtifactLinks, about: ArtifactButton, *, may_act: bool) -> Message:
-    """A fresh link to one artifact, for one person, and what can be done with it."""
-    name = escape(one.title, 200)
-    lines = [f"*{name}*{_facts(one.kind, one.size, before=' · ')}"]
-    if one.download_url:
+def artifact_link(artifact: ArtifactLinks, button_value: ArtifactButton, *, may_act: bool) -> Message:
+    """Render a new link to one artifact, and its other buttons, for one user."""
+    name = escape(artifact.title, 200)
+    lines = [f"*{name}*{_format_facts(artifact.kind, artifact.size, before=' · ')}"]
+    if artifact.download_url:
         lines.append(f"The download link lives {MINUTES}, and works for whoever has it.")
-    if one.install_page_url:
+    if artifact.install_page_url:
         lines.append("The install page is public: its link stays good, for whoever has it.")
-    if not one.download_url and not one.install_page_url:
+    if not artifact.download_url and not artifact.install_page_url:
         lines.append(
             "Bitrise gives no link for it. It may have been deleted: artifacts are kept for a time only."
         )
-    download = link_button("Download", one.download_url, action_ids.OPEN_LINK)
-    # A signed link can be longer than a button's address may be.
-    if one.download_url and download is None:
+    download = link_button("Download", artifact.download_url, action_ids.OPEN_LINK)
+    # A signed link can be longer than Slack allows for a button's URL.
+    if artifact.download_url and download is None:
         lines.append("The link is too long for Slack: open the build in Bitrise to download it.")
-    value = about.encode()
+    value = button_value.encode()
     buttons = row(
         download,
-        link_button("Install page", one.install_page_url, f"{action_ids.OPEN_LINK}_page"),
-        button("QR code", action_ids.ARTIFACT_QR, value, label=f"QR code of the install page of {one.title}")
-        if one.install_page_url
+        link_button("Install page", artifact.install_page_url, f"{action_ids.OPEN_LINK}_page"),
+        button(
+            "QR code",
+            action_ids.ARTIFACT_QR,
+            value,
+            label=f"QR code of the install page of {artifact.title}",
+        )
+        if artifact.install_page_url
         else None,
         button("Fetch a new link", action_ids.ARTIFACT_RENEW, value),
-        _publish(one, value) if may_act else None,
+        _visibility_button(artifact, value) if may_act else None,
     )
     return Message(f"{name}: the link lives {MINUTES}.", [section("\n".join(lines)), buttons])
 
 
 def artifact_links(build: Build, app: App, links: Sequence[ArtifactLinks]) -> Message:
-    """Fresh links to several artifacts, for one person."""
+    """Render new links to several artifacts, for one user."""
     blocks = [
         section(
             f"Links to {len(links)} artifacts of {build_text.build_link(build, app)}; each lives {MINUTES}"
         )
     ]
-    for place, one in enumerate(links):
-        found = link_button("Download", one.download_url, f"{action_ids.OPEN_LINK}_{place}")
-        missing = "" if found else "\n_Bitrise gives no link for it that Slack would take._"
-        blocks.append(
-            section(f"*{escape(one.title, 200)}*{_facts(one.kind, one.size, before=' · ')}{missing}", found)
-        )
-    titles = ", ".join(plain(one.title, 80) for one in links)
+    for number, artifact in enumerate(links):
+        download = link_button("Download", artifact.download_url, f"{action_ids.OPEN_LINK}_{number}")
+        note = "" if download else "\n_Bitrise gives no link for it that Slack would take._"
+        facts = _format_facts(artifact.kind, artifact.size, before=" · ")
+        blocks.append(section(f"*{escape(artifact.title, 200)}*{facts}{note}", download))
+    titles = ", ".join(plain(artifact.title, 80) for artifact in links)
     return Message(escape(f"Links to {titles}", 1000), blocks)
 
 
-def page_changed(one: ArtifactLinks, build: Build, app: App, *, by: str) -> Message:
-    """An install page was made public or private."""
-    page = f": {link(one.install_page_url, 'open it')}" if one.public_page and one.install_page_url else ""
-    what = "public" if one.public_page else "private"
+def page_changed(artifact: ArtifactLinks, build: Build, app: App, *, by: str) -> Message:
+    """Render the message that an install page was made public or private."""
+    is_public = artifact.public_page
+    page = (
+        f": {link(artifact.install_page_url, 'open it')}" if is_public and artifact.install_page_url else ""
+    )
+    visibility = "public" if is_public else "private"
     name = build_text.build_link(build, app)
-    text = f"{'🌐' if one.public_page else '🔒'} {mention(by)} made the install page of {escape(one.title, 200)} {what}"
+    title = escape(artifact.title, 200)
+    text = f"{'🌐' if is_public else '🔒'} {mention(by)} made the install page of {title} {visibility}"
     return Message(f"{text}.", [section(f"{text} ({name}){page}")])
 
 
-def qr_comment(one: ArtifactLinks, build: Build, app: App) -> str:
-    """What stands above a QR code; the address too, for those who can't scan."""
-    page = link(one.install_page_url, "open the install page")
-    return f"Scan to install *{escape(one.title, 200)}* of {build_text.build_link(build, app)}, or {page}."
+def qr_comment(artifact: ArtifactLinks, build: Build, app: App) -> str:
+    """Render the text above a QR code, with the link for users who can't scan."""
+    page = link(artifact.install_page_url, "open the install page")
+    return (
+        f"Scan to install *{escape(artifact.title, 200)}* of {build_text.build_link(build, app)}, or {page}."
+    )
 
 
 def read_picked(values: Mapping[str, Any], block_id: str) -> list[str]:
-    """The slugs of the artifacts that were picked. `values` is the message's state as Slack sends it."""
+    """Return the slugs of the picked artifacts. `values` is the message's state as Slack sends it."""
     return FormValues(values).several(block_id)
 
 
 def artifacts_of_block(block_id: str) -> BuildButton:
-    """Of which build the artifacts are that a list offers. Raises InvalidButtonValue."""
+    """Return the build whose artifacts the block lists. Raises InvalidButtonValue."""
     parts = block_id.split(" ")
     if len(parts) != 3 or parts[0] != "artifacts":
         raise InvalidButtonValue
     return BuildButton.read({"app": parts[1], "build": parts[2]})
 
 
-def _several(build: Build, lines: Sequence[ArtifactLine]) -> Block:
+def _picker_row(build: Build, lines: Sequence[ArtifactLine]) -> Block:
     options = [
         option(line.title, line.slug)
         for line in lines[:MOST_TO_PICK]
         if is_pickable(line.title) and is_pickable(line.slug)
     ]
-    picks: Block = {
+    menu: Block = {
         "type": "multi_static_select",
         "action_id": action_ids.ARTIFACTS_PICK,
         "placeholder": plain_text("Several at once", 150),
@@ -159,17 +169,17 @@ def _several(build: Build, lines: Sequence[ArtifactLine]) -> Block:
         "max_selected_items": MOST_AT_ONCE,
     }
     value = BuildButton(app=build.app_slug, build=build.slug).encode()
-    block = row(picks if options else None, button("Get their links", action_ids.ARTIFACT_LINKS, value))
+    block = row(menu if options else None, button("Get their links", action_ids.ARTIFACT_LINKS, value))
     return block | {"block_id": f"artifacts {build.app_slug} {build.slug}"}
 
 
 def _row(build: Build, line: ArtifactLine) -> Block:
     value = ArtifactButton(app=build.app_slug, build=build.slug, artifact=line.slug).encode()
-    fetch = button("Get link", action_ids.ARTIFACT_LINK, value, label=f"Get a link to {line.title}")
-    return section(f"*{escape(line.title, 200)}*\n{_facts(line.kind, line.size) or 'file'}", fetch)
+    get_link = button("Get link", action_ids.ARTIFACT_LINK, value, label=f"Get a link to {line.title}")
+    return section(f"*{escape(line.title, 200)}*\n{_format_facts(line.kind, line.size) or 'file'}", get_link)
 
 
-def _facts(kind: str | None, bytes_: int | None, *, before: str = "") -> str:
+def _format_facts(kind: str | None, bytes_: int | None, *, before: str = "") -> str:
     facts = [fact for fact in (escape(kind or "", 60), size(bytes_) if bytes_ is not None else "") if fact]
     return before + " · ".join(facts) if facts else ""
 
@@ -178,9 +188,9 @@ def _type(line: ArtifactLine) -> str:
     return _TYPES.get(line.kind or "", _OTHERS)
 
 
-def _publish(one: ArtifactLinks, value: str) -> Block:
-    title = plain(one.title, 100)
-    if one.public_page:
+def _visibility_button(artifact: ArtifactLinks, value: str) -> Block:
+    title = plain(artifact.title, 100)
+    if artifact.public_page:
         question = confirm(
             "Make it private?", f"The install page of {title} opens for nobody any more.", "Make private"
         )

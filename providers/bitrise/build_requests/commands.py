@@ -1,4 +1,4 @@
-"""Builds that wait for approval: listed, approved, declined."""
+"""Builds that wait for approval: list, approve, decline."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from services.request.finder import app_by_slug, find_app
 
 
 async def list_requests(command: ListBuildRequests, context: RequestContext) -> Reply:
-    """The builds of an app that wait now."""
+    """List the waiting builds of the app that the command names."""
     return Reply(
         await list_app_requests(await find_app(context, command.app, Provider.BITRISE), context), title=TITLE
     )
 
 
 async def list_app_requests(app: App, context: RequestContext) -> Message:
-    """Those of this app that wait now. Raises ProviderError."""
+    """List an app's waiting builds. Raises ProviderError."""
     return build_request_messages.request_list(await own_client(context).build_requests(app.slug), app)
 
 
-async def decide(about: RequestButton, context: RequestContext, *, approved: bool) -> ActionResult:
-    """Approve or decline one; every message that asked for it says so then.
+async def decide(button: RequestButton, context: RequestContext, *, approved: bool) -> ActionResult:
+    """Approve or decline a waiting build, and update every message that asks for the decision.
 
-    Raises PermissionDenied, UserError where it waits no longer, ProviderError.
+    Raises PermissionDenied, UserError if it does not wait any more, ProviderError.
     """
-    app = await app_by_slug(context, about.app, Provider.BITRISE)
-    known = await context.services.storage.build_requests.find(Provider.BITRISE, about.request)
+    app = await app_by_slug(context, button.app, Provider.BITRISE)
+    known = await context.services.storage.build_requests.find(Provider.BITRISE, button.request)
     return await run.run_action(
-        DecideBuildRequestAction.for_request(about.request, app, known, approved=approved), context
+        DecideBuildRequestAction.for_request(button.request, app, known, approved=approved), context
     )

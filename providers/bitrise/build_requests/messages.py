@@ -1,4 +1,4 @@
-"""Builds that wait for somebody's approval."""
+"""Messages about builds that wait for approval."""
 
 from __future__ import annotations
 
@@ -15,82 +15,93 @@ from messages.kit.mrkdwn import code, escape, link, mention, plain, when
 MOST_REQUESTS = 10
 
 
-def request_card(one: BuildRequest, app: App) -> Message:
-    """A build waits: what it would build, and the two ways to decide."""
-    text = f"A build of {_spoken(one, app)} waits for somebody's approval."
+def request_card(request: BuildRequest, app: App) -> Message:
+    """Render a waiting build with the buttons to approve or decline it."""
+    text = f"A build of {_describe(request, app)} waits for somebody's approval."
     note = "The code comes from outside of the project: look at it before you let it run with the project's secrets."
     return Message(
         escape(text, 900),
-        [section("\n".join(["✋ " + _headline(one, app), *_about(one)])), _buttons(one, app), context(note)],
+        [
+            section("\n".join(["✋ " + _headline(request, app), *_details(request)])),
+            _buttons(request, app),
+            context(note),
+        ],
     )
 
 
-def request_decided(one: BuildRequest, app: App, *, approved: bool, by: str) -> Message:
-    """Somebody has decided here."""
-    what = "approved" if approved else "declined"
-    text = f"{mention(by)} {what} the build of {escape(_spoken(one, app), 600)}."
-    head = f"{'✅' if approved else '🚫'} {mention(by)} *{what}* the build of {_pull_request(one)} in *{_title(app)}*"
-    return Message(text, [section("\n".join([head, *_about(one)]))])
+def request_decided(request: BuildRequest, app: App, *, approved: bool, by: str) -> Message:
+    """Render the message that a user approved or declined the build."""
+    decision = "approved" if approved else "declined"
+    text = f"{mention(by)} {decision} the build of {escape(_describe(request, app), 600)}."
+    symbol = "✅" if approved else "🚫"
+    head = f"{symbol} {mention(by)} *{decision}* the build of {_pull_request(request)} in *{_title(app)}*"
+    return Message(text, [section("\n".join([head, *_details(request)]))])
 
 
-def request_gone(one: BuildRequest, app: App) -> Message:
-    """It was decided elsewhere, or is not wanted any more."""
-    text = f"The build of {_spoken(one, app)} does not wait any more: it was decided in Bitrise, or has gone."
-    head = f"☑️ The build of {_pull_request(one)} in *{_title(app)}* does not wait any more: it was decided in Bitrise."
-    return Message(escape(text, 900), [section("\n".join([head, *_about(one)]))])
+def request_gone(request: BuildRequest, app: App) -> Message:
+    """Render the message that the build was decided elsewhere, or was withdrawn."""
+    text = f"The build of {_describe(request, app)} does not wait any more: it was decided in Bitrise, or has gone."
+    name = f"{_pull_request(request)} in *{_title(app)}*"
+    head = f"☑️ The build of {name} does not wait any more: it was decided in Bitrise."
+    return Message(escape(text, 900), [section("\n".join([head, *_details(request)]))])
 
 
 def request_list(requests: Sequence[BuildRequest], app: App) -> Message:
-    """All that wait in an app."""
+    """Render an app's waiting builds."""
     if not requests:
         text = f"No build of {_title(app)} waits for approval."
         return Message(text, [section(text)])
     blocks: list[Block] = [section(f"*{_title(app)}*: builds that wait for approval")]
-    for one in requests[:MOST_REQUESTS]:
-        blocks += [section("\n".join([_headline(one, app), *_about(one)])), _buttons(one, app)]
-    left = len(requests) - MOST_REQUESTS
-    more = [context(f"and {left} more")] if left > 0 else []
-    spoken = "; ".join(_spoken(one, app) for one in requests[:MOST_REQUESTS])
-    return Message(escape(f"These wait for approval: {spoken}", 2000), [*blocks, *more])
+    for request in requests[:MOST_REQUESTS]:
+        blocks += [
+            section("\n".join([_headline(request, app), *_details(request)])),
+            _buttons(request, app),
+        ]
+    hidden = len(requests) - MOST_REQUESTS
+    note = [context(f"and {hidden} more")] if hidden > 0 else []
+    text = "; ".join(_describe(request, app) for request in requests[:MOST_REQUESTS])
+    return Message(escape(f"These wait for approval: {text}", 2000), [*blocks, *note])
 
 
-def _headline(one: BuildRequest, app: App) -> str:
-    return f"A build of {_pull_request(one)} in *{_title(app)}* waits for somebody's approval"
+def _headline(request: BuildRequest, app: App) -> str:
+    return f"A build of {_pull_request(request)} in *{_title(app)}* waits for somebody's approval"
 
 
-def _about(one: BuildRequest) -> list[str]:
-    target = f" into {code(one.target_branch)}" if one.target_branch else ""
-    source = f"{code(one.branch)}{target}" if one.branch else ""
-    by = f"by {escape(one.author, 80)}" if one.author else ""
-    since = f"since {when(one.created_at)}" if one.created_at else ""
-    subject = (one.commit_message or "").strip().split("\n", 1)[0]
-    commit = " ".join(part for part in (escape(one.commit_hash or "", 8), escape(subject, 250)) if part)
+def _details(request: BuildRequest) -> list[str]:
+    target = f" into {code(request.target_branch)}" if request.target_branch else ""
+    source = f"{code(request.branch)}{target}" if request.branch else ""
+    by = f"by {escape(request.author, 80)}" if request.author else ""
+    since = f"since {when(request.created_at)}" if request.created_at else ""
+    subject = (request.commit_message or "").strip().split("\n", 1)[0]
+    commit = " ".join(part for part in (escape(request.commit_hash or "", 8), escape(subject, 250)) if part)
     return [line for line in (" · ".join(part for part in (source, by, since) if part), commit) if line]
 
 
-def _buttons(one: BuildRequest, app: App) -> Block:
-    value = RequestButton(app=one.app_slug, request=one.slug).encode()
-    what = plain(f"The build of {_spoken(one, app)}", 150)
-    let = confirm(
-        "Let it be built?", f"{what} starts, with what the project gives to such builds.", "Approve"
+def _buttons(request: BuildRequest, app: App) -> Block:
+    value = RequestButton(app=request.app_slug, request=request.slug).encode()
+    subject = plain(f"The build of {_describe(request, app)}", 150)
+    confirm_approve = confirm(
+        "Let it be built?", f"{subject} starts, with what the project gives to such builds.", "Approve"
     )
-    never = confirm("Decline it?", f"{what} is not started.", "Decline")
+    confirm_decline = confirm("Decline it?", f"{subject} is not started.", "Decline")
     return row(
-        button("Approve", action_ids.REQUEST_APPROVE, value, style="primary", confirm=let),
-        button("Decline", action_ids.REQUEST_DECLINE, value, confirm=never),
-        link_button("Pull request", one.pull_request_url, action_ids.OPEN_LINK),
+        button("Approve", action_ids.REQUEST_APPROVE, value, style="primary", confirm=confirm_approve),
+        button("Decline", action_ids.REQUEST_DECLINE, value, confirm=confirm_decline),
+        link_button("Pull request", request.pull_request_url, action_ids.OPEN_LINK),
     )
 
 
-def _pull_request(one: BuildRequest) -> str:
-    name = f"pull request #{one.pull_request}" if one.pull_request is not None else "a pull request"
-    return link(one.pull_request_url, name)
+def _pull_request(request: BuildRequest) -> str:
+    return link(request.pull_request_url, _pull_request_name(request))
 
 
-def _spoken(one: BuildRequest, app: App) -> str:
-    number = f"pull request #{one.pull_request}" if one.pull_request is not None else "a pull request"
-    by = f" by {plain(one.author, 80)}" if one.author else ""
-    return f"{number}{by} in {plain(app.title, 150)}"
+def _pull_request_name(request: BuildRequest) -> str:
+    return f"pull request #{request.pull_request}" if request.pull_request is not None else "a pull request"
+
+
+def _describe(request: BuildRequest, app: App) -> str:
+    by = f" by {plain(request.author, 80)}" if request.author else ""
+    return f"{_pull_request_name(request)}{by} in {plain(app.title, 150)}"
 
 
 def _title(app: App) -> str:

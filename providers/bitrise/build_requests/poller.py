@@ -1,4 +1,4 @@
-"""The poller of builds that wait for approval: Bitrise has no list of all of them, so apps are asked in turn."""
+"""The poller of builds that wait for approval: Bitrise has no list for all apps, so apps are polled in turn."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
-# However many apps are watched, so many are asked in one round and no app in each round: the cost stays the same.
+# Apps polled in one round, and rounds until an app is polled again: the cost does not grow with the number of apps.
 APPS_A_ROUND = 10
 ROUNDS_BETWEEN = 10
-# An app that the token may not ask, or that holds no builds, is asked again after this.
+# An app whose requests the token may not read, or that has no such requests, is polled again after this time.
 REFUSED_FOR = timedelta(days=1)
-# An app that Bitrise does not call public or private, and that has nothing waiting, is probably private.
+# An app without waiting builds is probably private if Bitrise does not report whether it is public.
 QUIET_FOR = timedelta(hours=1)
 LONGEST_PAUSE = 600.0
 
 
 class BuildRequestPoller:
-    """Polls public apps, since only they have pull requests from strangers, and notifies channels of what it finds.
+    """Polls public apps, since only they have pull requests from strangers, and notifies channels of waiting builds.
 
-    Apps that may be public are polled, too, but rarely while nothing waits there.
+    Apps that may be public are polled too, but rarely while no build waits there.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class BuildRequestPoller:
         self._bitrise = bitrise
         self._storage = storage
         self._every = every_seconds
-        self._found = found
+        self._on_change = found
         self._clock = clock
         self._stopping = asyncio.Event()
         self._not_before: dict[str, datetime] = {}
@@ -98,35 +98,40 @@ class BuildRequestPoller:
                 continue
             if app.public is None and not waiting:
                 self._not_before[app.slug] = now + QUIET_FOR
-            await self._compare(app, waiting)
+            await self._store_changes(app, waiting)
 
-    async def _compare(self, app: App, waiting: Sequence[BuildRequest]) -> None:
+    async def _store_changes(self, app: App, waiting: Sequence[BuildRequest]) -> None:
         requests, now = self._storage.build_requests, self._clock()
-        news = False
-        known = {one.slug for one in await requests.open(Provider.BITRISE, app.slug)}
-        for one in waiting:
-            if one.slug in known:
-                known.discard(one.slug)
+        has_changes = False
+        open_slugs = {request.slug for request in await requests.open(Provider.BITRISE, app.slug)}
+        for request in waiting:
+            if request.slug in open_slugs:
+                open_slugs.discard(request.slug)
                 continue
-            recipients = await self._recipients(app, one)
-            news |= await requests.begin(one, recipients, build_request_messages.request_card(one, app), now)
-        for slug in known:
-            news |= await requests.end(
-                Provider.BITRISE, slug, lambda one: build_request_messages.request_gone(one, app)
+            recipients = await self._find_recipients(app, request)
+            card = build_request_messages.request_card(request, app)
+            has_changes |= await requests.begin(request, recipients, card, now)
+        for slug in open_slugs:
+            has_changes |= await requests.end(
+                Provider.BITRISE, slug, lambda request: build_request_messages.request_gone(request, app)
             )
-        if news:
-            self._found()
+        if has_changes:
+            self._on_change()
 
-    async def _recipients(self, app: App, one: BuildRequest) -> list[Recipient]:
+    async def _find_recipients(self, app: App, request: BuildRequest) -> list[Recipient]:
         subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)
-        names = await self._storage.subscriptions.names(each.team for each in subscriptions)
-        concerned = [each for each in subscriptions if _matches(each, one, names[each.team])]
-        return list(dict.fromkeys(each.recipient for each in concerned))
+        names = await self._storage.subscriptions.names(subscription.team for subscription in subscriptions)
+        matching = [
+            subscription
+            for subscription in subscriptions
+            if _matches(subscription, request, names[subscription.team])
+        ]
+        return list(dict.fromkeys(subscription.recipient for subscription in matching))
 
 
-def _matches(subscription: Subscription, one: BuildRequest, names: NameDirectory) -> bool:
-    """Whether the subscription matches the build; its conditions on results are not known yet and do not count."""
+def _matches(subscription: Subscription, request: BuildRequest, names: NameDirectory) -> bool:
+    """Return whether the subscription matches the build; conditions on results are ignored: there is no result yet."""
     terms = subscription.terms
     if not subscription.scope.logs:
-        return False  # its maker has no part in what developers see and decide
-    return not terms.filter.builds and not terms.once and terms.filter.match(one.as_build(), names)
+        return False  # only developers decide, and the creator may not even read logs
+    return not terms.filter.builds and not terms.once and terms.filter.match(request.as_build(), names)

@@ -1,4 +1,4 @@
-"""The modal that asks why a build is to be aborted."""
+"""The modal that asks for the reason before a build is aborted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from providers.bitrise.api.requests import AbortRequest
 SUGGESTION = "suggestion"
 REASON = "reason"
 OPTIONS = "options"
-# Those that are a kind's own phrase are recognised again when Bitrise tells of the abort (domain/abort_reason.py).
+# The entries of PHRASES are recognised again when Bitrise reports the abort (domain/abort_reason.py).
 SUGGESTIONS = (
     PHRASES[SUPERSEDED],
     PHRASES[NO_CHANGES],
@@ -27,7 +27,7 @@ SUGGESTIONS = (
     "The worker is needed for something else",
 )
 LONGEST_REASON = 500
-_OPTIONS = {
+_OPTION_TEXTS = {
     "with_success": ("Count it as a success", "Git and the statistics see a success instead of a failure"),
     "skip_notifications": ("No notifications from Bitrise", "Nobody gets an e-mail about it"),
     "skip_git_status_report": ("No Git status", "The commit or pull request keeps the status that it has"),
@@ -41,10 +41,10 @@ def abort_modal(
     order: AbortRequest | None = None,
     problem: str | None = None,
 ) -> Block:
-    """The question; with an order it shows again what was filled in, with a problem why it was not done."""
+    """Render the form; `order` prefills it, and `problem` is shown above it."""
     order = order or AbortRequest()
-    # A pipeline's abort knows nothing of Git's status (API v0.1, "pipeline-abort").
-    offered = [name for name in _OPTIONS if not (build.pipeline and name == "skip_git_status_report")]
+    # Aborting a pipeline has no option for the Git status (API v0.1, "pipeline-abort").
+    offered = [name for name in _OPTION_TEXTS if not (build.pipeline and name == "skip_git_status_report")]
     chosen = [_option(name) for name in offered if getattr(order, name)]
     return _modal(
         [
@@ -82,33 +82,35 @@ def abort_modal(
 
 
 def abort_in_progress(build: BuildButton) -> Block:
-    """Bitrise takes its time; the person sees that it is under way."""
+    """Render the modal while Bitrise takes long."""
     return _modal([section(f"⏳ Aborting *{escape(f'{build.title} {build.label}', 200)}*…")])
 
 
 def abort_done(build: BuildButton) -> Block:
-    """It took its time, and it is done."""
+    """Render the modal after a slow abort succeeded."""
     return _modal(
         [section(f"🛑 *{escape(f'{build.title} {build.label}', 200)}* is aborted; the channel was told.")]
     )
 
 
 def abort_failed(problem: str) -> Block:
-    """It was not done, and to ask again would not help."""
+    """Render the modal after an abort failed in a way that trying again does not fix."""
     return _modal([section(f"⚠️ {escape(problem, 2000)}")])
 
 
 def read_abort(values: Mapping[str, Any]) -> AbortRequest:
-    """What was filled in: a suggestion, own words, or both. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    suggestion, words = filled.picked(SUGGESTION), " ".join(filled.text(REASON).split())
-    reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, words) if part)
-    chosen = filled.several(OPTIONS)
-    return AbortRequest(reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTIONS})
+    """Read the form: a suggestion, the user's own text, or both. `values` is the view's state as Slack sends it."""
+    form_values = FormValues(values)
+    suggestion, text = form_values.picked(SUGGESTION), " ".join(form_values.text(REASON).split())
+    reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, text) if part)
+    chosen = form_values.several(OPTIONS)
+    return AbortRequest(
+        reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTION_TEXTS}
+    )
 
 
 def _option(name: str) -> Block:
-    text, description = _OPTIONS[name]
+    text, description = _OPTION_TEXTS[name]
     return option(text, name, description)
 
 

@@ -1,4 +1,4 @@
-"""The abort modal's submission: from the filled-in view to a stopped build, with nothing typed lost."""
+"""The abort modal's submission; what was typed is kept if the abort fails."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from services.request.view_responder import ViewResponder
 
 
 async def submit_abort(form: FormSubmission) -> None:
-    """Abort what the form is about, and bring the message up to date that it was opened from."""
+    """Abort the form's build or pipeline, and update the message that the form was opened from."""
     origin = AbortOrigin.decode(form.metadata)
     order = abort_form.read_abort(form.values)
-    said = await form.run(_abort(origin, order, form.context), _course(origin, order))
-    if said is not None:
-        await _tell(said, origin, form.context)
+    reply = await form.run(_abort(origin, order, form.context), _submission_flow(origin, order))
+    if reply is not None:
+        await _post_reply(reply, origin, form.context)
 
 
-def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
+def _submission_flow(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
     return SubmissionFlow(
         waiting=abort_form.abort_in_progress(origin.button),
         done=lambda _: abort_form.abort_done(origin.button),
@@ -52,23 +52,23 @@ async def _abort(origin: AbortOrigin, order: AbortRequest, context: RequestConte
     return await commands.abort_build(app, build, order, context)
 
 
-async def _tell(said: Reply, origin: AbortOrigin, context: RequestContext) -> None:
-    """Tell the channel, and bring up to date what Abort was pressed on."""
-    say = ResponseUrlResponder(
+async def _post_reply(reply: Reply, origin: AbortOrigin, context: RequestContext) -> None:
+    """Post the reply in the channel, and update the message or modal that Abort was pressed on."""
+    message_responder = ResponseUrlResponder(
         context, origin.response_url, PressedMessage(context.channel, origin.ts, origin.unfurled)
     )
-    await say(said)
-    pressed_on: ReplacingResponder = say
+    await message_responder(reply)
+    responder: ReplacingResponder = message_responder
     if not context.channel or origin.view is not None:
-        pressed_on = ViewResponder(_in_pane(context, origin))
+        responder = ViewResponder(_with_origin_view(context, origin))
     try:
-        card = await _card(origin, context)
+        card = await _render_card(origin, context)
     except ProviderError:
         return
-    await pressed_on.replace_original(card)
+    await responder.replace_original(card)
 
 
-async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
+async def _render_card(origin: AbortOrigin, context: RequestContext) -> Message:
     if origin.button.pipeline:
         app = await app_by_slug(context, origin.button.app, Provider.BITRISE)
         return await pipeline_commands.card(app, origin.button.build, context)
@@ -77,10 +77,10 @@ async def _card(origin: AbortOrigin, context: RequestContext) -> Message:
     )
 
 
-def _in_pane(context: RequestContext, origin: AbortOrigin) -> RequestContext:
-    """The caller as they were before the abort modal was opened."""
-    pane = ViewContext(origin.view, is_home=False, is_full=False) if origin.view is not None else None
-    return replace(context, view=pane)
+def _with_origin_view(context: RequestContext, origin: AbortOrigin) -> RequestContext:
+    """Return the context with the view from which the abort modal was opened."""
+    view = ViewContext(origin.view, is_home=False, is_full=False) if origin.view is not None else None
+    return replace(context, view=view)
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.ABORT_MODAL: submit_abort}

@@ -10,6 +10,6 @@ from services.request.finder import build_by_slugs
 
 
 async def find_pressed_build(press: ButtonPress) -> tuple[App, Build]:
-    """Return the build that a pressed button names, with its app. Raises InvalidButtonValue, ProviderError."""
+    """Return the build that a pressed button names, and its app. Raises InvalidButtonValue, ProviderError."""
     button = BuildButton.decode(press.value)
     return await build_by_slugs(press.context, button.app, button.build, Provider.BITRISE)

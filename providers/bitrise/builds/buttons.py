@@ -1,4 +1,4 @@
-"""Buttons about builds: cards, lists, aborting, starting again."""
+"""Handlers of the buttons about builds: cards, lists, abort, rebuild."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _show(press: ButtonPress) -> Reply:
 async def _refresh(press: ButtonPress) -> None:
     app, build = await find_pressed_build(press)
     if build.ended or await notification_buttons.is_started_run(press.message, press.context):
-        # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
+        # Notifications and messages about started builds hold more than the card, so they are updated, not replaced.
         press.context.services.pollers.poll_now(app.provider)
         if await notification_buttons.refresh(press.message, press.context):
             return
@@ -42,7 +42,7 @@ async def _rebuild(press: ButtonPress) -> Reply | None:
     return await commands.rebuild_build(*await find_pressed_build(press), press.context)
 
 
-async def _older_builds(press: ButtonPress) -> Reply:
+async def _list_older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
     command = parse(button.words, surface="slash", parser=PARSER)
     if not isinstance(command, ListBuilds):
@@ -50,27 +50,27 @@ async def _older_builds(press: ButtonPress) -> Reply:
     return await build_commands.list_builds(command, press.context, Provider.BITRISE, start=button.start)
 
 
-async def _apps(press: ButtonPress) -> Reply:
+async def _list_apps(press: ButtonPress) -> Reply:
     return await app_commands.list_apps(
         ListApps(page=AppsButton.decode(press.value).page), press.context, Provider.BITRISE
     )
 
 
-async def _tell_me(press: ButtonPress) -> Reply:
+async def _notify_me(press: ButtonPress) -> Reply:
     return await profile_commands.notify_of_end(*await find_pressed_build(press), press.context)
 
 
-async def _abort(press: ButtonPress) -> None:
+async def _open_abort_form(press: ButtonPress) -> None:
     await open_forms.open_abort(
         BuildButton.decode(press.value), press.context, press.message, press.response_url
     )
 
 
-async def _start(press: ButtonPress) -> None:
+async def _open_start_form(press: ButtonPress) -> None:
     await open_forms.open_start(press.context, read_app(press))
 
 
-async def _find(press: ButtonPress) -> None:
+async def _open_find_form(press: ButtonPress) -> None:
     await open_forms.open_find(press.context)
 
 
@@ -79,12 +79,12 @@ BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_REFRESH: _refresh,
     action_ids.BUILD_COMPARE: _compare,
     action_ids.BUILD_REBUILD: _rebuild,
-    action_ids.BUILDS_NEXT: _older_builds,
-    action_ids.APPS_PAGE: _apps,
-    action_ids.BUILD_TELL_ME: _tell_me,
+    action_ids.BUILDS_NEXT: _list_older_builds,
+    action_ids.APPS_PAGE: _list_apps,
+    action_ids.BUILD_TELL_ME: _notify_me,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_ABORT: _abort,
-    action_ids.START_BUILD: _start,
-    action_ids.FIND_BUILD: _find,
+    action_ids.BUILD_ABORT: _open_abort_form,
+    action_ids.START_BUILD: _open_start_form,
+    action_ids.FIND_BUILD: _open_find_form,
 }

@@ -28,7 +28,7 @@ def card_buttons(build: Build, app: App) -> list[Block | None]:
 
 
 def streak_buttons(build: Build, app: App) -> list[Block | None]:
-    """Return the buttons below the card of a failure streak; `build` is its last one."""
+    """Return the buttons below the card of a failure streak; `build` is its last build."""
     value = BuildButton.of(build, app).encode()
     return [_rebuild_button(build, app, value), button("Log", action_ids.BUILD_LOG, value)]
 

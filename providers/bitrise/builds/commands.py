@@ -1,4 +1,4 @@
-"""What changes something at Bitrise, as it is typed: abort, start, start again."""
+"""The commands that abort, start and rebuild builds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.request.finder import find_app, find_build
 
 
 async def abort(command: AbortBuild, context: RequestContext) -> Reply | None:
-    """Abort a build, with the reason that the person gave."""
+    """Abort a build, with the reason that the user gave."""
     app, build = await find_build(context, command.app, command.build, Provider.BITRISE)
     return await abort_build(app, build, AbortRequest(reason=command.reason), context)
 
@@ -27,12 +27,12 @@ async def abort_build(app: App, build: Build, order: AbortRequest, context: Requ
 
 
 async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
-    """Start a build of the app that the order names, or of the channel's."""
+    """Start a build of the app that the command names, or of the channel's app."""
     return await start(await find_app(context, command.app, Provider.BITRISE), command, context)
 
 
 async def start(app: App, command: TriggerBuild, context: RequestContext) -> Reply | None:
-    """Start a build of this app, and remember the order for the next time. Raises PermissionDenied or ProviderError."""
+    """Start a build of this app, and store the command for the next form. Raises PermissionDenied or ProviderError."""
     return (await run.run_action(TriggerBuildAction(app=app, ask=command), context)).answer
 
 

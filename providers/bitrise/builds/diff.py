@@ -1,4 +1,4 @@
-"""A build beside the last success of its workflow and branch."""
+"""Comparison of a build with the last success of its workflow and branch."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ _SUCCESS = 1
 
 
 async def compare(app: App, build: Build, context: RequestContext) -> Reply:
-    """What is otherwise in this build than in the last success before it."""
-    success = await _last_success(build, context)
+    """Compare this build with the last success before it."""
+    success = await _find_last_success(build, context)
     if success is None:
         return Reply(diff_messages.no_successful_build(build, app), title=TITLE)
-    now, then = await asyncio.gather(_steps(app, build, context), _steps(app, success, context))
-    found = compare_builds(app, build, success, steps=now, success_steps=then)
-    return Reply(diff_messages.build_comparison(app, found), title=TITLE)
+    steps, success_steps = await asyncio.gather(
+        _fetch_steps(app, build, context), _fetch_steps(app, success, context)
+    )
+    diff = compare_builds(app, build, success, steps=steps, success_steps=success_steps)
+    return Reply(diff_messages.build_comparison(app, diff), title=TITLE)
 
 
-async def _last_success(build: Build, context: RequestContext) -> Build | None:
+async def _find_last_success(build: Build, context: RequestContext) -> Build | None:
     query = BuildListParams(
         status=_SUCCESS, branch=build.branch, workflow=build.workflow, before=build.triggered_at
     )
     async for page in reading_client(context).builds(build.app_slug, query).pages():
-        # checked, since a server that does not know the filters would answer with any builds
-        like = (build.workflow, build.branch, BuildState.SUCCEEDED)
+        # Checked here too: a server that does not support the filters would return any builds.
+        expected = (build.workflow, build.branch, BuildState.SUCCEEDED)
         return next(
             (
-                one
-                for one in page.items
-                if (one.workflow, one.branch, one.state) == like and one.slug != build.slug
+                listed
+                for listed in page.items
+                if (listed.workflow, listed.branch, listed.state) == expected and listed.slug != build.slug
             ),
             None,
         )
     return None
 
 
-async def _steps(app: App, build: Build, context: RequestContext) -> Sequence[Step]:
-    """The build's steps; none where nobody can say."""
-    bitrise = own_client(context)  # a log holds what not everybody may see
+async def _fetch_steps(app: App, build: Build, context: RequestContext) -> Sequence[Step]:
+    """Return the build's steps; empty if they cannot be read."""
+    bitrise = own_client(context)  # not everyone may read a log
     try:
-        if told := await bitrise.steps(app.slug, build.slug):
-            return told
+        if steps := await bitrise.steps(app.slug, build.slug):
+            return steps
         with state_of(context).log_read_limit.reserve(context.team, context.person):
             return (await bitrise.read_log(app.slug, build.slug)).reading.steps
     except (ProviderError, TooManyLogs, WorkFailed):

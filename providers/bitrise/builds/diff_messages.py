@@ -1,4 +1,4 @@
-"""A build beside the last success of its kind."""
+"""Messages that compare a build with the last success of its workflow and branch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_PARAMS = 15
 
 
 def no_successful_build(build: Build, app: App) -> Message:
-    """There is nothing to compare it with."""
+    """Render the message that there is no success to compare with."""
     where = f" on {code(build.branch)}" if build.branch else ""
     name = build_text.build_link(build, app)
     text = f"{name}: no build of its workflow{where} has succeeded before it, as far as I can see."
@@ -28,9 +28,9 @@ def no_successful_build(build: Build, app: App) -> Message:
     )
 
 
-def build_comparison(app: App, found: BuildDiff) -> Message:
-    """What is otherwise than in the last success."""
-    build, success = found.build, found.success
+def build_comparison(app: App, diff: BuildDiff) -> Message:
+    """Render the differences from the last success."""
+    build, success = diff.build, diff.success
     ended = f" {when(success.finished_at)}" if success.finished_at else ""
     lines = [
         f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
@@ -41,38 +41,38 @@ def build_comparison(app: App, found: BuildDiff) -> Message:
     if build.commit_hash and build.commit_hash == success.commit_hash:
         lines.append("Both built the same commit, so what broke it is not in the code.")
     blocks = [section("\n".join(lines))]
-    if facts := _facts(found):
+    if facts := _summarize_facts(diff):
         blocks.append(section("\n".join(facts)))
-    if found.steps:
-        changed = [_step(one) for one in found.steps[:MOST_STEPS]]
+    if diff.steps:
+        changed = [_format_step_change(change) for change in diff.steps[:MOST_STEPS]]
         blocks += [section("*Steps that went differently*"), *paragraphs(changed, most_blocks=2)]
     else:
         blocks.append(context("I see no step that went differently in what both logs say of their steps."))
     value = BuildButton.of(success, app).encode()
     blocks.append(
         row(
-            link_button("Commits in between", found.commits, action_ids.OPEN_LINK),
+            link_button("Commits in between", diff.commits, action_ids.OPEN_LINK),
             button("The last success", action_ids.BUILD_SHOW, value),
         )
     )
-    spoken = f"{app.title} {build.label} beside {success.label}, the last success. {_spoken(found)}"
-    return Message(escape(spoken, 900), blocks)
+    text = f"{app.title} {build.label} beside {success.label}, the last success. {_summarize_steps(diff)}"
+    return Message(escape(text, 900), blocks)
 
 
-def _facts(found: BuildDiff) -> list[str]:
+def _summarize_facts(diff: BuildDiff) -> list[str]:
     facts = []
-    slower = found.slower_by
+    slower = diff.slower_by
     if slower is not None and abs(slower) >= timedelta(seconds=1):
         facts.append(
             f"It took {format_duration(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}"
         )
-    if found.params:
-        names = ", ".join(code(name) for name in found.params[:MOST_PARAMS])
+    if diff.params:
+        names = ", ".join(code(name) for name in diff.params[:MOST_PARAMS])
         facts.append(f"It was started with other {names}")
     return facts
 
 
-def _step(change: StepChange) -> str:
+def _format_step_change(change: StepChange) -> str:
     if change.now is None:
         return f"➖ {code(change.title)} was not there any more"
     if change.then is None:
@@ -82,6 +82,6 @@ def _step(change: StepChange) -> str:
     return f"{step_line(change.now)}{took}{before}"
 
 
-def _spoken(found: BuildDiff) -> str:
-    titles = ", ".join(change.title for change in found.steps[:MOST_STEPS])
+def _summarize_steps(diff: BuildDiff) -> str:
+    titles = ", ".join(change.title for change in diff.steps[:MOST_STEPS])
     return f"These went differently: {titles}." if titles else "No step is known to have gone differently."

@@ -27,15 +27,15 @@ LONGEST_WORDS = 1000
 
 
 class BuildSearch(FrozenModel):
-    """What is looked for: an app's slug and title where one was picked, and words as somebody would type them."""
+    """A search: the slug and title of the picked app, if any, and `words` with the syntax of the command."""
 
     app: str | None = None
     title: str | None = None
     words: str = ""
 
 
-def find_modal(sought: BuildSearch, *, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """Which build?"""
+def find_modal(search: BuildSearch, *, origin: ViewMetadata, problem: str | None = None) -> Block:
+    """Render the form, filled in with a search."""
     return modal(
         "Find a build",
         [
@@ -43,12 +43,12 @@ def find_modal(sought: BuildSearch, *, origin: ViewMetadata, problem: str | None
             field(
                 APP,
                 "App",
-                search_select(action_ids.PICK_APP, "None picked: the channel's own", _option(sought)),
+                search_select(action_ids.PICK_APP, "None picked: the channel's own", _app_option(search)),
             ),
             field(
                 WORDS,
                 "Number, link, or what it is like",
-                text_element(sought.words, most=LONGEST_WORDS, placeholder="#123"),
+                text_element(search.words, most=LONGEST_WORDS, placeholder="#123"),
                 hint="#123, a pasted link, or filters: branch:main status:failed by:@me since:2d. Empty: the latest.",
             ),
         ],
@@ -60,12 +60,12 @@ def find_modal(sought: BuildSearch, *, origin: ViewMetadata, problem: str | None
 
 
 def found_builds(message: Message, *, origin: ViewMetadata) -> Block:
-    """What was found, on top of the question."""
+    """Render the search results, shown on top of the form."""
     return shown_in_modal("Find a build", message, private_metadata=origin.encode())
 
 
 def search_in_progress() -> Block:
-    """Bitrise takes its time."""
+    """Render the modal while Bitrise takes long."""
     return modal(
         "Find a build",
         [section("⏳ Looking…")],
@@ -73,18 +73,20 @@ def search_in_progress() -> Block:
 
 
 def read_search(values: Mapping[str, Any]) -> BuildSearch:
-    """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
+    """Read the form. `values` is the view's state as Slack sends it."""
+    form_values = FormValues(values)
     return BuildSearch(
-        app=filled.picked(APP), title=filled.picked_words(APP), words=" ".join(filled.text(WORDS).split())
+        app=form_values.picked(APP),
+        title=form_values.picked_words(APP),
+        words=" ".join(form_values.text(WORDS).split()),
     )
 
 
-def _option(sought: BuildSearch) -> Block | None:
-    return app_option(App(slug=sought.app, title=sought.title or "")) if sought.app is not None else None
+def _app_option(search: BuildSearch) -> Block | None:
+    return app_option(App(slug=search.app, title=search.title or "")) if search.app is not None else None
 
 
 def picked_app(values: Mapping[str, Any]) -> App | None:
-    """The app that was picked."""
-    sought = read_search(values)
-    return App(slug=sought.app, title=sought.title or sought.app) if sought.app else None
+    """Return the app that was picked, if any."""
+    search = read_search(values)
+    return App(slug=search.app, title=search.title or search.app) if search.app else None

@@ -1,4 +1,4 @@
-"""Open the forms about builds within the three seconds that a trigger_id lives, filled in with what is known."""
+"""Opening of the forms about builds, prefilled, within the three seconds that a trigger_id is valid."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from services.request.responder import PressedMessage
 
 log = structlog.get_logger()
 
-# What repositories call the branch that they are built from, the most usual first.
+# Common names of main branches, the most common first.
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
-# The form is good without it.
+# The form opens without a branch if the list takes longer.
 BRANCHES_SECONDS = 1.2
 
 
 class AbortOrigin(ViewMetadata):
-    """Also the button that was pressed, and the message or modal that it was pressed on."""
+    """View metadata with the pressed button, and the message or modal that it was pressed on."""
 
     button: BuildButton
     ts: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))] | None = None
@@ -46,7 +46,7 @@ class AbortOrigin(ViewMetadata):
 
     @classmethod
     def decode(cls, private_metadata: str) -> AbortOrigin:
-        """From private_metadata. Raises InvalidButtonValue: without the button there is nothing to abort."""
+        """Decode private_metadata. Raises InvalidButtonValue: without the button there is nothing to abort."""
         try:
             return cls.model_validate_json(private_metadata)
         except ValidationError as error:
@@ -56,7 +56,7 @@ class AbortOrigin(ViewMetadata):
 async def open_abort(
     button: BuildButton, context: RequestContext, pressed: PressedMessage | None, response_url: str | None
 ) -> None:
-    """Ask why the build is to be aborted; it is looked up only when that is known.
+    """Open the abort form; the build is fetched only after the form is submitted.
 
     Raises NotConnected, SlackCallFailed.
     """
@@ -72,63 +72,66 @@ async def open_abort(
     await context.open_view(abort_form.abort_modal(button, private_metadata=origin.encode()))
 
 
-async def open_start(context: RequestContext, app: App | None = None, *, words: str | None = None) -> None:
-    """Ask what to build: of this app, or the one that the words name; else the channel's, else the one started last.
+async def open_start(
+    context: RequestContext, app: App | None = None, *, app_query: str | None = None
+) -> None:
+    """Open the start form for `app` or the app that `app_query` names; else the channel's, else the one last started.
 
-    It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
+    It is prefilled with what the user last started of the app, else with the app's main branch if it is known in time.
     Raises NotConnected, UserError, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
     """
     check_can_open(context)
     until = opening_deadline()
     await check_may_act(context, Provider.BITRISE, until)
-    if words is None:
-        await context.open_view(await _start_form(context, app, until))
+    if app_query is None:
+        await context.open_view(await _render_start_form(context, app, until))
         return
 
-    async def of_named() -> Block:
-        return await _start_form(context, await visible_apps(context).find(words), None)
+    async def render_named_app() -> Block:
+        return await _render_start_form(context, await visible_apps(context).find(app_query), None)
 
-    await open_in_time(of_named(), context, START_TITLE, until=until)
+    await open_in_time(render_named_app(), context, START_TITLE, until=until)
 
 
-async def _start_form(context: RequestContext, app: App | None, until: float | None) -> Block:
-    """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
-    starts = context.storage.last_triggers
+async def _render_start_form(context: RequestContext, app: App | None, until: float | None) -> Block:
+    """Render the start form; fields not known at `until`, a time of the event loop, are left empty."""
+    last_triggers = context.storage.last_triggers
     slug = None
     try:
         async with asyncio.timeout_at(until):
-            app, slug = await _app_to_start(context, app)
+            app, slug = await _choose_app(context, app)
     except TimeoutError:
-        log.info("form.app_not_known")  # nor the one started last is filled in: the channel may mean another
-    before = await starts.last(context.person, slug) if slug else None
-    if app is None and slug and before is not None:
-        app = App(slug=slug, title=before.app or slug)
+        # The app last started is not filled in either: the channel may have another app.
+        log.info("form.app_not_known")
+    last_command = await last_triggers.last(context.person, slug) if slug else None
+    if app is None and slug and last_command is not None:
+        app = App(slug=slug, title=last_command.app or slug)
     branch = None
-    if app is not None and before is None:
+    if app is not None and last_command is None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 branch = await main_branch(app, context)
-    form = StartForm.of(before or TriggerBuild(branch=branch))
+    form = StartForm.of(last_command or TriggerBuild(branch=branch))
     origin = StartOrigin(
         channel=context.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
     )
-    return trigger_form.start_modal(form, app, origin=origin, remembered=before is not None)
+    return trigger_form.start_modal(form, app, origin=origin, remembered=last_command is not None)
 
 
-async def _app_to_start(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
-    """The app that a build is most likely wanted of, as far as it is known, and its slug."""
+async def _choose_app(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
+    """Return the app that the user most likely wants to build, and its slug; None if unknown."""
     if (app := app or await find_channel_app(context, Provider.BITRISE)) is not None:
         return app, app.slug
     slug = await context.storage.last_triggers.last_app(context.person)
-    if slug is None and len(only := await visible_apps(context).list_in_time()) == 1:
-        return only[0], only[0].slug
+    if slug is None and len(apps := await visible_apps(context).list_in_time()) == 1:
+        return apps[0], apps[0].slug
     return None, slug
 
 
 async def main_branch(app: App, context: RequestContext) -> str | None:
-    """The branch that a build is most likely wanted of; None where none stands out, or none is known in time.
+    """Return the app's likely main branch; None if no name stands out, or the branches are not known in time.
 
-    Bitrise does not say which is the default branch (`default_branch` can be set and not read).
+    Bitrise does not report the default branch (`default_branch` can be set but not read).
     """
     clients = context.services.clients.at(Provider.BITRISE)
     try:
@@ -138,17 +141,17 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
             )
     except TimeoutError:
         return None
-    usual = next((name for name in MAIN_BRANCHES if name in branches), None)
-    return usual or (branches[0] if len(branches) == 1 else None)
+    common_name = next((name for name in MAIN_BRANCHES if name in branches), None)
+    return common_name or (branches[0] if len(branches) == 1 else None)
 
 
 async def open_find(context: RequestContext) -> None:
-    """Ask which build. Raises UserError, SlackCallFailed."""
+    """Open the form that finds builds. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     await context.open_view(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
 
 
 async def open_search(about: LogButton, context: RequestContext) -> None:
-    """Ask which word to look for in a log. Raises UserError, SlackCallFailed."""
+    """Open the form that searches a log. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     await context.open_view(log_messages.search_modal(about))

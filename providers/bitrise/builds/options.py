@@ -1,4 +1,4 @@
-"""Lists of the forms about builds."""
+"""Options of the select menus in the forms about builds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from services.request.interactions import OptionsHandler
 
 
 async def offer_build_targets(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
-    """Offer the app's workflows and pipelines."""
+    """Return the app's workflows and pipelines as option groups."""
     if not await can_see(origin, context):
         return {"options": []}
-    choices, clients = context.services.option_cache, context.services.clients.at(origin.provider)
+    cache, clients = context.services.option_cache, context.services.clients.at(origin.provider)
     workflows, pipelines = await asyncio.gather(
-        choices.workflows(clients, origin.app, whose=reader_key(context)),
-        choices.pipelines(clients, origin.app, whose=reader_key(context)),
+        cache.workflows(clients, origin.app, whose=reader_key(context)),
+        cache.pipelines(clients, origin.app, whose=reader_key(context)),
     )
     groups = trigger_form.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}

@@ -1,4 +1,4 @@
-"""The small forms: find a build, search a log, choose an app, set one's profile."""
+"""Submissions of the small forms: find a build, search a log, choose an app, edit the profile."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ from services.request.responder import ChannelResponder
 
 
 async def submit_find(form: FormSubmission) -> None:
-    """Show the build that was named, or those that fit."""
-    sought = find_form.read_search(form.values)
-    await form.run(_found(sought, form.context), _finding(sought, ViewMetadata.read(form.metadata)))
+    """Show the build that was named, or the builds that match."""
+    search = find_form.read_search(form.values)
+    await form.run(_find_builds(search, form.context), _find_flow(search, ViewMetadata.read(form.metadata)))
 
 
 async def submit_log_search(form: FormSubmission) -> None:
-    """Show the lines of the log that have the words."""
-    about = LogButton.decode(form.metadata)
+    """Show the lines of the log that contain the word."""
+    button = LogButton.decode(form.metadata)
     word = log_messages.read_word(form.values)
-    await form.run(log_commands.search(about, word, form.context), _searching(about, word))
+    await form.run(log_commands.search(button, word, form.context), _log_search_flow(button, word))
 
 
 async def submit_app_choice(form: FormSubmission) -> None:
-    """Make the app the one that the channel means where none is named."""
-    origin, sought = ViewMetadata.read(form.metadata), find_form.read_search(form.values)
-    chosen = commands.use_app(UseApp(app=sought.app or ""), form.context, origin.provider)
-    said = await form.run(chosen, _choosing(origin))
-    if said is not None:
-        await ChannelResponder(form.context)(said)
+    """Set the channel's app, used by commands that name none."""
+    origin, search = ViewMetadata.read(form.metadata), find_form.read_search(form.values)
+    use_app = commands.use_app(UseApp(app=search.app or ""), form.context, origin.provider)
+    reply = await form.run(use_app, _choose_app_flow(origin))
+    if reply is not None:
+        await ChannelResponder(form.context)(reply)
 
 
 async def submit_settings(form: FormSubmission) -> None:
-    """Store what the user is called at Bitrise, and what they want to be notified of."""
-    origin, wishes = ViewMetadata.read(form.metadata), profile_form.read_profile(form.values)
-    command = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
+    """Store the user's name at Bitrise, and which notifications they want."""
+    origin, profile = ViewMetadata.read(form.metadata), profile_form.read_profile(form.values)
+    command = ShowProfile(name=profile.name or "", mention=profile.mention, ends=profile.ends)
     flow: SubmissionFlow[Reply] = SubmissionFlow(
         waiting=notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "⏳ One moment…"),
         done=lambda _: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "✅ Saved."),
-        again=lambda _: profile_form.profile_modal(wishes, Provider.BITRISE, origin=origin),
+        again=lambda _: profile_form.profile_modal(profile, Provider.BITRISE, origin=origin),
         refused=lambda problem: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), problem),
         field_of=lambda _: NAME,
     )
@@ -69,29 +69,29 @@ async def submit_settings(form: FormSubmission) -> None:
     form.context.services.events.home_changed(form.context.team, form.context.person)
 
 
-def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
+def _find_flow(search: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
     return SubmissionFlow(
         waiting=find_form.search_in_progress(),
         done=lambda message: find_form.found_builds(message, origin=origin),
-        again=lambda problem: find_form.find_modal(sought, origin=origin, problem=problem),
+        again=lambda problem: find_form.find_modal(search, origin=origin, problem=problem),
         refused=lambda problem: notices.notice_modal("Find a build", problem),
-        field_of=lambda problem: APP if _needs_an_app(problem) else WORDS,
+        field_of=lambda problem: APP if isinstance(problem, AppNotGiven) else WORDS,
         then=FollowUp.COVERED,
     )
 
 
-def _searching(about: LogButton, word: str) -> SubmissionFlow[Message]:
+def _log_search_flow(button: LogButton, word: str) -> SubmissionFlow[Message]:
     return SubmissionFlow(
         waiting=notices.notice_modal("Search the log", "⏳ Reading the whole log…"),
         done=lambda message: views.shown_in_modal("Search the log", message),
-        again=lambda problem: log_messages.search_modal(about, typed=word, problem=problem),
+        again=lambda problem: log_messages.search_modal(button, typed=word, problem=problem),
         refused=lambda problem: notices.notice_modal("Search the log", problem),
         field_of=lambda _: WORD,
         then=FollowUp.COVERED,
     )
 
 
-def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
+def _choose_app_flow(origin: ViewMetadata) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
         waiting=notices.notice_modal("Choose an app", "⏳ One moment…"),
         done=lambda _: notices.notice_modal("Choose an app", "✅ Chosen; the channel was told."),
@@ -101,25 +101,21 @@ def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
     )
 
 
-async def _found(sought: BuildSearch, context: RequestContext) -> Message:
-    """The card of the one build that was named, or the list of those that fit."""
-    ref = parse_build_ref(sought.words)
+async def _find_builds(search: BuildSearch, context: RequestContext) -> Message:
+    """Render the card of the build that was named, or the list of builds that match."""
+    ref = parse_build_ref(search.words)
     if ref is not None:
         return await build_commands.card(
-            *await find_build(context, sought.app, ref, Provider.BITRISE), context
+            *await find_build(context, search.app, ref, Provider.BITRISE), context
         )
-    command = parse(f"builds {sought.app or ''} {sought.words}", surface="slash", parser=PARSER)
-    if not isinstance(command, ListBuilds) or (command.app is not None and command.app != sought.app):
+    command = parse(f"builds {search.app or ''} {search.words}", surface="slash", parser=PARSER)
+    if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
         raise CommandError(
             "Here a number, a link or filters can be typed.",
             example="builds status:failed",
             provider=Provider.BITRISE,
         )
     return (await build_commands.list_builds(command, context, Provider.BITRISE)).message
-
-
-def _needs_an_app(problem: BaseException) -> bool:
-    return isinstance(problem, AppNotGiven)
 
 
 FORMS: Mapping[str, FormHandler] = {

@@ -1,4 +1,4 @@
-"""The modal in which a build is started."""
+"""The modal that starts a build."""
 
 from __future__ import annotations
 
@@ -42,39 +42,39 @@ MOST_OF_A_KIND = 50
 
 
 class StartOrigin(ViewMetadata):
-    """Also the numbers of the rows with variables, in their order."""
+    """View metadata with the numbers of the rows for variables, in order."""
 
     rows: tuple[int, ...] = ()
 
     def with_rows_in(self, values: Mapping[str, Any]) -> StartOrigin:
-        """Take the rows from what is filled in, where the form brings no state of its own.
+        """Return the metadata with the rows found in the form's values if it has none.
 
-        That is so of a form that was opened before forms were signed; what was typed into it must not get lost.
+        Forms opened before forms were signed have no rows in their metadata; what was typed there must not be lost.
         """
         if self.rows:
             return self
-        numbers = sorted(int(found[1]) for name in values if (found := _ROW.fullmatch(name)))
+        numbers = sorted(int(match[1]) for name in values if (match := _ROW.fullmatch(name)))
         return self.model_copy(update={"rows": tuple(numbers[:MOST_VARIABLES])})
 
     def with_row(self) -> StartOrigin:
-        """One more row."""
+        """Return the metadata with one more row."""
         return self.model_copy(update={"rows": (*self.rows, max(self.rows, default=0) + 1)})
 
     def without_row(self, number: int) -> StartOrigin:
-        """One row less."""
+        """Return the metadata without this row."""
         return self.model_copy(update={"rows": tuple(row for row in self.rows if row != number)})
 
 
 class StartForm(TriggerBuild):
-    """What is filled in: the order as far as it is one, and the variables as they were typed, by row."""
+    """The form's content: the fields of the command, and the variables as they were typed, by row."""
 
     variables: Mapping[int, str] = {}
 
     @classmethod
     def of(cls, command: TriggerBuild) -> StartForm:
-        """The form that asks for this; each variable is a row."""
-        typed = {row: f"{key}={value}" for row, (key, value) in enumerate(command.environments, 1)}
-        return cls(**command.model_dump(exclude={"environments"}), variables=typed)
+        """Make the form's content from a command; each variable is a row."""
+        variables = {row: f"{key}={value}" for row, (key, value) in enumerate(command.environments, 1)}
+        return cls(**command.model_dump(exclude={"environments"}), variables=variables)
 
 
 def start_modal(
@@ -85,8 +85,8 @@ def start_modal(
     problem: str | None = None,
     remembered: bool = False,
 ) -> Block:
-    """The modal with what is filled in so far; `remembered`: from last time."""
-    chosen = app_option(app)
+    """Render the modal with the form's content; `remembered`: the content is what the user started last time."""
+    initial_app = app_option(app)
     note = [context("This is what you started last time. Change what you like.")] if remembered else []
     blocks = [
         *warning(problem),
@@ -94,26 +94,26 @@ def start_modal(
         field(
             APP,
             "App",
-            search_select(action_ids.PICK_APP, "Type a part of its name", chosen),
+            search_select(action_ids.PICK_APP, "Type a part of its name", initial_app),
             optional=False,
             dispatch=True,
         ),
         field(
             BRANCH,
             "Branch",
-            search_select(action_ids.PICK_BRANCH, "Type a part of its name", _named(form.branch)),
+            search_select(action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)),
         ),
         field(
             BUILDABLE,
             "Workflow or pipeline",
             search_select(
-                action_ids.PICK_BUILDABLE, "None picked: what the app's triggers say", _buildable(form)
+                action_ids.PICK_BUILDABLE, "None picked: what the app's triggers say", _picked_target(form)
             ),
         ),
         field(TAG, "Tag", text_element(form.tag, most=200, placeholder="v2.1.0")),
         field(COMMIT, "Commit", text_element(form.commit, most=64, placeholder="None given: the newest one")),
         field(MESSAGE, "Message", text_element(form.message, most=300, placeholder="What this build is for")),
-        *(block for number in origin.rows for block in _variable(number, form.variables.get(number))),
+        *(block for number in origin.rows for block in _variable_row(number, form.variables.get(number))),
         row(button("Add a variable", action_ids.START_ADD_VARIABLE, "add"))
         if len(origin.rows) < MOST_VARIABLES
         else context(f"There is room for {MOST_VARIABLES} variables."),
@@ -129,63 +129,71 @@ def start_modal(
 
 
 def read_start(values: Mapping[str, Any], origin: StartOrigin) -> StartForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    buildable = filled.picked(BUILDABLE) or ""
+    """Read the form. `values` is the view's state as Slack sends it."""
+    form_values = FormValues(values)
+    buildable = form_values.picked(BUILDABLE) or ""
     return StartForm(
-        app=filled.picked(APP),
-        branch=filled.picked(BRANCH),
+        app=form_values.picked(APP),
+        branch=form_values.picked(BRANCH),
         workflow=buildable.removeprefix(_WORKFLOW) if buildable.startswith(_WORKFLOW) else None,
         pipeline=buildable.removeprefix(_PIPELINE) if buildable.startswith(_PIPELINE) else None,
-        tag=filled.text(TAG).strip() or None,
-        commit=filled.text(COMMIT).strip() or None,
-        message=filled.text(MESSAGE).strip() or None,
-        variables={number: filled.text(f"{VARIABLE}{number}") for number in origin.rows},
+        tag=form_values.text(TAG).strip() or None,
+        commit=form_values.text(COMMIT).strip() or None,
+        message=form_values.text(MESSAGE).strip() or None,
+        variables={number: form_values.text(f"{VARIABLE}{number}") for number in origin.rows},
     )
 
 
 def buildable_options(typed: str, workflows: Sequence[str], pipelines: Sequence[str]) -> list[Block]:
-    """Groups of options for what was typed; what was typed itself too, for a workflow that I don't know of."""
-    wanted = typed.strip()
+    """Return option groups that match the typed text; the text itself is offered as a workflow too if it is unknown."""
+    name_typed = typed.strip()
     groups = [
         (
             "Pipelines",
-            [_kind(_PIPELINE, name) for name in matching_names(typed, pipelines, most=MOST_OF_A_KIND)],
+            [
+                _target_option(_PIPELINE, name)
+                for name in matching_names(typed, pipelines, most=MOST_OF_A_KIND)
+            ],
         ),
         (
             "Workflows",
-            [_kind(_WORKFLOW, name) for name in matching_names(typed, workflows, most=MOST_OF_A_KIND)],
+            [
+                _target_option(_WORKFLOW, name)
+                for name in matching_names(typed, workflows, most=MOST_OF_A_KIND)
+            ],
         ),
     ]
-    if wanted and wanted not in (*workflows, *pipelines):
-        groups.append(("As typed", [_kind(_WORKFLOW, wanted)]))
-    offered = [(label, [one for one in options if one is not None]) for label, options in groups]
-    return [{"label": plain_text(label, 75), "options": options} for label, options in offered if options]
+    if name_typed and name_typed not in (*workflows, *pipelines):
+        groups.append(("As typed", [_target_option(_WORKFLOW, name_typed)]))
+    valid_groups = [(label, [item for item in options if item is not None]) for label, options in groups]
+    return [
+        {"label": plain_text(label, 75), "options": options} for label, options in valid_groups if options
+    ]
 
 
 def trigger_in_progress(app: App) -> Block:
-    """Bitrise takes its time."""
-    return _closing(section(f"⏳ Starting a build of *{escape(app.title, 200)}*…"))
+    """Render the modal while Bitrise takes long."""
+    return _status_modal(section(f"⏳ Starting a build of *{escape(app.title, 200)}*…"))
 
 
 def start_done(app: App) -> Block:
-    """It took its time, and it is done."""
-    return _closing(section(f"▶️ A build of *{escape(app.title, 200)}* was started."))
+    """Render the modal after a slow start succeeded."""
+    return _status_modal(section(f"▶️ A build of *{escape(app.title, 200)}* was started."))
 
 
 def trigger_failed(problem: str) -> Block:
-    """It was not done, and to ask again would not help."""
-    return _closing(section(f"⚠️ {escape(problem, 2000)}"))
+    """Render the modal after a start failed in a way that trying again does not fix."""
+    return _status_modal(section(f"⚠️ {escape(problem, 2000)}"))
 
 
-def _closing(block: Block) -> Block:
+def _status_modal(block: Block) -> Block:
     return modal(
         START_TITLE,
         [block],
     )
 
 
-def _variable(number: int, typed: str | None) -> list[Block]:
+def _variable_row(number: int, typed: str | None) -> list[Block]:
     element = text_element(typed, most=LONGEST_VARIABLE, placeholder="NAME=value")
     remove = button(
         "Remove", action_ids.START_REMOVE_VARIABLE, str(number), label=f"Remove variable {number}"
@@ -193,15 +201,15 @@ def _variable(number: int, typed: str | None) -> list[Block]:
     return [field(f"{VARIABLE}{number}", f"Variable {number}", element), row(remove)]
 
 
-def _named(name: str | None) -> Block | None:
+def _branch_option(name: str | None) -> Block | None:
     return option(name, name) if name is not None and is_pickable(name) else None
 
 
-def _buildable(form: StartForm) -> Block | None:
+def _picked_target(form: StartForm) -> Block | None:
     if form.pipeline:
-        return _kind(_PIPELINE, form.pipeline)
-    return _kind(_WORKFLOW, form.workflow) if form.workflow else None
+        return _target_option(_PIPELINE, form.pipeline)
+    return _target_option(_WORKFLOW, form.workflow) if form.workflow else None
 
 
-def _kind(kind: str, name: str) -> Block | None:
+def _target_option(kind: str, name: str) -> Block | None:
     return option(name, kind + name) if name.strip() and is_pickable(kind + name) else None

@@ -1,4 +1,4 @@
-"""The modal in which a build is started: its rows of variables, its app, and its submission."""
+"""Handlers of the modal that starts a build: its rows for variables, its app, and its submission."""
 
 from __future__ import annotations
 
@@ -35,66 +35,66 @@ from services.slack.errors import SlackCallFailed
 
 
 async def add_variable(action: ViewAction) -> None:
-    """Draw the form with one more row for a variable."""
-    await _draw_anew(action, StartOrigin.with_row)
+    """Update the form with one more row for a variable."""
+    await _update_rows(action, StartOrigin.with_row)
 
 
 async def remove_variable(action: ViewAction) -> None:
-    """Draw the form without the row that the button names."""
+    """Update the form without the row that the button names."""
     if action.value.isdecimal() and len(action.value) < 5:
-        await _draw_anew(action, lambda origin: origin.without_row(int(action.value)))
+        await _update_rows(action, lambda origin: origin.without_row(int(action.value)))
 
 
 async def submit_trigger(form: FormSubmission) -> None:
-    """Start what is filled in."""
+    """Start the build that the form describes."""
     origin = StartOrigin.read(form.metadata)
-    filled = trigger_form.read_start(form.values, origin)
-    picked = App(slug=filled.app or "", title=_title(form.values))
-    said = await form.run(_start(filled, picked, form.context), _course(filled, picked, origin))
-    if said is not None:
-        await reply_or_explain(_given(said), ChannelResponder(form.context))
+    start_form = trigger_form.read_start(form.values, origin)
+    app = App(slug=start_form.app or "", title=_app_title(form.values))
+    reply = await form.run(_start(start_form, app, form.context), _submission_flow(start_form, app, origin))
+    if reply is not None:
+        await reply_or_explain(_return_reply(reply), ChannelResponder(form.context))
 
 
 async def select_app(action: ViewAction) -> None:
-    """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
+    """Switch the form's lists to the picked app; if nothing is typed, fill in what the user last started of it."""
     context, origin = action.context, StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
-    picked = App(slug=form.app or "", title=_title(action.state))
-    origin = origin.model_copy(update={"app": picked.slug})
-    remembered = None
-    if picked.slug and not form.names_something and not any(form.variables.values()):
-        remembered = await context.storage.last_triggers.last(context.person, picked.slug)
-        if remembered is None:
-            form = form.model_copy(update={"branch": await main_branch(picked, context)})
-    if remembered is not None:
-        form = StartForm.of(remembered)
+    app = App(slug=form.app or "", title=_app_title(action.state))
+    origin = origin.model_copy(update={"app": app.slug})
+    last_command = None
+    if app.slug and not form.names_something and not any(form.variables.values()):
+        last_command = await context.storage.last_triggers.last(context.person, app.slug)
+        if last_command is None:
+            form = form.model_copy(update={"branch": await main_branch(app, context)})
+    if last_command is not None:
+        form = StartForm.of(last_command)
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
-    shown = trigger_form.start_modal(form, picked, origin=origin, remembered=remembered is not None)
-    # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await context.update_view(action.view_id, shown)
+    view = trigger_form.start_modal(form, app, origin=origin, remembered=last_command is not None)
+    # Without the hash: even if the view changed in the meantime, the lists must be those of this app.
+    await context.update_view(action.view_id, view)
 
 
-async def _draw_anew(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
+async def _update_rows(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
     origin = StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
-    picked = App(slug=form.app, title=_title(action.state)) if form.app else None
-    shown = trigger_form.start_modal(form, picked, origin=change(origin))
+    app = App(slug=form.app, title=_app_title(action.state)) if form.app else None
+    view = trigger_form.start_modal(form, app, origin=change(origin))
     try:
-        # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await action.context.update_view(action.view_id, shown, version=action.view.get("hash") or None)
+        # With the hash, so that two quick presses don't overwrite each other ("views.update").
+        await action.context.update_view(action.view_id, view, version=action.view.get("hash") or None)
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise
 
 
-async def _start(form: StartForm, picked: App, context: RequestContext) -> Reply | None:
-    order = trigger_command(form)
-    app = await app_by_slug(context, picked.slug, Provider.BITRISE)
-    return await commands.start(app, order, context)
+async def _start(form: StartForm, picked_app: App, context: RequestContext) -> Reply | None:
+    command = trigger_command(form)
+    app = await app_by_slug(context, picked_app.slug, Provider.BITRISE)
+    return await commands.start(app, command, context)
 
 
 def trigger_command(form: StartForm) -> TriggerBuild:
-    """What is to be started. Raises FieldError."""
+    """Return the command that the form describes. Raises FieldError."""
     variables = []
     for number, typed in form.variables.items():
         if not typed.strip():
@@ -109,33 +109,39 @@ def trigger_command(form: StartForm) -> TriggerBuild:
     )
 
 
-def _course(form: StartForm, picked: App, origin: StartOrigin) -> SubmissionFlow[Reply | None]:
+def _submission_flow(form: StartForm, app: App, origin: StartOrigin) -> SubmissionFlow[Reply | None]:
     return SubmissionFlow(
-        waiting=trigger_form.trigger_in_progress(picked),
-        done=lambda _: trigger_form.start_done(picked),
-        again=lambda problem: trigger_form.start_modal(form, picked, origin=origin, problem=problem),
+        waiting=trigger_form.trigger_in_progress(app),
+        done=lambda _: trigger_form.start_done(app),
+        again=lambda problem: trigger_form.start_modal(form, app, origin=origin, problem=problem),
         refused=trigger_form.trigger_failed,
-        field_of=_field_of,
+        field_of=_find_field,
     )
 
 
-def _field_of(problem: BaseException) -> str:
+def _find_field(problem: BaseException) -> str:
     if isinstance(problem, FieldError):
         return problem.field
     if isinstance(problem, RequestRejected | UserError):
-        # What Bitrise does not like it names in its own words, and we name ours.
-        words = ((problem.words or "") if isinstance(problem, RequestRejected) else str(problem)).casefold()
-        about = {"workflow": BUILDABLE, "pipeline": BUILDABLE, "branch": BRANCH, "tag": TAG, "commit": COMMIT}
-        return next((field for word, field in about.items() if word in words), APP)
+        # Bitrise's errors, and ours, name the field only in their text.
+        text = ((problem.words or "") if isinstance(problem, RequestRejected) else str(problem)).casefold()
+        fields = {
+            "workflow": BUILDABLE,
+            "pipeline": BUILDABLE,
+            "branch": BRANCH,
+            "tag": TAG,
+            "commit": COMMIT,
+        }
+        return next((field for word, field in fields.items() if word in text), APP)
     return APP
 
 
-def _title(values: dict[str, Any]) -> str:
+def _app_title(values: dict[str, Any]) -> str:
     return FormValues(values).picked_words(APP) or "?"
 
 
-async def _given(said: Reply) -> Reply:
-    return said
+async def _return_reply(reply: Reply) -> Reply:
+    return reply
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.START_MODAL: submit_trigger}

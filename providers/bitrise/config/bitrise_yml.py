@@ -1,4 +1,4 @@
-"""What Bitrise finds wrong with a bitrise.yml. Pure; no I/O."""
+"""Bitrise's validation of a bitrise.yml. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 
-def _or_none(value: object) -> object:
+def _empty_if_null(value: object) -> object:
     return () if value is None else value
 
 
 class YmlValidation(BaseModel):
-    """What Bitrise finds wrong with a bitrise.yml."""
+    """The errors and warnings that Bitrise reports about a bitrise.yml."""
 
-    errors: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
-    warnings: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
+    errors: Annotated[tuple[str, ...], BeforeValidator(_empty_if_null)] = ()
+    warnings: Annotated[tuple[str, ...], BeforeValidator(_empty_if_null)] = ()
 
 
 def parse_validation(body: bytes) -> YmlValidation | None:
-    """The verdict in an answer; None where none can be read."""
+    """Parse the validation in a response; None if the response cannot be parsed."""
     try:
         return YmlValidation.model_validate_json(body)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""What an app's bitrise.yml says can be built. Pure; no I/O."""
+"""The workflows and pipelines that an app's bitrise.yml defines. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import yaml
 
 from domain.build import FrozenModel
 
-# The C loader is ten times as fast; not every machine has it.
+# The C loader is ten times as fast, but not available on every machine.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BuildTargets(FrozenModel):
-    """Names that a build can be started with."""
+    """Names of workflows and pipelines that a build can be started with."""
 
     workflows: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
 
 
 def parse_build_targets(text: str) -> BuildTargets | None:
-    """The workflows and pipelines of a bitrise.yml; None where it is no YAML.
+    """Parse the workflows and pipelines of a bitrise.yml; None if it is not YAML.
 
-    A workflow whose name begins with an underscore is only there to be used by others (Bitrise's documents, "Utility
-    workflows").
+    Workflows whose name begins with an underscore can only be used by other workflows (Bitrise's documents, "Utility
+    workflows"), so they are left out.
     """
     try:
         content = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
-    found = content if isinstance(content, dict) else {}
+    sections = content if isinstance(content, dict) else {}
     return BuildTargets(
-        workflows=tuple(name for name in _names(found.get("workflows")) if not name.startswith("_")),
-        pipelines=tuple(_names(found.get("pipelines"))),
+        workflows=tuple(name for name in _names(sections.get("workflows")) if not name.startswith("_")),
+        pipelines=tuple(_names(sections.get("pipelines"))),
     )
 
 

@@ -1,4 +1,4 @@
-"""bitrise.yml: the one of an app as it is now, or the one that a build ran with."""
+"""The command that shows a bitrise.yml: the app's current one, or the one that a build used."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TITLE = "bitrise.yml"
 
 
 async def show(command: ShowYml, context: RequestContext) -> Reply:
-    """The bitrise.yml as a file for the person alone, highlighted, and what Bitrise finds wrong with it.
+    """Send the bitrise.yml as a highlighted file in a direct message, with Bitrise's validation.
 
-    Raises what `find_build` does, and UserError where Slack does not take the file.
+    Raises what `find_build` raises, and UserError if Slack does not take the file.
     """
-    app, build = await _whose(command, context)
+    app, build = await _find_app_or_build(command, context)
     bitrise = own_client(context)
     text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
-    verdict = await bitrise.validate_yml(app.slug, text)
+    validation = await bitrise.validate_yml(app.slug, text)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bitrise.yml"
         path.write_text(await redact_text(context.services.runner, text), encoding="utf-8")
@@ -37,19 +37,19 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
                 path,
                 name="bitrise.yml",
                 title=f"bitrise.yml of {app.title}{f' {build.label}' if build else ''}",
-                comment=config_messages.yml_comment(app, build, verdict),
+                comment=config_messages.yml_comment(app, build, validation),
                 channel=await context.direct_message_alone(),
                 snippet="yaml",
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.explain_upload_failure(error)) from error
-    return Reply(config_messages.yml_message(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(config_messages.yml_message(app, build, validation), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _whose(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
+async def _find_app_or_build(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
     if command.build is None:
         return await find_app(context, command.app, Provider.BITRISE), None
-    # A slug alone may be an app's as well as a build's.
+    # A slug alone may be an app's or a build's.
     if (
         command.app is None
         and command.build.slug

@@ -1,4 +1,4 @@
-"""bitrise.yml, as people see it."""
+"""Messages about a bitrise.yml."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from providers.bitrise.config.bitrise_yml import YmlValidation
 MOST_PROBLEMS = 10
 
 
-def yml_comment(app: App, build: Build | None, verdict: YmlValidation | None) -> str:
-    """What stands above the file."""
-    return f"The bitrise.yml of {_whose(app, build)}. {_checked(verdict)}"
+def yml_comment(app: App, build: Build | None, validation: YmlValidation | None) -> str:
+    """Render the text above the file."""
+    return f"The bitrise.yml of {_describe_source(app, build)}. {_summarize_validation(validation)}"
 
 
-def yml_message(app: App, build: Build | None, verdict: YmlValidation | None) -> Message:
-    """The file is there; what Bitrise finds wrong with it."""
-    head = f"📨 The bitrise.yml of {_whose(app, build)} is in our direct messages. {_checked(verdict)}"
-    problems = [] if verdict is None else [*verdict.errors, *verdict.warnings]
-    lines = [f"• {escape(one, 300)}" for one in problems[:MOST_PROBLEMS]]
+def yml_message(app: App, build: Build | None, validation: YmlValidation | None) -> Message:
+    """Render the message that the file was sent, with the errors and warnings of its validation."""
+    summary = _summarize_validation(validation)
+    head = f"📨 The bitrise.yml of {_describe_source(app, build)} is in our direct messages. {summary}"
+    problems = [] if validation is None else [*validation.errors, *validation.warnings]
+    lines = [f"• {escape(problem, 300)}" for problem in problems[:MOST_PROBLEMS]]
     note = context("Secrets that I recognise are taken out of the file. It can be changed in Bitrise only.")
     return Message(
-        escape(f"{app.title}: {_checked(verdict)}", 500), [section(head), *paragraphs(lines), note]
+        escape(f"{app.title}: {summary}", 500),
+        [section(head), *paragraphs(lines), note],
     )
 
 
-def _whose(app: App, build: Build | None) -> str:
+def _describe_source(app: App, build: Build | None) -> str:
     return (
         f"*{escape(app.title, 150)}* as it is now"
         if build is None
@@ -36,15 +38,15 @@ def _whose(app: App, build: Build | None) -> str:
     )
 
 
-def _checked(verdict: YmlValidation | None) -> str:
-    if verdict is None:
+def _summarize_validation(validation: YmlValidation | None) -> str:
+    if validation is None:
         return "Bitrise did not check it."
-    if verdict.errors:
-        return f"❌ Bitrise finds {_count(len(verdict.errors), 'mistake')} in it."
-    if verdict.warnings:
-        return f"⚠️ Bitrise finds no mistake in it, but {_count(len(verdict.warnings), 'thing')} to mind."
+    if validation.errors:
+        return f"❌ Bitrise finds {_count(len(validation.errors), 'mistake')} in it."
+    if validation.warnings:
+        return f"⚠️ Bitrise finds no mistake in it, but {_count(len(validation.warnings), 'thing')} to mind."
     return "✅ Bitrise finds no mistake in it."
 
 
-def _count(number: int, what: str) -> str:
-    return f"one {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""Buttons about logs."""
+"""Handlers of the buttons about logs."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ from services.request.context import Reply, Visibility
 from services.request.finder import build_by_slugs
 
 
-async def _log(press: ButtonPress) -> Reply:
+async def _show(press: ButtonPress) -> Reply:
     return await commands.show_build_log(
         *await find_pressed_build(press), press.context, thread=press.message.ts if press.message else None
     )
 
 
-async def _log_step(press: ButtonPress) -> Reply:
-    about = log_of_block(press.block)
-    app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
+async def _show_step(press: ButtonPress) -> Reply:
+    button = log_of_block(press.block)
+    app, build = await build_by_slugs(press.context, button.app, button.build, Provider.BITRISE)
     if not press.value.isdecimal() or len(press.value) > 4:
         raise InvalidButtonValue
     return await commands.show_build_log(
-        app, build, press.context, step=int(press.value), thread=about.thread
+        app, build, press.context, step=int(press.value), thread=button.thread
     )
 
 
-async def _log_file(press: ButtonPress) -> Reply | None:
+async def _send_file(press: ButtonPress) -> Reply | None:
     return await commands.send_log_file(LogButton.decode(press.value), press.context, share=False)
 
 
-async def _log_share(press: ButtonPress) -> Reply | None:
+async def _share_file(press: ButtonPress) -> Reply | None:
     return await commands.send_log_file(LogButton.decode(press.value), press.context, share=True)
 
 
-async def _log_follow(press: ButtonPress) -> Reply:
-    about = LogButton.decode(press.value)
-    app, build = await build_by_slugs(press.context, about.app, about.build, Provider.BITRISE)
+async def _follow(press: ButtonPress) -> Reply:
+    button = LogButton.decode(press.value)
+    app, build = await build_by_slugs(press.context, button.app, button.build, Provider.BITRISE)
     if build.ended:
         return await commands.show_build_log(app, build, press.context)
     context = press.context
     channel = await context.direct_message_alone()
     follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)
     await state_of(context).log_followers.start(follower)
-    said = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
-    return Reply(said, Visibility.ONE_PERSON, title=commands.TITLE)
+    message = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
+    return Reply(message, Visibility.ONE_PERSON, title=commands.TITLE)
 
 
-async def _log_search(press: ButtonPress) -> None:
+async def _open_search_form(press: ButtonPress) -> None:
     await open_forms.open_search(LogButton.decode(press.value), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_LOG: _log,
-    action_ids.LOG_STEP: _log_step,
-    action_ids.LOG_FILE: _log_file,
-    action_ids.LOG_SHARE: _log_share,
-    action_ids.LOG_FOLLOW: _log_follow,
+    action_ids.BUILD_LOG: _show,
+    action_ids.LOG_STEP: _show_step,
+    action_ids.LOG_FILE: _send_file,
+    action_ids.LOG_SHARE: _share_file,
+    action_ids.LOG_FOLLOW: _follow,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.LOG_SEARCH: _log_search,
+    action_ids.LOG_SEARCH: _open_search_form,
 }

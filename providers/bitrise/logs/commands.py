@@ -1,4 +1,4 @@
-"""A build's log: shown, searched, handed over whole."""
+"""The log of a build: show its end, search it, send it as a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TITLE = "Log"
 
 
 async def show_log(command: ShowLog, context: RequestContext) -> Reply:
-    """A build's steps, and the end of its log."""
+    """Show the log of the build that the command names."""
     return await show_build_log(
         *await find_build(context, command.app, command.build, Provider.BITRISE), context
     )
@@ -40,25 +40,25 @@ async def show_log(command: ShowLog, context: RequestContext) -> Reply:
 async def show_build_log(
     app: App, build: Build, context: RequestContext, *, step: int | None = None, thread: str | None = None
 ) -> Reply:
-    """This build's log, for one person: logs hold what not everybody in a channel may see.
+    """Show a build's steps, and the end of `step`, of the failed step, or of the whole log.
 
-    Its steps, and the end of the one that is asked for, or failed, or of the whole.
+    Only the user sees it: not everyone in a channel may read a log.
     """
     bitrise = own_client(context)
     with state_of(context).log_read_limit.reserve(context.team, context.person):
         try:
-            read, told, ai_summary = await asyncio.gather(
+            read, reported_steps, ai_summary = await asyncio.gather(
                 bitrise.read_log(app.slug, build.slug, step=step),
                 bitrise.steps(app.slug, build.slug),
-                _ai_summary(build, context),
+                _fetch_ai_summary(build, context),
             )
         except NoLog:
             return Reply(log_messages.no_log(build, app, now=context.provider_now(app.provider)), title=TITLE)
-        end, of = await _end(app, build, read, told, step, context)
+        end, step_title = await _find_end(app, build, read, reported_steps, step, context)
     view = LogView(
-        steps=told or read.reading.steps,
+        steps=reported_steps or read.reading.steps,
         end=end,
-        of=of,
+        of=step_title,
         complete=read.complete,
         still_growing=read.still_growing,
         whole_url=read.whole_url,
@@ -69,9 +69,9 @@ async def show_build_log(
     return Reply(log_messages.build_log(build, app, view), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def search(about: LogButton, word: str, context: RequestContext) -> Message:
-    """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
-    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
+async def search(button: LogButton, word: str, context: RequestContext) -> Message:
+    """Find the lines of the log that contain the word. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
+    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
     with state_of(context).log_read_limit.reserve(context.team, context.person):
         read = await own_client(context).read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
@@ -79,12 +79,12 @@ async def search(about: LogButton, word: str, context: RequestContext) -> Messag
     )
 
 
-async def send_log_file(about: LogButton, context: RequestContext, *, share: bool) -> Reply | None:
-    """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
+async def send_log_file(button: LogButton, context: RequestContext, *, share: bool) -> Reply | None:
+    """Send the whole log as a file without secrets, in a direct message; `share`: in the channel instead.
 
     Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
-    app, build = await build_by_slugs(context, about.app, about.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
     with (
         state_of(context).log_file_limit.reserve(context.team, context.person),
         tempfile.TemporaryDirectory() as folder,
@@ -92,19 +92,19 @@ async def send_log_file(about: LogButton, context: RequestContext, *, share: boo
         path = Path(folder) / "log"
         try:
             async with own_client(context).raw_log(app.slug, build.slug) as chunks:
-                await _write(path, redact_log(context.services.runner, chunks))
+                await _write_chunks(path, redact_log(context.services.runner, chunks))
         except NoLog as error:
             raise UserError(
                 "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
             ) from error
         channel = context.channel if share and context.channel else await context.direct_message_alone()
-        whose = {
+        audit_fields = {
             "build": build.slug,
             "label": build.label,
             "to": "channel" if channel == context.channel else "person",
         }
         try:
-            async with audited(context, "hand_over_log", app=app.slug, about=whose):
+            async with audited(context, "hand_over_log", app=app.slug, about=audit_fields):
                 await file_upload.share_file(
                     context,
                     path,
@@ -112,7 +112,7 @@ async def send_log_file(about: LogButton, context: RequestContext, *, share: boo
                     title=f"Log of {app.title} {build.label}",
                     comment=log_messages.log_shared(build, app, by=context.person),
                     channel=channel,
-                    thread=about.thread if channel == context.channel else None,
+                    thread=button.thread if channel == context.channel else None,
                 )
         except SlackCallFailed as error:
             raise UserError(file_upload.explain_upload_failure(error)) from error
@@ -125,32 +125,37 @@ async def send_log_file(about: LogButton, context: RequestContext, *, share: boo
     )
 
 
-async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
-    written = 0
+async def _write_chunks(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    size = 0
     with path.open("wb") as file:
-        async for piece in pieces:
-            written += file.write(piece)
-            if written > file_upload.LARGEST_FILE:
+        async for chunk in chunks:
+            size += file.write(chunk)
+            if size > file_upload.LARGEST_FILE:
                 raise UserError("The log is too large to be handed over. Open it in Bitrise.")
 
 
-async def _ai_summary(build: Build, context: RequestContext) -> str | None:
+async def _fetch_ai_summary(build: Build, context: RequestContext) -> str | None:
     if build.state is not BuildState.FAILED:
         return None
     return await own_client(context).ai_summary(build.slug)
 
 
-async def _end(
-    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, context: RequestContext
+async def _find_end(
+    app: App,
+    build: Build,
+    read: ReadLog,
+    reported_steps: tuple[Step, ...],
+    step: int | None,
+    context: RequestContext,
 ) -> tuple[str, str | None]:
-    """The text of the end that is shown, and the step that it is of."""
+    """Return the end of the log to show, and the title of its step; None for the whole log."""
     reading = read.reading
-    if step is not None and not 1 <= step <= max(len(told), len(reading.steps)):
+    if step is not None and not 1 <= step <= max(len(reported_steps), len(reading.steps)):
         raise UserError("This build has no such step any more. Ask for its log again.")
-    if reading.end or step is None or len(told) < step:
+    if reading.end or step is None or len(reported_steps) < step:
         return read.end, reading.of
-    # The log has no boxes by which the step could be found, so its own log is asked for.
+    # The log has no step headers to find the step by, so the step's own log is fetched.
     end = None
-    if (uuid := told[step - 1].uuid) is not None:
+    if (uuid := reported_steps[step - 1].uuid) is not None:
         end = await own_client(context).step_end(app.slug, build.slug, uuid)
-    return end or "", told[step - 1].title
+    return end or "", reported_steps[step - 1].title

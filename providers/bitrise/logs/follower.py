@@ -1,4 +1,4 @@
-"""Following a log while it is written: for one person, for a limited time and at Slack's pace."""
+"""Log followers: they show a growing log in a direct message, for a limited time and within Slack's rate limit."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from services.worker_processes.pool import WorkFailed
 
 log = structlog.get_logger()
 
-# In each workspace, by each person there, and in all workspaces.
+# Limits in each workspace, for each user there, and in all workspaces.
 MOST_AT_ONCE = 4
 MOST_EACH = 2
 MOST_IN_ALL = 40
 LASTS = timedelta(minutes=10)
-# chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
-# (Slack's rules, "Pace"): so many followers share a dozen.
+# Slack allows fifty chat.update calls a minute in a workspace, and the dispatcher may need most of them (Slack's rules,
+# "Pace"): all followers of a workspace together make a dozen.
 SECONDS_EACH = 5.0
-# What the Web API's client raises where a message was not shown.
+# The errors of the Web API's client if a message was not posted or updated.
 NOT_SHOWN = (SlackCallFailed, TimeoutError)
 
 
 class CannotFollowLog(UserError):
-    """The log is not followed; the message says why."""
+    """The log cannot be followed; the message says why."""
 
 
 class LogFollowers:
-    """All logs that are followed now; `run` ends them when it is stopped."""
+    """All logs that are being followed; they end when `run` is stopped."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LogFollowers:
         self._clock = clock
         self._seconds_each = seconds_each
         self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
-        self._beginning = asyncio.Lock()
+        self._start_lock = asyncio.Lock()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -57,7 +57,7 @@ class LogFollowers:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Wait until stopped, then end all followed logs, and say so in their messages."""
+        """Wait until stopped, then stop all followers, and say so in their messages."""
         await self._stopping.wait()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
@@ -69,18 +69,18 @@ class LogFollowers:
 
     async def start(self, follower: LogFollower) -> None:
         """Follow a build's log in a direct message. Raises CannotFollowLog, ProviderError, SlackCallFailed."""
-        async with self._beginning:  # a button may be pressed twice at once
+        async with self._start_lock:  # a button may be pressed twice at once
             await self._start(follower)
 
     async def _start(self, follower: LogFollower) -> None:
         key = follower.key
         if key in self._tasks:
             raise CannotFollowLog("You follow this log already; it is in our direct messages.")
-        if self._followed_in(follower.team) >= MOST_AT_ONCE:
+        if self._count_followed(follower.team) >= MOST_AT_ONCE:
             raise CannotFollowLog(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
-        if sum(1 for one in self._tasks if one[:2] == key[:2]) >= MOST_EACH:
+        if sum(1 for other in self._tasks if other[:2] == key[:2]) >= MOST_EACH:
             raise CannotFollowLog(
                 f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
             )
@@ -93,25 +93,25 @@ class LogFollowers:
 
     async def _follow(self, follower: LogFollower) -> None:
         while not follower.done:
-            await self._rest(follower.team)
+            await self._pause(follower.team)
             if self._stopping.is_set() or self._clock() >= follower.until:
                 await follower.stop()
                 return
             await follower.update()
 
-    def _followed_in(self, team: str) -> int:
+    def _count_followed(self, team: str) -> int:
         return sum(1 for workspace, *_ in self._tasks if workspace == team)
 
-    async def _rest(self, team: str) -> None:
+    async def _pause(self, team: str) -> None:
         try:
-            async with asyncio.timeout(self._seconds_each * max(self._followed_in(team), 1)):
+            async with asyncio.timeout(self._seconds_each * max(self._count_followed(team), 1)):
                 await self._stopping.wait()
         except TimeoutError:
             return
 
 
 class LogFollower:
-    """One message that shows the end of a log, read with the token of whoever follows it."""
+    """A message that shows the end of a log, read with the token of the user who follows it."""
 
     def __init__(
         self,
@@ -134,18 +134,18 @@ class LogFollower:
     async def post(self, until: datetime) -> None:
         """Post the message. Raises ProviderError, SlackCallFailed."""
         self.until = until
-        self._text = await _end_of(self._bitrise, self._app, self._build) or ""
-        first = log_messages.followed_log(self._build, self._app, self._text, until=until, ended=False)
+        self._text = await _read_end(self._bitrise, self._app, self._build) or ""
+        message = log_messages.followed_log(self._build, self._app, self._text, until=until, ended=False)
         posted = await self._slack.chat_postMessage(
-            channel=self._channel, text=first.text, blocks=first.blocks
+            channel=self._channel, text=message.text, blocks=message.blocks
         )
         self._ts = str(posted["ts"])
 
     async def update(self) -> None:
-        """Show what has been written since; what fails is left to the next update."""
+        """Update the message with what was written since; if that fails, the next update does it."""
         try:
             build = await self._bitrise.build(self._app.slug, self._build.slug)
-            text = await _end_of(self._bitrise, self._app, build) or self._text
+            text = await _read_end(self._bitrise, self._app, build) or self._text
             if build.ended or text != self._text:
                 await self._show(build, text, until=self.until)
         except (ProviderError, WorkFailed, *NOT_SHOWN) as problem:
@@ -154,7 +154,7 @@ class LogFollower:
         self.done, self._build, self._text = build.ended, build, text
 
     async def stop(self) -> None:
-        """Say in the message that the log is followed no longer."""
+        """Say in the message that the log is not followed any more."""
         try:
             await self._show(self._build, self._text, until=None)
         except NOT_SHOWN as problem:
@@ -167,8 +167,8 @@ class LogFollower:
         )
 
 
-async def _end_of(bitrise: BitriseClient, app: App, build: Build) -> str | None:
-    """Return the end of the log as it is now; None where there is none yet. Raises ProviderError."""
+async def _read_end(bitrise: BitriseClient, app: App, build: Build) -> str | None:
+    """Return the current end of the log; None if there is no log yet. Raises ProviderError."""
     try:
         read = await bitrise.read_log(app.slug, build.slug)
     except NoLog:

@@ -1,4 +1,4 @@
-"""A build's log: its steps, the end of one, and where a word stands."""
+"""Messages about a build's log: its steps, the end of a step, and search results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MINUTES = "ten minutes"
 WORD = "word"
 LONGEST_WORD = 200
 STEPS_SHOWN = 40
-# So many options, each this long, leave room for the rest (Slack's rules: 13,200 characters of blocks).
+# This many options of this length leave room for the other blocks (Slack's rules: 13,200 characters of blocks).
 STEPS_TO_PICK = 60
 LONGEST_TITLE = 38
 LONGEST_AI_SUMMARY = 1800
@@ -55,16 +55,16 @@ _RESULTS = {
     StepResult.RUNNING: ("▶️", "is running"),
     StepResult.OTHER: ("❔", "ended in another way"),
 }
-# Where the build was aborted or lost, the log breaks off in the step that ran.
+# If the build was aborted or lost, the log ends within the step that was running.
 _CUT_OFF = ("🛑", "was cut off")
 
 
 @dataclass(frozen=True)
 class LogView:
-    """What is shown of a log. `end` is text without secrets: the end of the step `of`, or of the whole (None).
+    """The content of a log message. `end` is text without secrets: the end of the step `of`, or of the log (None).
 
-    `complete`: it was read from its beginning, without gaps; `still_growing`: it is not archived, and goes on.
-    `ai_summary` is Bitrise's own; `thread` is the message to whose thread the whole log belongs if it is shared.
+    `complete`: the log was read from its beginning, without gaps; `still_growing`: it is not archived, and goes on.
+    `ai_summary` is Bitrise's own; `thread` is the message in whose thread the whole log is shared.
     """
 
     steps: Sequence[Step]
@@ -79,18 +79,19 @@ class LogView:
 
 
 def no_log(build: Build, app: App, *, now: datetime) -> Message:
-    """There is no log, which is no failure."""
+    """Render the message that a build has no log, which is not an error."""
     if build.ended:
-        why = "It has no log: it ended before it began to write one."
+        reason = "It has no log: it ended before it began to write one."
     else:
-        why = f"It has no log yet ({build_text.elapsed_text(build, now) or 'not begun'}). Ask again in a moment."
+        reason = f"It has no log yet ({build_text.elapsed_text(build, now) or 'not begun'}). Ask again in a moment."
     return Message(
-        f"{escape(app.title)} {build.label}: {why}", [section(f"{build_text.build_link(build, app)}\n{why}")]
+        f"{escape(app.title)} {build.label}: {reason}",
+        [section(f"{build_text.build_link(build, app)}\n{reason}")],
     )
 
 
 def build_log(build: Build, app: App, view: LogView) -> Message:
-    """The steps of a build and the end of its log, or of the step that failed, for one person."""
+    """Render the steps of a build and the end of its log, or of the failed step, for one user."""
     head = f"Log of {build_text.build_link(build, app)}"
     if view.still_growing:
         head += (
@@ -101,47 +102,48 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
     blocks = [
         section(head),
         *_steps(view, ended=build.ended),
-        *_ai(view),
+        *_ai_summary(view),
         *_end(view),
-        *_handles(build, view),
+        *_buttons(build, view),
     ]
     note = "Only you see this. Secrets that I recognise are taken out."
     if view.whole_url is not None:
         note += f" The link to the whole log lives {MINUTES}."
     failed = next((step for step in view.steps if step.result is StepResult.FAILED), None)
-    spoken = f"Failed in {failed.title}. " if failed else ""
-    last = view.end.rstrip().rsplit("\n", 1)[-1]
-    text = f"Log of {app.title} {build.label}: {spoken}{last or 'it is still empty.'}"
+    failure = f"Failed in {failed.title}. " if failed else ""
+    last_line = view.end.rstrip().rsplit("\n", 1)[-1]
+    text = f"Log of {app.title} {build.label}: {failure}{last_line or 'it is still empty.'}"
     return Message(escape(text, 900), [*blocks, context(note)])
 
 
 def log_hits(
     build: Build, app: App, word: str, reading: ParsedLog, *, complete: bool, still_growing: bool
 ) -> Message:
-    """The lines of a log in which a word stands; `complete` and `still_growing` as in LogView."""
+    """Render the lines of a log that contain a word; `complete` and `still_growing` as in LogView."""
     hits, count = reading.hits, reading.hit_count
     times = "one line" if count == 1 else f"{count:,} lines{' or more' if count >= MOST_COUNTED else ''}"
-    read = (
+    searched_lines = (
         f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines, all I could read,"
     )
-    head = f"{code(word)} stands in {times if count else 'none'} of {read} of {build_text.build_link(build, app)}"
+    name = build_text.build_link(build, app)
+    head = f"{code(word)} stands in {times if count else 'none'} of {searched_lines} of {name}"
     if still_growing:
         head += ", which is not whole yet"
     if not hits:
-        searched = "the log" if complete else "the part of the log that I could read"
-        return Message(escape(f"{word} does not stand in {searched}."), [section(head)])
-    # Where the beginning is missing nobody knows a line's number.
-    shown = "\n".join((f"{hit.line}  " if complete else "") + cut(hit.text.strip(), 160) for hit in hits)
+        searched_part = "the log" if complete else "the part of the log that I could read"
+        return Message(escape(f"{word} does not stand in {searched_part}."), [section(head)])
+    # If the beginning is missing, line numbers are unknown.
+    lines = "\n".join((f"{hit.line}  " if complete else "") + cut(hit.text.strip(), 160) for hit in hits)
     steps = list(dict.fromkeys(hit.step for hit in hits if hit.step))
-    where = [context("In " + ", ".join(code(step) for step in steps[:10]))] if steps else []
+    step_note = [context("In " + ", ".join(code(step) for step in steps[:10]))] if steps else []
     numbered = ", each with its line's number" if complete else ""
-    more = [context(f"The first {len(hits)} are shown{numbered}.")] if count > len(hits) else []
-    blocks = [section(head), section(block_of_code(shown, SECTION_TEXT)), *where, *more]
+    cut_note = [context(f"The first {len(hits)} are shown{numbered}.")] if count > len(hits) else []
+    blocks = [section(head), section(block_of_code(lines, SECTION_TEXT)), *step_note, *cut_note]
     return Message(escape(f"{word} stands in {times}. The first: {hits[0].text}", 900), blocks)
 
 
-def search_modal(about: LogButton, *, typed: str = "", problem: str | None = None) -> Block:
-    """Which word?"""
+def search_modal(button_value: LogButton, *, typed: str = "", problem: str | None = None) -> Block:
+    """Render the form that searches a log."""
     warning = [section(f"⚠️ {escape(problem, 1000)}")] if problem else []
     return modal(
         "Search the log",
@@ -156,19 +158,19 @@ def search_modal(about: LogButton, *, typed: str = "", problem: str | None = Non
             ),
         ],
         callback_id=action_ids.LOG_SEARCH_MODAL,
-        private_metadata=about.encode(),
+        private_metadata=button_value.encode(),
         submit="Search",
         close="Cancel",
     )
 
 
 def read_word(values: Mapping[str, Any]) -> str:
-    """What is looked for. `values` is the view's state as Slack sends it."""
+    """Return the searched word. `values` is the view's state as Slack sends it."""
     return FormValues(values).text(WORD).strip()
 
 
 def followed_log(build: Build, app: App, text: str, *, until: datetime | None, ended: bool) -> Message:
-    """A log as it grows; `until` is when the following stops."""
+    """Render the end of a followed log; `until` is when the follower stops, None after it has stopped."""
     name = build_text.build_link(build, app)
     if ended:
         head = f"{build_text.build_symbol(build)} {name} {build_text.result_text(build)}; this was the end of its log"
@@ -176,39 +178,41 @@ def followed_log(build: Build, app: App, text: str, *, until: datetime | None, e
         head = f"⏹️ I have stopped following the log of {name}, which goes on"
     else:
         head = f"📜 The log of {name} as it is written, until {until:%H:%M} UTC at the latest"
-    shown = (
+    content = (
         [section(block_of_code(text, SECTION_TEXT))] if text.strip() else [section("_It is still empty._")]
     )
     value = LogButton(app=build.app_slug, build=build.slug).encode()
-    again = [] if ended or until is not None else [row(button("Follow on", action_ids.LOG_FOLLOW, value))]
-    last = text.rstrip().rsplit("\n", 1)[-1]
-    return Message(escape(f"Log of {app.title} {build.label}: {last}", 500), [section(head), *shown, *again])
+    buttons = [] if ended or until is not None else [row(button("Follow on", action_ids.LOG_FOLLOW, value))]
+    last_line = text.rstrip().rsplit("\n", 1)[-1]
+    return Message(
+        escape(f"Log of {app.title} {build.label}: {last_line}", 500), [section(head), *content, *buttons]
+    )
 
 
 def log_shared(build: Build, app: App, *, by: str) -> str:
-    """What stands above the whole log as a file."""
+    """Render the text above the file with the whole log."""
     link = build_text.build_link(build, app)
     return f"The whole log of {link}, for {mention(by)}; secrets that I recognise are taken out."
 
 
 def step_line(step: Step, *, ended: bool = False) -> str:
-    """A step in a line: its result in words, and how long it took; `ended`: its build has, so it does not run on."""
-    symbol, words = _CUT_OFF if ended and step.result is StepResult.RUNNING else _RESULTS[step.result]
+    """Render a step in one line: its result and duration; `ended`: its build has ended, so it is not running."""
+    symbol, result = _CUT_OFF if ended and step.result is StepResult.RUNNING else _RESULTS[step.result]
     if step.took is None:
         took = ""
     else:
         took = f" {'in' if step.result is StepResult.SUCCEEDED else 'after'} {format_duration(step.took)}"
     error = f": {escape(step.error, 200)}" if step.error else ""
-    return f"{symbol} {code(step.title)} {words}{took}{error}"
+    return f"{symbol} {code(step.title)} {result}{took}{error}"
 
 
 def log_of_block(block_id: str) -> LogButton:
-    """Which log a list of steps is about. Raises InvalidButtonValue."""
+    """Return the log whose steps the block lists. Raises InvalidButtonValue."""
     parts = block_id.split(" ")
     if len(parts) != 4 or parts[0] != "log":
         raise InvalidButtonValue
-    about = {"app": parts[1], "build": parts[2]} | ({"thread": parts[3]} if parts[3] != "-" else {})
-    return LogButton.read(about)
+    fields = {"app": parts[1], "build": parts[2]} | ({"thread": parts[3]} if parts[3] != "-" else {})
+    return LogButton.read(fields)
 
 
 def _steps(view: LogView, *, ended: bool) -> list[Block]:
@@ -218,24 +222,24 @@ def _steps(view: LogView, *, ended: bool) -> list[Block]:
     return paragraphs(lines, most_blocks=1)
 
 
-def _ai(view: LogView) -> list[Block]:
+def _ai_summary(view: LogView) -> list[Block]:
     if not view.ai_summary:
         return []
     return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY, provider=Provider.BITRISE))]
 
 
 def _end(view: LogView) -> list[Block]:
-    shown = "\n".join(view.end.split("\n")[-LOG_LINES:])
-    if not shown.strip():
+    lines = "\n".join(view.end.split("\n")[-LOG_LINES:])
+    if not lines.strip():
         return [section("It is still empty." if view.still_growing else "This step wrote nothing.")]
-    what = f"*The end of* {code(view.of)}" if view.of else "*The end of the log*"
-    room = SECTION_TEXT - (1000 if view.ai_summary else 0)
-    return [section(what), section(block_of_code(shown, room))]
+    heading = f"*The end of* {code(view.of)}" if view.of else "*The end of the log*"
+    most_characters = SECTION_TEXT - (1000 if view.ai_summary else 0)
+    return [section(heading), section(block_of_code(lines, most_characters))]
 
 
-def _handles(build: Build, view: LogView) -> list[Block]:
-    about = LogButton(app=build.app_slug, build=build.slug, thread=view.thread)
-    value = about.encode()
+def _buttons(build: Build, view: LogView) -> list[Block]:
+    button_value = LogButton(app=build.app_slug, build=build.slug, thread=view.thread)
+    value = button_value.encode()
     elements: list[Block] = []
     if view.steps:
         options = [
@@ -266,11 +270,11 @@ def _handles(build: Build, view: LogView) -> list[Block]:
     whole = link_button("Whole log", view.whole_url, action_ids.OPEN_LINK)
     page = link_button("Log in Bitrise", f"{build.url}?tab=log", action_ids.OPEN_LINK)
     block = row(*elements, whole or page)
-    block["block_id"] = f"log {about.app} {about.build} {about.thread or '-'}"
-    return [block, *_how_much(view)]
+    block["block_id"] = f"log {button_value.app} {button_value.build} {button_value.thread or '-'}"
+    return [block, *_size_note(view)]
 
 
-def _how_much(view: LogView) -> list[Block]:
+def _size_note(view: LogView) -> list[Block]:
     if not view.complete:
         return [context("I could read only the last part of this log; steps before it may be missing here.")]
     if not view.size:

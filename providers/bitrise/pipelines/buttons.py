@@ -1,4 +1,4 @@
-"""Buttons about pipelines, and about builds that wait for approval."""
+"""Handlers of the buttons about pipelines, and about builds that wait for approval."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from storage.build_requests import subject_of_request
 log = structlog.get_logger()
 
 
-async def _pipeline(press: ButtonPress) -> Reply:
-    app, one = await pipeline_commands.find_pipeline(PipelineButton.decode(press.value), press.context)
+async def _show(press: ButtonPress) -> Reply:
+    app, pipeline = await pipeline_commands.find_pipeline(PipelineButton.decode(press.value), press.context)
     return Reply(
         pipeline_card.pipeline_card(
-            one, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
+            pipeline, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
         ),
         title=PIPELINE,
     )
 
 
-async def _pipeline_refresh(press: ButtonPress) -> None:
-    # Who presses must see the app: a subscription's message, too, says then what has come of it since.
+async def _refresh(press: ButtonPress) -> None:
+    # The user must have access to the app: refreshing a notification also shows new results.
     await app_by_slug(press.context, PipelineButton.decode(press.value).app, Provider.BITRISE)
     if await notification_buttons.refresh(press.message, press.context):
-        return  # a subscription's message is kept up to date by what the watcher sees
-    await press.responder.replace_original((await _pipeline(press)).message)
+        return  # notifications are updated by the poller
+    await press.responder.replace_original((await _show(press)).message)
 
 
-async def _pipeline_rebuild(press: ButtonPress) -> Reply | None:
+async def _rebuild_all(press: ButtonPress) -> Reply | None:
     return await pipeline_commands.rebuild(
         PipelineButton.decode(press.value), press.context, failed_only=False
     )
 
 
-async def _pipeline_rebuild_failed(press: ButtonPress) -> Reply | None:
+async def _rebuild_failed(press: ButtonPress) -> Reply | None:
     return await pipeline_commands.rebuild(
         PipelineButton.decode(press.value), press.context, failed_only=True
     )
@@ -66,18 +66,20 @@ async def _decline(press: ButtonPress) -> Reply | None:
 
 async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
     button, context = RequestButton.decode(press.value), press.context
-    done = await commands.decide(button, context, approved=approved)
-    # A message that asks for the decision is itself changed, and says who decided.
-    if done.is_pending or await notification_buttons.is_updatable(press.message, context):
-        return done.answer if done.is_pending else None
-    await _show_the_rest(press, button)
-    here = Recipient(team=context.team, channel=context.channel)
-    told = await context.services.storage.slack_messages.exists(here, subject_of_request(button.request))
-    return None if told else done.answer
+    result = await commands.decide(button, context, approved=approved)
+    # A notification that asks for the decision is updated itself, and says who decided.
+    if result.is_pending or await notification_buttons.is_updatable(press.message, context):
+        return result.answer if result.is_pending else None
+    await _update_list(press, button)
+    channel = Recipient(team=context.team, channel=context.channel)
+    is_notified = await context.services.storage.slack_messages.exists(
+        channel, subject_of_request(button.request)
+    )
+    return None if is_notified else result.answer
 
 
-async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
-    """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
+async def _update_list(press: ButtonPress, button: RequestButton) -> None:
+    """Update the list in which the user decided, so that it shows the remaining builds; failing does no harm."""
     try:
         app = await app_by_slug(press.context, button.app, Provider.BITRISE)
         await press.responder.replace_original(await commands.list_app_requests(app, press.context))
@@ -86,10 +88,10 @@ async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.PIPELINE_SHOW: _pipeline,
+    action_ids.PIPELINE_SHOW: _show,
     action_ids.REQUEST_APPROVE: _approve,
     action_ids.REQUEST_DECLINE: _decline,
-    action_ids.PIPELINE_REFRESH: _pipeline_refresh,
-    action_ids.PIPELINE_REBUILD: _pipeline_rebuild,
-    action_ids.PIPELINE_REBUILD_FAILED: _pipeline_rebuild_failed,
+    action_ids.PIPELINE_REFRESH: _refresh,
+    action_ids.PIPELINE_REBUILD: _rebuild_all,
+    action_ids.PIPELINE_REBUILD_FAILED: _rebuild_failed,
 }

@@ -1,4 +1,4 @@
-"""Pipelines: shown, listed, aborted, started again."""
+"""Pipelines: show, list, abort, start again."""
 
 from __future__ import annotations
 
@@ -24,56 +24,56 @@ MOST = 10
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
-    """One pipeline's card."""
+    """Show the card of the pipeline that the command names."""
     app = (
         await app_by_slug(context, command.app_slug, Provider.BITRISE)
         if command.app_slug
         else await find_app(context, command.app, Provider.BITRISE)
     )
-    identity = command.pipeline_id or await _by_number(app, command.number or 0, context)
-    return Reply(await card(app, identity, context), title=TITLE)
+    pipeline_id = command.pipeline_id or await _find_by_number(app, command.number or 0, context)
+    return Reply(await card(app, pipeline_id, context), title=TITLE)
 
 
 async def list_pipelines(command: ListPipelines, context: RequestContext) -> Reply:
-    """The app's latest pipelines."""
+    """List the app's latest pipelines."""
     app = await find_app(context, command.app, Provider.BITRISE)
     ids = (await reading_client(context).pipelines(app.slug))[:MOST]
-    found = await asyncio.gather(*(reading_client(context).pipeline(app.slug, one) for one in ids))
+    pipelines = await asyncio.gather(*(reading_client(context).pipeline(app.slug, each) for each in ids))
     return Reply(
-        pipeline_card.pipeline_list(found, app, now=context.provider_now(app.provider)),
+        pipeline_card.pipeline_list(pipelines, app, now=context.provider_now(app.provider)),
         title=TITLE,
     )
 
 
 async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
-    """The card of a pipeline as it is now. Raises ProviderError."""
-    one = await reading_client(context).pipeline(app.slug, pipeline_id)
+    """Render the current card of a pipeline. Raises ProviderError."""
+    pipeline = await reading_client(context).pipeline(app.slug, pipeline_id)
     return pipeline_card.pipeline_card(
-        one, app, now=context.provider_now(app.provider), presentation=PRESENTATION
+        pipeline, app, now=context.provider_now(app.provider), presentation=PRESENTATION
     )
 
 
-async def find_pipeline(about: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
-    """The pipeline that a button names. Raises ProviderError."""
-    app = await app_by_slug(context, about.app, Provider.BITRISE)
-    return app, await reading_client(context).pipeline(app.slug, about.pipeline)
+async def find_pipeline(button: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
+    """Return the pipeline that a button names, and its app. Raises ProviderError."""
+    app = await app_by_slug(context, button.app, Provider.BITRISE)
+    return app, await reading_client(context).pipeline(app.slug, button.pipeline)
 
 
 async def abort(app: App, pipeline_id: str, order: AbortRequest, context: RequestContext) -> Reply | None:
-    """Abort a pipeline. Raises PermissionDenied, UserError where it has ended, ProviderError."""
-    one = PipelineTarget.of(await reading_client(context).pipeline(app.slug, pipeline_id))
-    return (await run.run_action(AbortPipelineAction(app=app, pipeline=one, order=order), context)).answer
+    """Abort a pipeline. Raises PermissionDenied, UserError if it has ended, ProviderError."""
+    target = PipelineTarget.of(await reading_client(context).pipeline(app.slug, pipeline_id))
+    return (await run.run_action(AbortPipelineAction(app=app, pipeline=target, order=order), context)).answer
 
 
-async def rebuild(about: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
-    """Start a new attempt of a pipeline. Raises PermissionDenied, UserError where it still runs, ProviderError."""
-    app, one = await find_pipeline(about, context)
-    action = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(one), failed_only=failed_only)
+async def rebuild(button: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
+    """Start a new attempt of a pipeline. Raises PermissionDenied, UserError if it still runs, ProviderError."""
+    app, pipeline = await find_pipeline(button, context)
+    action = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(pipeline), failed_only=failed_only)
     return (await run.run_action(action, context)).answer
 
 
-async def _by_number(app: App, number: int, context: RequestContext) -> str:
-    for identity in await reading_client(context).pipelines(app.slug, number=number):
-        if (await reading_client(context).pipeline(app.slug, identity)).number == number:
-            return identity
+async def _find_by_number(app: App, number: int, context: RequestContext) -> str:
+    for pipeline_id in await reading_client(context).pipelines(app.slug, number=number):
+        if (await reading_client(context).pipeline(app.slug, pipeline_id)).number == number:
+            return pipeline_id
     raise UserError(f"{app.title} has no pipeline #{number}. `/bitrise pipelines` lists the latest ones.")

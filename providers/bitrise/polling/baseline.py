@@ -1,4 +1,4 @@
-"""What is there when the watching of an app begins."""
+"""The builds that exist when the polling of an app begins."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from providers.bitrise.api.requests import BuildListParams
 
 
 async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
-    """Read the app's newest builds and all that have not ended; none of them is told, the open ones are followed.
+    """Read the app's newest builds and all open ones. None of them is notified now; the open ones are followed.
 
     Raises ProviderError.
     """
-    # The open ones are read last: one that starts between the two readings is newer than the baseline, and one
-    # that ends between them is in the first reading as open, so its end is still seen.
+    # Open builds are read last: a build that starts between the two requests is newer than the baseline, and one
+    # that ends between them is open in the first response, so its end is still noticed.
     builds: dict[str, Build] = {}
     async for page in bitrise.builds(app_slug).pages():
         builds.update((build.slug, build) for build in page.items)
@@ -22,6 +22,6 @@ async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
     newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
     async for page in bitrise.builds(app_slug, BuildListParams(status=0)).pages():
         if any(build.ended for build in page.items):
-            break  # a server that does not filter would otherwise be read to its first build
+            break  # a server that ignores the filter would otherwise be read to its first build
         builds.update((build.slug, build) for build in page.items if build.slug not in builds)
     return Baseline(builds=tuple(builds.values()), at=newest)

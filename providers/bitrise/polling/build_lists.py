@@ -1,4 +1,4 @@
-"""Reading lists of builds: down to where the last look began, and not at all where nothing has changed."""
+"""Read lists of builds down to where the last poll began, and stop at once if nothing has changed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from domain.polling import CachedResponse
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildListParams
 
-# A build is registered before it is listed; one that turns up a little late is still found.
+# A build is registered before it is listed, so one that appears a little late is still found.
 OVERLAP = timedelta(minutes=2)
 
 
 class ListUnreliable(Exception):
-    """The list of all apps' builds is not what the watcher needs: newest first, each with its app."""
+    """The list of all apps' builds can't be polled: it is not newest first, or a build names no app."""
 
 
 @dataclass(frozen=True)
 class ListRead:
-    """What reading a list gave: `first` is its first page, `newest` the newest trigger time that it shows."""
+    """The result of reading a list: `first` is its first page, `newest` the newest trigger time in it."""
 
     first: CachedResponse
     builds: tuple[Build, ...] = ()
@@ -30,11 +30,11 @@ class ListRead:
 
 
 async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedResponse) -> ListRead:
-    """Read the list of all apps' builds down to where the last look began.
+    """Read the list of all apps' builds down to where the last poll began.
 
-    Builds of apps that have not joined yet are left out: such an app is read by itself, from its own newest build on,
-    and one taken from here would let it seem to be read up to that.
-    Raises ListUnreliable where the list can't be used to see everything, and ProviderError.
+    Builds of apps that have not joined yet are left out: such an app is read by itself, from its newest known build on,
+    and a build taken from here would make it seem read up to that build.
+    Raises ListUnreliable if the list may be incomplete, and ProviderError.
     """
     until = state.seen_until - OVERLAP if state.seen_until else None
     first: CachedResponse | None = None
@@ -45,10 +45,10 @@ async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedRe
             if page.body == last.body:
                 return ListRead(first=last, newest=state.seen_until)
             first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
-            newest = _newest(page.items)
+            newest = _newest_trigger_time(page.items)
         if page.unplaced:
             raise ListUnreliable("the list of all builds does not say which app each belongs to")
-        oldest = _end_of_descent(page.items, oldest)
+        oldest = _check_newest_first(page.items, oldest)
         builds += (build for build in page.items if _is_joined(state, build.app_slug))
         # Without a watermark there is nothing to catch up with: every app is still read by itself.
         if until is None or (oldest is not None and oldest < until):
@@ -59,8 +59,8 @@ async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedRe
 async def read_one_app(bitrise: BitriseClient, watched: PolledApp, last: CachedResponse) -> ListRead:
     """Read the list of one app's builds from `watched.since` on. Raises ProviderError.
 
-    Relies on no order: the filter `after` is on the trigger time and inclusive (Bitrise API v0.1, "Filtering
-    parameters for build list"), so every page of the answer is wanted.
+    It relies on no order: the filter `after` is on the trigger time and inclusive (Bitrise API v0.1, "Filtering
+    parameters for build list"), so every page is read.
     """
     since = watched.since - OVERLAP if watched.since else None
     first: CachedResponse | None = None
@@ -79,12 +79,12 @@ def _is_joined(state: PollState, app_slug: str) -> bool:
     return watched is not None and watched.joined and state.seen_until is not None
 
 
-def _newest(builds: Iterable[Build]) -> datetime | None:
+def _newest_trigger_time(builds: Iterable[Build]) -> datetime | None:
     return max((build.triggered_at for build in builds if build.triggered_at), default=None)
 
 
-def _end_of_descent(builds: Iterable[Build], previous: datetime | None) -> datetime | None:
-    """The last trigger time; raises ListUnreliable where one is newer than the one before it.
+def _check_newest_first(builds: Iterable[Build], previous: datetime | None) -> datetime | None:
+    """Return the last trigger time. Raises ListUnreliable if one is newer than the one before it.
 
     No order is documented for this list, so it is checked on every page.
     """

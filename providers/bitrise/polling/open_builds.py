@@ -1,4 +1,4 @@
-"""Asking after builds that have not ended and that no list's first page shows any more."""
+"""Refresh builds that have not ended and that the lists no longer show."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from domain.errors import Forbidden, NotFound, ProviderError
 from domain.poll_state import OpenBuild
 from providers.bitrise.api.client import BitriseClient
 
-# More builds than this are first looked for in the list of all open ones, a request for fifty of them.
+# More builds than this are first searched in the list of all open builds, which has fifty per request.
 FEW = 3
 AT_ONCE = 4
 
 
 @dataclass
 class OpenBuildResult:
-    """What asking gave: builds found, slugs that were not, and the failure that cut it short, if one did."""
+    """The result: builds found, slugs not found, and the failure that stopped the refresh, if any."""
 
     builds: list[Build] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -26,43 +26,45 @@ class OpenBuildResult:
 
 
 async def refresh_open_builds(bitrise: BitriseClient, open_builds: Sequence[OpenBuild]) -> OpenBuildResult:
-    """See how the builds stand now. Raises nothing: what was found before a failure counts."""
-    asked = OpenBuildResult()
+    """Return the current state of the builds. Raises nothing: builds found before a failure are returned."""
+    result = OpenBuildResult()
     try:
-        still_open = await _listed_as_open(bitrise) if len(open_builds) > FEW else {}
+        still_open = await _list_open_builds(bitrise) if len(open_builds) > FEW else {}
     except (Forbidden, NotFound):
         still_open = {}
     except ProviderError as failure:
-        asked.failure = failure
-        return asked
-    asked.builds += (still_open[one.slug] for one in open_builds if one.slug in still_open)
-    await _ask_each(bitrise, [one for one in open_builds if one.slug not in still_open], asked)
-    return asked
+        result.failure = failure
+        return result
+    result.builds += (still_open[build.slug] for build in open_builds if build.slug in still_open)
+    await _fetch_each(bitrise, [build for build in open_builds if build.slug not in still_open], result)
+    return result
 
 
-async def _listed_as_open(bitrise: BitriseClient) -> dict[str, Build]:
+async def _list_open_builds(bitrise: BitriseClient) -> dict[str, Build]:
     builds: dict[str, Build] = {}
     async for page in bitrise.all_builds(status=0).pages():
         if any(build.ended for build in page.items):
-            return {}  # a server that does not filter would otherwise be read to its first build
+            return {}  # a server that ignores the filter would otherwise be read to its first build
         builds.update((build.slug, build) for build in page.items)
     return builds
 
 
-async def _ask_each(bitrise: BitriseClient, open_builds: Sequence[OpenBuild], asked: OpenBuildResult) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
+async def _fetch_each(
+    bitrise: BitriseClient, open_builds: Sequence[OpenBuild], result: OpenBuildResult
+) -> None:
+    semaphore = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(one: OpenBuild) -> None:
-        async with places:
-            if asked.failure is not None:
+    async def fetch(open_build: OpenBuild) -> None:
+        async with semaphore:
+            if result.failure is not None:
                 return
             try:
-                asked.builds.append(await bitrise.build(one.app_slug, one.slug))
+                result.builds.append(await bitrise.build(open_build.app_slug, open_build.slug))
             except (Forbidden, NotFound):
-                asked.missed.append(one.slug)
+                result.missed.append(open_build.slug)
             except ProviderError as failure:
-                asked.failure = failure
+                result.failure = failure
 
     async with asyncio.TaskGroup() as tasks:
-        for one in open_builds:
-            tasks.create_task(ask(one))
+        for build in open_builds:
+            tasks.create_task(fetch(build))

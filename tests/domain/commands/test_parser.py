@@ -1,4 +1,4 @@
-"""From what people type to a command; every mistake is a sentence with an example."""
+"""Parsing of typed lines into commands; every error is a sentence with an example."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
         ("whoami", WhoAmI()),
     ],
 )
-def test_a_line_becomes_its_command(text: str, command: Command) -> None:
+def test_a_line_is_parsed_into_its_command(text: str, command: Command) -> None:
     assert parse(text, surface="slash") == command
 
 
-def test_filters_are_read_into_types() -> None:
+def test_filters_are_parsed_into_types() -> None:
     text = "builds android branch:main,release/* -branch:release/old status:failed,aborted event:push,pr pr:#7,8 workflow:primary"
     assert parse(text, surface="slash") == ListBuilds(
         app="android",
@@ -115,13 +115,13 @@ def test_filters_are_read_into_types() -> None:
     )
 
 
-def test_times_are_dates_in_utc_or_how_long_ago() -> None:
-    ask = parse('builds since:"2026-11-20 10:00" until:2h', surface="slash")
-    assert isinstance(ask, ListBuilds)
-    assert ask.since is not None
-    assert ask.until is not None
-    assert ask.since.resolve(NOON).isoformat() == "2026-11-20T10:00:00+00:00"
-    assert ask.until.resolve(NOON) == NOON - timedelta(hours=2)
+def test_times_are_dates_in_utc_or_relative() -> None:
+    command_typed = parse('builds since:"2026-11-20 10:00" until:2h', surface="slash")
+    assert isinstance(command_typed, ListBuilds)
+    assert command_typed.since is not None
+    assert command_typed.until is not None
+    assert command_typed.since.resolve(NOON).isoformat() == "2026-11-20T10:00:00+00:00"
+    assert command_typed.until.resolve(NOON) == NOON - timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_times_are_dates_in_utc_or_how_long_ago() -> None:
         ("apps page:0", "page:0 is no page"),
     ],
 )
-def test_a_mistake_names_the_word_and_shows_a_right_example(text: str, problem: str) -> None:
+def test_an_error_names_the_word_and_shows_a_valid_example(text: str, problem: str) -> None:
     with pytest.raises(CommandError) as caught:
         parse(text, surface="slash")
     assert problem in str(caught.value)
@@ -154,7 +154,7 @@ def test_a_mistake_names_the_word_and_shows_a_right_example(text: str, problem: 
     parse(caught.value.example, surface="slash")
 
 
-def test_every_example_of_the_help_is_right() -> None:
+def test_every_example_of_the_help_can_be_parsed() -> None:
     for entry in BITRISE.catalogue:
         for example in entry.examples:
             parse(example, surface="slash")
@@ -168,25 +168,25 @@ def test_every_example_of_the_help_is_right() -> None:
         "builds branch:a&amp;b",
     ],
 )
-def test_a_mention_and_a_direct_message_take_the_same_words(text: str) -> None:
+def test_a_mention_and_a_direct_message_are_parsed_alike(text: str) -> None:
     assert parse(text, surface="message") == ListBuilds(
         filter=BuildFilter(branch=GlobPatterns(include=("a&b",)))
     )
 
 
-def test_what_can_not_be_seen_is_no_part_of_a_word() -> None:
+def test_invisible_characters_are_ignored() -> None:
     assert parse("use\u200b and\u202eroid\ufeff", surface="slash") == UseApp(app="android")
 
 
 @given(st.text())
-def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
+def test_any_line_is_a_command_or_a_command_error(text: str) -> None:
     for surface in ("slash", "message"):
         with suppress(CommandError):
             parse(text, surface=surface)
 
 
 @given(st.sampled_from([entry.name for entry in BITRISE.catalogue]), st.text())
-def test_any_words_behind_a_command_too(name: str, rest: str) -> None:
+def test_any_arguments_are_a_command_or_a_command_error(name: str, rest: str) -> None:
     with suppress(CommandError):
         parse(f"{name} {rest}", surface="slash")
 
@@ -194,7 +194,7 @@ def test_any_words_behind_a_command_too(name: str, rest: str) -> None:
 NAMES = st.text(alphabet="abcXYZ019-_/.* é'“\"", min_size=1, max_size=12).filter(
     lambda name: name.strip() == name
 )
-# What a comma or both kinds of quotes would tear apart can't be typed either.
+# Names with double quotes can't always be typed.
 TYPEABLE = NAMES.filter(lambda name: "“" not in name and '"' not in name)
 FILTERS = st.builds(
     BuildFilter,
@@ -210,51 +210,51 @@ FILTERS = st.builds(
 )
 
 
-def test_a_name_that_begins_like_an_address_is_still_a_name() -> None:
-    ask = ListBuilds(filter=BuildFilter(branch=GlobPatterns(include=("//x",))))
-    assert format_list_builds(ask) == 'builds branch:"//x"'
-    assert parse(format_list_builds(ask), surface="slash") == ask
+def test_a_name_that_begins_like_a_url_is_still_a_name() -> None:
+    command_typed = ListBuilds(filter=BuildFilter(branch=GlobPatterns(include=("//x",))))
+    assert format_list_builds(command_typed) == 'builds branch:"//x"'
+    assert parse(format_list_builds(command_typed), surface="slash") == command_typed
 
 
 @given(FILTERS)
-def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter) -> None:
-    ask = ListBuilds(app="a", filter=wanted)
-    assert parse(format_list_builds(ask), surface="slash") == ask
-    assert describe_filter(wanted)
-    assert format_filter(wanted) == "" or wanted
+def test_a_formatted_filter_is_parsed_into_the_same_filter(build_filter: BuildFilter) -> None:
+    command_typed = ListBuilds(app="a", filter=build_filter)
+    assert parse(format_list_builds(command_typed), surface="slash") == command_typed
+    assert describe_filter(build_filter)
+    assert format_filter(build_filter) == "" or build_filter
 
 
 @pytest.mark.parametrize("person", ["U0ANNA", "U_ANNA", "U_anna.b", "U0123-ABC", "W0:1A"])
-def test_a_mention_names_a_person_whatever_their_id_looks_like(person: str) -> None:
+def test_a_mention_is_accepted_with_any_form_of_slack_id(person: str) -> None:
     for typed in (f"<@{person}>", f"<@{person}|anna>"):
-        ask = parse(f"builds by:{typed}", surface="slash")
-        assert isinstance(ask, ListBuilds)
-        assert ask.filter.by.include == (f"@{person}",)
-        assert parse(format_list_builds(ask), surface="slash") == ask
-        assert f"<@{person}>" in describe_filter(ask.filter)
+        command_typed = parse(f"builds by:{typed}", surface="slash")
+        assert isinstance(command_typed, ListBuilds)
+        assert command_typed.filter.by.include == (f"@{person}",)
+        assert parse(format_list_builds(command_typed), surface="slash") == command_typed
+        assert f"<@{person}>" in describe_filter(command_typed.filter)
 
 
-@pytest.mark.parametrize("place", [0, 5, 12, 30, 70])
-def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: int) -> None:
-    words = f"{'x' * place} {CANARIES['GitHub token']}"
-    for line in (f'"{words}', f'use "{words}', f"use '{words} and more"):
+@pytest.mark.parametrize("position", [0, 5, 12, 30, 70])
+def test_no_part_of_a_secret_is_repeated_in_an_error_that_cuts_the_input(position: int) -> None:
+    secret_text = f"{'x' * position} {CANARIES['GitHub token']}"
+    for line in (f'"{secret_text}', f'use "{secret_text}', f"use '{secret_text} and more"):
         for grammar in PARSERS:
             with pytest.raises(CommandError) as caught:
                 parse(line, surface="slash", parser=grammar)
             assert leaked_kinds(str(caught.value)) == []
     with pytest.raises(UnknownApp) as unknown:
-        find_app(words, [], provider=Provider.BITRISE)
+        find_app(secret_text, [], provider=Provider.BITRISE)
     assert leaked_kinds(str(unknown.value)) == []
 
 
-def test_a_variable_that_is_none_is_named_before_anything_else_is_missing() -> None:
+def test_an_invalid_variable_is_reported_before_a_missing_argument() -> None:
     with pytest.raises(CommandError, match="env:X is no variable"):
         parse("trigger env:X", surface="slash")
 
 
-@pytest.mark.parametrize(("total", "said"), [(1, "lists the only one."), (3, "lists all 3.")])
-def test_how_many_apps_a_list_has_is_said_in_words_that_fit(total: int, said: str) -> None:
+@pytest.mark.parametrize(("total", "expected"), [(1, "lists the only one."), (3, "lists all 3.")])
+def test_an_unknown_app_error_counts_the_apps_correctly(total: int, expected: str) -> None:
     apps = [App(slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
     with pytest.raises(UnknownApp) as unknown:
         find_app("nosuch", apps, provider=Provider.BITRISE)
-    assert str(unknown.value).endswith(said)
+    assert str(unknown.value).endswith(expected)

@@ -1,4 +1,4 @@
-"""Why a build failed, out of the logs of the tools that people use."""
+"""The cause of a failure, found in logs of common build tools."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sandbox.bitrise.log_text import render_log
 EDGE = f"+{'-' * 78}+"
 
 
-def step(title: str, output: str, *, code: int | None = None) -> str:
-    """A step as Bitrise's command line frames it."""
+def make_step(title: str, output: str, *, code: int | None = None) -> str:
+    """Make a step in the box that Bitrise's command line draws."""
     mark, name = ("x", f"{title} (exit code: {code})") if code is not None else ("✓", title)
     head = [EDGE, f"| {f'(0) {title}':<76} |", EDGE, f"| {'id: some-step':<76} |", EDGE, f"|{'':<78}|"]
     foot = [f"+---+{'-' * 60}+{'-' * 13}+", f"| {mark} | {name:<58} | {'27.40 sec':<11} |"]
     return "\n".join([*head, output, *foot, f"+---+{'-' * 60}+{'-' * 13}+"])
 
 
-def log(output: str, *, title: str = "some-step@1") -> str:
-    """A whole log whose second step fails."""
+def make_log(output: str, *, title: str = "some-step@1") -> str:
+    """Make a complete log whose second step fails."""
     return "\n".join(
         [
-            step("git-clone@8", "error: this was only a warning of an earlier step"),
-            step(title, output, code=65),
+            make_step("git-clone@8", "error: this was only a warning of an earlier step"),
+            make_step(title, output, code=65),
             f"{EDGE}\n| {'bitrise summary':^76} |\n{EDGE}",
             "Bitrise build failed",
         ]
@@ -80,7 +80,7 @@ npm ERR! A complete log of this run can be found in: /root/.npm/_logs/x.log"""
 
 
 @pytest.mark.parametrize(
-    ("output", "said", "unsaid"),
+    ("output", "expected", "unexpected"),
     [
         (
             GRADLE,
@@ -102,19 +102,19 @@ npm ERR! A complete log of this run can be found in: /root/.npm/_logs/x.log"""
         ("one\ntwo\nthree", ["one", "two", "three"], "Bitrise"),
     ],
 )
-def test_the_lines_that_matter_are_found_in_the_failing_step(
-    output: str, said: list[str], unsaid: str
+def test_the_relevant_lines_of_the_failing_step_are_found(
+    output: str, expected: list[str], unexpected: str
 ) -> None:
-    failure = find_failure(log(output))
+    failure = find_failure(make_log(output))
     assert (failure.step, failure.exit_code) == ("some-step@1", 65)
-    for line in said:
+    for line in expected:
         assert line in failure.lines
-    assert unsaid not in "\n".join(failure.lines)
+    assert unexpected not in "\n".join(failure.lines)
     assert "only a warning of an earlier step" not in "\n".join(failure.lines)
     assert len(failure.lines) <= MOST_LINES
 
 
-def test_the_simulated_logs_failure_is_found() -> None:
+def test_the_failure_in_a_simulated_log_is_found() -> None:
     text = render_log("primary", "main", datetime(2026, 11, 21, tzinfo=UTC), share=1, result="error")
     failure = find_failure(plain_text(text))
     assert (failure.step, failure.exit_code) == ("gradle-unit-test@1.0.7", 1)
@@ -122,12 +122,12 @@ def test_the_simulated_logs_failure_is_found() -> None:
     assert "118 tests completed, 1 failed" in failure.lines
 
 
-def test_a_log_that_was_cut_in_the_middle_of_a_step_still_says_something() -> None:
-    failure = find_failure(log(GRADLE).split("compileDebugKotlin\n", 1)[1])
+def test_the_failure_is_found_in_a_log_that_begins_within_a_step() -> None:
+    failure = find_failure(make_log(GRADLE).split("compileDebugKotlin\n", 1)[1])
     assert failure.step == "some-step@1"
     assert "* What went wrong:" in failure.lines
 
 
-def test_a_log_that_says_nothing_makes_nothing_up() -> None:
+def test_an_empty_log_has_no_failure() -> None:
     assert find_failure("").lines == ()
     assert find_failure("").step is None

@@ -1,4 +1,4 @@
-"""Which moments terms ask for, when they are told, and how the words for them read."""
+"""Notification rules: which events they ask for, when these are due, and how rules are formatted and described."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from tests.support.commands import parse
 from tests.support.factories import NOON, make_build
 
 
-def make_rule(words: str) -> NotificationRule:
-    ask = parse(f"subscribe {words}", surface="slash")
-    assert isinstance(ask, Subscribe)
-    return ask.terms
+def make_rule(options: str) -> NotificationRule:
+    command = parse(f"subscribe {options}", surface="slash")
+    assert isinstance(command, Subscribe)
+    return command.terms
 
 
-def ends(state: BuildState, position: StreakPosition) -> tuple[Build, StreakState]:
+def make_end(state: BuildState, position: StreakPosition) -> tuple[Build, StreakState]:
     return make_build(1, state), StreakState(position=position, red=None)
 
 
-BROKEN = ends(BuildState.FAILED, StreakPosition.BROKEN)
-STILL_FAILING = ends(BuildState.FAILED, StreakPosition.STILL_FAILING)
-FIXED = ends(BuildState.SUCCEEDED, StreakPosition.FIXED)
-PASSING = ends(BuildState.SUCCEEDED, StreakPosition.STILL_PASSING)
-ABORTED = ends(BuildState.ABORTED, StreakPosition.NOT_COUNTED)
+BROKEN = make_end(BuildState.FAILED, StreakPosition.BROKEN)
+STILL_FAILING = make_end(BuildState.FAILED, StreakPosition.STILL_FAILING)
+FIXED = make_end(BuildState.SUCCEEDED, StreakPosition.FIXED)
+PASSING = make_end(BuildState.SUCCEEDED, StreakPosition.STILL_PASSING)
+ABORTED = make_end(BuildState.ABORTED, StreakPosition.NOT_COUNTED)
 ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("options", "notified"),
     [
         ("", [True, True, True, True, True]),
         ("status:failed", [True, True, False, False, False]),
@@ -49,26 +49,31 @@ ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
         ("style:card", [True, True, True, False, False]),
     ],
 )
-def test_an_end_is_told_exactly_as_its_name_says(words: str, told: list[bool]) -> None:
-    terms = make_rule(words)
+def test_each_status_option_notifies_of_exactly_its_results(options: str, notified: list[bool]) -> None:
+    rule = make_rule(options)
     assert [
-        evaluate(terms, BuildEvent.ENDED, build, standing).should_notify for build, standing in ENDS
-    ] == told
+        evaluate(rule, BuildEvent.ENDED, build, streak_state).should_notify for build, streak_state in ENDS
+    ] == notified
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("options", "notified"),
     [("", True), ("status:failed", True), ("status:broken,fixed", True), ("status:success,aborted", False)],
 )
-def test_an_end_of_a_new_kind_is_told_to_those_who_wait_for_failures(words: str, *, told: bool) -> None:
+def test_an_unknown_result_is_notified_to_rules_that_ask_for_failures(
+    options: str, *, notified: bool
+) -> None:
     build = make_build(1, BuildState.UNKNOWN, finished_at=NOON)
-    verdict = evaluate(
-        make_rule(words), BuildEvent.ENDED, build, StreakState(position=StreakPosition.NOT_COUNTED, red=None)
+    evaluation = evaluate(
+        make_rule(options),
+        BuildEvent.ENDED,
+        build,
+        StreakState(position=StreakPosition.NOT_COUNTED, red=None),
     )
-    assert verdict.should_notify == told
+    assert evaluation.should_notify == notified
 
 
-def test_why_an_end_was_not_told_is_said_in_words() -> None:
+def test_the_evaluation_explains_why_an_end_is_not_notified() -> None:
     assert evaluate(make_rule("status:broken"), BuildEvent.ENDED, *STILL_FAILING).why == (
         "the series was failing before, and only broken is asked for"
     )
@@ -77,7 +82,7 @@ def test_why_an_end_was_not_told_is_said_in_words() -> None:
     )
 
 
-def test_starts_and_waits_are_told_only_where_they_are_asked_for() -> None:
+def test_starts_and_long_waits_are_notified_only_if_requested() -> None:
     running = make_build(1, BuildState.RUNNING)
     assert evaluate(make_rule("status:started"), BuildEvent.STARTED, running, None).should_notify
     assert not evaluate(make_rule("status:failed"), BuildEvent.STARTED, running, None).should_notify
@@ -86,24 +91,24 @@ def test_starts_and_waits_are_told_only_where_they_are_asked_for() -> None:
     assert not evaluate(make_rule("running:1h"), BuildEvent.ON_HOLD_TOO_LONG, running, None).should_notify
 
 
-def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
-    terms = make_rule("style:live aborted:manual")
-    assert evaluate(terms, BuildEvent.STARTED, make_build(1, BuildState.RUNNING), None).should_notify
+def test_a_filter_on_abort_reasons_hides_no_start() -> None:
+    rule = make_rule("style:live aborted:manual")
+    assert evaluate(rule, BuildEvent.STARTED, make_build(1, BuildState.RUNNING), None).should_notify
     ended = make_build(1, BuildState.ABORTED, abort_kind="no-changes")
-    assert evaluate(terms, BuildEvent.ENDED, ended, None).should_notify, (
-        "a live message must not say for ever that it runs"
+    assert evaluate(rule, BuildEvent.ENDED, ended, None).should_notify, (
+        "a live message must not show a running build forever"
     )
     assert not evaluate(make_rule("aborted:manual"), BuildEvent.ENDED, ended, None).should_notify
 
 
 @pytest.mark.parametrize(
-    ("words", "now", "due"),
+    ("options", "now", "expected_due"),
     [
         ("", "2026-11-21T12:00", None),
         ("style:daily at:9:00 zone:UTC", "2026-11-21T12:00", "2026-11-22T09:00"),
         ("style:daily at:9:00 zone:UTC", "2026-11-21T08:59", "2026-11-21T09:00"),
         ("style:daily at:9:00 zone:Europe/Berlin", "2026-11-21T07:59", "2026-11-21T08:00"),
-        # the night in which summer time ends: nine o'clock is still what people read
+        # the night in which summer time ends: it is still due at nine o'clock local time
         ("style:daily at:9:00 zone:Europe/Berlin", "2026-10-24T12:00", "2026-10-25T08:00"),
         ("style:weekly on:mon at:9:00 zone:UTC", "2026-11-21T12:00", "2026-11-23T09:00"),
         ("style:weekly on:sat at:13:00 zone:UTC", "2026-11-21T12:00", "2026-11-21T13:00"),
@@ -114,14 +119,16 @@ def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
         ("quiet:12:00-13:00 zone:Asia/Tokyo", "2026-11-22T03:30", "2026-11-22T04:00"),
     ],
 )
-def test_what_waits_is_due_at_the_hour_that_people_read(words: str, now: str, due: str | None) -> None:
+def test_digests_and_quiet_hours_follow_the_local_clock(
+    options: str, now: str, expected_due: str | None
+) -> None:
     at = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    expected = datetime.fromisoformat(due).replace(tzinfo=UTC) if due else None
-    assert delivery_time(make_rule(words), at) == expected
+    expected = datetime.fromisoformat(expected_due).replace(tzinfo=UTC) if expected_due else None
+    assert delivery_time(make_rule(options), at) == expected
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("options", "description"),
     [
         ("", "every build's end in Android"),
         ("status:failed", "every failure in Android"),
@@ -149,12 +156,12 @@ def test_what_waits_is_due_at_the_hour_that_people_read(words: str, now: str, du
         ),
     ],
 )
-def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
-    assert describe_rule(make_rule(words), "Android") == sentence
+def test_a_rule_is_described_in_a_sentence(options: str, description: str) -> None:
+    assert describe_rule(make_rule(options), "Android") == description
 
 
 @pytest.mark.parametrize(
-    "words",
+    "options",
     [
         "branch:main,release/* -branch:dependabot/* status:started,failed",
         "target:main -by:bot by:octo on-hold:15m running:2h",
@@ -163,12 +170,12 @@ def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
         "style:thread broadcast:yes",
     ],
 )
-def test_terms_are_typed_as_they_are_shown(words: str) -> None:
-    assert make_rule(format_rule(make_rule(words))) == make_rule(words)
+def test_a_formatted_rule_can_be_typed_again(options: str) -> None:
+    assert make_rule(format_rule(make_rule(options))) == make_rule(options)
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("options", "problem"),
     [
         ("style:card status:failed", "it goes without status:"),
         ("style:live status:started", "it goes without status:"),
@@ -184,12 +191,12 @@ def test_terms_are_typed_as_they_are_shown(words: str) -> None:
         ("on:someday", "I know no day som"),
     ],
 )
-def test_terms_that_can_not_be_are_refused_in_words(words: str, problem: str) -> None:
+def test_contradictory_options_are_rejected_with_an_explanation(options: str, problem: str) -> None:
     with pytest.raises(CommandError, match=problem.replace("?", r"\?")):
-        make_rule(words)
+        make_rule(options)
 
 
-def test_preview_is_a_word_of_its_own() -> None:
-    ask = parse("subscribe android preview branch:main", surface="slash")
-    assert ask == Subscribe(app="android", terms=make_rule("branch:main"), preview=True)
+def test_preview_is_a_separate_word() -> None:
+    command = parse("subscribe android preview branch:main", surface="slash")
+    assert command == Subscribe(app="android", terms=make_rule("branch:main"), preview=True)
     assert timedelta(minutes=90) == make_rule("running:90m").running_over

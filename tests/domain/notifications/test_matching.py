@@ -1,4 +1,4 @@
-"""Whom a change concerns, with subscriptions to one app and to all that somebody sees."""
+"""Matching of changes to subscriptions: to one app, and to all apps that a user can see."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OTHER = App(slug="0123456789abcdef", title="Other")
 EVERY_END, FAILURES = NotificationRule(), NotificationRule(results=frozenset({Result.FAILED}))
 
 
-def subscribed(
-    number: int, app: App | None, terms: NotificationRule, sees: frozenset[str] | None = None
+def make_subscription(
+    number: int, app: App | None, terms: NotificationRule, visible_apps: frozenset[str] | None = None
 ) -> Subscription:
     return Subscription(
         id=number,
@@ -28,12 +28,12 @@ def subscribed(
         terms=terms,
         created_by="U",
         created_at=NOON,
-        scope=Scope(apps=sees),
+        scope=Scope(apps=visible_apps),
     )
 
 
-def test_each_change_is_owed_to_those_who_cover_its_app_and_ask_for_it_in_its_order() -> None:
-    kinds = [
+def test_each_change_is_queued_in_order_for_the_subscriptions_that_cover_and_want_it() -> None:
+    targets = [
         (ANDROID, None),
         (IOS, None),
         (None, None),
@@ -41,19 +41,20 @@ def test_each_change_is_owed_to_those_who_cover_its_app_and_ask_for_it_in_its_or
         (None, frozenset[str]()),
     ]
     subscriptions = [
-        subscribed(number, app, terms, sees)
-        for number, ((app, sees), terms) in enumerate(product(kinds, (EVERY_END, FAILURES)))
+        make_subscription(number, app, terms, visible_apps)
+        for number, ((app, visible_apps), terms) in enumerate(product(targets, (EVERY_END, FAILURES)))
     ]
-    drawn = Random(1)
+    generator = Random(1)
     changes = [
         BuildChange(build=make_build(number, state, app=app), was=None)
         for number, (app, state) in enumerate(
             product((ANDROID, IOS, OTHER), (BuildState.SUCCEEDED, BuildState.FAILED))
         )
     ]
-    drawn.shuffle(changes)
+    generator.shuffle(changes)
     assert [
-        (one.build_slug, one.subscription_id) for one in match_changes(changes, {}, subscriptions, {}, NOON)
+        (notification.build_slug, notification.subscription_id)
+        for notification in match_changes(changes, {}, subscriptions, {}, NOON)
     ] == [
         (change.build.slug, subscription.id)
         for change in changes

@@ -1,4 +1,4 @@
-"""What must not be seen, and what must stay, measured by the corpus beside this file."""
+"""Redaction of secrets, and of nothing else, tested with the corpus beside this file."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ SECRETS = list(secret_lines())
 HARMLESS = harmless_lines()
 
 
-def test_the_corpus_is_large_enough_to_measure_by() -> None:
+def test_the_corpus_is_large_enough() -> None:
     assert len(SECRETS) >= 150
     assert len(HARMLESS) >= 300
     assert all(line.secrets for line in SECRETS)
 
 
 @pytest.mark.parametrize("line", SECRETS, ids=[line.template[:60] for line in SECRETS])
-def test_nothing_of_a_secret_is_left(line: Line) -> None:
-    shown = redact(line.text)
-    assert REDACTED in shown
-    assert not line.seen_in(shown)
+def test_each_secret_of_the_corpus_is_redacted(line: Line) -> None:
+    redact_pieces = redact(line.text)
+    assert REDACTED in redact_pieces
+    assert not line.seen_in(redact_pieces)
 
 
 @pytest.mark.parametrize("seed", range(SEED + 1, SEED + 6))
-def test_what_is_found_depends_on_no_luck_where_something_announces_it(seed: int) -> None:
-    # A word that nothing announces can by chance look like a name: see the rates below.
+def test_named_secrets_are_found_for_every_seed(seed: int) -> None:
+    # A secret without a name can by chance look like a name in code: see the rates below.
     announced = [
         line
         for line in secret_lines(seed)
@@ -62,18 +62,18 @@ def test_what_is_found_depends_on_no_luck_where_something_announces_it(seed: int
 
 
 @pytest.mark.parametrize("line", HARMLESS, ids=[line[:60] for line in HARMLESS])
-def test_what_builds_are_full_of_stays_as_it_is(line: str) -> None:
+def test_harmless_lines_stay_unchanged(line: str) -> None:
     assert redact(line) == line
 
 
-def test_harmless_lines_do_not_become_suspect_by_their_neighbours() -> None:
+def test_harmless_lines_stay_unchanged_together() -> None:
     text = "\n".join(HARMLESS)
     assert redact(text) == text
-    assert shown([text.encode()]) == text.encode() + b"\n"
+    assert redact_pieces([text.encode()]) == text.encode() + b"\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "expected"),
     [
         ("- BuildAPIToken: Qw3rTyUiOpAsDfGhJkLz9A", "- BuildAPIToken: [redacted]"),
         (
@@ -95,8 +95,8 @@ def test_harmless_lines_do_not_become_suspect_by_their_neighbours() -> None:
         ("the password is “best”.", "the password is “[redacted]”."),
     ],
 )
-def test_what_stands_around_a_secret_stays_readable(text: str, left: str) -> None:
-    assert redact(text) == left
+def test_the_text_around_a_secret_stays_readable(text: str, expected: str) -> None:
+    assert redact(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,18 @@ def test_what_stands_around_a_secret_stays_readable(text: str, left: str) -> Non
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA",
     ],
 )
-def test_a_key_without_an_end_does_not_swallow_the_log(text: str) -> None:
+def test_a_key_without_an_end_does_not_hide_the_rest_of_the_log(text: str) -> None:
     after = "> Task :app:test FAILED\nBUILD FAILED in 3s"
     for shown_text in (
         redact(f"{text}\n{after}"),
-        shown([f"{text}\n{after}".encode()]).decode().rstrip("\n"),
+        redact_pieces([f"{text}\n{after}".encode()]).decode().rstrip("\n"),
     ):
         assert shown_text.endswith(after)
         assert "MIIE" not in shown_text
         assert "b3Bl" not in shown_text
 
 
-def test_an_announced_value_and_a_block_of_yaml_go_over_lines() -> None:
+def test_values_on_the_lines_after_their_name_are_redacted() -> None:
     assert (
         redact("=> API_TOKEN\n   value: ab12\n   value: ab12")
         == "=> API_TOKEN\n   value: [redacted]\n   value: ab12"
@@ -145,11 +145,9 @@ def test_the_canaries_are_found() -> None:
         (string.ascii_letters + string.digits + "+/", 64, 0.025),
     ],
 )
-def test_of_words_drawn_by_lot_that_nothing_announces_few_are_missed(
-    alphabet: str, length: int, most: float
-) -> None:
-    drawn = random.Random(SEED)
-    words = ["".join(drawn.choices(alphabet, k=length)) for _ in range(2000)]
+def test_few_random_words_without_a_name_are_missed(alphabet: str, length: int, most: float) -> None:
+    generator = random.Random(SEED)
+    words = ["".join(generator.choices(alphabet, k=length)) for _ in range(2000)]
     assert sum(redact(f"x {word}") == f"x {word}" for word in words) / len(words) < most
 
 
@@ -159,7 +157,7 @@ def test_entropy_counts_bits_a_character() -> None:
     assert entropy.entropy("abcdefgh") == 3
 
 
-# Whatever the text ------------------------------------------------------------------------------------------------
+# Any text ---------------------------------------------------------------------------------------------------------
 
 PIECES = [
     *re.findall(
@@ -191,24 +189,24 @@ def test_redacting_again_finds_nothing_more(text: str) -> None:
 
 
 @given(TEXTS.filter(lambda text: "\n" not in text))
-def test_a_line_without_signs_of_secrets_has_none_announced(line: str) -> None:
+def test_the_prefilter_misses_no_line_that_redaction_would_change(line: str) -> None:
     if not find_candidates(line.encode("utf-8", "replace")):
         assert redact(line) == StreamRedactor().line(line) == line
 
 
-def test_each_line_with_a_secret_has_signs_of_it() -> None:
+def test_the_prefilter_finds_each_line_with_a_secret() -> None:
     assert all(find_candidates(line.text.encode()) for line in SECRETS)
 
 
-# However it comes -------------------------------------------------------------------------------------------------
+# Any pieces -------------------------------------------------------------------------------------------------------
 
 
-def shown(pieces: list[bytes]) -> bytes:
+def redact_pieces(pieces: list[bytes]) -> bytes:
     redactor = Redactor()
     return b"".join(redactor.feed(piece) for piece in pieces) + redactor.finish()
 
 
-def cut(log: bytes, places: list[int]) -> list[bytes]:
+def cut_at(log: bytes, places: list[int]) -> list[bytes]:
     return [log[a:b] for a, b in zip([0, *places], [*places, len(log)], strict=True)]
 
 
@@ -218,54 +216,54 @@ LOG = "\n".join(
 
 
 @given(st.data())
-def test_however_a_log_is_cut_it_is_shown_the_same(data: st.DataObject) -> None:
+def test_the_result_does_not_depend_on_how_a_log_is_cut(data: st.DataObject) -> None:
     lines = data.draw(st.lists(LINES, max_size=8))
     log = "\n".join(lines).encode("utf-8", "replace") + data.draw(st.binary(max_size=20))
     places = sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=8)))
-    assert shown(cut(log, places)) == shown([log])
+    assert redact_pieces(cut_at(log, places)) == redact_pieces([log])
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 61, 1000, 65536])
 def test_a_secret_that_is_cut_in_two_is_found(size: int) -> None:
     pieces = [LOG[at : at + size] for at in range(0, len(LOG), size)]
-    assert shown(pieces) == shown([LOG]) == redact(LOG.decode()).encode() + b"\n"
-    text = shown(pieces).decode()
+    assert redact_pieces(pieces) == redact_pieces([LOG]) == redact(LOG.decode()).encode() + b"\n"
+    text = redact_pieces(pieces).decode()
     assert not [line.template for line in SECRETS if line.seen_in(text)]
 
 
 def test_a_secret_within_colours_is_found() -> None:
-    assert shown([b"\x1b[34mAPI_TO\x1b[0mKEN=\x1b[1ms3cr3tV4lu3\x1b[0m"]) == b"API_TOKEN=[redacted]\n"
+    assert redact_pieces([b"\x1b[34mAPI_TO\x1b[0mKEN=\x1b[1ms3cr3tV4lu3\x1b[0m"]) == b"API_TOKEN=[redacted]\n"
 
 
 @pytest.mark.parametrize("joint", [" ", ",", ";", '","x":"', "/"])
 @pytest.mark.parametrize("size", [1000, 4096, 10**6])
-def test_in_a_line_without_an_end_no_secret_is_cut_in_two(joint: str, size: int) -> None:
+def test_no_secret_is_cut_in_an_endless_line(joint: str, size: int) -> None:
     secret = "hunter-seven-ducks"
     words = joint.join(f"word{number} password: {secret}{number:06}" for number in range(9000))
     log = f"before\n{words}\nafter".encode()
     assert len(log) > 4 * LONGEST_LINE
     pieces = [log[at : at + size] for at in range(0, len(log), size)]
-    text = shown(pieces)
-    assert text == shown([log])
+    text = redact_pieces(pieces)
+    assert text == redact_pieces([log])
     assert text.startswith(b"before\n")
     assert text.endswith(b"\nafter\n")
     assert b"hunter-s" not in text
     assert b"word8999" in text or joint == "/"
 
 
-def test_no_letter_is_cut_in_two() -> None:
+def test_no_multibyte_character_is_cut() -> None:
     for letters in ("ü", "…", "✓", "🔓"):
         line = "x" + letters * LONGEST_LINE
-        assert shown([line.encode()]) == line.encode() + b"\n"
+        assert redact_pieces([line.encode()]) == line.encode() + b"\n"
 
 
-def test_of_a_line_without_an_end_little_is_held() -> None:
+def test_little_of_an_endless_line_is_held() -> None:
     redactor = Redactor()
     written = sum(len(redactor.feed(b"0123456789 abcdef" * 1000)) for _ in range(100))
     assert written > 17 * 100_000 - 2 * LONGEST_LINE
 
 
-# However long it is -----------------------------------------------------------------------------------------------
+# Any length -------------------------------------------------------------------------------------------------------
 
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": pattern
@@ -287,22 +285,22 @@ PATTERNS |= {f"commands.{sign.strip()}": pattern for sign, pattern in command_se
 LOOPS = (codes.MAX_REPEAT, codes.MIN_REPEAT)
 
 
-def repeats_a_repetition(parsed: Any, *, within: bool = False) -> bool:
-    """Whether a repetition without an end stands in another one, and both may give back what they took."""
+def has_nested_repetition(parsed: Any, *, within: bool = False) -> bool:
+    """Return whether an unbounded repetition is nested in another one, and both can backtrack."""
     for code, value in parsed:
         loop = code in LOOPS and value[1] is codes.MAXREPEAT
         if (loop and within) or any(
-            repeats_a_repetition(part, within=loop or (within and code not in TAKEN_FOR_GOOD))
-            for part in parts_of(code, value)
+            has_nested_repetition(part, within=loop or (within and code not in POSSESSIVE))
+            for part in subpatterns_of(code, value)
         ):
             return True
     return False
 
 
-TAKEN_FOR_GOOD = (codes.POSSESSIVE_REPEAT, codes.ATOMIC_GROUP)
+POSSESSIVE = (codes.POSSESSIVE_REPEAT, codes.ATOMIC_GROUP)
 
 
-def parts_of(code: Any, value: Any) -> list[Any]:
+def subpatterns_of(code: Any, value: Any) -> list[Any]:
     if code is codes.BRANCH:
         return list(value[1])
     if code in (*LOOPS, codes.POSSESSIVE_REPEAT):
@@ -314,16 +312,16 @@ def parts_of(code: Any, value: Any) -> list[Any]:
     return [value[1]] if code in (codes.ASSERT, codes.ASSERT_NOT) else []
 
 
-def test_what_repeats_a_repetition_would_be_noticed() -> None:
-    assert repeats_a_repetition(parser.parse(r"x(?:a|b+)*y"))
-    assert repeats_a_repetition(parser.parse(r"(?=(a+)+)"))
-    assert not repeats_a_repetition(parser.parse(r"x(?:a|b+)*+y(?:ab*){1,3}"))
+def test_nested_repetitions_are_detected() -> None:
+    assert has_nested_repetition(parser.parse(r"x(?:a|b+)*y"))
+    assert has_nested_repetition(parser.parse(r"(?=(a+)+)"))
+    assert not has_nested_repetition(parser.parse(r"x(?:a|b+)*+y(?:ab*){1,3}"))
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_no_pattern_repeats_a_repetition(name: str) -> None:
+def test_no_pattern_has_nested_repetitions(name: str) -> None:
     pattern = PATTERNS[name]
-    assert not repeats_a_repetition(parser.parse(pattern.pattern, pattern.flags))
+    assert not has_nested_repetition(parser.parse(pattern.pattern, pattern.flags))
 
 
 NASTY = [
@@ -346,12 +344,12 @@ NASTY = [
 
 
 @pytest.mark.parametrize("piece", NASTY)
-def test_a_long_nasty_text_is_read_in_one_go(piece: str) -> None:
-    # Whoever took the square of its length would still be reading when the test is stopped.
+def test_a_long_nasty_text_takes_linear_time(piece: str) -> None:
+    # Quadratic time would exceed the test's time limit.
     nasty = "token " + piece * (1_000_000 // len(piece))
     assert redact(nasty).count("token") >= 1
 
 
-def test_a_secret_that_hangs_on_the_line_of_a_frame_is_seen() -> None:
+def test_a_secret_attached_to_the_line_of_a_frame_is_redacted() -> None:
     secret = canary_secrets.CANARIES["Bitrise build API token"]
     assert redact("+" + "-" * 41 + secret) == REDACTED

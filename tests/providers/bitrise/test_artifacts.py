@@ -1,4 +1,4 @@
-"""What a build left behind, and what people do with it."""
+"""The artifacts of a build: list, links, install page, QR code."""
 
 from __future__ import annotations
 
@@ -18,44 +18,46 @@ def build(harness: BotHarness) -> Build:
     return started
 
 
-async def listed(harness: BotHarness) -> Post:
+async def list_artifacts(harness: BotHarness) -> Post:
     return await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
 
 
 async def test_artifacts_are_listed_by_type_with_their_sizes(harness: BotHarness, build: Build) -> None:
-    said = harness.message_text(await listed(harness))
-    assert said.index("Android apps") < said.index("sample-android.apk") < said.index("Files")
-    assert " in all" in said
+    text = harness.message_text(await list_artifacts(harness))
+    assert text.index("Android apps") < text.index("sample-android.apk") < text.index("Files")
+    assert " in all" in text
 
 
-async def test_an_expired_link_is_fetched_again_by_one_click(harness: BotHarness, build: Build) -> None:
-    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
-    before = str(link.blocks)
+async def test_an_expired_link_is_renewed_with_one_click(harness: BotHarness, build: Build) -> None:
+    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
+    old_blocks = str(link.blocks)
     harness.clock.skip(timedelta(minutes=11))
     await harness.users.click("anna", link, "Fetch a new link")
     await harness.slack.workspace.wait_for(
-        lambda: True if str(link.blocks) != before else None, 30, "a new link in the same message"
+        lambda: True if str(link.blocks) != old_blocks else None, 30, "a new link in the same message"
     )
     assert link.only_for == "U0ANNA"
 
 
-async def test_several_links_come_at_once(harness: BotHarness, build: Build) -> None:
-    post = await listed(harness)
+async def test_several_links_are_fetched_at_once(harness: BotHarness, build: Build) -> None:
+    post = await list_artifacts(harness)
     await harness.press(post, "Get their links", "Pick some artifacts")
-    await harness.users.click("anna", post, "artifacts_pick", [one.title for one in build.artifacts])
+    await harness.users.click(
+        "anna", post, "artifacts_pick", [artifact.title for artifact in build.artifacts]
+    )
     links = await harness.press(post, "Get their links", "Links to 2 artifacts")
     assert links.only_for == "U0ANNA"
     assert harness.message_text(links).count("[Download]") == 2
 
 
-async def test_an_install_page_is_made_private_and_public_and_everybody_hears_of_it(
+async def test_an_install_page_is_made_private_and_public_and_the_channel_is_notified(
     harness: BotHarness, build: Build
 ) -> None:
-    link = await harness.press(await listed(harness), "Get link", "The install page is public")
-    told = await harness.press(
+    link = await harness.press(await list_artifacts(harness), "Get link", "The install page is public")
+    message = await harness.press(
         link, "Make private", "anna made the install page of sample-android.apk private"
     )
-    assert told.only_for is None
+    assert message.only_for is None
     assert build.artifacts[0].public is False
     await harness.users.click("anna", link, "Fetch a new link")
     await harness.slack.workspace.wait_for(
@@ -66,18 +68,18 @@ async def test_an_install_page_is_made_private_and_public_and_everybody_hears_of
     assert build.artifacts[0].public is True
 
 
-async def test_bitrises_refusal_to_publish_is_passed_on(harness: BotHarness, build: Build) -> None:
-    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
+async def test_bitrises_refusal_to_change_an_install_page_is_shown(harness: BotHarness, build: Build) -> None:
+    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
     harness.bitrise.fault("PATCH *", "status", status=403)
     await harness.press(link, "Make private", "no right to do this at Bitrise")
 
 
-async def test_the_qr_code_of_an_install_page_is_a_picture_with_words_beside_it(
+async def test_the_qr_code_of_an_install_page_is_a_picture_with_a_comment_and_alt_text(
     harness: BotHarness, build: Build
 ) -> None:
-    link = await harness.press(await listed(harness), "Get link", "lives ten minutes")
+    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
     await harness.press(link, "QR code", "The QR code is in our direct messages")
-    [post] = [one for one in harness.slack.workspace.find_channel("D0ANNA").posts if one.files]
+    [post] = [post for post in harness.slack.workspace.find_channel("D0ANNA").posts if post.files]
     assert next(iter(harness.slack.workspace.files.values())).startswith(b"\x89PNG")
     assert (
         "Scan to install sample-android.apk of Sample Android #1, or open the install page"

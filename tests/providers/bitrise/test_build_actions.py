@@ -1,4 +1,4 @@
-"""Aborting, starting and starting again, as people do it."""
+"""Abort, start and rebuild builds in Slack."""
 
 from __future__ import annotations
 
@@ -19,35 +19,33 @@ def build(harness: BotHarness) -> Build:
     return started
 
 
-async def open_modal(harness: BotHarness, *, person: str = "anna") -> Post:
+async def open_abort_form(harness: BotHarness, *, person: str = "anna") -> Post:
     card = await harness.ask("/bitrise build android #1", "is running", person=person)
     await harness.users.click(person, card, "Abort")
     await harness.slack.wait_for_modal(person, "Sample Android #1 stops at once")
     return card
 
 
-NOTHING_CHOSEN = {"abort_with_success": False, "skip_notifications": False, "skip_git_status_report": False}
+NO_OPTIONS = {"abort_with_success": False, "skip_notifications": False, "skip_git_status_report": False}
 
 
 def abort_requests(harness: BotHarness) -> list[object]:
-    return [one.body for one in harness.bitrise.requests if one.path.endswith("/abort")]
+    return [request.body for request in harness.bitrise.requests if request.path.endswith("/abort")]
 
 
-async def test_abort_by_command_tells_the_channel_who_and_why(harness: BotHarness, build: Build) -> None:
+async def test_the_abort_command_notifies_the_channel_who_and_why(harness: BotHarness, build: Build) -> None:
     post = await harness.ask(
         "/bitrise abort android #1 wrong branch, sorry", "anna aborted Sample Android #1"
     )
     assert "wrong branch, sorry" in harness.message_text(post)
     assert post.only_for is None
-    assert abort_requests(harness) == [
-        {"abort_reason": "wrong branch, sorry (anna via Slack)", **NOTHING_CHOSEN}
-    ]
+    assert abort_requests(harness) == [{"abort_reason": "wrong branch, sorry (anna via Slack)", **NO_OPTIONS}]
 
 
-async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message(
+async def test_the_abort_form_aborts_with_its_options_and_updates_the_message(
     harness: BotHarness, build: Build
 ) -> None:
-    card = await open_modal(harness)
+    card = await open_abort_form(harness)
 
     await harness.users.submit(
         "anna",
@@ -59,12 +57,12 @@ async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message
     )
 
     await harness.slack.wait_until_closed("anna")
-    told = await harness.wait_for_message(
+    notice = await harness.wait_for_message(
         "anna aborted Sample Android #1: Took too long: no output for an hour"
     )
-    assert told.only_for is None
+    assert notice.only_for is None
     for option in ("counted as a success", "no notifications", "no Git status"):
-        assert option in harness.message_text(told)
+        assert option in harness.message_text(notice)
     assert abort_requests(harness) == [
         {
             "abort_reason": "Took too long: no output for an hour (anna via Slack)",
@@ -77,10 +75,10 @@ async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message
     assert "[Rebuild]" in harness.message_text(card)
 
 
-async def test_a_second_abort_gets_bitrises_reason_at_the_field_and_keeps_what_was_typed(
+async def test_aborting_an_ended_build_shows_bitrises_error_at_the_field_and_keeps_the_input(
     harness: BotHarness, build: Build
 ) -> None:
-    await open_modal(harness)
+    await open_abort_form(harness)
     harness.bitrise.finish(build)
 
     await harness.users.submit("anna", {"reason": "too late"})
@@ -91,21 +89,21 @@ async def test_a_second_abort_gets_bitrises_reason_at_the_field_and_keeps_what_w
     assert not harness.messages_with("aborted Sample Android")
 
 
-async def test_a_slow_bitrise_is_shown_and_ends_with_the_truth(harness: BotHarness, build: Build) -> None:
-    await open_modal(harness)
+async def test_a_slow_abort_shows_progress_and_then_the_result(harness: BotHarness, build: Build) -> None:
+    await open_abort_form(harness)
     harness.bitrise.fault("POST */abort", "slow", seconds=2.5)
 
-    done = await harness.users.submit("anna", {"reason": "slow day"})
+    response = await harness.users.submit("anna", {"reason": "slow day"})
 
-    assert done is not None
-    assert done.seconds < 3
+    assert response is not None
+    assert response.seconds < 3
     await harness.slack.wait_for_modal("anna", "Aborting")
     await harness.slack.wait_for_modal("anna", "is aborted; the channel was told")
     await harness.wait_for_message("anna aborted Sample Android #1: slow day")
 
 
-async def test_what_was_typed_survives_a_slow_failure(harness: BotHarness, build: Build) -> None:
-    await open_modal(harness)
+async def test_the_form_keeps_its_input_when_a_slow_abort_fails(harness: BotHarness, build: Build) -> None:
+    await open_abort_form(harness)
     harness.bitrise.fault("GET */builds/*", "slow", seconds=2)
     harness.bitrise.fault("POST */abort", "status", status=500)
 
@@ -114,12 +112,12 @@ async def test_what_was_typed_survives_a_slow_failure(harness: BotHarness, build
     opened = await harness.slack.wait_for_modal("anna", "can't be reached right now")
     assert "keep me" in harness.slack.modal_text(opened)
     options = next(block for block in opened.view["blocks"] if block.get("block_id") == "options")
-    assert [one["value"] for one in options["element"]["initial_options"]] == ["skip_git_status_report"]
+    assert [option["value"] for option in options["element"]["initial_options"]] == ["skip_git_status_report"]
     await harness.users.submit("anna")
     await harness.wait_for_message("anna aborted Sample Android #1: keep me")
 
 
-async def test_an_abort_whose_answer_was_lost_is_found_to_have_happened(
+async def test_an_abort_whose_response_was_lost_is_recognised_as_done(
     harness: BotHarness, build: Build
 ) -> None:
     harness.bitrise.fault("POST */abort", "answer_lost")
@@ -127,29 +125,29 @@ async def test_an_abort_whose_answer_was_lost_is_found_to_have_happened(
     assert len(abort_requests(harness)) == 1
 
 
-async def test_a_token_without_the_right_is_told_so(tmp_path: Path) -> None:
+async def test_a_token_without_the_right_gets_an_explanation(tmp_path: Path) -> None:
     from sandbox.bitrise.members import TESTER_TOKEN
 
-    async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as town:
-        build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.start_running(build)
-        await open_modal(town)
-        await town.users.submit("anna", {"reason": "x"})
-        await town.slack.wait_for_modal("anna", "no right to do this at Bitrise")
+    async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as harness:
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        harness.bitrise.start_running(build)
+        await open_abort_form(harness)
+        await harness.users.submit("anna", {"reason": "x"})
+        await harness.slack.wait_for_modal("anna", "no right to do this at Bitrise")
         assert build.result is None
 
 
-async def test_a_bot_that_may_only_read_says_who_can_change_that(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, service_token_acts="0") as town:
-        build = town.bitrise.start_build(town.bitrise.android)
-        await town.ask("/bitrise abort android #1", "/bitrise connect")
-        await town.ask("/bitrise trigger android branch:main", "/bitrise connect")
-        await town.ask("/bitrise whoami", "I only watch and read")
+async def test_a_read_only_bot_asks_the_user_to_connect(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, service_token_acts="0") as harness:
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        await harness.ask("/bitrise abort android #1", "/bitrise connect")
+        await harness.ask("/bitrise trigger android branch:main", "/bitrise connect")
+        await harness.ask("/bitrise whoami", "I only watch and read")
         assert build.result is None
-        assert len(town.bitrise.state.builds) == 1
+        assert len(harness.bitrise.state.builds) == 1
 
 
-# How the bot knows its askers' builds again: Bitrise knows only the token's owner.
+# The variable that records who started a build: Bitrise knows only the token's owner.
 STARTED_BY_ANNA = {
     "key": "BUILDBELL_STARTED_BY",
     "value": slack_user("U0ANNA", "T0SANDBOX"),
@@ -157,7 +155,7 @@ STARTED_BY_ANNA = {
 }
 
 
-async def test_trigger_starts_a_build_with_everything_that_was_typed(harness: BotHarness) -> None:
+async def test_trigger_starts_a_build_with_all_typed_arguments(harness: BotHarness) -> None:
     await harness.ask(
         "/bitrise trigger android branch:develop workflow:deploy message:“try this” env:DRY_RUN=1 env:NAME=a,b",
         "anna started Sample Android #1",
@@ -175,20 +173,20 @@ async def test_trigger_starts_a_build_with_everything_that_was_typed(harness: Bo
     }
 
 
-async def test_bitrises_own_words_are_shown_where_it_does_not_start_a_build(harness: BotHarness) -> None:
+async def test_bitrises_error_is_shown_if_it_does_not_start_a_build(harness: BotHarness) -> None:
     await harness.ask(
         "/bitrise trigger android workflow:nope", "Workflow (nope) did not found in the bitrise config"
     )
 
 
-async def test_a_trigger_whose_answer_was_lost_is_not_asked_twice(harness: BotHarness) -> None:
+async def test_a_trigger_whose_response_was_lost_is_not_sent_twice(harness: BotHarness) -> None:
     harness.bitrise.fault("POST */builds", "answer_lost")
     post = await harness.ask("/bitrise trigger android branch:main", "started Sample Android #1")
     assert "the answer was lost; I found the build running" in harness.message_text(post)
     assert len(harness.bitrise.state.builds) == 1
 
 
-async def test_a_trigger_that_never_arrived_is_said_to_be_in_doubt(harness: BotHarness) -> None:
+async def test_a_trigger_that_never_arrived_is_reported_as_uncertain(harness: BotHarness) -> None:
     harness.bitrise.fault("POST */builds", "dropped")
     await harness.ask("/bitrise trigger android branch:main", "may or may not have happened")
     assert not harness.bitrise.state.builds
@@ -205,25 +203,23 @@ async def test_rebuild_starts_with_the_same_parameters(harness: BotHarness) -> N
     assert harness.bitrise.state.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
 
 
-async def test_a_mention_is_signed_with_the_persons_name(harness: BotHarness, build: Build) -> None:
+async def test_an_abort_by_mention_is_signed_with_the_users_name(harness: BotHarness, build: Build) -> None:
     harness.users.invite("builds")
     harness.users.say("ben", "builds", "@buildbell abort android #1 it's stuck")
     await harness.wait_for_message("ben aborted Sample Android #1: it's stuck")
-    assert abort_requests(harness) == [{"abort_reason": "it's stuck (ben via Slack)", **NOTHING_CHOSEN}]
+    assert abort_requests(harness) == [{"abort_reason": "it's stuck (ben via Slack)", **NO_OPTIONS}]
 
 
-async def test_the_answer_still_comes_where_the_response_address_is_too_old(
+async def test_the_answer_is_posted_if_the_response_url_has_expired(
     harness: BotHarness, build: Build
 ) -> None:
-    await open_modal(harness)
+    await open_abort_form(harness)
     harness.slack.fault("response_url", "status", times=9, status=404)
     await harness.users.submit("anna", {"reason": "slept over it"})
     await harness.wait_for_message("anna aborted Sample Android #1: slept over it")
 
 
-async def test_a_card_is_updated_where_the_response_address_is_used_up(
-    harness: BotHarness, build: Build
-) -> None:
+async def test_a_card_is_updated_if_the_response_url_is_used_up(harness: BotHarness, build: Build) -> None:
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell build android #1")
     card = await harness.wait_for_message("is running")
@@ -234,19 +230,19 @@ async def test_a_card_is_updated_where_the_response_address_is_used_up(
     assert card.edited
 
 
-async def test_a_dialog_that_slack_does_not_open_any_more_is_explained(
-    harness: BotHarness, build: Build
-) -> None:
+async def test_an_expired_trigger_id_is_explained(harness: BotHarness, build: Build) -> None:
     card = await harness.ask("/bitrise build android #1", "is running")
     harness.slack.fault("views.open", "error", words="expired_trigger_id")
     await harness.press(card, "Abort", "Try it once more")
 
 
-async def test_a_button_of_another_version_is_answered_kindly(harness: BotHarness, build: Build) -> None:
+async def test_a_button_with_an_invalid_value_is_explained_and_sends_no_request(
+    harness: BotHarness, build: Build
+) -> None:
     card = await harness.ask("/bitrise build android #1", "is running")
     for block in card.blocks:
         for element in block.get("elements", []):
             if element.get("action_id") == "build_log":
                 element["value"] = '{"app": "../../me", "build": "x"}'
     await harness.press(card, "Log", "This button is from another version of me")
-    assert not [one for one in harness.bitrise.requests if "me" in one.path.split("/")]
+    assert not [request for request in harness.bitrise.requests if "me" in request.path.split("/")]

@@ -1,4 +1,4 @@
-"""Comparing a failed build with the last success, as people do it."""
+"""Comparison of a failed build with the last success."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import timedelta
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_failed_build_is_compared_with_the_last_success_like_it(harness: BotHarness) -> None:
+async def test_a_failed_build_is_compared_with_the_last_success_of_its_workflow_and_branch(
+    harness: BotHarness,
+) -> None:
     for params, ends_as in (
         ({"branch": "main", "commit_hash": "aaa111"}, "success"),
         ({"branch": "develop"}, "success"),
@@ -16,22 +18,24 @@ async def test_a_failed_build_is_compared_with_the_last_success_like_it(harness:
         harness.bitrise.start_build(harness.bitrise.android, params=params, ends_as=ends_as)
         harness.clock.skip(timedelta(minutes=10))
     card = await harness.ask("/bitrise build android #3", "failed")
-    said = harness.message_text(
+    text = harness.message_text(
         await harness.press(card, "Compare", "The last success like it was Sample Android #1")
     )
-    assert "❌ `gradle-unit-test@1.0.7` failed after 29 s, before 29 s" in said
-    assert "`tag`" in said
-    assert "[Commits in between]" in said
-    assert "activate-ssh-key" not in said
+    assert "❌ `gradle-unit-test@1.0.7` failed after 29 s, before 29 s" in text
+    assert "`tag`" in text
+    assert "[Commits in between]" in text
+    assert "activate-ssh-key" not in text
 
 
-async def test_where_nothing_has_succeeded_before_that_is_said(harness: BotHarness) -> None:
+async def test_without_an_earlier_success_compare_says_so(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     card = await harness.ask("/bitrise build android #1", "failed")
     await harness.press(card, "Compare", "no build of its workflow on `main` has succeeded before it")
 
 
-async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(harness: BotHarness) -> None:
+async def test_the_notification_of_a_failure_shows_bitrises_own_summary_and_the_log(
+    harness: BotHarness,
+) -> None:
     harness.bitrise.android.has_ai_summary = True
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
@@ -39,6 +43,6 @@ async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(harness:
     await harness.wait_for_poll()
     build.finish("error", harness.clock())
     harness.clock.skip(timedelta(seconds=30))
-    told = await harness.wait_for_message("Bitrise's own summary, made by AI", person=None)
-    assert "Failed in `gradle-unit-test@1.0.7`" in harness.message_text(told)
-    assert "Check the null handling" in harness.message_text(told)
+    notification = await harness.wait_for_message("Bitrise's own summary, made by AI", person=None)
+    assert "Failed in `gradle-unit-test@1.0.7`" in harness.message_text(notification)
+    assert "Check the null handling" in harness.message_text(notification)

@@ -1,4 +1,4 @@
-"""Builds of strangers' pull requests, which wait for somebody's approval."""
+"""Builds of strangers' pull requests, which wait for approval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 WAITS = "waits for somebody's approval"
 
 
-async def says(harness: BotHarness, post: Post, text: str) -> None:
+async def wait_for_text(harness: BotHarness, post: Post, text: str) -> None:
     await harness.slack.workspace.wait_for(
         lambda: True if text in harness.message_text(post) else None,
         30,
@@ -18,96 +18,104 @@ async def says(harness: BotHarness, post: Post, text: str) -> None:
     )
 
 
-async def test_the_channel_is_told_once_and_somebody_approves(harness: BotHarness) -> None:
+async def test_the_channel_is_notified_once_and_a_user_approves(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     await harness.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
-    held = harness.bitrise.add_build_request(harness.bitrise.android, 12)
-    asked = await harness.wait_for_message(
+    request = harness.bitrise.add_build_request(harness.bitrise.android, 12)
+    card = await harness.wait_for_message(
         f"A build of pull request #12 in Sample Android {WAITS}", person=None
     )
-    said = harness.message_text(asked)
-    assert "`patch-1` into `main` · by stranger" in said
-    assert "Mend a typo" in said
-    await harness.users.click("anna", asked, "Approve")
-    await says(harness, asked, "@anna approved the build of pull request #12")
-    assert "[Approve]" not in harness.message_text(asked)
-    assert held not in harness.bitrise.state.requests
+    text = harness.message_text(card)
+    assert "`patch-1` into `main` · by stranger" in text
+    assert "Mend a typo" in text
+    await harness.users.click("anna", card, "Approve")
+    await wait_for_text(harness, card, "@anna approved the build of pull request #12")
+    assert "[Approve]" not in harness.message_text(card)
+    assert request not in harness.bitrise.state.requests
     assert harness.bitrise.state.builds[0].params["pull_request_id"] == 12
     await harness.wait_for_poll()
     assert len(harness.messages_with(WAITS)) == 0
     assert harness.messages_with(WAITS, "random") == []
 
 
-async def test_what_is_decided_in_a_private_list_is_said_once(harness: BotHarness) -> None:
+async def test_a_decision_in_a_private_list_is_announced_once(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.add_build_request(harness.bitrise.android, 18)
     harness.bitrise.add_build_request(harness.bitrise.android, 19)
-    asked = await harness.wait_for_message("pull request #18", person=None)
+    card = await harness.wait_for_message("pull request #18", person=None)
     await harness.wait_for_message("pull request #19", person=None)
     listed = await harness.ask("/bitrise approvals android", "pull request #18")
     await harness.users.click("anna", listed, "Approve")
-    await says(harness, asked, "@anna approved the build of pull request #18")
+    await wait_for_text(harness, card, "@anna approved the build of pull request #18")
     await harness.wait_until(lambda: "pull request #18" not in harness.message_text(listed))
     assert "pull request #19" in harness.message_text(listed)
     assert len(harness.messages_with("anna approved")) == 1
 
 
-async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(harness: BotHarness) -> None:
+async def test_a_request_decided_elsewhere_is_closed_and_declining_starts_nothing(
+    harness: BotHarness,
+) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.add_build_request(harness.bitrise.android, 13)
     first = await harness.wait_for_message("pull request #13", person=None)
     harness.bitrise.state.requests.clear()
-    await says(harness, first, "does not wait any more")
+    await wait_for_text(harness, first, "does not wait any more")
     harness.bitrise.add_build_request(harness.bitrise.android, 14)
     second = await harness.wait_for_message("pull request #14", person=None)
     await harness.users.click("ben", second, "Decline")
-    await says(harness, second, "@ben declined the build of pull request #14")
+    await wait_for_text(harness, second, "@ben declined the build of pull request #14")
     assert harness.bitrise.state.builds == []
 
 
-async def test_two_who_decide_at_the_same_time(harness: BotHarness) -> None:
+async def test_a_request_that_was_decided_meanwhile_cannot_be_approved(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    listed_too = harness.bitrise.add_build_request(harness.bitrise.android, 15)
+    request = harness.bitrise.add_build_request(harness.bitrise.android, 15)
     listed = await harness.ask("/bitrise approvals android", "pull request #15")
-    harness.bitrise.state.requests.remove(listed_too)
+    harness.bitrise.state.requests.remove(request)
     await harness.press(listed, "Approve", "somebody else has decided")
     await harness.ask("/bitrise approvals android", "No build of Sample Android waits for approval")
 
 
-async def test_a_bot_that_may_only_read_asks_but_does_not_decide(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, service_token_acts="0") as town:
-        await town.connect("ben")
-        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
-        town.bitrise.add_build_request(town.bitrise.android, 16)
-        asked = await town.wait_for_message(WAITS, person=None)
-        await town.press(asked, "Approve", "/bitrise connect")
-        assert len(town.bitrise.state.requests) == 1
+async def test_a_read_only_bot_shows_requests_but_does_not_decide(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, service_token_acts="0") as harness:
+        await harness.connect("ben")
+        await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
+        harness.bitrise.add_build_request(harness.bitrise.android, 16)
+        card = await harness.wait_for_message(WAITS, person=None)
+        await harness.press(card, "Approve", "/bitrise connect")
+        assert len(harness.bitrise.state.requests) == 1
 
 
-async def test_a_token_without_the_right_is_asked_no_more_for_a_day(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town:
-        town.bitrise.fault("GET */build-requests", "status", status=403, times=1000)
-        await town.ask("/bitrise subscribe android", "subscribed")
+async def test_an_app_whose_requests_the_token_may_not_read_is_not_polled_again_for_a_day(
+    tmp_path: Path,
+) -> None:
+    async with bot_harness(tmp_path) as harness:
+        harness.bitrise.fault("GET */build-requests", "status", status=403, times=1000)
+        await harness.ask("/bitrise subscribe android", "subscribed")
         for _ in range(6):
-            await town.wait_for_poll()
-        asked = [one for one in town.bitrise.requests if one.path.endswith("/build-requests")]
-        assert len(asked) == 1
+            await harness.wait_for_poll()
+        polls = [request for request in harness.bitrise.requests if request.path.endswith("/build-requests")]
+        assert len(polls) == 1
 
 
-async def test_private_apps_are_not_asked_and_nothing_is_told_twice_after_a_restart(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town:
-        town.bitrise.web.public = False
-        await town.ask("/bitrise subscribe web", "subscribed")
-        await town.ask("/bitrise subscribe ios", "subscribed")
-        town.bitrise.add_build_request(town.bitrise.ios, 17)
-        await town.wait_for_message(WAITS, person=None)
-        await town.stop_bot()
-        await town.start_bot()
-        await town.wait_for_poll()
-        await town.ask("/bitrise approvals ios", "pull request #17", channel="random")
-        assert len(town.messages_with(WAITS)) == 1
-        asked = {
-            one.path.split("/")[3] for one in town.bitrise.requests if one.path.endswith("/build-requests")
+async def test_private_apps_are_not_polled_and_no_notification_is_repeated_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with bot_harness(tmp_path) as harness:
+        harness.bitrise.web.public = False
+        await harness.ask("/bitrise subscribe web", "subscribed")
+        await harness.ask("/bitrise subscribe ios", "subscribed")
+        harness.bitrise.add_build_request(harness.bitrise.ios, 17)
+        await harness.wait_for_message(WAITS, person=None)
+        await harness.stop_bot()
+        await harness.start_bot()
+        await harness.wait_for_poll()
+        await harness.ask("/bitrise approvals ios", "pull request #17", channel="random")
+        assert len(harness.messages_with(WAITS)) == 1
+        polled_apps = {
+            request.path.split("/")[3]
+            for request in harness.bitrise.requests
+            if request.path.endswith("/build-requests")
         }
-        assert asked == {town.bitrise.ios.slug}
+        assert polled_apps == {harness.bitrise.ios.slug}

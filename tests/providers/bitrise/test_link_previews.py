@@ -1,4 +1,4 @@
-"""Links that come alive, for those who may see what they lead to, and for nobody else."""
+"""Link previews, shown only if everyone in the channel may see the app."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ async def wait_for_preview(harness: BotHarness, post: Post, text: str) -> Post:
     )
 
 
-async def nothing_unfurled(harness: BotHarness, post: Post) -> None:
+async def check_no_preview(harness: BotHarness, post: Post) -> None:
     links = [
-        one
-        for one in harness.slack.workspace.find_channel("builds").posts
-        if "<https://" in one.text and not one.by_bot
+        post
+        for post in harness.slack.workspace.find_channel("builds").posts
+        if "<https://" in post.text and not post.by_bot
     ]
     await harness.wait_for_commands("link", len(links))
     assert post.attachments == []
@@ -44,7 +44,7 @@ async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotH
     assert post.text.startswith("look:")
     started = await harness.press(post, "Rebuild", "anna started Sample Android")
     assert started.only_for is None
-    # Refresh changes what stands below the link, and leaves the person's own words alone.
+    # Refresh changes the preview below the link, but not the text of the user's message.
     build.result = "error"
     await harness.users.click("anna", post, "Refresh")
     await wait_for_preview(harness, post, "Sample Android #1 failed")
@@ -63,57 +63,58 @@ async def test_links_to_apps_artifacts_and_the_artifacts_tab(harness: BotHarness
     await wait_for_preview(harness, page, "sample-android.apk")
 
 
-async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
+async def test_guests_and_shared_channels_get_previews_only_of_apps_that_the_channel_subscribed_to(
     harness: BotHarness, build: Build
 ) -> None:
     link = f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}"
-    await nothing_unfurled(harness, harness.users.say("carla", "builds", link))
+    await check_no_preview(harness, harness.users.say("carla", "builds", link))
     harness.slack.workspace.find_channel("builds").shared_outside = True
-    await nothing_unfurled(harness, harness.users.say("ben", "builds", link))
+    await check_no_preview(harness, harness.users.say("ben", "builds", link))
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     await wait_for_preview(harness, harness.users.say("carla", "builds", link), "Sample Android #1 succeeded")
     web = harness.bitrise.start_build(harness.bitrise.web)
-    await nothing_unfurled(
+    await check_no_preview(
         harness, harness.users.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
     )
 
 
-async def test_a_link_that_leads_nowhere_stays_a_link(harness: BotHarness, build: Build) -> None:
+async def test_a_link_to_an_unknown_page_gets_no_preview(harness: BotHarness, build: Build) -> None:
     for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
-        await nothing_unfurled(harness, harness.users.say("ben", "builds", link))
+        await check_no_preview(harness, harness.users.say("ben", "builds", link))
 
 
-async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(
+async def test_links_to_unknown_builds_cost_few_requests_and_none_when_repeated(
     harness: BotHarness, build: Build
 ) -> None:
     apps = [harness.bitrise.state.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
     harness.bitrise.state.start_build(apps[0], {"branch": "main"}, harness.clock())
     await harness.ask("/bitrise use android", "is this channel's app now")
     slugs = [f"{number}{SLUG}" for number in range(5)]
-    words = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
+    links = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
 
-    def asked() -> list[str]:
-        return [one.path for one in harness.bitrise.requests if one.path.rpartition("/")[2] in slugs]
+    def requested_paths() -> list[str]:
+        paths = [request.path for request in harness.bitrise.requests]
+        return [path for path in paths if path.rpartition("/")[2] in slugs]
 
-    await nothing_unfurled(harness, harness.users.say("ben", "builds", words))
-    before = asked()
-    assert len(before) == len(slugs), "each was looked for in the channel's app alone"
-    harness.users.say("ben", "builds", f"again: {words}")
+    await check_no_preview(harness, harness.users.say("ben", "builds", links))
+    before = requested_paths()
+    assert len(before) == len(slugs), "each was searched in the channel's app only"
+    harness.users.say("ben", "builds", f"again: {links}")
     await harness.wait_for_commands("link", 2)
-    assert asked() == before
-    # Somebody who asks for one by a command has it looked for in every app.
+    assert requested_paths() == before
+    # A command searches every app for the build.
     await harness.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")
-    assert len(asked()) > len(before) + len(apps)
+    assert len(requested_paths()) > len(before) + len(apps)
 
 
-def test_the_links_of_one_message_share_what_may_be_asked_for_them() -> None:
+def test_the_links_of_one_message_share_a_request_limit() -> None:
     limits = SearchLimits.for_links()
     assert sum(limits.take(10) for _ in range(5)) == REQUESTS_FOR_LINKS
     assert SearchLimits().take(10) == 10
 
 
 @pytest.mark.parametrize(
-    ("url", "leads_to"),
+    ("url", "expected"),
     [
         (f"https://app.bitrise.io/build/{SLUG}", BuildLink(ref=BuildRef(slug=SLUG))),
         (f"https://www.bitrise.io/build/{SLUG}#?tab=log", BuildLink(ref=BuildRef(slug=SLUG))),
@@ -133,5 +134,5 @@ def test_the_links_of_one_message_share_what_may_be_asked_for_them() -> None:
         ("https://[", None),
     ],
 )
-def test_what_a_link_leads_to(url: str, leads_to: object) -> None:
-    assert read_link(url) == leads_to
+def test_a_link_is_parsed_into_the_page_that_it_leads_to(url: str, expected: object) -> None:
+    assert read_link(url) == expected

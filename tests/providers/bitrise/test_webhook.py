@@ -1,4 +1,4 @@
-"""Bitrise's outgoing webhooks: a hint to look now, for those who know the secret."""
+"""Bitrise's outgoing webhooks: calls with the secret make the bot poll now."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 BODY = b'{"build_slug": "x", "build_status": 1}'
 
 
-async def call(
+async def call_webhook(
     harness: BotHarness,
     secret: str | None,
     *,
@@ -37,40 +37,42 @@ async def call(
         return response.status
 
 
-def signed(body: bytes, secret: str) -> str:
+def sign(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-async def test_a_call_makes_the_bot_look_at_once_and_believes_nothing_else(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, webhook_secret="in-the-url", poll_interval="600") as town:
-        await town.ask("/bitrise subscribe android", "subscribed")
-        build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.finish(build, "error")
-        assert await call(town, "in-the-url") == 204
-        # what the call says (a success) is not believed; what Bitrise says is
-        await town.wait_for_message("Sample Android #1 failed", person=None)
+async def test_a_call_makes_the_bot_poll_at_once_but_its_content_is_not_trusted(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, webhook_secret="in-the-url", poll_interval="600") as harness:
+        await harness.ask("/bitrise subscribe android", "subscribed")
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        harness.bitrise.finish(build, "error")
+        assert await call_webhook(harness, "in-the-url") == 204
+        # The call says that the build succeeded; the result comes from Bitrise's API instead.
+        await harness.wait_for_message("Sample Android #1 failed", person=None)
 
 
 @pytest.mark.parametrize(
     ("secret", "signature", "status"),
     [
-        ("wrong", signed(BODY, "bitrise's"), 404),
-        ("", signed(BODY, "bitrise's"), 404),
+        ("wrong", sign(BODY, "bitrise's"), 404),
+        ("", sign(BODY, "bitrise's"), 404),
         ("in-the-url", None, 403),
-        ("in-the-url", signed(BODY, "another"), 403),
-        ("in-the-url", signed(b"another body", "bitrise's"), 403),
-        ("in-the-url", signed(BODY, "bitrise's"), 204),
+        ("in-the-url", sign(BODY, "another"), 403),
+        ("in-the-url", sign(b"another body", "bitrise's"), 403),
+        ("in-the-url", sign(BODY, "bitrise's"), 204),
     ],
 )
-async def test_only_who_knows_both_secrets_is_heard(
+async def test_a_call_needs_the_secret_and_a_valid_signature(
     tmp_path: Path, secret: str, signature: str | None, status: int
 ) -> None:
-    async with bot_harness(tmp_path, webhook_secret="in-the-url", bitrise_webhook_secret="bitrise's") as town:
-        assert await call(town, secret, signature=signature) == status
+    async with bot_harness(
+        tmp_path, webhook_secret="in-the-url", bitrise_webhook_secret="bitrise's"
+    ) as harness:
+        assert await call_webhook(harness, secret, signature=signature) == status
 
 
-async def test_without_a_secret_there_is_no_such_address(harness: BotHarness) -> None:
-    assert await call(harness, "") == 404
+async def test_without_a_configured_secret_the_endpoint_does_not_exist(harness: BotHarness) -> None:
+    assert await call_webhook(harness, "") == 404
 
 
 @pytest.mark.parametrize(
@@ -88,46 +90,46 @@ async def test_without_a_secret_there_is_no_such_address(harness: BotHarness) ->
         ("in-ä-header\u200b", None, 404),
     ],
 )
-async def test_the_secret_may_come_in_a_header_which_no_proxy_writes_down(
+async def test_the_secret_may_come_in_a_header_which_proxies_do_not_log(
     tmp_path: Path, secret: str | None, header: str | None, status: int
 ) -> None:
-    async with bot_harness(tmp_path, webhook_secret="in-a-header") as town:
-        assert await call(town, secret, header=header) == status
+    async with bot_harness(tmp_path, webhook_secret="in-a-header") as harness:
+        assert await call_webhook(harness, secret, header=header) == status
 
 
-async def test_bytes_that_are_no_text_are_no_secret(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
-        for line in (b"X-Buildbell-Secret: \xff", b"X-Buildbell-Secret: s\r\nBitrise-Hook-Signature: \xff"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", town.bot.port)
+async def test_headers_that_are_not_valid_text_are_refused(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as harness:
+        for header in (b"X-Buildbell-Secret: \xff", b"X-Buildbell-Secret: s\r\nBitrise-Hook-Signature: \xff"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", harness.bot.port)
             head = b"POST /webhooks/bitrise HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
-            writer.write(head + line + b"\r\n\r\n")
+            writer.write(head + header + b"\r\n\r\n")
             status = (await reader.readline()).split()[1]
             writer.close()
-            assert status == (b"403" if b"Signature" in line else b"404")
+            assert status == (b"403" if b"Signature" in header else b"404")
 
 
-async def test_the_signature_is_that_of_the_whole_body_however_it_comes(tmp_path: Path) -> None:
+async def test_the_signature_covers_the_whole_body_even_if_it_is_sent_in_chunks(tmp_path: Path) -> None:
     body = b'{"build_slug": "x", "padding": "' + b"x" * 200_000 + b'"}'
 
-    async def piecemeal(upto: int) -> AsyncIterator[bytes]:
-        for start in range(0, upto, 10_000):
+    async def send_chunks(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, size, 10_000):
             yield body[start : start + 10_000]
             await asyncio.sleep(0)
 
-    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
-        signature = signed(body, "b")
-        assert await call(town, "s", body=piecemeal(len(body)), signature=signature) == 204
-        assert await call(town, "s", body=piecemeal(100_000), signature=signature) == 403
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as harness:
+        signature = sign(body, "b")
+        assert await call_webhook(harness, "s", body=send_chunks(len(body)), signature=signature) == 204
+        assert await call_webhook(harness, "s", body=send_chunks(100_000), signature=signature) == 403
 
 
 @pytest.mark.parametrize("signing", ["b", ""])
-async def test_a_huge_call_is_refused_also_where_its_head_does_not_say_how_huge(
+async def test_a_call_that_is_too_large_is_refused_with_or_without_a_content_length(
     tmp_path: Path, signing: str
 ) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def send_chunks() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b"x" * 10_000
 
-    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret=signing) as town:
-        assert await call(town, "s", body=b"x" * 300_000, signature="sha256=x") == 413
-        assert await call(town, "s", body=pieces(), signature="sha256=x") == 413
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret=signing) as harness:
+        assert await call_webhook(harness, "s", body=b"x" * 300_000, signature="sha256=x") == 413
+        assert await call_webhook(harness, "s", body=send_chunks(), signature="sha256=x") == 413

@@ -1,4 +1,4 @@
-"""Steps of Slack's Workflow Builder, from the event to what the workflow goes on with."""
+"""Steps of Slack's Workflow Builder, from the event to their outputs."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ async def wait_until_over(harness: BotHarness, run: FunctionExecution) -> Functi
 
 
 async def confirm(harness: BotHarness, person: str) -> Post:
-    """Say yes to what a step wants to do in this person's name; nothing is asked twice."""
-    asked = await harness.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
+    """Confirm what a step wants to do in this person's name; there is no second confirmation dialog."""
+    request = await harness.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
     [button] = [
-        one
-        for block in asked.blocks
-        for one in block.get("elements", ())
-        if one.get("action_id") == "proposal_agree"
+        element
+        for block in request.blocks
+        for element in block.get("elements", ())
+        if element.get("action_id") == "proposal_agree"
     ]
     assert "confirm" not in button
-    await harness.users.click(person, asked, "Do it as me")
-    return asked
+    await harness.users.click(person, request, "Do it as me")
+    return request
 
 
-def step(harness: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
+def run_step(harness: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
     return harness.users.run_step(function, inputs)
 
 
-async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(
+async def test_a_workflow_starts_a_build_waits_for_its_end_and_gets_its_result(
     harness: BotHarness,
 ) -> None:
-    run = step(harness, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
+    run = run_step(
+        harness, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN"
+    )
     await confirm(harness, "ben")
     started = await wait_until_over(harness, run)
     assert started.outputs is not None
@@ -58,11 +60,11 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
         "is_expand": False,
     } in build.params["environments"]
 
-    waiting = step(harness, WAIT, app="android", build=started.outputs["build"])
+    waiting = run_step(harness, WAIT, app="android", build=started.outputs["build"])
     await harness.wait_for_commands(WAIT)
     assert waiting.status == "running"
     harness.bitrise.finish(build, "error")
-    # It is followed by nobody, so it is looked at now and then; another app's end makes the bot look at once.
+    # No one subscribed to this app, so it is polled rarely; the end of another app's build makes the bot poll at once.
     await harness.ask("/bitrise subscribe ios", "subscribed")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await wait_until_over(harness, waiting)
@@ -70,43 +72,43 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
 
 
-async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(
+async def test_a_workflow_without_a_person_cannot_claim_that_a_user_started_the_build(
     harness: BotHarness,
 ) -> None:
     forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
     await wait_until_over(
-        harness, step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1")
+        harness, run_step(harness, START, app="android", branch="develop", variables=f"{forged}\nA=1")
     )
     [build] = harness.bitrise.state.builds
     assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
 
 
-async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town:
-        build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.start_running(build)
-        waiting = step(town, WAIT, app="android", build="#1", minutes=5)
-        await town.wait_for_commands(WAIT)
-        await town.stop_bot()
-        town.bitrise.finish(build)
-        await town.start_bot()
-        await wait_until_over(town, waiting)
+async def test_a_waiting_step_survives_a_restart(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path) as harness:
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        harness.bitrise.start_running(build)
+        waiting = run_step(harness, WAIT, app="android", build="#1", minutes=5)
+        await harness.wait_for_commands(WAIT)
+        await harness.stop_bot()
+        harness.bitrise.finish(build)
+        await harness.start_bot()
+        await wait_until_over(harness, waiting)
         assert waiting.outputs is not None
         assert waiting.outputs["result"] == "succeeded"
-        assert town.slack.violations == []
+        assert harness.slack.violations == []
 
 
-async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
-        await town.connect("ben")
-        await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-        build = town.bitrise.start_build(town.bitrise.ios, ends_as=None)
-        waiting = step(town, WAIT, app="ios", build="#1", minutes=5)
-        await town.wait_for_commands(WAIT)
-        town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
-        await town.wait_for_message("can't see the app at Bitrise any more", person=None)
-        town.bitrise.finish(build)
-        await wait_until_over(town, waiting)
+async def test_a_waiting_step_reveals_nothing_of_an_app_without_subscriptions_left(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as harness:
+        await harness.connect("ben")
+        await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
+        build = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)
+        waiting = run_step(harness, WAIT, app="ios", build="#1", minutes=5)
+        await harness.wait_for_commands(WAIT)
+        harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
+        await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
+        harness.bitrise.finish(build)
+        await wait_until_over(harness, waiting)
         assert waiting.outputs is None
         assert "No channel here follows the build's app any more" in str(waiting.error)
 
@@ -114,32 +116,32 @@ async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(t
 async def test_an_ended_build_is_not_waited_for(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.abort(build, "octo", "no need", with_success=True)
-    done = await wait_until_over(
-        harness, step(harness, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
+    ended = await wait_until_over(
+        harness, run_step(harness, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
     )
-    assert done.outputs is not None
-    assert (done.outputs["result"], done.outputs["succeeded"]) == ("aborted-with-success", True)
-    assert "no need" in done.outputs["reason"]
+    assert ended.outputs is not None
+    assert (ended.outputs["result"], ended.outputs["succeeded"]) == ("aborted-with-success", True)
+    assert "no need" in ended.outputs["reason"]
 
 
-async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) -> None:
+async def test_a_workflow_aborts_a_build_in_a_users_name(harness: BotHarness) -> None:
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
-    run = step(harness, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
-    asked = await confirm(harness, "anna")
-    done = await wait_until_over(harness, run)
+    run = run_step(harness, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
+    request = await confirm(harness, "anna")
+    ended = await wait_until_over(harness, run)
     await harness.wait_until(
-        lambda: "a workflow wanted to abort Sample Android #1" in harness.message_text(asked)
+        lambda: "a workflow wanted to abort Sample Android #1" in harness.message_text(request)
     )
-    assert "anna wanted" not in harness.message_text(asked)
-    assert "release is off" in harness.message_text(asked)
-    assert done.outputs is not None
+    assert "anna wanted" not in harness.message_text(request)
+    assert "release is off" in harness.message_text(request)
+    assert ended.outputs is not None
     assert harness.bitrise.state.builds[0].abort_reason == (
         "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
     )
 
 
 @pytest.mark.parametrize(
-    ("function", "inputs", "words"),
+    ("function", "inputs", "error"),
     [
         (START, {"app": "android"}, "Say what to build"),
         (START, {"app": "andriod", "branch": "x"}, "Did you mean"),
@@ -149,30 +151,30 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(harness: BotHarness) 
         (ABORT, {"app": "android", "build": "#7"}, "has no build #7"),
     ],
 )
-async def test_what_can_not_be_done_fails_the_step_in_words(
-    harness: BotHarness, function: str, inputs: dict[str, Any], words: str
+async def test_a_step_that_cannot_be_done_fails_with_an_explanation(
+    harness: BotHarness, function: str, inputs: dict[str, Any], error: str
 ) -> None:
-    done = await wait_until_over(harness, step(harness, function, **inputs))
-    assert done.error is not None
-    assert words in done.error
+    ended = await wait_until_over(harness, run_step(harness, function, **inputs))
+    assert ended.error is not None
+    assert error in ended.error
 
 
-async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, service_token_acts="0") as town:
+async def test_a_read_only_bot_fails_the_step(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, service_token_acts="0") as harness:
         for function, inputs in ((START, {"branch": "main"}), (ABORT, {"build": "1"})):
-            done = await wait_until_over(town, step(town, function, app="android", **inputs))
-            assert "Fill in *On behalf of*" in str(done.error)
-            assert "SERVICE_TOKEN_ACTS" in str(done.error)
-        assert town.bitrise.state.builds == []
+            ended = await wait_until_over(harness, run_step(harness, function, app="android", **inputs))
+            assert "Fill in *On behalf of*" in str(ended.error)
+            assert "SERVICE_TOKEN_ACTS" in str(ended.error)
+        assert harness.bitrise.state.builds == []
 
 
-async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(
+async def test_a_step_requested_twice_is_executed_once_and_reported_when_slack_is_available_again(
     harness: BotHarness,
 ) -> None:
     harness.slack.fault("functions.completeSuccess", "status", status=503, times=1)
-    run = step(harness, START, app="android", branch="main")
+    run = run_step(harness, START, app="android", branch="main")
     await harness.wait_for_commands(START)
-    # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
+    # Slack sends the same event again if it saw no acknowledgement; another ID gets it past the check for repeats.
     harness.users.events.send(
         {
             "type": "function_executed",
@@ -189,26 +191,28 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
     assert len(harness.bitrise.state.builds) == 1
 
 
-async def test_workflow_builder_refuses_what_the_manifest_does_not_name(harness: BotHarness) -> None:
+async def test_workflow_builder_refuses_inputs_that_the_manifest_does_not_declare(
+    harness: BotHarness,
+) -> None:
     for inputs in ({}, {"app": 7, "branch": "x"}, {"app": "android", "lunch": "x"}):
         with pytest.raises(InvalidInteraction):
-            step(harness, START, **inputs)
+            run_step(harness, START, **inputs)
 
 
-async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: Path) -> None:
+async def test_a_step_interrupted_by_a_crash_fails_and_is_not_executed_again(tmp_path: Path) -> None:
     from bot.app import utc_now
     from storage.database import Database
 
     database = await Database.open(tmp_path / "buildbell.db")
     steps = make_repositories(database).workflow_steps
-    async with bot_harness(tmp_path / "other") as town:
+    async with bot_harness(tmp_path / "other") as harness:
         run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
-        town.slack.workspace.executions[run.id] = run
-        await town.stop_bot()
+        harness.slack.workspace.executions[run.id] = run
+        await harness.stop_bot()
         await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))
         await database.close()
-        town.folder = tmp_path
-        await town.start_bot()
-        await wait_until_over(town, run)
+        harness.folder = tmp_path
+        await harness.start_bot()
+        await wait_until_over(harness, run)
         assert "stopped in the middle" in str(run.error)
-        assert town.bitrise.state.builds == []
+        assert harness.bitrise.state.builds == []

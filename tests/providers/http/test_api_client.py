@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that only sleeping moves."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -44,8 +44,8 @@ class FakeClock:
 
 @pytest.fixture
 async def http() -> AsyncIterator[HttpTransport]:
-    async with HttpTransport() as opened:
-        yield opened
+    async with HttpTransport() as transport:
+        yield transport
 
 
 def api(http: HttpTransport, url: str, time: FakeClock) -> ApiClient:
@@ -60,12 +60,12 @@ def api(http: HttpTransport, url: str, time: FakeClock) -> ApiClient:
     )
 
 
-async def test_the_token_goes_along_and_the_answer_comes_back(http: HttpTransport) -> None:
+async def test_a_request_has_the_token_and_returns_the_response(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({"data": 1})) as server:
         reply = await api(http, server.url, FakeClock()).read("/me", {"limit": "2"})
     assert reply.body == b'{"data": 1}'
-    [asked] = server.requests
-    assert (asked.path, asked.query, asked.headers["Authorization"]) == (
+    [request] = server.requests
+    assert (request.path, request.query, request.headers["Authorization"]) == (
         "/v0.1/me",
         {"limit": "2"},
         "token t0p",
@@ -89,7 +89,7 @@ async def test_the_token_goes_along_and_the_answer_comes_back(http: HttpTranspor
         (400, {"surprise": True}, RequestRejected, None),
     ],
 )
-async def test_an_error_has_its_kind_and_bitrises_own_words(
+async def test_an_error_has_its_type_and_bitrises_own_message(
     http: HttpTransport, status: int, body: object, kind: type[ProviderError], words: str | None
 ) -> None:
     async with stub_server(lambda _: web.json_response(body, status=status)) as server:
@@ -100,14 +100,14 @@ async def test_an_error_has_its_kind_and_bitrises_own_words(
     assert len(server.requests) == 1
 
 
-async def test_an_error_that_is_no_json_still_has_words(http: HttpTransport) -> None:
+async def test_an_error_that_is_not_json_still_has_a_message(http: HttpTransport) -> None:
     page = web.Response(status=400, text="<html><h1>Bad Gateway</h1></html>", content_type="text/html")
     async with stub_server(in_sequence(page)) as server:
         with pytest.raises(RequestRejected, match="Bad Gateway"):
             await api(http, server.url, FakeClock()).read("/x")
 
 
-async def test_what_was_meant_to_be_json_and_broke_is_not_quoted(http: HttpTransport) -> None:
+async def test_invalid_json_in_an_error_is_not_quoted(http: HttpTransport) -> None:
     broken = web.Response(status=422, text='{"DATABASE_URL": "postgres://boss:pass')
     async with stub_server(in_sequence(broken)) as server:
         with pytest.raises(RequestRejected) as caught:
@@ -115,7 +115,7 @@ async def test_what_was_meant_to_be_json_and_broke_is_not_quoted(http: HttpTrans
     assert caught.value.words is None
 
 
-async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http: HttpTransport) -> None:
+async def test_reading_is_retried_after_server_errors_with_growing_pauses(http: HttpTransport) -> None:
     time = FakeClock()
     async with stub_server(
         in_sequence(web.Response(status=502), web.Response(status=503), web.Response(text="{}"))
@@ -127,7 +127,7 @@ async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http:
     assert time.slept[0] < time.slept[1]
 
 
-async def test_reading_is_tried_again_after_a_broken_connection(http: HttpTransport) -> None:
+async def test_reading_is_retried_after_a_broken_connection(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None, web.Response(text="{}"))) as server:
         assert (await api(http, server.url, FakeClock()).read("/x")).body == b"{}"
 
@@ -141,7 +141,7 @@ async def test_reading_gives_up_within_its_deadline(http: HttpTransport) -> None
     assert len(server.requests) == 4
 
 
-async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: HttpTransport) -> None:
+async def test_a_change_is_sent_once_and_a_lost_response_has_its_own_error(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None)) as server:
         with pytest.raises(ResponseLost):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
@@ -149,7 +149,7 @@ async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: Http
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
-async def test_a_change_over_a_connection_that_breaks_is_asked_once_by_whatever_method(
+async def test_a_change_over_a_reused_connection_that_breaks_is_sent_once(
     http: HttpTransport, method: str
 ) -> None:
     async with stub_server(in_sequence(web.Response(text="{}"), None)) as server:
@@ -157,11 +157,13 @@ async def test_a_change_over_a_connection_that_breaks_is_asked_once_by_whatever_
         await client.read("/x")
         with pytest.raises(ResponseLost):
             await client.change(method, "/x", None)
-    assert [one.method for one in server.requests] == ["GET", method]
+    assert [request.method for request in server.requests] == ["GET", method]
 
 
 @pytest.mark.parametrize("status", [502, 504])
-async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: HttpTransport, status: int) -> None:
+async def test_a_gateway_error_for_a_change_leaves_its_outcome_unknown(
+    http: HttpTransport, status: int
+) -> None:
     async with stub_server(lambda _: web.Response(status=status)) as server:
         with pytest.raises(ResponseLost, match=f"it answered {status}"):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
@@ -182,7 +184,7 @@ async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: HttpTran
         ("<html>", None),
     ],
 )
-async def test_an_error_keeps_the_name_that_it_has_for_programs(
+async def test_an_error_keeps_its_machine_readable_code(
     http: HttpTransport, body: str, code: str | None
 ) -> None:
     async with stub_server(lambda _: web.Response(status=404, text=body)) as server:
@@ -191,8 +193,8 @@ async def test_an_error_keeps_the_name_that_it_has_for_programs(
     assert caught.value.code == code
 
 
-class Verified(FixedToken):
-    """A token that is accepted after all, whenever it is asked about."""
+class ValidToken(FixedToken):
+    """A token whose check always finds it valid."""
 
     def __init__(self) -> None:
         super().__init__(SecretStr("t0p"))
@@ -204,12 +206,12 @@ class Verified(FixedToken):
         return True
 
 
-async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_it(
+async def test_repeated_401_for_a_valid_token_causes_one_check_of_the_token(
     http: HttpTransport,
 ) -> None:
-    credentials = Verified()
+    credentials = ValidToken()
     async with stub_server(lambda _: web.Response(status=401, text="{}")) as server:
-        asking = ApiClient(
+        client = ApiClient(
             http,
             provider=Provider.BITRISE,
             scheme="token",
@@ -218,19 +220,19 @@ async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_
             clock=FakeClock(),
         )
         with pytest.raises(InvalidToken):
-            await asking.read("/x")
+            await client.read("/x")
     assert (len(server.requests), credentials.checks) == (2, 1)
 
 
-async def test_a_change_may_have_a_time_of_its_own(http: HttpTransport) -> None:
+async def test_a_change_may_have_its_own_timeout(http: HttpTransport) -> None:
     never = asyncio.Event()
 
-    async def silent(_: web.Request) -> web.Response:
+    async def wait_forever(_: web.Request) -> web.Response:
         await never.wait()
         return web.Response()
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", silent)
+    app.router.add_route("*", "/{path:.*}", wait_forever)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -244,69 +246,69 @@ async def test_a_change_may_have_a_time_of_its_own(http: HttpTransport) -> None:
         await runner.cleanup()
 
 
-async def test_a_change_that_can_not_have_left_is_no_doubt(http: HttpTransport) -> None:
+async def test_a_change_that_was_not_sent_has_a_known_outcome(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None)) as server:
-        gone = server.url
+        closed_url = server.url
     with pytest.raises(ProviderDown) as caught:
-        await api(http, gone, FakeClock()).change("POST", "/x", {})
+        await api(http, closed_url, FakeClock()).change("POST", "/x", {})
     assert not isinstance(caught.value, ResponseLost)
 
 
-async def test_a_429_is_waited_out_and_pauses_everybody(http: HttpTransport) -> None:
+async def test_a_429_is_waited_out_and_then_retried(http: HttpTransport) -> None:
     time = FakeClock()
     limit = web.Response(status=429, headers={"Retry-After": "7"})
     async with stub_server(in_sequence(limit, web.Response(text="{}"))) as server:
-        one = api(http, server.url, time)
-        await one.read("/x")
+        client = api(http, server.url, time)
+        await client.read("/x")
         assert time.slept == [7.0]
         assert len(server.requests) == 2
 
 
-async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: HttpTransport) -> None:
+async def test_a_long_429_says_until_when_and_nothing_is_sent_before(http: HttpTransport) -> None:
     time = FakeClock()
     limit = web.Response(status=429, headers={"Retry-After": "Sat, 21 Nov 2026 12:05:00 GMT"})
     async with stub_server(in_sequence(limit, web.Response(text="{}"))) as server:
-        one = api(http, server.url, time)
+        client = api(http, server.url, time)
         with pytest.raises(RateLimited) as caught:
-            await one.read("/x")
+            await client.read("/x")
         assert caught.value.until == NOW + timedelta(minutes=5)
         with pytest.raises(RateLimited):
-            await one.change("POST", "/y", {})
+            await client.change("POST", "/y", {})
         assert len(server.requests) == 1
         time.now += timedelta(minutes=6)
-        await one.read("/x")
+        await client.read("/x")
 
 
 async def test_a_spent_budget_pauses_before_a_429_comes(http: HttpTransport) -> None:
     time = FakeClock()
     spent = web.Response(text="{}", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"})
     async with stub_server(in_sequence(spent)) as server:
-        one = api(http, server.url, time)
-        await one.read("/x")
+        client = api(http, server.url, time)
+        await client.read("/x")
         with pytest.raises(RateLimited):
-            await one.change("POST", "/y", {})
+            await client.change("POST", "/y", {})
     assert len(server.requests) == 1
 
 
 async def test_the_token_follows_no_redirect_to_another_host(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.Response(text="{}")) as other:
-        elsewhere = web.Response(status=302, headers={"Location": f"{other.url}/v0.1/x"})
-        async with stub_server(in_sequence(elsewhere)) as server:
+        redirect = web.Response(status=302, headers={"Location": f"{other.url}/v0.1/x"})
+        async with stub_server(in_sequence(redirect)) as server:
             with pytest.raises(ProviderDown):
                 await api(http, server.url, FakeClock()).read("/x")
         assert other.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not(
+async def test_a_redirect_to_the_own_host_is_followed_except_for_a_change(
     http: HttpTransport, status: int
 ) -> None:
-    moved = web.Response(status=status, headers={"Location": "/v0.1/y"})
-    async with stub_server(in_sequence(moved, web.Response(text="{}"), moved)) as server:
+    redirect = web.Response(status=status, headers={"Location": "/v0.1/y"})
+    async with stub_server(in_sequence(redirect, web.Response(text="{}"), redirect)) as server:
         assert (await api(http, server.url, FakeClock()).read("/x")).body == b"{}"
         with pytest.raises(ProviderDown):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
-    assert [asked.path for asked in server.requests] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
+    assert [request.path for request in server.requests] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
 
 
 @pytest.mark.parametrize(
@@ -319,9 +321,7 @@ async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not
         "http://[::1",
     ],
 )
-async def test_the_token_follows_no_redirect_that_could_be_understood_in_two_ways(
-    http: HttpTransport, location: str
-) -> None:
+async def test_the_token_follows_no_ambiguous_redirect(http: HttpTransport, location: str) -> None:
     async with stub_server(lambda _: web.Response(text="{}")) as other:
         target = web.Response(status=302)
 
@@ -334,16 +334,16 @@ async def test_the_token_follows_no_redirect_that_could_be_understood_in_two_way
         assert len(server.requests) == 1
 
 
-async def test_the_token_goes_to_no_address_but_the_apis_own(http: HttpTransport) -> None:
+async def test_the_token_is_sent_to_no_address_but_the_apis_own(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.Response(text="{}")) as other, stub_server(other.answer) as server:
-        one = api(http, server.url, FakeClock())
+        client = api(http, server.url, FakeClock())
         with pytest.raises(ProviderDown):
-            await one.read(f"{other.url}/v0.1/x")
-        assert (await one.read(one.root_url())).body == b"{}"
+            await client.read(f"{other.url}/v0.1/x")
+        assert (await client.read(client.root_url())).body == b"{}"
     assert other.requests == []
 
 
-async def test_an_error_of_endless_depth_is_still_that_error(http: HttpTransport) -> None:
+async def test_an_error_with_deeply_nested_json_is_still_that_error(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.Response(status=400, body=b"[" * 50_000)) as server:
         with pytest.raises(RequestRejected):
             await api(http, server.url, FakeClock()).read("/x")
@@ -356,17 +356,17 @@ async def test_cookies_are_never_sent_back(http: HttpTransport) -> None:
         return response
 
     async with stub_server(answer) as server:
-        one = api(http, server.url, FakeClock())
-        await one.read("/x")
-        await one.read("/x")
-    assert all("Cookie" not in asked.headers for asked in server.requests)
+        client = api(http, server.url, FakeClock())
+        await client.read("/x")
+        await client.read("/x")
+    assert all("Cookie" not in request.headers for request in server.requests)
 
 
 @pytest.mark.parametrize("part", ["..", ".", "", "a/b", "a\\b"])
-def test_a_name_from_outside_can_not_leave_its_place_in_a_path(part: str) -> None:
+def test_an_untrusted_name_cannot_leave_its_path_segment(part: str) -> None:
     with pytest.raises(NotFound):
         path_of("apps", part, provider=Provider.BITRISE)
 
 
-def test_a_name_with_odd_characters_stays_one_part() -> None:
+def test_a_name_with_special_characters_stays_one_path_segment() -> None:
     assert path_of("apps", "a?b#c d", provider=Provider.BITRISE) == "/apps/a%3Fb%23c%20d"

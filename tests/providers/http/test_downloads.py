@@ -9,17 +9,17 @@ from providers.http.transport import HttpTransport
 from tests.support.stub_server import in_sequence, stub_server
 
 
-async def test_a_file_is_fetched_with_no_token_and_only_its_end_is_held() -> None:
+async def test_a_file_is_downloaded_without_a_token_and_only_its_end_is_kept_in_memory() -> None:
     content = b"".join(b"line %06d\n" % number for number in range(100_000))
     async with HttpTransport() as http, stub_server(in_sequence(web.Response(body=content))) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         tail = await downloads.tail(f"{server.url}/log?X-Amz-Signature=abc", 1000)
     assert tail.content == content[-1000:]
     assert not tail.whole
-    [asked] = server.requests
-    assert "Authorization" not in asked.headers
-    assert "Cookie" not in asked.headers
-    assert asked.query == {"X-Amz-Signature": "abc"}
+    [request] = server.requests
+    assert "Authorization" not in request.headers
+    assert "Cookie" not in request.headers
+    assert request.query == {"X-Amz-Signature": "abc"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_a_file_is_fetched_with_no_token_and_only_its_end_is_held() -> Non
         ("", False),
     ],
 )
-async def test_only_known_hosts_are_fetched_from(url: str, allowed: bool) -> None:
+async def test_files_are_downloaded_from_known_hosts_only(url: str, allowed: bool) -> None:
     async with HttpTransport() as http:
         hosts = ("files.example.org", "other.example.org:8443")
         downloads = Downloads(http, api_url="https://api.example.com/v0.1", hosts=hosts)
@@ -79,18 +79,18 @@ async def test_only_known_hosts_are_fetched_from(url: str, allowed: bool) -> Non
 
 async def test_a_redirect_is_followed_to_known_hosts_only() -> None:
     async with HttpTransport() as http, stub_server(in_sequence(web.Response(body=b"here"))) as files:
-        there = web.Response(status=302, headers={"Location": f"{files.url}/file"})
-        evil = web.Response(status=302, headers={"Location": "http://evil.example/file"})
-        async with stub_server(in_sequence(there, evil)) as server:
+        to_files = web.Response(status=302, headers={"Location": f"{files.url}/file"})
+        to_unknown_host = web.Response(status=302, headers={"Location": "http://evil.example/file"})
+        async with stub_server(in_sequence(to_files, to_unknown_host)) as server:
             downloads = Downloads(http, api_url=server.url, hosts=())
             assert (await downloads.tail(f"{server.url}/a", 10)).content == b"here"
             with pytest.raises(DownloadRefused):
                 await downloads.tail(f"{server.url}/a", 10)
 
 
-async def test_an_expired_link_is_told_from_a_broken_storage() -> None:
-    answers = in_sequence(web.Response(status=403), web.Response(status=500), None)
-    async with HttpTransport() as http, stub_server(answers) as server:
+async def test_an_expired_link_and_a_storage_failure_have_different_errors() -> None:
+    responses = in_sequence(web.Response(status=403), web.Response(status=500), None)
+    async with HttpTransport() as http, stub_server(responses) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         with pytest.raises(DownloadExpired):
             await downloads.tail(f"{server.url}/a", 10)
@@ -99,7 +99,7 @@ async def test_an_expired_link_is_told_from_a_broken_storage() -> None:
                 await downloads.tail(f"{server.url}/a", 10)
 
 
-async def test_an_api_with_a_port_of_its_own_may_keep_its_files_there() -> None:
+async def test_an_api_with_its_own_port_may_serve_files_on_it() -> None:
     async with HttpTransport() as http:
         downloads = Downloads(http, api_url="https://ci.example.com:8443/v0.1", hosts=())
         assert downloads.may_fetch("https://ci.example.com:8443/log")
@@ -108,9 +108,9 @@ async def test_an_api_with_a_port_of_its_own_may_keep_its_files_there() -> None:
 
 
 @pytest.mark.parametrize("location", ["", "/a", "http://[::1"])
-async def test_a_redirect_that_leads_nowhere_is_no_file(location: str) -> None:
-    nowhere = web.Response(status=302, headers={"Location": location} if location else {})
-    async with HttpTransport() as http, stub_server(in_sequence(nowhere)) as server:
+async def test_a_redirect_without_a_valid_target_is_an_error(location: str) -> None:
+    redirect = web.Response(status=302, headers={"Location": location} if location else {})
+    async with HttpTransport() as http, stub_server(in_sequence(redirect)) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         with pytest.raises((DownloadRefused, ProviderDown)):
             await downloads.tail(f"{server.url}/a", 10)
@@ -118,7 +118,7 @@ async def test_a_redirect_that_leads_nowhere_is_no_file(location: str) -> None:
 
 
 @pytest.mark.parametrize("status", [300, 304, 418, 503])
-async def test_only_a_good_answer_is_a_file(status: int) -> None:
+async def test_a_download_with_an_error_status_is_an_error(status: int) -> None:
     async with HttpTransport() as http, stub_server(in_sequence(web.Response(status=status))) as server:
         with pytest.raises(ProviderDown):
             await Downloads(http, api_url=server.url, hosts=()).tail(f"{server.url}/a", 10)

@@ -1,4 +1,4 @@
-"""Fields of providers' answers: what is read the fast way is read as tolerantly as all else."""
+"""Fields of provider responses: the fast way of parsing gives the same results as the tolerant one."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ PLAIN = (
 ANYTHING = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
-READ: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(field) for name, field in FIELDS.items()}
-# The last part of each union is the one that decides what is not as documented.
-TOLERANTLY: dict[str, TypeAdapter[Any]] = {
+FIELD_ADAPTERS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(field) for name, field in FIELDS.items()}
+# The last part of each union decides all values that are not as documented.
+TOLERANT_ADAPTERS: dict[str, TypeAdapter[Any]] = {
     name: TypeAdapter(get_args(get_args(field)[0])[-1]) for name, field in FIELDS.items()
 }
 
 
-def outcome(adapter: TypeAdapter[Any], value: Any, *, as_json: bool) -> tuple[type, Any]:
-    """What is read, with its type: True is no 1."""
+def parse(adapter: TypeAdapter[Any], value: Any, *, as_json: bool) -> tuple[type, Any]:
+    """Parse the value and return it with its type, since True equals 1."""
     try:
-        read = adapter.validate_json(json.dumps(value)) if as_json else adapter.validate_python(value)
+        parsed = adapter.validate_json(json.dumps(value)) if as_json else adapter.validate_python(value)
     except ValidationError:
         return ValidationError, None
-    return type(read), read
+    return type(parsed), parsed
 
 
 @given(ANYTHING)
@@ -72,14 +72,14 @@ def outcome(adapter: TypeAdapter[Any], value: Any, *, as_json: bool) -> tuple[ty
 @example("0001-01-01T00:00:00Z")
 @example("1969-12-31T23:59:59Z")
 @example("1700000000")
-def test_whatever_comes_is_read_as_the_tolerant_way_alone_reads_it(value: Any) -> None:
+def test_any_value_is_parsed_as_by_the_tolerant_part_alone(value: Any) -> None:
     for name in FIELDS:
         for as_json in (True, False):
-            read = outcome(READ[name], value, as_json=as_json)
-            assert read == outcome(TOLERANTLY[name], value, as_json=as_json), name
+            parsed = parse(FIELD_ADAPTERS[name], value, as_json=as_json)
+            assert parsed == parse(TOLERANT_ADAPTERS[name], value, as_json=as_json), name
 
 
-def test_what_is_as_documented_calls_no_function_of_ours() -> None:
+def test_documented_values_are_parsed_without_our_validators() -> None:
     documented = {
         "text": "main",
         "number": 7,
@@ -90,10 +90,10 @@ def test_what_is_as_documented_calls_no_function_of_ours() -> None:
     }
     for name, value in documented.items():
         fast = TypeAdapter(get_args(get_args(FIELDS[name])[0])[0])
-        assert outcome(fast, value, as_json=True) == outcome(READ[name], value, as_json=True), name
+        assert parse(fast, value, as_json=True) == parse(FIELD_ADAPTERS[name], value, as_json=True), name
 
 
-def test_a_slug_that_may_be_missing_is_none_where_it_can_not_be_read() -> None:
+def test_an_optional_slug_is_none_if_it_is_invalid() -> None:
     adapter = TypeAdapter(MaybeSlug)
     for value in (None, "", "../x", 3, "a b"):
         assert adapter.validate_json(json.dumps(value)) is None

@@ -1,4 +1,4 @@
-"""The time at a provider, as its answers tell it."""
+"""The clock that follows the Date headers of a provider."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from providers.http.provider_clock import ProviderClock
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def header(ahead: timedelta) -> str:
+def date_header(ahead: timedelta) -> str:
     return format_datetime(NOON + ahead, usegmt=True)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "is_taken"),
+    ("ahead", "is_followed"),
     [
         (timedelta(0), False),
         (timedelta(seconds=4), False),
@@ -28,21 +28,21 @@ def header(ahead: timedelta) -> str:
         (timedelta(days=31), False),
     ],
 )
-def test_a_clock_that_differs_is_followed_and_one_that_is_absurd_is_not(
-    ahead: timedelta, is_taken: bool
+def test_a_different_clock_is_followed_and_an_absurd_one_is_ignored(
+    ahead: timedelta, is_followed: bool
 ) -> None:
     clock = ProviderClock(lambda: NOON)
-    clock.observe(header(ahead))
-    assert clock() == NOON + (ahead if is_taken else timedelta(0))
+    clock.observe(date_header(ahead))
+    assert clock() == NOON + (ahead if is_followed else timedelta(0))
 
 
 @pytest.mark.parametrize(
     "date", [None, "", "soon", "Sat, 99 Nov 2026 12:00:00 GMT", "0", "Sat, 21 Nov 2026 12:00:00"]
 )
-def test_a_header_that_says_nothing_changes_nothing(date: str | None) -> None:
+def test_a_missing_or_invalid_date_header_changes_nothing(date: str | None) -> None:
     clock = ProviderClock(lambda: NOON)
-    clock.observe(header(timedelta(minutes=10)))
+    clock.observe(date_header(timedelta(minutes=10)))
     clock.observe(date)
     assert clock() == NOON + timedelta(minutes=10)
-    clock.observe(header(timedelta(0)))
+    clock.observe(date_header(timedelta(0)))
     assert clock() == NOON

@@ -1,4 +1,4 @@
-"""The wire: whatever a server sends, no more is read than is wanted, and for no longer."""
+"""HTTP connections: responses are limited in size and time, and connections are shared."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tests.support.stub_server import in_sequence, stub_server
 
 
 @asynccontextmanager
-async def endless(
+async def endless_server(
     *, status: int = 200, piece: bytes = b"x" * 65536, headers: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[str, list[int]]]:
-    """A server whose answers never end; its address, and how many bytes of each it could send."""
+    """Start a server whose responses never end; yield its URL, and the number of bytes sent in each."""
     sent: list[int] = []
     closed = asyncio.Event()
 
@@ -70,29 +70,32 @@ def api(http: HttpTransport, url: str) -> ApiClient:
     )
 
 
-async def test_an_answer_without_an_end_is_an_error_and_not_read_for_ever() -> None:
-    async with HttpTransport() as http, endless() as (url, sent):
+async def test_an_endless_response_is_an_error() -> None:
+    async with HttpTransport() as http, endless_server() as (url, sent):
         with pytest.raises(TooLarge, match="more than 16 MiB in one answer"):
             await api(http, url).read("/x")
-    [came] = sent
-    assert came < 2 * transport.LARGEST_ANSWER
+    [sent_bytes] = sent
+    assert sent_bytes < 2 * transport.LARGEST_ANSWER
 
 
-async def test_a_refusal_without_an_end_is_still_that_refusal() -> None:
-    async with HttpTransport() as http, endless(status=404, piece=b"no such thing " * 1000) as (url, sent):
+async def test_an_endless_error_response_is_still_that_error() -> None:
+    async with (
+        HttpTransport() as http,
+        endless_server(status=404, piece=b"no such thing " * 1000) as (url, sent),
+    ):
         with pytest.raises(NotFound, match="no such thing"):
             await api(http, url).read("/x")
     assert sum(sent) < transport.LARGEST_ANSWER
 
 
-async def test_a_change_whose_answer_is_too_large_may_have_happened() -> None:
-    async with HttpTransport() as http, endless() as (url, sent):
+async def test_a_change_whose_response_is_too_large_may_have_happened() -> None:
+    async with HttpTransport() as http, endless_server() as (url, sent):
         with pytest.raises(ResponseLost):
             await api(http, url).change("POST", "/x", {})
     assert len(sent) == 1
 
 
-async def test_what_comes_out_of_a_packed_answer_counts_not_what_comes_in() -> None:
+async def test_the_size_limit_counts_decompressed_bytes() -> None:
     packed = gzip.compress(b"0" * (transport.LARGEST_ANSWER + 1))
     assert len(packed) < 20_000
     bomb = web.Response(body=packed, headers={"Content-Encoding": "gzip"})
@@ -106,10 +109,10 @@ async def test_what_comes_out_of_a_packed_answer_counts_not_what_comes_in() -> N
     assert server.requests[0].headers["Accept-Encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize("packing", ["gzip, gzip", "gzip,identity", "br", "ZSTD"])
-async def test_what_is_packed_more_than_once_or_otherwise_is_not_unpacked(packing: str) -> None:
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,identity", "br", "ZSTD"])
+async def test_a_response_compressed_twice_or_in_another_way_is_rejected(encoding: str) -> None:
     twice = gzip.compress(gzip.compress(b"0" * 1000))
-    bomb = web.Response(body=twice, headers={"Content-Encoding": packing})
+    bomb = web.Response(body=twice, headers={"Content-Encoding": encoding})
     async with HttpTransport() as http, stub_server(in_sequence(bomb)) as server:
         with pytest.raises(TooLarge):
             await api(http, server.url).read("/x")
@@ -117,16 +120,16 @@ async def test_what_is_packed_more_than_once_or_otherwise_is_not_unpacked(packin
             await Downloads(http, api_url=server.url, hosts=()).tail(f"{server.url}/log", 10)
 
 
-async def test_an_answer_that_only_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_that_trickles_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.05)
-    async with HttpTransport() as http, endless(piece=b"\n") as (url, _):
+    async with HttpTransport() as http, endless_server(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown):
             await api(http, url).read("/x", most_tries=1)
 
 
-async def test_a_log_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "LARGEST_FILE", 2 * 1024 * 1024)
-    async with HttpTransport() as http, endless() as (url, sent):
+    async with HttpTransport() as http, endless_server() as (url, sent):
         with pytest.raises(TooLarge, match="more than 2 MiB in one file"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
         with pytest.raises(TooLarge):
@@ -135,23 +138,23 @@ async def test_a_log_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch)
     assert max(sent) < 16 * 1024 * 1024
 
 
-async def test_a_log_that_only_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_that_trickles_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "FILE_SECONDS", 0.05)
-    async with HttpTransport() as http, endless(piece=b"\n") as (url, _):
+    async with HttpTransport() as http, endless_server(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown, match="gave no answer"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
 
 
-class Held:
-    """A server that answers once it is let; what it was asked so far, in its order."""
+class BlockingServer:
+    """A server that holds all responses until `release`; `paths` are the paths requested so far, in order."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.let_go = asyncio.Event()
+        self.paths: list[str] = []
+        self.release = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.path)
-        await self.let_go.wait()
+        self.paths.append(request.path)
+        await self.release.wait()
         return web.Response(body=b"{}")
 
     @asynccontextmanager
@@ -164,63 +167,65 @@ class Held:
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            self.let_go.set()
+            self.release.set()
             await runner.cleanup()
 
-    async def came(self, count: int) -> None:
+    async def wait_for_requests(self, count: int) -> None:
         async with asyncio.timeout(30):
-            while len(self.asked) < count:  # noqa: ASYNC110 - nobody tells of it
+            while len(self.paths) < count:  # noqa: ASYNC110 - no event reports it
                 await asyncio.sleep(0.005)
 
 
-async def test_a_workspace_has_half_of_the_connections_a_person_half_of_those_and_others_go_first() -> None:
-    held = Held()
-    async with held.open() as url, HttpTransport() as http:
+async def test_connections_are_shared_between_workspaces_and_people_and_others_go_first() -> None:
+    server = BlockingServer()
+    async with server.open() as url, HttpTransport() as http:
         anna, ben = Requester("T1", "anna"), Requester("T1", "ben")
-        asking = [
+        requests = [
             asyncio.create_task(http.send("GET", f"{url}/{who.person}", requester=who))
             for who in [anna] * 30 + [ben] * 30 + [Requester("T1", "carla")] * 30
         ]
-        await held.came(10)
-        # Another workspace and the bot itself begin at once, and they alone.
+        await server.wait_for_requests(10)
+        # Only requests of another workspace and of the bot itself are sent at once.
         for who in (Requester("T2", "anna"), Requester()):
-            asking.append(asyncio.create_task(http.send("GET", f"{url}/{who.team or 'bot'}", requester=who)))
-            await held.came(len(held.asked) + 1)
-        assert held.asked == ["/anna"] * 5 + ["/ben"] * 5 + ["/T2", "/bot"]
-        held.let_go.set()
-        await asyncio.gather(*asking)
+            requests.append(
+                asyncio.create_task(http.send("GET", f"{url}/{who.team or 'bot'}", requester=who))
+            )
+            await server.wait_for_requests(len(server.paths) + 1)
+        assert server.paths == ["/anna"] * 5 + ["/ben"] * 5 + ["/T2", "/bot"]
+        server.release.set()
+        await asyncio.gather(*requests)
 
 
-async def test_what_takes_long_has_connections_of_its_own() -> None:
-    held = Held()
-    async with held.open() as url, HttpTransport() as http:
+async def test_slow_requests_have_their_own_connections() -> None:
+    server = BlockingServer()
+    async with server.open() as url, HttpTransport() as http:
         anna = Requester("T1", "anna")
-        asking = [
+        requests = [
             asyncio.create_task(http.send("POST", f"{url}/run", requester=anna, seconds=60)) for _ in range(5)
         ]
-        await held.came(3)
+        await server.wait_for_requests(3)
         downloads = Downloads(http, api_url=url, hosts=(), requester=Requester("T1", "ben"))
-        asking.append(asyncio.create_task(downloads.tail(f"{url}/log", 10)))  # type: ignore[arg-type]
-        await held.came(4)
-        asking.append(asyncio.create_task(http.send("GET", f"{url}/quick", requester=anna)))
-        await held.came(5)
-        assert held.asked == ["/run"] * 3 + ["/log", "/quick"]
-        held.let_go.set()
-        await asyncio.gather(*asking)
+        requests.append(asyncio.create_task(downloads.tail(f"{url}/log", 10)))  # type: ignore[arg-type]
+        await server.wait_for_requests(4)
+        requests.append(asyncio.create_task(http.send("GET", f"{url}/quick", requester=anna)))
+        await server.wait_for_requests(5)
+        assert server.paths == ["/run"] * 3 + ["/log", "/quick"]
+        server.release.set()
+        await asyncio.gather(*requests)
 
 
-async def test_whoever_gets_no_connection_is_told_that_nothing_was_asked(
+async def test_a_request_without_a_free_connection_fails_as_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(transport, "QUICK", replace(transport.QUICK, total=1, seconds=0.01))
     monkeypatch.setattr(transport, "SLOW", replace(transport.SLOW, total=1, seconds=0.01))
-    held = Held()
-    async with held.open() as url, HttpTransport() as http:
-        asking = [
+    server = BlockingServer()
+    async with server.open() as url, HttpTransport() as http:
+        requests = [
             asyncio.create_task(http.send("GET", f"{url}/first")),
             asyncio.create_task(http.send("POST", f"{url}/first", seconds=60)),
         ]
-        await held.came(2)
+        await server.wait_for_requests(2)
         busy = "Too many of your requests to Bitrise are still under way"
         with pytest.raises(TooBusy, match=busy):
             await api(http, url).change("DELETE", "/it", None)
@@ -228,6 +233,6 @@ async def test_whoever_gets_no_connection_is_told_that_nothing_was_asked(
             await api(http, url).read("/it")
         with pytest.raises(TooBusy):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 10)
-        assert held.asked == ["/first"] * 2
-        held.let_go.set()
-        await asyncio.gather(*asking)
+        assert server.paths == ["/first"] * 2
+        server.release.set()
+        await asyncio.gather(*requests)

@@ -1,4 +1,4 @@
-"""Answers of Bitrise and Build.io that their documents don't describe: one clear error, whatever was asked."""
+"""Undocumented responses of Bitrise and Build.io: every call raises one clear error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def text(body: str, kind: str = JSON, status: int = 200, **headers: str) -> web.
     return web.Response(text=body, content_type=kind, status=status, headers=headers)
 
 
-ODD: Mapping[str, Callable[[], web.Response | None]] = {
+UNEXPECTED_RESPONSES: Mapping[str, Callable[[], web.Response | None]] = {
     "a page": lambda: text("<html>Sign in</html>", "text/html"),
     "plain text": lambda: text("ok", "text/plain"),
     "cut JSON": lambda: text('{"data": {"slug": "a'),
@@ -68,9 +68,9 @@ ODD: Mapping[str, Callable[[], web.Response | None]] = {
     "429 until no day": lambda: text("", status=429, **{"Retry-After": "Mon, 99 Foo 99999 99:99:99 GMT"}),
     "429 of no number": lambda: text("", status=429, **{"Retry-After": "nan"}),
 }
-# A download is no answer of the API; YAML is read in a process of its own, which may die of it.
-NO_CALL = {"raw_log", "buildables"}
-GIVEN: Mapping[str, Any] = {
+# A download is not an API response; YAML is parsed in a separate process, which may be killed.
+EXCLUDED_METHODS = {"raw_log", "buildables"}
+ARGUMENTS: Mapping[str, Any] = {
     "order": AbortRequest(),
     "params": TriggerRequest(branch="main"),
     "approved": True,
@@ -82,20 +82,26 @@ GIVEN: Mapping[str, Any] = {
 }
 
 
-def calls_of(client: type[Client]) -> list[str]:
+def api_methods(client: type[Client]) -> list[str]:
     return [
-        name for name, _ in inspect.getmembers(client, callable) if name[0] != "_" and name not in NO_CALL
+        name
+        for name, _ in inspect.getmembers(client, callable)
+        if name[0] != "_" and name not in EXCLUDED_METHODS
     ]
 
 
 async def call(client: Client, name: str) -> Any:
-    """Ask for it with whatever it takes; a list is read to its end."""
+    """Call the method with the arguments that it needs; read a list to its end."""
     method = getattr(client, name)
-    needed = [one.name for one in inspect.signature(method).parameters.values() if one.default is one.empty]
-    asked = method(**{one: GIVEN.get(one, "a-name") for one in needed})
-    if isinstance(asked, PageIterator):
-        return [one async for one in asked]
-    return await asked
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    result = method(**{name: ARGUMENTS.get(name, "a-name") for name in needed})
+    if isinstance(result, PageIterator):
+        return [item async for item in result]
+    return await result
 
 
 def client_at(kind: type[Client], url: str, http: HttpTransport) -> Client:
@@ -114,27 +120,27 @@ async def http() -> AsyncIterator[HttpTransport]:
 
 
 @pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
-@pytest.mark.parametrize("name", ODD)
-async def test_whatever_a_provider_answers_every_call_ends_in_its_answer_or_in_one_error(
+@pytest.mark.parametrize("name", UNEXPECTED_RESPONSES)
+async def test_any_response_leads_to_a_result_or_a_provider_error(
     kind: type[Client], name: str, http: HttpTransport
 ) -> None:
     provider = Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO
-    async with stub_server(lambda _: ODD[name]()) as server:
-        for method in calls_of(kind):
-            client = client_at(kind, server.url, http)  # each with pauses of its own
+    async with stub_server(lambda _: UNEXPECTED_RESPONSES[name]()) as server:
+        for method in api_methods(kind):
+            client = client_at(kind, server.url, http)  # each client has its own pauses
             error: object = (await asyncio.gather(call(client, method), return_exceptions=True))[0]
             if not isinstance(error, BaseException):
-                continue  # what is left out, or not needed
+                continue  # the invalid part was left out or is not needed
             assert isinstance(error, ProviderError), (method, error)
             assert error.provider is provider, method
             assert "The provider" not in str(error)
-            # No name of a class, and nothing of a page.
+            # The error contains no class name and no part of a page.
             assert not any(word in str(error) for word in ("Show", "Item", "<", "t0p")), str(error)
-        assert all("elsewhere" not in asked.headers["Host"] for asked in server.requests)
+        assert all("elsewhere" not in request.headers["Host"] for request in server.requests)
 
 
 @pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
-async def test_thirty_megabytes_are_not_read(kind: type[Client], http: HttpTransport) -> None:
+async def test_a_response_of_thirty_megabytes_is_rejected(kind: type[Client], http: HttpTransport) -> None:
     many = b'{"data": "' + b"x" * 30_000_000 + b'"}'
     async with stub_server(lambda _: web.Response(body=many, content_type=JSON)) as server:
         client = client_at(kind, server.url, http)
@@ -143,18 +149,18 @@ async def test_thirty_megabytes_are_not_read(kind: type[Client], http: HttpTrans
                 await call(client, method)
 
 
-async def test_what_is_missing_is_named_in_words(http: HttpTransport) -> None:
+async def test_the_error_names_the_missing_item(http: HttpTransport) -> None:
     async with stub_server(lambda _: text("{}")) as server:
         client = client_at(BitriseClient, server.url, http)
-        for method, said in (("pipeline", "pipeline"), ("app", "app"), ("decide_request", "build request")):
+        for method, item in (("pipeline", "pipeline"), ("app", "app"), ("decide_request", "build request")):
             with pytest.raises(
-                ProviderError, match=f"^Bitrise's answer can't be understood: there is no {said} in it$"
+                ProviderError, match=f"^Bitrise's answer can't be understood: there is no {item} in it$"
             ):
                 await call(client, method)
 
 
 @pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
-async def test_a_name_that_none_can_have_is_not_found_at_the_provider_that_was_asked(
+async def test_an_impossible_name_is_not_found_at_its_provider(
     kind: type[Client], http: HttpTransport
 ) -> None:
     label = (Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO).label
@@ -162,8 +168,8 @@ async def test_a_name_that_none_can_have_is_not_found_at_the_provider_that_was_a
         await client_at(kind, "http://127.0.0.1:9", http).app("..")
 
 
-def with_nul(asked: ReceivedRequest) -> web.Response:
-    del asked
+def respond_with_nul(request: ReceivedRequest) -> web.Response:
+    del request
     name = r"a\u0000b\\u0000\u0000\u0000c"
     return text(
         f'{{"data": {{"slug": "s1", "title": "{name}", "branch": "{name}", "status": 1, "abort_reason": "{name}",'
@@ -171,8 +177,8 @@ def with_nul(asked: ReceivedRequest) -> web.Response:
     )
 
 
-async def test_no_nul_comes_in(http: HttpTransport) -> None:
-    async with stub_server(with_nul) as server:
+async def test_nul_characters_are_removed_from_responses(http: HttpTransport) -> None:
+    async with stub_server(respond_with_nul) as server:
         bitrise, buildio = (
             client_at(BitriseClient, server.url, http),
             client_at(BuildioClient, server.url, http),

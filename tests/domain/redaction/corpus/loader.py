@@ -1,4 +1,4 @@
-"""The corpus that redaction is measured by: lines with made-up secrets, and lines of builds without any."""
+"""The corpus for redaction tests: lines with made-up secrets, and lines of builds without any."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ _ALPHABETS = {
     "b": _LOWER + _UPPER + _DIGITS + "+/",
     "u": _LOWER + _UPPER + _DIGITS + "-_",
 }
-_BLANK = re.compile(r"\{([AaUldhHbu])(\d+)\}")
+_GAP = re.compile(r"\{([AaUldhHbu])(\d+)\}")
 _MARKED = re.compile(r"«([^»]*)»")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A piece of a log, and the secrets in it; `template` is how the corpus has it."""
+    """A piece of a log, and the secrets in it; `template` is its text in the corpus."""
 
     template: str
     text: str
     secrets: tuple[str, ...]
 
     def seen_in(self, shown: str) -> list[str]:
-        """What of the secrets can be seen: a whole one, or eight of its characters in a row."""
+        """Return the parts of secrets that are visible: a whole one, or eight of its characters in a row."""
         return [piece for secret in self.secrets for piece in _pieces(secret) if piece in shown]
 
 
 def secret_lines(seed: int = SEED) -> Iterator[Line]:
-    """The lines with secrets, made up anew for each seed."""
-    drawn = random.Random(seed)
+    """Yield the lines with secrets, generated from the seed."""
+    generator = random.Random(seed)
     for template in _lines("secrets.txt"):
-        filled = _BLANK.sub(lambda blank: _drawn(drawn, blank[1], int(blank[2])), template).replace("␤", "\n")
+        filled = _GAP.sub(lambda blank: _random_word(generator, blank[1], int(blank[2])), template).replace(
+            "␤", "\n"
+        )
         yield Line(template, _MARKED.sub(r"\1", filled), tuple(_MARKED.findall(filled)))
 
 
 def harmless_lines() -> list[str]:
-    """The lines that must stay as they are."""
+    """Return the lines that must stay unchanged."""
     return list(_lines("harmless.txt"))
 
 
@@ -59,17 +61,17 @@ def _lines(name: str) -> Iterator[str]:
             yield line
 
 
-def _drawn(drawn: random.Random, kind: str, length: int) -> str:
-    word = "".join(drawn.choices(_ALPHABETS[kind], k=length))
+def _random_word(generator: random.Random, kind: str, length: int) -> str:
+    word = "".join(generator.choices(_ALPHABETS[kind], k=length))
     # An issuer's random part has capitals and digits; a short one could by chance have none.
     return (
         word
-        if length < 16 or kind not in "Abu" or len({*map(_kind, word)}) >= 3
-        else _drawn(drawn, kind, length)
+        if length < 16 or kind not in "Abu" or len({*map(_letter_kind, word)}) >= 3
+        else _random_word(generator, kind, length)
     )
 
 
-def _kind(letter: str) -> int:
+def _letter_kind(letter: str) -> int:
     return 0 if letter.islower() else 1 if letter.isupper() else 2
 
 

@@ -1,4 +1,4 @@
-"""The seed documentation's example answers, fed through the real client and shown as a person sees them."""
+"""The example responses of the seed documentation, read by the real client and rendered for people."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIXTURES = Path(__file__).parents[3] / "fixtures" / "bitrise"
 NOW = datetime(2017, 9, 19, 12, 0, tzinfo=UTC)
 ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22")
 BUILD = "/v0.1/apps/669403bffbe35909/builds/3247e2920496e846"
-ANSWERS = {
+RESPONSES = {
     "/v0.1/me": "me",
     "/v0.1/me/apps": "apps",
     "/v0.1/apps/669403bffbe35909": "app",
@@ -48,28 +48,28 @@ ANSWERS = {
 }
 
 
-# Where the example's archive was; here the same server holds it.
+# The host of the example's archive; here the stub server has it.
 ARCHIVE = "https://bitrise-build-log-archives-production.s3.amazonaws.com"
 
 
-def answer(asked: ReceivedRequest) -> web.Response:
-    if asked.path.startswith("/build-logs-v2/"):
+def respond(request: ReceivedRequest) -> web.Response:
+    if request.path.startswith("/build-logs-v2/"):
         chunks = json.loads((FIXTURES / "log.json").read_text())["log_chunks"]
         return web.Response(text="".join(chunk["chunk"] for chunk in chunks))
-    name = ANSWERS.get(asked.path)
-    if name is None or (asked.query.get("next") and name in ("apps", "builds")):
+    name = RESPONSES.get(request.path)
+    if name is None or (request.query.get("next") and name in ("apps", "builds")):
         if name is None:
             return web.json_response({"message": "Not Found"}, status=404)
         return web.json_response({"data": [], "paging": {"total_item_count": 4, "page_item_limit": 2}})
     status = 400 if name == "abort_refused" else 200
-    text = (FIXTURES / f"{name}.json").read_text().replace(ARCHIVE, f"http://{asked.headers['Host']}")
+    text = (FIXTURES / f"{name}.json").read_text().replace(ARCHIVE, f"http://{request.headers['Host']}")
     return web.Response(text=text, status=status, content_type="application/json")
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[StubServer]:
-    async with stub_server(answer) as opened:
-        yield opened
+    async with stub_server(respond) as server:
+        yield server
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def bitrise(server: StubServer) -> AsyncIterator[BitriseClient]:
 
 
 def rendered_text(message: Message) -> str:
-    """The message as a person sees it; Slack would take it."""
+    """Return the message as a person sees it, after checking that Slack accepts its blocks."""
     return message_text(Post("1.0", "U1", message.text, validate_blocks(message.blocks)), {})
 
 
@@ -92,7 +92,7 @@ async def test_me_and_apps(bitrise: BitriseClient, server: StubServer) -> None:
         "bitrise-samples/sample-apps-xamarin-cross-platform",
         "bitrise-samples/sample-apps-osx-10-12",
     ]
-    assert [asked.query.get("next") for asked in server.requests if asked.path == "/v0.1/me/apps"] == [
+    assert [request.query.get("next") for request in server.requests if request.path == "/v0.1/me/apps"] == [
         None,
         "669403bffbe35909",
     ]
@@ -108,28 +108,28 @@ async def test_the_list_of_builds(bitrise: BitriseClient) -> None:
         (n, BuildState.SUCCEEDED) for n in (19, 18, 17)
     ]
     newest, _, pull_request = builds
-    spans = [span and round(span.total_seconds()) for span in _times(newest)]
+    spans = [span and round(span.total_seconds()) for span in _durations(newest)]
     assert spans == [83, 66, 86]
     assert newest.pull_request is None
     assert (pull_request.pull_request, pull_request.target_branch) == (3, "master")
-    said = rendered_text(build_card.build_card(pull_request, ANDROID, presentation=AT_BITRISE, now=NOW))
-    assert "sample-apps-android-sdk22 #17 succeeded" in said
-    assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in said
-    assert "b170936b Create dev.txt" in said
-    assert "0 s on hold · 1 min 5 s preparing · 1 min 42 s building" in said
+    text = rendered_text(build_card.build_card(pull_request, ANDROID, presentation=AT_BITRISE, now=NOW))
+    assert "sample-apps-android-sdk22 #17 succeeded" in text
+    assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in text
+    assert "b170936b Create dev.txt" in text
+    assert "0 s on hold · 1 min 5 s preparing · 1 min 42 s building" in text
 
 
-def _times(build: Build) -> list[timedelta | None]:
+def _durations(build: Build) -> list[timedelta | None]:
     return [time(build) for time in (time_on_hold, time_preparing, time_building)]
 
 
 async def test_one_aborted_build(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
     assert build.state is BuildState.ABORTED
-    said = rendered_text(build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOW))
-    assert "sample-apps-android-sdk22 #10 was aborted" in said
-    assert "Aborted by api-demo: This is an example abort build" in said
-    assert "0 s on hold · 0 s preparing · 15 s building" in said
+    text = rendered_text(build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOW))
+    assert "sample-apps-android-sdk22 #10 was aborted" in text
+    assert "Aborted by api-demo: This is an example abort build" in text
+    assert "0 s on hold · 0 s preparing · 15 s building" in text
 
 
 async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
@@ -145,36 +145,39 @@ async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
     assert titles == ["activate-ssh-key@3.1.1", "git-clone@3.4.3", "Sleep"]
     reading = read.reading
     view = LogView(steps=reading.steps, end=log_text(reading.end), of=reading.of, whole_url=read.whole_url)
-    said = rendered_text(log_messages.build_log(build, ANDROID, view))
-    assert "✅ `git-clone@3.4.3` succeeded in" in said
-    assert "🛑 `Sleep` was cut off" in said, "the build was aborted while it ran"
+    text = rendered_text(log_messages.build_log(build, ANDROID, view))
+    assert "✅ `git-clone@3.4.3` succeeded in" in text
+    assert "🛑 `Sleep` was cut off" in text, "the build was aborted while it ran"
     clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
     assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
-    assert "+ sleep 30" in said.splitlines()
-    assert "[Whole log]" in said
-    archives = [asked for asked in server.requests if asked.path.startswith("/build-logs-v2/")]
+    assert "+ sleep 30" in text.splitlines()
+    assert "[Whole log]" in text
+    archives = [request for request in server.requests if request.path.startswith("/build-logs-v2/")]
     assert len(archives) == 3
     assert not [archive for archive in archives if "Authorization" in archive.headers]
 
 
 async def test_the_artifacts_and_one_of_them(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
-    found = [one async for one in bitrise.artifacts("669403bffbe35909", "3247e2920496e846")]
-    lines = [ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in found]
-    said = rendered_text(artifact_messages.artifacts(build, ANDROID, lines, total=2))
-    assert "artifact-1.txt\nfile  [Get link]" in said
-    assert "artifact-2.txt\nfile  [Get link]" in said
+    found = [artifact async for artifact in bitrise.artifacts("669403bffbe35909", "3247e2920496e846")]
+    lines = [
+        ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
+        for artifact in found
+    ]
+    text = rendered_text(artifact_messages.artifacts(build, ANDROID, lines, total=2))
+    assert "artifact-1.txt\nfile  [Get link]" in text
+    assert "artifact-2.txt\nfile  [Get link]" in text
 
-    one = await bitrise.artifact("669403bffbe35909", "3247e2920496e846", "0d2277e50b8d32ce")
+    artifact = await bitrise.artifact("669403bffbe35909", "3247e2920496e846", "0d2277e50b8d32ce")
 
-    assert one.public_page
-    about = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=one.slug)
-    message = artifact_messages.artifact_link(one, about, may_act=False)
+    assert artifact.public_page
+    value = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=artifact.slug)
+    message = artifact_messages.artifact_link(artifact, value, may_act=False)
     assert "[Download] [Install page] [QR code] [Fetch a new link]" in rendered_text(message)
     assert "X-Amz-Signature=" in json.dumps(message.blocks)
 
 
-async def test_the_refused_abort(bitrise: BitriseClient, server: StubServer) -> None:
+async def test_an_abort_that_bitrise_refuses(bitrise: BitriseClient, server: StubServer) -> None:
     with pytest.raises(
         BuildAlreadyFinished, match=r"^Bitrise refuses: Build already finished, can't abort it"
     ):

@@ -1,4 +1,4 @@
-"""The client against the simulated Bitrise: every endpoint, and what goes wrong at each."""
+"""The client against the simulated Bitrise: every endpoint and its errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Connect = type[object]
 
 
 class ClientFixture:
-    """The simulated Bitrise, and clients of it."""
+    """The simulated Bitrise and a client for it."""
 
     def __init__(self, sandbox: BitriseSimulator, clock: Clock, http: HttpTransport) -> None:
         self.sandbox, self.clock = sandbox, clock
@@ -50,18 +50,18 @@ class ClientFixture:
 
 @pytest.fixture
 async def client_fixture() -> AsyncIterator[ClientFixture]:
-    clock = Clock(lambda: NOON)  # which stands, so that what grows with time grows by skipping alone
+    clock = Clock(lambda: NOON)  # stands still, so simulated builds progress only when time is skipped
     sandbox = await BitriseSimulator(now=clock).start()
     async with HttpTransport() as http:
         yield ClientFixture(sandbox, clock, http)
     await sandbox.close()
 
 
-async def test_the_roots_answer_without_a_token(client_fixture: ClientFixture) -> None:
-    nobody = client_fixture.client("wrong")
-    assert await nobody.root() == await nobody.root(versioned=False)
+async def test_the_roots_need_no_token(client_fixture: ClientFixture) -> None:
+    client = client_fixture.client("wrong")
+    assert await client.root() == await client.root(versioned=False)
     with pytest.raises(InvalidToken):
-        await nobody.me()
+        await client.me()
 
 
 async def test_me_apps_and_one_app(client_fixture: ClientFixture) -> None:
@@ -73,22 +73,22 @@ async def test_me_apps_and_one_app(client_fixture: ClientFixture) -> None:
         await client_fixture.bitrise.app("no-such-app")
 
 
-async def test_an_older_server_without_apps_is_asked_for_my_apps(client_fixture: ClientFixture) -> None:
+async def test_my_apps_are_read_from_an_older_server_without_apps(client_fixture: ClientFixture) -> None:
     client_fixture.sandbox.fault("GET /v0.1/apps", "status", status=404)
     assert len([app async for app in client_fixture.bitrise.apps()]) == 3
     assert client_fixture.sandbox.requests[-1].path == "/v0.1/me/apps"
 
 
-async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
+async def test_an_endless_list_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pagination, "MOST_PAGES", 3)
 
-    def one_more(asked: ReceivedRequest) -> web.Response:
-        page = int(asked.query.get("next", "0")) + 1
+    def respond_with_next_page(request: ReceivedRequest) -> web.Response:
+        page = int(request.query.get("next", "0")) + 1
         return web.json_response({"data": [{"slug": f"app{page}"}], "paging": {"next": str(page)}})
 
-    async with HttpTransport() as http, stub_server(one_more) as server:
+    async with HttpTransport() as http, stub_server(respond_with_next_page) as server:
         bitrise = BitriseClient(
             http, credentials=FixedToken(SecretStr("t0p")), base_url=server.url, clock=Clock()
         )
@@ -97,7 +97,7 @@ async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
     assert len(server.requests) == 3
 
 
-async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(
+async def test_a_log_that_is_too_large_is_read_from_its_chunks(
     client_fixture: ClientFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "LARGEST_FILE", 100)
@@ -119,14 +119,14 @@ async def test_pages_are_followed_and_can_be_left_early(client_fixture: ClientFi
         build.number async for build in client_fixture.bitrise.builds(client_fixture.android.slug, limit=3)
     ]
     assert numbers == [7, 6, 5, 4, 3, 2, 1]
-    asked = len(client_fixture.sandbox.requests)
+    before = len(client_fixture.sandbox.requests)
     async for build in client_fixture.bitrise.builds(client_fixture.android.slug, limit=3):
         assert build.number == 7
         break
-    assert len(client_fixture.sandbox.requests) == asked + 1
+    assert len(client_fixture.sandbox.requests) == before + 1
 
 
-async def test_every_filter_is_understood(client_fixture: ClientFixture) -> None:
+async def test_every_build_filter_works(client_fixture: ClientFixture) -> None:
     begin = client_fixture.clock()
     client_fixture.sandbox.finish(
         client_fixture.sandbox.start_build(client_fixture.android, params={"branch": "develop"}), "error"
@@ -137,8 +137,8 @@ async def test_every_filter_is_understood(client_fixture: ClientFixture) -> None
     client_fixture.clock.skip(timedelta(seconds=5))
     client_fixture.sandbox.start_build(client_fixture.android, workflow="deploy", params={"tag": "v1"})
 
-    async def numbers(**wanted: object) -> list[int | None]:
-        query = BuildListParams(**wanted)
+    async def numbers(**filters: object) -> list[int | None]:
+        query = BuildListParams(**filters)
         return [
             build.number async for build in client_fixture.bitrise.builds(client_fixture.android.slug, query)
         ]
@@ -156,7 +156,7 @@ async def test_every_filter_is_understood(client_fixture: ClientFixture) -> None
     assert (await numbers(sort_by="running_first"))[-1] == 1
 
 
-async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(client_fixture: ClientFixture) -> None:
+async def test_the_builds_of_all_apps_have_their_app(client_fixture: ClientFixture) -> None:
     client_fixture.sandbox.start_build(client_fixture.android)
     client_fixture.sandbox.finish(client_fixture.sandbox.start_build(client_fixture.sandbox.ios))
     builds = [build async for build in client_fixture.bitrise.all_builds()]
@@ -167,7 +167,7 @@ async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(client_fixtu
     assert [build.number async for build in client_fixture.bitrise.all_builds(status=0)] == [1]
 
 
-async def test_a_build_lives(client_fixture: ClientFixture) -> None:
+async def test_a_build_passes_through_its_states(client_fixture: ClientFixture) -> None:
     started = client_fixture.sandbox.start_build(client_fixture.android)
     states = []
     for seconds in (0, 25, 60, 300):
@@ -192,7 +192,7 @@ async def test_a_log_is_first_missing_then_growing_then_archived(client_fixture:
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_growing_logs_end_begins_with_a_whole_line(client_fixture: ClientFixture) -> None:
+async def test_the_end_of_a_growing_log_begins_with_a_whole_line(client_fixture: ClientFixture) -> None:
     build = client_fixture.sandbox.start_build(client_fixture.android, ends_as="error")
     client_fixture.clock.skip(timedelta(minutes=3))
     whole = (await client_fixture.bitrise.log_tail(client_fixture.android.slug, build.slug)).framed.split(
@@ -208,8 +208,10 @@ async def test_artifacts_and_their_public_page(client_fixture: ClientFixture) ->
     build = client_fixture.sandbox.start_build(client_fixture.android)
     client_fixture.sandbox.finish(build)
     apk, results = [
-        one
-        async for one in client_fixture.bitrise.artifacts(client_fixture.android.slug, build.slug, limit=1)
+        artifact
+        async for artifact in client_fixture.bitrise.artifacts(
+            client_fixture.android.slug, build.slug, limit=1
+        )
     ]
     assert (apk.kind, results.title) == ("android-apk", "test-results.xml")
     links = await client_fixture.bitrise.artifact(client_fixture.android.slug, build.slug, apk.slug)
@@ -227,15 +229,15 @@ async def test_abort_with_all_four_options_and_a_second_time(client_fixture: Cli
         reason="why", with_success=True, skip_notifications=True, skip_git_status_report=True
     )
     await client_fixture.bitrise.abort(client_fixture.android.slug, build.slug, order)
-    seen = await client_fixture.bitrise.build(client_fixture.android.slug, build.slug)
-    assert seen.state is BuildState.ABORTED_WITH_SUCCESS
-    assert seen.abort_reason == "User api-demo requested to abort this build with reason: why"
+    aborted = await client_fixture.bitrise.build(client_fixture.android.slug, build.slug)
+    assert aborted.state is BuildState.ABORTED_WITH_SUCCESS
+    assert aborted.abort_reason == "User api-demo requested to abort this build with reason: why"
     assert not build.notified
     with pytest.raises(BuildAlreadyFinished):
         await client_fixture.bitrise.abort(client_fixture.android.slug, build.slug, order)
 
 
-async def test_a_lost_trigger_is_looked_for_before_anybody_is_told_that_it_failed(
+async def test_after_a_lost_trigger_response_the_build_is_searched(
     client_fixture: ClientFixture,
 ) -> None:
     client_fixture.sandbox.fault("POST */builds", "answer_lost")
@@ -262,7 +264,7 @@ async def test_branches_and_workflows(client_fixture: ClientFixture) -> None:
 async def test_a_tester_may_list_but_neither_read_logs_nor_abort(client_fixture: ClientFixture) -> None:
     build = client_fixture.sandbox.start_build(client_fixture.android)
     tester = client_fixture.client(TESTER_TOKEN)
-    assert [one.number async for one in tester.builds(client_fixture.android.slug)] == [1]
+    assert [build.number async for build in tester.builds(client_fixture.android.slug)] == [1]
     with pytest.raises(Forbidden):
         await tester.log(client_fixture.android.slug, build.slug)
     with pytest.raises(Forbidden):

@@ -1,4 +1,4 @@
-"""Reading what Bitrise answers: whatever is unknown, missing or odd must not hide the rest."""
+"""Parse Bitrise's responses: an unknown, missing or invalid field must not hide the rest."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_no_value_of_a_known_field_hides_the_build(fields: dict[str, Any]) -> No
     assert [item.as_build("app").slug for item in items] == ["abc", "def"]
 
 
-def test_empty_strings_where_null_was_meant_are_none() -> None:
+def test_empty_strings_instead_of_null_are_none() -> None:
     build = read_one(
         BuildItem, b'{"data": {"slug": "a", "tag": "", "commit_hash": "", "finished_at": ""}}', of="build"
     ).as_build("x")
@@ -70,14 +70,14 @@ def test_an_item_without_a_slug_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"data": 3}', b'{"data": {"status": 1}}'])
-def test_an_answer_of_another_kind_is_not_understood(body: bytes) -> None:
+def test_a_response_of_another_type_is_an_error(body: bytes) -> None:
     with pytest.raises(UnexpectedResponse):
         read_many(BuildItem, body)
     with pytest.raises(UnexpectedResponse):
         read_one(BuildItem, body, of="build")
 
 
-def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
+def test_chunks_are_sorted_and_gaps_are_noticed() -> None:
     chunks = [{"chunk": "c", "position": 3}, {"chunk": "a", "position": 0}, {"chunk": "b", "position": 1}]
     log = parse_log(json.dumps({"log_chunks": chunks, "is_archived": False}).encode())
     assert log.text == "abc"
@@ -90,18 +90,20 @@ def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
     ("positions", "of", "whole"),
     [([0, 1], 2, True), ([1, 2], 2, True), ([1, 2], None, True), ([1, 2], 3, False), ([2, 3], None, False)],
 )
-def test_a_log_without_its_first_chunk_is_known(positions: list[int], of: int | None, whole: bool) -> None:
+def test_a_log_without_its_first_chunk_is_recognized(
+    positions: list[int], of: int | None, whole: bool
+) -> None:
     chunks = [{"chunk": "x", "position": position} for position in positions]
     body = {"log_chunks": chunks, "is_archived": True, "generated_log_chunks_num": of}
     assert parse_log(json.dumps(body).encode()).from_the_start is whole
 
 
-def test_a_log_reads_as_on_a_terminal() -> None:
+def test_a_log_is_shown_as_on_a_terminal() -> None:
     raw = "\x1b[32;1mgreen\x1b[0m\r\n 10%\r 60%\r100%\n\x1b]0;title\x07end\x08\n\n"
     assert strip_control_codes(raw) == "green\n100%\nend"
 
 
-def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
+def test_frames_around_steps_are_removed_and_tables_of_commands_stay() -> None:
     log = parse_log((FIXTURES / "bitrise" / "log.json").read_bytes())
     lines = strip_control_codes(log.text).split("\n")
     assert "(1) git-clone@3.4.3" in lines
@@ -112,11 +114,11 @@ def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
 
 
 @given(st.text())
-def test_no_log_breaks_the_reading_or_keeps_an_escape(text: str) -> None:
+def test_any_log_is_parsed_and_has_no_escape_codes(text: str) -> None:
     assert "\x1b" not in strip_control_codes(text)
 
 
-def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:
+def test_a_query_has_unix_seconds_and_only_the_given_filters() -> None:
     from tests.support.factories import NOON
 
     query = BuildListParams(status=3, after=NOON, trigger_event_type="pull-request", pull_request_id=7)
@@ -128,10 +130,10 @@ def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:
     }
 
 
-def test_an_abort_says_all_that_the_api_requires() -> None:
-    none = {"abort_reason": "", "abort_with_success": False, "skip_notifications": False}
-    assert AbortRequest().pipeline_body() == none
-    assert AbortRequest().body() == {**none, "skip_git_status_report": False}
+def test_an_abort_request_has_all_required_fields() -> None:
+    defaults = {"abort_reason": "", "abort_with_success": False, "skip_notifications": False}
+    assert AbortRequest().pipeline_body() == defaults
+    assert AbortRequest().body() == {**defaults, "skip_git_status_report": False}
     assert AbortRequest(
         reason="r", with_success=True, skip_notifications=True, skip_git_status_report=True
     ).body() == {
@@ -142,7 +144,7 @@ def test_an_abort_says_all_that_the_api_requires() -> None:
     }
 
 
-def test_a_trigger_needs_something_to_build_and_does_not_expand_what_was_typed() -> None:
+def test_a_trigger_needs_a_target_and_does_not_expand_typed_variables() -> None:
     with pytest.raises(ValueError, match="branch, tag, commit, workflow or pipeline"):
         TriggerRequest(commit_message="x")
     body = TriggerRequest(branch="main", environments=(EnvironmentVariable(key="A", value="$HOME"),)).body()
@@ -155,7 +157,7 @@ def test_a_trigger_needs_something_to_build_and_does_not_expand_what_was_typed()
     }
 
 
-def test_the_results_of_a_trigger_are_the_truth() -> None:
+def test_the_results_of_a_trigger_take_precedence_over_older_fields() -> None:
     answer = {
         "status": "ok",
         "message": "",
@@ -166,20 +168,20 @@ def test_the_results_of_a_trigger_are_the_truth() -> None:
             {"status": "error", "message": "no such workflow"},
         ],
     }
-    one, two = parse_started_builds(json.dumps(answer).encode())
-    assert (one.build_slug, one.number, one.url) == ("one", 1, "https://app.bitrise.io/build/one")
-    assert (two.ok, two.words) == (False, "no such workflow")
+    started, failed = parse_started_builds(json.dumps(answer).encode())
+    assert (started.build_slug, started.number, started.url) == ("one", 1, "https://app.bitrise.io/build/one")
+    assert (failed.ok, failed.words) == (False, "no such workflow")
 
 
-def test_a_trigger_that_is_not_ok_is_refused_in_bitrises_words_whatever_its_http_status() -> None:
+def test_a_trigger_that_is_not_ok_is_rejected_with_bitrises_message() -> None:
     body = b'{"status": "error", "message": "Failed to get bitrise.yml from git provider", "slug": "x"}'
     with pytest.raises(RequestRejected, match=r"Failed to get bitrise\.yml"):
         parse_started_builds(body)
 
 
-def test_a_later_attempt_of_a_pipeline_has_a_start_of_its_own() -> None:
+def test_a_later_attempt_of_a_pipeline_has_its_own_start() -> None:
     first, again = "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z"
-    shown: dict[str, Any] = {
+    response: dict[str, Any] = {
         "id": "0123456789abcdef",
         "status": "running",
         "triggered_at": first,
@@ -187,9 +189,9 @@ def test_a_later_attempt_of_a_pipeline_has_a_start_of_its_own() -> None:
         "current_attempt_id": "b",
         "attempts": [{"id": "a", "triggered_at": first}, {"id": "b", "triggered_at": again}],
     }
-    read = PipelineShow.model_validate(shown).as_pipeline("app")
-    assert (read.attempt, read.began) == (2, datetime(2026, 11, 22, 12, tzinfo=UTC))
+    pipeline = PipelineShow.model_validate(response).as_pipeline("app")
+    assert (pipeline.attempt, pipeline.began) == (2, datetime(2026, 11, 22, 12, tzinfo=UTC))
     started = "2026-11-22T12:01:00Z"
-    read = PipelineShow.model_validate(shown | {"started_at": started}).as_pipeline("app")
-    assert read.began == datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
+    pipeline = PipelineShow.model_validate(response | {"started_at": started}).as_pipeline("app")
+    assert pipeline.began == datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
     assert PipelineShow.model_validate({"id": "0123456789abcdef"}).as_pipeline("app").began is None

@@ -1,4 +1,4 @@
-"""Looks at the simulated Bitrise over real sockets, into a real database."""
+"""Polls of the simulated Bitrise over real sockets, with a real database."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.pipeline_resolver import (
-    ANOTHER_QUESTION_AFTER,
-    LOOKS_UNTIL_LISTED,
-    MOST_QUESTIONS,
+    MOST_PIPELINE_LISTS,
+    PIPELINE_LIST_INTERVAL,
+    POLLS_UNTIL_LISTED,
 )
 from providers.bitrise.polling.source import BitriseBuildSource
 from providers.http.transport import HttpTransport
@@ -57,20 +57,20 @@ class BitrisePollHarness:
         self.restart()
 
     def freeze(self) -> None:
-        """Let time pass only where it is skipped."""
+        """Stop the clock, so time passes only by skipping."""
         now = self.clock._goes_by()
         self.clock._goes_by = lambda: now
 
-    def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
+    def restart(self, *, key: str = "bitrise:test", most_apps: int = 100) -> None:
         recorder = make_poll_recorder(self.storage.database)
         reader = BitriseBuildSource(self.bitrise, clock=self.clock)
-        self.look = Poll(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
+        self.poll = Poll(reader, self.storage, recorder, token=key, clock=self.clock, most_apps=most_apps)
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
-        watched = App(slug=app.slug, title=app.title)
+        subscribed_app = App(slug=app.slug, title=app.title)
         await self.storage.of("T1").subscriptions.add(
             channel=channel,
-            app=watched,
+            app=subscribed_app,
             terms=NotificationRule(),
             by="U1",
             at=self.clock(),
@@ -78,29 +78,29 @@ class BitrisePollHarness:
         )
 
     async def subscribe_to_new(self, *, apps: int) -> list[SandboxApp]:
-        """So many new apps, all subscribed."""
-        made = [
+        """Create this many apps and subscribe to all of them."""
+        new_apps = [
             self.sandbox.state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)
         ]
-        for app in made:
+        for app in new_apps:
             await self.subscribe(app)
-        return made
+        return new_apps
 
-    def end_one_of_each(self, apps: list[SandboxApp]) -> None:
+    def finish_a_build_of_each(self, apps: list[SandboxApp]) -> None:
         for app in apps:
             self.sandbox.finish(self.sandbox.start_build(app))
 
-    async def told(self, channel: str = "C1") -> list[str]:
-        """What the channel is owed so far, in order."""
+    async def notified_builds(self, channel: str = "C1") -> list[str]:
+        """Return the builds queued for the channel, in order."""
         return [
-            f"{one.app.title} {one.build.label}"
-            for one in await self.storage.outbox.due(make_recipient(channel), 1000, self.clock())
+            f"{notification.app.title} {notification.build.label}"
+            for notification in await self.storage.outbox.due(make_recipient(channel), 1000, self.clock())
         ]
 
-    def lists_read(self) -> int:
+    def count_app_lists(self) -> int:
         return sum(
-            one.path.startswith("/v0.1/apps/") and one.path.endswith("/builds")
-            for one in self.sandbox.requests
+            request.path.startswith("/v0.1/apps/") and request.path.endswith("/builds")
+            for request in self.sandbox.requests
         )
 
     def requests(self) -> int:
@@ -116,49 +116,51 @@ async def poll_harness(repositories: Repositories) -> AsyncIterator[BitrisePollH
     await sandbox.close()
 
 
-async def test_nothing_is_asked_where_nobody_subscribes(poll_harness: BitrisePollHarness) -> None:
-    await poll_harness.look()
+async def test_without_subscriptions_nothing_is_requested(poll_harness: BitrisePollHarness) -> None:
+    await poll_harness.poll()
     assert poll_harness.requests() == 0
 
 
-async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(
+async def test_builds_that_ended_before_the_subscription_are_not_notified_but_open_ones_are(
     poll_harness: BitrisePollHarness,
 ) -> None:
     done = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
     poll_harness.sandbox.finish(done)
-    open_ = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
+    running = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
-    assert await poll_harness.told() == []
-    poll_harness.sandbox.finish(open_)
-    await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #2"]
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == []
+    poll_harness.sandbox.finish(running)
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #2"]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(
+async def test_a_build_that_starts_and_ends_between_two_polls_is_notified_once(
     poll_harness: BitrisePollHarness,
 ) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
     for _ in range(3):
-        await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #1"]
+        await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #1"]
 
 
-async def test_builds_are_told_in_the_order_of_their_ends(poll_harness: BitrisePollHarness) -> None:
+async def test_builds_are_notified_in_the_order_of_their_ends(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     first, second = (poll_harness.sandbox.start_build(poll_harness.sandbox.android) for _ in range(2))
     poll_harness.sandbox.finish(second)
     poll_harness.clock.skip(timedelta(minutes=1))
     poll_harness.sandbox.finish(first)
-    await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #2", "Sample Android #1"]
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #2", "Sample Android #1"]
 
 
-async def test_more_than_a_page_between_two_looks_is_seen_whole(poll_harness: BitrisePollHarness) -> None:
+async def test_more_than_a_page_of_builds_between_two_polls_is_read_completely(
+    poll_harness: BitrisePollHarness,
+) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.clock.skip(timedelta(minutes=10))
     for number in range(170):
         poll_harness.sandbox.finish(
@@ -166,83 +168,85 @@ async def test_more_than_a_page_between_two_looks_is_seen_whole(poll_harness: Bi
                 poll_harness.sandbox.ios if number % 2 else poll_harness.sandbox.android
             )
         )
-    await poll_harness.look()
-    assert len(await poll_harness.told()) == 85
+    await poll_harness.poll()
+    assert len(await poll_harness.notified_builds()) == 85
 
 
-async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_told(
+async def test_builds_are_notified_even_if_the_list_is_too_long_to_read(
     poll_harness: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pagination, "MOST_PAGES", 2)
-    poll_harness.end_one_of_each([poll_harness.sandbox.ios])
+    poll_harness.finish_a_build_of_each([poll_harness.sandbox.ios])
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.clock.skip(timedelta(minutes=10))
-    poll_harness.end_one_of_each([poll_harness.sandbox.android])
+    poll_harness.finish_a_build_of_each([poll_harness.sandbox.android])
     poll_harness.clock.skip(timedelta(minutes=10))
     for _ in range(120):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
-    await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #1"]
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #1"]
 
 
-async def test_a_build_that_runs_for_days_is_still_told(poll_harness: BitrisePollHarness) -> None:
+async def test_a_build_that_runs_for_days_is_still_notified(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     old = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
-    await poll_harness.look()
+    await poll_harness.poll()
     for _ in range(3):
         poll_harness.clock.skip(timedelta(days=1))
         for _ in range(60):
             poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
-        await poll_harness.look()
+        await poll_harness.poll()
     poll_harness.sandbox.finish(old)
-    await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #1"]
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #1"]
 
 
-async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(
+async def test_an_idle_poll_costs_one_request_for_any_number_of_apps(
     poll_harness: BitrisePollHarness,
 ) -> None:
     for app in poll_harness.sandbox.state.apps:
         await poll_harness.subscribe(app)
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(app))
-    await poll_harness.look()
-    await poll_harness.look()
+    await poll_harness.poll()
+    await poll_harness.poll()
     before = poll_harness.requests()
-    await poll_harness.look()
+    await poll_harness.poll()
     assert poll_harness.requests() == before + 1
 
 
-async def test_an_answer_that_has_not_changed_writes_nothing(poll_harness: BitrisePollHarness) -> None:
+async def test_an_unchanged_response_writes_nothing(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
-    await poll_harness.look()
-    await poll_harness.look()
+    await poll_harness.poll()
+    await poll_harness.poll()
 
     async def changes() -> int:
         return await poll_harness.storage.database.read(lambda db: int(db.conn.total_changes))
 
     before = await changes()
-    await poll_harness.look()
+    await poll_harness.poll()
     assert await changes() == before
 
 
-async def test_a_restart_goes_on_where_the_last_look_ended(poll_harness: BitrisePollHarness) -> None:
+async def test_after_a_restart_polling_continues_where_the_last_poll_ended(
+    poll_harness: BitrisePollHarness,
+) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     running = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.restart()
     poll_harness.clock.skip(timedelta(days=2))
     poll_harness.sandbox.finish(running)
     poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android), "error")
-    await poll_harness.look()
-    assert sorted(await poll_harness.told()) == ["Sample Android #1", "Sample Android #2"]
+    await poll_harness.poll()
+    assert sorted(await poll_harness.notified_builds()) == ["Sample Android #1", "Sample Android #2"]
 
 
-async def test_a_failing_page_loses_nothing_of_the_later_ones(poll_harness: BitrisePollHarness) -> None:
+async def test_a_failing_page_loses_no_build(poll_harness: BitrisePollHarness) -> None:
     poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.clock.skip(timedelta(minutes=10))
     for _ in range(120):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
@@ -256,11 +260,11 @@ async def test_a_failing_page_loses_nothing_of_the_later_ones(poll_harness: Bitr
     original = poll_harness.sandbox.faults.take
     poll_harness.sandbox.faults.take = fail_on_the_second  # type: ignore[method-assign, assignment]
     with pytest.raises(ProviderDown):
-        await poll_harness.look()
+        await poll_harness.poll()
     poll_harness.sandbox.faults.take = original  # type: ignore[method-assign]
-    await poll_harness.look()
-    told = await poll_harness.told()
-    assert len(told) == len(set(told)) == 120
+    await poll_harness.poll()
+    notified = await poll_harness.notified_builds()
+    assert len(notified) == len(set(notified)) == 120
 
 
 def _broken() -> object:
@@ -269,44 +273,48 @@ def _broken() -> object:
     return Fault("*", "status", status=500)
 
 
-async def test_a_build_that_is_gone_is_forgotten_after_some_looks(poll_harness: BitrisePollHarness) -> None:
+async def test_a_deleted_build_is_forgotten_after_some_polls(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    gone = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
-    await poll_harness.look()
-    poll_harness.sandbox.state.builds.remove(gone)
+    deleted = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
+    await poll_harness.poll()
+    poll_harness.sandbox.state.builds.remove(deleted)
     for _ in range(6):
-        seen = await poll_harness.look()
-    assert not seen.running
+        result = await poll_harness.poll()
+    assert not result.running
 
 
-async def test_a_list_that_is_not_newest_first_is_not_relied_on(
+async def test_a_list_that_is_not_newest_first_is_not_used(
     poll_harness: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     for _ in range(3):
         poll_harness.clock.skip(timedelta(minutes=5))
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
     newest_first = poll_harness.sandbox.state.builds_newest_first
     monkeypatch.setattr(poll_harness.sandbox.state, "builds_newest_first", lambda: newest_first()[::-1])
-    await poll_harness.look()
-    assert sorted(await poll_harness.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
-    lists = [one.path for one in poll_harness.sandbox.requests if one.path.endswith("/builds")]
+    await poll_harness.poll()
+    assert sorted(await poll_harness.notified_builds()) == [
+        f"Sample Android #{number}" for number in (1, 2, 3)
+    ]
+    lists = [request.path for request in poll_harness.sandbox.requests if request.path.endswith("/builds")]
     assert lists[-1] != "/v0.1/builds"
 
 
-async def test_an_end_is_final_even_where_a_list_lags_behind(poll_harness: BitrisePollHarness) -> None:
+async def test_the_end_of_a_build_is_final_even_if_a_list_lags_behind(
+    poll_harness: BitrisePollHarness,
+) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
     build = poll_harness.sandbox.start_build(poll_harness.sandbox.android, ends_as=None)
     poll_harness.sandbox.start_running(build)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.sandbox.finish(build)
-    await poll_harness.look()
+    await poll_harness.poll()
     build.result, build.finished_at = None, None
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.sandbox.finish(build)
-    await poll_harness.look()
-    assert await poll_harness.told() == ["Sample Android #1"]
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == ["Sample Android #1"]
 
 
 def test_a_build_is_new_only_after_its_apps_baseline() -> None:
@@ -322,153 +330,156 @@ def test_a_build_is_new_only_after_its_apps_baseline() -> None:
     ]
 
 
-async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(
+async def test_apps_that_are_polled_individually_take_turns_within_the_budget(
     poll_harness: BitrisePollHarness,
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=5)
     poll_harness.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
     poll_harness.restart(most_apps=2)
-    await poll_harness.look()
-    poll_harness.end_one_of_each(apps)
-    told = []
+    await poll_harness.poll()
+    poll_harness.finish_a_build_of_each(apps)
+    notified = []
     for _ in range(3):
-        before = poll_harness.lists_read()
-        await poll_harness.look()
-        assert poll_harness.lists_read() - before == 2
-        told.append(len(await poll_harness.told()))
-    assert told == [2, 4, 5]
+        before = poll_harness.count_app_lists()
+        await poll_harness.poll()
+        assert poll_harness.count_app_lists() - before == 2
+        notified.append(len(await poll_harness.notified_builds()))
+    assert notified == [2, 4, 5]
 
 
-async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(
+async def test_a_refused_list_of_all_apps_is_retried_after_a_day(
     poll_harness: BitrisePollHarness,
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=4)
     poll_harness.sandbox.fault("GET /v0.1/builds", "status", status=403)
-    await poll_harness.look()
-    await poll_harness.look()
+    await poll_harness.poll()
+    await poll_harness.poll()
     assert poll_harness.sandbox.requests[-1].path.startswith("/v0.1/apps/")
     poll_harness.restart()
-    poll_harness.end_one_of_each(apps)
+    poll_harness.finish_a_build_of_each(apps)
     poll_harness.clock.skip(timedelta(days=1, minutes=1))
-    await poll_harness.look()
+    await poll_harness.poll()
     before = poll_harness.requests()
-    await poll_harness.look()
-    assert [one.path for one in list(poll_harness.sandbox.requests)[before:]] == ["/v0.1/builds"]
-    assert len(await poll_harness.told()) == 4
+    await poll_harness.poll()
+    assert [request.path for request in list(poll_harness.sandbox.requests)[before:]] == ["/v0.1/builds"]
+    assert len(await poll_harness.notified_builds()) == 4
 
 
 def fill_page(poll_harness: BitrisePollHarness) -> None:
-    """So many newer builds of another app that the list of all apps is never read down to those before them."""
+    """Add so many newer builds of another app that the list of all apps is never read down to earlier ones."""
     for _ in range(2):
         poll_harness.clock.skip(timedelta(hours=1))
         for _ in range(60):
             poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
 
 
-async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(
+async def test_after_a_token_change_no_app_is_forgotten_even_if_few_are_read_per_poll(
     poll_harness: BitrisePollHarness,
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=5)
-    await poll_harness.look()
-    poll_harness.end_one_of_each(apps)
+    await poll_harness.poll()
+    poll_harness.finish_a_build_of_each(apps)
     fill_page(poll_harness)
-    poll_harness.restart(under="bitrise:other", most_apps=2)
+    poll_harness.restart(key="bitrise:other", most_apps=2)
     for _ in range(4):
-        await poll_harness.look()
-    assert len(await poll_harness.told()) == 5
+        await poll_harness.poll()
+    assert len(await poll_harness.notified_builds()) == 5
 
 
-async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(
+async def test_after_a_failure_while_catching_up_no_app_counts_as_read(
     poll_harness: BitrisePollHarness,
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=4)
-    await poll_harness.look()
-    poll_harness.end_one_of_each(apps)
+    await poll_harness.poll()
+    poll_harness.finish_a_build_of_each(apps)
     fill_page(poll_harness)
-    poll_harness.restart(under="bitrise:other")
+    poll_harness.restart(key="bitrise:other")
     last = max(app.slug for app in apps)
     poll_harness.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
     with pytest.raises(ProviderDown):
-        await poll_harness.look()
-    await poll_harness.look()
-    assert len(await poll_harness.told()) == 4
+        await poll_harness.poll()
+    await poll_harness.poll()
+    assert len(await poll_harness.notified_builds()) == 4
 
 
-async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
+async def test_an_app_that_waits_for_its_turn_misses_no_build(
     poll_harness: BitrisePollHarness,
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=4)
-    await poll_harness.look()
-    poll_harness.end_one_of_each(apps)
+    await poll_harness.poll()
+    poll_harness.finish_a_build_of_each(apps)
     fill_page(poll_harness)
-    poll_harness.restart(under="bitrise:other", most_apps=1)
+    poll_harness.restart(key="bitrise:other", most_apps=1)
     for _ in range(6):
-        await poll_harness.look()
+        await poll_harness.poll()
         poll_harness.clock.skip(timedelta(hours=12))
-        poll_harness.end_one_of_each(apps)
-    await poll_harness.look()
-    told = await poll_harness.told()
-    assert len(told) == len(set(told)) == 4 * 7
+        poll_harness.finish_a_build_of_each(apps)
+    await poll_harness.poll()
+    notified = await poll_harness.notified_builds()
+    assert len(notified) == len(set(notified)) == 4 * 7
 
 
 async def pipelines_seen(poll_harness: BitrisePollHarness, channel: str = "C1") -> list[str | None]:
-    """The pipeline of each build that the channel is owed, in order."""
-    owed = await poll_harness.storage.outbox.due(
+    """Return the pipeline of each build queued for the channel, in order."""
+    notifications = await poll_harness.storage.outbox.due(
         make_recipient(channel), 1000, poll_harness.clock() + timedelta(days=2)
     )
-    return [one.build.pipeline.id if one.build.pipeline else None for one in owed]
+    return [
+        notification.build.pipeline.id if notification.build.pipeline else None
+        for notification in notifications
+    ]
 
 
-def lists_of_pipelines(poll_harness: BitrisePollHarness) -> int:
-    return sum(one.path.endswith("/pipelines") for one in poll_harness.sandbox.requests)
+def count_pipeline_lists(poll_harness: BitrisePollHarness) -> int:
+    return sum(request.path.endswith("/pipelines") for request in poll_harness.sandbox.requests)
 
 
-async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(
+async def test_a_pipeline_is_recognized_after_ordinary_builds_with_a_bounded_number_of_requests(
     poll_harness: BitrisePollHarness,
 ) -> None:
-    """The list of all apps' builds does not name it, and the app had none when it was asked a moment before."""
+    """The list of all builds does not name the pipeline, and the app had none when its pipelines were last listed."""
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    await poll_harness.look()
+    await poll_harness.poll()
     poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
-    await poll_harness.look()
+    await poll_harness.poll()
     pipeline = poll_harness.sandbox.start_pipeline(
         poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
     )
     for name in ("unit", "deploy"):
         pipeline.builds[name].finish("success", poll_harness.clock())
         poll_harness.sandbox.state.advance(poll_harness.clock())
-        await poll_harness.look()
+        await poll_harness.poll()
     assert await pipelines_seen(poll_harness) == [None, pipeline.slug, pipeline.slug]
     idle = poll_harness.requests()
-    await poll_harness.look()
+    await poll_harness.poll()
     assert poll_harness.requests() == idle + 1
 
     await poll_harness.subscribe(poll_harness.sandbox.ios, channel="C2")
-    before = lists_of_pipelines(poll_harness)
+    before = count_pipeline_lists(poll_harness)
     poll_harness.freeze()
-    for _ in range(MOST_QUESTIONS + 5):
+    for _ in range(MOST_PIPELINE_LISTS + 5):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
-        await poll_harness.look()
-    assert lists_of_pipelines(poll_harness) == before + MOST_QUESTIONS
+        await poll_harness.poll()
+    assert count_pipeline_lists(poll_harness) == before + MOST_PIPELINE_LISTS
     later = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
     later.builds["unit"].finish("error", poll_harness.clock())
-    assert (await poll_harness.look()).running
-    assert len(await pipelines_seen(poll_harness, "C2")) == MOST_QUESTIONS
-    poll_harness.clock.skip(ANOTHER_QUESTION_AFTER)
-    await poll_harness.look()
-    assert await pipelines_seen(poll_harness, "C2") == [*[None] * (MOST_QUESTIONS + 5), later.slug]
-    assert lists_of_pipelines(poll_harness) == before + MOST_QUESTIONS + 1
-    # Ordinary builds after it do not hide it from the list.
+    assert (await poll_harness.poll()).running
+    assert len(await pipelines_seen(poll_harness, "C2")) == MOST_PIPELINE_LISTS
+    poll_harness.clock.skip(PIPELINE_LIST_INTERVAL)
+    await poll_harness.poll()
+    assert await pipelines_seen(poll_harness, "C2") == [*[None] * (MOST_PIPELINE_LISTS + 5), later.slug]
+    assert count_pipeline_lists(poll_harness) == before + MOST_PIPELINE_LISTS + 1
+    # Later ordinary builds do not hide a pipeline in the list.
     hidden = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
     for _ in range(15):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
     hidden.builds["unit"].finish("error", poll_harness.clock())
-    await poll_harness.look()
+    await poll_harness.poll()
     assert hidden.slug in await pipelines_seen(poll_harness, "C2")
 
 
 async def follow(poll_harness: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -> None:
-    """What a channel owes to somebody who has started a pipeline there."""
+    """Follow a pipeline that a person has started in the channel."""
     run = StartedRun(
         app=App(slug=app.slug, title=app.title),
         terms=NotificationRule(
@@ -489,35 +500,39 @@ async def follow(poll_harness: BitrisePollHarness, app: SandboxApp, ref: Pipelin
     )
 
 
-async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(
+async def test_a_pipeline_started_from_slack_is_read_even_if_the_budget_is_used_up(
     poll_harness: BitrisePollHarness,
 ) -> None:
     poll_harness.freeze()
     await poll_harness.subscribe(poll_harness.sandbox.android, channel="C2")
-    for _ in range(MOST_QUESTIONS + 1):
+    for _ in range(MOST_PIPELINE_LISTS + 1):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
-        await poll_harness.look()
+        await poll_harness.poll()
     pipeline = poll_harness.sandbox.start_pipeline(
         poll_harness.sandbox.android, stages=[["unit"], ["deploy"]]
     )
     await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id=pipeline.slug))
     pipeline.builds["unit"].finish("success", poll_harness.clock())
-    await poll_harness.look()
+    await poll_harness.poll()
     assert set(await pipelines_seen(poll_harness)) == {pipeline.slug}
     pipeline.builds["deploy"].finish("success", poll_harness.clock())
-    await poll_harness.look()
+    await poll_harness.poll()
     assert set(await pipelines_seen(poll_harness)) == {pipeline.slug}
-    assert await poll_harness.told() == ["Sample Android #22", "Sample Android #23", "Sample Android #23"]
-    # It has ended, and one that is not there is soon asked for no more.
+    assert await poll_harness.notified_builds() == [
+        "Sample Android #22",
+        "Sample Android #23",
+        "Sample Android #23",
+    ]
+    # An ended pipeline is no longer requested, and soon neither is one that does not exist.
     await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id="0123456789abcdef"))
-    for _ in range(LOOKS_UNTIL_LISTED + 2):
-        await poll_harness.look()
-    paths = [one.path for one in poll_harness.sandbox.requests]
-    assert sum(path.endswith("/pipelines/0123456789abcdef") for path in paths) == LOOKS_UNTIL_LISTED
+    for _ in range(POLLS_UNTIL_LISTED + 2):
+        await poll_harness.poll()
+    paths = [request.path for request in poll_harness.sandbox.requests]
+    assert sum(path.endswith("/pipelines/0123456789abcdef") for path in paths) == POLLS_UNTIL_LISTED
     assert sum(path.endswith(pipeline.slug) for path in paths) == 2
 
 
-async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(
+async def test_a_build_waits_for_the_pipeline_that_it_names_but_not_forever(
     poll_harness: BitrisePollHarness,
 ) -> None:
     poll_harness.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
@@ -525,21 +540,21 @@ async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(
     pipeline = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
     pipeline.builds["unit"].finish("error", poll_harness.clock())
     poll_harness.sandbox.state.pipelines.remove(pipeline)
-    await poll_harness.look()
+    await poll_harness.poll()
     assert await pipelines_seen(poll_harness) == []
     poll_harness.sandbox.state.pipelines.append(pipeline)
-    await poll_harness.look()
+    await poll_harness.poll()
     assert await pipelines_seen(poll_harness) == [pipeline.slug]
     lost = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.android, stages=[["unit"]])
     lost.builds["unit"].finish("error", poll_harness.clock())
     poll_harness.sandbox.state.pipelines.remove(lost)
     for _ in range(3):
-        await poll_harness.look()
-    # One that is never listed keeps nothing back for good.
+        await poll_harness.poll()
+    # A pipeline that is never listed delays its builds only for a while.
     assert await pipelines_seen(poll_harness) == [pipeline.slug, None]
 
 
-async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has_started_it(
+async def test_a_pipeline_that_ends_before_it_has_a_build_is_reported_to_the_person_who_started_it(
     poll_harness: BitrisePollHarness,
 ) -> None:
     pipeline = poll_harness.sandbox.start_pipeline(
@@ -547,30 +562,30 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
     )
     for build in pipeline.builds.values():
         poll_harness.sandbox.state.builds.remove(build)
-    # Its first workflow waits for its build, and the farm gives it none.
+    # Its first workflow waits for its build, but no machine is free.
     pipeline.builds.clear()
     pipeline.abort_reason = "no machine"
     poll_harness.sandbox.fault("GET */pipelines/*", "status", status=404)
     await follow(poll_harness, poll_harness.sandbox.android, PipelineRef(id=pipeline.slug))
-    await poll_harness.look()
+    await poll_harness.poll()
     [message] = await poll_harness.storage.slack_messages.unfinished(make_recipient("C1"))
     assert message.content == Message("anna started it").encode()
-    await poll_harness.look()
+    await poll_harness.poll()
     [message] = await poll_harness.storage.slack_messages.unfinished(make_recipient("C1"))
     assert message.content is not None
-    said = Message.decode(message.content)
-    assert "started it" in said.text
-    assert "release-train #1 was aborted" in said.text
+    live_message = Message.decode(message.content)
+    assert "started it" in live_message.text
+    assert "release-train #1 was aborted" in live_message.text
     assert "no machine" in message.content
     count = "SELECT COUNT(*) FROM subscriptions"
     assert await poll_harness.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
-    await poll_harness.look()
-    assert sum(one.path.endswith(pipeline.slug) for one in poll_harness.sandbox.requests) == 2
+    await poll_harness.poll()
+    assert sum(request.path.endswith(pipeline.slug) for request in poll_harness.sandbox.requests) == 2
 
 
-@pytest.mark.parametrize(("public", "asked"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
-async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approval(
-    poll_harness: BitrisePollHarness, public: bool | None, asked: list[int]
+@pytest.mark.parametrize(("public", "expected"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
+async def test_build_requests_of_a_possibly_private_app_are_polled_rarely(
+    poll_harness: BitrisePollHarness, public: bool | None, expected: list[int]
 ) -> None:
     app = App(slug=poll_harness.sandbox.android.slug, title="Sample Android", public=public)
     subscriptions = poll_harness.storage.of("T1").subscriptions
@@ -588,9 +603,11 @@ async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approva
     for minutes in (0, 30, 31):
         poll_harness.clock.skip(timedelta(minutes=minutes))
         await approvals.poll_some()
-        counts.append(sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests))
-    assert counts == asked
-    # Where something waits, it is asked as often as any other.
+        counts.append(
+            sum(request.path.endswith("/build-requests") for request in poll_harness.sandbox.requests)
+        )
+    assert counts == expected
+    # An app with an open build request is polled as often as any other.
     poll_harness.sandbox.add_build_request(poll_harness.sandbox.android, 12)
     for _ in range(2):
         poll_harness.clock.skip(timedelta(minutes=61))
@@ -598,7 +615,9 @@ async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approva
     poll_harness.clock.skip(timedelta(minutes=1))
     poll_harness.sandbox.state.requests.clear()
     await approvals.poll_some()
-    open_ = await poll_harness.storage.build_requests.open(Provider.BITRISE, app.slug)
-    assert list(open_) == []
-    asked_at_last = sum(one.path.endswith("/build-requests") for one in poll_harness.sandbox.requests)
-    assert asked_at_last == (asked[-1] + 3 if public is not False else 0)
+    open_requests = await poll_harness.storage.build_requests.open(Provider.BITRISE, app.slug)
+    assert list(open_requests) == []
+    total_requests = sum(
+        request.path.endswith("/build-requests") for request in poll_harness.sandbox.requests
+    )
+    assert total_requests == (expected[-1] + 3 if public is not False else 0)
