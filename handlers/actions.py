@@ -1,4 +1,4 @@
-"""Buttons, and whatever else is pressed or picked: on messages, in modals, on the Home tab."""
+"""Buttons and lists on messages, in modals and on the Home tab."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def register(app: AsyncApp, interactions: Interactions, services: Services, trac
         _listen_in_view(app, action_id, handler, services, tracker)
 
     @app.action(PICK_APP)
-    async def app_selected(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_app_selection(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with tracker.answering(PICK_APP):
             await wait_for_place()
-            select = interactions.app_selections.get((body.get("view") or {}).get("callback_id") or "")
-            if select is not None:
-                await select(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))
+            handler = interactions.app_selections.get((body.get("view") or {}).get("callback_id") or "")
+            if handler is not None:
+                await handler(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))
 
     @app.action(re.compile(f"^({'|'.join(sorted(interactions.selections))})$"))
-    async def selected(ack: AsyncAck) -> None:
-        await ack()  # it is read when the form is submitted
+    async def acknowledge_selection(ack: AsyncAck) -> None:
+        await ack()  # the selection is read when the form is submitted
 
     @app.action(re.compile(f"^{OPEN_LINK}"))
-    async def opened(ack: AsyncAck) -> None:
-        await ack()  # Slack reports clicks on links, too; there is nothing to do
+    async def acknowledge_link_click(ack: AsyncAck) -> None:
+        await ack()  # Slack also reports clicks on links; there is nothing to do
 
 
 def _listen(
@@ -53,10 +53,10 @@ def _listen(
     *,
     form: bool,
 ) -> None:
-    """Answer presses; a `form` opens a modal of its own, at once."""
+    """Listen to presses of a button; the handler of a `form` button opens a modal itself, at once."""
 
     @app.action(re.compile(f"^{action_id}(_next)?$"))
-    async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_press(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with tracker.answering(action_id):
             press = ButtonPress.in_body(body, action, services, form=form)
@@ -67,7 +67,7 @@ def _listen_in_view(
     app: AsyncApp, action_id: str, handler: ViewActionHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.action(action_id)
-    async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_press(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with tracker.answering(action_id):
             await wait_for_place()

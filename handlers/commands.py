@@ -25,7 +25,7 @@ def register(app: AsyncApp, registry: ProviderRegistry, services: Services, trac
 
 def _listen(app: AsyncApp, parser: CommandParser, services: Services, tracker: RequestTracker) -> None:
     @app.command(parser.provider.command)
-    async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
+    async def handle_command(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
         async with tracker.answering("command"):
             context = RequestContext(
@@ -36,5 +36,5 @@ def _listen(app: AsyncApp, parser: CommandParser, services: Services, tracker: R
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )
-            asked = parse_and_dispatch(command.get("text") or "", context, surface="slash", parser=parser)
-            await reply_or_explain(asked, ResponseUrlResponder(context, command.get("response_url")))
+            reply = parse_and_dispatch(command.get("text") or "", context, surface="slash", parser=parser)
+            await reply_or_explain(reply, ResponseUrlResponder(context, command.get("response_url")))

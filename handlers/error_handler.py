@@ -1,4 +1,4 @@
-"""What goes wrong outside of an answer: before one can be given, or while it is said."""
+"""Errors outside of a reply: before it is made, or while it is sent."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ OLD_FORM = "This form is from another version of me, so nothing was done. Copy w
 
 
 class PermanentAck(AsyncAck):
-    """What was acknowledged stays so: Bolt (1.30) takes it back where the listener then fails at once, and lets Slack
-    wait three seconds for nothing. A view that it brings is signed, as every view is that is sent.
+    """An acknowledgement that stays: Bolt (1.30) takes it back if the listener then fails at once, so that Slack waits
+    three seconds for nothing. A view in the acknowledgement is signed, like every view that is sent.
     """
 
     sign: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
-    async def __call__(self, *given: Any, **named: Any) -> BoltResponse:
+    async def __call__(self, *args: Any, **kwargs: Any) -> BoltResponse:
         """Acknowledge."""
-        if self.sign is not None and named.get("view") is not None:
-            named["view"] = self.sign(named["view"])
-        return await super().__call__(*given, **named)
+        if self.sign is not None and kwargs.get("view") is not None:
+            kwargs["view"] = self.sign(kwargs["view"])
+        return await super().__call__(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "response" or value is not None or getattr(self, name, None) is None:
@@ -41,30 +41,30 @@ class PermanentAck(AsyncAck):
 
 
 def register(app: AsyncApp, services: Services) -> None:
-    """Log it without what was sent, and let Slack say that it did not work.
+    """Log errors without the payload, let Slack show that the request failed, and check the signature of views.
 
-    The payload is well-formed (bot/slack/payload_validation.py), but it may carry values that are not the bot's, or
-    lead to a conversation where Slack lets nobody write. Anything else that breaks is a bug and is logged as one.
+    The payload is well-formed (bot/slack/payload_validation.py), but it may hold values that are not the bot's, or
+    name a conversation where Slack lets nobody post. Any other error is a bug and is logged as one.
     """
 
     @app.middleware
-    async def lasting(context, body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+    async def prepare_ack(context, body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         ack = context["ack"] = PermanentAck()  # type: ignore[no-untyped-call]
         view, user = body.get("view"), body.get("user")
         if isinstance(view, dict) and isinstance(user, dict):
-            whose = {"team": workspace_id(body), "person": user["id"]}
-            ack.sign = partial(sign_view, signing=services.storage.signing, **whose)
-            state = state_of(view, services.storage.signing, **whose)
+            recipient = {"team": workspace_id(body), "person": user["id"]}
+            ack.sign = partial(sign_view, signing=services.storage.signing, **recipient)
+            state = state_of(view, services.storage.signing, **recipient)
             if state is None and body.get("type") == "view_submission":
-                return _not_ours(view)
+                return _reject_form(view)
             view["private_metadata"] = state or ""
         await next()
         return None
 
-    def _not_ours(view: Mapping[str, Any]) -> BoltResponse:
-        """A form of before an update, or one that was changed: what was typed stays in it, to be copied."""
+    def _reject_form(view: Mapping[str, Any]) -> BoltResponse:
+        """Reject a form from before an update, or a manipulated one; the input stays in it, to be copied."""
         log.warning("view.not_ours", callback_id=str(view.get("callback_id"))[:60])
-        fields = (one.get("block_id") for one in view.get("blocks") or () if one.get("type") == "input")
+        fields = (block.get("block_id") for block in view.get("blocks") or () if block.get("type") == "input")
         answer: dict[str, Any] = {
             "response_action": "update",
             "view": notices.notice_modal("Buildbell", OLD_FORM),
@@ -74,7 +74,7 @@ def register(app: AsyncApp, services: Services) -> None:
         return BoltResponse(status=200, body=answer)
 
     @app.error
-    async def failed(error: Exception, response: BoltResponse | None) -> BoltResponse | None:
+    async def handle_error(error: Exception, response: BoltResponse | None) -> BoltResponse | None:
         status = 400
         if isinstance(error, USER_ERRORS):
             log.info("slack.not_understood", reason=type(error).__name__)
@@ -83,5 +83,5 @@ def register(app: AsyncApp, services: Services) -> None:
         else:
             log.error("answer.broken", exc_info=error)
             status = 500
-        # What was acknowledged already has no response any more.
+        # A request that was acknowledged already has no response any more.
         return BoltResponse(status=status, body="") if response is not None else None

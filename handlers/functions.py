@@ -24,14 +24,14 @@ def _listen(
     app: AsyncApp, callback_id: str, function: FunctionHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.function(callback_id)
-    async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
+    async def handle_execution(event: dict[str, Any], body: dict[str, Any]) -> None:
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
         async with tracker.answering(callback_id):
             team = workspace_id(body)
             if not await services.storage.workflow_steps.begin(
                 team, execution, callback_id, services.clock()
             ):
-                return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
+                return  # Slack resends what was not acknowledged; a build must not be started twice
             person = str(inputs.get("person") or "")
             context = RequestContext(
                 services=services,
@@ -39,14 +39,14 @@ def _listen(
                 team=team,
                 channel="",
                 name=None if person else "a Slack workflow",
-                # Whoever made the workflow has filled it in: Slack does not say who has started it.
+                # The workflow's author has named the user: Slack does not say who started it.
                 is_verified=False,
             )
             try:
                 await wait_for_place()
                 outputs = await function(inputs, execution, context)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
-            except Exception as problem:  # noqa: BLE001 - the workflow's maker is shown everything that goes wrong
+            except Exception as problem:  # noqa: BLE001 - the workflow's author is shown every error
                 outcome = Outcome(error=plain_error_text(problem))
             if outcome is not None:
                 await services.storage.workflow_steps.conclude(team, execution, outcome)

@@ -1,4 +1,4 @@
-"""The Home tab: opened and left."""
+"""Opening and leaving of the Home tab."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register(
     """Listen to the Home tab."""
 
     @app.event("app_home_opened")
-    async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
+    async def handle_home_opened(event: dict[str, Any], body: dict[str, Any]) -> None:
         context = RequestContext(services=services, person=event["user"], team=workspace_id(body), channel="")
         if event.get("tab") != "home":
             home_refresher.close_home(context)

@@ -1,4 +1,4 @@
-"""People who leave a workspace, and workspaces that take the app out."""
+"""Users who leave a workspace, and workspaces that uninstall the app."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = structlog.get_logger()
 
 
 def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
-    """Listen to what Slack tells of both."""
+    """Listen to Slack's events about both."""
 
     @app.event("user_change")
-    async def changed(event: dict[str, Any], body: dict[str, Any]) -> None:
+    async def handle_user_change(event: dict[str, Any], body: dict[str, Any]) -> None:
         user = event.get("user") or {}
-        # Whatever it was, they may be a guest by now.
+        # Whatever changed, the user may be a guest by now.
         services.clients.members.forget_person(workspace_id(body), str(user.get("id") or ""))
         if not user.get("deleted") or not user.get("id"):
             return
@@ -35,27 +35,27 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
                 log.info("account.left", team=context.team, person=user["id"])
 
     @app.event("tokens_revoked")
-    async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
+    async def handle_tokens_revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
             async with tracker.answering("tokens_revoked"):
-                await services.handle_uninstallation(_departure(body, certain=False))
+                await services.handle_uninstallation(_uninstallation(body, certain=False))
 
     @app.event("app_uninstalled")
-    async def uninstalled(body: dict[str, Any]) -> None:
+    async def handle_uninstalled(body: dict[str, Any]) -> None:
         async with tracker.answering("app_uninstalled"):
-            await services.handle_uninstallation(_departure(body, certain=True))
+            await services.handle_uninstallation(_uninstallation(body, certain=True))
 
 
 def is_departure(body: Mapping[str, Any]) -> bool:
-    """Whether Slack tells of the app's end in a workspace, instead of something that somebody does there."""
+    """Return whether the event is about the app's removal from a workspace, not about a user."""
     return (body.get("event") or {}).get("type") in ("app_uninstalled", "tokens_revoked")
 
 
-def _departure(body: dict[str, Any], *, certain: bool) -> Uninstallation:
-    at = body.get("event_time")
+def _uninstallation(body: dict[str, Any], *, certain: bool) -> Uninstallation:
+    event_time = body.get("event_time")
     return Uninstallation(
         enterprise=body.get("enterprise_id"),
         team=body.get("team_id"),
-        at=datetime.fromtimestamp(at, UTC) if isinstance(at, int) else None,
+        at=datetime.fromtimestamp(event_time, UTC) if isinstance(event_time, int) else None,
         certain=certain,
     )

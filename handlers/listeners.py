@@ -1,4 +1,4 @@
-"""Every listener of the bot, in Slack's terms: one module per kind."""
+"""All Slack listeners of the bot: one module per kind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def register(
     tracker: RequestTracker,
     home_refresher: HomeRefresher,
 ) -> None:
-    """Make the app listen to everything that people can do with the bot and with its providers."""
+    """Register the listeners for everything that users can do with the bot and its providers."""
     interactions = Interactions.merged((INTERACTIONS, *(spec.interactions for spec in registry)))
     middleware.ignore_repetitions(app, tracker)
     error_handler.register(app, services)

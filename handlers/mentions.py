@@ -18,17 +18,17 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
     """Listen to mentions and direct messages; Bolt acknowledges events by itself."""
 
     @app.event("app_mention")
-    async def mention(event: dict[str, Any], body: dict[str, Any]) -> None:
-        await _answer(event, body, services, tracker, thread=event.get("thread_ts") or event["ts"])
+    async def handle_mention(event: dict[str, Any], body: dict[str, Any]) -> None:
+        await _reply(event, body, services, tracker, thread=event.get("thread_ts") or event["ts"])
 
     @app.event("message")
-    async def direct_message(event: dict[str, Any], body: dict[str, Any]) -> None:
-        # Edits, joins and the like come with a subtype, other bots' words with a bot_id: none of them asks.
+    async def handle_direct_message(event: dict[str, Any], body: dict[str, Any]) -> None:
+        # Edits, joins and the like have a subtype, messages of other bots a bot_id: none of them is a request.
         if event.get("channel_type") == "im" and "subtype" not in event and "bot_id" not in event:
-            await _answer(event, body, services, tracker, thread=event.get("thread_ts"))
+            await _reply(event, body, services, tracker, thread=event.get("thread_ts"))
 
 
-async def _answer(
+async def _reply(
     event: dict[str, Any],
     body: dict[str, Any],
     services: Services,
@@ -48,6 +48,6 @@ async def _answer(
         )
         text = event.get("text") or ""
         parser = services.registry.find_addressed(text, services.clients.first).parser
-        asked = parse_and_dispatch(text, context, surface="message", parser=parser)
+        reply = parse_and_dispatch(text, context, surface="message", parser=parser)
         direct = event.get("channel_type") == "im"
-        await reply_or_explain(asked, ChannelResponder(context, thread, direct=direct))
+        await reply_or_explain(reply, ChannelResponder(context, thread, direct=direct))

@@ -1,4 +1,4 @@
-"""What runs before every listener."""
+"""Middleware that runs before every listener."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from services.request.request_tracker import RequestTracker
 
 
 def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
-    """Acknowledge, and leave out, what Slack has delivered before."""
+    """Acknowledge requests that Slack has delivered before, without handling them."""
 
     @app.middleware
-    async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+    async def ignore_repeated(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         if not tracker.is_new(body):
             return BoltResponse(status=200, body="")
         await next()
@@ -23,9 +23,9 @@ def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
 
 
 def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry, services: Services) -> None:
-    """Refuse forms in which somebody typed a token where Slack keeps it."""
+    """Refuse forms with a token in a field that Slack stores."""
     guard = FormGuard(services, frozenset().union(*(spec.secret_forms for spec in registry)))
 
     @app.middleware
-    async def pasted_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+    async def check_pasted_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await guard.check(body, next)

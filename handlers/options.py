@@ -1,4 +1,4 @@
-"""Lists that are searched by typing."""
+"""Options of searchable lists."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ log = structlog.get_logger()
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services) -> None:
-    """Listen to what is typed into every list."""
-    for action_id, offer in interactions.options.items():
-        _listen(app, action_id, offer, interactions, services)
+    """Listen to the search text of every list."""
+    for action_id, handler in interactions.options.items():
+        _listen(app, action_id, handler, interactions, services)
 
 
 def _listen(
-    app: AsyncApp, action_id: str, offer: OptionsHandler, interactions: Interactions, services: Services
+    app: AsyncApp, action_id: str, handler: OptionsHandler, interactions: Interactions, services: Services
 ) -> None:
     @app.options(action_id)
-    async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def handle_search(ack: AsyncAck, body: dict[str, Any]) -> None:
         view = body.get("view") or {}
         metadata = ViewMetadata.read(view.get("private_metadata"))
-        offer_here = interactions.options_in.get((view.get("callback_id") or "", action_id), offer)
+        view_handler = interactions.options_in.get((view.get("callback_id") or "", action_id), handler)
         try:
-            offered = await offer_here(
+            options = await view_handler(
                 str(body.get("value") or ""), metadata, RequestContext.in_body(body, services)
             )
         except NotAMember as problem:
-            # A list has no place for text, and what is picked from it is judged when the form is submitted.
+            # A list can't show an error, and the selection is checked when the form is submitted.
             log.info("list.not_offered", reason=type(problem).__name__)
-            offered = {"options": []}
-        await ack(**offered)
+            options = {"options": []}
+        await ack(**options)

@@ -1,4 +1,4 @@
-"""Shortcuts: global ones, and those on a message."""
+"""Global shortcuts, and shortcuts on a message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _listen(
     app: AsyncApp, callback_id: str, shortcut: Shortcut, services: Services, tracker: RequestTracker
 ) -> None:
     @app.shortcut(callback_id)
-    async def used(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def handle_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         context = RequestContext.in_body(body, services)
         async with tracker.answering(callback_id):

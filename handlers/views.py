@@ -23,6 +23,6 @@ def _listen(
     app: AsyncApp, callback_id: str, submit: FormHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.view(callback_id)
-    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def handle_submission(ack: AsyncAck, body: dict[str, Any]) -> None:
         async with tracker.answering(callback_id):
             await submit(FormSubmission.in_body(body, services, ack))

@@ -1,4 +1,4 @@
-"""The parts of the bot that answering a request may need."""
+"""The services that handling a request may need."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Uninstallation:
 
 @dataclass(frozen=True)
 class ChangeEvents:
-    """What to call after a change, so that the background job concerned looks at it at once.
+    """Callbacks for changes, which wake up the background job concerned.
 
-    `home_changed` takes the workspace and the person who has done something.
+    `home_changed` takes the ids of the workspace and of the user who made the change.
     """
 
     outbox_changed: Callable[[], None]
@@ -57,9 +57,9 @@ class ChangeEvents:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that answering a person may need; made once, by the assembly.
+    """Everything that handling a request may need; made once, by the assembly.
 
-    `slack` gives the client of a workspace.
+    `slack` returns the client of a workspace.
     """
 
     registry: ProviderRegistry

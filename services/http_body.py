@@ -1,4 +1,4 @@
-"""The body of a request that the bot receives over HTTP, read within bounds."""
+"""Reading of an HTTP request's body within limits of size and time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 
 from aiohttp import web
 
-# For a body to come whole once its head is there; Slack itself waits three seconds for the answer.
+# The time for the whole body to arrive after the head; Slack itself waits three seconds for the response.
 BODY_SECONDS = 5.0
 
 
 async def read_body(request: web.Request, most: int) -> bytes | None:
-    """Read a request's body; None where there is more of it than `most`, whatever its head says.
+    """Return a request's body; None if it is longer than `most` bytes, whatever its head says.
 
-    Raises TimeoutError where it does not come whole within BODY_SECONDS.
+    Raises TimeoutError if it does not arrive within BODY_SECONDS.
     """
     if (request.content_length or 0) > most:
         return None
@@ -26,5 +26,5 @@ async def read_body(request: web.Request, most: int) -> bytes | None:
                     return None
         return bytes(body)
     finally:
-        # Where the connection breaks, the error's traceback keeps it until somebody collects the garbage.
+        # If the connection breaks, the error's traceback keeps the body in memory until garbage collection.
         body.clear()

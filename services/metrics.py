@@ -10,7 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._told = Counter(
+        self._delivered = Counter(
             "buildbell_notifications_told", "Notifications that Slack has accepted", registry=self.registry
         )
         self._dropped = Counter(
@@ -18,19 +18,19 @@ class Metrics:
             "Notifications dropped because their channel can't be reached",
             registry=self.registry,
         )
-        self._doubts = Counter(
+        self._unknown_outcomes = Counter(
             "buildbell_doubts_settled",
             "Messages whose delivery was unknown, by outcome; unreadable ones were sent again",
             ["outcome"],
             registry=self.registry,
         )
-        self._asked = Counter(
+        self._requests = Counter(
             "buildbell_commands",
             "Commands and interactions, by outcome",
             ["command", "outcome"],
             registry=self.registry,
         )
-        self._answering = Histogram(
+        self._reply_seconds = Histogram(
             "buildbell_answer_seconds", "Seconds from a request to its reply", registry=self.registry
         )
         self.outbox_depth = Gauge(
@@ -74,7 +74,7 @@ class Metrics:
 
     def count_delivered(self, notifications: int) -> None:
         """Count notifications that Slack has accepted in a message."""
-        self._told.inc(notifications)
+        self._delivered.inc(notifications)
 
     def count_dropped(self, notifications: int) -> None:
         """Count dropped notifications."""
@@ -82,12 +82,12 @@ class Metrics:
 
     def count_unknown_outcome(self, outcome: str) -> None:
         """Count the outcome of an unknown delivery: found, missing or unreadable."""
-        self._doubts.labels(outcome).inc()
+        self._unknown_outcomes.labels(outcome).inc()
 
     def record_reply(self, command: str, outcome: str, seconds: float) -> None:
         """Count a command or interaction, and how long its reply took."""
-        self._asked.labels(command, outcome).inc()
-        self._answering.observe(seconds)
+        self._requests.labels(command, outcome).inc()
+        self._reply_seconds.observe(seconds)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

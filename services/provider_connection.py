@@ -1,4 +1,4 @@
-"""How a provider is reached: clients, apps and accounts, made from the settings."""
+"""The connection to a provider: its clients, apps and accounts, made from the settings."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ Client = TypeVar("Client")
 
 
 class OAuthFlow(Protocol):
-    """A provider's own page on which people let the bot act for them (OAuth 2.0, RFC 6749)."""
+    """A provider's authorization page, where users let the bot act for them (OAuth 2.0, RFC 6749)."""
 
     def authorize(self, state: str, verifier: str) -> str:
-        """The page's address; `state` comes back with them, and `verifier` is the secret of this one login."""
+        """Return the page's URL; `state` comes back with the user, and `verifier` is the secret of this one login."""
 
     async def exchange(self, code: str, verifier: str) -> Tokens:
-        """The tokens for the code that they come back with. Raises ProviderError."""
+        """Return the tokens for the code that the user comes back with. Raises ProviderError."""
 
     async def check(self) -> None:
-        """Find out whether the provider knows the bot there. Raises InvalidToken, or another ProviderError."""
+        """Check that the provider accepts the bot's OAuth client. Raises InvalidToken, or another ProviderError."""
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        """The next tokens. Raises InvalidToken where they have to sign in anew, and another ProviderError."""
+        """Return new tokens. Raises InvalidToken if the user has to sign in again, or another ProviderError."""
 
 
 Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
 class ProviderState(BackgroundJob, WorkspaceCache, Protocol):
-    """What a provider's own features keep in memory; only the provider's folder knows what it is."""
+    """In-memory state of a provider's own features, which only the provider's folder knows."""
 
 
 # Adds the provider's own routes to the HTTP server; the second argument polls the provider now.
 AddRoutes = Callable[[web.Application, Callable[[], None]], None]
-# Makes a provider's own background jobs, by name, with the bot's client and what to call once a job has found news.
+# Makes a provider's own background jobs, by name, from the bot's client and a callback for when a job finds changes.
 JobFactory = Callable[[Client, Callable[[], None]], Mapping[str, BackgroundJob]]
 
 
@@ -65,17 +65,18 @@ class ProviderConfig:
 
 @dataclass(frozen=True)
 class ProviderConnection(Generic[Client]):
-    """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
+    """The functions of a provider, each for a client; all but the `make_…` functions raise ProviderError.
 
-    `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
-    person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name. `branches`,
-    `workflows` and `pipelines` name those of an app, by its slug, for people to pick from: one way of asking each,
-    since one may be refused or slow. `door` is None where people can only paste a token.
+    `make_client` makes the client from credentials. `apps` returns all apps that the token sees, `app` one of them by
+    its slug. `owner` returns None for a token that belongs to no user. `reads_logs` tells whether build failures of an
+    app may be explained to others on behalf of the token's owner. `branches`, `workflows` and `pipelines` return names
+    of an app to pick from, by its slug: several functions each, since one may be refused or slow. `oauth` is None if
+    users can only paste a token.
 
-    `builds` wraps a client that lists and reads builds; None where the provider has no such lists, so that only what
-    the poller has recorded is known. `logs` wraps one that reads builds' logs; None where there are none. `make_state`
-    makes what the provider's features keep in memory, with the bot's own client, and `make_jobs` the background jobs
-    that run while the provider is polled.
+    `builds` wraps a client to list and read builds; None if the provider has no such lists, so that only recorded
+    builds are known. `logs` wraps one to read build logs; None if there are none. `make_state` makes the in-memory
+    state of the provider's features with the bot's own client, and `make_jobs` the background jobs that run while the
+    provider is polled.
     """
 
     provider: Provider

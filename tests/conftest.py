@@ -1,4 +1,4 @@
-"""What many tests start from."""
+"""Shared fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.repositories import make_repositories
 
-# A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
+# Tests must not see the machine's proxy, or the settings of a bot that runs on it.
 for name in list(os.environ):
     if name.upper().endswith("_PROXY") or name.startswith(
         ("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_", "AUDIT_")
@@ -25,23 +25,23 @@ for name in list(os.environ):
         del os.environ[name]
 
 
-# Databases lie in memory where the machine has room there: a kill loses nothing there either, and what the disk takes
-# for each commit is more than the tests themselves take.
+# Databases are in memory if the machine has room: a killed process loses nothing there either, and on disk the
+# commits would take longer than the tests themselves.
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is this user's alone
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--pictures FOLDER`: keep the pictures that README and docs show."""
+    """Add the option `--pictures FOLDER`, the folder for the pictures of README and docs."""
     parser.addoption("--pictures", type=Path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the fuzzing, whose minutes would else come last and alone.
+    """Start with the fuzz tests, which take minutes and would otherwise run last, on one worker.
 
-    Workers begin with equal parts of the tests, in their order, and steal what is left from each other (`--dist
-    worksteal`); so each part begins with what takes long.
+    Workers start with equal parts of the tests, in order, and then steal from each other (`--dist worksteal`); so each
+    part begins with slow tests.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     fuzzing = [item for item in items if item.get_closest_marker("fuzz")]
@@ -52,20 +52,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of what is looked through for garbage, and look seldom."""
+    """Exclude imported modules and collected tests from garbage collection, and collect rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
-# Time is no part of what a property test asserts, and the same examples come on every machine.
+# Property tests have no deadline, and use the same examples on every machine.
 settings.register_profile("buildbell", deadline=None, derandomize=True)
 settings.load_profile("buildbell")
 
 
 @pytest.fixture
 async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
-    """Storage over a real SQLite file."""
+    """Return repositories over a real SQLite file."""
     database = await Database.open(tmp_path / "buildbell.db")
     yield make_repositories(database)
     await database.close()
@@ -73,7 +73,7 @@ async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
+    """Run the bot in Socket Mode; a test fails at its end if a rule of Slack or Build.io was broken."""
     async with bot_harness(tmp_path) as opened:
         yield opened
         assert opened.slack.violations == []

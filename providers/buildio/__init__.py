@@ -1,1 +1,1 @@
-"""Build.io: everything that the bot knows of it."""
+"""Build.io integration."""

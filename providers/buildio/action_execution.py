@@ -1,4 +1,4 @@
-"""What is asked of Build.io."""
+"""Executors of Build.io's actions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from providers.buildio.actions import (
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import CommandResult
 from providers.buildio.apps import messages as app_messages
-from providers.buildio.commands import Deploy as Asked
+from providers.buildio.commands import Deploy
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.messages import ConfigVarOwner
@@ -48,7 +48,7 @@ from providers.buildio.domains import messages as domain_messages
 from providers.buildio.login import messages as login_messages
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.polling.deployments import deployment_slug
-from providers.buildio.processes import messages as processe_messages
+from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
 from providers.buildio.shared import error_texts
 from services.actions.action_spec import ActionSpec
@@ -64,7 +64,7 @@ log = structlog.get_logger()
 
 RUN_SECONDS = 30.0
 NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I don't show it."
-# However long the credential is good for: its file is there to be saved, at once.
+# An upper limit, however long the credential is valid: the file only has to be saved once.
 FILE_LIVES = timedelta(minutes=10)
 
 
@@ -75,34 +75,34 @@ async def _deploy(action: DeployAction, context: RequestContext) -> ActionResult
     if action.built is not None and action.commitish is not None:
         note = messages.deployed_build(action.app, action.built, started, action.commitish, by=context.person)
     else:
-        asked = Asked(branch=action.branch, commit=action.commitish, message=action.description)
-        note = form.deployment_requested(action.app, asked, started, by=context.person)
+        command = Deploy(branch=action.branch, commit=action.commitish, message=action.description)
+        note = form.deployment_requested(action.app, command, started, by=context.person)
     slug = deployment_slug(action.app.slug, started.id) if started.id is not None else None
     answer = await follow_build(action.app, slug, note, context, buttons=form.deployment_row(action.app))
     facts = {"app": redact(action.app.title), "build": started.id or "", "url": started.url or ""}
     return ActionResult(answer, facts, f"started {started.id or 'a build'}")
 
 
-async def _expect_restart(
+async def _record_restart(
     action: RestartAction | SetConfigAction | UnsetConfigAction, context: RequestContext, dyno: str = ""
 ) -> None:
-    """Let the watcher know, before it happens, that what goes down now has not crashed."""
+    """Record a requested restart in advance, so that the poller does not report a crash."""
     await context.services.storage.watched_builds.record_restart(
         action.provider, action.app.slug, dyno, context.now()
     )
 
 
 async def _restart(action: RestartAction, context: RequestContext) -> ActionResult:
-    await _expect_restart(action, context, action.dyno or "")
+    await _record_restart(action, context, action.dyno or "")
     if action.dyno is None:
         await own_client(context).restart_all(action.app.slug)
     else:
         await own_client(context).restart(action.app.slug, action.dyno)
-    return _told(processe_messages.dynos_restarted(action.app, action.dyno, by=context.person))
+    return _channel_result(process_messages.dynos_restarted(action.app, action.dyno, by=context.person))
 
 
 async def _run(action: RunCommandAction, context: RequestContext) -> ActionResult:
-    """What the command says goes to the one who runs it, and is kept nowhere else."""
+    """Run the command. Its output goes to the person who runs it and is stored nowhere else."""
     try:
         result = await own_client(context).execute(
             action.app.slug, action.dyno, action.command, seconds=RUN_SECONDS
@@ -112,21 +112,23 @@ async def _run(action: RunCommandAction, context: RequestContext) -> ActionResul
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {action.dyno}, and I can't"
             " stop it."
         ) from error
-    shown = result.model_copy(update={"output": await _without_values(result, action, context)})
-    shares = context.channel if context.channel and not context.channel.startswith("D") else None
-    await _say_alone(
-        run_form.command_result(action.app, action.dyno, action.command, shown, channel=shares),
+    redacted = result.model_copy(update={"output": await _remove_config_values(result, action, context)})
+    share_channel = context.channel if context.channel and not context.channel.startswith("D") else None
+    await _send_direct_message(
+        run_form.command_result(action.app, action.dyno, action.command, redacted, channel=share_channel),
         context,
         action,
     )
-    said = run_form.command_run(
+    message = run_form.command_run(
         action.app, action.dyno, action.command, by=context.person, exit_code=result.exit_code
     )
-    return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
+    return _channel_result(
+        message, f"ended with {result.exit_code}" if result.exit_code is not None else "ended"
+    )
 
 
-async def _say_alone(message: Message, context: RequestContext, action: RunCommandAction) -> None:
-    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
+async def _send_direct_message(message: Message, context: RequestContext, action: RunCommandAction) -> None:
+    """Send a direct message at once: queueing it in the outbox would store the output in the database."""
     try:
         channel = await context.direct_message_alone()
         await context.slack.chat_postMessage(
@@ -138,8 +140,10 @@ async def _say_alone(message: Message, context: RequestContext, action: RunComma
         ) from error
 
 
-async def _without_values(result: CommandResult, action: RunCommandAction, context: RequestContext) -> str:
-    """The output without the values of the app's config vars, which a command may print."""
+async def _remove_config_values(
+    result: CommandResult, action: RunCommandAction, context: RequestContext
+) -> str:
+    """Return the output without the values of the app's config vars, which a command may print."""
     try:
         values = (await own_client(context).config_vars(action.app.slug)).values()
     except ProviderError as problem:
@@ -148,28 +152,28 @@ async def _without_values(result: CommandResult, action: RunCommandAction, conte
     try:
         return await context.services.runner.run(redact_values, result.output, tuple(values))
     except WorkFailed:
-        return NOT_SHOWN  # it has run all the same
+        return NOT_SHOWN  # the command has run all the same
 
 
 async def _set_config(action: SetConfigAction, context: RequestContext) -> ActionResult:
     values = {key: value.get_secret_value() for key, value in action.values.items()}
     before = await own_client(context).config_vars(action.app.slug)
-    await _expect_restart(action, context)  # what runs is started anew with them
+    await _record_restart(action, context)  # Build.io restarts the dynos when config vars change
     await own_client(context).set_config_vars(action.app.slug, values)
-    return _changed(ConfigVarOwner.of_app(action.app), ConfigDiff.between(before, values), context)
+    return _report_changes(ConfigVarOwner.of_app(action.app), ConfigDiff.between(before, values), context)
 
 
 async def _unset_config(action: UnsetConfigAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
         await own_client(context).remove_config_var(action.app.slug, key)
 
-    await _expect_restart(action, context)
-    await _one_by_one(action.keys, unset)
-    return _changed(ConfigVarOwner.of_app(action.app), ConfigDiff(removed=action.keys), context)
+    await _record_restart(action, context)
+    await _unset_one_by_one(action.keys, unset)
+    return _report_changes(ConfigVarOwner.of_app(action.app), ConfigDiff(removed=action.keys), context)
 
 
 async def _reveal_config(action: RevealConfigAction, context: RequestContext) -> ActionResult:
-    return _granted(
+    return _grant_reveal(
         action,
         ConfigVarOwner.of_app(action.app),
         await own_client(context).config_vars(action.app.slug),
@@ -178,62 +182,66 @@ async def _reveal_config(action: RevealConfigAction, context: RequestContext) ->
 
 
 async def _reveal_environment(action: RevealEnvironmentAction, context: RequestContext) -> ActionResult:
-    return _granted(
-        action, _of_environment(action), await own_client(context).environment(action.environment), context
+    return _grant_reveal(
+        action, _environment_owner(action), await own_client(context).environment(action.environment), context
     )
 
 
-def _granted(
+def _grant_reveal(
     action: RevealConfigAction | RevealEnvironmentAction,
-    of: ConfigVarOwner,
-    there: Collection[str],
+    owner: ConfigVarOwner,
+    existing_keys: Collection[str],
     context: RequestContext,
 ) -> ActionResult:
-    """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises UserError."""
-    if action.key not in there:
-        lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
-        raise UserError(error_texts.unknown_key(action.key, there, lists=lists))
-    said = config_var_messages.vars_granted(
-        of, action.key, by=context.person, value=sign_grant(action, of, context)
+    """Build the reply that lets the person reveal the value; it never contains the value itself. Raises UserError."""
+    if action.key not in existing_keys:
+        list_command = f"config {owner.title}" if owner.environment is None else f"envs {owner.environment}"
+        raise UserError(error_texts.unknown_key(action.key, existing_keys, lists=list_command))
+    message = config_var_messages.vars_granted(
+        owner, action.key, by=context.person, value=sign_grant(action, owner, context)
     )
-    return ActionResult(Reply(said, Visibility.CHANNEL), provider_answer="shown to them alone")
+    return ActionResult(Reply(message, Visibility.CHANNEL), provider_answer="shown to them alone")
 
 
 async def _add_domain(action: AddDomainAction, context: RequestContext) -> ActionResult:
     certificate = action.certificate.get_secret_value() if action.certificate is not None else None
     domain = await own_client(context).add_domain(action.app.slug, action.hostname, certificate=certificate)
-    return _told(domain_messages.domain_added(action.app, domain, by=context.person))
+    return _channel_result(domain_messages.domain_added(action.app, domain, by=context.person))
 
 
 async def _update_certificate(action: UpdateCertificateAction, context: RequestContext) -> ActionResult:
     certificate = action.certificate.get_secret_value()
     domain = await own_client(context).update_certificate(action.app.slug, action.domain, certificate)
-    # Its answer need not name the domain as people do.
-    named = domain.model_copy(update={"hostname": action.hostname})
-    return _told(domain_messages.certificate_changed(action.app, named, by=context.person))
+    # The response may lack the hostname.
+    updated = domain.model_copy(update={"hostname": action.hostname})
+    return _channel_result(domain_messages.certificate_changed(action.app, updated, by=context.person))
 
 
 async def _remove_domain(action: RemoveDomainAction, context: RequestContext) -> ActionResult:
     await own_client(context).remove_domain(action.app.slug, action.domain)
-    return _told(domain_messages.domain_removed(action.app, action.hostname, by=context.person))
+    return _channel_result(domain_messages.domain_removed(action.app, action.hostname, by=context.person))
 
 
 async def _remove_all_domains(action: RemoveAllDomainsAction, context: RequestContext) -> ActionResult:
-    there = [one.hostname for one in await own_client(context).domains(action.app.slug) if not one.platform]
-    if not set(there) <= set(action.hostnames):
+    hostnames = [
+        domain.hostname
+        for domain in await own_client(context).domains(action.app.slug)
+        if not domain.platform
+    ]
+    if not set(hostnames) <= set(action.hostnames):
         raise UserError(
             f"{action.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
         )
     await own_client(context).remove_all_domains(action.app.slug)
-    return _told(domain_messages.domains_cleared(action.app, there, by=context.person))
+    return _channel_result(domain_messages.domains_cleared(action.app, hostnames, by=context.person))
 
 
 async def _create_app(action: CreateAppAction, context: RequestContext) -> ActionResult:
     created = await own_client(context).create_app(action.name, team=action.team, region=action.region)
-    _apps_are_others(context)
-    said = app_messages.app_created(created, by=context.person)
+    _forget_app_lists(context)
+    message = app_messages.app_created(created, by=context.person)
     return ActionResult(
-        Reply(said, Visibility.CHANNEL), {"app": redact(created.name)}, f"created {created.id}"
+        Reply(message, Visibility.CHANNEL), {"app": redact(created.name)}, f"created {created.id}"
     )
 
 
@@ -241,13 +249,15 @@ async def _create_namespace(action: CreateNamespaceAction, context: RequestConte
     created = await own_client(context).create_namespace(
         action.name, team=action.team, description=action.description, region=action.region
     )
-    return _told(namespace_messages.namespace_created(created, by=context.person), f"created {created.id}")
+    return _channel_result(
+        namespace_messages.namespace_created(created, by=context.person), f"created {created.id}"
+    )
 
 
 async def _delete_namespace(action: DeleteNamespaceAction, context: RequestContext) -> ActionResult:
     await own_client(context).delete_namespace(action.name)
-    _apps_are_others(context)
-    return _told(namespace_messages.namespace_deleted(action.name, by=context.person))
+    _forget_app_lists(context)
+    return _channel_result(namespace_messages.namespace_deleted(action.name, by=context.person))
 
 
 async def _set_environment(action: SetEnvironmentAction, context: RequestContext) -> ActionResult:
@@ -256,19 +266,19 @@ async def _set_environment(action: SetEnvironmentAction, context: RequestContext
     }
     before = await own_client(context).environment(action.environment)
     await own_client(context).set_environment(action.environment, values)
-    return _changed(_of_environment(action), ConfigDiff.between(before, values), context)
+    return _report_changes(_environment_owner(action), ConfigDiff.between(before, values), context)
 
 
 async def _unset_environment(action: UnsetEnvironmentAction, context: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
         await own_client(context).remove_from_environment(action.environment, key)
 
-    await _one_by_one(action.keys, unset)
-    return _changed(_of_environment(action), ConfigDiff(removed=action.keys), context)
+    await _unset_one_by_one(action.keys, unset)
+    return _report_changes(_environment_owner(action), ConfigDiff(removed=action.keys), context)
 
 
 async def _log_in(action: ClusterLoginAction, context: RequestContext) -> ActionResult:
-    """The credential goes into a file in the person's direct messages, which is deleted after its time."""
+    """Send the credential as a file in a direct message; the file is deleted when it expires."""
     login = await own_client(context).cluster_login(action.region)
     until = context.now() + FILE_LIVES
     if login.expires_at is not None:
@@ -290,7 +300,7 @@ async def _log_in(action: ClusterLoginAction, context: RequestContext) -> Action
             )
         except SlackCallFailed as error:
             raise UserError(file_upload.explain_upload_failure(error)) from error
-    return _told(login_messages.login_sent(action.region, by=context.person, deleted_at=until))
+    return _channel_result(login_messages.login_sent(action.region, by=context.person, deleted_at=until))
 
 
 ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
@@ -314,36 +324,36 @@ ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
 )
 
 
-def _told(said: Message, answer: str = "ok") -> ActionResult:
-    return ActionResult(Reply(said, Visibility.CHANNEL), provider_answer=answer)
+def _channel_result(message: Message, provider_answer: str = "ok") -> ActionResult:
+    return ActionResult(Reply(message, Visibility.CHANNEL), provider_answer=provider_answer)
 
 
-def _changed(of: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:
-    return _told(config_var_messages.vars_changed(of, diff, by=context.person))
+def _report_changes(owner: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:
+    return _channel_result(config_var_messages.vars_changed(owner, diff, by=context.person))
 
 
-def _of_environment(
+def _environment_owner(
     action: SetEnvironmentAction | UnsetEnvironmentAction | RevealEnvironmentAction,
 ) -> ConfigVarOwner:
     return ConfigVarOwner(environment=action.environment, title=action.label)
 
 
-def _apps_are_others(context: RequestContext) -> None:
-    """The lists of apps are read anew: the person's own, and the bot's."""
+def _forget_app_lists(context: RequestContext) -> None:
+    """Clear the caches of app lists: the person's and the bot's."""
     context.own_apps(Provider.BUILDIO).forget()
     context.services.clients.at(Provider.BUILDIO).service_apps.forget()
 
 
-async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
-    """Build.io takes away one key a request. Raises UserError where it refuses after some have gone already."""
-    gone: list[str] = []
+async def _unset_one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
+    """Unset keys one request at a time, as Build.io requires. Raises UserError if only some could be unset."""
+    removed: list[str] = []
     for key in keys:
         try:
             await unset(key)
         except ProviderError as problem:
-            if not gone:
+            if not removed:
                 raise
             raise UserError(
-                f"I unset {', '.join(gone)}, but not {key} and what follows: {problem}"
+                f"I unset {', '.join(removed)}, but not {key} and what follows: {problem}"
             ) from problem
-        gone.append(key)
+        removed.append(key)

@@ -1,4 +1,4 @@
-"""Build.io's commands as text that can be typed."""
+"""Formatting of Build.io's commands as text that can be typed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RESERVED = ("get", "set", "unset", "add", "remove", "clear", "create", "delete"
 
 
 def format_command(command: Command) -> str:
-    """Format the command as it can be typed. Raises TypeError for one that is not Build.io's own."""
+    """Format the command as it can be typed. Raises TypeError for a command that is not Build.io's own."""
     return " ".join(part for part in _parts(command) if part)
 
 
@@ -99,7 +99,7 @@ def _format_options(**values: str | None) -> list[str]:
 
 
 def _format_name(name: str | None) -> str:
-    """Return the name as a word that can be mistaken for nothing else."""
+    """Return the name, quoted if it could be read as another word."""
     if name is None:
         return ""
     return name if _BARE.fullmatch(name) and name not in _RESERVED else quote(name, always=True)

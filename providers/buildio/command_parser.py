@@ -1,4 +1,4 @@
-"""The parser of `/buildio`: how the arguments of Build.io's own commands are parsed, and all names of commands."""
+"""The parser of `/buildio`: the arguments of Build.io's own commands, and the names of all commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _parse_deploy(arguments: ArgumentReader) -> commands.Deploy:
     app = arguments.take_positional()
     options = arguments.take_single_options("branch", "commit", "message")
     if "branch" in options and "commit" in options:
-        # Rules look at the branch: one that is named beside a commit would not be what is built.
+        # Access rules check the branch; beside a commit, it would not be what is built.
         arguments.fail("Give a branch or a commit, not both.")
     return commands.Deploy(app=app, **options)
 
@@ -99,18 +99,18 @@ def _parse_config_unset(arguments: ArgumentReader) -> commands.UnsetConfig:
 
 
 def _take_app_and_keys(arguments: ArgumentReader) -> tuple[str | None, tuple[str, ...]]:
-    """Take the app, if one is named, and names of config vars. An error never repeats them: one may be a value."""
+    """Take the app, if one is named, and names of config vars. Errors never repeat them: one may be a value."""
     names = arguments.take_positionals()
-    if arguments.tokens or any("=" in one.text for one in names):
+    if arguments.tokens or any("=" in name.text for name in names):
         arguments.fail("Give names of config vars, without any value.")
     app = names.pop(0).text if len(names) > 1 and not _is_bare_key(names[0]) else None
     return app, _require_keys(arguments, names)
 
 
 def _require_keys(arguments: ArgumentReader, names: list[Token]) -> tuple[str, ...]:
-    if not all(shared_arguments.is_key(one.text) for one in names):
+    if not all(shared_arguments.is_key(name.text) for name in names):
         arguments.fail("That is no name of a config var: it has letters, digits and underscores.")
-    return tuple(dict.fromkeys(one.text for one in names))
+    return tuple(dict.fromkeys(name.text for name in names))
 
 
 def _is_bare_key(token: Token) -> bool:
@@ -166,14 +166,20 @@ def _parse_pipeline(arguments: ArgumentReader) -> commands.ShowPipeline:
 
 
 def _parse_environments(arguments: ArgumentReader) -> Command:
-    which = arguments.take_positional()
+    environment = arguments.take_positional()
     arguments.expect_end()
-    return commands.ShowEnvironment(id=which) if which is not None else commands.ListEnvironments()
+    return (
+        commands.ShowEnvironment(id=environment) if environment is not None else commands.ListEnvironments()
+    )
 
 
 def _parse_environment_set(arguments: ArgumentReader) -> commands.SetEnvironment:
     names = arguments.take_positionals()
-    if arguments.tokens or len(names) > 2 or not all(shared_arguments.is_key(one.text) for one in names[1:]):
+    if (
+        arguments.tokens
+        or len(names) > 2
+        or not all(shared_arguments.is_key(name.text) for name in names[1:])
+    ):
         _reject_value(arguments)
     if not names:
         arguments.fail("Which environment? Give its id.")
@@ -306,7 +312,7 @@ PARSER = CommandParser(
     catalogue=CATALOGUE,
     parse_functions=_PARSE_FUNCTIONS,
     aliases=_ALIASES,
-    # Slack makes a link of what looks like a host name.
+    # Slack turns anything like a hostname into a link.
     name_pattern=r"buildio|(?:https?://)?build\.io/?",
     example="apps",
     parse_build_ref=shared_arguments.parse_build_ref,

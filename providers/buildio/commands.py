@@ -1,4 +1,4 @@
-"""Build.io's own commands: one class each, with the arguments as types. Without an app, the channel's is meant."""
+"""Build.io's own commands: one class each, with typed arguments. Without an app, the channel's app is used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Deploy(Command):
 
     @property
     def names_something(self) -> bool:
-        """Whether it has any argument (reference, "Builds": branch, commitish and description are all optional)."""
+        """Return whether there is any argument (reference, "Builds": branch, commitish, description are optional)."""
         return any((self.app, self.branch, self.commit, self.message))
 
 
@@ -187,7 +187,7 @@ class ListDeployLinks(Command):
 
 
 class CreateDeployLink(Command):
-    """Offer an app on the builds of one of Bitrise's, to deploy them; `branches` narrows them by globs."""
+    """Offer to deploy builds of a Bitrise app to an app; `branches` are globs that limit the builds."""
 
     app: str | None = None
     bitrise: str
@@ -195,7 +195,7 @@ class CreateDeployLink(Command):
 
 
 class DeleteDeployLink(Command):
-    """Remove the deploy links of an app; with `bitrise`, only the one to this app."""
+    """Remove the deploy links of an app; with `bitrise`, only the one to this Bitrise app."""
 
     app: str | None = None
     bitrise: str | None = None

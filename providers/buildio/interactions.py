@@ -1,4 +1,4 @@
-"""Build.io's buttons, forms and lists."""
+"""Build.io's buttons, forms and option lists."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ INTERACTIONS = Interactions(
         **namespace_forms.FORMS,
     },
     options={action_ids.BUILDIO_PICK_APP: offer_apps, action_ids.BUILDIO_PICK_TEAM: offer_teams},
-    # They show no more than the channel is subscribed to.
+    # They show no more than the channel's subscriptions do.
     open_to_external_users=frozenset({action_ids.BUILDIO_APP, action_ids.BUILDIO_REFRESH}),
 )

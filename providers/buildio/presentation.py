@@ -1,4 +1,4 @@
-"""How Build.io appears in messages: its words, and the buttons of its deployments and dynos."""
+"""Build.io's texts in messages, and the buttons of its deployments and dynos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from providers.buildio.deploys import card_buttons
 
 PRESENTATION = ProviderPresentation(
     Provider.BUILDIO,
-    # Its reference names no page of its own for an app: the address is that of the app itself.
+    # The reference names no dashboard page of an app: the URL is that of the app itself.
     open_label="Open the app",
     run="deployment",
     notified_run="deployment or crash",

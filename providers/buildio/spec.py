@@ -1,4 +1,4 @@
-"""Everything that the bot knows of Build.io."""
+"""Specification of Build.io as a provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.provider_spec import ProviderSpec
 SPEC = ProviderSpec(
     provider=Provider.BUILDIO,
     presentation=PRESENTATION,
-    # Its reference promises no beginning for its tokens, so that nothing else tells them from other words.
+    # The reference guarantees no prefix for tokens, so they can't be told from other words.
     token_pattern=None,
     secret_forms=frozenset(
         {

@@ -1,4 +1,4 @@
-"""A cache of the apps that a token sees, so that naming one costs no request."""
+"""A cache of the apps that a token has access to, so that finding one by name costs no request."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ log = structlog.get_logger()
 Client = TypeVar("Client")
 
 FRESH = timedelta(minutes=5)
-# What a list offers where the provider does not answer in time.
+# The age up to which an option list offers cached apps if the provider does not answer in time.
 FRESH_ENOUGH_TO_OFFER = timedelta(hours=1)
-_NOT_THEIRS = (InvalidToken, Forbidden, NotConnected)
-# Slack waits three seconds for what a list offers (Slack's rules, "Answering").
+_ACCESS_ERRORS = (InvalidToken, Forbidden, NotConnected)
+# Slack waits three seconds for the options of a list (Slack's rules, "Answering").
 PATIENCE_SECONDS = 2.0
-# A name that is not found may be a new app's, but asking again for every typing error would be rude.
+# A name that is not found may be a new app's, but not every typing error may cause a request.
 FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
 
 class AppCatalog(Generic[Client]):
-    """All apps that a token sees, read when they are needed and no longer fresh."""
+    """All apps that a token has access to, read when they are needed and no longer fresh."""
 
     def __init__(
         self, connection: ProviderConnection[Client], client: Client, *, clock: Callable[[], datetime]
@@ -40,15 +40,15 @@ class AppCatalog(Generic[Client]):
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
         self._owner: str | None = None
-        self._asked_owner = False
+        self._owner_known = False
         self._searching: asyncio.Task[Sequence[App]] | None = None
 
     async def all(self) -> Sequence[App]:
-        """Return every app that the token sees. Raises ProviderError."""
+        """Return every app that the token has access to. Raises ProviderError."""
         return await self.read(FRESH)
 
     async def find_by_slug(self, slug: str) -> App | None:
-        """Return the app with exactly this slug; None where the token does not see it. Raises ProviderError."""
+        """Return the app with exactly this slug; None if the token has no access to it. Raises ProviderError."""
         for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
             for app in await self.read(fresh):
                 if app.slug == slug:
@@ -56,17 +56,17 @@ class AppCatalog(Generic[Client]):
         return None
 
     async def owner(self) -> str | None:
-        """Return the name of the token's owner; None for a workspace's token, or where the provider does not say."""
-        if not self._asked_owner:
+        """Return the name of the token's owner; None for a workspace's token, or if the provider does not say."""
+        if not self._owner_known:
             try:
                 owner = await self._connection.owner(self._client)
             except ProviderError:
                 return None
-            self._owner, self._asked_owner = owner.name if owner is not None else None, True
+            self._owner, self._owner_known = owner.name if owner is not None else None, True
         return self._owner
 
     async def list_in_time(self) -> Sequence[App]:
-        """Return the apps that are known in time for an option list; reading goes on for the next key press."""
+        """Return the apps known in time for an option list; reading continues for the next key press."""
         if self._searching is None or self._searching.done():
             self._searching = asyncio.create_task(self.read(FRESH))
         try:
@@ -74,16 +74,16 @@ class AppCatalog(Generic[Client]):
                 return await asyncio.shield(self._searching)
         except (ProviderError, TimeoutError) as problem:
             log.info("apps.not_in_time", reason=str(problem))
-            # A name that was known a moment ago helps whoever types; one of long ago may be none of theirs any more.
-            known = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
-            return self._apps if known and not isinstance(problem, _NOT_THEIRS) else ()
+            # Recent names help the person who types; after a longer time they may have lost access.
+            is_recent = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
+            return self._apps if is_recent and not isinstance(problem, _ACCESS_ERRORS) else ()
 
     async def fetch(self, slug: str) -> App:
         """Fetch the app with exactly this slug from the provider. Raises ProviderError."""
         return await self._connection.app(self._client, slug)
 
     async def reads_logs(self, app: App) -> bool:
-        """Whether what an app's builds say of their failures may be shown to others. Raises ProviderError."""
+        """Return whether others may be shown why the app's builds failed, in the owner's name. Raises ProviderError."""
         return await self._connection.reads_logs(self._client, app)
 
     async def read(self, fresh: timedelta) -> Sequence[App]:

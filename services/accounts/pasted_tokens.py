@@ -1,4 +1,4 @@
-"""Tokens that somebody types where Slack keeps them: they are told to revoke them, and nothing is done."""
+"""Detects tokens in commands, messages and forms, where Slack stores them; the person is asked to revoke them."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from storage.encryption import DecryptionError
 log = structlog.get_logger()
 
 _WORD = re.compile(r"[!-~]{8,2000}")
-_AROUND = "\"'`<>()[]{},;:=|"
+_PUNCTUATION = "\"'`<>()[]{},;:=|"
 LONGEST_ERROR = 2000
-# Slack waits three seconds for what a form's submission is answered with.
+# Slack waits three seconds for the response to a form's submission.
 PATIENCE_SECONDS = 1.0
 
 
 class PastedToken(UserError):
-    """Somebody has typed a token of this provider's; it is not said again. `connect`: where they may link theirs."""
+    """The text holds a provider's token, which is not repeated. `connect`: the provider to link, if the person may."""
 
     def __init__(self, provider: Provider, *, may_connect: bool = True) -> None:
         self.provider = provider
         self.connect = provider if may_connect else None
-        words = (
+        message = (
             f"That holds a token, and Slack keeps what is typed: revoke it at {provider.label} now, and make a new one."
             " Nothing was done."
         )
         if may_connect:
-            words += (
+            message += (
                 f" `{provider.command} connect` opens a dialog that takes a token without"
                 " showing it to anybody."
             )
-        super().__init__(words)
+        super().__init__(message)
 
 
 async def check_command_text(text: str, context: RequestContext) -> None:
-    """Let only a command through that holds no token; only those who may link an account are shown how.
+    """Check that a command holds no token; the error offers to link an account only to people who may.
 
-    Raises TypedToken.
+    Raises PastedToken.
     """
     try:
         await check_text(text, context)
@@ -68,59 +68,59 @@ async def _belongs(context: RequestContext) -> bool:
 
 
 async def check_text(text: str, context: RequestContext) -> None:
-    """Let only words through that hold no token of a provider's. Raises TypedToken."""
+    """Check that a text holds no token of a provider. Raises PastedToken."""
     text = line_from_message(text)
     for spec in context.services.registry:
         if spec.token_pattern is not None and spec.token_pattern.search(text):
             raise PastedToken(spec.provider)
-    words = [part for word in text.split() for part in _parts_of(word)]
+    words = [part for word in text.split() for part in _split_word(word)]
     if not words:
         return
-    for provider, known in await _known_tokens(context):
+    for provider, known in await _load_known_tokens(context):
         if any(secrets_equal(word, known) for word in words):
             raise PastedToken(provider)
 
 
-def _parts_of(word: str) -> Iterator[str]:
-    """The word, and what stands behind a sign in it: `token=…`, `"…"`."""
+def _split_word(word: str) -> Iterator[str]:
+    """Yield the word, and its parts between punctuation: `token=…`, `"…"`."""
     for part in {word, *re.split(r"[=:,;]", word)}:
-        for one in {part, part.strip(_AROUND)}:
-            if _WORD.fullmatch(one):
-                yield one
+        for candidate in {part, part.strip(_PUNCTUATION)}:
+            if _WORD.fullmatch(candidate):
+                yield candidate
 
 
-async def _known_tokens(context: RequestContext) -> list[tuple[Provider, SecretStr]]:
-    """Those that the person has linked, and the bot's own."""
-    found: list[tuple[Provider, SecretStr]] = []
+async def _load_known_tokens(context: RequestContext) -> list[tuple[Provider, SecretStr]]:
+    """Return the tokens that the person has linked, and the bot's own."""
+    tokens: list[tuple[Provider, SecretStr]] = []
     accounts = context.storage.accounts
-    for at in context.services.clients.all:
-        found += [(at.provider, token) for token in at.service_tokens]
-        account = await accounts.find(context.identity, at.provider) if context.identity else None
+    for clients in context.services.clients.all:
+        tokens += [(clients.provider, token) for token in clients.service_tokens]
+        account = await accounts.find(context.identity, clients.provider) if context.identity else None
         if account is not None:
             try:
-                found.append((at.provider, accounts.token(account)))
+                tokens.append((clients.provider, accounts.token(account)))
             except (DecryptionError, EncryptionKeyMissing):
-                continue  # one that can't be opened can't be compared with
-    return found
+                continue  # a token that can't be decrypted can't be compared
+    return tokens
 
 
 class FormGuard:
-    """Bolt middleware: a form's field that holds a token says so, and the form is not read; some are made for them."""
+    """Bolt middleware that rejects forms with a token in a field; forms made for secrets are exempt."""
 
     def __init__(self, services: Services, secret_forms: frozenset[str]) -> None:
-        """`secret_forms` are the providers' forms for secrets, by callback_id: they are sent on and stored nowhere."""
+        """`secret_forms` are the providers' forms for secrets, by callback_id: their values go to the provider and are stored nowhere."""
         self._services = services
-        self._made_for_secrets = secret_forms | {action_ids.CONNECT_MODAL}
+        self._secret_forms = secret_forms | {action_ids.CONNECT_MODAL}
 
     async def check(
         self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
-        """Go on with what holds no token."""
+        """Continue if the form holds no token; else return an error for each field that does."""
         view = body.get("view") or {}
-        if body.get("type") == "view_submission" and view.get("callback_id") not in self._made_for_secrets:
+        if body.get("type") == "view_submission" and view.get("callback_id") not in self._secret_forms:
             context = RequestContext.in_body(body, self._services)
             errors: dict[str, str] = {}
-            for block, text in _texts_in(view):
+            for block, text in _iterate_texts(view):
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         await check_text(text, context)
@@ -134,11 +134,11 @@ class FormGuard:
         return None
 
 
-def _texts_in(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is typed in each field."""
+def _iterate_texts(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each field's block id and typed text."""
     values = (view.get("state") or {}).get("values") or {}
     for block, fields in values.items():
-        for one in fields.values() if isinstance(fields, Mapping) else ():
-            text = one.get("value") if isinstance(one, Mapping) else None
+        for element in fields.values() if isinstance(fields, Mapping) else ():
+            text = element.get("value") if isinstance(element, Mapping) else None
             if isinstance(text, str) and text:
                 yield str(block), text

@@ -1,4 +1,4 @@
-"""The clients of each provider: one per person, under their own token, and one under the bot's."""
+"""The clients of each provider: one per person with their own token, and one with the bot's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from storage.accounts import Account
 from storage.encryption import DecryptionError
 from storage.repositories import Repositories
 
-# However many people there are, so many clients and lists of apps are kept of each provider.
+# The most people whose clients and app lists are cached per provider.
 MAX_USER_CLIENTS = 100
 
 Client = TypeVar("Client")
@@ -38,11 +38,11 @@ ReadNames = Callable[[str], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True)
 class UserClient(Generic[Client]):
-    """The clients under which one person is answered.
+    """One person's clients.
 
-    `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
-    or with the bot's where the operator lets it act for people. `builds` lists builds as `reading`; None where the
-    provider lists none. `misses` are builds that were looked for in vain.
+    `reading` reads with the bot's token if they have none of their own; `own` reads and changes with theirs only, or
+    with the bot's if the operator lets it act for people. `builds` lists builds as `reading`; None if the provider
+    lists none. `misses` caches builds that were not found.
     """
 
     reading: Client
@@ -55,9 +55,9 @@ class UserClient(Generic[Client]):
 class ProviderClients(Generic[Client]):
     """All clients of one provider.
 
-    `service` is the bot's own, `service_builds` and `service_logs` its lists of builds and their logs where the
-    provider has them. `state` is what the provider's own features keep in memory. `provider_clock` is the time at the
-    provider.
+    `service` is the bot's own, `service_builds` and `service_logs` read builds and their logs if the provider has them.
+    `state` is in-memory state of the provider's features. `provider_clock` is the provider's time. `outbox_changed` is
+    called after a message was enqueued.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ProviderClients(Generic[Client]):
         )
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
-        self.service_builds = self._builds(self.service)
+        self.service_builds = self._make_build_client(self.service)
         self.service_logs: LogClient | None = (
             connection.logs(self.service) if connection.logs is not None else None
         )
@@ -96,16 +96,16 @@ class ProviderClients(Generic[Client]):
         self._user_clients: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
 
     def for_person(self, team: str, person: str) -> UserClient[Client]:
-        """Return the clients under which this person is answered; `""` is a workflow, which has no account."""
+        """Return this person's clients; `""` is a workflow, which has no account."""
         key = (team, person)
         if key not in self._user_clients:
-            reading = self.connection.make_client(self._credentials(team, person, strict=False))
-            own = self.connection.make_client(self._credentials(team, person, strict=True))
+            reading = self.connection.make_client(self._make_user_token(team, person, strict=False))
+            own = self.connection.make_client(self._make_user_token(team, person, strict=True))
             self._user_clients[key] = UserClient(
                 reading,
                 own,
                 AppCatalog(self.connection, own, clock=self.clock),
-                self._builds(reading),
+                self._make_build_client(reading),
             )
         self._user_clients.move_to_end(key)
         while len(self._user_clients) > MAX_USER_CLIENTS:
@@ -114,35 +114,35 @@ class ProviderClients(Generic[Client]):
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
-        for key in [one for one in self._user_clients if one[0] == team]:
+        for key in [known for known in self._user_clients if known[0] == team]:
             del self._user_clients[key]
 
     def forget_person(self, team: str, person: str) -> None:
-        """Forget what was read with the person's account, since it is another one from now on."""
+        """Forget what was read with the person's account, since the account has changed."""
         self._user_clients.pop((team, person), None)
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
-        """Return the owner of a token that was just pasted; None where it is no person's. Raises ProviderError."""
+        """Return the owner of a token that was just pasted; None if it is not a person's. Raises ProviderError."""
         return await self.connection.owner(self.connection.make_client(FixedToken(token, requester)))
 
     def branches(self, team: str, person: str) -> list[ReadNames]:
-        """Return the ways of listing an app's branches as this person."""
-        return self._readers_for(self.connection.branches, team, person)
+        """Return functions that list an app's branches as this person."""
+        return self._make_readers(self.connection.branches, team, person)
 
     def workflows(self, team: str, person: str) -> list[ReadNames]:
-        """Return the ways of listing an app's workflows as this person."""
-        return self._readers_for(self.connection.workflows, team, person)
+        """Return functions that list an app's workflows as this person."""
+        return self._make_readers(self.connection.workflows, team, person)
 
     def pipelines(self, team: str, person: str) -> list[ReadNames]:
-        """Return the ways of listing an app's pipelines as this person."""
-        return self._readers_for(self.connection.pipelines, team, person)
+        """Return functions that list an app's pipelines as this person."""
+        return self._make_readers(self.connection.pipelines, team, person)
 
-    def _readers_for(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[ReadNames]:
-        return [partial(way, self.for_person(team, person).reading) for way in ways]
+    def _make_readers(self, functions: Sequence[Names[Client]], team: str, person: str) -> list[ReadNames]:
+        return [partial(function, self.for_person(team, person).reading) for function in functions]
 
     @property
     def has_service_token(self) -> bool:
-        """Whether the bot has a token of its own there."""
+        """True if the bot has its own token of this provider."""
         return self._service_token is not None
 
     @property
@@ -151,13 +151,13 @@ class ProviderClients(Generic[Client]):
         return [self._service_token] if self._service_token is not None else []
 
     def is_service_token(self, token: SecretStr) -> bool:
-        """Whether the token is the bot's own."""
+        """Return whether the token is the bot's own."""
         return self._service_token is not None and secrets_equal(
             token.get_secret_value(), self._service_token
         )
 
     async def is_linked(self, team: str, person: str) -> bool:
-        """Whether the person has an account of their own that works, and belongs to the workspace.
+        """Return whether the person has a working account of their own, and belongs to the workspace.
 
         Raises MembershipUnknown.
         """
@@ -165,7 +165,7 @@ class ProviderClients(Generic[Client]):
         return account is not None and account.works and await self.members.belongs(team, person)
 
     async def account_of(self, team: str, person: str) -> Account | None:
-        """Return the person's account, member or not; a refused one is tried again first."""
+        """Return the person's account, member or not; a refused one is verified again first."""
         account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
         if account is None or account.works:
             return account
@@ -174,31 +174,31 @@ class ProviderClients(Generic[Client]):
         return account
 
     async def acts_for(self, team: str, person: str) -> bool:
-        """Whether the bot's own token acts for them: the operator allows it, for full members only.
+        """Return whether the bot's own token acts for the person: if the operator allows it, for full members only.
 
         `""` is a workflow, for which the access rules decide. Raises MembershipUnknown.
         """
         return self.service_acts and (not person or await self.members.is_full_member(team, person))
 
     def make_jobs(self, on_update: Callable[[], None]) -> Mapping[str, BackgroundJob]:
-        """Make the provider's own background jobs, by name; `found` is called once one has found news."""
+        """Make the provider's own background jobs, by name; `on_update` is called when one has found something new."""
         make = self.connection.make_jobs
         return make(self.service, on_update) if make is not None else {}
 
-    def _builds(self, client: Client) -> BuildClient | None:
+    def _make_build_client(self, client: Client) -> BuildClient | None:
         return self.connection.builds(client) if self.connection.builds is not None else None
 
-    def _credentials(self, team: str, person: str, *, strict: bool) -> UserToken:
+    def _make_user_token(self, team: str, person: str, *, strict: bool) -> UserToken:
         return UserToken(
             self._storage,
             team,
             person,
             provider=self.provider,
-            service=self._service_token,
+            service_token=self._service_token,
             members=self.members,
             service_acts=self.service_acts,
             strict=strict,
-            renewing=self.token_refresher,
+            refresher=self.token_refresher,
         )
 
 
@@ -207,7 +207,7 @@ class Clients:
 
     def __init__(self, clients: Sequence[ProviderClients[Any]], members: MemberDirectory) -> None:
         self.members = members
-        self._all = {one.provider: one for one in clients}
+        self._all = {client.provider: client for client in clients}
 
     @property
     def all(self) -> Sequence[ProviderClients[Any]]:
@@ -221,25 +221,25 @@ class Clients:
     @property
     def configured(self) -> tuple[Provider, ...]:
         """The providers for which the operator has configured a token."""
-        return tuple(provider for provider, one in self._all.items() if one.has_service_token)
+        return tuple(provider for provider, clients in self._all.items() if clients.has_service_token)
 
     @property
     def first(self) -> Provider:
-        """The provider that is meant where none is named: the first one that is configured."""
+        """The default provider: the first one that is configured."""
         return next(iter(self.configured or self._all))
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
         self.members.forget(team)
-        for one in self._all.values():
-            one.forget(team)
+        for clients in self._all.values():
+            clients.forget(team)
 
     async def close(self) -> None:
         """Wait until tokens that are being refreshed are stored."""
-        for one in self._all.values():
-            await one.token_refresher.close()
+        for clients in self._all.values():
+            await clients.token_refresher.close()
 
     def forget_person(self, team: str, person: str) -> None:
-        """Forget what was read with the person's accounts, since they are others from now on."""
-        for one in self._all.values():
-            one.forget_person(team, person)
+        """Forget what was read with the person's accounts, since they have changed."""
+        for clients in self._all.values():
+            clients.forget_person(team, person)

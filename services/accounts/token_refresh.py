@@ -1,4 +1,4 @@
-"""People's tokens: exchanged for new ones before they end, and asked about again before they count as refused."""
+"""Refreshes people's tokens before they expire, and verifies refused tokens again before it marks them as refused."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
-RENEWED_BEFORE = timedelta(minutes=2)
-# A token that was refused is asked about again when its owner next needs it, but no more often than this.
+REFRESH_BEFORE = timedelta(minutes=2)
+# A refused token is verified again when its owner next needs it, but no more often than this.
 ASKED_AGAIN = timedelta(seconds=30)
-# Whoever waits for an answer, or for a form that Slack opens within three seconds, waits so long for that.
-HEALING_SECONDS = 1.0
+# The longest that a request waits for this check; Slack opens forms only within three seconds.
+CHECK_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
-_NOT_YET = "your sign-in could not be renewed; try again in a minute"
+_REFRESH_FAILED = "your sign-in could not be renewed; try again in a minute"
 
-_NOT_SAID = "it did not accept your token, and then did not say whether it does"
+_VERIFICATION_FAILED = "it did not accept your token, and then did not say whether it does"
 
-# A person of a workspace.
-Place = tuple[str, str]
+# A workspace and a person.
+UserKey = tuple[str, str]
 
 
 class TokenRefresher:
-    """Renews each person's token at one provider once, however many ask for it at the same time."""
+    """Refreshes each person's token at one provider, once for all requests that need it at the same time."""
 
     def __init__(
         self,
@@ -47,144 +47,149 @@ class TokenRefresher:
         verifier: TokenVerifier,
         outbox_changed: Callable[[], None],
         clock: Callable[[], datetime],
-        healing_seconds: float = HEALING_SECONDS,
+        check_seconds: float = CHECK_SECONDS,
     ) -> None:
         self._verifier = verifier
-        self._healing_seconds = healing_seconds
-        # What is being asked about, and until when (a time of the event loop) somebody waits for it.
-        self._healing: dict[Place, tuple[asyncio.Task[None], float]] = {}
-        self._asked_again: OrderedDict[Place, datetime] = OrderedDict()
-        self._door = oauth
+        self._check_seconds = check_seconds
+        # Checks in progress, and until when (by the event loop's time) requests wait for them.
+        self._checks: dict[UserKey, tuple[asyncio.Task[None], float]] = {}
+        self._last_checks: OrderedDict[UserKey, datetime] = OrderedDict()
+        self._oauth = oauth
         self._storage = storage
-        self._asked = outbox_changed
+        self._outbox_changed = outbox_changed
         self._clock = clock
-        self._exchanges: SingleFlight[Place] = SingleFlight(clock)
+        self._refreshes: SingleFlight[UserKey] = SingleFlight(clock)
 
     async def close(self) -> None:
-        """Wait for what is being renewed or asked about."""
-        await self._exchanges.close()
+        """Wait for refreshes and checks in progress."""
+        await self._refreshes.close()
         await self._verifier.close()
-        await asyncio.gather(*(task for task, _ in self._healing.values()), return_exceptions=True)
+        await asyncio.gather(*(task for task, _ in self._checks.values()), return_exceptions=True)
 
     async def current(self, account: Account) -> Account:
-        """The account as it stands: one whose token was refused is asked about again, at a bounded rate.
+        """Return the account's current state; a refused token is verified again, at a bounded rate.
 
-        Where the provider takes the token after all, the account works again, and so does what hangs on it. While it
-        does not say for longer than a moment the account counts as refused. Raises DecryptionError.
+        If the provider accepts the token after all, the account works again, with everything that depends on it. If the
+        provider does not answer soon, the account counts as refused. Raises DecryptionError.
         """
         if account.works:
             return account
         key, now = (account.team, account.user), asyncio.get_running_loop().time()
         accounts = self._storage.of(account.team).accounts
-        if key not in self._healing:
-            if not self._may_ask_again(key):
+        if key not in self._checks:
+            if not self._may_check_again(key):
                 return account
-            # A task of its own: it goes on where whoever asked waits no longer.
-            task = asyncio.create_task(self._heal(account, accounts.token(account)), name="heal account")
-            self._healing[key] = task, now + self._healing_seconds
-            task.add_done_callback(lambda _: self._healing.pop(key, None))
-        task, until = self._healing[key]
-        # All who need the account meanwhile wait for the same answer, and together no longer than the first.
+            # In its own task: it continues if the request no longer waits.
+            task = asyncio.create_task(
+                self._check_again(account, accounts.token(account)), name="heal account"
+            )
+            self._checks[key] = task, now + self._check_seconds
+            task.add_done_callback(lambda _: self._checks.pop(key, None))
+        task, until = self._checks[key]
+        # All requests that need the account wait for the same check, and no longer than the first one does.
         await asyncio.wait({task}, timeout=max(until - now, 0.0))
         return await accounts.find(account.user, account.provider) or account
 
-    async def _heal(self, account: Account, token: SecretStr) -> None:
-        """Let the account work again where the provider takes its token."""
+    async def _check_again(self, account: Account, token: SecretStr) -> None:
+        """Mark the account as working again if the provider accepts its token."""
         try:
             if await self.verify(token, account, at_once=True) is not Verdict.ACCEPTED:
                 return
             if await self._storage.of(account.team).accounts.mark_token_accepted(account):
                 log.info("account.accepted_again", team=account.team, person=account.user)
-            self._asked_again.pop((account.team, account.user), None)
+            self._last_checks.pop((account.team, account.user), None)
         except Exception:
-            # Nobody may be waiting for it any more.
+            # Logged here, since no request may be waiting for it any more.
             log.exception("account.not_healed", team=account.team, person=account.user)
 
     async def verify(self, token: SecretStr, account: Account, *, at_once: bool = False) -> Verdict:
-        """Ask the provider whether it takes this token for the account's owner."""
+        """Ask the provider whether it accepts this token of the account's owner."""
         return await self._verifier.verify(token, Requester(account.team, account.user), at_once=at_once)
 
-    def _may_ask_again(self, key: Place) -> bool:
-        before = self._asked_again.get(key)
+    def _may_check_again(self, key: UserKey) -> bool:
+        before = self._last_checks.get(key)
         if before is not None and self._clock() - before < ASKED_AGAIN:
             return False
-        self._asked_again[key] = self._clock()
-        self._asked_again.move_to_end(key)
-        while len(self._asked_again) > MOST_REMEMBERED:
-            self._asked_again.popitem(last=False)
+        self._last_checks[key] = self._clock()
+        self._last_checks.move_to_end(key)
+        while len(self._last_checks) > MOST_REMEMBERED:
+            self._last_checks.popitem(last=False)
         return True
 
-    async def _broken(self, account: Account) -> None:
-        """The account's token is good no more: its owner is asked for another one, once."""
+    async def _mark_refused(self, account: Account) -> None:
+        """Mark the account's token as refused, and ask its owner for another one, once."""
         message = message_accounts.token_refused(account.name, account.provider)
         accounts = self._storage.of(account.team).accounts
         if await accounts.mark_token_refused(account, message.encode(), self._clock()):
             log.info("account.refused", team=account.team, person=account.user)
-            self._asked()
+            self._outbox_changed()
 
     async def token_of(self, account: Account) -> SecretStr | None:
-        """The account's token, renewed where it is about to end; None where its owner has to link it anew.
+        """Return the account's token, refreshed if it is about to expire; None if its owner has to link it again.
 
-        Raises DecryptionError, and ProviderDown where it has ended and can't be renewed now.
+        Raises DecryptionError, and ProviderDown if it has expired and can't be refreshed now.
         """
         tokens = self._storage.of(account.team).accounts.tokens(account)
-        if not self._ends_within(RENEWED_BEFORE, tokens):
+        if not self._expires_within(REFRESH_BEFORE, tokens):
             return tokens.access_token
-        lasts = not self._ends_within(timedelta(0), tokens)
+        still_valid = not self._expires_within(timedelta(0), tokens)
         key = (account.team, account.user)
-        if lasts and (self._exchanges.is_running(key) or not self._exchanges.may_start(key)):
+        if still_valid and (self._refreshes.is_running(key) or not self._refreshes.may_start(key)):
             return tokens.access_token
-        again = await self._renewed(account)
-        if again is None:
+        refreshed = await self._refresh_once(account)
+        if refreshed is None:
             return None
-        tokens = self._storage.of(account.team).accounts.tokens(again)
-        if self._ends_within(timedelta(0), tokens):
-            raise ProviderDown(_NOT_YET, provider=account.provider)
+        tokens = self._storage.of(account.team).accounts.tokens(refreshed)
+        if self._expires_within(timedelta(0), tokens):
+            raise ProviderDown(_REFRESH_FAILED, provider=account.provider)
         return tokens.access_token
 
     async def handle_refusal(self, token: SecretStr, account: Account) -> bool:
-        """The provider has refused this token of the account; returns whether to ask again. Raises DecryptionError.
+        """Handle the provider's refusal of this token; return whether to repeat the request.
 
-        It was renewed, or it is taken after all: one refusal is no proof. Where it is refused once more and can't be
-        renewed, its owner is asked for another one. Raises ProviderDown where the provider does not say.
+        It is repeated if the token was refreshed, or is accepted after all: one refusal is no proof. If it is refused
+        again and can't be refreshed, its owner is asked for another one. Raises DecryptionError, and ProviderDown if
+        the provider does not say.
         """
         accounts = self._storage.of(account.team).accounts
         if accounts.tokens(account).refresh_token is None:
             return await self._is_accepted(token, account)
-        again = await self._renewed(account)
-        return again is not None and accounts.token(again) != token
+        refreshed = await self._refresh_once(account)
+        return refreshed is not None and accounts.token(refreshed) != token
 
     async def _is_accepted(self, token: SecretStr, account: Account) -> bool:
         verdict = await self.verify(token, account)
         if verdict is Verdict.UNKNOWN:
-            raise ProviderDown(_NOT_SAID, provider=account.provider)
+            raise ProviderDown(_VERIFICATION_FAILED, provider=account.provider)
         if verdict is Verdict.REFUSED:
-            await self._broken(account)
+            await self._mark_refused(account)
         return verdict is Verdict.ACCEPTED
 
-    async def _renewed(self, account: Account) -> Account | None:
-        """The account after it was renewed, or after that was tried; None where it works no longer."""
+    async def _refresh_once(self, account: Account) -> Account | None:
+        """Return the account after a refresh or a failed try; None if it no longer works."""
         key = (account.team, account.user)
-        if self._exchanges.is_running(key) or self._exchanges.may_start(key):
-            await self._exchanges.run_once(key, lambda: self._renew(key, account))
-        again = await self._storage.of(account.team).accounts.find(account.user, account.provider)
-        return again if again is not None and again.works else None
+        if self._refreshes.is_running(key) or self._refreshes.may_start(key):
+            await self._refreshes.run_once(key, lambda: self._refresh(key, account))
+        refreshed = await self._storage.of(account.team).accounts.find(account.user, account.provider)
+        return refreshed if refreshed is not None and refreshed.works else None
 
-    async def _renew(self, key: Place, account: Account) -> None:
+    async def _refresh(self, key: UserKey, account: Account) -> None:
         accounts = self._storage.of(account.team).accounts
-        there = await accounts.find(account.user, account.provider)
-        if there is None or there.sealed != account.sealed:
-            return  # it was renewed since it was read: what it was renewed with works no second time
+        current = await accounts.find(account.user, account.provider)
+        if current is None or current.sealed != account.sealed:
+            return  # it was refreshed since it was read, and its refresh token is spent
         try:
-            kept = await accounts.store_renewed_tokens(account, await self._ask(accounts.tokens(account)))
+            stored = await accounts.store_renewed_tokens(
+                account, await self._request_tokens(accounts.tokens(account))
+            )
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
-                self._exchanges.record_success(key)
-                await self._broken(account)
+                self._refreshes.record_success(key)
+                await self._mark_refused(account)
             else:
-                self._exchanges.record_failure(key)  # what it was renewed from lasts still
+                self._refreshes.record_failure(key)  # the old token may still be accepted
         except ProviderError as problem:
-            pause = self._exchanges.record_failure(key)
+            pause = self._refreshes.record_failure(key)
             log.warning(
                 "account.not_renewed",
                 team=account.team,
@@ -194,17 +199,17 @@ class TokenRefresher:
                 again_in_seconds=pause.total_seconds(),
             )
         except Exception:
-            # Whoever waits for it is told so; it must not be the end of anybody else.
-            self._exchanges.record_failure(key)
+            # No error may reach the requests that wait for this: they go on with the token that is stored.
+            self._refreshes.record_failure(key)
             log.exception("account.not_kept", team=account.team, person=account.user)
         else:
-            self._exchanges.record_success(key)
-            log.info("account.renewed", team=account.team, person=account.user, kept=kept)
+            self._refreshes.record_success(key)
+            log.info("account.renewed", team=account.team, person=account.user, kept=stored)
 
-    async def _ask(self, tokens: Tokens) -> Tokens:
-        if self._door is None or tokens.refresh_token is None:
+    async def _request_tokens(self, tokens: Tokens) -> Tokens:
+        if self._oauth is None or tokens.refresh_token is None:
             raise InvalidToken
-        return await self._door.refresh(tokens.refresh_token)
+        return await self._oauth.refresh(tokens.refresh_token)
 
-    def _ends_within(self, span: timedelta, tokens: Tokens) -> bool:
+    def _expires_within(self, span: timedelta, tokens: Tokens) -> bool:
         return tokens.expires_at is not None and tokens.expires_at <= self._clock() + span

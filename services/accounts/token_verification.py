@@ -1,4 +1,4 @@
-"""Asking a provider once more whether it takes a token, before a refusal is believed: a hiccup must lock out nobody."""
+"""Verifies a refused token with the provider once more, so that a temporary error does not lock anybody out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from domain.fair_limiter import Requester
 
 log = structlog.get_logger()
 
-# Long enough for a provider whose parts disagree for a moment, short enough for somebody who waits for an answer.
+# Long enough for a provider whose servers disagree for a moment, short enough for a person who waits for an answer.
 PAUSE_SECONDS = 1.0
 
 
 class Verdict(Enum):
-    """What the provider says of a token."""
+    """The result of a token's verification."""
 
     ACCEPTED = "it takes it"
     REFUSED = "it does not take it"
@@ -30,33 +30,33 @@ Ask = Callable[[SecretStr, Requester], Awaitable[object]]
 
 
 class TokenVerifier:
-    """Asks whose a token is (`GET /me`), once for all who wait for the answer. `ask` raises ProviderError."""
+    """Asks for a token's owner (`GET /me`), once for all requests that wait. `ask` raises ProviderError."""
 
     def __init__(
         self,
-        command: Ask,
+        ask: Ask,
         *,
         pause_seconds: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._ask = command
+        self._ask = ask
         self._pause_seconds = pause_seconds
         self._sleep = sleep
-        self._under_way: dict[str, asyncio.Task[Verdict]] = {}
+        self._running: dict[str, asyncio.Task[Verdict]] = {}
 
     async def verify(self, token: SecretStr, requester: Requester, *, at_once: bool = False) -> Verdict:
-        """Ask after a short pause; `at_once`: without one, where nothing was refused just now."""
+        """Verify the token after a short pause; `at_once`: without a pause, if nothing was refused just now."""
         key = token.get_secret_value()
-        if key not in self._under_way:
-            # A task of its own: whoever asked first may be cancelled, and others wait for it.
-            work = self._verify(token, requester, 0.0 if at_once else self._pause_seconds)
-            task = self._under_way[key] = asyncio.create_task(work, name="verify token")
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(self._under_way[key])
+        if key not in self._running:
+            # In its own task: the first request may be cancelled while others wait.
+            verification = self._verify(token, requester, 0.0 if at_once else self._pause_seconds)
+            task = self._running[key] = asyncio.create_task(verification, name="verify token")
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(self._running[key])
 
     async def close(self) -> None:
-        """Wait for what is being asked."""
-        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+        """Wait for verifications in progress."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _verify(self, token: SecretStr, requester: Requester, pause_seconds: float) -> Verdict:
         if pause_seconds:

@@ -1,4 +1,4 @@
-"""Under whose token a person is answered: their own, or, where it may stand in, the bot's."""
+"""The token for a person's requests: their own, or the bot's where that is allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_LONGER_READABLE = "I can't open your token any more. Link your account again 
 
 
 class ServiceToken:
-    """The bot's own token: it watches and reads, and never changes anything."""
+    """The bot's own token: it polls and reads, and never changes anything."""
 
     def __init__(self, token: SecretStr | None, provider: Provider) -> None:
         self._token = token
@@ -30,21 +30,18 @@ class ServiceToken:
         self.requester = NOBODY
 
     def owner_of(self, token: SecretStr) -> TokenOwner:
-        """The bot's own."""
+        """Return the bot."""
         del token
         return TokenOwner.BOT
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token. Raises NotConnected for what would change something, and where there is none."""
+        """Return the token. Raises NotConnected for a change, and if there is no token."""
         if changes or self._token is None:
             raise NotConnected(provider=self._provider)
         return self._token
 
     async def refused(self, token: SecretStr) -> bool:
-        """Say whose token it was, in the watcher's log and to whoever is shown something by it.
-
-        Raises ServiceTokenRefused.
-        """
+        """Raise ServiceTokenRefused, so that log and messages name the bot's token as the refused one."""
         del token
         raise ServiceTokenRefused(provider=self._provider)
 
@@ -52,10 +49,10 @@ class ServiceToken:
 class UserToken:
     """One person's own token.
 
-    Where they have none the bot's token stands in, for all (`service_acts`, for full members) or for reading alone;
-    where it is `strict`, for nothing: some things may not even be read with somebody else's eyes. Somebody who does not
-    belong to the workspace any more is as one who has none. That is asked here, since whatever is read or changed for
-    a person passes here, however they asked for it.
+    If they have none, the bot's token is used: for everything (`service_acts`, for full members) or only for reading;
+    if `strict`, not even for that, since some things may not be read with another's access. A person who no longer
+    belongs to the workspace counts as having no token. That is checked here, since all reads and changes for a person
+    pass here.
     """
 
     def __init__(
@@ -65,11 +62,11 @@ class UserToken:
         person: str,
         *,
         provider: Provider,
-        service: SecretStr | None,
+        service_token: SecretStr | None,
         members: MemberDirectory,
         service_acts: bool,
         strict: bool,
-        renewing: TokenRefresher,
+        refresher: TokenRefresher,
     ) -> None:
         self._accounts = storage.of(team).accounts
         self._team = team
@@ -77,20 +74,22 @@ class UserToken:
         self.requester = Requester(team, person)
         self._members = members
         self._provider = provider
-        self._service = service
+        self._service = service_token
         self._service_acts = service_acts
         self._strict = strict
-        self._renewing = renewing
+        self._refresher = refresher
 
     def owner_of(self, token: SecretStr) -> TokenOwner:
-        """The person's own, or the bot's that stood in for it."""
+        """Return the person, or the bot if its token was used."""
         return TokenOwner.BOT if token == self._service else TokenOwner.PERSON
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token for this request. Raises NotConnected, of which MembershipUnknown is one."""
-        account = await self._account(ask_again=True)
+        """Return the token for this request. Raises NotConnected, of which MembershipUnknown is a subclass."""
+        account = await self._find_account(check_again=True)
         if account is None or not await self._members.belongs(self._team, self._person):
-            if self._service is not None and (not (changes or self._strict) or await self._serves()):
+            if self._service is not None and (
+                not (changes or self._strict) or await self._may_use_service_token()
+            ):
                 return self._service
             if account is not None:
                 raise NotAMember(provider=self._provider)
@@ -102,12 +101,12 @@ class UserToken:
         return self._service
 
     async def refused(self, token: SecretStr) -> bool:
-        """The provider does not take this token: where it is theirs, it is asked about again, renewed, or asked for.
+        """Handle the provider's refusal of this token: a person's own is verified again or refreshed.
 
-        Returns whether the request may be made again. Raises NotConnected where they have to link their account anew,
-        ServiceTokenRefused where the token was the bot's, and ProviderDown where the provider does not say.
+        Returns whether to repeat the request. Raises NotConnected if they have to link their account again,
+        ServiceTokenRefused if the token was the bot's, and ProviderDown if the provider does not say.
         """
-        account = await self._account()
+        account = await self._find_account()
         if self._service is not None and token == self._service:
             raise ServiceTokenRefused(provider=self._provider)
         if account is None:
@@ -116,54 +115,54 @@ class UserToken:
             raise AccountNotConnected(BROKEN, provider=self._provider)
         try:
             if self._accounts.token(account) != token:
-                return account.renewable  # it was renewed while this request was under way
-            if await self._renewing.handle_refusal(token, account):
+                return account.renewable  # it was refreshed during this request
+            if await self._refresher.handle_refusal(token, account):
                 return True
         except DecryptionError as problem:
-            raise self._sealed(account, problem) from problem
-        again = await self._account()
-        if again is not None and not again.works:
+            raise self._report_unreadable(account, problem) from problem
+        current = await self._find_account()
+        if current is not None and not current.works:
             raise AccountNotConnected(BROKEN, provider=self._provider)
         return False
 
-    async def _serves(self) -> bool:
-        """Whether the bot's token also does what must not be done with somebody else's eyes."""
+    async def _may_use_service_token(self) -> bool:
+        """Return whether the bot's token may be used for changes and strict reads."""
         if not self._service_acts or not self._person:
             return self._service_acts
         return await self._members.is_full_member(self._team, self._person)
 
-    async def _account(self, *, ask_again: bool = False) -> Account | None:
+    async def _find_account(self, *, check_again: bool = False) -> Account | None:
         account = await self._accounts.find(self._person, self._provider) if self._person else None
-        if account is None or account.works or not ask_again:
+        if account is None or account.works or not check_again:
             return account
         try:
-            return await self._renewing.current(account)
+            return await self._refresher.current(account)
         except DecryptionError as problem:
-            raise self._sealed(account, problem) from problem
+            raise self._report_unreadable(account, problem) from problem
 
     async def _token_of(self, account: Account) -> SecretStr | None:
         try:
-            return await self._renewing.token_of(account)
+            return await self._refresher.token_of(account)
         except DecryptionError as problem:
-            raise self._sealed(account, problem) from problem
+            raise self._report_unreadable(account, problem) from problem
 
-    def _sealed(self, account: Account, problem: DecryptionError) -> AccountNotConnected:
+    def _report_unreadable(self, account: Account, problem: DecryptionError) -> AccountNotConnected:
         log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
         return AccountNotConnected(NO_LONGER_READABLE, provider=self._provider)
 
 
 class ServiceTokenRefused(InvalidToken):
-    """The bot's own token is not valid, with which this was read."""
+    """The bot's own token, which was used for this request, is not valid."""
 
     sentence = "{provider} does not accept the bot's own token. Ask whoever runs Buildbell to replace it"
 
     def statement(self) -> str:
-        """What is so, without the provider's words, which are for whoever runs the bot."""
+        """Return the error as a sentence, without the provider's text, which is for the operator."""
         return self._format_sentence(self.sentence, None)
 
 
 class AccountNotConnected(NotConnected):
-    """The person had an account that works no longer; the sentence is whole."""
+    """The person's account no longer works; the sentence is complete."""
 
     def __init__(self, sentence: str, *, provider: Provider) -> None:
         self.sentence = sentence

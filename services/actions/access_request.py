@@ -1,4 +1,4 @@
-"""The access request of an action: what the policy is asked, with what the action does not know itself."""
+"""The access request of an action: what the access rules are evaluated with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 async def build_access_request(action: Action, context: RequestContext, channel: str) -> AccessRequest:
     """Return the access request for this action in the channel, by the user of the context.
 
-    The stage of the app is looked up only where a rule depends on it.
+    The stage of the app is looked up only if a rule depends on it.
     """
     access_request = action.access_request(channel)
     find_stage = context.services.registry.get(action.provider).find_stage

@@ -1,4 +1,4 @@
-"""Registration of an action class: how a provider executes it, and how it completes it before it is judged."""
+"""Registration of an action class: how a provider executes and prepares it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Result = TypeVar("Result")
 class ActionSpec(Generic[RegisteredAction, Context, Result]):
     """An action class of a provider with its functions.
 
-    `execute` asks the provider for what was judged and agreed to. `prepare` adds what only the provider knows, such as
-    a build's parameters; it is called with the requester's own account before the action is judged. Both may raise
-    UserError and ProviderError.
+    `execute` calls the provider once the action is authorized and approved. `prepare` adds what only the provider
+    knows, such as a build's parameters; it runs with the requester's own account before the action is authorized. Both
+    may raise UserError and ProviderError.
 
     `Context` is always a RequestContext, and `Result` an ActionResult. They are parameters because a request context
     leads to the registry of the providers, which holds these specs.

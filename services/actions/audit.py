@@ -1,4 +1,4 @@
-"""Audit entries of actions, written into the audit log and into the bot's own log."""
+"""Audit entries of actions, written to the audit log and to the bot's own log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_ANSWER = 300
 def build_audit_entry(
     event: Event, action: Action, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
-    """Return the entry for an action of the person who asks, secrets redacted."""
+    """Return the entry for an action of the user of the context, secrets redacted."""
     return entry_for(
         event, action, person=context.person, channel=context.channel, answer=answer, agreed_by=agreed_by
     )
@@ -29,7 +29,7 @@ def build_audit_entry(
 def entry_for(
     event: Event, action: Action, *, person: str, channel: str, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
-    """Return the entry for a person's action, secrets redacted."""
+    """Return the entry for a user's action, secrets redacted."""
     reason = action.reason()
     return AuditEntry(
         event=event,
@@ -65,7 +65,7 @@ async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
 async def audited(
     context: RequestContext, action: str, *, app: str = "", about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
-    """Audit what is done in the bot itself inside this block: that it was done, or why it was not."""
+    """Audit a change inside the bot that this block makes: that it was made, or why it failed."""
     entry = AuditEntry(
         event=Event.DONE,
         act=action,

@@ -1,4 +1,4 @@
-"""Expiry of pending actions that nobody decides in time."""
+"""Expiry of pending actions without a decision in time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LONGEST_SLEEP = 60.0
 
 
 class PendingActionExpiry:
-    """Ends pending actions when their time has run out, after a restart too.
+    """Ends pending actions when their time has run out, also after a restart.
 
-    `changed` says that there is another one or one less. `outbox_changed` is called where a message waits to be sent,
-    and `steps_changed` where a workflow's step has an outcome.
+    `changed` is set when a pending action is added or ends. `outbox_changed` is called when a message is queued, and
+    `steps_changed` when a workflow step has an outcome.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class PendingActionExpiry:
         self._outbox_changed = outbox_changed
         self._steps_changed = steps_changed
         self._clock = clock
-        self._began = clock()
+        self._started_at = clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -52,7 +52,7 @@ class PendingActionExpiry:
         self._changed.set()
 
     async def run(self) -> None:
-        """End expired actions until stopped; no failure ends it."""
+        """End expired actions until stopped; errors are logged and do not end the loop."""
         await self._end_interrupted()
         while not self._stopping:
             self._changed.clear()
@@ -70,7 +70,7 @@ class PendingActionExpiry:
     async def _end_interrupted(self) -> None:
         """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
         repository = self._storage.pending_actions
-        for pending in await repository.interrupted(self._began):
+        for pending in await repository.interrupted(self._started_at):
             if isinstance(pending, UnreadableAction):
                 await self._end_unreadable(
                     pending, pending_actions.approval_request_unreadable(was_agreed=True)
@@ -84,7 +84,7 @@ class PendingActionExpiry:
             self._outbox_changed()
 
     async def end_expired(self) -> bool:
-        """End what has expired by now; return whether all of it could be ended."""
+        """End the actions that have expired; return whether all of them could be ended."""
         all_ended = True
         for pending in await self._storage.pending_actions.expired(self._clock()):
             try:
@@ -95,13 +95,13 @@ class PendingActionExpiry:
                 else:
                     await self._end(pending)
             except Exception:
-                # Such as a workspace whose audit log was changed: the pending actions of others end all the same.
+                # For example a workspace whose audit log was tampered with; those of other workspaces end as usual.
                 log.exception("proposals.broken", team=pending.team)
                 all_ended = False
         return all_ended
 
     async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
-        """End an action that can't be decrypted, so that a workflow that waits for it goes on."""
+        """End an action that can't be decrypted, so that a workflow that waits for it continues."""
         await self._storage.pending_actions.end_unreadable(unreadable, message)
         self._outbox_changed()
         if unreadable.execution is not None:

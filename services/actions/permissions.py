@@ -1,4 +1,4 @@
-"""Permission for what is done in the bot itself: subscribing, choosing a channel's app."""
+"""Permission for changes inside the bot: subscriptions, a channel's app, deploy links."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from services.request.context import RequestContext
 
 
 def build_requester(context: RequestContext) -> Requester:
-    """Return the user of the context, as the policy sees them."""
+    """Return the user of the context as a requester for the authorizer."""
     return Requester(team=context.team, id=context.person, vouched=context.is_verified)
 
 
 async def authorize(access_request: AccessRequest, context: RequestContext) -> Decision:
-    """Decide whether the user may do this, and belongs to the workspace at all.
+    """Decide whether the user may do this and belongs to the workspace.
 
-    A context that was made from what is stored is judged like any other. A refusal is for the caller to audit.
+    A context that was made from stored data is checked like any other. The calling code audits a refusal.
     """
     return await context.services.authorizer.authorize(access_request, build_requester(context))
 
@@ -32,7 +32,7 @@ async def authorize(access_request: AccessRequest, context: RequestContext) -> D
 async def build_permission_denied(
     decision: Decision, context: RequestContext, provider: Provider, app: App | None
 ) -> PermissionDenied:
-    """Return the error for a user who may not, with what they can do about it themselves."""
+    """Return the error for a refusal, with what the user can do about it."""
     refusal = decision.refusal or ""
     if not decision.is_off or not await context.is_admin():
         return PermissionDenied(refusal, connect=decision.missing_account)
@@ -49,7 +49,7 @@ async def permitted_and_audited(
     *,
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
-    """Check and audit a change of the channel's subscriptions, apps or deploy links inside this block.
+    """Check permission for a change of subscriptions, apps or deploy links, and audit what this block does.
 
     Raises PermissionDenied.
     """

@@ -1,4 +1,4 @@
-"""Preparation of a requested action: from what was typed or pressed to the one value that is judged, shown and sent."""
+"""Preparation of a requested action: from the user's input to the one value that is authorized, shown and sent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SomeAction = TypeVar("SomeAction", bound=Action)
 
 
 async def prepare(action: SomeAction, context: RequestContext, *, is_connected: bool) -> SomeAction:
-    """Return the action whole: names as Git has them, and app and build as the provider knows them now.
+    """Return the complete action: normalized Git names, and the app and build as the provider knows them now.
 
-    `is_connected`: there is an account to look them up with. Nothing is added to the action afterwards: what it says is
-    judged, shown to whoever must agree, audited, and sent. Raises UserError where it can't be requested, ProviderError.
+    `is_connected`: there is an account to look them up with. Nothing is added to the action afterwards: this value is
+    authorized, shown to the approver, audited, and sent. Raises UserError if it can't be requested, ProviderError.
     """
     try:
         action = action.normalized()
     except ValueError as error:
         raise UserError(str(error)) from error
     if is_connected:
-        # The policy refuses those without an account, and the refusal is audited.
+        # Requests without an account are refused by the authorizer, and the refusal is audited.
         action = await with_current_app(action, context)
         complete = context.services.actions.get(action).prepare
         action = await complete(action, context) if complete is not None else action
@@ -33,9 +33,9 @@ async def prepare(action: SomeAction, context: RequestContext, *, is_connected: 
 
 
 async def with_current_app(action: SomeAction, context: RequestContext) -> SomeAction:
-    """Return the action with its app as the provider shows it to this user now: rules are about today's names.
+    """Return the action with its app as the provider shows it to this user now: rules match current names.
 
-    Raises UserError where they don't see it, and other ProviderErrors.
+    Raises UserError if the user can't see the app, and other ProviderErrors.
     """
     if action.app is None:
         return action

@@ -1,4 +1,4 @@
-"""Registry of the actions of all providers: which function executes an action, and which class a stored one has."""
+"""Registry of the actions of all providers: the functions of an action, and the class of a stored one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.actions.action_spec import ActionSpec
 
 
 class UnknownAction(ValueError):
-    """A stored action is of no class that a provider of this bot has."""
+    """No provider of this bot has the class of a stored action."""
 
     def __init__(self) -> None:
         super().__init__("no provider has such an action")
@@ -25,7 +25,7 @@ class _StoredAction(BaseModel):
 
 
 class ActionRegistry:
-    """The actions of all providers. Raises ValueError where two of them are stored under the same name."""
+    """The actions of all providers. Raises ValueError if two of them are stored under the same name."""
 
     def __init__(self, specs: Iterable[ActionSpec[Any, Any, Any]]) -> None:
         self._by_name: dict[str, ActionSpec[Any, Any, Any]] = {}

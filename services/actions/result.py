@@ -14,8 +14,8 @@ from services.request.context import Reply
 class PermissionDenied(Exception):
     """The user may not do this; the sentence says who may.
 
-    `connect`: at which provider they could connect an account to be allowed. `rule`: about which provider's app they
-    could add a rule that allows it.
+    `connect` is the provider at which they could connect an account to be allowed. `rule` is the button to add a rule
+    that allows it.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class PermissionDenied(Exception):
 
 @dataclass(frozen=True)
 class ActionResult:
-    """The answer to an action; None where a message of its own tells it.
+    """The result of an action; `answer` is None if the action posts its own message.
 
-    `outputs`: what a workflow goes on with. `provider_answer`: the provider's answer, for the audit log. `is_pending`:
-    nothing was executed yet, since somebody must agree first.
+    `outputs` are the outputs of a workflow step. `provider_answer` is the provider's response, for the audit log.
+    `is_pending`: nothing was executed yet, because the action waits for approval.
     """
 
     answer: Reply | None

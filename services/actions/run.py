@@ -1,4 +1,4 @@
-"""The way of an action: permission, a second person's approval where a rule asks for it, execution, audit log."""
+"""Running of an action: permission, a second person's approval if a rule requires it, execution, audit log."""
 
 from __future__ import annotations
 
@@ -58,13 +58,14 @@ async def run_action(
 ) -> ActionResult:
     """Execute the action, or request a second person's approval first.
 
-    `execution` names the workflow's step that waits for the action. Raises PermissionDenied, UserError, ProviderError.
+    `execution` is the id of the workflow step that waits for the action. Raises PermissionDenied, UserError,
+    ProviderError.
     """
     is_connected = await context.may_act(action.provider)
     action = await prepare(action, context, is_connected=is_connected)
-    decision = await _judge(action, context)
+    decision = await _authorize_action(action, context)
     if not is_connected and not decision.needs_confirmation:
-        # They have connected an account in between: what was judged was not looked up with it.
+        # An account was connected in between, so the action was prepared without it.
         raise UserError("Your account has just changed. Try again.")
     if decision.approvers and not context.person:
         await _deny(action, context, NO_REQUESTER)
@@ -74,16 +75,16 @@ async def run_action(
 
 
 async def check_permission(action: Action, context: RequestContext) -> Decision:
-    """Return what the policy says to the action, without executing it; a refusal is audited.
+    """Return the decision about the action without executing it; a refusal is audited.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
     if await context.may_act(action.provider):
         action = await with_current_app(action, context)
-    return await _judge(action, context)
+    return await _authorize_action(action, context)
 
 
-async def _judge(action: Action, context: RequestContext) -> Decision:
+async def _authorize_action(action: Action, context: RequestContext) -> Decision:
     decision = await authorize(await build_access_request(action, context, context.channel), context)
     if decision.refusal is not None:
         await _deny(action, context, decision.refusal, decision)
@@ -103,7 +104,7 @@ async def _deny(
 async def execute_now(
     action: Action, context: RequestContext, *, agreed_by: str | None = None
 ) -> ActionResult:
-    """Execute what was judged already. It is audited before, so that a crash in between leaves a trace."""
+    """Execute an authorized action. It is audited before, so that a crash in between leaves a trace."""
     await write_audit_entry(context, build_audit_entry(Event.BEGUN, action, context, agreed_by=agreed_by))
     try:
         result = await execute(action, context)
@@ -125,9 +126,9 @@ async def execute_now(
 async def decide_pending_action(
     button: ProposalButton, context: RequestContext, *, agreed: bool
 ) -> Reply | None:
-    """Approve what somebody else wants to do, or decline it; its message says so.
+    """Approve or decline a pending action, and update its message.
 
-    A button carries a right, so it is signed; and whoever presses it is judged anew.
+    The button grants a right, so it is signed, and the user who presses it is authorized again.
     Raises PermissionDenied, UserError.
     """
     pending = await _find_open(button, context)
@@ -159,17 +160,17 @@ async def decide_pending_action(
     if not agreed:
         await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
         return None
-    return await _execute_agreed(pending, context, requester)
+    return await _execute_after_approval(pending, context, requester)
 
 
-async def _execute_agreed(
+async def _execute_after_approval(
     pending: PendingAction, context: RequestContext, requester: RequestContext
 ) -> Reply | None:
-    """Execute what was agreed to, as the one who requested it."""
+    """Execute an approved action as its requester."""
     action = pending.act
     try:
         if pending.deciders.themselves:
-            # They have said that it is them; a second person may be needed all the same.
+            # The requester has confirmed their identity; a second person may still be required.
             result = await run_action(action, requester, execution=pending.execution)
         else:
             result = await _execute_approved(action, requester, agreed_by=context.person)
@@ -186,13 +187,13 @@ async def _execute_agreed(
 
 
 async def _execute_approved(action: Action, requester: RequestContext, *, agreed_by: str) -> ActionResult:
-    """Execute what another person approved.
+    """Execute an action that another person approved.
 
-    The approver is told what hinders the requester, and is not offered what would help only the requester. Raises
+    The approver is told why the requester may not, without the buttons that would help only the requester. Raises
     PermissionDenied, UserError, ProviderError.
     """
     try:
-        # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
+        # Rules match the app's current name; the approved action stays as it was shown.
         current = await with_current_app(action, requester)
         decision = await authorize(
             await build_access_request(current, requester, requester.channel), requester
@@ -210,7 +211,7 @@ async def _execute_approved(action: Action, requester: RequestContext, *, agreed
 
 
 async def _refusal_for_others(decision: Decision, requester: RequestContext, provider: Provider) -> str:
-    """Return why the requester may not, in words for somebody else."""
+    """Return why the requester may not, worded for another user."""
     if decision.missing_account is not None:
         return REQUESTER_NOT_CONNECTED.format(provider=provider.label)
     if await requester.services.clients.members.refusal(requester.team, requester.person) is not None:
@@ -262,7 +263,7 @@ async def _request_approval(
 
 
 async def _approval_channel(app: App | None, context: RequestContext) -> str:
-    """Return the channel where others can see the request: this one, or one that follows the app.
+    """Return the channel where others can see the request: this one, or one that subscribes to the app.
 
     Raises PermissionDenied.
     """
@@ -298,7 +299,7 @@ async def _find_open(button: ProposalButton, context: RequestContext) -> Pending
 
 
 async def _check_approver(pending: PendingAction, context: RequestContext) -> None:
-    """Check that this user may decide it; a refusal is audited. Raises PermissionDenied."""
+    """Check that this user may decide the action; a refusal is audited. Raises PermissionDenied."""
     objection = await _find_objection(pending, context)
     if objection is not None:
         await write_audit_entry(
@@ -308,7 +309,7 @@ async def _check_approver(pending: PendingAction, context: RequestContext) -> No
 
 
 async def _find_objection(pending: PendingAction, context: RequestContext) -> str | None:
-    """Return why this user may not decide it, as a sentence."""
+    """Return why this user may not decide the action, as a sentence; None if they may."""
     is_requester = context.person == pending.asked_by
     if pending.deciders.themselves:
         return None if is_requester else "Only the person in whose name it would be done can say yes or no."
@@ -319,7 +320,7 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
         return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
     action = pending.act
     if await context.may_act(provider):
-        # Nobody agrees to what they may not see.
+        # An approver must be able to see the app.
         try:
             action = await with_current_app(action, context)
         except UserError as error:
@@ -331,7 +332,7 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
     if decision.approvers and pending.asked_at + timedelta(minutes=decision.minutes) <= context.now():
         return "The rules give less time for this by now, and it has run out. Ask for it again."
     authorizer, approver = context.services.authorizer, build_requester(context)
-    # Those that held when it was requested, and those that hold now.
+    # The approvers that were required at the time of the request, and those required now.
     for who in dict.fromkeys((*pending.deciders.who, *decision.approvers)):
         if not await authorizer.includes(who, approver):
             return f"Only {await authorizer.groups.describe(context.team, who)} may agree to this."
@@ -339,7 +340,7 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
 
 
 async def _is_same_provider_user(pending: PendingAction, context: RequestContext, provider: Provider) -> bool:
-    """Return whether one person with two accounts in Slack would agree with themselves."""
+    """Return whether the approver and the requester are the same user at the provider, with two accounts in Slack."""
     accounts = context.storage.accounts
     of_requester = await accounts.find(pending.asked_by, provider)
     of_approver = await accounts.find(context.person, provider)
@@ -351,7 +352,7 @@ async def _is_same_provider_user(pending: PendingAction, context: RequestContext
 
 
 def _requester_context(pending: PendingAction, context: RequestContext) -> RequestContext:
-    """Return the context of the one who requested it, as if they did so now."""
+    """Return the context of the requester, as if they made the request now."""
     channel = "" if pending.deciders.themselves else pending.channel
     return RequestContext(
         services=context.services, person=pending.asked_by, team=pending.team, channel=channel

@@ -1,4 +1,4 @@
-"""The one place that decides whether somebody may do something: a command, button, form or workflow step alike."""
+"""Authorization, the one place that decides whether a user may do something, by command, button, form or workflow."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ PERMISSION_LABELS = {
 
 
 class Requester(FrozenModel):
-    """A Slack user who wants to do something. `vouched`: Slack itself says that it is them."""
+    """A Slack user who wants to do something. `vouched`: Slack itself identified the user."""
 
     team: str
     id: str
@@ -77,12 +77,12 @@ class Requester(FrozenModel):
 
 
 class Decision(FrozenModel):
-    """The answer to an access request.
+    """The decision about an access request.
 
-    `refusal` says why the requester may not, and who may; None where they may. `missing_account`: at which provider
-    they have no account of their own. `is_off`: a rule of an admin could turn it on. `approvers` holds those who must
-    agree, one of each, within so many `minutes`. `needs_confirmation`: they may, but only if they say themselves that
-    it is them.
+    `refusal` says why the requester may not, and who may; None if they may. `missing_account` is the provider at which
+    they lack an account of their own. `is_off`: an admin's rule could turn it on. `approvers` holds groups of people,
+    one of each of which must approve within `minutes`. `needs_confirmation`: they may, but must confirm it themselves
+    first.
     """
 
     refusal: str | None = None
@@ -114,9 +114,9 @@ class Authorizer:
         return tuple(rule for rule in self._rules if rule.counts_in(team))
 
     async def evaluate(self, access_requests: Sequence[AccessRequest], team: str) -> list[Verdict]:
-        """Return what the operator's rules and the workspace's say to each access request.
+        """Return the verdict of the operator's and the workspace's rules on each access request.
 
-        `authorize` enforces it and the command `policy` shows it: there is no other way from rules to an answer.
+        `authorize` enforces it and the command `policy` shows it; nothing else turns rules into a verdict.
         """
         workspace_rules = [stored.rule for stored in await self._storage.of(team).access_rules.all()]
         operators = self.operator_rules(team)
@@ -126,7 +126,7 @@ class Authorizer:
         ]
 
     async def authorize(self, access_request: AccessRequest, requester: Requester) -> Decision:
-        """Decide whether the requester may do this, here and now. What can't be found out counts as no."""
+        """Decide whether the requester may do this now. Anything that can't be determined counts as no."""
         if not requester.team:
             return Decision(refusal=NO_WORKSPACE)
         if (
@@ -139,23 +139,23 @@ class Authorizer:
             return Decision(refusal=refusal, missing_account=provider if requester.id else None)
         [verdict] = await self.evaluate([access_request], requester.team)
         if verdict.off:
-            return Decision(refusal=_off(access_request, verdict), is_off=not verdict.operators_alone)
-        for requirements, whose in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
+            return Decision(refusal=_explain_off(access_request, verdict), is_off=not verdict.operators_alone)
+        for requirements, source in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
             for requirement in requirements:
                 if not await self.includes(requirement.who, requester):
                     return Decision(
-                        refusal=await self._refusal(
-                            access_request, requirement, whose, requirements, requester.team
+                        refusal=await self._explain_refusal(
+                            access_request, requirement, source, requirements, requester.team
                         )
                     )
-        # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
+        # A user named by a workflow step has not made the request themselves, whichever token would be used.
         confirm = not requester.vouched and bool(requester.id)
-        # Whose word is asked for has no longer than whoever agrees after them.
+        # The confirmation must not have more time than the approval that follows it.
         minutes = min(verdict.minutes, DEFAULT_MINUTES) if confirm else verdict.minutes
         return Decision(approvers=verdict.approvers, minutes=minutes, needs_confirmation=confirm)
 
     async def includes(self, who: Principals, requester: Requester) -> bool:
-        """Return whether the requester is meant. Where Slack does not say who is in a group, nobody is."""
+        """Return whether the requester is one of these people. If Slack does not list a group, nobody is in it."""
         if who.everyone or requester.id in who.people:
             return True
         try:
@@ -176,11 +176,11 @@ class Authorizer:
             return str(error)
         return _fill_in(provider, NOT_LINKED) if requester.id else NOT_VOUCHED
 
-    async def _refusal(
+    async def _explain_refusal(
         self,
         access_request: AccessRequest,
         missing: Requirement,
-        whose: str,
+        source: str,
         requirements: Sequence[Requirement],
         team: str,
     ) -> str:
@@ -188,21 +188,21 @@ class Authorizer:
         of = f" of {access_request.app.title}" if access_request.app is not None else ""
         where = " here" if access_request.channel else ""
         who = "Nobody" if missing.who.nobody else f"Only {await self.groups.describe(team, missing.who)}"
-        return " ".join([f"{who} may {what}{of}{where}; {whose}.", *_explain(requirements, access_request)])
+        return " ".join([f"{who} may {what}{of}{where}; {source}.", *_explain(requirements, access_request)])
 
 
-def _off(access_request: AccessRequest, verdict: Verdict) -> str:
-    off = OFF.format(
+def _explain_off(access_request: AccessRequest, verdict: Verdict) -> str:
+    text = OFF.format(
         what=PERMISSION_LABELS[access_request.permission],
         permission=access_request.permission,
         whoever=OPERATOR_ALONE if verdict.operators_alone else EITHER,
     )
-    named = [NAMED_BY_OPERATOR] if verdict.operators_alone else []
-    return " ".join([off, *named, *_explain(verdict.requirements, access_request)])
+    hints = [NAMED_BY_OPERATOR] if verdict.operators_alone else []
+    return " ".join([text, *hints, *_explain(verdict.requirements, access_request)])
 
 
 def _explain(requirements: Sequence[Requirement], access_request: AccessRequest) -> list[str]:
-    """Return why rules hold that may not be about it at all, and how that is helped."""
+    """Return why rules apply although the channel or app is unknown, and what the user can do about it."""
     unknown = frozenset[Part]().union(*(requirement.unknown for requirement in requirements))
     hints = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []
     if Part.APP in unknown:

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Somebody who is taken out of a group loses its rights after this, at the latest.
+# A user who is removed from a group loses its permissions after this time at the latest.
 MEMBERS_FRESH = timedelta(minutes=1)
 NAMES_FRESH = timedelta(minutes=10)
 MOST_REMEMBERED = 1000
@@ -24,7 +24,7 @@ MOST_NAMED = 5
 
 
 class UserGroups:
-    """Members and names, asked of Slack and cached for a short time."""
+    """Members and names, read from Slack and cached for a short time."""
 
     def __init__(self, slack: Callable[[str], AsyncWebClient], *, clock: Callable[[], datetime]) -> None:
         self._slack = slack
@@ -36,11 +36,11 @@ class UserGroups:
         self._cache = {key: entry for key, entry in self._cache.items() if key[0] != team}
 
     async def groups_of_user(self, team: str, user: str, groups: Iterable[str]) -> list[str]:
-        """Return those of the groups that the user is in. Raises SlackCallFailed where Slack does not say."""
+        """Return those of the groups that the user is in. Raises SlackCallFailed if Slack does not say."""
         return [group for group in groups if user in await self._members(team, group)]
 
     async def handles(self, team: str) -> Mapping[str, str]:
-        """Return the handles of the workspace's groups by id; none where Slack does not say."""
+        """Return the handles of the workspace's groups by id; none if Slack does not say."""
 
         async def fetch() -> dict[str, str]:
             answer = await self._slack(team).usergroups_list()
@@ -53,7 +53,7 @@ class UserGroups:
             return {}
 
     async def user_name(self, team: str, user: str) -> str:
-        """Return a user's name; their id where Slack does not say."""
+        """Return a user's name; their id if Slack does not say."""
 
         async def fetch() -> str:
             profile = (await self._slack(team).users_info(user=user)).get("user") or {}
@@ -87,7 +87,7 @@ class UserGroups:
     async def _cached(self, key: tuple[str, str], fresh: timedelta, fetch: Callable[[], Awaitable[T]]) -> T:
         now = self._clock()
         if key in self._cache and now - self._cache[key][0] < fresh:
-            return self._cache[key][1]  # type: ignore[return-value]  # each key holds what its own question gives
+            return self._cache[key][1]  # type: ignore[return-value]  # a key always holds the result of the same call
         answer = await fetch()
         if len(self._cache) >= MOST_REMEMBERED:
             self._cache.clear()

@@ -1,4 +1,4 @@
-"""From a typed command to its handler, however it was sent, at each provider."""
+"""Dispatch of typed commands to their handlers, for each provider and however they were sent."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ _SHARED_HANDLERS: Mapping[type[Command], SharedCommandHandler] = {
     ShowAuditLog: audit_log_commands.show,
 }
 # People of other companies may use these at every provider, and some of each provider's own (`ProviderSpec`): they
-# show no more than what the channel follows, or remove what is the person's own.
+# show only what the channel subscribes to, or remove what belongs to the user.
 _OPEN_TO_EXTERNAL_USERS = (ShowHelp, ListSubscriptions, ExplainNotification, DisconnectAccount)
-# What was stored while a provider was set up can still be listed and removed.
+# Data that was stored while a provider was configured can still be listed and removed.
 _USABLE_WITHOUT_A_TOKEN = (ShowHelp, ListSubscriptions, Unsubscribe, DisconnectAccount)
 
 
 async def parse_and_dispatch(
     text: str, context: RequestContext, *, surface: Surface, parser: CommandParser
 ) -> Reply | None:
-    """Parse what a person typed, and return the reply; None if the reply was a message of its own.
+    """Parse a typed command and return the reply; None if the handler sent a message itself.
 
-    Raises PastedToken, CommandError and what `dispatch` does; `services.request.error_messages` words it.
+    Raises PastedToken, CommandError and whatever `dispatch` raises; `services.request.error_messages` renders them.
     """
     await check_command_text(text, context)
     command = command_line.parse(text, surface=surface, parser=parser)

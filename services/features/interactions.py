@@ -21,7 +21,7 @@ INTERACTIONS = Interactions(
     options_in=option_lists.OPTIONS_IN,
     app_selections={**subscription_form.APP_SELECTIONS, **app_search.APP_SELECTIONS},
     selections=option_lists.SELECTIONS,
-    # A click on a link changes nothing, and what is their own they may take back.
+    # A click on a link changes nothing, and users may remove their own account.
     open_to_external_users=frozenset(
         {action_ids.OPEN_LINK, action_ids.DISCONNECT, action_ids.WIPE_TOKEN, action_ids.APPS_PAGE}
     ),

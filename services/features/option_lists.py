@@ -1,4 +1,4 @@
-"""Lists that are searched by typing: apps, an app's branches, workflows and pipelines, and user groups."""
+"""Options of searchable lists: apps, an app's branches, workflows and pipelines, and user groups."""
 
 from __future__ import annotations
 
@@ -17,59 +17,63 @@ from services.request.context import RequestContext
 from services.request.interactions import OptionsHandler
 
 
-async def offer_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+async def offer_apps(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     """Offer the apps of one provider that the user may see."""
     return {
-        "options": message_apps.app_options(typed, await context.visible_apps(origin.provider).list_in_time())
+        "options": message_apps.app_options(query, await context.visible_apps(origin.provider).list_in_time())
     }
 
 
-async def _any_apps(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
-    """Those of all providers; first those of the one that was asked for them."""
-    providers = sorted(context.services.clients.configured, key=lambda one: one is not origin.provider)
-    found = await asyncio.gather(*(context.visible_apps(one).list_in_time() for one in providers))
-    return message_apps.any_app_options(typed, [app for apps in found for app in apps])
+async def _any_apps(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+    """Offer the apps of all providers, those of the form's provider first."""
+    providers = sorted(
+        context.services.clients.configured, key=lambda provider: provider is not origin.provider
+    )
+    app_lists = await asyncio.gather(
+        *(context.visible_apps(provider).list_in_time() for provider in providers)
+    )
+    return message_apps.any_app_options(query, [app for apps in app_lists for app in apps])
 
 
-async def _branches(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+async def _branches(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     if not await can_see(origin, context):
         return {"options": []}
     names = await context.services.option_cache.branches(
-        _at(origin, context), origin.app, whose=reader_key(context)
+        _clients(origin, context), origin.app, whose=reader_key(context)
     )
-    return {"options": subscription_form.name_options(typed, names)}
+    return {"options": subscription_form.name_options(query, names)}
 
 
-async def _workflows(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+async def _workflows(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     if not await can_see(origin, context):
         return {"options": []}
     names = await context.services.option_cache.workflows(
-        _at(origin, context), origin.app, whose=reader_key(context)
+        _clients(origin, context), origin.app, whose=reader_key(context)
     )
-    return {"options": subscription_form.name_options(typed, names)}
+    return {"options": subscription_form.name_options(query, names)}
 
 
-async def _groups(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+async def _groups(query: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     return {
         "options": access_rules.user_group_options(
-            typed, await context.services.authorizer.groups.handles(context.team)
+            query, await context.services.authorizer.groups.handles(context.team)
         )
     }
 
 
 def reader_key(context: RequestContext) -> tuple[str, str]:
-    """Return whose access the lists of an app are read with."""
+    """Return the workspace and user whose access is used to read the lists of an app."""
     return context.team, context.identity
 
 
-def _at(origin: ViewMetadata, context: RequestContext) -> ProviderClients[Any]:
+def _clients(origin: ViewMetadata, context: RequestContext) -> ProviderClients[Any]:
     return context.services.clients.at(origin.provider)
 
 
 async def can_see(origin: ViewMetadata, context: RequestContext) -> bool:
-    """Whether the app, which a modal's own words name, is one that the person may see."""
+    """Return whether the user may see the app in the modal's metadata."""
     apps = await context.visible_apps(origin.provider).list_in_time()
-    return bool(origin.app) and any(one.slug == origin.app for one in apps)
+    return bool(origin.app) and any(provider.slug == origin.app for provider in apps)
 
 
 OPTIONS: Mapping[str, OptionsHandler] = {

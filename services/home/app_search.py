@@ -1,4 +1,4 @@
-"""The app that somebody searches for on the Home tab."""
+"""The app search on the Home tab."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from services.request.view_responder import ViewResponder
 
 
 async def show_app(action: ViewAction) -> None:
-    """Show the app that was picked."""
-    await reply_or_explain(_app_card(action.value, action.context), ViewResponder(action.context))
+    """Show the app that the user picked."""
+    await reply_or_explain(_render_app_card(action.value, action.context), ViewResponder(action.context))
 
 
-async def _app_card(value: str, context: RequestContext) -> Reply:
+async def _render_app_card(value: str, context: RequestContext) -> Reply:
     picked = message_apps.read_any_app(value)
     if picked is None or (card := context.services.registry.get(picked.provider).app_card) is None:
         raise InvalidButtonValue

@@ -1,4 +1,4 @@
-"""A cache of the latest builds of all apps, read once for everybody who looks."""
+"""A cache of the latest builds of all apps, shared by all open Homes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPEN = frozenset({BuildState.ON_HOLD, BuildState.RUNNING})
 
 @dataclass(frozen=True)
 class RecentBuilds:
-    """What runs, and the latest builds. `whole`: of all apps that the token sees, else of the subscribed ones."""
+    """Running builds and the latest builds. `whole`: of all apps of the token, else of the subscribed ones."""
 
     running: Sequence[Build]
     latest: Sequence[Build]
@@ -32,7 +32,7 @@ class RecentBuilds:
 
 
 class RecentBuildsCache:
-    """One provider's latest builds: two small requests at most every few seconds, however many people look.
+    """One provider's latest builds: two small requests at most every few seconds, for any number of people.
 
     Without a `client` that lists builds, only those that the poller has recorded are known.
     """
@@ -50,41 +50,41 @@ class RecentBuildsCache:
         self._storage = storage
         self._clock = clock
         self._reading = asyncio.Lock()
-        self._kept: tuple[datetime, RecentBuilds] | None = None
+        self._cached: tuple[datetime, RecentBuilds] | None = None
 
     async def read(self) -> RecentBuilds:
-        """Return the builds as they are now, or were a moment ago."""
+        """Return the builds, at most four seconds old."""
         async with self._reading:
-            if self._kept is None or self._clock() - self._kept[0] > FRESH:
-                self._kept = (self._clock(), await self._read())
-            return self._kept[1]
+            if self._cached is None or self._clock() - self._cached[0] > FRESH:
+                self._cached = (self._clock(), await self._read())
+            return self._cached[1]
 
     def forget(self) -> None:
-        """Drop what is cached, since something has changed."""
-        self._kept = None
+        """Drop the cached builds, since something has changed."""
+        self._cached = None
 
     async def _read(self) -> RecentBuilds:
         if self._client is None:
-            return await self._recorded()
+            return await self._read_recorded()
         try:
-            listed = await _first_page(self._client, _OPEN)
+            listed = await _read_first_page(self._client, _OPEN)
             running = [build for build in listed if not build.ended]
-            return RecentBuilds(running, await _first_page(self._client, NO_STATES), whole=True)
+            return RecentBuilds(running, await _read_first_page(self._client, NO_STATES), whole=True)
         except ProviderError as problem:
-            # Not every token may list all builds, and the provider may be down: recorded builds are known all the same.
+            # The token may not list all builds, or the provider may be down: recorded builds are still known.
             log.info("overview.followed_only", reason=str(problem))
-            return await self._recorded()
+            return await self._read_recorded()
 
-    async def _recorded(self) -> RecentBuilds:
-        watching = self._storage.watched_builds
+    async def _read_recorded(self) -> RecentBuilds:
+        recorded = self._storage.watched_builds
         return RecentBuilds(
-            await watching.open_builds(self.provider),
-            await watching.latest(self.provider, LATEST),
+            await recorded.open_builds(self.provider),
+            await recorded.latest(self.provider, LATEST),
             whole=False,
         )
 
 
-async def _first_page(client: BuildClient, states: frozenset[BuildState]) -> Sequence[Build]:
+async def _read_first_page(client: BuildClient, states: frozenset[BuildState]) -> Sequence[Build]:
     async for page in client.all_builds(states=states, limit=LATEST).pages():
         return page.items
     return []

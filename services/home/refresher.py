@@ -1,4 +1,4 @@
-"""The Homes that people have open: rendered when they open them, and again when something changes."""
+"""Renders people's Homes when they open them, and again when something changes."""
 
 from __future__ import annotations
 
@@ -37,41 +37,41 @@ from services.slack.workspace_members import MembershipUnknown, NotAMember
 
 log = structlog.get_logger()
 
-# Slack says when a Home is opened, but not when it is left.
+# Slack sends an event when a Home is opened, but not when it is left.
 OPEN_FOR = timedelta(minutes=15)
-# One that shows something running is kept right until that has ended, though not for ever.
+# A Home that shows a running build is updated until the build has ended, but no longer than this.
 OPEN_FOR_PROGRESS = timedelta(hours=4)
 PLACES_FRESH = timedelta(minutes=5)
 MOST_OPEN = 500
-# views.publish is let through a hundred times a minute for each workspace (Slack's rules, "Pace": tier 4), and
-# modals take from nothing else; half of it is left to those who open a Home anew.
+# Slack allows a hundred views.publish calls a minute per workspace (Slack's rules, "Pace": tier 4), and modals take
+# from nothing else; half is left for people who open their Home.
 PUBLISHED_A_MINUTE = 50
 SHORTEST_SECONDS = 2.0
-# What runs has come further by then.
+# Between two updates of Homes that show running builds.
 PROGRESS_SECONDS = 30.0
 
 
 class HomeEvents:
-    """What may have changed on Homes since they were last rendered."""
+    """Changes that Homes may show since they were last rendered."""
 
     def __init__(self) -> None:
-        self._people: set[tuple[str, str]] = set()
+        self._active_people: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
-        self._impatient = asyncio.Event()
+        self._acted = asyncio.Event()
 
     def note_change(self) -> None:
         """Note a change that all Homes may show."""
         self._wake.set()
 
     def note_change_by(self, team: str, person: str) -> None:
-        """Note that this person of this workspace has just done something."""
-        self._people.add((team, person))
-        self._impatient.set()
+        """Note an action of this person of this workspace."""
+        self._active_people.add((team, person))
+        self._acted.set()
         self._wake.set()
 
     def end_waits(self) -> None:
         """End every wait."""
-        self._impatient.set()
+        self._acted.set()
         self._wake.set()
 
     async def wait(self) -> None:
@@ -79,29 +79,29 @@ class HomeEvents:
         await self._wake.wait()
 
     async def wait_for_action(self) -> None:
-        """Return once somebody has done something and waits to see it."""
-        await self._impatient.wait()
+        """Return once a person has done something and waits to see the result."""
+        await self._acted.wait()
 
     def take(self) -> set[tuple[str, str]]:
-        """Return the people, each with their workspace, who have done something, and clear the news."""
-        taken, self._people = self._people, set()
+        """Return the people who have done something, each with their workspace, and clear the news."""
+        taken, self._active_people = self._active_people, set()
         self._wake.clear()
-        self._impatient.clear()
+        self._acted.clear()
         return taken
 
 
 @dataclass
 class OpenHome:
-    """A Home that somebody may be looking at."""
+    """A Home that a person may have open."""
 
     context: RequestContext
     at: datetime
     places: tuple[datetime, UserChannels] | None = None
-    shown: str = ""
+    published: str = ""
     running: bool = False
 
     def is_open(self, now: datetime) -> bool:
-        """Whether somebody may be looking at it, or it would go on to show something as running that has ended."""
+        """Return whether the Home is still updated; longer if it shows something running, which would go stale."""
         return self.at > now - (OPEN_FOR_PROGRESS if self.running else OPEN_FOR)
 
 
@@ -134,7 +134,7 @@ class HomeRefresher:
         self._running = asyncio.Event()
 
     async def open_home(self, context: RequestContext) -> None:
-        """Render the Home that somebody has opened. Raises SlackCallFailed."""
+        """Render the Home that a person has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
         opened = self._open[key] = OpenHome(context, self._clock())
         if len(self._open) > MOST_OPEN:
@@ -143,12 +143,12 @@ class HomeRefresher:
         self._note_running(opened)
 
     def close_home(self, context: RequestContext) -> None:
-        """Forget a Home that somebody has left for another tab."""
+        """Forget a Home whose person has switched to another tab."""
         self._open.pop((context.team, context.person), None)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        self._open = {key: one for key, one in self._open.items() if key[0] != team}
+        self._open = {key: opened for key, opened in self._open.items() if key[0] != team}
         self._paces.pop(team, None)
 
     def stop(self) -> None:
@@ -165,13 +165,13 @@ class HomeRefresher:
             people = self._news.take()
             self._recent_builds.forget()
             await self._render_all(people)
-            # However much happens elsewhere, Homes are not drawn more often than this.
+            # Changes elsewhere do not cause updates more often than this; a person's own action does.
             with suppress(TimeoutError):
                 async with asyncio.timeout(SHORTEST_SECONDS):
                     await self._news.wait_for_action()
 
     async def _wait(self) -> None:
-        """Return once there is news, or what runs on some Home has come further; a Home may be opened meanwhile."""
+        """Return once there is news, or it is time to update the progress on a Home, which may be opened meanwhile."""
         news = asyncio.create_task(self._news.wait())
         running = asyncio.create_task(self._running.wait())
         try:
@@ -188,19 +188,19 @@ class HomeRefresher:
         for key, opened in self._open.items():
             if key in people:
                 opened.at, opened.places = now, None
-        self._open = {key: one for key, one in self._open.items() if one.is_open(now)}
+        self._open = {key: opened for key, opened in self._open.items() if opened.is_open(now)}
         self._running.clear()
         for key, opened in list(self._open.items()):
             if self._stopping:
                 return
             if key not in self._open:
-                continue  # it was left, or its workspace has gone, while others were drawn
+                continue  # it was closed, or its workspace uninstalled the app, while others were rendered
             try:
                 await self._publish(opened)
             except (SlackCallFailed, TimeoutError) as problem:
                 log.info("home.not_drawn", reason=type(problem).__name__)
             except Exception:
-                # One person's Home must not keep the others' from being drawn.
+                # An error in one person's Home must not stop the others.
                 log.exception("home.broken")
             self._note_running(opened)
 
@@ -210,48 +210,48 @@ class HomeRefresher:
 
     async def _publish(self, opened: OpenHome) -> None:
         try:
-            view = await self._view(opened)
+            view = await self._render_view(opened)
         except MembershipUnknown as problem:
-            if opened.shown:
-                return  # what they saw a moment ago stays until Slack says who they are
+            if opened.published:
+                return  # the last view stays until Slack confirms the membership
             view = home.render_closed_home(str(problem), now=self._clock())
-        shown = json.dumps(view["blocks"][:-1])
-        if shown == opened.shown:
+        blocks = json.dumps(view["blocks"][:-1])
+        if blocks == opened.published:
             return
         await self._paces[opened.context.team].acquire()
         await opened.context.slack.views_publish(user_id=opened.context.person, view=view)
-        opened.shown = shown
+        opened.published = blocks
 
-    async def _view(self, opened: OpenHome) -> Block:
-        """Return the Home; for somebody who does not belong to the workspace, why there is nothing on it."""
+    async def _render_view(self, opened: OpenHome) -> Block:
+        """Return the Home; for a person from outside the workspace, one that says why it is empty."""
         try:
             await opened.context.check_belongs()
         except MembershipUnknown:
             raise
         except NotAMember as problem:
             return home.render_closed_home(str(problem), now=self._clock())
-        content = await self._content(opened)
-        # What runs gets further, and what could not be had may be had then.
+        content = await self._load_content(opened)
+        # Progress changes, and data that could not be loaded may be available at the next update.
         missing = content.missing_subscriptions or content.missing_builds
         opened.running = bool(content.running or missing)
         return home.render_home(content, now=self._clock())
 
-    async def _content(self, opened: OpenHome) -> HomeContent:
+    async def _load_content(self, opened: OpenHome) -> HomeContent:
         context = opened.context
-        # The one whose builds are shown; of the others only the accounts are.
+        # Home shows the builds of one provider; of the others only the accounts.
         provider, registry = self._recent_builds.provider, context.services.registry
         snapshot = await self._recent_builds.read()
-        where, found = await self._subscriptions(opened)
-        direct = where.direct
-        visible, apps_problem = await self._visible(context, provider, found)
+        places, subscriptions = await self._load_subscriptions(opened)
+        direct_message = places.direct
+        visible, apps_problem = await self._load_visible_apps(context, provider, subscriptions)
         person = await context.storage.user_profiles.find(context.person)
-        known = NameDirectory(
-            context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
+        names = NameDirectory(
+            context.team, {context.person: frozenset(name for name in (person.name, person.email) if name)}
         )
         mine = [
             build
             for build in snapshot.latest
-            if _is_visible(build, visible) and is_author(context.person, build, known)
+            if _is_visible(build, visible) and is_author(context.person, build, names)
         ]
         all_running = [build for build in snapshot.running if _is_visible(build, visible)]
         running = all_running[:MOST_RUNNING]
@@ -259,75 +259,80 @@ class HomeRefresher:
             profile=ProfileForm(
                 name=person.name,
                 mention=person.mention,
-                ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
+                ends=direct_message is not None
+                and any(
+                    subscription.app is None and subscription.channel == direct_message
+                    for subscription in subscriptions
+                ),
             ),
-            ends_known=direct is not None,
+            ends_known=direct_message is not None,
             account=await commands.find_account(context, provider),
             service_acts=self._clients.at(provider).service_acts,
-            running=[(build, await self._app(build)) for build in running],
+            running=[(build, await self._load_app(build)) for build in running],
             running_count=len(all_running),
-            mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
+            mine=[(build, await self._load_app(build)) for build in mine[:MOST_OF_MINE]],
             usual_durations=await self._durations.estimate_each(running),
             subscriptions=[
                 PlacedSubscription(
-                    row=subscription_commands.subscription_row(one, registry),
-                    channel=None if one.channel == direct else one.channel,
+                    row=subscription_commands.subscription_row(subscription, registry),
+                    channel=None if subscription.channel == direct_message else subscription.channel,
                 )
-                for one in found
-                if not one.terms.once
+                for subscription in subscriptions
+                if not subscription.terms.once
             ],
-            missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
-            missing_builds=_missing_reason(apps_problem),
+            missing_subscriptions=home.missing_places(places.direct_problem, places.channels_problem),
+            missing_builds=_explain_missing_builds(apps_problem),
             covers_all_apps=snapshot.whole and (visible is None or await context.is_linked(provider)),
             outages=subscription_commands.unavailable_providers(self._clients.configured, self._pollers),
             providers=[
-                registry.presentation_of(one) for one in self._clients.configured or (self._clients.first,)
+                registry.presentation_of(configured)
+                for configured in self._clients.configured or (self._clients.first,)
             ],
             build_list=registry.presentation_of(provider) if provider in self._clients.configured else None,
             other_accounts=[
-                (one, await commands.find_account(context, one))
-                for one in self._clients.configured
-                if one is not provider
+                (other, await commands.find_account(context, other))
+                for other in self._clients.configured
+                if other is not provider
             ],
         )
 
-    async def _visible(
-        self, context: RequestContext, provider: Provider, found: Sequence[Subscription]
+    async def _load_visible_apps(
+        self, context: RequestContext, provider: Provider, subscriptions: Sequence[Subscription]
     ) -> tuple[frozenset[str] | None, ProviderError | None]:
-        """Return the apps whose builds the person may see here, and why some are missing; None: all apps."""
+        """Return the apps whose builds the person may see here (None: all), and the error if some are missing."""
         missing = None
         try:
             own = await context.visible_apps(provider).slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
             own, missing = frozenset(), problem
-        # Without an account they see what their channels are told of.
-        visible = own if own is None else own | subscribed_apps(found, self._clients.at(provider))
+        # Without an account people see the apps that their channels are subscribed to.
+        visible = own if own is None else own | subscribed_apps(subscriptions, self._clients.at(provider))
         return visible, missing
 
-    async def _subscriptions(self, opened: OpenHome) -> tuple[UserChannels, list[Subscription]]:
+    async def _load_subscriptions(self, opened: OpenHome) -> tuple[UserChannels, list[Subscription]]:
         """Return the channels that the person is in, and their subscriptions."""
         now = self._clock()
-        kept = opened.places
-        if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
-            kept = opened.places = (now, await user_channels.find_user_channels(opened.context))
-        return kept[1], await opened.context.storage.subscriptions.of_channels(kept[1].all)
+        cached = opened.places
+        if cached is None or not cached[1].complete or now - cached[0] > PLACES_FRESH:
+            cached = opened.places = (now, await user_channels.find_user_channels(opened.context))
+        return cached[1], await opened.context.storage.subscriptions.of_channels(cached[1].all)
 
-    async def _app(self, build: Build) -> App:
-        nameless = App(slug=build.app_slug, title=build.app_slug)
+    async def _load_app(self, build: Build) -> App:
+        unknown = App(slug=build.app_slug, title=build.app_slug)
         apps = self._clients.at(build.provider).service_apps
         try:
-            return await apps.find_by_slug(build.app_slug) or nameless
+            return await apps.find_by_slug(build.app_slug) or unknown
         except ProviderError:
-            return nameless
+            return unknown
 
 
 def _is_visible(build: Build, visible: frozenset[str] | None) -> bool:
     return visible is None or build.app_slug in visible
 
 
-def _missing_reason(problem: ProviderError | None) -> str | None:
-    """Return why some builds are missing; None for somebody who has an account to link, which Home says anyway."""
+def _explain_missing_builds(problem: ProviderError | None) -> str | None:
+    """Return why some builds are missing; None for a person without an account, whom Home asks to link one anyway."""
     if problem is None or isinstance(problem, NotConnected):
         return None
     return f"{str(problem).removesuffix('.')}."

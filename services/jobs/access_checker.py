@@ -1,4 +1,4 @@
-"""Checks whether people still see what their subscriptions show: a channel learns no more than their creator sees."""
+"""Checks that the creator of a subscription still has access to its apps, and stops the subscription if not."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ log = structlog.get_logger()
 EVERY = timedelta(hours=1)
 AT_ONCE = 50
 LONGEST_SLEEP = 300.0
-# By how much a question may come too late without being taken for one that was not asked.
-SLACK = timedelta(minutes=15)
-GONE = "the one who made it has unlinked their account, or has left"
-SEES_NOT = "the one who made it can't see the app at {provider} any more"
-REFUSED = "{provider} does not take the token any more of the one who made it"
-SILENT = "{provider} has not said for a day whether the one who made it still sees the app"
+# The delay up to which a check still counts as made in time.
+TOLERANCE = timedelta(minutes=15)
+CREATOR_GONE = "the one who made it has unlinked their account, or has left"
+ACCESS_LOST = "the one who made it can't see the app at {provider} any more"
+ACCOUNT_REFUSED = "{provider} does not take the token any more of the one who made it"
+PROVIDER_SILENT = "{provider} has not said for a day whether the one who made it still sees the app"
 MEMBER_UNKNOWN = "Slack has not said for a day whether the one who made it still belongs here"
 SLACK_SILENT = "Slack has not said for a day in which channels the one who made it is"
-UNFOLLOWED = "no channel that its maker is in follows the app any more, and they have linked no account"
+NOT_SUBSCRIBED = "no channel that its maker is in follows the app any more, and they have linked no account"
 
 
 class AccessChecker:
-    """Asks the provider with each creator's own token, each once in `every`.
+    """Checks each subscription once in `every`, with its creator's own token.
 
-    `context_for` makes the request context of a person of a workspace who is in no channel. `changed` says that there
-    is something to check, and `outbox_changed` is called where a message waits to be sent.
+    `context_for` makes the request context of a person of a workspace outside of any channel. `changed` is set when
+    there is something to check, and `outbox_changed` is called after a message was enqueued.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class AccessChecker:
         self._clock = clock
         self._every = every
         self._stopping = False
-        self._stopped: list[tuple[Subscription, str]] = []
+        self._unreported: list[tuple[Subscription, str]] = []
 
     def stop(self) -> None:
         """End `run`."""
@@ -86,7 +86,7 @@ class AccessChecker:
         while not self._stopping:
             self._changed.clear()
             try:
-                await self._check_leavers()
+                await self._check_departed_users()
                 await self.check()
             except Exception:
                 log.exception("sight.broken")
@@ -95,101 +95,125 @@ class AccessChecker:
                     await self._changed.wait()
 
     async def check(self) -> None:
-        """Check the subscriptions that are due; what can't be asked now is asked again at the next check.
+        """Check the subscriptions that are due; one that can't be checked now is due again at the next check.
 
-        One that can't be checked keeps none of the others from it.
+        A failed check does not stop the others.
         """
         now = self._clock()
-        acting = [one.provider for one in self._clients.all if one.service_acts]
-        away: set[Provider] = set()
-        asked: set[tuple[str, int]] = set()
+        acting = [clients.provider for clients in self._clients.all if clients.service_acts]
+        unavailable: set[Provider] = set()
+        checked: set[tuple[str, int]] = set()
         try:
-            await self._check_due(now, away, asked, acting)
+            await self._check_due(now, unavailable, checked, acting)
         finally:
-            await self._say_stopped(now)
+            await self._notify_stopped(now)
 
     async def _check_due(
-        self, now: datetime, away: set[Provider], asked: set[tuple[str, int]], acting: Sequence[Provider]
+        self,
+        now: datetime,
+        unavailable: set[Provider],
+        checked: set[tuple[str, int]],
+        acting: Sequence[Provider],
     ) -> None:
         while True:
-            there = [one.provider for one in self._clients.all if one.provider not in away]
+            available = [
+                clients.provider for clients in self._clients.all if clients.provider not in unavailable
+            ]
             found = await self._storage.subscriptions.to_check(
-                now - self._every, AT_ONCE, providers=there, acting=acting
+                now - self._every, AT_ONCE, providers=available, acting=acting
             )
-            # One that was changed while it was asked about is due still: the next look takes it.
-            new = [one for one in found if (one.team, one.id) not in asked]
+            # A subscription that was changed during its check is still due; it is left to the next check.
+            new = [
+                subscription for subscription in found if (subscription.team, subscription.id) not in checked
+            ]
             if not new:
                 return
-            for one in new:
-                asked.add((one.team, one.id))
-                account = await self._account(one)
-                if one.provider in away and account is not None and account.works:
+            for subscription in new:
+                checked.add((subscription.team, subscription.id))
+                account = await self._find_account(subscription)
+                if subscription.provider in unavailable and account is not None and account.works:
                     continue
                 try:
-                    await self._ask(one, now, account)
+                    await self._check_subscription(subscription, now, account)
                 except ProviderError as problem:
-                    log.info("sight.later", provider=one.provider, reason=str(problem))
-                    if self._pollers.outage(one.provider) is not None:
-                        away.add(one.provider)  # nobody is answered there
+                    log.info("sight.later", provider=subscription.provider, reason=str(problem))
+                    if self._pollers.outage(subscription.provider) is not None:
+                        unavailable.add(subscription.provider)  # the provider answers nobody
                     else:
-                        await self._doubt(self._since_it_answers(one, now), now, account, SILENT)
+                        await self._record_doubt(
+                            self._clear_stale_doubt(subscription, now), now, account, PROVIDER_SILENT
+                        )
 
-    async def _ask(self, one: Subscription, now: datetime, account: Account | None) -> None:
-        """Ask what its maker sees, and note it. Raises ProviderError where that can't be said now."""
-        bots = one.scope.seen_as is AccessSource.SERVICE
-        if account is None or (bots and not account.works):
-            if bots:
-                await self._ask_for_bots(one, now, account)
+    async def _check_subscription(
+        self, subscription: Subscription, now: datetime, account: Account | None
+    ) -> None:
+        """Check which apps the creator has access to, and store the result. Raises ProviderError if unknown now."""
+        uses_service_token = subscription.scope.seen_as is AccessSource.SERVICE
+        if account is None or (uses_service_token and not account.works):
+            if uses_service_token:
+                await self._check_service_subscription(subscription, now, account)
             else:
-                await self._stop(one, now, account, GONE)
+                await self._stop(subscription, now, account, CREATOR_GONE)
             return
-        own = self._clients.at(one.provider).for_person(one.team, one.created_by).apps
+        own = (
+            self._clients.at(subscription.provider)
+            .for_person(subscription.team, subscription.created_by)
+            .apps
+        )
         try:
-            scope = await own_scope(own, one.app)
+            scope = await own_scope(own, subscription.app)
         except (NotFound, Forbidden):
-            if bots and not one.channel.startswith("D"):
-                await self._note(one, now, account, one.scope)
+            if uses_service_token and not subscription.channel.startswith("D"):
+                await self._mark_checked(subscription, now, account, subscription.scope)
             else:
-                await self._stop(one, now, account, SEES_NOT)
+                await self._stop(subscription, now, account, ACCESS_LOST)
         except MembershipUnknown:
-            await self._doubt(one, now, account, MEMBER_UNKNOWN)
+            await self._record_doubt(subscription, now, account, MEMBER_UNKNOWN)
         except NotAMember:
-            await self._stop(one, now, account, GONE)
+            await self._stop(subscription, now, account, CREATOR_GONE)
         except (NotConnected, InvalidToken):
-            await self._doubt(one, now, account, REFUSED)
+            await self._record_doubt(subscription, now, account, ACCOUNT_REFUSED)
         else:
-            # From now on it shows what they see, also if the bot's token acted for all when it was made.
-            await self._storage.subscriptions.mark_confirmed(one, now, scope, account=account.connected_at)
+            # From now on it shows what the creator has access to, even if it was made with the bot's token.
+            await self._storage.subscriptions.mark_confirmed(
+                subscription, now, scope, account=account.connected_at
+            )
 
-    async def _ask_for_bots(self, one: Subscription, now: datetime, account: Account | None) -> None:
-        """One that shows the bot's own access, made by somebody without an account.
+    async def _check_service_subscription(
+        self, subscription: Subscription, now: datetime, account: Account | None
+    ) -> None:
+        """Check a subscription with the bot's own access whose creator has no working account.
 
-        A channel's is from when the bot's token acted for all: it is told, and nobody is shown more for it. Somebody's
-        own is told of what the channels follow in which they are.
+        A channel's subscription from when the bot's token acted for all keeps its notifications, but gives nobody more
+        access. A direct message's covers what the creator's channels follow.
         """
-        if not one.channel.startswith("D"):
-            await self._note(one, now, account, one.scope)
+        if not subscription.channel.startswith("D"):
+            await self._mark_checked(subscription, now, account, subscription.scope)
             return
-        maker = self._context_for(one.team, one.created_by)
+        creator = self._context_for(subscription.team, subscription.created_by)
         try:
-            followed = await find_subscribed_apps(maker, one.provider)
+            followed = await find_subscribed_apps(creator, subscription.provider)
         except SlackCallFailed as error:
-            log.info("sight.places_unknown", team=one.team, reason=error.reason)
-            await self._doubt(one, now, account, SLACK_SILENT)
+            log.info("sight.places_unknown", team=subscription.team, reason=error.reason)
+            await self._record_doubt(subscription, now, account, SLACK_SILENT)
             return
-        if one.app is None:
-            await self._note(one, now, account, one.scope.model_copy(update={"apps": followed}))
-        elif one.app.slug in followed:
-            await self._note(one, now, account, one.scope)
+        if subscription.app is None:
+            await self._mark_checked(
+                subscription, now, account, subscription.scope.model_copy(update={"apps": followed})
+            )
+        elif subscription.app.slug in followed:
+            await self._mark_checked(subscription, now, account, subscription.scope)
         else:
-            await self._stop(one, now, account, UNFOLLOWED)
+            await self._stop(subscription, now, account, NOT_SUBSCRIBED)
 
-    async def _account(self, one: Subscription) -> Account | None:
-        return await self._storage.of(one.team).accounts.find(one.created_by, one.provider)
+    async def _find_account(self, subscription: Subscription) -> Account | None:
+        return await self._storage.of(subscription.team).accounts.find(
+            subscription.created_by, subscription.provider
+        )
 
-    async def _note(
+    async def _mark_checked(
         self,
-        one: Subscription,
+        subscription: Subscription,
         now: datetime,
         account: Account | None,
         scope: Scope,
@@ -197,71 +221,90 @@ class AccessChecker:
     ) -> None:
         since = account.connected_at if account is not None else None
         subscriptions = self._storage.subscriptions
-        await subscriptions.mark_checked(one, now, scope, account=since, unsure_since=unsure_since)
+        await subscriptions.mark_checked(subscription, now, scope, account=since, unsure_since=unsure_since)
 
-    async def _doubt(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
-        """Nobody can say what its maker sees: that is given some time."""
-        since = one.unsure_since or now
+    async def _record_doubt(
+        self, subscription: Subscription, now: datetime, account: Account | None, reason: str
+    ) -> None:
+        """Record that the creator's access is unknown; stop the subscription after a day of that (PATIENCE)."""
+        since = subscription.unsure_since or now
         if now - since >= ACCESS_GRACE_PERIOD:
-            await self._stop(one, now, account, why)
+            await self._stop(subscription, now, account, reason)
         else:
-            await self._note(one, now, account, one.scope, unsure_since=since)
+            await self._mark_checked(subscription, now, account, subscription.scope, unsure_since=since)
 
-    def _since_it_answers(self, one: Subscription, now: datetime) -> Subscription:
-        """The subscription without the doubts of a time in which its provider answered nobody, or the bot was away."""
-        asked = one.checked_at is not None and now - one.checked_at < 2 * self._every + SLACK
-        return one if asked else one.model_copy(update={"unsure_since": None})
+    def _clear_stale_doubt(self, subscription: Subscription, now: datetime) -> Subscription:
+        """Return the subscription; without its doubt if that is from an outage of the provider or of the bot."""
+        was_checked = (
+            subscription.checked_at is not None
+            and now - subscription.checked_at < 2 * self._every + TOLERANCE
+        )
+        return subscription if was_checked else subscription.model_copy(update={"unsure_since": None})
 
-    async def _stop(self, one: Subscription, now: datetime, account: Account | None, why: str) -> None:
-        """Its maker sees it no more: show it no more, and stop it where it runs, which its channel is told."""
-        storage, why = self._storage, why.replace("{provider}", one.provider.label)
+    async def _stop(
+        self, subscription: Subscription, now: datetime, account: Account | None, reason: str
+    ) -> None:
+        """Stop the subscription, because its creator has lost access, and let its channel be notified."""
+        storage, reason = self._storage, reason.replace("{provider}", subscription.provider.label)
         since = account.connected_at if account is not None else None
-        if not await storage.of(one.team).subscriptions.stop_without_access(one, now, account=since):
-            return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
-        if one.terms.run:
-            self._outbox_changed()  # nobody has subscribed to anything: its message says so
+        if not await storage.of(subscription.team).subscriptions.stop_without_access(
+            subscription, now, account=since
+        ):
+            return  # it was not running, or its creator or their account has changed: no notice is needed
+        if subscription.terms.run:
+            self._outbox_changed()  # nobody subscribed to anything: the run's message shows the loss
             return
         entry = AuditEntry(
             event=Event.DONE,
             act="stop_subscription",
-            personal=PersonalFields(person=one.created_by),
-            channel=one.channel,
-            app=one.app.slug if one.app is not None else "",
-            about={"subscription": str(one.number)},
-            answer=why,
+            personal=PersonalFields(person=subscription.created_by),
+            channel=subscription.channel,
+            app=subscription.app.slug if subscription.app is not None else "",
+            about={"subscription": str(subscription.number)},
+            answer=reason,
         )
-        await storage.of(one.team).audit_log.append(entry, now)
-        self._stopped.append((one, why))
-        log.info("subscription.unseen", team=one.team, channel=one.channel, number=one.id)
+        await storage.of(subscription.team).audit_log.append(entry, now)
+        self._unreported.append((subscription, reason))
+        log.info(
+            "subscription.unseen",
+            team=subscription.team,
+            channel=subscription.channel,
+            number=subscription.id,
+        )
 
-    async def _say_stopped(self, now: datetime) -> None:
-        """Tell each channel of all its subscriptions that have stopped for one reason, in one message."""
-        together: dict[tuple[Recipient, str, Provider, str], list[Subscription]] = {}
-        for one, why in self._stopped:
-            together.setdefault((one.recipient, one.created_by, one.provider, why), []).append(one)
-        self._stopped.clear()
-        for (to, by, provider, why), ended in together.items():
-            rows = [subscription_commands.subscription_row(one, self._registry) for one in ended]
-            message = message_subscriptions.access_lost(rows, by=by, why=why, provider=provider)
-            parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
+    async def _notify_stopped(self, now: datetime) -> None:
+        """Notify each channel of its stopped subscriptions, in one message per reason."""
+        groups: dict[tuple[Recipient, str, Provider, str], list[Subscription]] = {}
+        for subscription, reason in self._unreported:
+            groups.setdefault(
+                (subscription.recipient, subscription.created_by, subscription.provider, reason), []
+            ).append(subscription)
+        self._unreported.clear()
+        for (to, by, provider, reason), stopped in groups.items():
+            rows = [
+                subscription_commands.subscription_row(subscription, self._registry)
+                for subscription in stopped
+            ]
+            message = message_subscriptions.access_lost(rows, by=by, why=reason, provider=provider)
+            parcel = f"unseen-{stopped[0].id}-{now:%Y%m%d%H%M%S%f}"
             await self._storage.slack_messages.enqueue(parcel, to, "notice unseen", message.encode(), now)
             self._outbox_changed()
 
-    async def _check_leavers(self) -> None:
-        """People who have left while nobody listened: Slack says so, if it is asked."""
+    async def _check_departed_users(self) -> None:
+        """Ask Slack daily for people with an account, to find those who left while the bot was not running."""
         now = self._clock()
-        silent: set[str] = set()
+        unanswered: set[str] = set()
         for team, person in await self._storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
-            if team in silent:
+            if team in unanswered:
                 continue
             context = self._context_for(team, person)
             try:
                 user = (await context.slack.users_info(user=person)).get("user") or {}
             except SlackCallFailed as error:
                 if error.reason != "user_not_found":
-                    # A workspace whose Slack does not answer must not keep the others' people from being asked about.
+                    # A workspace for which Slack does not answer must not block the others.
                     log.info("sight.person_unknown", team=team, reason=error.reason)
-                    silent.add(team)
+                    unanswered.add(team)
                     await self._storage.mark_account_checked(team, person, now)
                     continue
                 user = {"deleted": True}

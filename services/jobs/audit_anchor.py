@@ -1,4 +1,4 @@
-"""Carrying the audit log's lines to its anchor, in order, after they are in the database for good."""
+"""Writes the audit log's lines to its anchor, in order, after they are committed to the database."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from storage.encryption import SecretBox
 log = structlog.get_logger()
 
 EVERY_SECONDS = 1.0
-# How long a failure that goes on is not said again.
+# A continuing failure is logged again only after this time.
 QUIET = timedelta(minutes=10)
 SEND_SECONDS = 5.0
-# So many lines go at once, and so much of a file's end is read to find the last of them.
+# Lines per batch, and bytes read from a file's end to find the last line.
 MOST_AT_ONCE = 500
 _TAIL_BYTES = 64 * 1024
 # Facility 13, "log audit", severity 6, "informational" (RFC 5424, 6.2.1).
 _PRIORITY = 13 * 8 + 6
 _PROGRAM = "buildbell-audit"
-_OURS_ALONE = 0o600
+_OWNER_ONLY = 0o600
 
 
 class AnchorNotWritable(Exception):
@@ -40,42 +40,44 @@ class AnchorNotWritable(Exception):
 
 
 class Sink(Protocol):
-    """Where lines go."""
+    """A destination of lines."""
 
     def last_line(self) -> AnchorLine | None:
-        """The last line that is there, where that can be known."""
+        """Return the last line written, if that can be known."""
 
     def write(self, lines: Sequence[str]) -> None:
-        """Add lines at the end. Raises OSError; then some of them may be there."""
+        """Append lines. Raises OSError, after which some of them may be written."""
 
 
 class FileSink:
-    """A file that is only added to; each batch is on the disk when `write` returns."""
+    """An append-only file; each batch is on the disk when `write` returns."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def last_line(self) -> AnchorLine | None:
-        """The last whole line of the file; None where it is empty, or nothing of its end can be read."""
+        """Return the last complete line of the file; None if it is empty, or its end has no readable line."""
         with self._path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            ends = file.read().decode("ascii", "replace").split("\n")[:-1]
-        # After it may stand what a kill or a power cut has left of one.
-        return next((line for one in reversed(ends) if (line := read_line(one)) is not None), None)
+            texts = file.read().decode("ascii", "replace").split("\n")[:-1]
+        # A kill or a power cut may have left a partial line after it.
+        return next((line for text in reversed(texts) if (line := read_line(text)) is not None), None)
 
     def write(self, lines: Sequence[str]) -> None:
-        """Add lines. A line that a kill has left in half gets an end first, and is then written whole."""
+        """Append lines. A partial line that a kill has left is ended first, and then written again in full."""
         new = not self._path.exists()
-        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OURS_ALONE)
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
         try:
-            there = os.fstat(file)
-            if not stat.S_ISREG(there.st_mode):
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "it is no usual file")
-            if there.st_mode & 0o077:
-                _take_from_others(file, self._path)
-            size = there.st_size
-            half = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-            content = ("\n" if half else "").encode() + "".join(f"{line}\n" for line in lines).encode()
+            if status.st_mode & 0o077:
+                _restrict_permissions(file, self._path)
+            size = status.st_size
+            has_partial_line = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            content = ("\n" if has_partial_line else "").encode() + "".join(
+                f"{line}\n" for line in lines
+            ).encode()
             while content:
                 content = content[os.write(file, content) :]
             os.fsync(file)
@@ -89,25 +91,25 @@ class FileSink:
                 os.close(folder)
 
 
-def _take_from_others(file: int, path: Path) -> None:
+def _restrict_permissions(file: int, path: Path) -> None:
     try:
-        os.fchmod(file, _OURS_ALONE)
+        os.fchmod(file, _OWNER_ONLY)
     except OSError as problem:
         log.warning("audit.anchor_open_to_others", anchor=str(path), reason=problem.strerror)
 
 
 class SyslogSink:
-    """A syslog daemon; what it does with a line, nobody is told."""
+    """A syslog daemon; it does not confirm what it stores."""
 
     def __init__(self, address: AnchorAddress) -> None:
         self._address = address
 
     def last_line(self) -> AnchorLine | None:
-        """Nothing: a syslog can't be read back."""
+        """Return None: a syslog can't be read back."""
         return None
 
     def write(self, lines: Sequence[str]) -> None:
-        """Send each line as a message of its own."""
+        """Send each line as a separate message."""
         if self._address.kind == "tcp":
             self._send_over_tcp(lines)
             return
@@ -116,18 +118,18 @@ class SyslogSink:
         if self._address.kind == "udp":
             host = (self._address.host, self._address.port)
             family, _, _, _, to = socket.getaddrinfo(*host, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, socket.SOCK_DGRAM) as sending:
-            sending.settimeout(SEND_SECONDS)
-            sending.connect(to)  # type: ignore[arg-type]
+        with socket.socket(family, socket.SOCK_DGRAM) as connection:
+            connection.settimeout(SEND_SECONDS)
+            connection.connect(to)  # type: ignore[arg-type]
             for line in lines:
-                sending.send(self._message(line))
+                connection.send(self._message(line))
 
     def _send_over_tcp(self, lines: Sequence[str]) -> None:
         host = (self._address.host, self._address.port)
-        with socket.create_connection(host, timeout=SEND_SECONDS) as sending:
+        with socket.create_connection(host, timeout=SEND_SECONDS) as connection:
             # Each message ends with a line feed (RFC 6587, 3.4.2).
-            sending.sendall(b"".join(self._message(line) + b"\n" for line in lines))
-            sending.shutdown(socket.SHUT_WR)
+            connection.sendall(b"".join(self._message(line) + b"\n" for line in lines))
+            connection.shutdown(socket.SHUT_WR)
 
     def _message(self, line: str) -> bytes:
         if self._address.kind == "unix":
@@ -139,14 +141,14 @@ class SyslogSink:
 
 
 def make_sink(address: AnchorAddress) -> Sink:
-    """What writes to an address."""
+    """Make the sink for an address."""
     return FileSink(address.path) if address.kind == "file" else SyslogSink(address)
 
 
 class AnchorWriter:
-    """Carries lines until it is stopped. While the anchor can't be written they wait in the database; nothing is lost.
+    """Writes lines until stopped. While the anchor can't be written they wait in the database; nothing is lost.
 
-    What people do goes on meanwhile: `waiting` and `state` tell how far behind the anchor is.
+    People's actions are not blocked meanwhile; `waiting` and `state` show how far behind the anchor is.
     """
 
     def __init__(
@@ -163,19 +165,19 @@ class AnchorWriter:
         self._clock = clock
         self._every = every_seconds
         self._stopping = asyncio.Event()
-        self._said_at: datetime | None = None
+        self._logged_at: datetime | None = None
         self.failing: str | None = None
         self._differs = False
 
     @property
     def state(self) -> str:
-        """How the anchor fares, in words."""
+        """The anchor's state as a text."""
         return self.failing or ("differs from the database" if self._differs else "well")
 
     async def check(self) -> None:
-        """Make sure, before the bot starts, that a file can be written. Raises AnchorNotWritable."""
+        """Check, before the bot starts, that a file can be written. Raises AnchorNotWritable."""
         if self._address.kind != "file":
-            return  # a daemon that is away comes back; a wrong path does not become right
+            return  # a daemon may come back; a wrong path stays wrong
         try:
             await asyncio.to_thread(self._sink.write, [])
             last = await asyncio.to_thread(self._sink.last_line)
@@ -187,7 +189,7 @@ class AnchorWriter:
         await self._compare(last)
 
     async def run(self) -> None:
-        """Carry lines as they come, until stopped."""
+        """Write lines as they come, until stopped."""
         while not self._stopping.is_set():
             await self.write_waiting()
             try:
@@ -198,34 +200,34 @@ class AnchorWriter:
         await self.write_waiting()
 
     def stop(self) -> None:
-        """End `run`, once what is there was carried."""
+        """End `run` once the waiting lines are written."""
         self._stopping.set()
 
     async def waiting(self) -> int:
-        """How many lines wait."""
+        """Return the number of waiting lines."""
         return await self._database.read(count_waiting)
 
     async def write_waiting(self) -> None:
-        """Carry all lines that wait, as far as it goes; a failure is noted and tried again with the next."""
-        carried = 0
+        """Write all waiting lines; a failure is logged and tried again at the next call."""
+        written = 0
         while lines := await self._database.read(lambda db: waiting_lines(db, MOST_AT_ONCE)):
             try:
                 await asyncio.to_thread(self._sink.write, [line for _, line in lines])
             except OSError as problem:
-                await self._failed(problem)
+                await self._record_failure(problem)
                 return
             number = lines[-1][0]
             await self._database.write(lambda db, number=number: delete_sent_lines(db, number))  # type: ignore[misc]
-            carried += len(lines)
+            written += len(lines)
         if self.failing is not None:
-            log.info("audit.anchor_caught_up", anchor=str(self._address), lines=carried)
-        self.failing, self._said_at = None, None
+            log.info("audit.anchor_caught_up", anchor=str(self._address), lines=written)
+        self.failing, self._logged_at = None, None
 
-    async def _failed(self, problem: OSError) -> None:
+    async def _record_failure(self, problem: OSError) -> None:
         self.failing = problem.strerror or type(problem).__name__
         now = self._clock()
-        if self._said_at is None or now - self._said_at >= QUIET:
-            self._said_at = now
+        if self._logged_at is None or now - self._logged_at >= QUIET:
+            self._logged_at = now
             log.error(
                 "audit.anchor_not_written",
                 anchor=str(self._address),
@@ -234,7 +236,7 @@ class AnchorWriter:
             )
 
     async def _compare(self, last: AnchorLine | None) -> None:
-        """Say where the file and the database do not know the same; and pass over what was written before a kill."""
+        """Skip waiting lines that were written before a kill, and log an error if file and database differ."""
         try:
             register = await self._database.read(read_register)
         except ChainBroken as problem:
@@ -242,9 +244,9 @@ class AnchorWriter:
             return
         lines = await self._database.read(waiting_lines)
         sent = digest_of(last.text) if last is not None else ""
-        there = next((number for number, line in lines if digest_of(line) == sent), None)
-        if there is not None:
-            await self._database.write(lambda db: delete_sent_lines(db, there))
+        confirmed = next((number for number, line in lines if digest_of(line) == sent), None)
+        if confirmed is not None:
+            await self._database.write(lambda db: delete_sent_lines(db, confirmed))
         elif register.anchor == self._address.fingerprint:
             first = read_line(lines[0][1]) if lines else None
             expected = register.line_hash if not lines else first.previous if first is not None else None
@@ -261,11 +263,14 @@ class AnchorWriter:
 
 
 async def use_anchor(
-    database: Database, vault: SecretBox | None, address: AnchorAddress | None, clock: Callable[[], datetime]
+    database: Database,
+    secret_box: SecretBox | None,
+    address: AnchorAddress | None,
+    clock: Callable[[], datetime],
 ) -> None:
-    """Let the database make lines for this anchor from now on, or for none."""
+    """Let the database make lines for this anchor from now on; None: for no anchor."""
     name = address.fingerprint if address is not None else ""
     try:
-        await database.write(lambda db: set_anchor(db, vault, name, clock()))
+        await database.write(lambda db: set_anchor(db, secret_box, name, clock()))
     except ChainBroken as problem:
         log.error("audit.not_well", reason=str(problem), check="buildbell audit --verify")

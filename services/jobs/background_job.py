@@ -1,4 +1,4 @@
-"""What the assembly runs, stops and clears, whatever it is."""
+"""The interfaces of background jobs and of caches per workspace, for the assembly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class BackgroundJob(Protocol):
         """Work until stopped."""
 
     def stop(self) -> None:
-        """End `run` once what is under way is done."""
+        """End `run` once the work in progress is done."""
 
 
 class WorkspaceCache(Protocol):
-    """Something that remembers things of workspaces."""
+    """A cache of data about workspaces."""
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""

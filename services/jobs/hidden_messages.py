@@ -11,11 +11,11 @@ import structlog
 log = structlog.get_logger()
 
 SHOWN_SECONDS = 60.0
-# A response_url takes five answers (Slack's rules, "Answering"): one has shown it, the others may take it away.
+# A response_url takes five responses (Slack's rules, "Answering"): one has shown the message, the others may hide it.
 MOST_TRIES = 4
 AGAIN_SECONDS = 5.0
 
-# Hides a message; returns whether Slack has done so.
+# Hides a message; returns whether Slack has hidden it.
 HideMessage = Callable[[], Awaitable[bool]]
 
 
@@ -46,27 +46,27 @@ class MessageExpiry:
             if workspace == team:
                 task.cancel()
 
-    async def hide_later(self, team: str, take_away: HideMessage) -> None:
-        """Hide a message when its time is over; at once where the bot is about to stop."""
-        task = asyncio.create_task(self._later(take_away), name="vanish")
+    async def hide_later(self, team: str, hide: HideMessage) -> None:
+        """Hide a message when its time is over; at once if the bot is stopping."""
+        task = asyncio.create_task(self._hide(hide), name="vanish")
         self._tasks[task] = team
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         if self._stopping.is_set():
             await asyncio.wait({task})
 
-    async def _later(self, take_away: HideMessage) -> None:
-        await self._rest(self._seconds)
+    async def _hide(self, hide: HideMessage) -> None:
+        await self._wait(self._seconds)
         for number in range(1, MOST_TRIES + 1):
             try:
-                if await take_away():
+                if await hide():
                     return
-            except Exception as problem:  # noqa: BLE001 - whatever it was, it is tried again
+            except Exception as problem:  # noqa: BLE001 - any failure is tried again
                 log.info("vanish.later", reason=type(problem).__name__)
             if number < MOST_TRIES:
-                await self._rest(self._again_seconds)
+                await self._wait(self._again_seconds)
         log.warning("vanish.not_taken_away")
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

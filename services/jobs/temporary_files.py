@@ -1,4 +1,4 @@
-"""Files in Slack that are deleted once their time has run out."""
+"""Deletes files in Slack when they expire."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from storage.repositories import Repositories
 log = structlog.get_logger()
 
 LONGEST_SLEEP = 60.0
-# After one that Slack did not delete.
+# After a file that Slack did not delete.
 AGAIN_SECONDS = 10.0
 _GONE = frozenset({"file_not_found", "file_deleted"})
 
 
 class TemporaryFileCleanup:
-    """Deletes temporary files, after a restart too; `changed` says that there is a new one."""
+    """Deletes temporary files, after a restart too; `changed` is set when there is a new one."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class TemporaryFileCleanup:
                     await self._changed.wait()
 
     async def delete_expired(self) -> bool:
-        """Delete what has expired by now; returns whether Slack has deleted all of it."""
+        """Delete expired files; return whether Slack has deleted all of them."""
         all_gone = True
         for team, file in await self._storage.expired_files(self._clock()):
             if await self._delete(team, file):

@@ -1,7 +1,4 @@
-"""The outcomes of workflow steps, reported to Slack.
-
-At once, when a build that a step waits for ends, or after a restart.
-"""
+"""Reports the result of Workflow Builder steps to Slack: at once, when the build ends, or after a restart."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ LOOK_SECONDS = 15.0
 AGAIN_SECONDS = 3.0
 AT_ONCE = 20
 SUCCESSES = (BuildState.SUCCEEDED, BuildState.ABORTED_WITH_SUCCESS)
-# Slack's own trouble: it may take it later.
+# Errors inside Slack or on the way to it: the report is tried again.
 _LATER = UNCLEAR | {
     NOT_SENT,
     RATE_LIMITED,
@@ -44,7 +41,7 @@ _LATER = UNCLEAR | {
 class WorkflowStepCompletion:
     """Completes steps that wait for builds of one provider.
 
-    It looks at the builds when the poller has found `news`, else every few seconds.
+    It checks the builds when the poller sets `news`, and else every few seconds.
     """
 
     def __init__(
@@ -63,7 +60,7 @@ class WorkflowStepCompletion:
         self._slack = slack
         self._news = news
         self._clock = clock
-        self._began = clock()
+        self._started_at = clock()
         self._stopping = False
 
     def stop(self) -> None:
@@ -76,64 +73,64 @@ class WorkflowStepCompletion:
         await self._fail_interrupted()
         while not self._stopping:
             self._news.clear()
-            waits = await self._storage.workflow_steps.waiting()
-            for wait in waits[:AT_ONCE]:
-                await self._check(wait)
-            delivered = await self._deliver()
-            pause = AGAIN_SECONDS if not delivered else LOOK_SECONDS if waits else None
+            steps = await self._storage.workflow_steps.waiting()
+            for step in steps[:AT_ONCE]:
+                await self._check(step)
+            all_reported = await self._report_outcomes()
+            pause = AGAIN_SECONDS if not all_reported else LOOK_SECONDS if steps else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
 
     async def _fail_interrupted(self) -> None:
-        """Fail the steps that an earlier process was stopped in: whether they did anything, nobody knows."""
-        for team, execution in await self._storage.workflow_steps.interrupted(self._began):
+        """Fail the steps that an earlier process was stopped in: it is unknown whether they were carried out."""
+        for team, execution in await self._storage.workflow_steps.interrupted(self._started_at):
             label = self._clients.provider.label
-            words = f"I was stopped in the middle of this step. Look in {label} whether it was done."
-            await self._storage.workflow_steps.conclude(team, execution, Outcome(error=words))
+            message = f"I was stopped in the middle of this step. Look in {label} whether it was done."
+            await self._storage.workflow_steps.conclude(team, execution, Outcome(error=message))
 
-    async def _check(self, wait: WaitingStep) -> None:
+    async def _check(self, step: WaitingStep) -> None:
         try:
-            outcome = await self._outcome(wait)
+            outcome = await self._find_outcome(step)
         except ProviderError as problem:
-            log.info("wait.later", execution=wait.execution, reason=str(problem))
+            log.info("wait.later", execution=step.execution, reason=str(problem))
         except Exception:
-            # One step's trouble must not keep the others waiting.
-            log.exception("wait.broken", execution=wait.execution)
+            # An error in one step must not delay the others.
+            log.exception("wait.broken", execution=step.execution)
         else:
             if outcome is not None:
-                await self._storage.workflow_steps.conclude(wait.team, wait.execution, outcome)
+                await self._storage.workflow_steps.conclude(step.team, step.execution, outcome)
 
-    async def _outcome(self, wait: WaitingStep) -> Outcome | None:
+    async def _find_outcome(self, step: WaitingStep) -> Outcome | None:
         try:
-            build = await self._build(wait)
+            build = await self._find_build(step)
         except NotFound:
             return Outcome(error="The build is not there any more, or I may not see it any more.")
         if build.ended:
             try:
-                # It may be a day since the step has begun: what a workflow may see now is asked again.
-                app = await self._visible(wait).require(wait.app_slug)
+                # The step may have started a day ago, so the workflow's access is checked again.
+                app = await self._visible_apps(step).require(step.app_slug)
             except (NotFound, NotConnected):
-                words = "No channel here follows the build's app any more, so I can't say how it ended."
-                return Outcome(error=words)
+                message = "No channel here follows the build's app any more, so I can't say how it ended."
+                return Outcome(error=message)
             return Outcome(outputs=step_outputs(app, build))
-        if self._clock() >= wait.until:
+        if self._clock() >= step.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
 
-    def _visible(self, wait: WaitingStep) -> VisibleApps:
-        """Return the apps that workflows of the step's workspace may see."""
-        return VisibleApps(self._clients, self._storage.of(wait.team), "", None)
+    def _visible_apps(self, step: WaitingStep) -> VisibleApps:
+        """Return the apps that workflows of the step's workspace have access to."""
+        return VisibleApps(self._clients, self._storage.of(step.team), "", None)
 
-    async def _build(self, wait: WaitingStep) -> Build:
-        recorded = await self._storage.watched_builds.build(self._clients.provider, wait.build_slug)
+    async def _find_build(self, step: WaitingStep) -> Build:
+        recorded = await self._storage.watched_builds.build(self._clients.provider, step.build_slug)
         if recorded is not None and recorded.build.ended:
             return recorded.build
-        return await self._builds.build(wait.app_slug, wait.build_slug)
+        return await self._builds.build(step.app_slug, step.build_slug)
 
-    async def _deliver(self) -> bool:
-        """Report outcomes that Slack does not know yet; returns whether it has taken all of them."""
-        delivered = True
+    async def _report_outcomes(self) -> bool:
+        """Report outcomes that Slack does not know yet; return whether it has accepted all of them."""
+        all_reported = True
         for team, execution, outcome in await self._storage.workflow_steps.unreported():
             try:
                 await self._report(team, execution, outcome)
@@ -141,14 +138,14 @@ class WorkflowStepCompletion:
                 reason = error.reason
                 if reason in _LATER:
                     log.warning("step.not_told", execution=execution, reason=reason)
-                    delivered = False
+                    all_reported = False
                     continue
-                # Somebody has ended the workflow, or Slack has given it up: nobody waits for this any more.
+                # The workflow was ended by a user or given up by Slack: the outcome is no longer needed.
                 log.info("step.gone", execution=execution, reason=reason)
                 await self._storage.workflow_steps.mark_reported(team, execution)
             else:
                 await self._storage.workflow_steps.mark_reported(team, execution)
-        return delivered
+        return all_reported
 
     async def _report(self, team: str, execution: str, outcome: Outcome) -> None:
         slack = self._slack(team)

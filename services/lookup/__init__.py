@@ -1,1 +1,1 @@
-"""Caches of what people pick from and ask for again."""
+"""Lookups of apps, options and usual durations, with their caches."""

@@ -1,4 +1,4 @@
-"""From what a person calls an app to the app. Pure; no I/O."""
+"""Finds the app that a typed name refers to. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -15,77 +15,78 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def describe_total(total: int) -> str:
-    """How many a list has, behind "lists"."""
+    """Return how many apps a list has, as a phrase after "lists"."""
     return f"all {total}" if total > 1 else "the only one" if total else "those there are"
 
 
 class UnknownApp(Exception):
-    """No app is called that; says the nearest names."""
+    """No app has this name; the message suggests the nearest names."""
 
-    def __init__(self, words: str, nearest: Sequence[App], total: int, provider: Provider) -> None:
-        self.words = words
-        meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
+    def __init__(self, typed: str, nearest: Sequence[App], total: int, provider: Provider) -> None:
+        self.typed = typed
+        suggestion = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
-            f"I don't know an app called {redact_typed(words, 80)}.{meant} `{provider.command} apps` lists"
+            f"I don't know an app called {redact_typed(typed, 80)}.{suggestion} `{provider.command} apps` lists"
             f" {describe_total(total)}."
         )
 
 
 class AmbiguousApp(Exception):
-    """Several apps could be meant; says which."""
+    """Several apps match the name; the message lists them."""
 
-    def __init__(self, words: str, candidates: Sequence[App]) -> None:
+    def __init__(self, typed: str, candidates: Sequence[App]) -> None:
         self.candidates = candidates
-        shown = ", ".join(f"{app.title} ({app.repository or app.slug})" for app in candidates[:SHOWN])
+        listed = ", ".join(f"{app.title} ({app.repository or app.slug})" for app in candidates[:SHOWN])
         more = f" and {len(candidates) - SHOWN} more" if len(candidates) > SHOWN else ""
         super().__init__(
-            f"{redact_typed(words, 80)} could be {shown}{more}. Write more of the name, or `owner/repo`, or the slug."
+            f"{redact_typed(typed, 80)} could be {listed}{more}. Write more of the name, or `owner/repo`, or the slug."
         )
 
 
 def find_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
-    """The app of a provider that the words name: by slug, title, `owner/repo` or repository, in any case.
+    """Find an app by slug, title, `owner/repo` or repository, ignoring case.
 
-    Whole names come first, then beginnings of names, then beginnings of a word in one (`android` for Sample Android).
+    Whole names are tried first, then prefixes of names, then prefixes of a word in a name (`android` for Sample
+    Android).
 
     Raises AmbiguousApp and UnknownApp.
     """
     wanted = typed.strip().casefold()
-    for fits in _exactly(wanted), _begins(wanted), _begins_a_word(wanted):
-        found = _distinct(app for app in apps if any(fits(name) for name in _names(app)))
+    for matches in _match_exactly(wanted), _match_beginning(wanted), _match_word_beginning(wanted):
+        found = _deduplicate(app for app in apps if any(matches(name) for name in _names_of(app)))
         if len(found) == 1:
             return found[0]
         if found:
             raise AmbiguousApp(typed, found)
-    raise UnknownApp(typed, _nearest(wanted, apps), len(apps), provider)
+    raise UnknownApp(typed, _find_nearest(wanted, apps), len(apps), provider)
 
 
-def _names(app: App) -> Iterable[str]:
+def _names_of(app: App) -> Iterable[str]:
     return (name.casefold() for name in (app.slug, app.title, app.repository, app.repo) if name)
 
 
-def _exactly(wanted: str) -> Callable[[str], bool]:
+def _match_exactly(wanted: str) -> Callable[[str], bool]:
     return lambda name: name == wanted
 
 
-def _begins(wanted: str) -> Callable[[str], bool]:
+def _match_beginning(wanted: str) -> Callable[[str], bool]:
     return lambda name: bool(wanted) and name.startswith(wanted)
 
 
-def _begins_a_word(wanted: str) -> Callable[[str], bool]:
+def _match_word_beginning(wanted: str) -> Callable[[str], bool]:
     return lambda name: (
         bool(wanted) and any(name.startswith(wanted, match.start()) for match in _WORD.finditer(name))
     )
 
 
-def _distinct(apps: Iterable[App]) -> list[App]:
+def _deduplicate(apps: Iterable[App]) -> list[App]:
     return list({app.slug: app for app in apps}.values())
 
 
-def _nearest(wanted: str, apps: Sequence[App]) -> list[App]:
+def _find_nearest(wanted: str, apps: Sequence[App]) -> list[App]:
     by_name = {
         name: app for app in apps for name in (app.title.casefold(), (app.repo or "").casefold()) if name
     }
     near = difflib.get_close_matches(wanted, by_name, n=3, cutoff=0.5)
     contained = [name for name in by_name if wanted and wanted in name][:3]
-    return _distinct(by_name[name] for name in [*near, *contained])[:3]
+    return _deduplicate(by_name[name] for name in [*near, *contained])[:3]

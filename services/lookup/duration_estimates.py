@@ -41,10 +41,10 @@ class DurationEstimates:
         self._builds_at = builds_at
         self._storage = storage
         self._clock = clock
-        self._kept: dict[_Key, tuple[datetime, timedelta | None]] = {}
+        self._cached: dict[_Key, tuple[datetime, timedelta | None]] = {}
 
     async def estimate(self, build: Build) -> timedelta | None:
-        """Return the usual time on a worker of builds like this one; None for one that has ended, or if unknown."""
+        """Return the usual time on a worker of builds like this one; None if it has ended, or the time is unknown."""
         if build.ended:
             return None
         recorded = await self._storage.watched_builds.successes_like(build, MOST_SUCCESSES)
@@ -52,29 +52,31 @@ class DurationEstimates:
             return known
         key = (build.provider, build.app_slug, build.workflow, build.branch)
         now = self._clock()
-        if key not in self._kept or now - self._kept[key][0] > FRESH:
-            if len(self._kept) >= MOST_REMEMBERED:
-                self._kept.clear()
-            self._kept[key] = (now, await self._ask(build))
-        return self._kept[key][1]
+        if key not in self._cached or now - self._cached[key][0] > FRESH:
+            if len(self._cached) >= MOST_REMEMBERED:
+                self._cached.clear()
+            self._cached[key] = (now, await self._fetch(build))
+        return self._cached[key][1]
 
     async def estimate_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
         """Return the usual times of the builds that have one, by slug."""
-        found = {build.slug: await self.estimate(build) for build in builds}
-        return {slug: usual for slug, usual in found.items() if usual is not None}
+        durations = {build.slug: await self.estimate(build) for build in builds}
+        return {slug: usual for slug, usual in durations.items() if usual is not None}
 
-    async def _ask(self, build: Build) -> timedelta | None:
+    async def _fetch(self, build: Build) -> timedelta | None:
         if (client := self._builds_at(build.provider)) is None:
             return None
         query = BuildQuery(states=_SUCCEEDED, workflow=build.workflow, branch=build.branch)
         try:
             async for page in client.builds(build.app_slug, query, limit=MOST_SUCCESSES).pages():
-                # checked, since a server that does not know the filters would answer with any builds
-                like = [
-                    one for one in page.items if (one.workflow, one.branch) == (build.workflow, build.branch)
+                # checked, since a server that ignores the filters would return any builds
+                similar = [
+                    candidate
+                    for candidate in page.items
+                    if (candidate.workflow, candidate.branch) == (build.workflow, build.branch)
                 ]
-                return usual_time(like)
+                return usual_time(similar)
         except ProviderError as problem:
-            # A card without its progress is still a card.
+            # A card without progress is still useful.
             log.info("usual_time.unknown", app=build.app_slug, reason=str(problem))
         return None

@@ -1,4 +1,4 @@
-"""What somebody has just looked for in vain, so that looking again costs nothing for a while."""
+"""A cache of failed lookups, so that repeating one costs no request for a while."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ MOST_KEPT = 100
 
 
 class NegativeCache:
-    """One person's, each remembered for a minute; the oldest is forgotten where there are too many."""
+    """One person's failed lookups, each kept for a minute; the oldest is dropped if there are too many."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+        self._missed: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
 
     def add(self, key: tuple[str, ...], at: datetime) -> None:
-        """Remember that this was looked for in vain."""
-        self._kept.pop(key, None)
-        self._kept[key] = at
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+        """Store that this was not found."""
+        self._missed.pop(key, None)
+        self._missed[key] = at
+        while len(self._missed) > MOST_KEPT:
+            self._missed.popitem(last=False)
 
     def has(self, key: tuple[str, ...], now: datetime) -> bool:
-        """Whether this was looked for in vain a moment ago."""
-        at = self._kept.get(key)
+        """Return whether this was not found within the last minute."""
+        at = self._missed.get(key)
         return at is not None and now - at < KEPT

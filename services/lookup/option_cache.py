@@ -1,4 +1,4 @@
-"""A cache of an app's real branches, workflows and pipelines, for the lists that people pick from."""
+"""A cache of an app's branches, workflows and pipelines, for option lists."""
 
 from __future__ import annotations
 
@@ -21,66 +21,66 @@ MOST_REMEMBERED = 500
 
 
 class OptionCache:
-    """Options that are read when somebody opens a list, with their own token, and cached for that person alone.
+    """Options that are read when a person opens a list, with their own token, and cached for that person only.
 
-    Not everybody who may see an app may see its configuration. `whose` is the workspace and the person.
+    Access to an app does not imply access to its configuration. `whose` is the workspace and the person.
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, ...], tuple[datetime, Sequence[str]]] = {}
+        self._cached: dict[tuple[str, ...], tuple[datetime, Sequence[str]]] = {}
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
+        self._cached = {key: entry for key, entry in self._cached.items() if key[0] != team}
 
     async def branches(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """Return the app's branches; none where the provider does not answer in time."""
-        return await self._names("branches", at, app_slug, whose, at.branches(*whose))
+        """Return the app's branches; none if the provider does not answer in time."""
+        return await self._read_all("branches", at, app_slug, whose, at.branches(*whose))
 
     async def workflows(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """Return the app's workflows, or whatever the provider has instead."""
-        return await self._names("workflows", at, app_slug, whose, at.workflows(*whose))
+        """Return the app's workflows, or the provider's equivalent."""
+        return await self._read_all("workflows", at, app_slug, whose, at.workflows(*whose))
 
     async def pipelines(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """Return the app's pipelines; none where the token may not read them."""
-        return await self._names("pipelines", at, app_slug, whose, at.pipelines(*whose))
+        """Return the app's pipelines; none if the token may not read them."""
+        return await self._read_all("pipelines", at, app_slug, whose, at.pipelines(*whose))
 
-    async def _names(
+    async def _read_all(
         self,
-        what: str,
+        kind: str,
         at: ProviderClients[Any],
         app_slug: str,
         whose: tuple[str, str],
-        ways: Sequence[ReadNames],
+        readers: Sequence[ReadNames],
     ) -> Sequence[str]:
-        """Return the names of all ways of asking, each once."""
+        """Return the names from all readers, without duplicates."""
         found = await asyncio.gather(
             *(
-                self._read((*whose, at.provider, app_slug, f"{what} {number}"), read)
-                for number, read in enumerate(ways)
+                self._read((*whose, at.provider, app_slug, f"{kind} {number}"), read)
+                for number, read in enumerate(readers)
             )
         )
         return list(dict.fromkeys(name for names in found for name in names))
 
     async def _read(self, key: tuple[str, ...], read: ReadNames) -> Sequence[str]:
         now = self._clock()
-        if key in self._kept and now - self._kept[key][0] < FRESH:
-            return self._kept[key][1]
-        *_, app_slug, what = key
+        if key in self._cached and now - self._cached[key][0] < FRESH:
+            return self._cached[key][1]
+        *_, app_slug, kind = key
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 names = await read(app_slug)
         except (ProviderError, TimeoutError) as problem:
-            log.info("choices.unknown", what=what, app=app_slug, reason=str(problem))
+            log.info("choices.unknown", what=kind, app=app_slug, reason=str(problem))
             return ()
-        if len(self._kept) >= MOST_REMEMBERED:
-            self._kept.clear()
-        self._kept[key] = (now, names)
+        if len(self._cached) >= MOST_REMEMBERED:
+            self._cached.clear()
+        self._cached[key] = (now, names)
         return names

@@ -1,1 +1,1 @@
-"""From the outbox to Slack: planned, rendered and sent in order, once."""
+"""Delivery of notifications from the outbox to Slack: planned, rendered and sent once, in order per channel."""

@@ -1,4 +1,4 @@
-"""What one channel needs next, done with Slack: a new message, a change to one that is there, or a doubt to settle."""
+"""Sends a channel's next message, edits a posted one, or checks whether a message arrived."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ _ROLLING = (MessageKind.FLOOD, MessageKind.OUTAGE)
 
 
 class ChannelSender:
-    """Does one thing at a time for a channel; each can be begun again after a kill at any point.
+    """Performs one step at a time for a channel; every step can be repeated after a kill at any point.
 
-    `pause` waits so many seconds, or less where the bot is to stop; `news` gives an event that is set as soon as there
-    may be something more urgent to do than what waits for its turn.
+    `pause` waits the given number of seconds, or less if the bot is stopping. `news` returns an event that is set when
+    there may be something more urgent than an edit that waits for its turn.
     """
 
     def __init__(
@@ -86,24 +86,24 @@ class ChannelSender:
         self._pause = pause
         self._provider_clocks = provider_clocks
         self._presentation_of = presentation_of
-        self._addresses = DirectMessages(slack)
-        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._direct_messages = DirectMessages(slack)
+        self._call_slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self._paces: dict[Recipient, AsyncLimiter] = {}
         self._progress = progress
         self._news = news
-        self._updates: defaultdict[str, EditPace] = defaultdict(EditPace)
+        self._edit_paces: defaultdict[str, EditPace] = defaultdict(EditPace)
         self._started = time.monotonic()
-        self._sent: dict[str, float] = {}
+        self._sent_at: dict[str, float] = {}
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace: nothing that was remembered of it counts any more."""
-        self._addresses.forget(team)
+        """Forget the workspace: the app was uninstalled from it."""
+        self._direct_messages.forget(team)
         self._progress.forget(team)
         self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
-        self._updates.pop(team, None)
+        self._edit_paces.pop(team, None)
 
     async def send_next(self, to: Recipient) -> float | None:
-        """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
+        """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left."""
         news = self._news()
         unfinished = await self._storage.slack_messages.unfinished(to)
         for message in unfinished:
@@ -116,50 +116,51 @@ class ChannelSender:
         due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
         if due:
             return await self._execute(to, plan(due, await self._plan_context(to, due)))
-        for one in unfinished:
-            if one.stale > one.stale_excerpts:
-                return await self._refresh(one)
-        for one in unfinished:
-            if one.stale:
-                turn = await self._wait_for_turn(to.team, Urgency.EXCERPT, one.sent_at, news)
-                return await self._refresh(one, permitted=True) if turn else 0
+        for message in unfinished:
+            if message.stale > message.stale_excerpts:
+                return await self._refresh(message)
+        for message in unfinished:
+            if message.stale:
+                turn = await self._wait_for_turn(to.team, Urgency.EXCERPT, message.sent_at, news)
+                return await self._refresh(message, permitted=True) if turn else 0
         if (running := self._progress.next_of(to)) is not None:
             return await self._edit_progress(to, *running, news)
         return None
 
     async def _edit_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
-        """Edit a message that shows something which runs; where that can't be done now, it is left to the next time."""
+        """Edit a message that shows progress; if that is not possible now, leave it to the next interval."""
         if not await self._wait_for_turn(to.team, Urgency.PROGRESS, last, news):
             return 0
-        there = await self._storage.slack_messages.find(parcel)
-        if there is None or there.status is not MessageStatus.TOLD:
+        message = await self._storage.slack_messages.find(parcel)
+        if message is None or message.status is not MessageStatus.TOLD:
             self._progress.note_edit(parcel)
             return 0
-        return await self._refresh(there, permitted=True)
+        return await self._refresh(message, permitted=True)
 
     async def _wait_for_turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
-        """Wait for an edit's turn; False where there may be something better to do before it has come."""
-        turn = asyncio.create_task(self._updates[team].acquire(urgency, since=since.timestamp()))
-        called = asyncio.create_task(news.wait())
+        """Wait for an edit's turn; return False if something more urgent may have come first."""
+        turn = asyncio.create_task(self._edit_paces[team].acquire(urgency, since=since.timestamp()))
+        interrupted = asyncio.create_task(news.wait())
         try:
-            await asyncio.wait({turn, called}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({turn, interrupted}, return_when=asyncio.FIRST_COMPLETED)
             return turn.done()
         finally:
-            called.cancel()
+            interrupted.cancel()
             if not turn.done():
                 turn.cancel()
-            await asyncio.gather(turn, called, return_exceptions=True)
+            await asyncio.gather(turn, interrupted, return_exceptions=True)
 
     async def _plan_context(self, to: Recipient, due: Sequence[Notification]) -> PlanContext:
         now, outbox = self._clock(), self._storage.outbox
-        there = await self._storage.slack_messages.newest_about(to, keys_needed(due))
-        rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
+        messages = await self._storage.slack_messages.newest_about(to, keys_needed(due))
+        rolling = [message.parcel for kind in _ROLLING if (message := messages.get(kind.value))]
         return PlanContext(
             now=now,
             limits=self._limits,
-            messages=there,
+            messages=messages,
             build_counts={
-                parcel: len({line_key(one) for one in await outbox.in_message(parcel)}) for parcel in rolling
+                parcel: len({line_key(notification) for notification in await outbox.in_message(parcel)})
+                for parcel in rolling
             },
             posted=await outbox.posted_since(to, now - FLOOD_WINDOW),
             failing=frozenset(await outbox.failing_apps(to, now - OUTAGE_WINDOW) if due[0].broke else ()),
@@ -180,7 +181,9 @@ class ChannelSender:
             thread=thread.parcel if thread else None,
         )
         note = self._thread_note(planned) or await self._storage.outbox.run_note(planned.notifications)
-        message = self._render(planned.subject.kind, planned.notifications or [*_about(planned)], note)
+        message = self._render(
+            planned.subject.kind, planned.notifications or [*_thread_content(planned)], note
+        )
         pause = await self._post(
             new,
             planned.notifications,
@@ -196,30 +199,32 @@ class ChannelSender:
     async def _post(
         self,
         new: NewMessage,
-        carried: Sequence[Notification],
+        notifications: Sequence[Notification],
         message: Message,
         *,
         thread: SlackMessage | None = None,
         broadcast: bool = False,
         note: str | None = None,
     ) -> float:
-        """Post one new message; returns the seconds to wait before the next try."""
-        channel = await self._addresses.channel_for(new.recipient)
+        """Post one new message; return the seconds to wait before the next try."""
+        channel = await self._direct_messages.channel_for(new.recipient)
         if isinstance(channel, RetryLater):
             return channel.seconds
         if isinstance(channel, ChannelClosed):
             await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
         await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
-        if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
+        if not await self._storage.outbox.begin(notifications, new, self._clock(), note=note):
             return 0
-        place = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)
-        async with self._places:
+        destination = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)
+        async with self._call_slots:
             slack = self._slack(new.team)
-            outcome = await post(slack, place, message, parcel=new.parcel)
+            outcome = await post(slack, destination, message, parcel=new.parcel)
             if isinstance(outcome, Refused):
                 log.error("relay.message_refused", channel=channel, reason=outcome.reason)
-                outcome = await post(slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel)
+                outcome = await post(
+                    slack, destination, Message(text=message.text, blocks=[]), parcel=new.parcel
+                )
         if isinstance(outcome, MessageGone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
             await self._storage.outbox.mark_deleted(thread.parcel, outcome.reason)
@@ -227,42 +232,42 @@ class ChannelSender:
             return 0
         return await self._record_outcome(new, outcome)
 
-    async def _add_to_message(self, into: SlackMessage, planned: Plan) -> float:
-        """Change a message that is there, so that it tells of more."""
+    async def _add_to_message(self, target: SlackMessage, planned: Plan) -> float:
+        """Add the planned notifications to a posted message."""
         kind = planned.subject.kind
         if kind in _ROLLING:
             await self._pause(self._limits.rolling)
         await self._storage.outbox.join(
-            planned.notifications, into.parcel, self._clock(), note=self._thread_note(planned)
+            planned.notifications, target.parcel, self._clock(), note=self._thread_note(planned)
         )
-        return await self._refresh(into, about=planned.about)
+        return await self._refresh(target, about=planned.about)
 
     async def _refresh(
-        self, parcel: SlackMessage, about: Notification | None = None, *, permitted: bool = False
+        self, message: SlackMessage, about: Notification | None = None, *, permitted: bool = False
     ) -> float:
-        """Bring a message up to date with all that it carries; the head of a thread with what it is `about`.
+        """Update a message with all its notifications; a thread's head with the notification that it is `about`.
 
         `permitted`: the edit has had its turn already.
         """
-        self._progress.note_edit(parcel.parcel)
-        # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
-        there = await self._storage.slack_messages.find(parcel.parcel) or parcel
-        if there.content is not None and there.ts is not None:
-            return await self._edit(there, Message.decode(there.content), permitted=permitted)
-        kind, outbox = read_kind(there.subject), self._storage.outbox
-        read = outbox.last_reply if kind is MessageKind.THREAD else outbox.in_message
-        carried = [about] if about is not None else await read(there.parcel)
-        # What told of an app that its channel may not see any more stays as it is; one that gathers what several
-        # subscriptions are told goes on for the others.
-        if there.ts is None or all(one.access_lost for one in carried):
+        self._progress.note_edit(message.parcel)
+        # The change count is read before the content: a change in between causes another refresh.
+        current = await self._storage.slack_messages.find(message.parcel) or message
+        if current.content is not None and current.ts is not None:
+            return await self._edit(current, Message.decode(current.content), permitted=permitted)
+        kind, outbox = read_kind(current.subject), self._storage.outbox
+        read_notifications = outbox.last_reply if kind is MessageKind.THREAD else outbox.in_message
+        notifications = [about] if about is not None else await read_notifications(current.parcel)
+        # A message about an app that the channel may no longer see stays as it is. A message for several
+        # subscriptions is still updated for the others.
+        if current.ts is None or all(notification.access_lost for notification in notifications):
             await outbox.mark_delivered(
-                there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+                current.parcel, current.ts or "", stale=current.stale, stale_excerpts=current.stale_excerpts
             )
             return 0
-        return await self._edit(there, self._render(kind, carried, there.note), permitted=permitted)
+        return await self._edit(current, self._render(kind, notifications, current.note), permitted=permitted)
 
     async def _refresh_thread_head(self, head: SlackMessage, newest: Notification) -> None:
-        """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
+        """Mark a thread's head for an update to the newest reply's build, once nothing more urgent is left."""
         if ThreadState.read(head.note).build != newest.build.slug:
             await self._storage.slack_messages.refresh(head.parcel)
 
@@ -271,36 +276,36 @@ class ChannelSender:
             return None
         return ThreadState(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
-    async def _edit(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
+    async def _edit(self, posted: SlackMessage, message: Message, *, permitted: bool) -> float:
         if not permitted:
-            await self._updates[there.team].acquire(Urgency.STATE)
-        async with self._places:
+            await self._edit_paces[posted.team].acquire(Urgency.STATE)
+        async with self._call_slots:
             outcome = await update(
-                self._slack(there.team), await self._channel_of(there), there.ts or "", message
+                self._slack(posted.team), await self._channel_of(posted), posted.ts or "", message
             )
         match outcome:
             case Delivered(_):
-                newly = await self._storage.outbox.mark_delivered(
-                    there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+                delivered = await self._storage.outbox.mark_delivered(
+                    posted.parcel, posted.ts or "", stale=posted.stale, stale_excerpts=posted.stale_excerpts
                 )
-                if newly:
-                    # What has joined it may run.
+                if delivered:
+                    # A notification that was added may be about a running build.
                     self._progress.message_posted()
-                self._counts.count_delivered(newly)
+                self._counts.count_delivered(delivered)
                 return 0
             case MessageGone(reason) | Refused(reason) | ChannelClosed(reason):
-                # What was about to join it is posted anew, which also shows whether the channel is closed; what it
-                # told before was told.
-                log.info("relay.message_gone", channel=there.channel, reason=reason)
-                await self._storage.outbox.mark_deleted(there.parcel, reason)
+                # Notifications not yet shown are posted in a new message, which also finds out whether the channel is
+                # closed. Those shown before count as delivered.
+                log.info("relay.message_gone", channel=posted.channel, reason=reason)
+                await self._storage.outbox.mark_deleted(posted.parcel, reason)
                 return 0
             case NotInChannel(reason):
-                return _not_let_in(reason)
+                return _report_invalid_installation(reason)
             case RetryLater(seconds, reason):
-                log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
+                log.info("relay.later", channel=posted.channel, seconds=seconds, reason=reason)
                 if reason == "ratelimited":
-                    # It is said of one channel's edit, and meant for all of the workspace.
-                    self._updates[there.team].hold(seconds)
+                    # Slack limits edits per workspace, not per channel.
+                    self._edit_paces[posted.team].hold(seconds)
                 return seconds
             case OutcomeUnknown(_):
                 return SHORT_PAUSE
@@ -318,15 +323,15 @@ class ChannelSender:
                 return seconds
             case OutcomeUnknown(reason):
                 log.warning("relay.in_doubt", channel=new.channel, reason=reason)
-                self._sent[new.parcel] = time.monotonic()
+                self._sent_at[new.parcel] = time.monotonic()
                 return SHORT_PAUSE
             case NotInChannel(reason):
                 await outbox.mark_not_delivered(new.parcel, reason)
-                return _not_let_in(reason)
+                return _report_invalid_installation(reason)
             case Refused(reason) | MessageGone(reason):
                 dropped = await outbox.mark_refused(new.parcel, reason)
                 self._counts.count_dropped(dropped)
-                # What heads a thread carries nothing; it would be tried anew at once, and for ever.
+                # A thread's head carries no notifications; without the pause it would be retried at once, for ever.
                 return 0 if dropped or new.content else LONG_PAUSE
             case ChannelClosed(reason) if await outbox.move_runs(new.recipient, new.parcel, reason):
                 log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
@@ -343,16 +348,16 @@ class ChannelSender:
                 return 0
 
     async def _reconcile(self, message: SlackMessage) -> float:
-        """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
-        # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
-        sent = self._sent.pop(message.parcel, self._started)
+        """Check whether a message was posted although Slack's response was lost, in this process or an earlier one."""
+        # A monotonic clock can't be set back. A message from an earlier process counts from the start of this one.
+        sent = self._sent_at.pop(message.parcel, self._started)
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.slack_messages.find(message.thread) if message.thread else None
-        place = Destination(
+        destination = Destination(
             await self._channel_of(message), parent.thread_head if parent else message.thread_ts
         )
         after = await self._storage.slack_messages.newest_ts(message.recipient)
-        match await find_posted(self._slack(message.team), place, message.parcel, after=after):
+        match await find_posted(self._slack(message.team), destination, message.parcel, after=after):
             case Found(ts):
                 self._counts.count_unknown_outcome("found")
                 self._progress.message_posted()
@@ -372,17 +377,17 @@ class ChannelSender:
         return 0
 
     async def _channel_of(self, message: SlackMessage) -> str:
-        address = await self._addresses.channel_for(message.recipient)
-        return address if isinstance(address, str) else message.channel
+        channel = await self._direct_messages.channel_for(message.recipient)
+        return channel if isinstance(channel, str) else message.channel
 
     def _render(
-        self, kind: MessageKind | None, carried: Sequence[Notification], note: str | None = None
+        self, kind: MessageKind | None, notifications: Sequence[Notification], note: str | None = None
     ) -> Message:
-        # How long a build has run is told by its provider's clock; a card's snooze is by ours.
-        clock = self._clock if kind is MessageKind.CARD else self._clock_at(carried[-1].build.provider)
+        # A build's duration is measured by its provider's clock, a card's snooze by ours.
+        clock = self._clock if kind is MessageKind.CARD else self._clock_at(notifications[-1].build.provider)
         return render(
             kind,
-            carried,
+            notifications,
             now=clock(),
             flood_limit=self._limits.flood,
             presentation_of=self._presentation_of,
@@ -393,10 +398,10 @@ class ChannelSender:
         return self._provider_clocks.get(provider, self._clock)
 
 
-def _about(planned: Plan) -> Sequence[Notification]:
+def _thread_content(planned: Plan) -> Sequence[Notification]:
     return [planned.about] if planned.about is not None else []
 
 
-def _not_let_in(reason: str) -> float:
+def _report_invalid_installation(reason: str) -> float:
     log.error("relay.not_let_in", reason=reason, cure="`buildbell doctor` tries the tokens")
     return LONG_PAUSE

@@ -1,4 +1,4 @@
-"""Handing one message to Slack, and what its answer, or its silence, means."""
+"""Posts or updates one message in Slack, and interprets the response or its absence."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ METADATA_TYPE = "buildbell_parcel"
 
 # Final for the channel, whatever is posted (Slack's rules, "Failures that are final for a channel").
 CHANNEL_CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
-# Final for the installation until an operator mends it.
-NOT_LET_IN = frozenset(
+# Final for the installation until an operator repairs it.
+INSTALLATION_INVALID = frozenset(
     {"account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "missing_scope"}
 )
-# The message itself is not there, or not ours to change any more ("chat.update", "chat.postMessage").
+# The message does not exist, or can no longer be changed by the bot ("chat.update", "chat.postMessage").
 NOT_THERE = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed"})
-# Slack's own trouble; whether the message was taken is not known.
+# Errors inside Slack; it is not known whether the message was posted.
 SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """Slack has the message, under this name."""
+    """Slack has the message, with this timestamp."""
 
     ts: str
 
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Slack does not have it and wants to be asked again after so many seconds."""
+    """Slack does not have the message; try again after `seconds`."""
 
     seconds: float
     reason: str
@@ -42,35 +42,35 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class OutcomeUnknown:
-    """Slack may or may not have it."""
+    """Slack may or may not have the message."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class ChannelClosed:
-    """Slack does not have it and never will, in this channel."""
+    """Slack does not have the message and will accept none in this channel."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class NotInChannel:
-    """Slack does not have it: the bot's installation is not valid any more."""
+    """Slack does not have the message: the bot's installation is no longer valid."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Slack does not have it and does not like this message."""
+    """Slack does not have the message and rejects its content."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class MessageGone:
-    """Slack does not have it, since the message that it was to change or to answer is not there any more."""
+    """Slack does not have the message: the one to update or to reply to no longer exists."""
 
     reason: str
 
@@ -80,20 +80,20 @@ Outcome = Delivered | RetryLater | OutcomeUnknown | ChannelClosed | NotInChannel
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a message goes: a channel, maybe in the thread of the message `thread`, maybe shown in both."""
+    """A channel, optionally the thread of the message `thread`; `broadcast` shows the reply in the channel too."""
 
     channel: str
     thread: str | None = None
     broadcast: bool = False
 
 
-async def post(slack: AsyncWebClient, place: Destination, message: Message, *, parcel: str) -> Outcome:
-    """Post the message once. `parcel` travels in its metadata, so that it can be found again after a lost answer."""
+async def post(slack: AsyncWebClient, destination: Destination, message: Message, *, parcel: str) -> Outcome:
+    """Post the message once. `parcel` is sent as metadata, so that it can be found after a lost response."""
     return await _call(
         slack.chat_postMessage(
-            channel=place.channel,
-            thread_ts=place.thread,
-            reply_broadcast=place.broadcast or None,
+            channel=destination.channel,
+            thread_ts=destination.thread,
+            reply_broadcast=destination.broadcast or None,
             text=message.text,
             blocks=message.blocks,
             metadata={"event_type": METADATA_TYPE, "event_payload": {"parcel": parcel}},
@@ -104,22 +104,22 @@ async def post(slack: AsyncWebClient, place: Destination, message: Message, *, p
 
 
 async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message) -> Outcome:
-    """Change a message of ours; to repeat it does no harm, so a lost answer is no doubt but a reason to ask again."""
+    """Update one of the bot's messages. An update can be repeated, so after a lost response it is tried again."""
     outcome = await _call(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
     return RetryLater(seconds=1, reason=outcome.reason) if isinstance(outcome, OutcomeUnknown) else outcome
 
 
 async def _call(call: Awaitable[AsyncSlackResponse]) -> Outcome:
     try:
-        answer = await call
+        response = await call
     except SlackCallFailed as error:
-        return _refusal(error)
-    except Exception as error:  # noqa: BLE001 - whatever broke once the request had left, Slack may have the message
+        return _interpret_error(error)
+    except Exception as error:  # noqa: BLE001 - after the request was sent, Slack may have the message
         return OutcomeUnknown(f"no answer: {type(error).__name__}")
-    return Delivered(str(answer["ts"]))
+    return Delivered(str(response["ts"]))
 
 
-def _refusal(error: SlackCallFailed) -> Outcome:
+def _interpret_error(error: SlackCallFailed) -> Outcome:
     reason = error.reason
     if reason == RATE_LIMITED:
         return RetryLater(seconds=error.retry_after, reason=reason)
@@ -131,6 +131,6 @@ def _refusal(error: SlackCallFailed) -> Outcome:
         return ChannelClosed(reason)
     if reason in NOT_THERE:
         return MessageGone(reason)
-    if reason in NOT_LET_IN:
+    if reason in INSTALLATION_INVALID:
         return NotInChannel(reason)
     return Refused(reason)

@@ -1,4 +1,4 @@
-"""What the relay counts."""
+"""The interface of the delivery counters."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class DeliveryMetrics(Protocol):
-    """Somebody who counts."""
+    """Counts deliveries."""
 
     def count_delivered(self, notifications: int) -> None:
-        """Slack has taken a message that newly carries so many notifications."""
+        """Count notifications that Slack has just accepted in a message."""
 
     def count_unknown_outcome(self, outcome: str) -> None:
-        """A lost answer was settled: found, missing, or unreadable (then told again rather than never)."""
+        """Count a settled lost response: found, missing, or unreadable (sent again: twice is better than never)."""
 
     def count_dropped(self, notifications: int) -> None:
-        """So many notifications were given up, because their channel can't be told."""
+        """Count notifications that were dropped because Slack does not accept them or their channel is closed."""

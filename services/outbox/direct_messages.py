@@ -1,4 +1,4 @@
-"""Where a person is reached: their direct message with the bot."""
+"""The direct message channels of people."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFail
 
 
 class DirectMessages:
-    """Channels as they are, and people as the direct messages that Slack opens with them."""
+    """Opens people's direct messages with the bot, once each; a channel's id is returned as it is."""
 
     def __init__(self, slack: Callable[[str], AsyncWebClient]) -> None:
         self._slack = slack
         self._opened: dict[Recipient, str] = {}
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace."""
+        """Forget the workspace: the app was uninstalled from it."""
         self._opened = {to: channel for to, channel in self._opened.items() if to.team != team}
 
     async def channel_for(self, to: Recipient) -> str | RetryLater | ChannelClosed:
-        """The channel to post in for a channel's or a person's id."""
+        """Return the channel to post in for a channel's or a person's id."""
         if not to.channel.startswith(("U", "W")):
             return to.channel
         if to not in self._opened:
             try:
-                answer = await self._slack(to.team).conversations_open(users=to.channel)
+                response = await self._slack(to.team).conversations_open(users=to.channel)
             except SlackCallFailed as error:
                 if error.reason == RATE_LIMITED:
                     return RetryLater(error.retry_after, error.reason)
                 if error.reason == NOT_SENT or error.reason in UNCLEAR | SLACK_TROUBLE:
                     return RetryLater(5, f"Slack gave no clear answer: {error.detail}")
                 return ChannelClosed(error.reason)
-            except Exception as error:  # noqa: BLE001 - opening can be repeated, whatever broke
+            except Exception as error:  # noqa: BLE001 - opening a direct message can be repeated
                 return RetryLater(5, f"no answer: {type(error).__name__}")
-            self._opened[to] = str(answer["channel"]["id"])
+            self._opened[to] = str(response["channel"]["id"])
         return self._opened[to]

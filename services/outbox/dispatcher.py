@@ -1,4 +1,4 @@
-"""Carries notifications to Slack: each channel by itself and in order, none lost, none twice."""
+"""Delivers notifications to Slack: each channel independently and in order, none lost, none twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_LIMITS = RateLimits()
 
 
 class Dispatcher:
-    """Delivers what the outbox owes: a task for each channel that is owed something."""
+    """Delivers the outbox's notifications, with one task for each channel that has any."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Dispatcher:
             is_current=is_current,
             clock_at=lambda provider: provider_clocks.get(provider, clock),
         )
-        self._courier = ChannelSender(
+        self._sender = ChannelSender(
             slack,
             storage,
             counts=counts,
@@ -69,45 +69,45 @@ class Dispatcher:
         self._under_way: dict[Recipient, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
-        """Say that the outbox may owe something new."""
+        """Signal that the outbox may have something new."""
         self._wake.set()
         self._interrupt()
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace; what it was owed is gone from the outbox already."""
-        self._courier.forget(team)
+        """Forget the workspace: the app was uninstalled, and its notifications are already deleted."""
+        self._sender.forget(team)
 
     def stop(self) -> None:
-        """End `run` once what is being handed to Slack has its answer."""
+        """End `run` once the calls to Slack in progress have finished."""
         self._stopping.set()
         self._wake.set()
         self._interrupt()
 
     def _interrupt(self) -> None:
-        """Have channels whose edits wait for their turn look whether there is something more urgent."""
+        """Interrupt edits that wait for their turn, so that their channels check for something more urgent."""
         self._news.set()
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Deliver until stopped, whatever was left from before first."""
+        """Deliver until stopped, beginning with what an earlier process left."""
         while not self._stopping.is_set():
             self._wake.clear()
             self._snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
-            owed = await self._storage.outbox.recipients(self._clock())
-            for to in dict.fromkeys([*owed, *await self._progress.recipients()]):
+            recipients = await self._storage.outbox.recipients(self._clock())
+            for to in dict.fromkeys([*recipients, *await self._progress.recipients()]):
                 if to not in self._under_way:
                     self._under_way[to] = asyncio.create_task(self._deliver_and_log(to))
             await self._wait_for_work()
         await asyncio.gather(*self._under_way.values())
 
     async def _wait_for_work(self) -> None:
-        """Return when somebody says so, or when something that waits for its time is due."""
+        """Return when woken, or when a scheduled notification, edit or snooze is due."""
         next_due = await self._storage.outbox.next_due(self._clock())
-        dues = (next_due, self._progress.next_at, self._snooze_ends)
-        due = min((one for one in dues if one is not None), default=None)
+        due_times = (next_due, self._progress.next_at, self._snooze_ends)
+        due = min((time for time in due_times if time is not None), default=None)
         seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
         try:
-            # Never longer than a minute: the clock may be set, and with it what "due" means.
+            # A minute at most: the system clock may be changed.
             async with asyncio.timeout(None if seconds is None else min(seconds + 0.01, LONG_PAUSE)):
                 await self._wake.wait()
         except TimeoutError:
@@ -117,7 +117,7 @@ class Dispatcher:
         try:
             await self.deliver(to)
         except Exception:
-            # One channel's trouble must not end the others' deliveries; it is taken up again.
+            # An error in one channel must not end the others' deliveries; it is tried again.
             log.exception("relay.broken", team=to.team, channel=to.channel)
             await self._pause(LONG_PAUSE)
         finally:
@@ -125,15 +125,15 @@ class Dispatcher:
             self._wake.set()
 
     async def deliver(self, to: Recipient) -> None:
-        """Deliver all that one recipient is owed; safe to begin again at any point."""
+        """Deliver everything due to one recipient; safe to start again at any point."""
         attempts = 0
-        while not self._stopping.is_set() and (pause := await self._courier.send_next(to)) is not None:
+        while not self._stopping.is_set() and (pause := await self._sender.send_next(to)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not when the bot is to stop."""
+        """Wait, or return early if the bot is stopping."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

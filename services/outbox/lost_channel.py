@@ -1,4 +1,4 @@
-"""A channel that can't be told any more: its subscriptions stop, and whoever made them hears of it once."""
+"""Stops the subscriptions of a channel that can no longer be posted in, and notifies their creators once."""
 
 from __future__ import annotations
 
@@ -27,26 +27,33 @@ async def stop_subscriptions(
     counts: DeliveryMetrics,
     presentation_of: PresentationOf,
 ) -> None:
-    """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
+    """Stop the channel's subscriptions, drop its notifications, and enqueue a notice to each creator."""
     await storage.outbox.move_runs(to, "", reason)
     channel, subscriptions = to.channel, storage.of(to.team).subscriptions
-    running = [one for one in await subscriptions.of_channel(channel) if one.stopped is None]
-    by_maker: dict[str, list[Subscription]] = defaultdict(list)
-    for one in running:
-        if one.created_by != ERASED:
-            by_maker[one.created_by].append(one)
-    for maker, theirs in by_maker.items():
+    running = [
+        subscription
+        for subscription in await subscriptions.of_channel(channel)
+        if subscription.stopped is None
+    ]
+    by_creator: dict[str, list[Subscription]] = defaultdict(list)
+    for subscription in running:
+        if subscription.created_by != ERASED:
+            by_creator[subscription.created_by].append(subscription)
+    for creator, created in by_creator.items():
         if channel.startswith("D"):
-            break  # a direct message that can't be told is no place to say so
+            break  # the notice would go to the same direct message, which can't be posted in
         message = message_subscriptions.subscriptions_stopped(
-            channel, reason, [(one.app, one.terms) for one in theirs], presentation_of
+            channel,
+            reason,
+            [(subscription.app, subscription.terms) for subscription in created],
+            presentation_of,
         )
-        # Named after what it is about, so that a crash between this and the stopping owes it no second time.
-        numbers = "-".join(str(one.id) for one in theirs)
+        # The key is derived from the content, so that a crash before the stop does not enqueue the notice twice.
+        numbers = "-".join(str(subscription.id) for subscription in created)
         parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"
-        maker_to = Recipient(team=to.team, channel=maker)
+        creator_recipient = Recipient(team=to.team, channel=creator)
         await storage.slack_messages.enqueue(
-            parcel, maker_to, str(MessageKey(kind=MessageKind.NOTICE)), message.encode(), at
+            parcel, creator_recipient, str(MessageKey(kind=MessageKind.NOTICE)), message.encode(), at
         )
     stopped = await subscriptions.stop(channel, reason, at)
     dropped = await storage.outbox.drop(to, reason)

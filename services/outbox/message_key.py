@@ -1,18 +1,17 @@
-"""What a message in Slack is about: notifications about the same thing go into the same message. Pure; no I/O."""
+"""The key of a message in Slack: notifications with the same key go into the same message. Pure; no I/O."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Self
 
-from domain.build import FrozenModel
-from domain.build import RunKind as Sort
+from domain.build import FrozenModel, RunKind
 from domain.notification import Notification
 from domain.notifications.rule import DeliveryStyle
 
 
 class MessageKind(StrEnum):
-    """What sort of message it is; it decides how the message is rendered."""
+    """The kind of a message; it decides how the message is rendered."""
 
     BUILD = "build"
     LIVE = "live"
@@ -27,12 +26,12 @@ class MessageKind(StrEnum):
     NOTICE = "notice"
 
 
-# Stands in the place of a subscription's number.
+# Replaces the subscription's number in the key of a message that follows a run.
 RUN = "run"
 
 
 class MessageKey(FrozenModel):
-    """A kind, and what tells it from others of its kind in the channel."""
+    """A kind, and the key that is unique among the channel's messages of this kind."""
 
     kind: MessageKind
     key: str = ""
@@ -42,34 +41,34 @@ class MessageKey(FrozenModel):
 
     @classmethod
     def read(cls, subject: str) -> Self:
-        """The subject that was kept as a text. Raises ValueError for one of another version of the bot."""
+        """Parse a stored subject. Raises ValueError for a kind of another version of the bot."""
         kind, _, key = subject.partition(" ")
         return cls(kind=MessageKind(kind), key=key)
 
 
 def read_kind(subject: str) -> MessageKind | None:
-    """The kind of a subject that was kept; None for one of another version of the bot."""
+    """Return the kind of a stored subject; None for a kind of another version of the bot."""
     name = subject.split(" ", 1)[0]
     return MessageKind(name) if name in set(MessageKind) else None
 
 
 def line_key(notification: Notification) -> tuple[int, str]:
-    """What makes one line among many: a build, as one subscription is told of it."""
+    """Return the key of a line in a digest: a build, for one subscription."""
     return notification.subscription_id, notification.build.slug
 
 
 def build_run_key(build_slug: str) -> MessageKey:
-    """The message that follows a build, or a deployment, which somebody has started here."""
+    """Return the key of the message that follows a build or deployment that a user started in this channel."""
     return MessageKey(kind=MessageKind.LIVE, key=f"{RUN} {build_slug}")
 
 
 def pipeline_run_key(attempt: str) -> MessageKey:
-    """The message that follows an attempt of a pipeline which somebody has started here."""
+    """Return the key of the message that follows a pipeline attempt that a user started in this channel."""
     return MessageKey(kind=MessageKind.PIPELINE, key=f"{RUN} {attempt}")
 
 
 def run_keys(notification: Notification) -> list[MessageKey]:
-    """The messages that follow what the notification tells of, where somebody has started it here."""
+    """Return the keys of messages that would follow the notification's build or pipeline if it was started here."""
     ref = notification.pipeline
     return [
         build_run_key(notification.build.slug),
@@ -78,13 +77,13 @@ def run_keys(notification: Notification) -> list[MessageKey]:
 
 
 def message_key(notification: Notification) -> MessageKey:
-    """What the notification is about, by the style of its subscription."""
+    """Return the key of the notification's message, by its subscription's delivery style."""
     number, build = notification.subscription_id, notification.build
     terms, ref = notification.terms, notification.pipeline
     if terms.run:
         return run_keys(notification)[-1] if terms.filter.attempts else build_run_key(build.slug)
-    # Who waits for one build is told of that one.
-    if ref is not None and terms.style in _ONE_A_PIPELINE and not terms.filter.builds:
+    # A subscription to one build is notified of that build, not of its pipeline.
+    if ref is not None and terms.style in _PIPELINE_STYLES and not terms.filter.builds:
         return MessageKey(kind=MessageKind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
     match notification.terms.style:
         case DeliveryStyle.LIVE:
@@ -92,7 +91,7 @@ def message_key(notification: Notification) -> MessageKey:
         case DeliveryStyle.CARD if (
             notification.standing is not None and notification.standing.red is not None
         ):
-            # An episode is named by the build that broke the series.
+            # A failure streak's card is identified by the build that began the streak.
             return MessageKey(kind=MessageKind.CARD, key=f"{number} {notification.standing.red.slug}")
         case DeliveryStyle.THREAD:
             return MessageKey(kind=MessageKind.REPLY, key=f"{number} {build.slug}")
@@ -100,13 +99,13 @@ def message_key(notification: Notification) -> MessageKey:
             return MessageKey(kind=MessageKind.BUILD, key=f"{number} {build.slug}")
 
 
-# However many workflows it has, a pipeline is one message.
-_ONE_A_PIPELINE = (DeliveryStyle.EACH, DeliveryStyle.LIVE, DeliveryStyle.THREAD)
+# With these styles a pipeline is one message, however many workflows it has.
+_PIPELINE_STYLES = (DeliveryStyle.EACH, DeliveryStyle.LIVE, DeliveryStyle.THREAD)
 
 
 def thread_key(notification: Notification) -> MessageKey:
-    """The message that a reply belongs under: the pull request's, the branch's, the tags' or the process's."""
+    """Return the key of the thread for a reply: the pull request's, the branch's, the tags' or the process's."""
     build = notification.build
-    without_branch = "tags" if build.kind is Sort.BUILD else build.workflow
+    without_branch = "tags" if build.kind is RunKind.BUILD else build.workflow
     topic = f"#{build.pull_request}" if build.pull_request is not None else build.branch or without_branch
     return MessageKey(kind=MessageKind.THREAD, key=f"{notification.subscription_id} {build.app_slug} {topic}")

@@ -1,4 +1,4 @@
-"""Messages that show something running: each is edited again and again until that has ended."""
+"""Periodic edits of messages that show a running build, until it has ended."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from domain.recipient import Recipient
 from storage.repositories import Repositories
 from storage.slack_messages import RunningMessage
 
-# A minute's progress is worth nothing to a build of a day: what has run for so many intervals is edited less often.
+# A build that has run for this many intervals is edited less often: a minute matters little to a build of a day.
 FEWER_AFTER = 480
 
 
 class ProgressEdits:
-    """Knows which messages show something that runs, and when each was edited last.
+    """Knows which messages show a running build, and when each was last edited.
 
-    It is a cache: the storage is asked anew several times an interval, for as long as something runs. `every` is in
-    seconds. `is_current` says whether a provider's state is known as of now: if it is not, there is no progress to
-    show. `clock_at` gives a provider's clock, by which it dates what it runs.
+    It is a cache: the storage is read again several times per interval while something runs. `every` is in seconds.
+    `is_current` returns whether a provider's state is known as of now; if not, there is no progress to show.
+    `clock_at` returns a provider's clock, which dates its builds.
     """
 
     def __init__(
@@ -41,60 +41,70 @@ class ProgressEdits:
         self._check_at: datetime | None = clock()
 
     def message_posted(self) -> None:
-        """Say that there may be one more."""
+        """Note that a new message may show something running."""
         if self._check_at is None:
             self._check_at = self._clock() + self._every / 5
 
     def forget(self, team: str) -> None:
-        """The app is gone from the workspace."""
-        self._running = {parcel: one for parcel, one in self._running.items() if one.recipient.team != team}
+        """Forget the workspace: the app was uninstalled from it."""
+        self._running = {
+            parcel: message for parcel, message in self._running.items() if message.recipient.team != team
+        }
 
     async def recipients(self) -> Collection[Recipient]:
-        """Those who have a message that is to be edited now."""
+        """Return the recipients with a message to edit now."""
         await self._refresh()
         now = self._clock()
-        return {one.recipient for one in self._running.values() if self._is_due(one, now)}
+        return {message.recipient for message in self._running.values() if self._is_due(message, now)}
 
     def next_of(self, to: Recipient) -> tuple[str, datetime] | None:
-        """The recipient's message that is to be edited first, and when it was edited last."""
+        """Return the recipient's message to edit first, and the time of its last edit."""
         now = self._clock()
-        due = [one for one in self._running.values() if one.recipient == to and self._is_due(one, now)]
-        found = min(due, key=self._last, default=None)
-        return (found.parcel, self._last(found)) if found is not None else None
+        due = [
+            message
+            for message in self._running.values()
+            if message.recipient == to and self._is_due(message, now)
+        ]
+        found = min(due, key=self._last_edit, default=None)
+        return (found.parcel, self._last_edit(found)) if found is not None else None
 
     def note_edit(self, parcel: str) -> None:
-        """Say that the message has just been edited, or that it can't be now."""
+        """Note that the message was just edited, or can't be edited now."""
         if parcel in self._running:
             self._edited[parcel] = self._clock()
 
     @property
     def next_at(self) -> datetime | None:
-        """When there is something to do; None where nothing runs."""
+        """The time of the next edit or check; None if nothing runs."""
         if self._check_at is None:
             return None
-        dues = (self._last(one) + self._interval(one) for one in self._running.values() if self._may(one))
+        due_times = (
+            self._last_edit(message) + self._interval(message)
+            for message in self._running.values()
+            if self._has_current_state(message)
+        )
         now = self._clock()
-        return min((one for one in (*dues, self._check_at) if one > now), default=now)
+        return min((time for time in (*due_times, self._check_at) if time > now), default=now)
 
     async def _refresh(self) -> None:
         now = self._clock()
-        # A clock that was set back must not put this off.
+        # A clock that was set back must not delay this.
         if self._check_at is None or now < self._check_at <= now + self._every:
             return
         running = await self._storage.slack_messages.running()
-        self._running = {one.parcel: one for one in running}
+        self._running = {message.parcel: message for message in running}
         self._edited = {parcel: at for parcel, at in self._edited.items() if parcel in self._running}
         self._check_at = now + self._every / 5 if running else None
 
-    def _is_due(self, one: RunningMessage, now: datetime) -> bool:
-        spent = now - self._last(one)
-        return self._may(one) and not timedelta(0) <= spent < self._interval(one)
+    def _is_due(self, message: RunningMessage, now: datetime) -> bool:
+        elapsed = now - self._last_edit(message)
+        return self._has_current_state(message) and not timedelta(0) <= elapsed < self._interval(message)
 
-    def _may(self, one: RunningMessage) -> bool:
-        return self._is_current(one.provider)
+    def _has_current_state(self, message: RunningMessage) -> bool:
+        return self._is_current(message.provider)
 
-    def _last(self, one: RunningMessage) -> datetime:
-        return self._edited.get(one.parcel, one.sent_at)
+    def _last_edit(self, message: RunningMessage) -> datetime:
+        return self._edited.get(message.parcel, message.sent_at)
 
-    def _interval(self, one: RunningMessage) -> timedelta:
-        return max(self._every, (self._clock_at(one.provider)() - one.since) / FEWER_AFTER)
+    def _interval(self, message: RunningMessage) -> timedelta:
+        return max(self._every, (self._clock_at(message.provider)() - message.since) / FEWER_AFTER)

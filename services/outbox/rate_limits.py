@@ -1,4 +1,4 @@
-"""What a channel can take, and how patient the relay is."""
+"""The dispatcher's limits per channel, and its waiting times."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class RateLimits:
-    """`backlog`: more than this, or older than `backlog_age`, arrives as one message. `flood`: messages an hour.
+    """Limits; notifications above `backlog`, or older than `backlog_age`, are sent as one message.
 
-    `settling`: seconds for which a message may still turn up after its answer was lost. `rolling`: seconds between
-    two changes of a message that takes in more and more; `progress`: those between two that show how far something
-    has come, which leaves some for the edit itself to be seen every thirty.
+    `flood`: messages an hour. `settling`: seconds in which a message may still appear after its response was lost.
+    `rolling`: seconds between two edits of a message that grows. `progress`: seconds between two edits that show
+    progress; with the time of the edit itself, people see one every thirty.
     """
 
     backlog: int = 10

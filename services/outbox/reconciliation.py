@@ -1,4 +1,4 @@
-"""Looking whether a message of which no answer came is in the channel after all."""
+"""Checks whether a message was posted although Slack's response was lost."""
 
 from __future__ import annotations
 
@@ -15,58 +15,58 @@ MOST_PAGES = 20
 
 @dataclass(frozen=True)
 class Found:
-    """The message is there, under this name."""
+    """The message is in the channel, with this timestamp."""
 
     ts: str
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The channel was read back, and the message is not in it."""
+    """The channel was read, and the message is not in it."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """The channel can't be read back, so nobody knows."""
+    """The channel can't be read, so it is unknown whether the message is in it."""
 
     reason: str
 
 
 async def find_posted(
-    slack: AsyncWebClient, place: Destination, parcel: str, *, after: str | None
+    slack: AsyncWebClient, destination: Destination, parcel: str, *, after: str | None
 ) -> Found | Missing | Unreadable | RetryLater:
-    """Search what was posted after the message `after` for the one whose metadata carries the parcel's key.
+    """Search the messages posted after the timestamp `after` for the one whose metadata has the parcel's key.
 
-    A message's name is its time by Slack's clock; ours may be off by hours, so no time of ours is used.
-    Needs a history scope for the channel's kind; without one the answer is Unreadable.
+    A timestamp is the time by Slack's clock; ours may be off by hours, so it is not used.
+    Needs a history scope for the channel's kind; without one the result is Unreadable.
     """
     cursor = None
     for _ in range(MOST_PAGES):
         try:
-            answer = await _page(slack, place, after, cursor)
+            response = await _read_page(slack, destination, after, cursor)
         except SlackCallFailed as error:
-            return _refusal(error)
-        except Exception as error:  # noqa: BLE001 - reading can be repeated, whatever broke
+            return _interpret_error(error)
+        except Exception as error:  # noqa: BLE001 - reading can be repeated
             return RetryLater(seconds=5, reason=f"no answer: {type(error).__name__}")
-        for message in answer.get("messages") or ():
-            if _carries(message.get("metadata"), parcel):
+        for message in response.get("messages") or ():
+            if _has_parcel(message.get("metadata"), parcel):
                 return Found(str(message["ts"]))
-        cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+        cursor = (response.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return Missing()
     return Unreadable("too much was posted meanwhile")
 
 
-async def _page(
-    slack: AsyncWebClient, place: Destination, oldest: str | None, cursor: str | None
+async def _read_page(
+    slack: AsyncWebClient, destination: Destination, oldest: str | None, cursor: str | None
 ) -> AsyncSlackResponse:
-    if place.thread is None:
+    if destination.thread is None:
         return await slack.conversations_history(
-            channel=place.channel, oldest=oldest, include_all_metadata=True, limit=200, cursor=cursor
+            channel=destination.channel, oldest=oldest, include_all_metadata=True, limit=200, cursor=cursor
         )
     return await slack.conversations_replies(
-        channel=place.channel,
-        ts=place.thread,
+        channel=destination.channel,
+        ts=destination.thread,
         oldest=oldest,
         include_all_metadata=True,
         limit=200,
@@ -74,15 +74,15 @@ async def _page(
     )
 
 
-def _carries(metadata: object, parcel: str) -> bool:
-    """Whether a message's metadata, which may be another app's, has the parcel's key."""
+def _has_parcel(metadata: object, parcel: str) -> bool:
+    """Return whether a message's metadata, which may be another app's, has the parcel's key."""
     if not isinstance(metadata, dict) or metadata.get("event_type") != METADATA_TYPE:
         return False
     payload = metadata.get("event_payload")
     return isinstance(payload, dict) and payload.get("parcel") == parcel
 
 
-def _refusal(error: SlackCallFailed) -> Missing | Unreadable | RetryLater:
+def _interpret_error(error: SlackCallFailed) -> Missing | Unreadable | RetryLater:
     if error.reason == RATE_LIMITED:
         return RetryLater(seconds=error.retry_after, reason=error.reason)
     if error.reason in NOT_THERE:

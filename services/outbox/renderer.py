@@ -1,4 +1,4 @@
-"""Renders a message from the notifications that it carries. Pure; no I/O."""
+"""Renders a message from its notifications. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -28,91 +28,105 @@ def render(
     note: str | None = None,
 ) -> Message:
     """Render the message of this kind; `carried` is not empty and in order of ending."""
-    # Several moments of one build: the last one says it all.
-    tellings = [_content(one, presentation_of) for one in {line_key(one): one for one in carried}.values()]
+    # Of several notifications of one build only the last is shown.
+    contents = [
+        _to_content(item, presentation_of)
+        for item in {line_key(notification): notification for notification in carried}.values()
+    ]
     match kind:
         case MessageKind.CARD:
-            return notifications.streak_card(tellings, CardState.read(note), now=now)
+            return notifications.streak_card(contents, CardState.read(note), now=now)
         case MessageKind.THREAD:
-            return notifications.thread_head(tellings[-1])
+            return notifications.thread_head(contents[-1])
         case MessageKind.OUTAGE:
-            return notifications.outage_digest(tellings)
+            return notifications.outage_digest(contents)
         case MessageKind.FLOOD:
-            return notifications.flood_digest(tellings, limit=flood_limit)
+            return notifications.flood_digest(contents, limit=flood_limit)
         case MessageKind.GATHERED:
             # Two subscriptions may be about the same build.
-            once = list({one.build.slug: one for one in tellings}.values())
-            return notifications.build_digest(once, title=_why_gathered(carried))
+            unique = list({content.build.slug: content for content in contents}.values())
+            return notifications.build_digest(unique, title=_digest_title(carried))
         case MessageKind.PIPELINE if carried[-1].pipeline is not None:
-            told = pipeline_card.pipeline_notification(carried[-1].pipeline, tellings, now=now)
-            return add_starter(told, RunNote.read(note))
-        case MessageKind.BUILD | MessageKind.REPLY if _is_over(carried):
-            return notifications.outdated_notification(tellings[-1], carried[-1].event)
+            message = pipeline_card.pipeline_notification(carried[-1].pipeline, contents, now=now)
+            return add_starter(message, RunNote.read(note))
+        case MessageKind.BUILD | MessageKind.REPLY if _is_outdated(carried):
+            return notifications.outdated_notification(contents[-1], carried[-1].event)
         case MessageKind.BUILD | MessageKind.LIVE | MessageKind.REPLY:
-            told = notifications.build_notification(tellings[-1], now=now)
-            return add_starter(told, RunNote.read(note))
+            message = notifications.build_notification(contents[-1], now=now)
+            return add_starter(message, RunNote.read(note))
         case _:
-            if len(tellings) == 1:
-                return notifications.build_notification(tellings[0], now=now)
+            if len(contents) == 1:
+                return notifications.build_notification(contents[0], now=now)
             return notifications.build_digest(
-                tellings, title=f"{_builds(carried)} ended while I could not tell you"
+                contents, title=f"{_count_builds(carried)} ended while I could not tell you"
             )
 
 
-def _content(one: Notification, presentation_of: PresentationOf) -> NotificationContent:
-    # A moment that is over by now is told as what the build has become.
-    happening = BuildEvent.ENDED if one.build.ended else one.event
-    standing = _seen_from(one.team, one.standing) if one.standing is not None else None
+def _to_content(notification: Notification, presentation_of: PresentationOf) -> NotificationContent:
+    # An event of a build that has ended since is shown as its end.
+    event = BuildEvent.ENDED if notification.build.ended else notification.event
+    streak = (
+        _hide_other_workspaces(notification.team, notification.standing)
+        if notification.standing is not None
+        else None
+    )
     return NotificationContent(
-        one.build,
-        one.app,
-        presentation_of(one.build.provider),
-        happening,
-        standing,
-        one.failure,
-        one.usual,
-        one.mention,
-        one.ties,
+        notification.build,
+        notification.app,
+        presentation_of(notification.build.provider),
+        event,
+        streak,
+        notification.failure,
+        notification.usual,
+        notification.mention,
+        notification.ties,
     )
 
 
-def _is_over(carried: Sequence[Notification]) -> bool:
-    """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
+def _is_outdated(notifications: Sequence[Notification]) -> bool:
+    """Return whether a delivered message is about a build that has ended since; its end has its own notification."""
     return all(
-        one.build.ended and one.event != BuildEvent.ENDED and one.status is NotificationStatus.DELIVERED
-        for one in carried
+        notification.build.ended
+        and notification.event != BuildEvent.ENDED
+        and notification.status is NotificationStatus.DELIVERED
+        for notification in notifications
     )
 
 
-def _seen_from(team: str, standing: StreakState) -> StreakState:
-    """The standing as this workspace may know it: people of another one are nobody here."""
-    return standing.model_copy(
-        update={"green": _mark_from(team, standing.green), "red": _mark_from(team, standing.red)}
+def _hide_other_workspaces(team: str, streak: StreakState) -> StreakState:
+    """Return the streak without the names of people from other workspaces."""
+    return streak.model_copy(
+        update={
+            "green": _hide_other_workspace(team, streak.green),
+            "red": _hide_other_workspace(team, streak.red),
+        }
     )
 
 
-def _mark_from(team: str, mark: BuildSummary | None) -> BuildSummary | None:
-    if mark is None or mark.by is None or not mark.by.startswith("@"):
-        return mark
-    person = resolve_author(mark.by, team)
-    return mark.model_copy(update={"by": f"@{person}" if person is not None else None})
+def _hide_other_workspace(team: str, summary: BuildSummary | None) -> BuildSummary | None:
+    if summary is None or summary.by is None or not summary.by.startswith("@"):
+        return summary
+    person = resolve_author(summary.by, team)
+    return summary.model_copy(update={"by": f"@{person}" if person is not None else None})
 
 
-def _why_gathered(carried: Sequence[Notification]) -> str:
-    terms = carried[0].terms
+def _digest_title(notifications: Sequence[Notification]) -> str:
+    terms = notifications[0].terms
     match terms.style:
         case DeliveryStyle.DAILY:
-            return f"The day's {_sorts(carried)}: {_builds(carried)}"
+            return f"The day's {_run_kinds(notifications)}: {_count_builds(notifications)}"
         case DeliveryStyle.WEEKLY:
-            return f"The week's {_sorts(carried)}: {_builds(carried)}"
+            return f"The week's {_run_kinds(notifications)}: {_count_builds(notifications)}"
         case _:
             hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""
-            return f"{_builds(carried)} during the quiet hours{hours}"
+            return f"{_count_builds(notifications)} during the quiet hours{hours}"
 
 
-def _sorts(carried: Sequence[Notification]) -> str:
-    return build_text.run_kinds(one.build for one in carried)
+def _run_kinds(notifications: Sequence[Notification]) -> str:
+    return build_text.run_kinds(notification.build for notification in notifications)
 
 
-def _builds(carried: Sequence[Notification]) -> str:
-    return build_text.count_runs(list({one.build.slug: one.build for one in carried}.values()))
+def _count_builds(notifications: Sequence[Notification]) -> str:
+    return build_text.count_runs(
+        list({notification.build.slug: notification.build for notification in notifications}.values())
+    )

@@ -1,1 +1,1 @@
-"""Polling providers and analysing failures."""
+"""Polling of providers and analysis of failed builds."""

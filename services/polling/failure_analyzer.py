@@ -26,7 +26,7 @@ LONGEST_SLEEP = 60.0
 
 
 class FailureAnalyzer:
-    """Finds out why one provider's builds failed that somebody was notified of, one after the other."""
+    """Finds the cause of one provider's failed builds that a notification was enqueued for, one at a time."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class FailureAnalyzer:
         self._logs = logs
         self._runner = runner
         self._storage = storage
-        self._found = on_update
+        self._on_update = on_update
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False
 
     def wake(self) -> None:
-        """Look for failed builds now."""
+        """Check for failed builds now."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -60,10 +60,10 @@ class FailureAnalyzer:
         """Analyze until stopped; no failure ends it."""
         while not self._stopping:
             self._wake.clear()
-            unread = await self._storage.failure_analyses.next(self._provider)
-            wait = (unread.due - self._clock()).total_seconds() if unread else LONGEST_SLEEP
-            if unread is not None and wait <= 0:
-                await self._analyze(unread)
+            pending = await self._storage.failure_analyses.next(self._provider)
+            wait = (pending.due - self._clock()).total_seconds() if pending else LONGEST_SLEEP
+            if pending is not None and wait <= 0:
+                await self._analyze(pending)
                 continue
             try:
                 async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
@@ -71,45 +71,45 @@ class FailureAnalyzer:
             except TimeoutError:
                 continue
 
-    async def _analyze(self, unread: PendingAnalysis) -> None:
+    async def _analyze(self, pending: PendingAnalysis) -> None:
         try:
-            await self.analyze(unread)
+            await self.analyze(pending)
         except Exception:
-            # A log that breaks the reading must not keep the others from being read.
-            log.exception("investigate.broken", build=unread.build_slug)
-            await self._storage.failure_analyses.conclude(unread, None)
+            # A log that can't be analyzed must not stop the others.
+            log.exception("investigate.broken", build=pending.build_slug)
+            await self._storage.failure_analyses.conclude(pending, None)
 
-    async def analyze(self, unread: PendingAnalysis) -> None:
-        """Read the build's log, or decide to do so later."""
-        last_try = unread.tries + 1 >= MOST_TRIES
+    async def analyze(self, pending: PendingAnalysis) -> None:
+        """Read the build's log and store the result, or postpone it."""
+        last_try = pending.tries + 1 >= MOST_TRIES
         try:
-            tail = await self._logs.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
+            tail = await self._logs.log_tail(pending.app_slug, pending.build_slug, most=MOST_LOG)
             failure = await self._runner.run(find_failure, tail.framed)
         except Forbidden as reason:
-            log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
-            await self._storage.failure_analyses.conclude(unread, None)
+            log.info("investigate.not_allowed", build=pending.build_slug, reason=str(reason))
+            await self._storage.failure_analyses.conclude(pending, None)
         except (ProviderError, WorkFailed) as reason:
-            log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
-            await self._retry_or_give_up(unread, last_try=last_try)
+            log.info("investigate.no_log", build=pending.build_slug, reason=str(reason), tries=pending.tries)
+            await self._retry_or_give_up(pending, last_try=last_try)
         else:
             if tail.still_growing and not last_try:
-                await self._retry_or_give_up(unread, last_try=False)
+                await self._retry_or_give_up(pending, last_try=False)
                 return
-            failure = failure.model_copy(update={"summary": await self._summary(unread)})
-            await self._storage.failure_analyses.conclude(unread, failure)
-            self._found()
+            failure = failure.model_copy(update={"summary": await self._summary(pending)})
+            await self._storage.failure_analyses.conclude(pending, failure)
+            self._on_update()
 
-    async def _summary(self, unread: PendingAnalysis) -> str | None:
+    async def _summary(self, pending: PendingAnalysis) -> str | None:
         try:
-            return await self._logs.ai_summary(unread.build_slug)
+            return await self._logs.ai_summary(pending.build_slug)
         except (ProviderError, WorkFailed) as reason:
-            log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
+            log.info("investigate.no_summary", build=pending.build_slug, reason=str(reason))
             return None
 
-    async def _retry_or_give_up(self, unread: PendingAnalysis, *, last_try: bool) -> None:
+    async def _retry_or_give_up(self, pending: PendingAnalysis, *, last_try: bool) -> None:
         if last_try:
-            await self._storage.failure_analyses.conclude(unread, None)
+            await self._storage.failure_analyses.conclude(pending, None)
         else:
             await self._storage.failure_analyses.postpone(
-                unread, self._clock() + FIRST_PAUSE * 2**unread.tries
+                pending, self._clock() + FIRST_PAUSE * 2**pending.tries
             )

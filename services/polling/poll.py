@@ -1,4 +1,4 @@
-"""One look at a provider: what is known, what a reader sees, and all of it recorded at once."""
+"""One poll of a provider: load the stored state, read the build source, and record the result in one transaction."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from storage.repositories import Repositories
 
 @dataclass(frozen=True)
 class PollOutcome:
-    """What a look has found; `running`: whether something has not ended yet, or waits for the next look.
+    """The result of a poll. `running`: something has not ended yet, or waits for the next poll.
 
-    `overdue`: something takes too long. `pipelines`: one has gone on, so that messages about it are to be changed.
+    `overdue`: a build takes too long. `pipelines`: a pipeline has changed, so messages about it need an edit.
     """
 
     changes: Sequence[BuildChange] = ()
@@ -30,9 +30,9 @@ class PollOutcome:
 
 
 class Poll:
-    """Looks at what one token sees, again and again; never called while a call is under way.
+    """Polls a provider with one token; each call is one poll, and calls never overlap.
 
-    `most_apps`: so many are read by themselves in one look, the others when their turn comes.
+    `most_apps`: the number of apps that one poll reads individually; the others take turns.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Poll:
         provider_clock: Callable[[], datetime] | None = None,
         most_apps: int = 100,
     ) -> None:
-        self._reader = reader
+        self._source = reader
         self._provider = reader.provider
         self._storage = storage
         self._recorder = recorder
@@ -57,117 +57,119 @@ class Poll:
         self._apps: Mapping[str, PolledApp] | None = None
         self._unjoined: Sequence[str] = ()
         self._revision = -1
-        self._answers: dict[str, CachedResponse] = {}
-        self._limits: list[Subscription] = []
-        self._reminded: set[tuple[int, str, str]] = set()
+        self._responses: dict[str, CachedResponse] = {}
+        self._duration_limits: list[Subscription] = []
+        self._notified_overdue: set[tuple[int, str, str]] = set()
         self._most_apps = most_apps
-        self._turn = ""
+        self._last_read = ""
 
     async def __call__(self) -> PollOutcome:
-        """Look once, and record what was seen.
+        """Poll once and record the result.
 
-        Raises ProviderError where part of the look failed: what was seen before is recorded all the same, and
-        nothing counts as read that was not.
+        Raises ProviderError if part of the poll failed: what was read before is still recorded, and nothing counts
+        as read that was not.
         """
         state = await self._current_state()
         if not state.apps:
             return PollOutcome()
-        gathered = await self._reader.gather(
+        result = await self._source.gather(
             PollInput(
                 state=state,
                 now=self._clock(),
                 unjoined=self._unjoined,
-                last=lambda key: self._answers.get(key, CachedResponse()),
-                whose_turn=self._whose_turn,
-                states=self._states,
+                last=lambda key: self._responses.get(key, CachedResponse()),
+                whose_turn=self._select_apps,
+                states=self._load_states,
             )
         )
-        changes = await self._record(state, gathered)
-        if gathered.failure is not None:
-            raise gathered.failure
-        reminded = await self._enqueue_overdue()
+        changes = await self._record(state, result)
+        if result.failure is not None:
+            raise result.failure
+        has_overdue = await self._enqueue_overdue()
         after = await self._current_state()
-        followed = {one.id for one in after.followed} & {one.id for one in after.pipelines}
-        running = gathered.waiting or bool(after.open_builds or followed)
-        went_on = bool(gathered.pipelines or gathered.pipelines_gone)
-        return PollOutcome(changes, running=running, overdue=reminded, pipelines=went_on)
+        followed = {pipeline.id for pipeline in after.followed} & {
+            pipeline.id for pipeline in after.pipelines
+        }
+        running = result.waiting or bool(after.open_builds or followed)
+        pipelines_changed = bool(result.pipelines or result.pipelines_gone)
+        return PollOutcome(changes, running=running, overdue=has_overdue, pipelines=pipelines_changed)
 
     async def _current_state(self) -> PollState:
         if self._state is None or self._revision != self._storage.subscriptions.revision:
-            # What is watched is read anew only where it may have changed: it can be ten thousand apps.
+            # The apps are read again only if subscriptions have changed: there can be ten thousand.
             known = self._apps if self._revision == self._storage.subscriptions.revision else None
             self._revision = self._storage.subscriptions.revision
             self._state = await self._storage.watched_builds.state(self._token, self._provider, known)
             if known is None:
-                self._limits = await self._storage.subscriptions.with_limits(self._provider)
+                self._duration_limits = await self._storage.subscriptions.with_limits(self._provider)
                 self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
             self._apps = None if self._state.per_app_since else self._state.apps
         return self._state
 
-    async def _states(self, slugs: Sequence[str]) -> Mapping[str, BuildState]:
+    async def _load_states(self, slugs: Sequence[str]) -> Mapping[str, BuildState]:
         return await self._storage.watched_builds.states(self._provider, slugs)
 
-    def _whose_turn(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
-        """As many apps as one look may ask for, each in its turn; what is not read now is read by a later look."""
+    def _select_apps(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
+        """Return as many apps as one poll may read, in turn; `first` ones get up to half of the places."""
         ordered = sorted(slugs)
-        start = bisect_right(ordered, self._turn)
+        start = bisect_right(ordered, self._last_read)
         in_turn = [*ordered[start:], *ordered[:start]]
-        before = [slug for slug in in_turn if slug in first][: self._most_apps // 2]
-        chosen = [slug for slug in in_turn if slug not in before][: self._most_apps - len(before)]
+        preferred = [slug for slug in in_turn if slug in first][: self._most_apps // 2]
+        chosen = [slug for slug in in_turn if slug not in preferred][: self._most_apps - len(preferred)]
         if chosen:
-            self._turn = chosen[-1]
-        return [*before, *chosen]
+            self._last_read = chosen[-1]
+        return [*preferred, *chosen]
 
     async def _enqueue_overdue(self) -> bool:
-        """Owe what time alone has brought about: builds that are on hold, or run, for too long."""
-        if not self._limits:
+        """Enqueue notifications of builds on hold or running for too long; return whether there was a new one."""
+        if not self._duration_limits:
             return False
         storage, now = self._storage, self._clock()
         builds = await storage.watched_builds.open_builds(self._provider)
-        names = await storage.subscriptions.names(one.team for one in self._limits)
-        owed = {
-            (one.subscription_id, one.build_slug, one.event): one
-            for one in find_overdue(builds, self._limits, names, self._provider_clock())
+        names = await storage.subscriptions.names(subscription.team for subscription in self._duration_limits)
+        overdue = {
+            (notification.subscription_id, notification.build_slug, notification.event): notification
+            for notification in find_overdue(builds, self._duration_limits, names, self._provider_clock())
         }
-        new = [one for key, one in owed.items() if key not in self._reminded]
+        new = [notification for key, notification in overdue.items() if key not in self._notified_overdue]
         if new:
             await self._recorder.enqueue(new, at=now)
-        self._reminded = set(owed)
+        self._notified_overdue = set(overdue)
         return bool(new)
 
-    async def _record(self, state: PollState, gathered: PollResult) -> Sequence[BuildChange]:
-        joined = [slug for slug in gathered.joined if not state.apps[slug].joined]
-        unjoined = sorted(set(state.apps) - set(gathered.joined)) if gathered.catching_up else ()
-        sighting = PollSnapshot(
+    async def _record(self, state: PollState, result: PollResult) -> Sequence[BuildChange]:
+        joined = [slug for slug in result.joined if not state.apps[slug].joined]
+        unjoined = sorted(set(state.apps) - set(result.joined)) if result.catching_up else ()
+        snapshot = PollSnapshot(
             token=self._token,
             provider=self._provider,
-            builds=tuple(gathered.builds),
+            builds=tuple(result.builds),
             joined=tuple(joined),
-            missed=tuple(gathered.missed),
-            forgotten=tuple(gathered.forgotten),
+            missed=tuple(result.missed),
+            forgotten=tuple(result.forgotten),
             unjoined=tuple(unjoined),
-            per_app_since=gathered.per_app_since,
-            seen_until=gathered.seen_until,
-            pipelines=tuple(gathered.pipelines),
-            pipelines_gone=tuple(gathered.pipelines_gone),
-            snapshots=tuple(gathered.snapshots),
-            logs=self._reader.logs,
+            per_app_since=result.per_app_since,
+            seen_until=result.seen_until,
+            pipelines=tuple(result.pipelines),
+            pipelines_gone=tuple(result.pipelines_gone),
+            snapshots=tuple(result.snapshots),
+            logs=self._source.logs,
         )
-        if _is_unchanged(sighting, state):
+        if _is_unchanged(snapshot, state):
             return ()
-        changes = await self._recorder.record(sighting, at=self._clock())
-        # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
-        self._answers.update(gathered.answers)
+        changes = await self._recorder.record(snapshot, at=self._clock())
+        # Responses are cached only after the result is stored: a cached response is skipped in the next poll.
+        self._responses.update(result.answers)
         self._state = None
         if joined or unjoined:
             self._apps = None
         return changes
 
 
-def _is_unchanged(sighting: PollSnapshot, state: PollState) -> bool:
-    found = (sighting.builds, sighting.joined, sighting.missed, sighting.forgotten)
+def _is_unchanged(snapshot: PollSnapshot, state: PollState) -> bool:
+    content = (snapshot.builds, snapshot.joined, snapshot.missed, snapshot.forgotten)
     return (
-        not any((*found, sighting.pipelines, sighting.pipelines_gone, sighting.snapshots))
-        and sighting.per_app_since == state.per_app_since
-        and sighting.seen_until == state.seen_until
+        not any((*content, snapshot.pipelines, snapshot.pipelines_gone, snapshot.snapshots))
+        and snapshot.per_app_since == state.per_app_since
+        and snapshot.seen_until == state.seen_until
     )

@@ -1,4 +1,4 @@
-"""When to look: quickly while something runs, slowly at rest, patiently when the provider fails."""
+"""The polling schedule: fast while something runs, slow at rest, with a back-off when the provider fails."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from services.polling.poll import PollOutcome
 log = structlog.get_logger()
 
 LONGEST_PAUSE = timedelta(minutes=5)
-# After so many failures in a row the provider is not looked at but only probed, until a probe succeeds.
+# After so many failures in a row the provider is only probed, until a probe succeeds.
 CIRCUIT_OPENS_AFTER = 5
 OUTAGE_AFTER = 3
-# However often somebody asks for a look, or a webhook calls.
+# However often a poll is requested.
 SHORTEST_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Seconds between two looks: at rest, and while a build runs."""
+    """Seconds between two polls: at rest, and while a build runs."""
 
     rest: float
     active: float
@@ -33,16 +33,16 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Outage:
-    """The provider could not be looked at: since when (None: since the start), and the last reason."""
+    """The provider can't be polled: the last success (None: none since the start), and the last reason."""
 
     since: datetime | None
     reason: str
 
 
 class Poller:
-    """Looks again and again, and wakes whoever carries what a look found.
+    """Polls repeatedly; `on_update` is called after changes, and after a provider's error.
 
-    `last_success` and `failures` (in a row) say how it fares.
+    `last_success` and `failures` (in a row) are its state.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Poller:
         randomness: random.Random,
         probe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._look = poll
+        self._poll = poll
         self._probe = probe
         self._intervals = intervals
-        self._found = on_update
+        self._on_update = on_update
         self._clock = clock
         self._randomness = randomness
-        self._now_please = asyncio.Event()
+        self._poll_requested = asyncio.Event()
         self._stopping = asyncio.Event()
         self._not_before: datetime | None = None
         self.last_success: datetime | None = None
@@ -70,24 +70,24 @@ class Poller:
 
     @property
     def outage(self) -> Outage | None:
-        """Why nothing can be seen at the moment; None while looks succeed, or have failed only just now."""
+        """The current outage; None while polls succeed, and after fewer than three failures in a row."""
         if self.failures < OUTAGE_AFTER:
             return None
         return Outage(self.last_success, self._reason)
 
     @property
     def is_circuit_open(self) -> bool:
-        """Whether the circuit is open: the provider failed so often that it is only probed."""
+        """True if the provider failed so often that it is only probed."""
         return self.failures >= CIRCUIT_OPENS_AFTER
 
     def poll_now(self) -> None:
-        """Look as soon as the provider allows, instead of at the next interval's end."""
-        self._now_please.set()
+        """Poll as soon as the provider allows, instead of at the end of the interval."""
+        self._poll_requested.set()
 
     async def run(self) -> None:
-        """Look until stopped; a look that fails is tried again later, and no failure ends the watching."""
+        """Poll until stopped; a failed poll is tried again later, and no failure ends it."""
         while not self._stopping.is_set():
-            self._now_please.clear()
+            self._poll_requested.clear()
             pause = await self._poll_once()
             try:
                 async with asyncio.timeout(pause):
@@ -96,35 +96,35 @@ class Poller:
                 continue
 
     def stop(self) -> None:
-        """End `run` once the look under way is over."""
+        """End `run` once the current poll is over."""
         self._stopping.set()
         self._not_before = None
-        self._now_please.set()
+        self._poll_requested.set()
 
     async def _poll_once(self) -> float:
-        """Look; returns the seconds to wait before the next look."""
+        """Poll; return the seconds to wait before the next poll."""
         try:
             if self.is_circuit_open and self._probe is not None:
-                # One small request, asked once: a provider that is down is not helped by more.
+                # One small request without retries: more would not help a provider that is down.
                 await self._probe()
                 log.info("watch.recovered", failures=self.failures)
-            seen = await self._look()
+            outcome = await self._poll()
         except RateLimited as limit:
             self.failures += 1
             self._reason = str(limit)
             self._not_before = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
             log.warning("watch.rate_limited", until=self._not_before.isoformat())
-            self._found()
+            self._on_update()
             return max((self._not_before - self._clock()).total_seconds(), 0.0)
         except ProviderError as failure:
             self.failures += 1
             self._reason = str(failure)
             level = log.error if isinstance(failure, InvalidToken) else log.warning
             level("watch.failed", failures=self.failures, reason=str(failure))
-            self._found()
+            self._on_update()
             return self._back_off()
         except Exception:
-            # Whatever it was, a bot that silently stopped watching would lie by its silence.
+            # No error may end the polling: people would take the silence for "nothing has happened".
             self.failures += 1
             self._reason = "Something broke on my side; it is in my log."
             log.exception("watch.broken", failures=self.failures)
@@ -132,21 +132,24 @@ class Poller:
         self.failures = 0
         self._not_before = None
         self.last_success = self._clock()
-        if seen.changes or seen.overdue or seen.pipelines:
+        if outcome.changes or outcome.overdue or outcome.pipelines:
             log.info(
-                "watch.changes", changes=len(seen.changes), overdue=seen.overdue, pipelines=seen.pipelines
+                "watch.changes",
+                changes=len(outcome.changes),
+                overdue=outcome.overdue,
+                pipelines=outcome.pipelines,
             )
-            self._found()
-        return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
+            self._on_update()
+        return self._jittered(self._intervals.active if outcome.running else self._intervals.rest)
 
     async def _wait_for_request(self) -> None:
-        """Return when somebody asked for a look and the provider has not forbidden it, or `run` is to end."""
+        """Return when a poll was requested and the provider's rate limit allows it, or `run` is to end."""
         try:
             async with asyncio.timeout(SHORTEST_PAUSE):
                 await self._stopping.wait()
         except TimeoutError:
             pass
-        await self._now_please.wait()
+        await self._poll_requested.wait()
         if self._not_before is not None and self._not_before > self._clock():
             await asyncio.Event().wait()  # until the pause is over
 
@@ -155,5 +158,5 @@ class Poller:
         return self._jittered(min(pause, max(LONGEST_PAUSE.total_seconds(), self._intervals.rest)))
 
     def _jittered(self, seconds: float) -> float:
-        # Bots that were started together should not look together for ever.
+        # Bots that were started together should not poll at the same moments for ever.
         return seconds * self._randomness.uniform(0.9, 1.1)

@@ -1,4 +1,4 @@
-"""The apps that a person may see: those that their own token sees; without one, those that the channel follows."""
+"""The apps that a user may see: those of their own token; without one, those that the channel subscribes to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from storage.repositories import WorkspaceRepositories
 # The creator's access is checked every hour (`services.jobs.access_checker`). Where it can't be checked, since their
 # token is refused or the provider does not answer, the last result counts for a day: they may just be on holiday.
 ACCESS_GRACE_PERIOD = timedelta(days=1)
-# Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
+# Home filters what the service token reads by the user's own list of apps, which is no older than this.
 FRESH_TO_SHOW = timedelta(minutes=1)
 
-# What could be an app's slug, or its name at Build.io; their form is nowhere promised.
+# A possible app slug, or app name at Build.io. Neither format is documented.
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,99}")
 
 LIMITED_VISIBILITY = (
@@ -34,9 +34,10 @@ LIMITED_VISIBILITY = (
 
 
 class VisibleApps:
-    """One person's apps at one provider, from one channel; a workflow's, from all that the workspace's channels follow.
+    """The apps of one provider that a user may see in a channel.
 
-    Raises ProviderError where they can't be read.
+    A workflow (no channel) sees the apps that any channel of the workspace subscribes to. Raises ProviderError if the
+    apps can't be read.
     """
 
     def __init__(
@@ -48,99 +49,104 @@ class VisibleApps:
         self._channel = channel
 
     async def all(self) -> Sequence[App]:
-        """Return every app that they may see."""
-        directory, only = await self._directory()
-        return _those(await directory.all(), only)
+        """Return every app that the user may see."""
+        catalog, visible_slugs = await self._find_catalog()
+        return _filter_apps(await catalog.all(), visible_slugs)
 
-    async def find(self, words: str) -> App:
-        """Return the app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
-        directory, only = await self._directory()
+    async def find(self, name: str) -> App:
+        """Return the app with this name, slug or repository. Raises UnknownApp, AmbiguousApp, NotConnected."""
+        catalog, visible_slugs = await self._find_catalog()
         try:
-            return self._found(words, await directory.read(FRESH), only)
+            return self._find_in(name, await catalog.read(FRESH), visible_slugs)
         except UnknownApp:
             try:
-                return self._found(words, await directory.read(FRESH_ENOUGH_FOR_A_MISS), only)
+                return self._find_in(name, await catalog.read(FRESH_ENOUGH_FOR_A_MISS), visible_slugs)
             except UnknownApp as unknown:
-                if (app := await self._unlisted(words, directory, only)) is not None:
+                if (app := await self._fetch_unlisted(name, catalog, visible_slugs)) is not None:
                     return app
-                if only is not None:
-                    raise await self._sees_little() from unknown
+                if visible_slugs is not None:
+                    raise await self._limit_reason() from unknown
                 raise
 
-    async def _unlisted(
-        self, words: str, directory: AppCatalog[Any], only: frozenset[str] | None
+    async def _fetch_unlisted(
+        self, name: str, catalog: AppCatalog[Any], visible_slugs: frozenset[str] | None
     ) -> App | None:
-        """Return an app that is named by its slug and is in no list, if the provider knows it."""
-        slug = words.strip()
-        # What may be a secret in the wrong place belongs in no address.
-        if not _SLUG.fullmatch(slug) or redact(slug) != slug or (only is not None and slug not in only):
+        """Return an app that is in no list by its slug, if the provider knows it."""
+        slug = name.strip()
+        # A secret that was typed in the wrong place must not be sent in a URL.
+        if not _SLUG.fullmatch(slug) or redact(slug) != slug:
+            return None
+        if visible_slugs is not None and slug not in visible_slugs:
             return None
         try:
-            app = await directory.fetch(slug)
+            app = await catalog.fetch(slug)
         except (NotFound, Forbidden, RequestRejected):
             return None
-        return app if only is None or app.slug in only else None
+        return app if visible_slugs is None or app.slug in visible_slugs else None
 
-    def _found(self, words: str, apps: Sequence[App], only: frozenset[str] | None) -> App:
-        return find_app(words, _those(apps, only), provider=self._clients.provider)
+    def _find_in(self, name: str, apps: Sequence[App], visible_slugs: frozenset[str] | None) -> App:
+        return find_app(name, _filter_apps(apps, visible_slugs), provider=self._clients.provider)
 
     async def find_by_slug(self, slug: str) -> App | None:
-        """Return the app with exactly this slug; None where they may not see it."""
-        directory, only = await self._directory()
-        return await directory.find_by_slug(slug) if only is None or slug in only else None
+        """Return the app with exactly this slug; None if the user may not see it."""
+        catalog, visible_slugs = await self._find_catalog()
+        return await catalog.find_by_slug(slug) if visible_slugs is None or slug in visible_slugs else None
 
     async def require(self, slug: str) -> App:
-        """Return the app with exactly this slug. Raises NotFound; NotConnected where their own account might see it."""
-        directory, only = await self._directory()
-        if only is not None and slug not in only:
-            raise await self._sees_little()
-        # A list may be some minutes old, and is not asked again for each name: the provider has the last word.
-        return await directory.find_by_slug(slug) or await directory.fetch(slug)
+        """Return the app with exactly this slug.
+
+        Raises NotFound, and NotConnected if the user's own account might see it.
+        """
+        catalog, visible_slugs = await self._find_catalog()
+        if visible_slugs is not None and slug not in visible_slugs:
+            raise await self._limit_reason()
+        # The cached list may be some minutes old, so an app that is missing there is fetched from the provider.
+        return await catalog.find_by_slug(slug) or await catalog.fetch(slug)
 
     async def fetch(self, app: App) -> App:
-        """Return the app as it is now, before something is shown of it that was not read with their own token.
+        """Return the app as it is now, to check access before showing data that the user's own token did not read.
 
         Raises NotFound, or another ProviderError.
         """
-        directory, only = await self._directory()
-        if only is not None or directory is self._clients.service_apps:
+        catalog, visible_slugs = await self._find_catalog()
+        if visible_slugs is not None or catalog is self._clients.service_apps:
             return await self.require(app.slug)
-        # Their own list may be some minutes old, and they may have lost the app since.
-        return await directory.fetch(app.slug)
+        # The user's own list may be some minutes old, and they may have lost access since.
+        return await catalog.fetch(app.slug)
 
     async def list_in_time(self) -> Sequence[App]:
-        """Return the apps that are known in time for an option list."""
-        directory, only = await self._directory()
-        return _those(await directory.list_in_time(), only)
+        """Return the apps that can be listed in time for an option list."""
+        catalog, visible_slugs = await self._find_catalog()
+        return _filter_apps(await catalog.list_in_time(), visible_slugs)
 
     async def slugs(self, *, fresh: timedelta = FRESH) -> frozenset[str] | None:
-        """Return the slugs of all of them, no older than `fresh`; None: whatever the bot itself sees."""
-        directory, only = await self._directory()
-        if only is not None:
-            return only
-        if directory is self._clients.service_apps:
+        """Return the slugs of all visible apps, no older than `fresh`; None if the user sees all that the bot sees."""
+        catalog, visible_slugs = await self._find_catalog()
+        if visible_slugs is not None:
+            return visible_slugs
+        if catalog is self._clients.service_apps:
             return None
-        return frozenset(app.slug for app in await directory.read(fresh))
+        return frozenset(app.slug for app in await catalog.read(fresh))
 
     async def why_limited(self) -> NotConnected | None:
-        """Return why they see only the apps that the channel subscribes to; None where they see all."""
-        _, only = await self._directory()
-        return await self._sees_little() if only is not None else None
+        """Return why the user sees only the apps that the channel subscribes to; None if they see all."""
+        _, visible_slugs = await self._find_catalog()
+        return await self._limit_reason() if visible_slugs is not None else None
 
-    async def _directory(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
-        """Return the catalog that they are shown, and the slugs that they may see of it; None: all of them."""
+    async def _find_catalog(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
+        """Return the user's app catalog and the slugs that they may see in it; None if they may see all."""
         if await self._clients.is_linked(self._storage.team, self._person):
             return self._clients.for_person(self._storage.team, self._person).apps, None
         if await self._clients.acts_for(self._storage.team, self._person):
             return self._clients.service_apps, None
         if self._channel is None:
-            followed = await self._storage.subscriptions.of_all_channels()
+            subscriptions = await self._storage.subscriptions.of_all_channels()
         else:
-            followed = await self._storage.subscriptions.of_channel(self._channel)
-        return self._clients.service_apps, subscribed_apps(followed, self._clients)
+            subscriptions = await self._storage.subscriptions.of_channel(self._channel)
+        return self._clients.service_apps, subscribed_apps(subscriptions, self._clients)
 
-    async def _sees_little(self) -> NotConnected:
-        """Return why they see only the apps that the channel subscribes to."""
+    async def _limit_reason(self) -> NotConnected:
+        """Return why the user sees only the apps that the channel subscribes to."""
         provider = self._clients.provider
         if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
             return NotAMember(provider=provider)
@@ -153,31 +159,36 @@ class VisibleApps:
 
 
 class LimitedVisibility(NotConnected):
-    """The person has no account of their own, and the channel does not subscribe to the app."""
+    """The user has no account of their own, and the channel does not subscribe to the app."""
 
     sentence = LIMITED_VISIBILITY
 
 
-def subscribed_apps(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
-    """Return the apps that everybody in the channel may see, since the creators of the subscriptions see them now."""
+def subscribed_apps(subscriptions: Sequence[Subscription], clients: ProviderClients[Any]) -> frozenset[str]:
+    """Return the slugs of the apps that everyone in the channel may see.
+
+    These are the apps of the channel's subscriptions whose creators can see them now.
+    """
     return frozenset(
-        one.app.slug
-        for one in subscriptions
-        if one.app is not None and one.app.provider is at.provider and is_visible_to_creator(one, at)
+        subscription.app.slug
+        for subscription in subscriptions
+        if subscription.app is not None
+        and subscription.app.provider is clients.provider
+        and is_visible_to_creator(subscription, clients)
     )
 
 
-def is_visible_to_creator(one: Subscription, at: ProviderClients[Any]) -> bool:
-    """Whether the subscription's creator is known to see what it shows.
+def is_visible_to_creator(subscription: Subscription, clients: ProviderClients[Any]) -> bool:
+    """Return whether the subscription's creator can see what it shows, as of the last access check.
 
-    One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.
+    A subscription with the bot's own access counts only if the service token acts for everyone.
     """
-    if one.scope.seen_as is AccessSource.SERVICE:
-        return at.service_acts
-    if one.unseen_at is not None or one.confirmed_at is None:
+    if subscription.scope.seen_as is AccessSource.SERVICE:
+        return clients.service_acts
+    if subscription.unseen_at is not None or subscription.confirmed_at is None:
         return False
-    return at.clock() - one.confirmed_at < ACCESS_GRACE_PERIOD
+    return clients.clock() - subscription.confirmed_at < ACCESS_GRACE_PERIOD
 
 
-def _those(apps: Sequence[App], only: frozenset[str] | None) -> Sequence[App]:
-    return apps if only is None else [app for app in apps if app.slug in only]
+def _filter_apps(apps: Sequence[App], visible_slugs: frozenset[str] | None) -> Sequence[App]:
+    return apps if visible_slugs is None else [app for app in apps if app.slug in visible_slugs]

@@ -1,4 +1,4 @@
-"""An app's runs, as the provider lists them, or else as the poller has recorded them."""
+"""Builds and deployments of an app, as the provider lists them or, without such a list, as the poller recorded them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from services.request.finder import UserError, find_app, find_build
 
 
 async def find_run(
-    context: RequestContext, app_words: str | None, ref: BuildRef, provider: Provider
+    context: RequestContext, app_name: str | None, ref: BuildRef, provider: Provider
 ) -> tuple[App, Build]:
-    """Return the run that is meant, with its app. Raises UserError, and what `find_build` does."""
+    """Return the run that the reference names, with its app. Raises UserError, and whatever `find_build` raises."""
     if context.builds_at(provider) is not None:
-        return await find_build(context, app_words, ref, provider)
-    app = await context.visible_apps(provider).fetch(await find_app(context, app_words, provider))
-    build = await _recorded(context, app, ref)
+        return await find_build(context, app_name, ref, provider)
+    app = await context.visible_apps(provider).fetch(await find_app(context, app_name, provider))
+    build = await _find_recorded(context, app, ref)
     if build is None:
         raise UserError(
             f"I have not seen {ref} of {app.title}: {provider.label} keeps no list for me, so I know what happened"
@@ -38,14 +38,14 @@ async def list_latest_runs(app: App, context: RequestContext, most: int) -> Sequ
     return ()
 
 
-async def _recorded(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
-    watching = context.services.storage.watched_builds
+async def _find_recorded(context: RequestContext, app: App, ref: BuildRef) -> Build | None:
+    recorded_builds = context.services.storage.watched_builds
     if ref.number is not None:
-        return await watching.numbered(app, ref.number)
+        return await recorded_builds.numbered(app, ref.number)
     run_slug = context.services.registry.get(app.provider).run_slug
     slugs = (ref.slug or "", run_slug(app.slug, ref.slug or "") if run_slug is not None else "")
     for slug in slugs:
-        recorded = await watching.build(app.provider, slug)
+        recorded = await recorded_builds.build(app.provider, slug)
         if recorded is not None and recorded.build.app_slug == app.slug:
             return recorded.build
     return None

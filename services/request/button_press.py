@@ -1,4 +1,4 @@
-"""A button that was pressed, wherever it stands."""
+"""A button press on a message, in a modal or on the Home tab."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from services.request.view_responder import ViewResponder
 
 @dataclass(frozen=True)
 class ButtonPress:
-    """A button that somebody pressed: what it carries, who pressed it, and where the answer goes.
+    """A button press: the button's value, who pressed it, and where the reply goes.
 
-    Of a list `value` is what was picked; `block` is the block that it stands in, and `state` what else is picked;
-    `shown` is the message that it stands on, as the person sees it.
+    For a list, `value` is the selected option. `block` is the id of the button's block, `state` the values of the
+    other inputs, and `shown` the blocks of the message as the user sees it.
     """
 
     value: str
@@ -36,15 +36,17 @@ class ButtonPress:
     def in_body(
         cls, body: Mapping[str, Any], action: Mapping[str, Any], services: Services, *, form: bool
     ) -> Self:
-        """The press that Slack tells of; what opens a `form` does so by itself."""
-        context, on, url = (
+        """Read a block_actions payload; the handler of a `form` button opens its modal itself."""
+        context, pressed_message, url = (
             RequestContext.in_body(body, services),
             PressedMessage.in_body(body),
             body.get("response_url"),
         )
-        to_pane = context.view is not None
-        say: ReplacingResponder = (
-            ViewResponder(context, waits=not form) if to_pane else ResponseUrlResponder(context, url, on)
+        in_view = context.view is not None
+        responder: ReplacingResponder = (
+            ViewResponder(context, waits=not form)
+            if in_view
+            else ResponseUrlResponder(context, url, pressed_message)
         )
         picked = (action.get("selected_option") or {}).get("value")
         state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
@@ -52,8 +54,8 @@ class ButtonPress:
         return cls(
             value=str(action.get("value") or picked or ""),
             context=context,
-            say=say,
-            on=on,
+            responder=responder,
+            message=pressed_message,
             response_url=url,
             block=str(action.get("block_id") or ""),
             shown=message.get("blocks") or (),
@@ -65,15 +67,15 @@ ButtonHandler = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
 
 
 def read_numbers(press: ButtonPress) -> list[int]:
-    """The numbers that a pressed button names, of things that have one. Raises InvalidButtonValue."""
+    """Return the ids in the button's value. Raises InvalidButtonValue."""
     parts = press.value.split(" ")
-    if not all(one.isdecimal() and len(one) <= 15 for one in parts):
+    if not all(part.isdecimal() and len(part) <= 15 for part in parts):
         raise InvalidButtonValue
-    return [int(one) for one in parts]
+    return [int(part) for part in parts]
 
 
 def read_app(press: ButtonPress) -> App | None:
-    """The app that a pressed button names; None where the person will say. Raises InvalidButtonValue."""
+    """Return the app in the button's value; None if the user will choose one. Raises InvalidButtonValue."""
     button = AppButton.decode(press.value)
     if not button.app:
         return None

@@ -1,4 +1,4 @@
-"""The context of a request: who asks, and from where; and the reply to it."""
+"""The context of a request (the user, the workspace, the channel) and the reply to it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from services.slack.workspace_members import MembershipUnknown
 from storage.repositories import WorkspaceRepositories
 
 _ADMINS = ("is_admin", "is_owner", "is_primary_owner")
-# So many modals can lie on top of each other (Slack's rules, "Modals").
+# Slack's limit of stacked modals (Slack's rules, "Modals").
 MOST_MODALS = 3
 
 
 @dataclass(frozen=True)
 class ViewContext:
-    """The modal or Home in which something was pressed; no other modal fits on top of a `full` one."""
+    """The modal or Home tab that a request comes from; if `is_full`, no other modal can be pushed on top."""
 
     id: str
     is_home: bool
@@ -39,23 +39,23 @@ class ViewContext:
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any]) -> Self | None:
-        """Return the view that a payload names; None where the press was elsewhere."""
+        """Return the view in the payload; None if the request comes from elsewhere."""
         view = body.get("view")
         if not view:
             return None
-        # A modal knows the one below it and the lowest: where they differ there are two below it.
+        # A modal names the one below it and the lowest one: if they differ, there are two below it.
         below, lowest = view.get("previous_view_id"), view.get("root_view_id")
         return cls(view["id"], view.get("type") == "home", is_full=bool(below) and below != lowest)
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """A person who asks, in a channel, or in none (`""`) as on the bot's Home.
+    """The user who makes a request, and the channel, which is `""` on the Home tab.
 
     `person` is their Slack id, `name` the name that came with the request, if any. `trigger_id` opens one modal within
-    three seconds (Slack's rules, "Answering"); mentions and messages have none. `vouched`: Slack itself identifies the
-    person, not the author of a workflow. `thread` is the message in whose thread they are answered. Whether they
-    belong to the workspace is checked at each use (`belongs`).
+    three seconds (Slack's rules, "Answering"); mentions and messages have none. `is_verified`: Slack itself identifies
+    the user, not the author of a workflow. `thread` is the timestamp of the message whose thread gets the reply.
+    Membership of the workspace is checked at each use (`check_belongs`).
     """
 
     services: Services
@@ -88,46 +88,46 @@ class RequestContext:
 
     @property
     def storage(self) -> WorkspaceRepositories:
-        """The repositories of their workspace."""
+        """The repositories of the workspace."""
         return self.services.storage.of(self.team)
 
     @property
     def slack(self) -> AsyncWebClient:
-        """The Slack client of their workspace."""
+        """The Slack client of the workspace."""
         return self.services.slack(self.team)
 
     def client_for(self, provider: Provider) -> UserClient[Any]:
-        """Return the clients under which the person is answered; each provider's `api/access.py` has them typed."""
+        """Return the provider's clients for this user; each provider's `api/access.py` has a typed version."""
         return self.services.clients.at(provider).for_person(self.team, self.identity)
 
     def builds_at(self, provider: Provider) -> BuildClient | None:
-        """Return what lists and reads the provider's builds for them; None where the provider lists none.
+        """Return the client that lists and reads builds; None if the provider has no build lists.
 
-        It may read more than they may see; what that is, `apps_of` says.
+        It may read more than the user may see: check the app with `visible_apps` first.
         """
         return self.client_for(provider).builds
 
     def visible_apps(self, provider: Provider) -> VisibleApps:
-        """Return the provider's apps that they may see here."""
+        """Return the provider's apps that the user may see here."""
         channel = self.channel if self.is_verified else None
         return VisibleApps(self.services.clients.at(provider), self.storage, self.identity, channel)
 
     def own_apps(self, provider: Provider) -> AppCatalog[Any]:
-        """Return the provider's apps that their own token sees."""
+        """Return the provider's apps that the user's own token sees."""
         return self.client_for(provider).apps
 
     @property
     def identity(self) -> str:
-        """The person whose accounts count; nobody (`""`) where Slack does not identify them."""
+        """The id of the user whose accounts are used; `""` if Slack did not identify the user."""
         return self.person if self.is_verified else ""
 
     async def may_act(self, provider: Provider) -> bool:
-        """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
+        """Return whether the bot can act at the provider for the user at all; access rules limit it further."""
         clients = self.services.clients.at(provider)
         return await self.is_linked(provider) or await clients.acts_for(self.team, self.identity)
 
     async def is_linked(self, provider: Provider) -> bool:
-        """Whether they have an account of their own at the provider that works."""
+        """Return whether the user has a working account of their own at the provider."""
         return await self.services.clients.at(provider).is_linked(self.team, self.identity)
 
     def now(self) -> datetime:
@@ -135,11 +135,11 @@ class RequestContext:
         return self.services.clock()
 
     def provider_now(self, provider: Provider) -> datetime:
-        """Return the time at the provider, to compare its own times with."""
+        """Return the current time by the provider's clock, to compare with the provider's times."""
         return self.services.clients.at(provider).provider_clock()
 
     async def open_view(self, view: Mapping[str, Any]) -> str:
-        """Open a modal, on top of the one they are in; returns its id. Raises SlackCallFailed."""
+        """Open a modal, on top of the current one if there is one; return its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)
         if self.view is None or self.view.is_home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
@@ -150,7 +150,7 @@ class RequestContext:
         return str(answer["view"]["id"])
 
     async def update_view(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
-        """Replace an open view; with `version` only if that is still its version.
+        """Replace an open view; with `version`, only if the view still has that version.
 
         Raises SlackCallFailed.
         """
@@ -160,7 +160,7 @@ class RequestContext:
         return sign_view(view, self.services.storage.signing, team=self.team, person=self.person)
 
     async def display_name(self) -> str:
-        """Return the person's name, for a provider that knows only the owner of the bot's token."""
+        """Return the user's name, for a provider that knows only the owner of the bot's token."""
         if self.name:
             return self.name
         user = await self._user()
@@ -168,49 +168,49 @@ class RequestContext:
         return str(profile.get("display_name") or user.get("real_name") or user.get("name") or self.person)
 
     async def timezone(self) -> str:
-        """Return the person's time zone by its IANA name; UTC where Slack does not say."""
+        """Return the user's IANA time zone; UTC if Slack does not say."""
         zone = str((await self._user()).get("tz") or "UTC")
         return zone if zone in available_timezones() else "UTC"
 
     async def email(self) -> str | None:
-        """Return the person's e-mail address; None where Slack does not say."""
+        """Return the user's e-mail address; None if Slack does not say."""
         return ((await self._user()).get("profile") or {}).get("email")
 
     async def is_member(self) -> bool:
-        """Whether the person is of the workspace or its organisation, now; guests are. Raises MembershipUnknown."""
+        """Return whether the user belongs to the workspace or its organisation; guests do. Raises MembershipUnknown."""
         return await self.services.clients.members.belongs(self.team, self.person)
 
     async def check_belongs(self) -> None:
-        """Check that the person belongs to the workspace. Raises NotAMember, MembershipUnknown."""
+        """Check that the user belongs to the workspace. Raises NotAMember, MembershipUnknown."""
         await self.services.clients.members.check(self.team, self.person)
 
     async def check_full_member(self) -> None:
-        """Check that the person is a member and no guest. Raises NotAMember, NotForGuests, MembershipUnknown."""
+        """Check that the user is a member and no guest. Raises NotAMember, NotForGuests, MembershipUnknown."""
         await self.services.clients.members.check_full_member(self.team, self.person)
 
     async def is_full_member(self) -> bool:
-        """Whether the person belongs to the workspace: no guest, nobody from elsewhere, and Slack says so."""
+        """Return whether Slack confirms that the user is a member: no guest and not from another company."""
         try:
             return await self.services.clients.members.is_full_member(self.team, self.person)
         except MembershipUnknown:
             return False
 
     async def is_admin(self) -> bool:
-        """Whether the person is an admin or an owner of the workspace, and Slack says so."""
+        """Return whether Slack confirms that the user is an admin or owner of the workspace."""
         if not self.is_verified or not await self.is_full_member():
             return False
         user = await self._user()
         return any(user.get(name) for name in _ADMINS) and not user.get("deleted")
 
     async def direct_message(self) -> str:
-        """Return the id of the person's direct message with the bot. Raises SlackCallFailed."""
+        """Return the id of the user's direct message with the bot. Raises SlackCallFailed."""
         if self.channel.startswith("D"):
             return self.channel
         answer = await self.slack.conversations_open(users=self.person)
         return str(answer["channel"]["id"])
 
     async def direct_message_alone(self) -> str:
-        """Return the id of the person's direct message with the bot, wherever they ask. Raises SlackCallFailed."""
+        """Return the id of the user's direct message with the bot, whatever the channel. Raises SlackCallFailed."""
         return await replace(self, channel="").direct_message()
 
     async def _user(self) -> Mapping[str, Any]:
@@ -221,21 +221,21 @@ class RequestContext:
 
 
 def context_outside(services: Services, team: str, person: str) -> RequestContext:
-    """Return the context of a person who has asked for nothing, in no channel."""
+    """Return a context for a user without a request, in no channel."""
     return RequestContext(services=services, person=person, team=team, channel="")
 
 
 def workspace_id(body: Mapping[str, Any]) -> str:
-    """Return the workspace whose installation of the app a request is for; "" where it is unknown.
+    """Return the id of the workspace whose installation of the app the request is for; "" if it is unknown.
 
-    Slack's own fields decide: in a channel that two companies share the outer `team_id` of an event may be the other
-    company's, so its authorization comes first ("The Events API"). An organisation's authorizations and views name no
-    workspace; the fields around them do ("Organization-ready apps").
+    In a channel that two companies share, the outer `team_id` of an event may be the other company's, so the event's
+    authorization comes first ("The Events API"). An organisation's authorizations and views name no workspace; the
+    fields around them do ("Organization-ready apps").
     """
     view = body.get("view") or {}
     authorizations = body.get("authorizations") or [{}]
     team, user = body.get("team"), body.get("user")
-    said = (
+    candidates = (
         view.get("app_installed_team_id"),
         authorizations[0].get("team_id"),
         body.get("context_team_id") if body.get("type") == "event_callback" else None,
@@ -245,20 +245,23 @@ def workspace_id(body: Mapping[str, Any]) -> str:
         user.get("team_id") if isinstance(user, Mapping) else None,
     )
     # Some of these name the organisation (E…) where the app is installed in all of it.
-    return next((one for one in said if isinstance(one, str) and one.startswith("T")), "")
+    return next(
+        (candidate for candidate in candidates if isinstance(candidate, str) and candidate.startswith("T")),
+        "",
+    )
 
 
 class Visibility(Enum):
-    """Who is shown a reply."""
+    """The audience of a reply."""
 
-    REQUESTER = "the one who asked, in the way they asked"
-    ONE_PERSON = "that one person alone, since it may hold what others must not see"
-    CHANNEL = "everybody in the channel, since it concerns them"
+    REQUESTER = "the user, in the way they made the request"
+    ONE_PERSON = "the user only, since others may not be allowed to see it"
+    CHANNEL = "everyone in the channel, since it concerns them"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply to a request; `title` heads it where it is shown in a modal."""
+    """A reply to a request; `title` is the title of the modal if it is shown in one."""
 
     message: Message
     audience: Visibility = Visibility.REQUESTER

@@ -1,4 +1,4 @@
-"""Error messages for the person who asked."""
+"""Error messages for the user who made the request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ USER_ERRORS = (
 _SLOWER = "Slack asks me to slow down. Try again in a minute."
 _LATER = "Slack has trouble at the moment. Try again in a minute."
 _NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
-# What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
+# Slack's error codes that are about where or how late a reply is sent, not about its content.
 _REFUSALS = {
     "expired_trigger_id": "That took too long for Slack to still open the dialog. Try it once more.",
     "invalid_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
@@ -93,7 +93,7 @@ def error_message(error: Exception) -> Message:
 
 
 def provider_to_connect(error: Exception) -> Provider | None:
-    """Return the provider at which the person has to link an account, where that is what is missing."""
+    """Return the provider whose account the user has to link, if that is what is missing."""
     if isinstance(error, PermissionDenied):
         return error.connect
     if isinstance(error, PastedToken):
@@ -103,16 +103,16 @@ def provider_to_connect(error: Exception) -> Provider | None:
 
 
 def reply_to_error(error: Exception) -> Reply:
-    """Return the reply to the error; how to link an account, or add a rule, is shown to one person alone."""
-    alone = provider_to_connect(error) is not None or isinstance(error, PastedToken)
-    alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
-    return Reply(error_message(error), Visibility.ONE_PERSON if alone else Visibility.REQUESTER)
+    """Return the reply to the error. How to link an account, or add a rule, is shown to the user only."""
+    private = provider_to_connect(error) is not None or isinstance(error, PastedToken)
+    private = private or (isinstance(error, PermissionDenied) and error.rule is not None)
+    return Reply(error_message(error), Visibility.ONE_PERSON if private else Visibility.REQUESTER)
 
 
 def sentence_for(error: BaseException) -> str:
     """Return the error as a sentence without Slack markup, for places that take plain text."""
     if isinstance(error, (*USER_ERRORS, ProviderError)):
-        # What was typed may be a secret that landed in the wrong place.
+        # The message may quote a secret that was typed in the wrong place.
         return redact(str(error))
     if isinstance(error, ChainBroken):
         log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
@@ -121,7 +121,7 @@ def sentence_for(error: BaseException) -> str:
             " nothing. Tell whoever runs me: `buildbell audit --verify` says what is wrong."
         )
     if isinstance(error, WorkFailed | WorkspaceGone):
-        return str(error)  # of a workspace that is gone nobody will read it
+        return str(error)  # nobody in a workspace that is gone will read it
     if (refusal := slack_error_code(error)) is not None:
         log.info("answer.refused", reason=refusal)
         return _REFUSALS[refusal]
@@ -130,53 +130,52 @@ def sentence_for(error: BaseException) -> str:
 
 
 def slack_error_code(error: BaseException) -> str | None:
-    """Return Slack's error code where the error is no mistake of the bot's; None for any other error."""
-    # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
+    """Return Slack's error code if the error is not a bug of the bot; None for any other error."""
+    # Only Slack is called over aiohttp here: errors of a provider are ProviderErrors.
     if isinstance(error, aiohttp.ClientError | TimeoutError):
         return NO_ANSWER
     return error.reason if isinstance(error, SlackCallFailed) and error.reason in _REFUSALS else None
 
 
 async def reply_or_explain(
-    asked: Coroutine[Any, Any, Reply | None], say: Responder, *, changes: bool = True
+    handling: Coroutine[Any, Any, Reply | None], responder: Responder, *, changes: bool = True
 ) -> None:
-    """Send the reply, or a message about the error; nothing where the reply was a message of its own.
+    """Send the reply, or a message about the error; nothing if the handler has sent a message itself.
 
-    Unless the request certainly `changes` nothing, its start is stored first, so that a repeated delivery of it is
-    ignored.
+    If the request `changes` something (or may), its start is stored first, so that a repeated delivery is ignored.
     """
     try:
         await (start_once() if changes else wait_for_place())
     except Repeated:
-        asked.close()
+        handling.close()
         return
-    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
-        asked.close()
-        await _say(reply_to_error(error), say)
+    except Exception as error:  # noqa: BLE001 - every error is shown to the user
+        handling.close()
+        await _send(reply_to_error(error), responder)
         return
-    asking = asyncio.create_task(asked)
+    task = asyncio.create_task(handling)
     try:
-        await say.show_progress(asking)
+        await responder.show_progress(task)
     except (SlackCallFailed, TimeoutError) as problem:
-        # What was asked for is under way all the same, and is waited for.
+        # The request is still running and is waited for.
         log.info("answer.not_shown_yet", reason=type(problem).__name__)
     try:
-        said = await asking
-    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
-        said = reply_to_error(error)
-    if said is not None:
-        await _say(said, say)
+        reply = await task
+    except Exception as error:  # noqa: BLE001 - every error is shown to the user
+        reply = reply_to_error(error)
+    if reply is not None:
+        await _send(reply, responder)
 
 
-async def _say(said: Reply, say: Responder) -> None:
-    """Send the reply; where Slack can't take it now, once it can. Raises SlackCallFailed."""
+async def _send(reply: Reply, responder: Responder) -> None:
+    """Send the reply; if Slack has an outage, retry later. Raises SlackCallFailed."""
     try:
-        await say(said)
+        await responder(reply)
     except SlackCallFailed as problem:
-        # A dialog is gone by the time that Slack is back.
-        if not isinstance(say, ChannelResponder | ResponseUrlResponder) or not is_slack_outage(problem):
+        # A modal is gone by the time Slack is back.
+        if not isinstance(responder, ChannelResponder | ResponseUrlResponder) or not is_slack_outage(problem):
             raise
-        context = say.context
+        context = responder.context
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
-        if not context.services.late_replies.retry(context.team, context.person, lambda: say(said)):
+        if not context.services.late_replies.retry(context.team, context.person, lambda: responder(reply)):
             raise

@@ -1,4 +1,4 @@
-"""Finds the app or build that a person means."""
+"""Find the app or build that a user means."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from domain.provider_client import BuildClient, BuildQuery
 from domain.subscription import Subscription
 from services.request.context import RequestContext
 
-# A link names a build but not its app. Where no app near the asker has it, it is looked for among this many pages of
-# the newest builds of all apps,
+# A link names a build but not its app. If no nearby app has it, this many pages of the newest builds of all apps are
+# searched,
 PAGES_SEARCHED = 4
-# and then in so many of the other apps that they may see, so many of them at a time.
+# and then up to this many of the other apps that the user may see, this many at a time.
 MOST_APPS_ASKED = 50
 APPS_ASKED_AT_ONCE = 5
-# Nobody has asked for what stands below a shared link: it is looked for less far, and in all links of one message
-# together with no more than so many requests.
+# The preview of a shared link is unsolicited: it searches fewer apps, with at most this many requests for all links of
+# a message together.
 APPS_ASKED_FOR_LINKS = 10
 REQUESTS_FOR_LINKS = 25
 
 
 @dataclass
 class SearchLimits:
-    """How far to search for builds whose app is not named; `requests` are those left for all of them together."""
+    """Limits of searches for builds whose app is not named; `requests` is what is left for all of them together."""
 
     near: int = MOST_APPS_ASKED
     pages: int = PAGES_SEARCHED
@@ -42,7 +42,7 @@ class SearchLimits:
         return cls(near=APPS_ASKED_FOR_LINKS, pages=1, others=0, requests=REQUESTS_FOR_LINKS)
 
     def take(self, wanted: int) -> int:
-        """Use up so many requests, or those that are left; returns their number."""
+        """Use up `wanted` requests, or as many as are left; return how many."""
         if self.requests is None:
             return wanted
         taken = min(wanted, self.requests)
@@ -51,7 +51,7 @@ class SearchLimits:
 
     @property
     def key(self) -> str:
-        """A key of the limits, which tells a wide search from a narrow one."""
+        """A cache key that tells a wide search from a narrow one."""
         return f"{self.near} {self.pages} {self.others}"
 
 
@@ -60,22 +60,22 @@ class UserError(Exception):
 
 
 class AppNotGiven(UserError):
-    """A request that names no app in a channel that means none."""
+    """A request that names no app, in a channel without a default app."""
 
 
 class BuildsNotListed(UserError):
     """The provider has no lists of builds."""
 
 
-async def find_app(context: RequestContext, words: str | None, provider: Provider) -> App:
-    """Return the provider's app that the words name; without words the channel's default, or the only possible one.
+async def find_app(context: RequestContext, name: str | None, provider: Provider) -> App:
+    """Return the named app of the provider; without a name the channel's default app, or the only possible one.
 
-    The app is always one that the person may see now, under its present title; stored data only tells which one could
-    be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
+    The app is always one that the user may see now, with its current title; stored data only suggests which one is
+    meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
     """
     apps = context.visible_apps(provider)
-    if words is not None:
-        return await apps.find(words)
+    if name is not None:
+        return await apps.find(name)
     if (slug := await find_channel_app_slug(context, provider)) is not None:
         try:
             return await apps.require(slug)
@@ -84,10 +84,10 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
                 f"I can't see this channel's app any more, or your {provider.label} account can't. Name an app, or"
                 f" choose another for this channel with `{provider.command} use APP`."
             ) from error
-    everything = await apps.all()
-    if len(everything) == 1:
-        return everything[0]
-    if not everything and (limit := await apps.why_limited()) is not None:
+    all_apps = await apps.all()
+    if len(all_apps) == 1:
+        return all_apps[0]
+    if not all_apps and (limit := await apps.why_limited()) is not None:
         raise limit
     raise AppNotGiven(
         f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
@@ -95,9 +95,9 @@ async def find_app(context: RequestContext, words: str | None, provider: Provide
 
 
 async def find_channel_app(context: RequestContext, provider: Provider) -> App | None:
-    """Return the app that a command in this channel means where it names none; None where the person can see none.
+    """Return the app that commands in this channel mean by default; None if there is none that the user can see.
 
-    Only apps that are listed in time count, since forms are opened with it.
+    Only apps that can be listed in time count, since forms are opened with it.
     """
     if (slug := await find_channel_app_slug(context, provider)) is None:
         return None
@@ -107,54 +107,58 @@ async def find_channel_app(context: RequestContext, provider: Provider) -> App |
 
 
 async def find_channel_app_slug(context: RequestContext, provider: Provider) -> str | None:
-    """Return the slug of the channel's default app, or else of the only one that it subscribes to."""
+    """Return the slug of the channel's default app, or else of the only app that it subscribes to."""
     default = await context.storage.channel_settings.default_app(context.channel, provider)
     if default is not None:
         return default
     subscriptions = await context.storage.subscriptions.of_channel(context.channel)
-    slugs = {one.app.slug for one in subscriptions if one.app is not None and one.app.provider is provider}
+    slugs = {
+        subscription.app.slug
+        for subscription in subscriptions
+        if subscription.app is not None and subscription.app.provider is provider
+    }
     return slugs.pop() if len(slugs) == 1 else None
 
 
 async def find_build(
     context: RequestContext,
-    app_words: str | None,
+    app_name: str | None,
     ref: BuildRef,
     provider: Provider,
     limits: SearchLimits | None = None,
 ) -> tuple[App, Build]:
-    """Return the build that is meant, with its app, as the provider lists it.
+    """Return the build that the reference names, with its app, as the provider lists it.
 
-    Raises what `find_app` does, NotFound, and BuildsNotListed.
+    Raises whatever `find_app` raises, NotFound, and BuildsNotListed.
     """
     if ref.number is not None:
-        app = await find_app(context, app_words, provider)
+        app = await find_app(context, app_name, provider)
         return app, await _find_by_number(context, app, ref.number)
     slug = ref.slug or ""
     if app_slug := ref.app_slug:
         app = await app_by_slug(context, app_slug, provider)
-    elif app_words is not None:
-        app = await find_app(context, app_words, provider)
+    elif app_name is not None:
+        app = await find_app(context, app_name, provider)
     else:
         return await _BuildSearch(context, provider, slug, limits or SearchLimits()).find()
     return app, await build_client(context, provider).build(app.slug, slug)
 
 
 async def app_by_slug(context: RequestContext, slug: str, provider: Provider) -> App:
-    """Return the app that a button or list names. Raises ProviderError, also where the person may not see it."""
+    """Return the app with the slug of a button or list. Raises ProviderError, also if the user may not see the app."""
     return await context.visible_apps(provider).require(slug)
 
 
 async def build_by_slugs(
     context: RequestContext, app_slug: str, build_slug: str, provider: Provider
 ) -> tuple[App, Build]:
-    """Return the build that a button names, with its app. Raises ProviderError."""
+    """Return the build with the slugs of a button, with its app. Raises ProviderError."""
     app = await app_by_slug(context, app_slug, provider)
     return app, await build_client(context, provider).build(app_slug, build_slug)
 
 
 def build_client(context: RequestContext, provider: Provider) -> BuildClient:
-    """Return what lists the provider's builds for the person. Raises BuildsNotListed."""
+    """Return the client that lists the provider's builds for the user. Raises BuildsNotListed."""
     client = context.builds_at(provider)
     if client is None:
         raise BuildsNotListed(f"{provider.label} lists no builds.")
@@ -164,7 +168,7 @@ def build_client(context: RequestContext, provider: Provider) -> BuildClient:
 async def _find_by_number(context: RequestContext, app: App, number: int) -> Build:
     builds = build_client(context, app.provider).builds(app.slug, BuildQuery(number=number))
     async for build in builds:
-        # checked, since a server that does not know the filter would answer with any build
+        # Check the number: a server that does not know the filter would return any build.
         if build.number == number:
             return build
         if build.number is not None and build.number < number:
@@ -175,11 +179,11 @@ async def _find_by_number(context: RequestContext, app: App, number: int) -> Bui
 
 
 class _BuildSearch:
-    """Looks for a build that is known by its slug alone, and for its app.
+    """Search for a build by its slug alone, and for its app.
 
-    The provider is asked in the apps that are near first: the channel's own, those that it follows, those that any
-    channel follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and
-    not every server has it (the seed documents name none). Nothing is asked of an app that the person may not see.
+    Nearby apps come first: the channel's default app, the apps that it subscribes to, those that any channel
+    subscribes to. The list of all apps' builds comes next: it is cut off after some pages, and not every server has it
+    (the seed documents name none). Apps that the user may not see are never requested.
     """
 
     def __init__(
@@ -202,7 +206,7 @@ class _BuildSearch:
         misses = context.client_for(self._provider).misses
         key = (limits.key, context.channel, self._slug)
         if not misses.has(key, context.now()):
-            found = await self._look_for()
+            found = await self._search()
             if isinstance(found, tuple):
                 return found
             if found is not None:
@@ -217,10 +221,10 @@ class _BuildSearch:
             f"or use the build's number: `{command} build APP #12`."
         )
 
-    async def _look_for(self) -> tuple[App, Build] | ProviderError | None:
-        """Return the build with its app; where it is nowhere: the error of an app that could not be asked, or None."""
+    async def _search(self) -> tuple[App, Build] | ProviderError | None:
+        """Return the build with its app; if it is nowhere, the error of an app that could not be searched, or None."""
         visible = {app.slug: app for app in await self._apps.all()}
-        near = (await self._apps_near(visible))[: self._limits.near]
+        near = (await self._nearby_apps(visible))[: self._limits.near]
         found = await self._ask_apps(near)
         if isinstance(found, tuple):
             return found
@@ -231,16 +235,16 @@ class _BuildSearch:
         elsewhere = await self._ask_apps(others[: self._limits.others])
         return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
 
-    async def _apps_near(self, visible: Mapping[str, App]) -> Sequence[App]:
-        """Return the apps to look in first, nearest first, of those that the person may see."""
+    async def _nearby_apps(self, visible: Mapping[str, App]) -> Sequence[App]:
+        """Return the apps to search first, nearest first, of those that the user may see."""
         storage, channel = self._context.storage, self._context.channel
         default = await storage.channel_settings.default_app(channel, self._provider)
-        here = [
+        channel_slugs = [
             *([default] if default is not None else []),
             *self._subscribed_apps(await storage.subscriptions.of_channel(channel)),
         ]
         near: dict[str, App] = {}
-        for slug in dict.fromkeys(here):
+        for slug in dict.fromkeys(channel_slugs):
             with suppress(NotFound, Forbidden, NotConnected):
                 near[slug] = visible.get(slug) or await self._apps.require(slug)
         for slug in self._subscribed_apps(await storage.subscriptions.of_all_channels()):
@@ -249,13 +253,13 @@ class _BuildSearch:
         return list(near.values())[:MOST_APPS_ASKED]
 
     def _subscribed_apps(self, subscriptions: Iterable[Subscription]) -> list[str]:
-        apps = (one.app for one in subscriptions)
+        apps = (subscription.app for subscription in subscriptions)
         return [app.slug for app in apps if app is not None and app.provider is self._provider]
 
     async def _ask_apps(self, apps: Sequence[App]) -> tuple[App, Build] | ProviderError | None:
-        """Ask some of the apps at a time for the build; returns the first that has it.
+        """Request the build in some of the apps at a time; return the first that has it.
 
-        Where none has it: the error of one that could not be asked, or None.
+        If none has it, return the error of an app that could not be searched, or None.
         """
 
         async def ask(app: App) -> Build | ProviderError:
@@ -266,17 +270,17 @@ class _BuildSearch:
 
         problem: ProviderError | None = None
         for start in range(0, len(apps), APPS_ASKED_AT_ONCE):
-            asked = apps[start : start + APPS_ASKED_AT_ONCE]
-            asked = asked[: self._limits.take(len(asked))]
-            for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
-                if isinstance(said, ProviderError):
-                    problem = problem if isinstance(said, NotFound | Forbidden) else said
-                elif said.slug == self._slug:
-                    return app, said
+            batch = apps[start : start + APPS_ASKED_AT_ONCE]
+            batch = batch[: self._limits.take(len(batch))]
+            for app, result in zip(batch, await asyncio.gather(*map(ask, batch)), strict=True):
+                if isinstance(result, ProviderError):
+                    problem = problem if isinstance(result, NotFound | Forbidden) else result
+                elif result.slug == self._slug:
+                    return app, result
         return problem
 
     async def _search_newest(self) -> str | None:
-        """Return the app of the build among the newest of all apps; None where it is not there, or no such list is."""
+        """Return the slug of the app whose build is among the newest of all apps; None if it or the list is missing."""
         pages = 0
         if not self._limits.take(1):
             return None

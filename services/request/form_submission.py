@@ -1,4 +1,4 @@
-"""A form that somebody has submitted: done while they watch, and told where it was opened."""
+"""A submitted form: run it while the user waits, and reply in the channel where it was opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class FormSubmission:
-    """What Slack sends of it; `values` is what was filled in, `metadata` what we sent along."""
+    """A submitted form; `values` is its input, `metadata` the private metadata that the bot sent with it."""
 
     ack: AsyncAck
     context: RequestContext
@@ -44,27 +44,27 @@ class FormSubmission:
         )
 
     async def report_field_errors(self, problems: Mapping[str, str]) -> bool:
-        """Say at the fields what is wrong with what was filled in, if anything is."""
+        """Show the problems at their fields; return whether there are any."""
         if problems:
             await self.ack(response_action="errors", errors=dict(problems))
         return bool(problems)
 
-    async def run(self, doing: Coroutine[Any, Any, T], course: SubmissionFlow[T]) -> T | None:
-        """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-        return await run_submission(doing, course, ack=self.ack, context=self.context, view_id=self.view_id)
+    async def run(self, work: Coroutine[Any, Any, T], flow: SubmissionFlow[T]) -> T | None:
+        """Run the work and show its progress in the modal; return the result, None if it failed."""
+        return await run_submission(work, flow, ack=self.ack, context=self.context, view_id=self.view_id)
 
     async def run_and_reply(
-        self, doing: Coroutine[Any, Any, Reply | None], course: SubmissionFlow[Reply | None]
+        self, work: Coroutine[Any, Any, Reply | None], flow: SubmissionFlow[Reply | None]
     ) -> None:
-        """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
-        said = await self.run(doing, course)
-        if said is None:
+        """Run the work and post its reply in the channel, or to the user if the bot can't post there."""
+        reply = await self.run(work, flow)
+        if reply is None:
             return
         try:
-            await ChannelResponder(self.context)(said)
+            await ChannelResponder(self.context)(reply)
         except SlackCallFailed as error:
             log.info("form.not_told", reason=error.reason)
-            await ChannelResponder(replace(self.context, channel=""))(said)
+            await ChannelResponder(replace(self.context, channel=""))(reply)
 
 
 FormHandler = Callable[[FormSubmission], Awaitable[None]]
@@ -73,16 +73,16 @@ FormHandler = Callable[[FormSubmission], Awaitable[None]]
 def submission_flow(
     title: str, waiting: str, again: Callable[[str], Block], *, field: str | None
 ) -> SubmissionFlow[Reply | None]:
-    """How a form goes that can always be submitted again; `field` is where problems stand that name none."""
+    """Return the flow of a form that can always be submitted again; `field` shows errors that name no field."""
     return SubmissionFlow(
         waiting=notices.notice_modal(title, f"⏳ {waiting}"),
-        done=lambda said: (
-            views.shown_in_modal(title, said.message)
-            if said is not None
+        done=lambda reply: (
+            views.shown_in_modal(title, reply.message)
+            if reply is not None
             else notices.notice_modal(title, "✅ Done. The message about it follows it to its end.")
         ),
         again=again,
-        # What was typed can be mended: it stays there, whoever refused it.
+        # The input can be corrected, so it stays in the form whoever refused it.
         refused=again,
         field_of=None if field is None else lambda problem: _field_of(problem, field),
     )

@@ -1,4 +1,4 @@
-"""Doing what a submitted modal asks for: at once where that is quick, else while the person watches."""
+"""Run a form submission: reply at once if it is quick, else show its progress in the modal."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Slack waits three seconds for the answer (Slack's rules, "Answering"); what takes longer is shown as under way.
+# Slack waits three seconds for the response (Slack's rules, "Answering"); slower work is shown as in progress.
 PATIENCE_SECONDS = 1.5
-# What an error beside a field may say (Slack's rules, "Sizes": as long as a label).
+# The longest error at a field (Slack's rules, "Sizes": as long as a label).
 LONGEST_ERROR = 2000
 
 
 class FieldError(UserError):
-    """What was filled in can't be taken; `field` names where."""
+    """The input of a field is not valid; `field` is its block id."""
 
     def __init__(self, field: str, words: str) -> None:
         super().__init__(words)
@@ -41,20 +41,20 @@ class FieldError(UserError):
 
 
 class FollowUp(Enum):
-    """What becomes of a modal whose submission was done at once; one that took long shows how it ended."""
+    """The change to a modal after a quick submission; a slow one always shows its result."""
 
-    CLOSED = "it is closed"
-    REPLACED = "another one takes its place"
-    COVERED = "another one lies on top of it"
+    CLOSED = "the modal is closed"
+    REPLACED = "another modal replaces it"
+    COVERED = "another modal is pushed on top of it"
 
 
 @dataclass(frozen=True)
 class SubmissionFlow(Generic[T]):
-    """What the person sees of a submission.
+    """The views that the user sees during a submission.
 
-    `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
-    more, with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a
-    problem is about; where it is None there is no field, and the modal is drawn anew.
+    `waiting` is shown while it takes long, `done` at its end (None: nothing), placed as `then` says. `again` is the
+    form with its input and the problem; `refused` says that trying again would not help. `field_of` returns the field
+    that a problem is about; if it is None, the modal is redrawn instead.
     """
 
     waiting: Block
@@ -66,58 +66,58 @@ class SubmissionFlow(Generic[T]):
 
 
 async def run_submission(
-    doing: Coroutine[Any, Any, T],
-    course: SubmissionFlow[T],
+    work: Coroutine[Any, Any, T],
+    flow: SubmissionFlow[T],
     *,
     ack: AsyncAck,
     context: RequestContext,
     view_id: str,
 ) -> T | None:
-    """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-    task = asyncio.create_task(_taken_up(doing))
+    """Run the work and show its progress in the modal; return the result, None if it failed."""
+    task = asyncio.create_task(_start_and_run(work))
     await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
     if task.done():
-        await _answer_at_once(task, course, ack)
+        await _respond_at_once(task, flow, ack)
     else:
-        await ack(response_action="update", view=course.waiting)
+        await ack(response_action="update", view=flow.waiting)
         await asyncio.wait({task})
-        # Slack would put what is acknowledged in the place of what comes before it.
+        # A late acknowledgement would replace a view that was updated before it.
         await wait_for_acknowledgement()
-        await _answer_late(task, course, context, view_id)
+        await _show_result(task, flow, context, view_id)
     return None if task.exception() is not None else task.result()
 
 
-async def _taken_up(doing: Coroutine[Any, Any, T]) -> T:
-    """Do it once there is a place for it. Slack is answered meanwhile: whoever waits is shown that it is under way."""
+async def _start_and_run(work: Coroutine[Any, Any, T]) -> T:
+    """Run the work once there is a free place; meanwhile the user is shown that it is in progress."""
     try:
         await start_once()
     except BaseException:
-        doing.close()
+        work.close()
         raise
-    return await doing
+    return await work
 
 
-async def _answer_at_once(task: asyncio.Task[T], course: SubmissionFlow[T], ack: AsyncAck) -> None:
+async def _respond_at_once(task: asyncio.Task[T], flow: SubmissionFlow[T], ack: AsyncAck) -> None:
     problem = task.exception()
-    if problem is not None and course.field_of is None:
-        await ack(response_action="update", view=_after(problem, course))
-    elif problem is not None and course.field_of is not None:
-        # At the field, so that the modal stays open and what was typed stays in it.
+    if problem is not None and flow.field_of is None:
+        await ack(response_action="update", view=_view_after(problem, flow))
+    elif problem is not None and flow.field_of is not None:
+        # An error at the field keeps the modal open with its input.
         await ack(
             response_action="errors",
-            errors={course.field_of(problem): plain_error_text(problem)[:LONGEST_ERROR]},
+            errors={flow.field_of(problem): plain_error_text(problem)[:LONGEST_ERROR]},
         )
-    elif course.then is not FollowUp.CLOSED and (view := course.done(task.result())) is not None:
-        await ack(response_action="push" if course.then is FollowUp.COVERED else "update", view=view)
+    elif flow.then is not FollowUp.CLOSED and (view := flow.done(task.result())) is not None:
+        await ack(response_action="push" if flow.then is FollowUp.COVERED else "update", view=view)
     else:
         await ack()
 
 
-async def _answer_late(
-    task: asyncio.Task[T], course: SubmissionFlow[T], context: RequestContext, view_id: str
+async def _show_result(
+    task: asyncio.Task[T], flow: SubmissionFlow[T], context: RequestContext, view_id: str
 ) -> None:
     problem = task.exception()
-    view = course.done(task.result()) if problem is None else _after(problem, course)
+    view = flow.done(task.result()) if problem is None else _view_after(problem, flow)
     if view is None:
         return
     try:
@@ -125,23 +125,23 @@ async def _answer_late(
     except SlackCallFailed as error:
         log.info("modal.gone", reason=error.reason)  # the person has closed it
         if problem is not None:
-            await _say_alone(str(course.waiting["title"]["text"]), problem, context)
+            await _send_error(str(flow.waiting["title"]["text"]), problem, context)
 
 
-async def _say_alone(title: str, problem: BaseException, context: RequestContext) -> None:
-    """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
-    said = Reply(notices.error_message(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
+async def _send_error(title: str, problem: BaseException, context: RequestContext) -> None:
+    """Send the error as a direct message, because the modal is closed."""
+    reply = Reply(notices.error_message(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
     try:
-        await ChannelResponder(replace(context, channel=""))(said)
+        await ChannelResponder(replace(context, channel=""))(reply)
     except SlackCallFailed as error:
         log.warning("modal.not_told", reason=error.reason)
 
 
-def _after(problem: BaseException, course: SubmissionFlow[T]) -> Block:
-    view = course.refused if isinstance(problem, RequestRejected | Forbidden) else course.again
+def _view_after(problem: BaseException, flow: SubmissionFlow[T]) -> Block:
+    view = flow.refused if isinstance(problem, RequestRejected | Forbidden) else flow.again
     return view(plain_error_text(problem))
 
 
 def plain_error_text(problem: BaseException) -> str:
-    """What went wrong, for a field or a modal: text only, where backticks would stand as they are."""
+    """Return the error as plain text for a field or a modal, which would show backticks."""
     return sentence_for(problem).replace("`", "")

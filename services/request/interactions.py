@@ -1,6 +1,6 @@
-"""What is done when somebody uses a button, form, list, shortcut, link or workflow function: by Slack's identifiers.
+"""Registry of the handlers of buttons, forms, lists, shortcuts, links and workflow functions, by Slack's identifiers.
 
-Features list theirs, and the listeners in `handlers` ask here, so that a listener knows no feature.
+Features register their handlers and the listeners in `handlers` look them up, so that a listener knows no feature.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.request.form_submission import FormHandler
 
 @dataclass(frozen=True)
 class ViewAction:
-    """Something pressed or picked in a view that changes the view itself; `value` is what it carries."""
+    """A press or selection in a view that changes the view itself; `value` is the value of the button or option."""
 
     context: RequestContext
     view: Mapping[str, Any]
@@ -33,20 +33,20 @@ class ViewAction:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What is filled in so far, as Slack sends it."""
+        """The input so far, as Slack sends it."""
         values: dict[str, Any] = self.view["state"]["values"]
         return values
 
     @property
     def metadata(self) -> str | None:
-        """What was sent along with the view."""
+        """The private metadata that was sent with the view."""
         return self.view.get("private_metadata")
 
     @classmethod
     def in_body(
         cls, body: Mapping[str, Any], action: Mapping[str, Any], context: RequestContext
     ) -> ViewAction:
-        """Read a block_actions payload. Raises InvalidButtonValue where it comes from no view."""
+        """Read a block_actions payload. Raises InvalidButtonValue if it comes from no view."""
         view = body.get("view")
         if view is None:
             raise InvalidButtonValue
@@ -56,9 +56,9 @@ class ViewAction:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A shortcut of the manifest, given the message that it was used on (`{}` for a global one).
+    """A shortcut of the manifest; `run` gets the message that it was used on (`{}` for a global shortcut).
 
-    One that `opens_form` has three seconds for it; another one shows that it is under way.
+    A shortcut that `opens_form` must do so within three seconds; any other one shows that it is in progress.
     """
 
     run: Callable[[Mapping[str, Any], RequestContext], Coroutine[Any, Any, Reply | None]]
@@ -69,20 +69,20 @@ OptionsHandler = Callable[[str, ViewMetadata, RequestContext], Awaitable[dict[st
 ViewActionHandler = Callable[[ViewAction], Awaitable[None]]
 # Takes the step's inputs and the id of its execution; None where the outputs come later.
 FunctionHandler = Callable[[Mapping[str, Any], str, RequestContext], Awaitable[Mapping[str, Any] | None]]
-# Takes a link; `outside` says that the channel is shared with another company. None where there is nothing to show.
+# Takes a link, and whether the channel is shared with another company; returns None if there is nothing to show.
 LinkPreview = Callable[[str, RequestContext, SearchLimits, bool], Awaitable[Message | None]]
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """What one feature, one provider or the whole bot answers to.
+    """The handlers of one feature, one provider or the whole bot.
 
     `buttons` and `form_buttons` by action_id; the latter open a modal at once. `view_actions` by action_id: they change
-    the view that they stand in. `forms` by callback_id. `options` by action_id; `options_in` by callback_id and
-    action_id, where a view offers others. `app_selections` by the callback_id of the view in which an app was picked.
-    `selections` are the action_ids of what is read only once the form is submitted. `shortcuts` and `functions` by
-    callback_id. `link_previews` are asked in turn. `open_to_external_users` are the action_ids and callback_ids of
-    shortcuts that people of other companies may use, too.
+    the view that they are in. `forms` by callback_id. `options` by action_id; `options_in` by callback_id and
+    action_id, for views with other options. `app_selections` by the callback_id of the view in which an app was picked.
+    `selections` are the action_ids of inputs that are read only when the form is submitted. `shortcuts` and `functions`
+    by callback_id. `link_previews` are tried in order. `open_to_external_users` are the action_ids of buttons and the
+    callback_ids of shortcuts that people of other companies may use too.
     """
 
     buttons: Mapping[str, ButtonHandler] = field(default_factory=dict)
@@ -99,20 +99,20 @@ class Interactions:
     open_to_external_users: frozenset[str] = frozenset()
 
     @classmethod
-    def merged(cls, several: Iterable[Interactions]) -> Interactions:
-        """Join those of several features. Raises ValueError where two of them claim one identifier."""
+    def merged(cls, features: Iterable[Interactions]) -> Interactions:
+        """Merge the handlers of several features. Raises ValueError if two of them claim one identifier."""
         joined: dict[str, Any] = {}
-        for interactions in several:
-            for name in (one.name for one in fields(cls)):
-                value, so_far = getattr(interactions, name), joined.get(name)
-                if so_far is None:
+        for interactions in features:
+            for name in (each.name for each in fields(cls)):
+                value, existing = getattr(interactions, name), joined.get(name)
+                if existing is None:
                     joined[name] = dict(value) if isinstance(value, Mapping) else value
                 elif isinstance(value, Mapping):
-                    if twice := so_far.keys() & value.keys():
-                        raise ValueError(f"{name} claimed twice: {', '.join(map(str, sorted(twice)))}")
-                    so_far.update(value)
+                    if duplicates := existing.keys() & value.keys():
+                        raise ValueError(f"{name} claimed twice: {', '.join(map(str, sorted(duplicates)))}")
+                    existing.update(value)
                 elif isinstance(value, frozenset):
-                    joined[name] = so_far | value
+                    joined[name] = existing | value
                 else:
-                    joined[name] = (*so_far, *value)
+                    joined[name] = (*existing, *value)
         return cls(**joined)

@@ -1,4 +1,4 @@
-"""Answers that Slack could not take: tried again for a while, in memory alone."""
+"""Retries of replies that Slack could not accept, kept in memory for a limited time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from services.slack.errors import NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, UNCLEA
 
 log = structlog.get_logger()
 
-# What was asked for longer ago nobody waits for any more.
+# Nobody waits for an older reply.
 LASTS_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 30.0
-# So many wait at a time: in all, and of one person.
+# Limits of waiting replies: in total, and per user.
 MOST = 200
 MOST_EACH = 5
-# Slack's own trouble, after which it may take the same answer (Slack's rules, "Failures"). What got no answer at all
-# is not said again: Slack may have shown it.
-_TROUBLE = frozenset(
+# Slack's own failures, after which it may accept the same reply (Slack's rules, "Failures"). A call without any
+# response is not retried: Slack may have shown the message.
+_OUTAGE_ERRORS = frozenset(
     {
         NOT_SENT,
         RATE_LIMITED,
@@ -34,8 +34,8 @@ _TROUBLE = frozenset(
     }
 )
 
-# What shows an answer; whatever else is asked before that may be asked again.
-_SAYING = frozenset({"chat.postMessage", "chat.postEphemeral"})
+# The methods that show a reply; any other call before them can be repeated safely.
+_REPLY_METHODS = frozenset({"chat.postMessage", "chat.postEphemeral"})
 
 SendReply = Callable[[], Awaitable[None]]
 
@@ -59,29 +59,29 @@ class LateReplies:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Wait until stopped, then give up what is left."""
+        """Wait until stopped, then drop the replies that are left."""
         await self._stopping.wait()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self, team: str) -> None:
-        """Forget the workspace: the app was uninstalled from it."""
+        """Drop the replies of a workspace from which the app was uninstalled."""
         for task, (workspace, _) in self._tasks.items():
             if workspace == team:
                 task.cancel()
 
     def retry(self, team: str, person: str, send: SendReply) -> bool:
-        """Retry the reply until Slack takes it; returns False where too many wait already."""
+        """Retry the reply until Slack accepts it; return False if too many are waiting already."""
         waiting = Counter(self._tasks.values())[team, person]
         if self._stopping.is_set() or len(self._tasks) >= MOST or waiting >= MOST_EACH:
             return False
-        task = asyncio.create_task(self._again(send), name="late answer")
+        task = asyncio.create_task(self._retry(send), name="late answer")
         self._tasks[task] = (team, person)
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return True
 
-    async def _again(self, again: SendReply) -> None:
+    async def _retry(self, send: SendReply) -> None:
         pause = self._first_pause
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lasts):
@@ -89,8 +89,8 @@ class LateReplies:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                     try:
-                        await again()
-                    except Exception as problem:  # noqa: BLE001 - it ends with what is no trouble of Slack's
+                        await send()
+                    except Exception as problem:  # noqa: BLE001 - any error but an outage of Slack ends the retries
                         if not is_slack_outage(problem):
                             log.warning("answer.given_up", reason=type(problem).__name__)
                             return
@@ -101,11 +101,11 @@ class LateReplies:
 
 
 def is_slack_outage(problem: BaseException) -> bool:
-    """Whether Slack could not be reached or could not take a message, so that it certainly was not shown."""
+    """Return whether Slack could not be reached or could not accept a message, which thus was certainly not shown."""
     if not isinstance(problem, SlackCallFailed):
         return isinstance(problem, aiohttp.ClientConnectorError)
-    if problem.reason in UNCLEAR and problem.method not in _SAYING:
+    if problem.reason in UNCLEAR and problem.method not in _REPLY_METHODS:
         return True
     if problem.reason == NOT_UNDERSTOOD:
         return problem.status >= 500
-    return problem.reason in _TROUBLE
+    return problem.reason in _OUTAGE_ERRORS

@@ -1,4 +1,4 @@
-"""Open forms within the three seconds that a trigger_id lives (Slack's rules, "Answering")."""
+"""Open forms before the trigger_id expires after three seconds (Slack's rules, "Answering")."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-# For all that a form waits for together; the rest of the three seconds is for the two ways between Slack and here.
+# The time for everything that a form waits for; the rest of the three seconds is for the network, both ways.
 PATIENCE_SECONDS = 1.5
 
 
 def opening_deadline() -> float:
-    """The time of the event loop, in seconds, by which a form that is asked for now has to be opened."""
+    """Return the time of the event loop, in seconds, by which a form that is requested now has to be opened."""
     return asyncio.get_running_loop().time() + PATIENCE_SECONDS
 
 
 async def open_in_time(
-    making: Coroutine[Any, Any, Block], context: RequestContext, title: str, *, until: float | None = None
+    rendering: Coroutine[Any, Any, Block], context: RequestContext, title: str, *, until: float | None = None
 ) -> None:
-    """Show the form that is being made; one that takes long is announced, and says itself what went wrong.
+    """Open the form once it is rendered; if that takes long, open a placeholder first and show errors in it.
 
-    `until` is the deadline where part of the time has passed already. Raises what `making` does before it, and
-    SlackCallFailed.
+    `until` is the deadline, if part of the time has passed already. Raises SlackCallFailed, and what the rendering
+    raises before the deadline.
     """
-    task = asyncio.create_task(making)
-    left = (until or opening_deadline()) - asyncio.get_running_loop().time()
-    await asyncio.wait({task}, timeout=max(left, 0.0))
+    task = asyncio.create_task(rendering)
+    remaining = (until or opening_deadline()) - asyncio.get_running_loop().time()
+    await asyncio.wait({task}, timeout=max(remaining, 0.0))
     if task.done():
         await context.open_view(task.result())
         return
@@ -61,14 +61,14 @@ def check_can_open(context: RequestContext) -> None:
 
 
 async def check_may_act(context: RequestContext, provider: Provider, until: float) -> None:
-    """Check that the person may act at the provider, before they fill in a form, if that is known by `until`.
+    """Check that the user may act at the provider before they fill in a form, if that is known by `until`.
 
-    The submission is checked again. Raises NotConnected, or why their account does not work.
+    The submission is checked again. Raises NotConnected, or the reason why their account does not work.
     """
     try:
         async with asyncio.timeout_at(until):
             if not await context.may_act(provider):
-                # An account that is refused says why.
+                # For an account that the provider refuses, this says why.
                 raise await context.visible_apps(provider).why_limited() or NotConnected(provider=provider)
     except TimeoutError:
         log.info("form.account_not_known")

@@ -1,4 +1,4 @@
-"""Whether whoever runs the bot has set a provider up."""
+"""Check that the operator has configured a provider."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ class ProviderNotConfigured(UserError):
 
 
 def check_configured(provider: Provider, context: RequestContext) -> None:
-    """Raises ProviderNotConfigured."""
+    """Check that the bot has a token for the provider. Raises ProviderNotConfigured."""
     if provider not in context.services.clients.configured:
         raise ProviderNotConfigured(provider)

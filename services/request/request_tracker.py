@@ -1,4 +1,4 @@
-"""Requests of Slack: each handled once, counted, bounded, and finished before the bot stops."""
+"""Tracking of Slack's requests: each is handled once, counted, limited, and finished before the bot stops."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
 
-# Answers that are under way at a time: one workspace never has all of them, nor one person all of a workspace's.
+# Limits of concurrent replies: one workspace never takes all of them, nor one user all of their workspace's.
 ANSWERS = Quota(total=100, workspace=50, person=10, waiting=500, seconds=120)
-# A request's signature is good for five minutes either way (Slack's rules, "Verifying requests").
+# A request's signature is valid for five minutes either way (Slack's rules, "Verifying requests").
 REPEATED_WITHIN = timedelta(minutes=10)
-# So many of each workspace are also remembered without asking the database.
+# The number of deliveries per workspace that are remembered in memory, besides the database.
 REMEMBERED = 10_000
-# Events that were not acknowledged come again, each time signed anew: at once, after one and after five minutes
-# ("The Events API"). Nobody says that they can't come later.
+# Slack resends events that were not acknowledged, with a new signature each time: at once, after one and after five
+# minutes ("The Events API"). The documents do not exclude later ones.
 EVENT_REPEATED_WITHIN = timedelta(hours=2)
 
 
@@ -43,9 +43,9 @@ class Repeated(Exception):
 
 @dataclass(frozen=True)
 class Delivery:
-    """What Slack has delivered.
+    """A request that Slack has delivered.
 
-    `fingerprint` is of what it and its repetition have in common; None where there is no such thing.
+    `fingerprint` is a hash of what a delivery and its repetition have in common; None if they can't be recognised.
     """
 
     requester: Requester
@@ -54,27 +54,27 @@ class Delivery:
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Delivery:
-        """The delivery of this payload."""
-        key = _key(body)
+        """Return the delivery of this payload."""
+        key = _identity(body)
         return cls(
-            requester=Requester(workspace_id(body), _person_in(body)),
-            # Only a fingerprint: what was typed into a form may be a secret, and these are kept for long.
+            requester=Requester(workspace_id(body), _user_id(body)),
+            # Only a hash: the input of a form may hold a secret, and fingerprints are stored for long.
             fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if key else None,
             is_event=bool(body.get("event_id")),
         )
 
 
 NO_DELIVERY = Delivery(Requester(), None, is_event=False)
-_DELIVERED: ContextVar[Delivery] = ContextVar("delivered", default=NO_DELIVERY)
+_DELIVERY: ContextVar[Delivery] = ContextVar("delivered", default=NO_DELIVERY)
 
 
 class RequestTracker:
-    """Knows what was asked already and what is still being answered."""
+    """Tracks which requests have been handled and which are in progress."""
 
     def __init__(self, metrics: Metrics, deliveries: SlackDeliveries, clock: Callable[[], datetime]) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._seen = _Seen()
+        self._recent = _RecentDeliveries()
         self._idle = asyncio.Event()
         self._idle.set()
         self.deliveries = deliveries
@@ -82,53 +82,53 @@ class RequestTracker:
         self.under_way = 0
 
     def is_new(self, body: Mapping[str, Any]) -> bool:
-        """Return whether Slack delivers this for the first time; what is done for it then belongs to this delivery.
+        """Return whether Slack delivers this for the first time, and make it the current delivery of this task.
 
-        Events come again at once, after one and after five minutes where Slack saw no acknowledgement; a command
-        or click that comes twice carries the same trigger_id (Slack's rules, "Answering"). What an earlier process has
-        taken up is known only once it is about to be done (`take_up`): to ask the database would keep Slack waiting.
+        Slack resends events at once, after one and after five minutes if it saw no acknowledgement; a command or click
+        that comes twice has the same trigger_id (Slack's rules, "Answering"). What an earlier process has started is
+        checked only in `start_once`, because a database query here would keep Slack waiting.
         """
         delivery = Delivery.of(body)
-        if not self._seen.is_new(delivery, self._clock()):
+        if not self._recent.is_new(delivery, self._clock()):
             log.info("slack.repeated", kind=str(body.get("type") or "command"))
             return False
         # Bolt calls the listener later, in a task of its own that sees this.
-        _DELIVERED.set(delivery)
+        _DELIVERY.set(delivery)
         return True
 
     @asynccontextmanager
     async def answering(self, name: str) -> AsyncIterator[None]:
-        """Hold the bot from stopping, and count how long the answer takes and whether it came."""
-        began = time.perf_counter()
+        """Keep the bot from stopping while the request is handled, and count its outcome and duration."""
+        started = time.perf_counter()
         outcome = "failed"
         self.under_way += 1
         self._idle.clear()
-        answer = _Answer(self, _DELIVERED.get(), self._clock)
-        token = _ANSWER.set(answer)
+        request = _ActiveRequest(self, _DELIVERY.get(), self._clock)
+        token = _ACTIVE_REQUEST.set(request)
         try:
             yield
             outcome = "answered"
         finally:
-            _ANSWER.reset(token)
-            answer.end()
+            _ACTIVE_REQUEST.reset(token)
+            request.end()
             self.under_way -= 1
             if self.under_way == 0:
                 self._idle.set()
-            self._metrics.record_reply(name, outcome, time.perf_counter() - began)
+            self._metrics.record_reply(name, outcome, time.perf_counter() - started)
 
     async def drain(self) -> None:
-        """Wait until everything that was acknowledged has been answered."""
+        """Wait until all acknowledged requests have been handled."""
         await self._idle.wait()
 
 
-class _Answer:
-    """One answer, from its beginning to its end."""
+class _ActiveRequest:
+    """A request that is being handled."""
 
-    def __init__(self, listening: RequestTracker, delivery: Delivery, clock: Callable[[], datetime]) -> None:
-        self._listening = listening
+    def __init__(self, tracker: RequestTracker, delivery: Delivery, clock: Callable[[], datetime]) -> None:
+        self._tracker = tracker
         self._delivery = delivery
         self._clock = clock
-        self._noted = False
+        self._is_stored = False
         self._has_place = False
         self._ended = False
 
@@ -136,112 +136,112 @@ class _Answer:
         """Wait for a place, once. Raises LimitReached."""
         if self._has_place:
             return
-        await self._listening.places.acquire(self._delivery.requester)
+        await self._tracker.places.acquire(self._delivery.requester)
         if self._ended:
-            self._listening.places.release(self._delivery.requester)
+            self._tracker.places.release(self._delivery.requester)
             raise LimitReached
         self._has_place = True
 
-    async def note(self) -> None:
-        """Write down that it is taken up, once. Raises Repeated, WorkspaceGone."""
+    async def store_start(self) -> None:
+        """Store that the request was started, once. Raises Repeated, WorkspaceGone."""
         delivery = self._delivery
-        if delivery.fingerprint is None or self._noted:
+        if delivery.fingerprint is None or self._is_stored:
             return
-        self._noted = True
+        self._is_stored = True
         if delivery.is_event:
-            # Slack sends an event again that it takes for lost. Noted before that, and the process killed between the
-            # two, it would be taken for done. Nothing else is sent again.
+            # Slack resends events that were not acknowledged. If it was stored first and the process was killed before
+            # the acknowledgement, the resent event would be taken for done. Slack resends nothing else.
             await wait_for_acknowledgement()
         now = self._clock()
         until = now + (EVENT_REPEATED_WITHIN if delivery.is_event else REPEATED_WITHIN)
         team = delivery.requester.team
-        if not await self._listening.deliveries.take(team, delivery.fingerprint, now=now, until=until):
+        if not await self._tracker.deliveries.take(team, delivery.fingerprint, now=now, until=until):
             log.warning("slack.repeated", kind="of an earlier process", team=team)
             raise Repeated
 
     def end(self) -> None:
-        """Give the place back."""
+        """Release the place."""
         self._ended = True
         if self._has_place:
             self._has_place = False
-            self._listening.places.release(self._delivery.requester)
+            self._tracker.places.release(self._delivery.requester)
 
 
-_ANSWER: ContextVar[_Answer | None] = ContextVar("answer", default=None)
+_ACTIVE_REQUEST: ContextVar[_ActiveRequest | None] = ContextVar("answer", default=None)
 
 
 async def wait_for_place() -> None:
-    """Wait until what is asked for here may begin: after its acknowledgement, and before anything is read for it.
+    """Wait until the current request may begin: after its acknowledgement, and before anything is read for it.
 
     Raises LimitReached.
     """
-    if (answer := _ANSWER.get()) is not None:
-        await answer.wait_for_place()
+    if (request := _ACTIVE_REQUEST.get()) is not None:
+        await request.wait_for_place()
 
 
 async def start_once() -> None:
-    """The same, and write down that it is begun: for whatever may change something.
+    """Wait for a place and store that the request was started, for a request that may change something.
 
-    Raises LimitReached, WorkspaceGone, and Repeated where it was begun before, by an earlier process too.
+    Raises LimitReached, WorkspaceGone, and Repeated if it was started before, also by an earlier process.
     """
-    if (answer := _ANSWER.get()) is not None:
-        await answer.wait_for_place()
-        await answer.note()
+    if (request := _ACTIVE_REQUEST.get()) is not None:
+        await request.wait_for_place()
+        await request.store_start()
 
 
-class _Seen:
-    """What was delivered lately, in memory: of each workspace by itself, so that busy ones push nobody's out."""
+class _RecentDeliveries:
+    """Recent deliveries in memory, per workspace, so that a busy one does not evict those of others."""
 
     def __init__(self) -> None:
-        self._of_team: dict[str, OrderedDict[str, datetime]] = {}
-        self._tidied_at: datetime | None = None
+        self._by_team: dict[str, OrderedDict[str, datetime]] = {}
+        self._dropped_at: datetime | None = None
 
     def is_new(self, delivery: Delivery, now: datetime) -> bool:
-        """Whether it was not delivered yet; from now on it was."""
+        """Return whether the delivery is new, and remember it."""
         if delivery.fingerprint is None:
             return True
-        self._tidy(now)
-        seen = self._of_team.setdefault(delivery.requester.team, OrderedDict())
-        if delivery.fingerprint in seen:
+        self._drop_old(now)
+        recent = self._by_team.setdefault(delivery.requester.team, OrderedDict())
+        if delivery.fingerprint in recent:
             return False
-        seen[delivery.fingerprint] = now
-        if len(seen) > REMEMBERED:
-            seen.popitem(last=False)
+        recent[delivery.fingerprint] = now
+        if len(recent) > REMEMBERED:
+            recent.popitem(last=False)
         return True
 
-    def _tidy(self, now: datetime) -> None:
-        """Forget what is old, now and then."""
-        if self._tidied_at is not None and now - self._tidied_at < timedelta(minutes=1):
+    def _drop_old(self, now: datetime) -> None:
+        """Drop old deliveries, at most once a minute."""
+        if self._dropped_at is not None and now - self._dropped_at < timedelta(minutes=1):
             return
-        self._tidied_at = now
-        for team, seen in list(self._of_team.items()):
-            while seen and next(iter(seen.values())) <= now - REPEATED_WITHIN:
-                seen.popitem(last=False)
-            if not seen:
-                del self._of_team[team]
+        self._dropped_at = now
+        for team, recent in list(self._by_team.items()):
+            while recent and next(iter(recent.values())) <= now - REPEATED_WITHIN:
+                recent.popitem(last=False)
+            if not recent:
+                del self._by_team[team]
 
 
-def _key(body: Mapping[str, Any]) -> str | None:
-    """What a delivery and its repetition have in common, and nothing else has; None where it can't be told."""
+def _identity(body: Mapping[str, Any]) -> str | None:
+    """Return what only a delivery and its repetitions have in common; None if there is nothing."""
     if body.get("event_id"):
         return f"{workspace_id(body)} {body['event_id']}"
     if not body.get("trigger_id"):
         return None
-    # With what was asked: the trigger alone is meant for opening modals, not for telling requests apart.
-    what = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
-    what += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
-    return f"{workspace_id(body)} {body['trigger_id']} {what}"
+    # Include the content: trigger_ids are made for opening modals, not for identifying requests.
+    content = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
+    content += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
+    return f"{workspace_id(body)} {body['trigger_id']} {content}"
 
 
-def _person_in(body: Mapping[str, Any]) -> str:
-    """Whose share it counts in: whoever Slack says has done it; nobody's where it names none."""
+def _user_id(body: Mapping[str, Any]) -> str:
+    """Return the id of the user whose quota the request counts in; "" if Slack names none."""
     event = body.get("event")
-    for named in (
+    for candidate in (
         body.get("user"),
         body.get("user_id"),
         event.get("user") if isinstance(event, Mapping) else None,
     ):
-        person = named.get("id") if isinstance(named, Mapping) else named
+        person = candidate.get("id") if isinstance(candidate, Mapping) else candidate
         if isinstance(person, str) and person:
             return person
     return ""

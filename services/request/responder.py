@@ -1,4 +1,4 @@
-"""How an answer reaches people: over the response_url where Slack gave one, else as a message."""
+"""Delivery of replies: over the response_url if Slack gave one, else as a message."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ log = structlog.get_logger()
 
 
 class Responder(Protocol):
-    """A way in which answers reach the person who asked."""
+    """Sends replies to the user who made the request."""
 
-    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
-        """Let the person see that the answer is under way, where they would wonder otherwise."""
+    async def show_progress(self, task: asyncio.Future[Any]) -> None:
+        """Show that the reply is in progress, if the user would see nothing otherwise."""
 
     async def __call__(self, answer: Reply) -> None:
-        """Say it. Raises SlackCallFailed."""
+        """Send the reply. Raises SlackCallFailed."""
 
 
 class ReplacingResponder(Responder, Protocol):
-    """One that can also change what the button was pressed on."""
+    """A responder that can also replace the message or modal of the pressed button."""
 
     async def replace_original(self, message: Message) -> None:
-        """Put the message in the place of what the button was pressed on. Raises SlackCallFailed."""
+        """Replace the message or modal of the pressed button. Raises SlackCallFailed."""
 
 
 @dataclass(frozen=True)
 class ChannelResponder:
-    """Says answers as messages, in the thread of the question; what is for one person, to that person alone.
+    """Posts replies as messages in the thread of the request, those for one person as ephemeral messages.
 
-    Without a channel everything is for the person, and comes as a direct message.
+    Without a channel every reply is a direct message.
     """
 
     context: RequestContext
     thread: str | None = None
     direct: bool = False
 
-    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
-        """A message can wait."""
+    async def show_progress(self, task: asyncio.Future[Any]) -> None:
+        """Do nothing: a message can wait."""
 
     async def __call__(self, answer: Reply) -> None:
-        """Say it. Raises SlackCallFailed."""
+        """Post the reply. Raises SlackCallFailed."""
         context, message = self.context, answer.message
         channel = context.channel or await context.direct_message()
         direct = self.direct or not context.channel
@@ -75,9 +75,9 @@ class ChannelResponder:
 
 @dataclass(frozen=True)
 class PressedMessage:
-    """The message whose button was pressed; an ephemeral one has no name to change it by.
+    """The message whose button was pressed; `ts` is None for an ephemeral one, which can't be updated by it.
 
-    `unfurled` is the address under which the button was shown, on somebody else's message.
+    `unfurled` is the URL whose preview has the button, on another user's message.
     """
 
     channel: str
@@ -86,7 +86,7 @@ class PressedMessage:
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any]) -> Self | None:
-        """The message that a click's payload names; None where it came from a modal or the Home."""
+        """Return the message in a block_actions payload; None if the button is in a modal or on the Home tab."""
         container = body.get("container") or {}
         channel = (body.get("channel") or {}).get("id") or container.get("channel_id")
         if not channel:
@@ -97,54 +97,54 @@ class PressedMessage:
 
 @dataclass(frozen=True)
 class ResponseUrlResponder:
-    """Says answers over a response_url: five times within thirty minutes (Slack's rules, "Answering").
+    """Sends replies over a response_url, which works five times within thirty minutes (Slack's rules, "Answering").
 
-    Where there is none, or it is used up, an answer comes as a message of its own.
+    Without one, or once it is used up, a reply is posted as a message of its own.
     """
 
     context: RequestContext
     url: str | None
     pressed: PressedMessage | None = None
 
-    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
-        """A message can wait."""
+    async def show_progress(self, task: asyncio.Future[Any]) -> None:
+        """Do nothing: a message can wait."""
 
     async def __call__(self, answer: Reply) -> None:
-        """Say it below what was asked. Raises SlackCallFailed."""
-        to_all = answer.audience is Visibility.CHANNEL
-        if not await self._send(answer.message, to_all=to_all, replace=False):
-            unheard = Reply(answer.message, Visibility.CHANNEL if to_all else Visibility.ONE_PERSON)
-            await ChannelResponder(self.context)(unheard)
+        """Send the reply as a new message. Raises SlackCallFailed."""
+        in_channel = answer.audience is Visibility.CHANNEL
+        if not await self._send(answer.message, in_channel=in_channel, replace=False):
+            reply = Reply(answer.message, Visibility.CHANNEL if in_channel else Visibility.ONE_PERSON)
+            await ChannelResponder(self.context)(reply)
 
     async def replace_original(self, message: Message) -> None:
-        """Put the message in the place of the one whose button was pressed. Raises SlackCallFailed."""
+        """Replace the message of the pressed button. Raises SlackCallFailed."""
         pressed = self.pressed
         if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
-            # The message is the person's own; only what stands below the link is ours.
+            # The message is the user's own; only the preview below the link is ours.
             await self.context.slack.chat_unfurl(
                 channel=pressed.channel,
                 ts=pressed.ts,
                 unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
             )
             return
-        done = await self.replace_over_url(message)
-        if not done and self.pressed is not None and self.pressed.ts is not None:
+        replaced = await self.replace_over_url(message)
+        if not replaced and self.pressed is not None and self.pressed.ts is not None:
             await self.context.slack.chat_update(
                 channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
             )
 
     async def replace_over_url(self, message: Message) -> bool:
-        """Put the message in the place of the pressed one over the response_url; returns whether Slack has taken it.
+        """Replace the message of the pressed button over the response_url; return whether Slack accepted it.
 
-        Only that of a press can do so: a command's says everything anew.
+        Only the response_url of a button press can replace a message; that of a command posts a new one.
         """
-        return await self._send(message, to_all=False, replace=True)
+        return await self._send(message, in_channel=False, replace=True)
 
-    async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
+    async def _send(self, message: Message, *, in_channel: bool, replace: bool) -> bool:
         if self.url is None:
             return False
         if not self.context.services.response_urls.is_response_url(self.url):
-            # Whoever has an address to which answers go may write there: it is no more shown than a token.
+            # Anyone who knows a response_url can post to it, so it is logged no more than a token is.
             log.warning("answer.not_slacks", **self.context.services.response_urls.describe_foreign(self.url))
             return False
         client = AsyncWebhookClient(
@@ -156,7 +156,7 @@ class ResponseUrlResponder:
             response = await client.send(
                 text=message.text,
                 blocks=message.blocks,
-                response_type="in_channel" if to_all else "ephemeral",
+                response_type="in_channel" if in_channel else "ephemeral",
                 replace_original=replace,
                 unfurl_links=False,
             )
@@ -164,7 +164,7 @@ class ResponseUrlResponder:
             log.warning("answer.not_taken", status=error.status, reason=error.message)
             return False
         except (TimeoutError, aiohttp.ClientError, ValueError, LookupError) as error:
-            # It may have arrived: to say it again, in another way, could show it twice.
+            # The reply may have arrived: sending it another way could show it twice.
             log.warning("answer.lost", reason=type(error).__name__)
             return not isinstance(error, aiohttp.ClientConnectorError)
         if response.status_code != 200:

@@ -1,4 +1,4 @@
-"""Where a person is: the channels whose subscriptions are also theirs."""
+"""The channels that a user is in, whose subscriptions are shown as theirs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Whoever looks at their Home waits for both.
+# The user waits for both calls when they open the Home tab.
 PATIENCE_SECONDS = 10.0
 MOST_PAGES = 5
-A_PAGE = 200
+PAGE_SIZE = 200
 
 
 @dataclass(frozen=True)
 class UserChannels:
-    """Where a person is, as far as Slack says; a problem is Slack's word for why it does not say the rest."""
+    """A user's channels, as far as Slack names them; a `…_problem` is Slack's error code for the missing ones."""
 
     direct: str | None
     channels: list[str]
@@ -33,33 +33,33 @@ class UserChannels:
 
     @property
     def all(self) -> list[str]:
-        """All channels that are known, the direct message among them."""
+        """All known channels, including the direct message."""
         return [*([self.direct] if self.direct else []), *self.channels]
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether no channel is missing."""
         return self.direct_problem is None and self.channels_problem is None
 
 
 async def find_user_channels(context: RequestContext) -> UserChannels:
-    """The person's direct message with the bot, and the channels that they are in, as far as Slack says in time."""
-    direct, direct_problem = await _in_time(context.direct_message())
+    """Return the user's direct message with the bot and the channels that they are in, as far as Slack says in time."""
+    direct, direct_problem = await _within_time(context.direct_message())
     channels: list[str] = []
 
     async def read() -> None:
-        async for page in _pages(context):
+        async for page in _read_pages(context):
             channels.extend(page)
 
-    _, channels_problem = await _in_time(read())
+    _, channels_problem = await _within_time(read())
     return UserChannels(direct, channels, direct_problem, channels_problem)
 
 
-async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]:
-    """What was asked for, or Slack's word for why there is none."""
+async def _within_time(call: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]:
+    """Return the result, or Slack's error code if there is none in time."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await asked, None
+            return await call, None
     except SlackCallFailed as error:
         reason = error.reason
     except TimeoutError:
@@ -69,22 +69,22 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]
 
 
 async def list_channels(context: RequestContext) -> list[str]:
-    """The channels that the person is in and the bot may know of. Raises SlackCallFailed."""
-    return [channel async for channels in _pages(context) for channel in channels]
+    """Return the channels that the user is in and that the bot may know of. Raises SlackCallFailed."""
+    return [channel async for channels in _read_pages(context) for channel in channels]
 
 
-async def _pages(context: RequestContext) -> AsyncIterator[list[str]]:
-    """Of private channels Slack names only those that the bot is in, too ("users.conversations")."""
+async def _read_pages(context: RequestContext) -> AsyncIterator[list[str]]:
+    """Read the pages of the user's channels; private ones only if the bot is in them too ("users.conversations")."""
     cursor: str | None = None
     for _ in range(MOST_PAGES):
         answer = await context.slack.users_conversations(
             user=context.person,
             types="public_channel,private_channel",
             exclude_archived=True,
-            limit=A_PAGE,
+            limit=PAGE_SIZE,
             cursor=cursor,
         )
-        yield [str(one["id"]) for one in answer.get("channels") or []]
+        yield [str(channel["id"]) for channel in answer.get("channels") or []]
         cursor = (answer.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return

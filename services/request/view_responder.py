@@ -1,4 +1,4 @@
-"""Answers to what is pressed in a modal or on the Home: each in a modal of its own, on top."""
+"""Replies to a button in a modal or on the Home tab: each opens a modal of its own, on top."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-# A trigger_id lives three seconds (Slack's rules, "Answering"): what takes longer needs its modal before it is there.
+# A trigger_id expires after three seconds (Slack's rules, "Answering"), so a slow reply opens its modal beforehand.
 PATIENCE_SECONDS = 1.2
 
 
 @dataclass
 class ViewResponder:
-    """Says answers in a modal; what concerns a channel is also said there, or to the person where there is none.
+    """Shows replies in a modal; those for a channel are also posted there, or to the user if there is no channel.
 
-    `waits` is False where a form is asked for, which opens by itself.
+    `waits` is False for a button that opens a form itself.
     """
 
     context: RequestContext
@@ -35,44 +35,44 @@ class ViewResponder:
 
     @property
     def shown(self) -> str | None:
-        """The id of the modal that the answer is in; None before there is one."""
+        """The id of the modal with the reply; None before it is opened."""
         return self._shown
 
-    async def show_progress(self, asked: asyncio.Future[Any]) -> None:
-        """Open the modal with nothing in it yet where the answer takes long."""
+    async def show_progress(self, task: asyncio.Future[Any]) -> None:
+        """Open the modal with a progress notice if the reply takes long."""
         if not self.waits:
-            return  # what is asked opens a modal itself
-        await asyncio.wait({asked}, timeout=PATIENCE_SECONDS)
-        if not asked.done():
-            await self._put(notices.in_progress(), "Buildbell")
+            return  # the handler opens a modal itself
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        if not task.done():
+            await self._show(notices.in_progress(), "Buildbell")
 
     async def __call__(self, answer: Reply) -> None:
-        """Say it. Raises SlackCallFailed."""
-        await self._put(answer.message, answer.title)
+        """Show the reply. Raises SlackCallFailed."""
+        await self._show(answer.message, answer.title)
         if answer.audience is Visibility.CHANNEL:
             await ChannelResponder(self.context)(answer)
 
     async def replace_original(self, message: Message) -> None:
-        """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
-        pane = self.context.view
-        if pane is None or pane.is_home:
+        """Replace the modal of the pressed button, or redraw the Home tab."""
+        view = self.context.view
+        if view is None or view.is_home:
             self.context.services.events.home_changed(self.context.team, self.context.person)
             return
-        await self._change(pane.id, message, "Buildbell")
+        await self._update(view.id, message, "Buildbell")
 
-    async def _put(self, message: Message, title: str) -> None:
+    async def _show(self, message: Message, title: str) -> None:
         if self._shown is not None:
-            await self._change(self._shown, message, title)
+            await self._update(self._shown, message, title)
             return
         self._shown = await self.context.open_view(self._view(message, title))
 
-    async def _change(self, view_id: str, message: Message, title: str) -> None:
+    async def _update(self, view_id: str, message: Message, title: str) -> None:
         try:
             await self.context.update_view(view_id, self._view(message, title))
         except SlackCallFailed as error:
             if error.reason != "not_found":
                 raise
-            log.info("pane.gone", view=view_id)  # the person has closed it
+            log.info("pane.gone", view=view_id)  # the user has closed it
 
     def _view(self, message: Message, title: str) -> dict[str, Any]:
         origin = ViewMetadata(channel=self.context.channel)

@@ -1,4 +1,4 @@
-"""What a modal carries along, signed: it comes back as it was sent, to the one whom it was sent to, or not at all."""
+"""Signed private metadata of views, so that a view is accepted only unchanged and from the user it was sent to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from storage.encryption import SecretBox
 
-# In front of the state; `Vault.sign` makes signatures of this length.
+# The signature comes before the state; `SecretBox.sign` makes signatures of this length.
 _SIGNATURE = 32
 
 
 def sign_view(view: Mapping[str, Any], signing: SecretBox, *, team: str, person: str) -> dict[str, Any]:
-    """The view as it is sent, with its state signed for this person of this workspace."""
+    """Return the view with its state signed for this user of this workspace."""
     state = str(view.get("private_metadata") or "")
     if not state:
         return dict(view)
@@ -21,13 +21,13 @@ def sign_view(view: Mapping[str, Any], signing: SecretBox, *, team: str, person:
 
 
 def state_of(view: Mapping[str, Any], signing: SecretBox, *, team: str, person: str) -> str | None:
-    """The state that a view brings back; None where it is not as it was sent, or was sent to somebody else."""
+    """Return the state of a view that comes back; None if it was changed, or was sent to another user."""
     sent = str(view.get("private_metadata") or "")
     signature, state = sent[:_SIGNATURE], sent[_SIGNATURE:]
     return state if signing.is_signed(_text(view, state, team, person), signature) else None
 
 
 def _text(view: Mapping[str, Any], state: str, team: str, person: str) -> str:
-    # With the form that it belongs to: another one would read the same names in another way. Only the state, which
-    # comes last, has spaces in it.
+    # Includes the form's callback_id, because another form would read the same names differently. Only the state, which
+    # comes last, contains spaces.
     return f"view {team} {person} {view.get('callback_id') or '-'} {state}"

@@ -1,1 +1,1 @@
-"""Slack's Web API and the workspaces that use the bot."""
+"""Slack's Web API, and the workspaces that use the bot."""

@@ -1,4 +1,4 @@
-"""Whether what Slack has delivered was acknowledged, for whoever must not go on before that."""
+"""The acknowledgement of Slack's current request, for code that must wait for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CURRENT: ContextVar[asyncio.Event | None] = ContextVar("acknowledgement", defau
 
 @contextmanager
 def track_acknowledgement() -> Iterator[None]:
-    """Around the answer to a delivery, until its acknowledgement is on its way, or can't be any more."""
+    """Mark the handling of a request until its acknowledgement is sent, or can no longer be sent."""
     event = asyncio.Event()
     token = _CURRENT.set(event)
     try:
@@ -23,7 +23,7 @@ def track_acknowledgement() -> Iterator[None]:
 
 
 async def wait_for_acknowledgement() -> None:
-    """Wait until what is being handled here was acknowledged; at once where nobody minds that."""
+    """Wait until the current request is acknowledged; return at once if none is tracked."""
     event = _CURRENT.get()
     if event is not None:
         await event.wait()

@@ -1,4 +1,4 @@
-"""The bot's own place in a channel: where it is a member it can read back what it has posted, and never posts twice."""
+"""The bot's membership of channels: as a member it can read back its messages, so it never posts one twice."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ log = structlog.get_logger()
 
 
 async def enter_channel(context: RequestContext) -> bool:
-    """Join the caller's channel where the bot may and has not; returns whether it can read the channel back.
+    """Join the request's channel if possible; return whether the bot can read the channel.
 
-    Public channels can be joined ("conversations.join", docs.slack.dev), where the app was installed with the scope for
-    it; into private ones somebody has to invite the bot, which can't even see them before.
+    The bot can join public channels ("conversations.join", docs.slack.dev) if the app was installed with the scope for
+    it. To private channels, which it can't even see, it must be invited.
     """
     if context.channel.startswith("D"):
         return True
     try:
-        answer = await context.slack.conversations_info(channel=context.channel)
-        channel = answer.get("channel") or {}
+        response = await context.slack.conversations_info(channel=context.channel)
+        channel = response.get("channel") or {}
         if channel.get("is_member"):
             return True
         if not channel.get("is_private"):

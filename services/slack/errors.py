@@ -1,4 +1,4 @@
-"""The one error of a call of Slack's Web API, whatever went wrong with it."""
+"""The error that every failed call of Slack's Web API raises."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-# Reasons for which Slack has no word of its own.
+# Reasons without an error code of Slack's.
 NOT_SENT = "not_sent"
 NO_ANSWER = "no_answer"
 NOT_UNDERSTOOD = "not_understood"
 RATE_LIMITED = "ratelimited"
-# Slack may or may not have done what it was asked for, or could not say why not.
+# Slack may or may not have carried out the call.
 UNCLEAR = frozenset({NO_ANSWER, NOT_UNDERSTOOD})
 
-_WORD = re.compile(r"[\w.:-]{1,100}", re.ASCII)
+_ERROR_CODE = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 
 class SlackCallFailed(SlackApiError):
-    """Slack did not do what it was asked for, or gave no answer that its documents describe.
+    """Slack refused the call, or gave no response that its documents describe.
 
-    `reason` is Slack's own word, or NOT_SENT (no connection), NO_ANSWER (it broke, or took too long), NOT_UNDERSTOOD
-    (no JSON object, or one without what the method answers); for every 429 it is RATE_LIMITED. `status` is the HTTP
-    status, 0 without an answer. `retry_after` is how many seconds Slack asks to wait. `detail` is for the log.
-    `response` has the form that slack_sdk gives it, with a body that is a dictionary in any case.
+    `reason` is Slack's error code, or NOT_SENT (no connection), NO_ANSWER (it broke, or took too long), NOT_UNDERSTOOD
+    (no JSON object, or one without the method's fields); for every 429 it is RATE_LIMITED. `status` is the HTTP
+    status, 0 without a response. `retry_after` is the pause in seconds that Slack asks for. `detail` is for the log.
+    `response` is one of slack_sdk's, and its body is always a dictionary.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class SlackCallFailed(SlackApiError):
         super().__init__(f"{method} failed", response)  # type: ignore[no-untyped-call]
 
     def __str__(self) -> str:
-        more = f" ({self.detail})" if self.detail != self.reason else ""
-        return f"{self.method}: {self.reason}{more}"
+        detail = f" ({self.detail})" if self.detail != self.reason else ""
+        return f"{self.method}: {self.reason}{detail}"
 
 
 def read_error_code(data: Mapping[str, Any]) -> str | None:
-    """Return Slack's word for why it refuses; None where the answer holds none."""
-    word = data.get("error")
-    return word if isinstance(word, str) and _WORD.fullmatch(word) else None
+    """Return Slack's error code; None if the response has no valid one."""
+    code = data.get("error")
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else None

@@ -1,4 +1,4 @@
-"""Files in Slack: uploaded as they come, so that no large one is held."""
+"""Uploads files to Slack in pieces, so that no large file is held in memory."""
 
 from __future__ import annotations
 
@@ -38,52 +38,53 @@ async def share_file(
     alt: str | None = None,
     until: datetime | None = None,
 ) -> None:
-    """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as,
-    `alt` what a screen reader says of a picture. With `until` it is deleted then.
+    """Upload the file and show it in the channel.
 
-    The three calls of docs.slack.dev, "Uploading files". Raises SlackCallFailed, DownloadRefused.
+    `snippet` is the language of Slack's highlighting, `alt` a picture's text for screen readers, `until` the time at
+    which the file is deleted. The three calls are those of docs.slack.dev, "Uploading files".
+    Raises SlackCallFailed, DownloadRefused.
     """
-    length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
+    length = os.stat(path).st_size  # noqa: PTH116 - does not block: the file was just written
     slack = context.slack
-    place = await slack.files_getUploadURLExternal(
+    upload = await slack.files_getUploadURLExternal(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
-    upload_url = str(place["upload_url"])
+    upload_url = str(upload["upload_url"])
     if not context.services.response_urls.is_upload_url(upload_url):
         log.warning("upload.not_slacks", **context.services.response_urls.describe_foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
         async with context.services.session.post(
             upload_url,
-            data=_pieces(path),
+            data=_read_pieces(path),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
             timeout=UPLOAD_TIMEOUT,
             allow_redirects=False,
-        ) as answer:
-            if answer.status != 200:
-                raise SlackCallFailed("file upload", NOT_UNDERSTOOD, status=answer.status)
+        ) as response:
+            if response.status != 200:
+                raise SlackCallFailed("file upload", NOT_UNDERSTOOD, status=response.status)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise SlackCallFailed("file upload", NO_ANSWER, detail=type(error).__name__) from None
     if until is not None:
-        # Before anybody sees it: a crash between the two must not leave it there.
-        await context.storage.temporary_files.note(str(place["file_id"]), context.person, until)
+        # Stored before the file is shown: a crash between the two must not leave it in Slack for ever.
+        await context.storage.temporary_files.note(str(upload["file_id"]), context.person, until)
         context.services.events.temporary_files_changed()
     await slack.files_completeUploadExternal(
-        files=[{"id": place["file_id"], "title": plain(title, LONGEST_TITLE)}],
+        files=[{"id": upload["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,
         initial_comment=comment,
         thread_ts=thread,
     )
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def _read_pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(A_PIECE):
             yield piece
 
 
 def explain_upload_failure(error: SlackCallFailed) -> str:
-    """Why Slack took no file, for the person."""
+    """Return why Slack did not accept the file, as a sentence for the person."""
     reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):
         return "I can't show a file in this channel yet. Type `/invite @buildbell` here, then try again."

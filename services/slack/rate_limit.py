@@ -1,4 +1,4 @@
-"""How long Slack asks to wait after a 429, and waiting for it (docs.slack.dev, "Rate limits")."""
+"""The pauses that Slack asks for after a 429 (docs.slack.dev, "Rate limits")."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 
 TIMES_TO_WAIT = 2
-# Whoever is told to wait longer is told so at once.
+# A longer pause is not waited out: the call fails at once.
 LONGEST_WAIT = 30.0
 
-# Slack counts by the minute (docs.slack.dev, "Rate limits"): whatever asks for much longer is no such limit.
+# Slack counts by the minute (docs.slack.dev, "Rate limits"): a much longer pause is not a rate limit of Slack's.
 _LONGEST_PAUSE = 600.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds that an answer asks to wait, between 0.1 and 600; 1 where it does not say."""
+    """Return the seconds that a response asks to wait, between 0.1 and 600; 1 if it does not say."""
     named = {name.lower(): value for name, value in headers.items()}
     try:
         seconds = float(named["retry-after"])
@@ -32,7 +32,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 class RateLimitWait(AsyncRetryHandler):
     """Waits out a 429, twice at most, for as long as Slack asks, up to LONGEST_WAIT seconds.
 
-    slack_sdk's own (3.47) raises ValueError where Retry-After is no number, and waits for however long it says.
+    slack_sdk's own handler (3.47) raises ValueError if Retry-After is not a number, and has no upper limit.
     """
 
     def __init__(self) -> None:
@@ -65,5 +65,5 @@ class RateLimitWait(AsyncRetryHandler):
 
 
 def _seconds(response: HttpResponse) -> float:
-    # slack_sdk hands out a list of values for each header.
+    # slack_sdk has a list of values for each header.
     return retry_after({name: values[0] for name, values in response.headers.items() if values})

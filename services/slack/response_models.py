@@ -1,7 +1,7 @@
-"""What the Web API's methods answer, as far as it is read here (docs.slack.dev, "Web API methods"). Pure; no I/O.
+"""Models of the Web API's responses, with the fields that the bot reads (docs.slack.dev, "Web API methods").
 
-An answer is checked once, where it comes in, so that whoever reads it can rely on it. More than what is named here may
-come, and null stands for "none".
+Pure; no I/O. A response is validated once, when it comes in, so that all code can rely on it. Other fields are ignored,
+and null stands for "none".
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class _AccessToken(_Answer):
     authed_user: _Place | None = None
 
 
-# Of the other methods only `ok` is read; a test goes through the calls.
+# Of other methods the bot reads only `ok`; a test checks all calls.
 _ANSWERS: Mapping[str, type[_Answer]] = {
     "apps.connections.open": _Connection,
     "auth.test": _AuthTest,
@@ -166,13 +166,13 @@ CHECKED_METHODS = frozenset(_ANSWERS)
 
 
 def unexpected_field(method: str, answer: Mapping[str, Any]) -> str | None:
-    """Return the first field of a successful answer that is missing or has another type; None where all is well."""
+    """Return the first field of a successful response that is missing or has the wrong type; None if there is none."""
     model = _ANSWERS.get(method)
     if model is None:
         return None
     try:
         model.model_validate(answer)
     except ValidationError as error:
-        place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-        return ".".join(str(name) for name in place if isinstance(name, str))
+        location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+        return ".".join(str(name) for name in location if isinstance(name, str))
     return None

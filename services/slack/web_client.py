@@ -25,7 +25,7 @@ from services.slack.errors import (
 from services.slack.rate_limit import RateLimitWait, retry_after
 from services.slack.response_models import unexpected_field
 
-# What no other try will change: the token is none, or not one for this (docs.slack.dev, "auth.test",
+# Final errors: the token is invalid, or has no access to this (docs.slack.dev, "auth.test",
 # "apps.connections.open" and "oauth.v2.access"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
 REFUSALS = frozenset(
     {
@@ -44,14 +44,14 @@ REFUSALS = frozenset(
         "user_removed_from_team",
     }
 )
-# What says nothing of what was asked, since Slack could not look into it.
+# Temporary errors inside Slack, which say nothing about the call's arguments.
 TRANSIENT = frozenset(
     {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
 )
 
 
 class SlackNotReachable(Exception):
-    """Slack did not answer, or not in a way that can be understood."""
+    """Slack did not respond, or the response can't be understood."""
 
 
 class TokenRefused(Exception):
@@ -60,7 +60,7 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class BotIdentity:
-    """The installation, as Slack's auth.test tells it; `answered_at` is the HTTP date of the answer."""
+    """The installation, from Slack's auth.test; `answered_at` is the response's HTTP date."""
 
     team: str
     team_name: str
@@ -72,9 +72,9 @@ class BotIdentity:
 
 
 class SlackClient(AsyncWebClient):
-    """slack_sdk's client, of which every call returns what its method answers or raises SlackCallFailed.
+    """slack_sdk's client; every call returns a validated response or raises SlackCallFailed.
 
-    slack_sdk itself raises errors of its own, of aiohttp's and Python's, and hands out whatever JSON came.
+    slack_sdk itself raises its own errors, aiohttp's and Python's, and returns any JSON.
     """
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
@@ -90,47 +90,49 @@ class SlackClient(AsyncWebClient):
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SlackCallFailed(method, NO_ANSWER, detail=type(error).__name__) from None
         except SlackApiError as error:
-            # JSON that can't be read; the response is aiohttp's.
+            # Invalid JSON; the response is aiohttp's.
             status, headers = getattr(error.response, "status", 0), getattr(error.response, "headers", {})
             raise _unexpected_response(method, status, headers, "no JSON") from None
         except (ValueError, LookupError, RecursionError) as error:
-            # No text in the character set that it names, or brackets without an end.
+            # Bytes that are not in the declared character set, or endless brackets.
             raise _unexpected_response(method, 200, {}, type(error).__name__) from None
         answer["data"] = remove_nul(answer["data"])
-        return _checked(method, answer["status_code"], answer["headers"], answer["data"], answer)
+        return _check_response(method, answer["status_code"], answer["headers"], answer["data"], answer)
 
 
-def _checked(method: str, status: int, headers: Any, data: object, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer if it is one that the method's documents describe. Raises SlackCallFailed."""
+def _check_response(
+    method: str, status: int, headers: Any, data: object, answer: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the response if it is one that the method's documents describe. Raises SlackCallFailed."""
     if not isinstance(data, dict):
         raise _unexpected_response(method, status, headers, f"{type(data).__name__} for an answer")
     if status != 200 or data.get("ok") is not True:
-        word = read_error_code(data)
-        if word is None or data.get("ok") is True:
+        code = read_error_code(data)
+        if code is None or data.get("ok") is True:
             raise _unexpected_response(method, status, headers, "no word for why not")
-        reason = RATE_LIMITED if status == 429 else word
+        reason = RATE_LIMITED if status == 429 else code
         raise SlackCallFailed(method, reason, status=status, retry_after=retry_after(headers))
     if (field := unexpected_field(method, data)) is not None:
         raise _unexpected_response(method, status, headers, f"{field or 'a field'} is not as expected")
     return answer
 
 
-def _unexpected_response(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
-    """An answer that Slack's documents do not describe."""
+def _unexpected_response(method: str, status: int, headers: Any, problem: str) -> SlackCallFailed:
+    """Make the error for a response that Slack's documents do not describe."""
     return SlackCallFailed(
         method,
         RATE_LIMITED if status == 429 else NOT_UNDERSTOOD,
         status=status,
         retry_after=retry_after(headers),
-        detail=f"HTTP {status}: {what}",
+        detail=f"HTTP {status}: {problem}",
     )
 
 
 def client_options(base_url: str, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
     """Return the options of every client for Slack's Web API.
 
-    A patient one waits out Slack's 429s by itself. None repeats a call whose answer was lost: a message would be
-    posted twice, so the SDK's default of one more try after a broken connection is off.
+    A `patient` client waits out Slack's 429s. No client repeats a call whose response was lost, which could post a
+    message twice: the SDK's default of one more try after a broken connection is off.
     """
     return {
         "base_url": base_url,
@@ -142,13 +144,13 @@ def client_options(base_url: str, session: aiohttp.ClientSession, *, patient: bo
 def web_client(
     base_url: str, token: SecretStr | None, session: aiohttp.ClientSession, *, patient: bool
 ) -> SlackClient:
-    """Make a client with the one workspace's token, or with none where there are many."""
+    """Make a client with the single workspace's token, or without one if there are many workspaces."""
     options = client_options(base_url, session, patient=patient)
     return SlackClient(token=token.get_secret_value() if token else None, **options)
 
 
 def explain_call_failure(error: SlackCallFailed) -> str:
-    """Return what came of a call as a sentence for operators."""
+    """Return the error as a sentence for operators."""
     if error.reason == NOT_UNDERSTOOD:
         return f"Slack's answer can't be understood ({error.detail})."
     if error.reason in UNCLEAR or error.reason == NOT_SENT:
@@ -158,7 +160,7 @@ def explain_call_failure(error: SlackCallFailed) -> str:
 
 @contextmanager
 def token_errors(whose: str) -> Iterator[None]:
-    """Say what an answer of Slack's means for a token; `whose` is what the token is called.
+    """Convert Slack's errors to errors about a token; `whose` is the token's name.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
@@ -171,7 +173,7 @@ def token_errors(whose: str) -> Iterator[None]:
 
 
 async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> BotIdentity:
-    """Ask Slack who we are; `whose` is what the token is called.
+    """Ask Slack for the bot's identity; `whose` is the token's name.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
@@ -191,7 +193,7 @@ async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> Bot
 
 
 async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, redirect_uri: str) -> None:
-    """Find out whether Slack knows the app by its id and secret; it is asked with a code that nobody was given.
+    """Check the app's client id and secret with Slack, using an invalid authorization code.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """
@@ -201,13 +203,13 @@ async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, 
                 client_id=client_id, client_secret=client_secret, code="none", redirect_uri=redirect_uri
             )
         except SlackCallFailed as error:
-            # All other refusals are of the code ("oauth.v2.access").
+            # All other errors are about the invalid code ("oauth.v2.access").
             if error.reason in REFUSALS | TRANSIENT | UNCLEAR | {NOT_SENT}:
                 raise
 
 
 async def open_connection(client: AsyncWebClient, app_token: str) -> str:
-    """Ask for the address of a Socket Mode connection, which is good for one.
+    """Request the URL of a Socket Mode connection, which can be used once.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
     """

@@ -1,1 +1,1 @@
-"""Work that would hold the event loop, done in processes of its own."""
+"""Worker processes for work that would block the event loop."""

@@ -1,6 +1,6 @@
-"""Long texts and logs, worked through piece by piece outside of the event loop.
+"""Redacts and parses long texts and logs piece by piece in worker processes.
 
-What was done so far travels with each piece, so that any worker can go on with it, and no worker keeps anything.
+The state so far is sent with each piece, so that any worker can continue, and no worker keeps anything.
 """
 
 from __future__ import annotations
@@ -14,49 +14,49 @@ from domain.log.log_parser import LogParser, ParsedLog
 from domain.log.log_text import Redactor, last_lines, log_text, strip_control_codes
 from domain.redaction.redactor import redact
 
-if TYPE_CHECKING:  # a worker imports this module, and should begin at once
+if TYPE_CHECKING:  # a worker imports this module and must start fast
     from services.worker_processes.pool import Runner
 
 PIECE = 64 * 1024
-# So much is done in place: it takes two thousandths of a second at worst.
+# Shorter texts are redacted in this process: that takes two milliseconds at worst.
 IN_PLACE = 2 * 1024
 
 
 async def redact_log(runner: Runner, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A log as it may be handed over, in pieces. Raises WorkFailed."""
+    """Yield a log without its secrets, in pieces. Raises WorkFailed."""
     redactor = Redactor()
     async for piece in resize_chunks(chunks):
-        redactor, shown = await runner.run(_redact_piece, redactor, piece)
-        yield shown
+        redactor, redacted_piece = await runner.run(_redact_piece, redactor, piece)
+        yield redacted_piece
     yield await runner.run(Redactor.finish, redactor)
 
 
-async def parse_log(
+async def parse_log_chunks(
     runner: Runner, chunks: AsyncIterator[bytes], *, step: int | None = None, word: str | None = None
 ) -> tuple[ParsedLog, str]:
-    """What was asked for of a log, and the text of its end, secrets taken out. Raises WorkFailed."""
-    reader = LogParser(clean=plain_text, shown=strip_control_codes, step=step, word=word)
+    """Return the parsed log (its step `step`, its lines with `word`) and its end, redacted. Raises WorkFailed."""
+    parser = LogParser(clean=plain_text, shown=strip_control_codes, step=step, word=word)
     async for piece in resize_chunks(chunks):
-        reader = await runner.run(_read_piece, reader, piece)
-    return await runner.run(_finish, reader)
+        parser = await runner.run(_read_piece, parser, piece)
+    return await runner.run(_finish, parser)
 
 
 async def redact_text(runner: Runner, text: str, *, terminal: bool = False) -> str:
-    """A text without its secrets; `terminal`: as a terminal shows it. Raises WorkFailed."""
+    """Return a text without its secrets; `terminal`: as a terminal shows it. Raises WorkFailed."""
     if len(text) <= IN_PLACE:
         return redact(plain_text(text) if terminal else text)
     redactor, content = Redactor(cut_off=True, terminal=terminal), text.encode("utf-8", "replace")
-    shown = []
-    for at in range(0, len(content), PIECE):
-        redactor, piece = await runner.run(_redact_piece, redactor, content[at : at + PIECE])
-        shown.append(piece)
-    shown.append(await runner.run(Redactor.finish, redactor))
-    redacted = b"".join(shown).decode("utf-8", "replace")
+    pieces = []
+    for start in range(0, len(content), PIECE):
+        redactor, piece = await runner.run(_redact_piece, redactor, content[start : start + PIECE])
+        pieces.append(piece)
+    pieces.append(await runner.run(Redactor.finish, redactor))
+    redacted = b"".join(pieces).decode("utf-8", "replace")
     return redacted if text.endswith("\n") else redacted.removesuffix("\n")
 
 
 async def redact_end(runner: Runner, content: bytes, *, whole: bool) -> str:
-    """The end of a log as a terminal shows it, without its secrets; what is cut off begins with a whole line.
+    """Return the end of a log as a terminal shows it, without its secrets; a cut one begins with a whole line.
 
     Raises WorkFailed.
     """
@@ -65,44 +65,44 @@ async def redact_end(runner: Runner, content: bytes, *, whole: bool) -> str:
 
 
 def step_log_end(content: bytes) -> str | None:
-    """The end of a step's own log, secrets taken out; None where it can't be read."""
+    """Return the end of a step's own log without its secrets; None if it can't be read."""
     try:
         messages = json.loads(content)
-        log = "".join(str(one.get("message") or "") for one in messages).encode("utf-8", "replace")
+        log = "".join(str(message.get("message") or "") for message in messages).encode("utf-8", "replace")
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    reader = LogParser(clean=plain_text, shown=strip_control_codes)
-    reader.feed(log)
-    return log_text(reader.finish().end) or None
+    parser = LogParser(clean=plain_text, shown=strip_control_codes)
+    parser.feed(log)
+    return log_text(parser.finish().end) or None
 
 
 async def resize_chunks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same in pieces of one size: many small ones would take more time to send than to work through."""
-    held = bytearray()
+    """Yield the same bytes in pieces of one size: many small ones would take longer to send than to process."""
+    buffer = bytearray()
     async for chunk in chunks:
-        held += chunk
-        while len(held) >= PIECE:
-            yield bytes(held[:PIECE])
-            del held[:PIECE]
-    if held:
-        yield bytes(held)
+        buffer += chunk
+        while len(buffer) >= PIECE:
+            yield bytes(buffer[:PIECE])
+            del buffer[:PIECE]
+    if buffer:
+        yield bytes(buffer)
 
 
 async def single_chunk(content: bytes) -> AsyncIterator[bytes]:
-    """What is there already, as if it came."""
+    """Yield the whole content as one chunk."""
     yield content
 
 
 def _redact_piece(redactor: Redactor, piece: bytes) -> tuple[Redactor, bytes]:
-    shown = redactor.feed(piece)
-    return redactor, shown
+    redacted_piece = redactor.feed(piece)
+    return redactor, redacted_piece
 
 
-def _read_piece(reader: LogParser, piece: bytes) -> LogParser:
-    reader.feed(piece)
-    return reader
+def _read_piece(parser: LogParser, piece: bytes) -> LogParser:
+    parser.feed(piece)
+    return parser
 
 
-def _finish(reader: LogParser) -> tuple[ParsedLog, str]:
-    reading = reader.finish()
-    return reading, log_text(reading.end)
+def _finish(parser: LogParser) -> tuple[ParsedLog, str]:
+    parsed = parser.finish()
+    return parsed, log_text(parsed.end)

@@ -1,8 +1,8 @@
-"""Work that takes long, done in processes beside the bot: what holds the interpreter would hold everybody's answers.
+"""A pool of worker processes for long work, which would otherwise block the bot's interpreter for everybody.
 
-A pool of two processes, begun when first needed. Whoever waits is served in order, one call at a time, so long work
-comes in pieces, between which that of others is done. `concurrent.futures.ProcessPoolExecutor` is not used: its
-processes import the bot's main module with all that it needs, outlive a bot that was killed, and can't be ended where
+There are two processes, started when first needed. Calls are served in order, one at a time per process, so long work
+is sent in pieces, between which other calls are served. `concurrent.futures.ProcessPoolExecutor` is not used: its
+processes import the bot's main module with all its dependencies, outlive a bot that was killed, and can't be ended if
 one call takes too long.
 """
 
@@ -27,14 +27,14 @@ log = structlog.get_logger()
 ResultT = TypeVar("ResultT")
 
 MOST_AT_ONCE = 2
-# A worker ends itself when a call takes too much processor time (`services.worker_processes.worker`); this is for one
-# that hangs.
+# A worker ends itself if a call takes too much processor time (`services.worker_processes.worker`); this limit is for
+# calls that hang.
 SECONDS_EACH = 60.0
 CLOSING_SECONDS = 2.0
-# Where a worker dies of something else than its work, the next one can do it.
+# If a worker dies for another reason than its work, the next one can do the work.
 TRIES = 2
-# What a process needs from the machine; no setting of the bot's is among it.
-_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
+# Environment variables that a process gets; none is a setting of the bot.
+_PASSED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
 _ROOT = str(Path(__file__).parents[2])
 
 
@@ -46,80 +46,80 @@ class WorkFailed(Exception):
 
 
 class TooSlow(Exception):
-    """The worker has ended itself, since its work took too long."""
+    """The worker ended itself because its work took too long."""
 
 
 class Runner(Protocol):
-    """Whoever does work that takes long."""
+    """Runs functions that take long."""
 
     async def run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
-        """What the function returns; it and all that it takes and gives can be pickled. Raises WorkFailed."""
+        """Return the function's result; function, arguments and result must be picklable. Raises WorkFailed."""
 
 
 class InProcessRunner:
-    """Does the work at once where nobody else waits meanwhile: for the operator's commands, and for tests."""
+    """Runs functions in this process, where nothing else waits: for the operator's commands and for tests."""
 
     async def run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
-        """What the function returns."""
+        """Return the function's result."""
         return function(*arguments)
 
 
 class WorkerPool:
-    """The pool. `seconds` is how long one call may take."""
+    """The pool. `most` is the number of processes, `seconds` the limit of one call."""
 
     def __init__(self, *, most: int = MOST_AT_ONCE, seconds: float = SECONDS_EACH) -> None:
-        self._places = asyncio.Semaphore(most)
+        self._slots = asyncio.Semaphore(most)
         self._seconds = seconds
         self._idle: list[_Process] = []
         self._ending: set[_Process] = set()
 
     @property
     def pids(self) -> list[int]:
-        """The processes that wait for work."""
-        return [one.pid for one in self._idle if one.lives]
+        """The ids of processes that wait for work."""
+        return [process.pid for process in self._idle if process.is_running]
 
     async def run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
-        """What the function returns; it and all that it takes and gives can be pickled. Raises WorkFailed."""
-        order = pickle.dumps((function, arguments))
-        async with self._places:
-            for tries in range(TRIES):
+        """Return the function's result; function, arguments and result must be picklable. Raises WorkFailed."""
+        request = pickle.dumps((function, arguments))
+        async with self._slots:
+            for attempt in range(TRIES):
                 try:
-                    # Where one has died, so may have all that wait.
-                    done, result = await self._ask(order, anew=tries > 0)
+                    # If one process has died, so may have all idle ones.
+                    succeeded, result = await self._ask(request, fresh=attempt > 0)
                 except (TimeoutError, TooSlow):
                     log.warning("worker.too_slow", function=function.__name__)
                     raise WorkFailed from None
                 except (OSError, EOFError) as problem:
                     log.warning("worker.died", reason=type(problem).__name__)
                     continue
-                if done:
+                if succeeded:
                     return cast(ResultT, result)
                 log.error("worker.failed", function=function.__name__, reason=result)
                 raise WorkFailed
         raise WorkFailed
 
     async def close(self) -> None:
-        """End the processes. By now nobody waits for one that works."""
+        """End the processes; no call is in progress by now."""
         ending = self._ending.union(self._idle)
         self._idle, self._ending = [], set()
-        await asyncio.gather(*(one.close() for one in ending))
+        await asyncio.gather(*(process.close() for process in ending))
 
-    async def _ask(self, order: bytes, *, anew: bool) -> tuple[bool, Any]:
-        process = self._idle.pop() if self._idle and not anew else await _Process.start()
+    async def _ask(self, request: bytes, *, fresh: bool) -> tuple[bool, Any]:
+        process = self._idle.pop() if self._idle and not fresh else await _Process.start()
         try:
             async with asyncio.timeout(self._seconds):
-                reply = await process.ask(order)
+                reply = await process.ask(request)
         except BaseException as problem:
-            self._ending = {one for one in self._ending if one.lives} | {process}
+            self._ending = {process for process in self._ending if process.is_running} | {process}
             if isinstance(problem, TimeoutError) or not isinstance(problem, OSError | EOFError):
-                # Also where nobody waits any more: its reply would be taken for that to the next order.
+                # Also if the call was cancelled: the reply would be taken for the next call's.
                 process.kill()
             elif await process.was_too_slow():
                 raise TooSlow from None
             raise
         self._idle.append(process)
-        done, result = pickle.loads(reply)  # noqa: S301 - from our own worker, over a pipe of its own
-        return bool(done), result
+        succeeded, result = pickle.loads(reply)  # noqa: S301 - from our own worker, over a pipe of its own
+        return bool(succeeded), result
 
 
 class _Process:
@@ -131,8 +131,8 @@ class _Process:
 
     @classmethod
     async def start(cls) -> Self:
-        """Start it, in a session of its own: a terminal's Ctrl-C is for the bot, which ends it when it has drained."""
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        """Start it in its own session: a terminal's Ctrl-C is for the bot, which ends the process after draining."""
+        environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         return cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -148,32 +148,32 @@ class _Process:
         )
 
     @property
-    def lives(self) -> bool:
-        """Whether it has not been seen to end."""
+    def is_running(self) -> bool:
+        """True until the process is known to have ended."""
         return self._process.returncode is None
 
-    async def ask(self, order: bytes) -> bytes:
-        """Its reply to an order. Raises OSError or EOFError where it dies."""
+    async def ask(self, request: bytes) -> bytes:
+        """Send a request and return the reply. Raises OSError or EOFError if the process dies."""
         if self._process.stdin is None or self._process.stdout is None:
             raise EOFError
-        self._process.stdin.write(LENGTH.pack(len(order)))
-        self._process.stdin.write(order)
+        self._process.stdin.write(LENGTH.pack(len(request)))
+        self._process.stdin.write(request)
         await self._process.stdin.drain()
         (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
         return await self._process.stdout.readexactly(length)
 
     async def was_too_slow(self) -> bool:
-        """Whether the process, which has died, was ended for the time that its work took."""
+        """Return whether the dead process was ended because its work took too much processor time."""
         async with asyncio.timeout(CLOSING_SECONDS):
             return await self._process.wait() == -signal.SIGPROF
 
     def kill(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         with suppress(ProcessLookupError):
             self._process.kill()
 
     async def close(self) -> None:
-        """Let it end, as it does when its input has ended."""
+        """End the process by closing its input; kill it if it does not end."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -1,4 +1,4 @@
-"""What is typed after `buildbell`, and what can't be: one line that names the option, and no traceback."""
+"""Command-line arguments of `buildbell`; an invalid one is reported in one line that names it, without a traceback."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bot.manifest import find_url_problem
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command sets the logs of its process up, which here is that of all tests."""
+def _keep_logging_setup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep commands from configuring logging, since here they run in the process of all tests."""
     monkeypatch.setattr(logging_setup, "configure", lambda *_, **__: None)
 
 
-def typed(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(cli, arguments, env={"COLUMNS": "200"})
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, done.output
+def run_cli(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, arguments, env={"COLUMNS": "200"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "expected"),
     [
         (("sandbox", "--port", "99999"), "--port: 99999 is not a port"),
         (("sandbox", "--port", "-1"), "--port: -1 is not a port"),
@@ -45,25 +45,25 @@ def typed(*arguments: str) -> tuple[int, str]:
         (("erase-user", "acme", "U024BE7LH"), "TEAM: 'acme' is not a Slack ID"),
     ],
 )
-def test_an_option_that_can_not_be_is_named_in_one_line(arguments: tuple[str, ...], words: str) -> None:
-    code, said = typed(*arguments)
-    assert (code, said.count("\n")) == (2, 1), said
-    assert said.startswith("buildbell: ")
-    assert words in said
+def test_an_invalid_option_is_named_in_one_line(arguments: tuple[str, ...], expected: str) -> None:
+    code, output = run_cli(*arguments)
+    assert (code, output.count("\n")) == (2, 1), output
+    assert output.startswith("buildbell: ")
+    assert expected in output
 
 
-def test_a_port_that_is_taken_is_named_in_one_line() -> None:
+def test_a_port_in_use_is_named_in_one_line() -> None:
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as line:
-        port = line.getsockname()[1]
-        code, said = typed("sandbox", "--port", str(port))
-    assert (code, said.count("\n")) == (2, 1), said
-    assert said.startswith(f"buildbell: --port: port {port} is not available (Address already in use)")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        code, output = run_cli("sandbox", "--port", str(port))
+    assert (code, output.count("\n")) == (2, 1), output
+    assert output.startswith(f"buildbell: --port: port {port} is not available (Address already in use)")
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "expected"),
     [
         (("backup", "{tmp}/nowhere/copy.db"), "there is no"),
         (("restore", "{tmp}/nothing.db", "--yes"), "nothing.db"),
@@ -71,14 +71,14 @@ def test_a_port_that_is_taken_is_named_in_one_line() -> None:
         (("rotate-key",), "there is no database"),
     ],
 )
-def test_a_file_that_is_missing_is_named_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], words: str
+def test_a_missing_file_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], expected: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", str(tmp_path / "b.db"))
     monkeypatch.setenv("BUILDBELL_SECRET_KEY", "k" * 43)
-    code, said = typed(*(part.replace("{tmp}", str(tmp_path)) for part in command))
-    assert (code, said.count("\n")) == (2, 1), said
-    assert words in said
+    code, output = run_cli(*(part.replace("{tmp}", str(tmp_path)) for part in command))
+    assert (code, output.count("\n")) == (2, 1), output
+    assert expected in output
 
 
 def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
@@ -86,43 +86,45 @@ def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SLACK_BOT_TOKN=xoxb-1\nPORT=many\n")
-    code, said = typed("run")
-    assert (code, said.count("\n")) == (2, 1), said
-    assert said.startswith("buildbell can't start: PORT: input should be a valid integer")
-    assert "Did you mean SLACK_BOT_TOKEN by SLACK_BOT_TOKN?" in said
-    code, said = typed("doctor")
+    code, output = run_cli("run")
+    assert (code, output.count("\n")) == (2, 1), output
+    assert output.startswith("buildbell can't start: PORT: input should be a valid integer")
+    assert "Did you mean SLACK_BOT_TOKEN by SLACK_BOT_TOKN?" in output
+    code, output = run_cli("doctor")
     assert code == 1
-    for line in (
+    for listener in (
         "failed  PORT: input should be a valid integer",
         "failed  SLACK_BOT_TOKN: is not a setting → did you mean SLACK_BOT_TOKEN?",
         "failed  Key: BUILDBELL_SECRET_KEY is not set",
         "ok  Database: ",
     ):
-        assert line in said
-    assert "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)" in said
-    assert "can't start" not in said
-    assert "xoxb-1" not in said
+        assert listener in output
+    assert "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)" in output
+    assert "can't start" not in output
+    assert "xoxb-1" not in output
     (tmp_path / ".env").write_text(
         "SLACK_BOT_TOKEN=xoxb-1\nPOLICY_FLIE=policy.toml\nSLACK_API_URL=http://127.0.0.1:9\n"
     )
-    assert "POLICY_FLIE: is not a setting → did you mean POLICY_FILE?" in typed("doctor")[1]
+    assert "POLICY_FLIE: is not a setting → did you mean POLICY_FILE?" in run_cli("doctor")[1]
 
 
-def test_an_env_file_that_is_no_utf8_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_env_file_that_is_not_utf8_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"SLACK_BOT_TOKEN=xoxb-1\nHOST=caf\xe9\n")
     for command in (("run",), ("doctor",), ("export-user", "T1", "U1")):
-        code, said = typed(*command)
-        assert (code, said.count("\n")) == (2, 1), said
-        assert said == "buildbell: .env is not in UTF-8: save it as UTF-8 and start again.\n"
+        code, output = run_cli(*command)
+        assert (code, output.count("\n")) == (2, 1), output
+        assert output == "buildbell: .env is not in UTF-8: save it as UTF-8 and start again.\n"
 
 
-def test_a_token_in_another_settings_place_is_said_by_neither_run_nor_doctor(
+def test_a_token_in_the_wrong_setting_is_shown_by_neither_run_nor_doctor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     token = "xoxb-123456789012-" + "aB3dE6gH9j" * 3
-    right = {
+    valid_settings = {
         "SLACK_BOT_TOKEN": "xoxb-none",
         "SLACK_APP_TOKEN": "xapp-none",
         "BITRISE_TOKEN": "none",
@@ -131,7 +133,7 @@ def test_a_token_in_another_settings_place_is_said_by_neither_run_nor_doctor(
         "BUILDBELL_SECRET_KEY": "k" * 43,
         "PORT": "0",
     }
-    for name, value in right.items():
+    for name, value in valid_settings.items():
         monkeypatch.setenv(name, value)
     for name, value in (
         ("POLICY_FILE", token),
@@ -142,19 +144,19 @@ def test_a_token_in_another_settings_place_is_said_by_neither_run_nor_doctor(
         with monkeypatch.context() as changed:
             changed.setenv(name, value)
             for command in ("run", "doctor"):
-                code, said = typed(command)
+                code, output = run_cli(command)
                 assert code in (1, 2)
-                assert name in said
-                assert token not in said
-                assert "[redacted]" in said
+                assert name in output
+                assert token not in output
+                assert "[redacted]" in output
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    assert typed("--version") == (0, f"buildbell {__version__}\n")
+    assert run_cli("--version") == (0, f"buildbell {__version__}\n")
 
 
 @pytest.mark.parametrize(
-    ("url", "right"),
+    ("url", "valid"),
     [
         ("https://bot.example.com", True),
         ("https://bot.example.com:8443/buildbell/", True),
@@ -170,5 +172,5 @@ def test_the_version_is_that_of_the_package() -> None:
         ("https://[", False),
     ],
 )
-def test_slack_reaches_https_addresses_alone(url: str, *, right: bool) -> None:
-    assert (find_url_problem(url) is None) is right
+def test_only_https_urls_are_valid_for_slack(url: str, *, valid: bool) -> None:
+    assert (find_url_problem(url) is None) is valid

@@ -1,4 +1,4 @@
-"""Connections to the bot's server: how many there may be, what they may hold together, and who makes room."""
+"""Limits of the bot's HTTP connections: their number and their memory together, and which one is closed first."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ KNOWN = b"POST / HTTP/1.1\r\nHost: x\r\nX-Known: 1\r\nContent-Length: 2\r\n\r\nh
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
 
 
-class Serving:
-    """A server that knows a request by a header, and answers it when it is told to."""
+class StubHttpServer:
+    """A server that verifies requests by a header, and answers once `go_on` is set."""
 
-    def __init__(self, most: int, most_held: int) -> None:
-        self._most, self._most_held = most, most_held
+    def __init__(self, max_connections: int, max_held: int) -> None:
+        self._max_connections, self._max_held = max_connections, max_held
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.connections: Connections
         self.port = 0
-        self._callers: list[Caller] = []
+        self._clients: list[Client] = []
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         assert isinstance(request, web.Request)
@@ -42,41 +42,44 @@ class Serving:
             self.connections.answered(request)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Serving]:
+    async def open(self) -> AsyncIterator[StubHttpServer]:
         app = web.Application()
         app.router.add_post("/", self.answer)
         runner = web.AppRunner(app)
         await runner.setup()
         assert runner.server is not None
         self.connections = Connections(
-            runner.server, max_connections=self._most, max_held=self._most_held, lingering_time=0
+            runner.server,
+            max_connections=self._max_connections,
+            max_held=self._max_held,
+            lingering_time=0,
         )
         listener = await asyncio.get_running_loop().create_server(self.connections, "127.0.0.1", 0)
         self.port = listener.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
-            for context in self._callers:
-                await context.close()
+            for client in self._clients:
+                await client.close()
             listener.close()
             await runner.cleanup()
 
-    async def connect(self, *pieces: bytes) -> Caller:
+    async def connect(self, *pieces: bytes) -> Client:
         before = len(self.connections)
-        context = Caller(*await asyncio.open_connection("127.0.0.1", self.port))
-        self._callers.append(context)
-        await until(lambda: len(self.connections) > before or before == self._most)
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._clients.append(client)
+        await wait_until(lambda: len(self.connections) > before or before == self._max_connections)
         for piece in pieces:
-            await context.say(piece)
-        return context
+            await client.send(piece)
+        return client
 
 
-class Caller:
+class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def say(self, words: bytes) -> None:
-        self._writer.write(words)
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
         await self._writer.drain()
 
     async def close(self) -> None:
@@ -84,78 +87,78 @@ class Caller:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    async def is_hung_up_on(self) -> bool:
+    async def is_closed(self) -> bool:
         try:
             async with asyncio.timeout(30):
                 return await self._reader.read() == b""
         except ConnectionResetError:
             return True
 
-    async def hears(self) -> bytes:
+    async def read_response(self) -> bytes:
         async with asyncio.timeout(30):
             return await self._reader.readuntil(b"known")
 
 
-async def test_whoever_comes_is_let_in_and_the_longest_unknown_makes_room() -> None:
-    async with Serving(most=3, most_held=10_000).open() as serving:
-        first, second, known = [await serving.connect() for _ in range(3)]
-        await known.say(KNOWN)
-        await known.hears()
-        newest = [await serving.connect() for _ in range(2)]
-        assert await first.is_hung_up_on()
-        assert await second.is_hung_up_on()
-        for one in (known, newest[1]):
-            await one.say(KNOWN)
-            assert (await one.hears()).startswith(b"HTTP/1.1 200 ")
+async def test_a_new_connection_is_accepted_and_the_oldest_unverified_one_is_closed() -> None:
+    async with StubHttpServer(max_connections=3, max_held=10_000).open() as server:
+        first, second, verified = [await server.connect() for _ in range(3)]
+        await verified.send(KNOWN)
+        await verified.read_response()
+        newest = [await server.connect() for _ in range(2)]
+        assert await first.is_closed()
+        assert await second.is_closed()
+        for client in (verified, newest[1]):
+            await client.send(KNOWN)
+            assert (await client.read_response()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_who_sends_request_after_request_without_an_answer_is_hung_up_on() -> None:
-    async with Serving(most=3, most_held=100_000).open() as serving:
-        serving.go_on.clear()
-        one, other = await serving.connect(KNOWN), await serving.connect(KNOWN)
-        await until(lambda: all(connection.busy for connection in serving.connections._trusted))
-        await one.say(KNOWN)
-        await other.say(KNOWN * 2)
-        assert await other.is_hung_up_on()
-        serving.go_on.set()
+async def test_a_connection_with_too_many_unanswered_requests_is_closed() -> None:
+    async with StubHttpServer(max_connections=3, max_held=100_000).open() as server:
+        server.go_on.clear()
+        client, other = await server.connect(KNOWN), await server.connect(KNOWN)
+        await wait_until(lambda: all(connection.busy for connection in server.connections._trusted))
+        await client.send(KNOWN)
+        await other.send(KNOWN * 2)
+        assert await other.is_closed()
+        server.go_on.set()
         for _ in range(2):
-            assert (await one.hears()).startswith(b"HTTP/1.1 200 ")
-        assert serving.connections.held == 0
+            assert (await client.read_response()).startswith(b"HTTP/1.1 200 ")
+        assert server.connections.held == 0
 
 
-async def test_a_request_that_is_being_answered_never_makes_room() -> None:
-    async with Serving(most=2, most_held=10_000).open() as serving:
-        serving.go_on.clear()
-        busy = [await serving.connect(KNOWN) for _ in range(2)]
-        await until(lambda: len(serving.connections._trusted) == 2)
-        assert await (await serving.connect()).is_hung_up_on()
-        serving.go_on.set()
-        for one in busy:
-            assert (await one.hears()).startswith(b"HTTP/1.1 200 ")
+async def test_a_connection_with_a_request_in_progress_is_never_closed_for_others() -> None:
+    async with StubHttpServer(max_connections=2, max_held=10_000).open() as server:
+        server.go_on.clear()
+        busy = [await server.connect(KNOWN) for _ in range(2)]
+        await wait_until(lambda: len(server.connections._trusted) == 2)
+        assert await (await server.connect()).is_closed()
+        server.go_on.set()
+        for client in busy:
+            assert (await client.read_response()).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_whoever_holds_something_for_longest_makes_room_and_all_others_are_answered() -> None:
-    async with Serving(most=100, most_held=50_000).open() as serving:
-        holding = []
+async def test_the_connection_with_the_oldest_unfinished_body_is_closed_and_all_others_are_answered() -> None:
+    async with StubHttpServer(max_connections=100, max_held=50_000).open() as server:
+        holders = []
         for _ in range(8):
-            holding.append(await serving.connect(HEAD, b"x" * 10_000))
-            await until(partial(has_come, serving.connections, 10_000))
-            known = await serving.connect(KNOWN)
-            assert (await known.hears()).startswith(b"HTTP/1.1 200 ")
-        for one in holding[:3]:
-            assert await one.is_hung_up_on()
-        assert serving.connections.held <= 50_000
+            holders.append(await server.connect(HEAD, b"x" * 10_000))
+            await wait_until(partial(has_received, server.connections, 10_000))
+            verified = await server.connect(KNOWN)
+            assert (await verified.read_response()).startswith(b"HTTP/1.1 200 ")
+        for client in holders[:3]:
+            assert await client.is_closed()
+        assert server.connections.held <= 50_000
 
 
-def has_come(connections: Connections, count: int) -> bool:
-    """Whether the newest connection has sent that much."""
+def has_received(connections: Connections, count: int) -> bool:
+    """Return whether the newest connection has sent more than `count` bytes."""
     return next(reversed(connections._open)).held > count
 
 
-async def until(so: Callable[[], bool]) -> None:
-    """Wait for what the server tells nobody."""
+async def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition that has no event, by polling."""
     for _ in range(30_000):
-        if so():
+        if condition():
             return
         await asyncio.sleep(0.001)
     raise TimeoutError
@@ -167,29 +170,32 @@ async def until(so: Callable[[], bool]) -> None:
         max_size=60,
     )
 )
-def test_what_is_held_is_counted_right_and_bounded_whatever_happens(steps: list[tuple[str, int]]) -> None:
+def test_held_bytes_are_counted_and_bounded_in_any_order_of_events(steps: list[tuple[str, int]]) -> None:
     async def play() -> None:
         connections = Connections(web.Server(Mock()), max_connections=4, max_held=1000)
-        known: list[Connection] = []
+        verified: list[Connection] = []
         for step, number in steps:
             if step == "open":
-                known.append(connections())
-                connections.opened(known[-1])
-            if not known:
+                verified.append(connections())
+                connections.opened(verified[-1])
+            if not verified:
                 continue
-            one = known[number % len(known)]
-            request, busy = Mock(protocol=one), [each for each in known if each.busy]
+            connection = verified[number % len(verified)]
+            request, busy = (
+                Mock(protocol=connection),
+                [connection for connection in verified if connection.busy],
+            )
             if step == "receive":
-                connections.received(one, 37 * number)
+                connections.received(connection, 37 * number)
             elif step == "verify":
                 connections.verified(request)
             elif step == "answer":
                 connections.answered(request)
             elif step == "close":
-                connections.closed(one)
-            there = {*connections._open, *connections._trusted}
-            assert len(there) == len(connections) <= 4
-            assert connections.held == sum(each.held for each in there) <= 1000
-            assert all(each in there or each is one for each in busy)
+                connections.closed(connection)
+            all_connections = {*connections._open, *connections._trusted}
+            assert len(all_connections) == len(connections) <= 4
+            assert connections.held == sum(each.held for each in all_connections) <= 1000
+            assert all(each in all_connections or each is connection for each in busy)
 
     asyncio.run(play())

@@ -1,4 +1,4 @@
-"""The bot's own HTTP server: what everybody may see, what only who knows a token, and what is too much."""
+"""The bot's HTTP server: public pages, pages that need a token, and limits of requests."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from services import http_body
 from tests.support.bot_harness import bot_harness
 
 
-def headers_of(body: bytes) -> dict[str, str]:
-    """The headers by which the bot knows that bytes are Slack's."""
+def signed_headers(body: bytes) -> dict[str, str]:
+    """Return the signature headers of Slack for a body."""
     now = str(int(time.time()))
     signature = SignatureVerifier(SIGNING_SECRET).generate_signature(timestamp=now, body=body)
     return {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": str(signature)}
@@ -44,7 +44,7 @@ async def server(
     async def metrics() -> bytes:
         return b"buildbell_outbox_depth 0.0\n"
 
-    one = HttpServer(
+    http_server = HttpServer(
         readiness=readiness,
         metrics=metrics,
         slack=slack,
@@ -52,15 +52,15 @@ async def server(
         metrics_token=SecretStr(token) if token else None,
         clock=now,
     )
-    await one.start("127.0.0.1", 0)
+    await http_server.start("127.0.0.1", 0)
     try:
-        yield one.port
+        yield http_server.port
     finally:
-        await one.stop()
+        await http_server.stop()
 
 
 async def send_raw_request(port: int, *pieces: bytes) -> bytes:
-    """What the server says to these bytes until it hangs up, or says no more."""
+    """Send these bytes, and return the response until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
@@ -89,24 +89,24 @@ async def send_raw_request(port: int, *pieces: bytes) -> bytes:
         (b"Authorization: Bearer \xff\xfe", 401),
     ],
 )
-async def test_metrics_are_for_who_knows_the_token(authorization: bytes, status: int) -> None:
+async def test_metrics_need_the_token(authorization: bytes, status: int) -> None:
     head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     async with server("t0p") as port:
-        said = await send_raw_request(
+        response = await send_raw_request(
             port, head + authorization + (b"\r\n\r\n" if authorization else b"\r\n")
         )
-    assert said.startswith(b"HTTP/1.1 %d " % status)
-    assert (b"buildbell_outbox_depth" in said) is (status == 200)
-    assert (b"WWW-Authenticate: Bearer" in said) is (status == 401)
+    assert response.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"buildbell_outbox_depth" in response) is (status == 200)
+    assert (b"WWW-Authenticate: Bearer" in response) is (status == 401)
 
 
-async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path) -> None:
+async def test_health_and_readiness_are_public_and_name_nobody(tmp_path: Path) -> None:
     async with (
-        bot_harness(tmp_path, metrics_token="t0p") as town,
-        aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
+        bot_harness(tmp_path, metrics_token="t0p") as harness,
+        aiohttp.ClientSession(f"http://127.0.0.1:{harness.bot.port}") as session,
     ):
-        await town.ask("/bitrise subscribe android", "subscribed")
-        await town.wait_for_poll()
+        await harness.ask("/bitrise subscribe android", "subscribed")
+        await harness.wait_for_poll()
         async with session.get("/healthz") as response:
             assert (response.status, await response.text()) == (200, "ok\n")
         async with session.get("/readyz") as response:
@@ -135,13 +135,13 @@ async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path)
         b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: x\r\n" % n for n in range(200)) + b"\r\n",
     ],
 )
-async def test_a_head_without_an_end_is_refused(head: bytes) -> None:
+async def test_too_large_headers_are_refused(head: bytes) -> None:
     async with server() as port:
         assert (await send_raw_request(port, head)).split()[1] == b"400"
 
 
-async def test_headers_that_are_too_large_together_are_refused_and_hung_up_on() -> None:
-    """The connection would keep them until its next request comes."""
+async def test_headers_that_are_too_large_together_are_refused_and_the_connection_closed() -> None:
+    """The connection would keep them in memory until its next request."""
     each = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 8000) for number in range(3))
     async with server() as port:
         head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + each
@@ -151,79 +151,83 @@ async def test_headers_that_are_too_large_together_are_refused_and_hung_up_on() 
         ] == b"431"
 
 
-async def test_a_request_whose_head_never_ends_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_with_an_unfinished_head_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "IDLE_SECONDS", 0.1)
     async with server() as port:
         assert await send_raw_request(port) == b""
         assert await send_raw_request(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:") == b""
 
 
-async def test_a_request_whose_body_never_ends_is_given_up(
+async def test_a_request_with_an_unfinished_body_times_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_body, "BODY_SECONDS", 0.1)
     slow = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Buildbell-Secret: s\r\nContent-Length: 100\r\n%s\r\n{"
-    async with bot_harness(tmp_path, http=True, webhook_secret="s") as town:
+    async with bot_harness(tmp_path, http=True, webhook_secret="s") as harness:
         for path in (b"/webhooks/bitrise", b"/slack/events"):
-            assert (await send_raw_request(town.bot.port, slow % (path, forged()))).startswith(
+            assert (await send_raw_request(harness.bot.port, slow % (path, forged_headers()))).startswith(
                 b"HTTP/1.1 408 "
             )
 
 
-def forged(at: float | None = None, signature: str = "v0=" + "0" * 64) -> bytes:
-    """The lines of a head that looks like one of Slack's, and is not signed by it."""
+def forged_headers(at: float | None = None, signature: str = "v0=" + "0" * 64) -> bytes:
+    """Return header lines that look like Slack's but have a wrong signature."""
     now = int(time.time() if at is None else at)
     return f"X-Slack-Signature: {signature}\r\nX-Slack-Request-Timestamp: {now}\r\n".encode()
 
 
-async def test_what_cannot_be_slacks_is_refused_before_its_body_comes_and_hung_up_on(tmp_path: Path) -> None:
+async def test_a_request_that_cannot_be_slacks_is_refused_before_its_body_and_the_connection_closed(
+    tmp_path: Path,
+) -> None:
     length = b"Content-Length: 9\r\n"
     cases = [
         (length, 401),
-        (length + forged(signature="v0=00"), 401),
-        (length + forged(signature="v0=" + "A" * 64), 401),
-        (length + forged(signature="v0=" + "0" * 65), 401),
-        (length + forged(signature="v0=" + "\u0660" * 64), 401),
+        (length + forged_headers(signature="v0=00"), 401),
+        (length + forged_headers(signature="v0=" + "A" * 64), 401),
+        (length + forged_headers(signature="v0=" + "0" * 65), 401),
+        (length + forged_headers(signature="v0=" + "\u0660" * 64), 401),
         (length + b"X-Slack-Signature: v0=" + b"0" * 64 + b"\r\n", 401),
-        (length + forged().replace(b"Timestamp: ", b"Timestamp: -"), 401),
-        (length + forged(at=10**15), 401),
-        (length + forged(at=time.time() - 1000), 401),
-        (length + forged(at=time.time() + 1000), 401),
-        (b"Connection: close\r\n" + forged(), 411),
-        (b"Transfer-Encoding: chunked\r\n" + forged(), 411),
-        (b"Content-Length: %d\r\n" % (limits.MAX_BODY_BYTES + 1) + forged(), 413),
-        (length + b"Content-Encoding: gzip\r\n" + forged(), 415),
+        (length + forged_headers().replace(b"Timestamp: ", b"Timestamp: -"), 401),
+        (length + forged_headers(at=10**15), 401),
+        (length + forged_headers(at=time.time() - 1000), 401),
+        (length + forged_headers(at=time.time() + 1000), 401),
+        (b"Connection: close\r\n" + forged_headers(), 411),
+        (b"Transfer-Encoding: chunked\r\n" + forged_headers(), 411),
+        (b"Content-Length: %d\r\n" % (limits.MAX_BODY_BYTES + 1) + forged_headers(), 413),
+        (length + b"Content-Encoding: gzip\r\n" + forged_headers(), 415),
     ]
-    async with bot_harness(tmp_path, http=True) as town:
+    async with bot_harness(tmp_path, http=True) as harness:
         for lines, status in cases:
             head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
-            # `say` ends only once the server has hung up.
-            assert (await send_raw_request(town.bot.port, head)).startswith(b"HTTP/1.1 %d " % status), lines
+            # `send_raw_request` returns only after the server has closed the connection.
+            assert (await send_raw_request(harness.bot.port, head)).startswith(b"HTTP/1.1 %d " % status), (
+                lines
+            )
 
 
-async def test_slacks_requests_are_bounded_and_nothing_odd_breaks_their_reading(tmp_path: Path) -> None:
+async def test_malformed_requests_get_a_client_error(tmp_path: Path) -> None:
     json_type = {"Content-Type": "application/json"}
     brackets = b"[" * 100_000
     cases: list[tuple[dict[str, str], bytes, int]] = [
-        (headers_of(b"{}"), b"[]", 401),
-        (headers_of(b"{}") | json_type, brackets, 401),
-        (headers_of(brackets) | json_type, brackets, 400),
-        (headers_of(b"{}") | json_type, b"\xff\xfe", 401),
-        (headers_of(b"{}") | {"Content-Type": "application/json; charset=none"}, b"{}", 400),
-        (headers_of(b"{}") | json_type, b"{}", 400),
-        (headers_of(b"") | json_type, b"", 400),
+        (signed_headers(b"{}"), b"[]", 401),
+        (signed_headers(b"{}") | json_type, brackets, 401),
+        (signed_headers(brackets) | json_type, brackets, 400),
+        (signed_headers(b"{}") | json_type, b"\xff\xfe", 401),
+        (signed_headers(b"{}") | {"Content-Type": "application/json; charset=none"}, b"{}", 400),
+        (signed_headers(b"{}") | json_type, b"{}", 400),
+        (signed_headers(b"") | json_type, b"", 400),
     ]
     async with (
-        bot_harness(tmp_path, http=True) as town,
-        aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
+        bot_harness(tmp_path, http=True) as harness,
+        aiohttp.ClientSession(f"http://127.0.0.1:{harness.bot.port}") as session,
     ):
         for headers, body, status in cases:
             async with session.post("/slack/events", data=body, headers=headers) as response:
                 assert response.status == status, (headers, body[:20])
 
 
-async def test_slacks_time_is_the_one_that_the_server_was_given() -> None:
-    signed = headers_of(b"{}")
+async def test_the_age_of_a_request_is_checked_with_the_servers_clock() -> None:
+    signed = signed_headers(b"{}")
     sent_at = int(signed["X-Slack-Request-Timestamp"])
     for ahead, status in ((0, 400), (299, 400), (301, 401), (-301, 401)):
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
@@ -234,7 +238,7 @@ async def test_slacks_time_is_the_one_that_the_server_was_given() -> None:
 
 
 @given(st.text(st.characters()), st.text(st.characters(), min_size=1))
-def test_a_secret_is_known_by_itself_alone_and_any_text_may_be_asked_about(given: str, secret: str) -> None:
-    assert secrets_equal(given, secret) is (given == secret)
+def test_a_secret_equals_only_itself_and_any_text_can_be_compared(text: str, secret: str) -> None:
+    assert secrets_equal(text, secret) is (text == secret)
     assert secrets_equal(secret, SecretStr(secret))
-    assert not secrets_equal(given, "")
+    assert not secrets_equal(text, "")

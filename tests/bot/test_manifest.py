@@ -1,9 +1,10 @@
-"""manifest.yml and the code say the same, both ways."""
+"""manifest.yml and the code agree, in both directions."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,20 +20,20 @@ from tests.support.commands import PARSERS
 
 ROOT = Path(__file__).parent.parent.parent
 
-# What each scope is there for: a Web API method, an event or a kind of request (docs.slack.dev, "Scopes").
+# The use of each scope: a Web API method, an event or a kind of request (docs.slack.dev, "Scopes").
 NEEDED_FOR = {
     "commands": {"command"},
     "app_mentions:read": {"event app_mention"},
     "im:history": {"event message.im"},
     "chat:write": {"chat_postMessage", "chat_postEphemeral", "chat_update"},
-    # posting where nobody invited the bot; `subscribe` does it in any public channel
+    # posting in channels without the bot; `subscribe` does it in any public channel
     "chat:write.public": {"chat_postMessage"},
     "channels:join": {"conversations_join"},
     "channels:history": {"conversations_history", "conversations_replies"},
     "groups:history": {"conversations_history", "conversations_replies"},
     "users:read": {"users_info", "event user_change"},
     "usergroups:read": {"usergroups_list", "usergroups_users_list"},
-    "users:read.email": {"users_info"},  # its answer has the address only with this scope
+    "users:read.email": {"users_info"},  # the response contains the email address only with this scope
     "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal", "files_delete"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},
@@ -44,7 +45,7 @@ NEEDED_FOR = {
 
 
 class RegisteredListeners:
-    """Stands where the app stands, and notes what it is asked to listen to."""
+    """A stand-in for Bolt's app that records the registered listeners."""
 
     def __init__(self) -> None:
         self.found: dict[str, list[str]] = {}
@@ -64,12 +65,13 @@ class RegisteredListeners:
 @pytest.fixture
 def registered() -> dict[str, list[str]]:
     app = RegisteredListeners()
-    listeners.register(app, SPECS, None, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
+    services = SimpleNamespace(registry=SPECS)
+    listeners.register(app, SPECS, services, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
     return app.found
 
 
 def used_methods() -> set[str]:
-    """The Web API methods that the code calls."""
+    """Return the Web API methods that the code calls."""
     sources = [
         path.read_text()
         for folder in ("bot", "handlers", "providers", "services")
@@ -99,29 +101,29 @@ def used_methods() -> set[str]:
         ("oauth_config scopes bot", 1, 255),
     ],
 )
-def test_the_manifest_keeps_slacks_sizes(path: str, least: int, most: int) -> None:
+def test_the_manifest_is_within_slacks_length_limits(path: str, least: int, most: int) -> None:
     value: Any = manifest()
     for part in path.split():
         value = value[int(part)] if part.isdigit() else value[part]
     assert least <= len(value) <= most
 
 
-def test_each_command_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+def test_the_manifest_has_exactly_the_commands_with_a_listener(
     registered: dict[str, list[str]],
 ) -> None:
-    commands = [one["command"] for one in manifest()["features"].get("slash_commands", [])]
+    commands = [command["command"] for command in manifest()["features"].get("slash_commands", [])]
     assert sorted(commands) == sorted(registered["command"])
 
 
-def test_each_grammar_has_its_command_in_the_manifest() -> None:
-    commands = [one["command"] for one in manifest()["features"]["slash_commands"]]
-    assert commands == [grammar.provider.command for grammar in PARSERS]
+def test_each_parser_has_its_command_in_the_manifest() -> None:
+    commands = [command["command"] for command in manifest()["features"]["slash_commands"]]
+    assert commands == [parser.provider.command for parser in PARSERS]
 
 
-def test_each_shortcut_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+def test_the_manifest_has_exactly_the_shortcuts_with_a_listener(
     registered: dict[str, list[str]],
 ) -> None:
-    shortcuts = [one["callback_id"] for one in manifest()["features"].get("shortcuts", [])]
+    shortcuts = [shortcut["callback_id"] for shortcut in manifest()["features"].get("shortcuts", [])]
     listened = [
         name
         for kind in ("shortcut", "global_shortcut", "message_shortcut")
@@ -130,35 +132,37 @@ def test_each_shortcut_is_in_the_manifest_and_each_in_the_manifest_is_listened_t
     assert sorted(shortcuts) == sorted(listened)
 
 
-def test_each_event_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+def test_the_manifest_has_exactly_the_events_with_a_listener(
     registered: dict[str, list[str]],
 ) -> None:
     events = manifest()["settings"]["event_subscriptions"]["bot_events"]
-    # `message.im` and its like all come as the event `message`
+    # `message.im` and similar events all arrive as `message`
     listened = registered["event"] + ["function_executed"] * bool(registered.get("function"))
     assert sorted({event.partition(".")[0] for event in events}) == sorted(listened)
 
 
-def test_each_step_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+def test_the_manifest_has_exactly_the_workflow_steps_with_a_listener(
     registered: dict[str, list[str]],
 ) -> None:
     functions = manifest()["functions"]
     assert sorted(functions) == sorted(registered["function"])
-    for one in functions.values():
-        for parameters in (one["input_parameters"], one["output_parameters"]):
+    for function in functions.values():
+        for parameters in (function["input_parameters"], function["output_parameters"]):
             assert set(parameters["required"]) <= set(parameters["properties"])
 
 
-def test_each_parameter_of_a_step_is_read_and_each_output_is_given() -> None:
+def test_each_input_of_a_workflow_step_is_read_and_each_output_is_set() -> None:
     listener = (ROOT / "handlers" / "functions.py").read_text()
     source = (ROOT / "providers" / "bitrise" / "workflow_functions.py").read_text() + listener
-    given = source + (ROOT / "services" / "jobs" / "workflow_steps.py").read_text()
-    for one in manifest()["functions"].values():
-        assert not [name for name in one["input_parameters"]["properties"] if f'"{name}"' not in source]
-        assert not [name for name in one["output_parameters"]["properties"] if f'"{name}"' not in given]
+    output_source = source + (ROOT / "services" / "jobs" / "workflow_steps.py").read_text()
+    for function in manifest()["functions"].values():
+        assert not [name for name in function["input_parameters"]["properties"] if f'"{name}"' not in source]
+        assert not [
+            name for name in function["output_parameters"]["properties"] if f'"{name}"' not in output_source
+        ]
 
 
-def test_what_can_be_pressed_needs_interactivity(registered: dict[str, list[str]]) -> None:
+def test_buttons_and_forms_need_interactivity(registered: dict[str, list[str]]) -> None:
     assert manifest()["settings"]["interactivity"]["is_enabled"] is bool(
         registered["action"] or registered["view"]
     )
@@ -173,26 +177,26 @@ def test_every_button_has_a_listener(registered: dict[str, list[str]]) -> None:
         assert any(re.fullmatch(pattern, name) or re.match(pattern, name) for pattern in listeners), name
 
 
-def test_each_scope_is_needed_and_each_needed_scope_is_asked_for(registered: dict[str, list[str]]) -> None:
+def test_the_manifest_has_exactly_the_scopes_that_are_needed(registered: dict[str, list[str]]) -> None:
     events = {f"event {name}" for name in manifest()["settings"]["event_subscriptions"]["bot_events"]}
-    there = used_methods() | events | ({"command"} if registered["command"] else set())
-    assert {scope for scope, uses in NEEDED_FOR.items() if uses & there} == bot_scopes()
+    used = used_methods() | events | ({"command"} if registered["command"] else set())
+    assert {scope for scope, uses in NEEDED_FOR.items() if uses & used} == bot_scopes()
 
 
-def test_every_method_that_is_called_has_a_scope_that_allows_it() -> None:
+def test_every_called_method_is_allowed_by_a_scope() -> None:
     without_scope = {method for method in used_methods() if method.startswith(("views_", "functions_"))}
     known = {use for uses in NEEDED_FOR.values() for use in uses} | without_scope
     assert used_methods() <= known
 
 
-def test_the_domains_that_unfurl_are_those_that_are_read() -> None:
+def test_the_unfurl_domains_are_those_of_links_that_the_bot_reads() -> None:
     assert tuple(manifest()["features"]["unfurl_domains"]) == HOSTS
 
 
-def test_for_http_every_address_is_the_same_one() -> None:
+def test_the_http_manifest_has_one_request_url() -> None:
     content = http_manifest("https://bot.example.com/")
     address = "https://bot.example.com/slack/events"
-    assert {one["url"] for one in content["features"]["slash_commands"]} == {address}
+    assert {command["url"] for command in content["features"]["slash_commands"]} == {address}
     assert content["settings"]["event_subscriptions"]["request_url"] == address
     assert content["settings"]["interactivity"]["request_url"] == address
     assert content["settings"]["socket_mode_enabled"] is False

@@ -1,4 +1,4 @@
-"""Signing in on Build.io's own page: a code brings it home, to whoever began, once, and soon; then it is renewed."""
+"""Sign-in on Build.io's page: its code works once, for a limited time and for the user who started it; token refresh."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ _CODE = re.compile(r"[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}")
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+async def actions(tmp_path: Path) -> AsyncIterator[ActionHarness]:
     async with action_harness(tmp_path, public=True) as opened:
         yield opened
 
 
-async def begin(place: ActionHarness, person: str = "anna") -> str:
-    """The address of the button in the dialog."""
-    opened = await place.open_connect_modal(person)
+async def start_sign_in(actions: ActionHarness, person: str = "anna") -> str:
+    """Open the dialog, and return the link of its button."""
+    opened = await actions.open_connect_modal(person)
     [url] = [block["accessory"]["url"] for block in opened.view["blocks"] if "accessory" in block]
     return str(url)
 
 
-async def authorize(place: ActionHarness, person: str = "anna") -> None:
-    status, text = await place.harness.buildio.give_consent(await begin(place, person), user=person)
+async def authorize(actions: ActionHarness, person: str = "anna") -> None:
+    status, text = await actions.harness.buildio.give_consent(
+        await start_sign_in(actions, person), user=person
+    )
     assert status == 200, text
-    await place.harness.users.submit(person, {"token": code_in(text)})
-    await place.harness.slack.wait_for_modal(person, "at Build.io. From now on")
-    await place.harness.users.close_modal(person)
+    await actions.harness.users.submit(person, {"token": code_in(text)})
+    await actions.harness.slack.wait_for_modal(person, "at Build.io. From now on")
+    await actions.harness.users.close_modal(person)
 
 
 def code_in(text: str) -> str:
@@ -42,77 +44,79 @@ def code_in(text: str) -> str:
     return str(code)
 
 
-def tokens_of(place: ActionHarness, username: str = "anna-berg") -> list[str]:
-    members = place.harness.buildio.members
+def tokens_of(actions: ActionHarness, username: str = "anna-berg") -> list[str]:
+    members = actions.harness.buildio.members
     return [token for token in members[username].tokens if token.startswith("bld_oauth")]
 
 
-async def test_whoever_began_brings_the_code_and_is_linked(place: ActionHarness) -> None:
-    await authorize(place)
-    assert "at Build.io `anna-berg@acme.example`" in await place.who_am_i()
-    await place.request(DeployAction(app=as_bot_app(place.harness.buildio.staging), branch="main"))
-    await place.wait_for_message("deploys", None)
-    assert place.harness.buildio.staging.deployment is not None
-    [token] = tokens_of(place)
-    await place.harness.stop_bot()
-    assert token.encode() not in place.harness.stored_bytes()
-    assert b"bld_refresh" not in place.harness.stored_bytes()
+async def test_the_user_who_started_enters_the_code_and_is_connected(actions: ActionHarness) -> None:
+    await authorize(actions)
+    assert "at Build.io `anna-berg@acme.example`" in await actions.who_am_i()
+    await actions.request(DeployAction(app=as_bot_app(actions.harness.buildio.staging), branch="main"))
+    await actions.wait_for_message("deploys", None)
+    assert actions.harness.buildio.staging.deployment is not None
+    [token] = tokens_of(actions)
+    await actions.harness.stop_bot()
+    assert token.encode() not in actions.harness.stored_bytes()
+    assert b"bld_refresh" not in actions.harness.stored_bytes()
 
 
-async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: ActionHarness) -> None:
-    status, text = await place.harness.buildio.give_consent(await begin(place))
+async def test_the_page_shows_the_account_and_no_token_and_connects_nothing_yet(
+    actions: ActionHarness,
+) -> None:
+    status, text = await actions.harness.buildio.give_consent(await start_sign_in(actions))
     assert status == 200
     assert "You are anna-berg@acme.example at Build.io" in text
-    assert tokens_of(place)[0] not in text
-    assert "have not linked" in await place.who_am_i(), "nothing is linked before the code is brought"
+    assert tokens_of(actions)[0] not in text
+    assert "have not linked" in await actions.who_am_i(), "nothing is connected before the code is entered"
 
 
-async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: ActionHarness) -> None:
-    link = await begin(place, "anna")
-    _, text = await place.harness.buildio.give_consent(link, user="ben")
+async def test_a_code_from_another_users_link_connects_nobody(actions: ActionHarness) -> None:
+    link = await start_sign_in(actions, "anna")
+    _, text = await actions.harness.buildio.give_consent(link, user="ben")
     assert "You are ben-okafor@acme.example" in text
     code = code_in(text)
-    await place.open_connect_modal("ben")
-    await place.harness.users.submit("ben", {"token": code})
-    opened = place.harness.users.modal("ben")
+    await actions.open_connect_modal("ben")
+    await actions.harness.users.submit("ben", {"token": code})
+    opened = actions.harness.users.modal("ben")
     assert opened is not None
     assert "This code is none of yours" in opened.errors["token"]
-    assert "have not linked" in await place.who_am_i("anna")
-    assert "have not linked" in await place.who_am_i("ben")
+    assert "have not linked" in await actions.who_am_i("anna")
+    assert "have not linked" in await actions.who_am_i("ben")
 
 
-async def test_a_code_and_a_state_are_good_once(place: ActionHarness) -> None:
-    link = await begin(place)
-    _, text = await place.harness.buildio.give_consent(link)
-    status, again = await place.harness.buildio.give_consent(link)
+async def test_a_code_and_a_state_work_once(actions: ActionHarness) -> None:
+    link = await start_sign_in(actions)
+    _, text = await actions.harness.buildio.give_consent(link)
+    status, again = await actions.harness.buildio.give_consent(link)
     assert (status, "Please start again in Slack" in again) == (400, True)
     for expected in ("with your own token", "none of yours"):
-        await place.harness.users.submit("anna", {"token": code_in(text)})
-        opened = place.harness.users.modal("anna")
+        await actions.harness.users.submit("anna", {"token": code_in(text)})
+        opened = actions.harness.users.modal("anna")
         assert opened is not None
         assert expected in str(opened.view) + str(opened.errors)
-        await place.harness.users.close_modal("anna")
-        await place.open_connect_modal("anna")
+        await actions.harness.users.close_modal("anna")
+        await actions.open_connect_modal("anna")
 
 
-async def test_what_takes_too_long_is_begun_again(place: ActionHarness) -> None:
-    link = await begin(place)
-    await place.harness.execute("UPDATE sign_ins SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
-    status, text = await place.harness.buildio.give_consent(link)
+async def test_an_expired_sign_in_must_be_started_again(actions: ActionHarness) -> None:
+    link = await start_sign_in(actions)
+    await actions.harness.execute("UPDATE sign_ins SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
+    status, text = await actions.harness.buildio.give_consent(link)
     assert status == 400
     assert "has expired" in text
 
 
-async def test_a_state_that_was_made_up_leads_nowhere(place: ActionHarness) -> None:
-    base = (await begin(place)).partition("?")[0]
-    back = base.replace("connect", "oauth_redirect")
+async def test_a_forged_state_is_refused(actions: ActionHarness) -> None:
+    base = (await start_sign_in(actions)).partition("?")[0]
+    redirect_url = base.replace("connect", "oauth_redirect")
     async with aiohttp.ClientSession() as session:
         for url in (
             base,
             f"{base}?state=made-up",
-            f"{back}?state=made-up&code=x",
-            f"{back}?state=a&state=b&code=x",
-            f"{back}?code=x",
+            f"{redirect_url}?state=made-up&code=x",
+            f"{redirect_url}?state=a&state=b&code=x",
+            f"{redirect_url}?code=x",
         ):
             async with session.get(url, allow_redirects=False) as answer:
                 assert answer.status == 400, url
@@ -122,61 +126,61 @@ async def test_a_state_that_was_made_up_leads_nowhere(place: ActionHarness) -> N
             assert answer.status == 405
 
 
-async def test_a_no_on_build_ios_page_links_nothing_and_ends_it(place: ActionHarness) -> None:
-    link = await begin(place)
-    status, text = await place.harness.buildio.give_consent(link, press="Deny")
+async def test_denied_consent_connects_nothing_and_ends_the_sign_in(actions: ActionHarness) -> None:
+    link = await start_sign_in(actions)
+    status, text = await actions.harness.buildio.give_consent(link, press="Deny")
     assert (status, "No account was connected" in text) == (200, True)
-    status, _ = await place.harness.buildio.give_consent(link)
+    status, _ = await actions.harness.buildio.give_consent(link)
     assert status == 400
 
 
-async def test_whoever_leaves_meanwhile_is_not_linked(place: ActionHarness) -> None:
-    link = await begin(place, "ben")
-    place.harness.users.deactivate("ben")
-    await place.harness.wait_until(lambda: "sign_ins" not in place.harness.count_rows_with("U0BEN"))
-    status, _ = await place.harness.buildio.give_consent(link, user="ben")
+async def test_a_user_who_leaves_meanwhile_is_not_connected(actions: ActionHarness) -> None:
+    link = await start_sign_in(actions, "ben")
+    actions.harness.users.deactivate("ben")
+    await actions.harness.wait_until(lambda: "sign_ins" not in actions.harness.count_rows_with("U0BEN"))
+    status, _ = await actions.harness.buildio.give_consent(link, user="ben")
     assert status == 400
 
 
-async def test_a_token_that_has_ended_is_renewed_once_for_all_who_ask_at_once(place: ActionHarness) -> None:
-    await authorize(place)
-    before = tokens_of(place)
-    place.harness.buildio.oauth_grants.expire(place.harness.buildio.members["anna-berg"])
-    app = as_bot_app(place.harness.buildio.staging)
-    await asyncio.gather(*(place.request(RestartAction(app=app, dyno="web.1")) for _ in range(5)))
-    assert len(place.harness.messages_with("restarted")) == 5
-    asked = [one for one in place.harness.buildio.requests if one.path == "/oauth/token"]
-    assert len(asked) == 3, "one at the start, one for the code, one to renew"
-    assert set(tokens_of(place)).isdisjoint(before)
-    await place.harness.stop_bot()
-    await place.harness.start_bot()
-    await place.request(RestartAction(app=app, dyno="web.1"))
-    assert len(place.harness.messages_with("restarted")) == 6
+async def test_an_expired_token_is_refreshed_once_for_concurrent_requests(actions: ActionHarness) -> None:
+    await authorize(actions)
+    before = tokens_of(actions)
+    actions.harness.buildio.oauth_grants.expire(actions.harness.buildio.members["anna-berg"])
+    app = as_bot_app(actions.harness.buildio.staging)
+    await asyncio.gather(*(actions.request(RestartAction(app=app, dyno="web.1")) for _ in range(5)))
+    assert len(actions.harness.messages_with("restarted")) == 5
+    requests = [request for request in actions.harness.buildio.requests if request.path == "/oauth/token"]
+    assert len(requests) == 3, "one at the start, one for the code, one to refresh"
+    assert set(tokens_of(actions)).isdisjoint(before)
+    await actions.harness.stop_bot()
+    await actions.harness.start_bot()
+    await actions.request(RestartAction(app=app, dyno="web.1"))
+    assert len(actions.harness.messages_with("restarted")) == 6
 
 
-async def test_a_renewal_that_is_refused_breaks_the_account_and_asks_its_owner_once(
-    place: ActionHarness,
+async def test_a_refused_refresh_disables_the_account_and_notifies_its_owner_once(
+    actions: ActionHarness,
 ) -> None:
-    await authorize(place)
-    place.harness.buildio.oauth_grants.revoke_all(place.harness.buildio.members["anna-berg"])
+    await authorize(actions)
+    actions.harness.buildio.oauth_grants.revoke_all(actions.harness.buildio.members["anna-berg"])
     for _ in range(2):
-        await place.request(RestartAction(app=as_bot_app(place.harness.buildio.staging)))
-    await place.wait_for_message("Build.io does not take your token any more", "anna", "D0ANNA")
-    asked = [
-        one
-        for one in place.harness.slack.posts("D0ANNA")
-        if "I say this once" in place.harness.message_text(one)
+        await actions.request(RestartAction(app=as_bot_app(actions.harness.buildio.staging)))
+    await actions.wait_for_message("Build.io does not take your token any more", "anna", "D0ANNA")
+    requests = [
+        post
+        for post in actions.harness.slack.posts("D0ANNA")
+        if "I say this once" in actions.harness.message_text(post)
     ]
-    assert len(asked) == 1
-    await authorize(place)
-    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.staging)))
-    await place.wait_for_message("restarted", None)
+    assert len(requests) == 1
+    await authorize(actions)
+    await actions.request(RestartAction(app=as_bot_app(actions.harness.buildio.staging)))
+    await actions.wait_for_message("restarted", None)
 
 
-async def test_a_renewal_that_can_not_be_asked_for_breaks_nothing(place: ActionHarness) -> None:
-    await authorize(place)
-    place.harness.buildio.oauth_grants.expire(place.harness.buildio.members["anna-berg"])
-    place.harness.buildio.fault("POST /oauth/token", "status", status=503)
-    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.staging)))
-    assert "I see and do there what you may" in await place.who_am_i()
-    assert place.harness.messages_with("restarted") == []
+async def test_a_failed_refresh_request_changes_nothing(actions: ActionHarness) -> None:
+    await authorize(actions)
+    actions.harness.buildio.oauth_grants.expire(actions.harness.buildio.members["anna-berg"])
+    actions.harness.buildio.fault("POST /oauth/token", "status", status=503)
+    await actions.request(RestartAction(app=as_bot_app(actions.harness.buildio.staging)))
+    assert "I see and do there what you may" in await actions.who_am_i()
+    assert actions.harness.messages_with("restarted") == []

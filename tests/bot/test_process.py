@@ -1,4 +1,4 @@
-"""The bot as a process: health, draining, power cuts, and clear words where it can't start."""
+"""The bot as a process: health, draining, and clear error messages if it can't start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.forked_process import run_forked
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[SandboxEnvironment]:
+async def environment() -> AsyncIterator[SandboxEnvironment]:
     async with forked_environment(manifest()) as opened:
         await opened.start(
             settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "SERVICE_TOKEN_ACTS": "1"}
@@ -32,10 +32,10 @@ async def get(url: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_health_readiness_and_metrics_are_served(stage: SandboxEnvironment) -> None:
-    await stage.slack.users.command("anna", "builds", "/bitrise subscribe android")
-    await stage.slack.wait_for_post("builds", "subscribed this channel")
-    url = await stage.bot_url()
+async def test_health_readiness_and_metrics_are_served(environment: SandboxEnvironment) -> None:
+    await environment.slack.users.command("anna", "builds", "/bitrise subscribe android")
+    await environment.slack.wait_for_post("builds", "subscribed this channel")
+    url = await environment.bot_url()
     assert await get(f"{url}/healthz") == (200, "ok\n")
     status, ready = await get(f"{url}/readyz")
     assert status == 200
@@ -47,41 +47,43 @@ async def test_health_readiness_and_metrics_are_served(stage: SandboxEnvironment
     assert (await get(f"{url}/slack/events"))[0] == 404
 
 
-async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: SandboxEnvironment) -> None:
-    stage.bitrise.fault("GET /v0.1/me", "slow", seconds=1.5)
-    assert await stage.slack.users.command("anna", "builds", "/bitrise whoami") is not None
-    assert await stage.bot.stop() == 0
+async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(environment: SandboxEnvironment) -> None:
+    environment.bitrise.fault("GET /v0.1/me", "slow", seconds=1.5)
+    assert await environment.slack.users.command("anna", "builds", "/bitrise whoami") is not None
+    assert await environment.bot.stop() == 0
     assert [
-        post for post in stage.slack.posts("builds", "anna") if "api-demo" in stage.slack.message_text(post)
+        post
+        for post in environment.slack.posts("builds", "anna")
+        if "api-demo" in environment.slack.message_text(post)
     ]
-    assert stage.slack.violations == []
+    assert environment.slack.violations == []
 
 
-async def test_its_log_lines_are_json_and_hold_no_token(stage: SandboxEnvironment) -> None:
-    await stage.slack.users.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
-    await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
-    stage.bitrise.fault("*", "status", times=5, status=401)
-    await stage.slack.users.command("anna", "builds", "/bitrise build android #1")
-    await stage.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")
-    await stage.bot.stop()
-    assert all("timestamp" in line for line in stage.bot.lines)
-    everything = str(stage.bot.lines)
-    for secret in (BOT_TOKEN, APP_TOKEN, stage.settings["BITRISE_TOKEN"]):
+async def test_log_lines_are_json_and_contain_no_token(environment: SandboxEnvironment) -> None:
+    await environment.slack.users.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
+    await environment.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
+    environment.bitrise.fault("*", "status", times=5, status=401)
+    await environment.slack.users.command("anna", "builds", "/bitrise build android #1")
+    await environment.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")
+    await environment.bot.stop()
+    assert all("timestamp" in line for line in environment.bot.lines)
+    everything = str(environment.bot.lines)
+    for secret in (BOT_TOKEN, APP_TOKEN, environment.settings["BITRISE_TOKEN"]):
         assert secret not in everything
-    database = (stage.folder / "buildbell.db").read_bytes()
-    assert stage.settings["BITRISE_TOKEN"].encode() not in database
+    database = (environment.folder / "buildbell.db").read_bytes()
+    assert environment.settings["BITRISE_TOKEN"].encode() not in database
     assert BOT_TOKEN.encode() not in database
 
 
-async def test_two_bots_on_one_database_are_one_too_many(stage: SandboxEnvironment) -> None:
-    code, said = await buildbell("run", **stage.settings)
+async def test_a_second_bot_on_the_same_database_does_not_start(environment: SandboxEnvironment) -> None:
+    code, output = await buildbell("run", **environment.settings)
     assert code == 2
-    assert "in use by another Buildbell" in said
-    assert said.count("\n") == 1
+    assert "in use by another Buildbell" in output
+    assert output.count("\n") == 1
 
 
 async def buildbell(*arguments: str, **settings: str) -> tuple[int, str]:
-    """Run the program with these settings alone; returns its exit code and all that it said."""
+    """Run the program with only these settings; returns its exit code and output."""
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "200"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -94,8 +96,8 @@ async def buildbell(*arguments: str, **settings: str) -> tuple[int, str]:
         stderr=asyncio.subprocess.STDOUT,
     )
     async with asyncio.timeout(60):
-        out, _ = await process.communicate()
-    return process.returncode or 0, out.decode()
+        output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
 
 
 WHOLE = {
@@ -110,7 +112,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "expected"),
     [
         ("SLACK_BOT_TOKEN", None, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
         ("PORT", "many", "PORT: "),
@@ -119,46 +121,46 @@ WHOLE = {
         ("POLICY_FILE", "/nowhere.toml", "POLICY_FILE: /nowhere.toml can't be read"),
     ],
 )
-async def test_a_missing_or_wrong_setting_is_one_clear_line_with_its_name(
-    tmp_path: Path, name: str, value: str | None, words: str
+async def test_a_missing_or_wrong_setting_is_reported_in_one_line_with_its_name(
+    tmp_path: Path, name: str, value: str | None, expected: str
 ) -> None:
     settings = {"DATABASE_URL": str(tmp_path / "b.db"), **WHOLE}
     settings = {key: text for key, text in settings.items() if key != name} | ({name: value} if value else {})
-    code, said = await run_forked("run", **settings)
+    code, output = await run_forked("run", **settings)
     assert code == 2
-    assert words in said
-    assert said.count("\n") == 1
-    assert "Traceback" not in said
+    assert expected in output
+    assert output.count("\n") == 1
+    assert "Traceback" not in output
 
 
 async def test_a_damaged_database_stops_the_start_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     path.write_bytes(b"this is no database" * 100)
-    code, said = await buildbell("run", **WHOLE, DATABASE_URL=str(path))
+    code, output = await buildbell("run", **WHOLE, DATABASE_URL=str(path))
     assert code == 2
-    assert "is damaged" in said
-    assert said.count("\n") == 1
+    assert "is damaged" in output
+    assert output.count("\n") == 1
     assert path.read_bytes() == b"this is no database" * 100
 
 
 async def test_a_refused_token_stops_the_start_with_a_line_that_names_it(
-    stage: SandboxEnvironment, tmp_path: Path
+    environment: SandboxEnvironment, tmp_path: Path
 ) -> None:
-    async def say(name: str) -> tuple[int, str]:
-        changed = {name: "nobodys", "DATABASE_URL": str(tmp_path / name / "b.db")}
-        return await run_forked("run", **stage.settings | changed)
+    async def run_with(name: str) -> tuple[int, str]:
+        changed_settings = {name: "nobodys", "DATABASE_URL": str(tmp_path / name / "b.db")}
+        return await run_forked("run", **environment.settings | changed_settings)
 
     names = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "BITRISE_TOKEN", "BUILDIO_TOKEN")
-    for name, (code, said) in zip(names, await asyncio.gather(*map(say, names)), strict=True):
-        last = said.splitlines()[-1]
-        assert (code, last.startswith("buildbell can't start: ")) == (2, True), said
-        assert f"refuses {name} (" in last
-        assert "Traceback" not in said
+    for name, (code, output) in zip(names, await asyncio.gather(*map(run_with, names)), strict=True):
+        last_line = output.splitlines()[-1]
+        assert (code, last_line.startswith("buildbell can't start: ")) == (2, True), output
+        assert f"refuses {name} (" in last_line
+        assert "Traceback" not in output
 
 
-async def test_the_doctor_finds_everything_well(stage: SandboxEnvironment) -> None:
-    code, said = await buildbell("doctor", **stage.settings)
-    assert code == 0, said
+async def test_the_doctor_passes_all_checks(environment: SandboxEnvironment) -> None:
+    code, output = await buildbell("doctor", **environment.settings)
+    assert code == 0, output
     for part in (
         "Slack token: workspace Sandbox",
         "granted",
@@ -168,8 +170,8 @@ async def test_the_doctor_finds_everything_well(stage: SandboxEnvironment) -> No
         "the token sees 3",
         "Database",
     ):
-        assert part in said
-    assert "failed" not in said
+        assert part in output
+    assert "failed" not in output
 
 
 async def test_the_manifest_is_printed_ready_to_paste() -> None:
@@ -177,18 +179,18 @@ async def test_the_manifest_is_printed_ready_to_paste() -> None:
 
     import yaml
 
-    code, said = await buildbell("manifest")
-    assert (code, yaml.safe_load(said)) == (0, manifest())
-    code, said = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
+    code, output = await buildbell("manifest")
+    assert (code, yaml.safe_load(output)) == (0, manifest())
+    code, output = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
     assert code == 0
-    assert json.loads(said)["settings"]["socket_mode_enabled"] is False
+    assert json.loads(output)["settings"]["socket_mode_enabled"] is False
 
 
-def names_under(folder: Path) -> list[str]:
+def file_names(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*")]
 
 
-async def test_the_sandbox_ends_by_sigterm_and_takes_with_it_what_it_started(tmp_path: Path) -> None:
+async def test_sigterm_ends_the_sandbox_and_everything_it_started(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bot", "sandbox"),
@@ -201,7 +203,7 @@ async def test_the_sandbox_ends_by_sigterm_and_takes_with_it_what_it_started(tmp
         async for line in process.stdout:
             if b"There is no terminal" in line:
                 break
-        assert "buildbell.db" in names_under(tmp_path)
+        assert "buildbell.db" in file_names(tmp_path)
         process.terminate()
         assert await process.wait() == 0
-    assert names_under(tmp_path) == []  # it is taken away after the bot has ended
+    assert file_names(tmp_path) == []  # the folder is deleted after the bot has ended

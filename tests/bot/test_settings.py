@@ -1,4 +1,4 @@
-"""Each setting with a wrong value: the line with which `run` ends, and what `doctor` says, by the setting's name."""
+"""Invalid values of each setting: the error line of `run` and the finding of `doctor`, both with the setting's name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANY = {
     "slack_app_token": None,
     "slack_workspaces": "T024BE7LH,T_ACME,E_ACME.1",
 }
-# Each wrong value of one setting, and what is said of it after its name.
+# Invalid values of single settings, and the error after the setting's name.
 WRONG = [
     ("database_url", "postgresql://x/y", "must be an SQLite file"),
     ("database_url", "sqlite:///", "must name a file"),
@@ -74,7 +74,7 @@ WRONG = [
     ("download_hosts", "https://files.example.com", "https://files.example.com is not a host such as"),
     ("log_level", "loud", "input should be 'debug', 'info', 'warning' or 'error'"),
 ]
-# Several together that do not fit, and the words that name them.
+# Invalid combinations of settings, and part of the error.
 CONFLICTS: list[tuple[dict[str, Any], str]] = [
     ({"slack_bot_token": None}, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
     ({"slack_app_token": None}, "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"),
@@ -109,18 +109,18 @@ CONFLICTS: list[tuple[dict[str, Any], str]] = [
     ({"buildio_client_secret": "hush"}, "BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET belong together"),
     ({"buildio_client_id": "id", "buildio_client_secret": "hush"}, "BUILDIO_CLIENT_ID also needs PUBLIC_URL"),
 ]
-# What nobody can see from the value alone: services, the system and other people say what is wrong with it.
+# Settings whose value alone can not be invalid; the system or a service decides.
 ANY_VALUE = {"host", "policy_file", "webhook_secret", "bitrise_webhook_secret", "metrics_token"}
 
 
-def given(**changed: Any) -> dict[str, Any]:
+def with_changes(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (WHOLE | changed).items() if value is not None}
 
 
-def line(**changed: Any) -> str:
-    """What `run` would end with for its settings alone."""
+def settings_error(**changed: Any) -> str:
+    """Return the error of `run` for these settings; "" if they are valid."""
     try:
-        Settings(_env_file=None, **given(**changed)).operator_rules()
+        Settings(_env_file=None, **with_changes(**changed)).operator_rules()
     except ValidationError as problem:
         return describe_errors(problem)
     except InvalidAccessRule as problem:
@@ -128,48 +128,54 @@ def line(**changed: Any) -> str:
     return ""
 
 
-def found(**changed: Any) -> list[Finding]:
-    return [one for one in check_settings(_env_file=None, **given(**changed)).findings if not one.passed]
+def failed_findings(**changed: Any) -> list[Finding]:
+    return [
+        finding
+        for finding in check_settings(_env_file=None, **with_changes(**changed)).findings
+        if not finding.passed
+    ]
 
 
-def test_settings_that_are_right_are_well_for_both() -> None:
-    assert line() == ""
-    assert found() == []
-    assert line(**MANY) == ""
-    assert found(**MANY) == []
+def test_run_and_doctor_accept_valid_settings() -> None:
+    assert settings_error() == ""
+    assert failed_findings() == []
+    assert settings_error(**MANY) == ""
+    assert failed_findings(**MANY) == []
 
 
-@pytest.mark.parametrize(("name", "value", "words"), WRONG)
-def test_a_wrong_value_is_named_in_one_line_and_by_the_doctor(name: str, value: str, words: str) -> None:
-    said = line(**{name: value})
-    assert said.startswith(f"{name.upper()}: {words}")
-    assert "\n" not in said
-    [finding] = found(**{name: value})
-    assert (finding.check, finding.result.startswith(words)) == (name.upper(), True)
+@pytest.mark.parametrize(("name", "value", "expected"), WRONG)
+def test_an_invalid_value_is_reported_in_one_line_and_by_the_doctor(
+    name: str, value: str, expected: str
+) -> None:
+    message = settings_error(**{name: value})
+    assert message.startswith(f"{name.upper()}: {expected}")
+    assert "\n" not in message
+    [finding] = failed_findings(**{name: value})
+    assert (finding.check, finding.result.startswith(expected)) == (name.upper(), True)
     assert name.upper() in (finding.fix or "")
     if len(value) > 12 and "token" in name:
-        assert value not in said + finding.result
+        assert value not in message + finding.result
 
 
-@pytest.mark.parametrize(("changed", "words"), CONFLICTS)
-def test_what_does_not_fit_together_is_named_in_one_line_and_by_the_doctor(
-    changed: dict[str, Any], words: str
+@pytest.mark.parametrize(("changed", "expected"), CONFLICTS)
+def test_an_invalid_combination_is_reported_in_one_line_and_by_the_doctor(
+    changed: dict[str, Any], expected: str
 ) -> None:
-    said = line(**changed)
-    assert words in said
-    assert "\n" not in said
-    assert any(words in (one.fix or "") for one in found(**changed))
+    message = settings_error(**changed)
+    assert expected in message
+    assert "\n" not in message
+    assert any(expected in (finding.fix or "") for finding in failed_findings(**changed))
 
 
-def test_every_setting_is_tried_with_a_wrong_value() -> None:
+def test_every_setting_has_an_invalid_value_here() -> None:
     assert {name for name, _, _ in WRONG} | ANY_VALUE == set(Settings.model_fields)
     assert not {name for name, _, _ in WRONG} & ANY_VALUE
 
 
-def test_the_doctor_names_all_that_is_wrong_and_trusts_nothing_of_it() -> None:
-    looked = check_settings(
+def test_the_doctor_reports_all_invalid_settings_and_uses_none_of_them() -> None:
+    result = check_settings(
         _env_file=None,
-        **given(
+        **with_changes(
             port="many",
             bitrise_api_url="nowhere",
             slack_bot_token="xapp-1",
@@ -177,25 +183,25 @@ def test_the_doctor_names_all_that_is_wrong_and_trusts_nothing_of_it() -> None:
             bitrise_token=None,
         ),
     )
-    bad = [one for one in looked.findings if not one.passed]
-    assert [one.check for one in bad] == ["BITRISE_API_URL", "PORT", "Settings", "Settings"]
-    assert looked.unusable == {"bitrise_api_url", "port", "slack_bot_token", "slack_app_token"}
-    assert not looked.can_use("host", "port")
-    assert looked.can_use("host")
-    assert looked.settings.slack_bot_token is not None
+    failed = [finding for finding in result.findings if not finding.passed]
+    assert [finding.check for finding in failed] == ["BITRISE_API_URL", "PORT", "Settings", "Settings"]
+    assert result.unusable == {"bitrise_api_url", "port", "slack_bot_token", "slack_app_token"}
+    assert not result.can_use("host", "port")
+    assert result.can_use("host")
+    assert result.settings.slack_bot_token is not None
 
 
-def test_a_secret_that_stands_in_the_wrong_setting_is_not_shown() -> None:
+def test_a_secret_in_the_wrong_setting_is_not_shown() -> None:
     secret = "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx"
     for name in Settings.model_fields:
         if name != "policy_file":
-            said = line(**{name: secret}) + str(found(**{name: secret}))
-            assert secret not in said, name
+            message = settings_error(**{name: secret}) + str(failed_findings(**{name: secret}))
+            assert secret not in message, name
 
 
-def test_the_policy_file_is_read_by_both(tmp_path: Path) -> None:
+def test_run_and_doctor_read_the_policy_file(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
-    for content, words in (
+    for content, expected in (
         (None, "can't be read (No such file or directory)"),
         ("[[rule", "is no TOML"),
         ("[[rules]]", "there is only [[rule]]"),
@@ -203,29 +209,31 @@ def test_the_policy_file_is_read_by_both(tmp_path: Path) -> None:
     ):
         if content is not None:
             policy.write_text(content)
-        said = line(policy_file=str(policy))
-        assert said.startswith(f"POLICY_FILE: {policy}")
-        assert words in said
-        [finding] = found(policy_file=str(policy))
-        assert (finding.check, finding.result) == ("Policy", said)
+        message = settings_error(policy_file=str(policy))
+        assert message.startswith(f"POLICY_FILE: {policy}")
+        assert expected in message
+        [finding] = failed_findings(policy_file=str(policy))
+        assert (finding.check, finding.result) == ("Policy", message)
     policy.write_text('[[rule]]\nprotect = ["abort"]')
-    assert "needs BUILDBELL_SECRET_KEY" in line(policy_file=str(policy), buildbell_secret_key=None)
-    assert [one.check for one in found(policy_file=str(policy), buildbell_secret_key=None)] == [
+    assert "needs BUILDBELL_SECRET_KEY" in settings_error(policy_file=str(policy), buildbell_secret_key=None)
+    assert [
+        finding.check for finding in failed_findings(policy_file=str(policy), buildbell_secret_key=None)
+    ] == [
         "Policy",
         "Key",
     ]
-    assert found(policy_file=str(policy)) == []
+    assert failed_findings(policy_file=str(policy)) == []
 
 
-def test_without_a_key_nobody_can_link_an_account_which_the_doctor_says() -> None:
-    [finding] = found(buildbell_secret_key=None)
+def test_the_doctor_reports_a_missing_key() -> None:
+    [finding] = failed_findings(buildbell_secret_key=None)
     assert (finding.check, finding.fix) == ("Key", "set it to a key from `buildbell new-key`")
-    assert found(buildbell_secret_key=None, service_token_acts="1") == []
-    assert [one.check for one in found(bitrise_webhook_secret="hush")] == ["Webhooks"]
+    assert failed_findings(buildbell_secret_key=None, service_token_acts="1") == []
+    assert [finding.check for finding in failed_findings(bitrise_webhook_secret="hush")] == ["Webhooks"]
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "intended"),
     [
         ("SLACK_BOT_TOKN", "SLACK_BOT_TOKEN"),
         ("slack_bot_tokn", "SLACK_BOT_TOKEN"),
@@ -239,19 +247,21 @@ def test_without_a_key_nobody_can_link_an_account_which_the_doctor_says() -> Non
         ("PYTHONUNBUFFERED", None),
     ],
 )
-def test_a_misspelt_name_in_a_file_is_a_setting_that_is_meant(
-    tmp_path: Path, name: str, meant: str | None
+def test_the_intended_setting_of_a_misspelt_name_is_found(
+    tmp_path: Path, name: str, intended: str | None
 ) -> None:
     file = tmp_path / ".env"
     file.write_text(f"# a comment\nexport {name}=1\nHOST = here\n")
     assert assigned_names(file) == [name, "HOST"]
-    assert find_misspelled_names((), assigned_names(file)) == ({name: meant} if meant else {})
-    if meant:
-        assert find_misspelled_names([*Settings.model_fields], [name]) == {}, "what is set is not meant"
+    assert find_misspelled_names((), assigned_names(file)) == ({name: intended} if intended else {})
+    if intended:
+        assert find_misspelled_names([*Settings.model_fields], [name]) == {}, (
+            "a setting that is set is not suggested"
+        )
 
 
-def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
-    usual = (
+def test_environment_variables_of_other_programs_are_ignored() -> None:
+    other_names = (
         "PATH",
         "HOME",
         "HOSTNAME",
@@ -262,5 +272,5 @@ def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
         "DATABASE_PASSWORD",
         "PWD",
     )
-    assert find_misspelled_names((*usual, "GITHUB_TOKEN", "PUBLIC_IP"), ()) == {}
+    assert find_misspelled_names((*other_names, "GITHUB_TOKEN", "PUBLIC_IP"), ()) == {}
     assert find_misspelled_names(("SLACK_BOT_TOKN",), ()) == {"SLACK_BOT_TOKN": "SLACK_BOT_TOKEN"}

@@ -1,4 +1,4 @@
-"""A start that can't be, and one that has to wait: what stops the bot, in which words, and what `doctor` says of it."""
+"""Starts that fail or have to wait: what stops the bot, the error messages, and the findings of `doctor`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.stub_server import stub_server
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RECHECK = 0.05
-# Nobody has one of these; in a line they would show.
+# Invalid tokens; the tests check that no output shows them.
 WRONG = {
     "slack_bot_token": "xoxb-nobodys-0000",
     "slack_app_token": "xapp-nobodys-0000",
@@ -62,7 +62,7 @@ class Services:
     folder: Path
 
     def settings(self, **changed: Any) -> dict[str, Any]:
-        whole = {
+        settings = {
             "slack_bot_token": BOT_TOKEN,
             "slack_signing_secret": SIGNING_SECRET,
             "slack_api_url": self.slack.api_url,
@@ -76,7 +76,7 @@ class Services:
             "port": "0",
             "poll_interval": "0.1",
         }
-        return {name: value for name, value in (whole | changed).items() if value is not None}
+        return {name: value for name, value in (settings | changed).items() if value is not None}
 
     def bot(self, **changed: Any) -> Application:
         return Application(
@@ -86,16 +86,16 @@ class Services:
         )
 
     async def examine(self, **changed: Any) -> dict[str, Finding]:
-        """What the doctor finds, by what it looked at."""
-        looked = check_settings(_env_file=None, **self.settings(**changed))
-        findings = [*looked.findings, *[one async for one in run_checks(looked)]]
-        said = " ".join(f"{one.check} {one.result} {one.fix}" for one in findings)
+        """Return the findings of the doctor, by check."""
+        result = check_settings(_env_file=None, **self.settings(**changed))
+        findings = [*result.findings, *[finding async for finding in run_checks(result)]]
+        output = " ".join(f"{finding.check} {finding.result} {finding.fix}" for finding in findings)
         secrets = {*WRONG.values(), BOT_TOKEN, APP_TOKEN, TOKEN, members.TOKEN}
-        assert not [secret for secret in secrets if secret in said]
-        return {one.check: one for one in findings}
+        assert not [secret for secret in secrets if secret in output]
+        return {finding.check: finding for finding in findings}
 
     def calls(self, method: str) -> int:
-        return len([one for one in self.slack.request_log.entries if one.title == method])
+        return len([entry for entry in self.slack.request_log.entries if entry.title == method])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -112,14 +112,14 @@ async def running() -> AsyncIterator[tuple[SlackSimulator, BitriseSimulator, Bui
 
 @pytest.fixture
 def services(running: tuple[SlackSimulator, BitriseSimulator, BuildioSimulator], tmp_path: Path) -> Services:
-    for one in (running[0].api, *running[1:]):
-        one.faults.clear()
+    for simulator in (running[0].api, *running[1:]):
+        simulator.faults.clear()
     return Services(*running, tmp_path)
 
 
 @asynccontextmanager
 async def started(bot: Application) -> AsyncIterator[Application]:
-    """The bot, once it is ready; whatever ends it before is raised."""
+    """Run the bot and wait until it is ready; an error before that is raised."""
     running, ready = asyncio.create_task(bot.run()), asyncio.create_task(bot.ready.wait())
     async with asyncio.timeout(60):
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,7 +135,7 @@ async def started(bot: Application) -> AsyncIterator[Application]:
 
 
 @pytest.mark.parametrize(
-    ("name", "problem", "said"),
+    ("name", "problem", "expected"),
     [
         ("slack_bot_token", TokenRefused, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)."),
         ("slack_app_token", TokenRefused, "Slack refuses SLACK_APP_TOKEN (invalid_auth)."),
@@ -147,51 +147,51 @@ async def started(bot: Application) -> AsyncIterator[Application]:
         ),
     ],
 )
-async def test_a_refused_token_stops_the_start_by_its_name_once_it_was_asked_twice(
-    services: Services, name: str, problem: type[Exception], said: str
+async def test_a_token_that_is_refused_twice_stops_the_start_and_is_named(
+    services: Services, name: str, problem: type[Exception], expected: str
 ) -> None:
     before = services.calls("auth.test"), len(services.bitrise.requests)
     bot = services.bot(**{name: WRONG[name]})
     with pytest.raises(problem) as caught:
         async with asyncio.timeout(60):
             await bot.run()
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
     assert WRONG[name] not in str(caught.value)
     assert not bot.ready.is_set()
     if name == "slack_bot_token":
         assert services.calls("auth.test") == before[0] + 2
     if name == "bitrise_token":
-        assert len(services.bitrise.requests) == before[1] + 2, "nothing is watched with it"
+        assert len(services.bitrise.requests) == before[1] + 2, "the token is not used for polling"
     findings = await services.examine(**{name: WRONG[name]})
-    bad = [one for one in findings.values() if not one.passed]
-    assert len(bad) == 1, bad
-    assert name.upper() in f"{bad[0].result} {bad[0].fix}"
+    failed = [finding for finding in findings.values() if not finding.passed]
+    assert len(failed) == 1, failed
+    assert name.upper() in f"{failed[0].result} {failed[0].fix}"
 
 
-async def test_a_refusal_that_was_a_hiccup_stops_nothing(services: Services) -> None:
+async def test_a_single_refusal_does_not_stop_the_start(services: Services) -> None:
     services.slack.fault("auth.test", "error", words="invalid_auth")
     services.slack.fault("apps.connections.open", "error", words="not_allowed_token_type")
     services.bitrise.fault("*", "status", status=401)
     services.buildio.fault("*", "status", status=401)
     async with started(services.bot(slack_app_token=APP_TOKEN)):
-        for one in (services.slack.api, services.bitrise, services.buildio):
-            assert one.faults.active == []
+        for simulator in (services.slack.api, services.bitrise, services.buildio):
+            assert simulator.faults.active == []
 
 
-async def test_refusals_with_something_else_between_stop_nothing(services: Services) -> None:
+async def test_refusals_with_another_error_in_between_do_not_stop_the_start(services: Services) -> None:
     for word in ("invalid_auth", "internal_error", "invalid_auth"):
         services.slack.fault("auth.test", "error", words=word)
     async with started(services.bot()):
         assert services.slack.api.faults.active == []
 
 
-async def test_providers_that_are_away_are_no_reason_to_stop(services: Services) -> None:
+async def test_unavailable_providers_do_not_stop_the_start(services: Services) -> None:
     services.bitrise.fault("*", "status", times=5, status=503)
     async with started(services.bot(buildio_api_url="http://127.0.0.1:9/api/v1")):
         pass
 
 
-async def test_a_token_that_is_revoked_later_stops_the_next_start_alone(services: Services) -> None:
+async def test_a_token_that_is_revoked_later_stops_only_the_next_start(services: Services) -> None:
     async with started(services.bot(service_token_acts="1")) as bot, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{bot.port}"
         services.slack.use_http(f"{url}/slack/events")
@@ -205,11 +205,11 @@ async def test_a_token_that_is_revoked_later_stops_the_next_start_alone(services
                     assert answer.status == 200
                     failures = (await answer.json())["bitrise_failures"]
                 await asyncio.sleep(0.02)
-    # At the next start it counts, and nothing else is asked under it.
-    asked = len(services.bitrise.requests)
+    # The next start fails, and sends no other request with the token.
+    request_count = len(services.bitrise.requests)
     with pytest.raises(ServiceTokenRefused, match="Bitrise refuses BITRISE_TOKEN"):
         await services.bot(service_token_acts="1").run()
-    assert len(services.bitrise.requests) == asked + 2
+    assert len(services.bitrise.requests) == request_count + 2
 
 
 SERVING = [
@@ -219,18 +219,18 @@ SERVING = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "said"), SERVING)
-async def test_a_host_that_can_not_be_is_blamed_itself(
-    services: Services, changed: dict[str, str], said: str
+@pytest.mark.parametrize(("changed", "expected"), SERVING)
+async def test_an_unusable_host_is_named_in_the_error(
+    services: Services, changed: dict[str, str], expected: str
 ) -> None:
     with pytest.raises(CannotServe) as caught:
         await services.bot(**changed).run()
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
     finding = (await services.examine(**changed))["Port"]
     assert (finding.passed, finding.result) == (False, str(caught.value))
 
 
-async def test_a_port_that_is_taken_is_blamed_itself_unless_it_is_the_bot_that_runs(
+async def test_a_port_in_use_is_named_in_the_error_unless_the_bot_itself_uses_it(
     services: Services,
 ) -> None:
     async with stub_server(lambda _: web.Response(text="something else")) as other:
@@ -242,11 +242,11 @@ async def test_a_port_that_is_taken_is_blamed_itself_unless_it_is_the_bot_that_r
     async with started(services.bot()) as bot:
         findings = await services.examine(port=str(bot.port))
         assert findings["Port"].result == f"{bot.port}, used by a running Buildbell"
-        assert [one for one in findings.values() if not one.passed] == []
+        assert [finding for finding in findings.values() if not finding.passed] == []
 
 
-async def test_a_place_that_can_not_be_written_is_blamed_on_its_own_setting(services: Services) -> None:
-    for name, value, problem, what in (
+async def test_an_unwritable_path_is_reported_with_its_setting(services: Services) -> None:
+    for name, value, problem, check in (
         ("database_url", "sqlite:////proc/b.db", DatabaseProblem, "Database"),
         ("database_url", "sqlite:////proc/nowhere/b.db", DatabaseProblem, "Database"),
         ("database_url", f"sqlite:///{services.folder}", DatabaseProblem, "Database"),
@@ -259,13 +259,13 @@ async def test_a_place_that_can_not_be_written_is_blamed_on_its_own_setting(serv
         assert str(caught.value).startswith(
             f"{name.upper()}: {value.removeprefix('sqlite:///')} can't be written"
         )
-        finding = (await services.examine(**{name: value}))[what]
+        finding = (await services.examine(**{name: value}))[check]
         assert (finding.passed, name.upper() in (finding.fix or "")) == (False, True), value
     finding = (await services.examine(audit_anchor="syslog+tcp://nowhere.invalid"))["Audit anchor"]
     assert (finding.passed, "nowhere.invalid can't be resolved" in finding.result) == (False, True)
 
 
-async def test_a_folder_that_is_missing_is_made_and_the_doctor_knows(services: Services) -> None:
+async def test_a_missing_folder_is_created_and_the_doctor_says_so(services: Services) -> None:
     path = services.folder / "new" / "folder" / "b.db"
     finding = (await services.examine(database_url=str(path)))["Database"]
     assert (finding.passed, finding.result) == (True, f"{path}, will be created, with its folder")
@@ -274,7 +274,7 @@ async def test_a_folder_that_is_missing_is_made_and_the_doctor_knows(services: S
         assert path.exists()
 
 
-async def test_the_doctor_names_each_trouble_with_its_cure_and_goes_on(services: Services) -> None:
+async def test_the_doctor_reports_each_problem_with_a_fix_and_continues(services: Services) -> None:
     scopes, services.slack.api.scopes = services.slack.api.scopes, frozenset({"chat:write"})
     try:
         findings = await services.examine(
@@ -287,8 +287,8 @@ async def test_the_doctor_names_each_trouble_with_its_cure_and_goes_on(services:
         )
     finally:
         services.slack.api.scopes = scopes
-    bad = {what: f"{one.result} → {one.fix}" for what, one in findings.items() if not one.passed}
-    for what, words in {
+    failed = {check: f"{one.result} → {one.fix}" for check, one in findings.items() if not one.passed}
+    for check, expected in {
         "LOG_LEVEL": "correct LOG_LEVEL",
         "Policy": "/nowhere.toml can't be read",
         "Key": "`buildbell new-key`",
@@ -297,17 +297,17 @@ async def test_the_doctor_names_each_trouble_with_its_cure_and_goes_on(services:
         "Socket Mode": "create an app-level token (xapp-…) with connections:write",
         "Bitrise": "check BITRISE_TOKEN",
     }.items():
-        assert words in bad.pop(what)
-    assert bad == {}
+        assert expected in failed.pop(check)
+    assert failed == {}
     assert findings["Build.io"].result == "as build-service@acme.example"
     assert findings["Build.io apps"].result.startswith("the token sees 4")
 
 
-async def test_the_doctor_asks_the_provider_alone_that_has_a_token(services: Services) -> None:
+async def test_the_doctor_checks_only_providers_with_a_token(services: Services) -> None:
     findings = await services.examine(bitrise_token=None)
     assert "Bitrise" not in findings
     assert findings["Build.io"].result == "as build-service@acme.example"
-    assert [one for one in findings.values() if not one.passed] == []
+    assert [finding for finding in findings.values() if not finding.passed] == []
 
 
 async def test_a_client_secret_that_slack_refuses_stops_the_start(services: Services) -> None:
@@ -318,7 +318,7 @@ async def test_a_client_secret_that_slack_refuses_stops_the_start(services: Serv
         pass
 
 
-async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named(services: Services) -> None:
+async def test_a_wrong_client_secret_of_buildio_stops_the_start_and_is_named(services: Services) -> None:
     known = {"buildio_client_id": oauth_grants.CLIENT_ID, "public_url": "https://bot.example.com"}
     finding = (await services.examine(**known, buildio_client_secret=oauth_grants.CLIENT_SECRET))[
         "Build.io sign-in"
@@ -342,19 +342,19 @@ async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named
     ],
     ids=["text", "list", "gzip", "page"],
 )
-async def test_an_answer_that_is_not_slacks_is_waited_out(answer: web.Response) -> None:
+async def test_a_response_that_is_not_slacks_counts_as_unreachable(answer: web.Response) -> None:
     async with stub_server(
         lambda _: web.Response(body=answer.body, status=answer.status, headers=answer.headers)
     ) as other:
         client = SlackClient(token="xoxb-1", base_url=f"{other.url}/")
-        for asking in (connect(client), open_connection(client, "xapp-1"), check_app(client, "1", "2", "3")):
+        for call in (connect(client), open_connection(client, "xapp-1"), check_app(client, "1", "2", "3")):
             with pytest.raises(SlackNotReachable):
-                await asking
+                await call
 
 
-async def test_slack_tokens_that_are_swapped_are_named_so_and_sent_to_nobody(services: Services) -> None:
+async def test_swapped_slack_tokens_are_reported_and_not_sent(services: Services) -> None:
     before = services.calls("auth.test")
     findings = await services.examine(slack_bot_token=APP_TOKEN, slack_app_token=BOT_TOKEN)
-    [bad] = [one for one in findings.values() if not one.passed]
-    assert "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped" in (bad.fix or "")
+    [failed] = [finding for finding in findings.values() if not finding.passed]
+    assert "SLACK_BOT_TOKEN and SLACK_APP_TOKEN are swapped" in (failed.fix or "")
     assert services.calls("auth.test") == before

@@ -1,6 +1,6 @@
-"""What commit 1391b6b stored and posted, brought back: its database, and Slack, Bitrise and Build.io as they were then.
+"""The recorded state of commit 1391b6b: its database, and Slack, Bitrise and Build.io at the same time.
 
-The fixtures were made by that commit's own bot (tests/fixtures/release_1391b6b/README.md).
+The bot of that commit made the fixtures (tests/fixtures/release_1391b6b/README.md).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ FIXTURES = Path(__file__).parent.parent / "fixtures" / "release_1391b6b"
 
 
 def read_json(name: str) -> Any:
-    """One of the recorded JSON files."""
+    """Return the content of a recorded JSON file."""
     return json.loads((FIXTURES / name).read_text())
 
 
 def write_database(path: Path, dump: str = "buildbell.sql") -> None:
-    """Make a database file of a recorded dump."""
+    """Create a database file from a recorded dump."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript((FIXTURES / dump).read_text())
 
 
-# The simulators' things by the names that the recording has for them.
+# The simulators' classes by their names in the recording.
 _CLASSES: Mapping[str, type[Any]] = {
     "bitrise.App": bitrise_state.App,
     "bitrise.Artifact": bitrise_state.Artifact,
@@ -74,17 +74,17 @@ _RENAMED_FIELDS: Mapping[str, Mapping[str, str]] = {
 _RENAMED_METHODS = {"obstacle": "release_error"}
 
 
-class RecordedWorld:
-    """The things at both providers, with their references to each other."""
+class RecordedProviders:
+    """The recorded objects at both providers, with their references to each other."""
 
     def __init__(self) -> None:
         content = read_json("world.json")
-        self._objects = [_new(_CLASSES[one["class"]]) for one in content["objects"]]
-        # A frozen one may be a key of a mapping, so all of them are filled before anything refers to them by value.
-        for made, one in zip(self._objects, content["objects"], strict=True):
-            renamed = _RENAMED_FIELDS.get(one["class"], {})
-            for name, value in one["fields"].items():
-                object.__setattr__(made, renamed.get(name, name), self._value(value))
+        self._objects = [_create_empty(_CLASSES[recorded["class"]]) for recorded in content["objects"]]
+        # A frozen object may be a key of a mapping, so all fields are set before an object is used by value.
+        for instance, recorded in zip(self._objects, content["objects"], strict=True):
+            renamed = _RENAMED_FIELDS.get(recorded["class"], {})
+            for name, value in recorded["fields"].items():
+                object.__setattr__(instance, renamed.get(name, name), self._value(value))
         self._roots: dict[str, Any] = content["roots"]
 
     def __getitem__(self, name: str) -> Any:
@@ -92,56 +92,56 @@ class RecordedWorld:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._value(one) for one in value]
+            return [self._value(item) for item in value]
         if not isinstance(value, dict):
             return value
-        [(kind, held)] = value.items()
-        match kind:
+        [(tag, content)] = value.items()
+        match tag:
             case "$ref":
-                return self._objects[held]
+                return self._objects[content]
             case "$time":
-                return datetime.fromisoformat(held)
+                return datetime.fromisoformat(content)
             case "$seconds":
-                return timedelta(seconds=held)
+                return timedelta(seconds=content)
             case "$bytes":
-                return bytes(held)
+                return bytes(content)
             case "$tuple":
-                return tuple(self._value(one) for one in held)
+                return tuple(self._value(item) for item in content)
             case "$set":
-                return set(held)
+                return set(content)
             case "$map":
-                return {self._value(key): self._value(one) for key, one in held}
+                return {self._value(key): self._value(item) for key, item in content}
             case "$method":
-                return getattr(self._value(held[0]), _RENAMED_METHODS[held[1]])
-        raise ValueError(kind)
+                return getattr(self._value(content[0]), _RENAMED_METHODS[content[1]])
+        raise ValueError(tag)
 
 
-def _new(kind: type[Any]) -> Any:
-    """An empty one, with the defaults of what that commit did not know yet."""
-    made = object.__new__(kind)
+def _create_empty(kind: type[Any]) -> Any:
+    """Create an object with only the defaults of its fields, for fields that the recording does not have."""
+    instance = object.__new__(kind)
     for field in fields(kind):
         if field.default is not MISSING:
-            object.__setattr__(made, field.name, field.default)
+            object.__setattr__(instance, field.name, field.default)
         elif field.default_factory is not MISSING:
-            object.__setattr__(made, field.name, field.default_factory())
-    return made
+            object.__setattr__(instance, field.name, field.default_factory())
+    return instance
 
 
 class RecordedHarness(BotHarness):
-    """The town in which that commit's bot was killed; whoever starts today's bot in it updates to it."""
+    """The environment in which that commit's bot was killed; starting the bot in it is an update to today's code."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = RecordedWorld()
+        self.recorded = RecordedProviders()
         settings = {
             "policy_file": str(FIXTURES / "policy.toml"),
             "service_token_acts": "0",
-            "public_url": self.world["settings"]["public_url"],
+            "public_url": self.recorded["settings"]["public_url"],
             "buildio_client_id": buildio_grants.CLIENT_ID,
             "buildio_client_secret": buildio_grants.CLIENT_SECRET,
         }
         super().__init__(folder, now=self._clock_now, settings=settings)
-        # A minute later.
-        self.clock.skip(self.world["now"] - datetime.now(UTC) + timedelta(minutes=1))
+        # One minute after the recording.
+        self.clock.skip(self.recorded["now"] - datetime.now(UTC) + timedelta(minutes=1))
         self._fill_bitrise()
         self._fill_buildio()
         self._fill_slack()
@@ -151,51 +151,53 @@ class RecordedHarness(BotHarness):
         return self.clock()
 
     async def open(self) -> None:
-        """Start the services, at other ports than then: what was known of a token goes by its service's address too."""
+        """Start the simulators, on other ports than then, and rename stored tokens, whose names contain the address."""
         await super().open()
-        now, then = self.settings(), self.world["settings"]
+        now, then = self.settings(), self.recorded["settings"]
         for provider in ("bitrise", "buildio"):
-            names = [_name_of_token(provider, settings) for settings in (now, then)]
+            names = [_token_name(provider, settings) for settings in (now, then)]
             await self.execute("UPDATE looks SET token = ? WHERE token = ?", *names)
 
     def _fill_bitrise(self) -> None:
-        there = self.bitrise
-        for name, value in self.world["farm"].items():
-            setattr(there.state, name, value)
-        there.state.randomness = random.Random(1391)
-        for pipeline in there.state.pipelines:
+        simulator = self.bitrise
+        for name, value in self.recorded["farm"].items():
+            setattr(simulator.state, name, value)
+        simulator.state.randomness = random.Random(1391)
+        for pipeline in simulator.state.pipelines:
             pipeline.attempts_at = [pipeline.triggered_at for _ in pipeline.attempts]
-        there.android, there.ios, there.web = there.state.apps[:3]
-        there.members.clear()
-        there.members.update(bitrise_members.default_members(there.android, there.ios, there.web))
-        for app in there.state.apps[3:]:
-            there.set_role("anna-berg", app, bitrise_members.Role.OWNER)
+        simulator.android, simulator.ios, simulator.web = simulator.state.apps[:3]
+        simulator.members.clear()
+        simulator.members.update(
+            bitrise_members.default_members(simulator.android, simulator.ios, simulator.web)
+        )
+        for app in simulator.state.apps[3:]:
+            simulator.set_role("anna-berg", app, bitrise_members.Role.OWNER)
 
     def _fill_buildio(self) -> None:
-        there, world = self.buildio, self.world
-        for name, value in world["platform"].items():
-            setattr(there.state, name, value)
-        there.state.randomness = random.Random(1391)
-        there.acme, there.labs = there.state.teams
-        apps = {one.name: one for one in there.state.apps}
-        there.shop, there.staging = apps["shop"], apps["shop-staging"]
-        there.review, there.ledger = apps["shop-pr-42"], apps["ledger"]
-        there.pipeline = there.state.pipelines[0]
-        there.namespace = there.state.namespaces[0]
-        there.members.clear()
-        there.members.update(world["members"])
-        for member in there.members.values():
+        simulator, recorded = self.buildio, self.recorded
+        for name, value in recorded["platform"].items():
+            setattr(simulator.state, name, value)
+        simulator.state.randomness = random.Random(1391)
+        simulator.acme, simulator.labs = simulator.state.teams
+        apps = {app.name: app for app in simulator.state.apps}
+        simulator.shop, simulator.staging = apps["shop"], apps["shop-staging"]
+        simulator.review, simulator.ledger = apps["shop-pr-42"], apps["ledger"]
+        simulator.pipeline = simulator.state.pipelines[0]
+        simulator.namespace = simulator.state.namespaces[0]
+        simulator.members.clear()
+        simulator.members.update(recorded["members"])
+        for member in simulator.members.values():
             member.roles = {team: buildio_members.Role(role) for team, role in member.roles.items() if role}
-        there.oauth_grants._codes.update(world["codes"])
-        there.oauth_grants._consents.extend(world["consents"])
-        there.oauth_grants.redirect_uris.extend(world["redirects"])
+        simulator.oauth_grants._codes.update(recorded["codes"])
+        simulator.oauth_grants._consents.extend(recorded["consents"])
+        simulator.oauth_grants.redirect_uris.extend(recorded["redirects"])
 
     def _fill_slack(self) -> None:
         content, workspace = read_json("slack.json"), self.slack.workspace
         for channel, members in content["members"].items():
             workspace.channels[channel].members = set(members)
         for channel, posts in content["channels"].items():
-            workspace.channels[channel].posts.extend(post_from(one) for one in posts)
+            workspace.channels[channel].posts.extend(make_post(post) for post in posts)
         for identity, run in content["runs"].items():
             workspace.executions[identity] = FunctionExecution(identity, run["function"], run["inputs"])
             if run["status"] == "completed":
@@ -204,25 +206,25 @@ class RecordedHarness(BotHarness):
         workspace.files.update(dict.fromkeys(content["files"], b""))
 
 
-def _name_of_token(provider: str, settings: Mapping[str, str]) -> str:
-    """By which that commit knew a token again."""
-    named = f"{settings[f'{provider}_api_url']} {settings[f'{provider}_token']}"
-    return f"{provider}:{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+def _token_name(provider: str, settings: Mapping[str, str]) -> str:
+    """Return the name under which that commit stored the polls of a token."""
+    source = f"{settings[f'{provider}_api_url']} {settings[f'{provider}_token']}"
+    return f"{provider}:{hashlib.sha256(source.encode()).hexdigest()[:16]}"
 
 
-def post_from(recorded: Mapping[str, Any]) -> Post:
-    """A recorded message."""
+def make_post(recorded: Mapping[str, Any]) -> Post:
+    """Make a message of its recorded fields."""
     return Post(**deepcopy(dict(recorded)))
 
 
-def elements_in(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """All that can be used in these blocks, each with its block's id as `block_id`."""
+def find_elements(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return all interactive elements of the blocks, each with its block's id as `block_id`."""
     found = []
     for block in blocks:
-        held = [*block.get("elements", ()), block.get("accessory"), block.get("element")]
+        content = [*block.get("elements", ()), block.get("accessory"), block.get("element")]
         found += [
-            {**one, "block_id": block.get("block_id")}
-            for one in held
-            if isinstance(one, dict) and "action_id" in one
+            {**item, "block_id": block.get("block_id")}
+            for item in content
+            if isinstance(item, dict) and "action_id" in item
         ]
     return found

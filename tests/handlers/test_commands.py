@@ -1,4 +1,4 @@
-"""Asking by command, button, mention and direct message, through the real Bolt app over real sockets."""
+"""Commands, buttons, mentions and direct messages, through the real Bolt app over real sockets."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
-async def test_status_shows_what_runs_and_how_each_branch_last_ended(harness: BotHarness) -> None:
+async def test_status_shows_running_builds_and_the_last_result_of_each_branch(harness: BotHarness) -> None:
     old = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "develop"})
     harness.bitrise.finish(old, "error")
     running = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(running)
 
-    said = harness.message_text(await harness.ask("/bitrise status android", "1 running"))
+    text = harness.message_text(await harness.ask("/bitrise status android", "1 running"))
 
-    assert "Sample Android #2 is running" in said
-    assert "Sample Android #1 failed" in said
-    assert "develop" in said
+    assert "Sample Android #2 is running" in text
+    assert "Sample Android #1 failed" in text
+    assert "develop" in text
 
 
-async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(harness: BotHarness) -> None:
+async def test_a_running_build_shows_its_progress_by_similar_builds(harness: BotHarness) -> None:
     now = harness.clock()
     for hours in (3, 2):
         done = harness.bitrise.start_build(harness.bitrise.android, at=now - timedelta(hours=hours))
@@ -38,17 +38,17 @@ async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(ha
     assert "▰▰▰▱" in card
     await harness.ask("/bitrise status android", "running for 3 of about 8 min")
 
-    # The same of an app that is watched, in a message that is edited: from what was seen, without asking Bitrise.
+    # The same for a polled app in a live message, from the recorded builds without calling Bitrise.
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     more = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(more)
-    said = harness.message_text(
+    text = harness.message_text(
         await harness.wait_for_message("Sample Android #4 is running since", person=None)
     )
-    assert "running for 0 of about 8 min, as of" in said
+    assert "running for 0 of about 8 min, as of" in text
 
 
-async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(
+async def test_an_app_is_found_by_slug_title_repository_or_prefix(
     harness: BotHarness,
 ) -> None:
     android = harness.bitrise.android
@@ -63,12 +63,12 @@ async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_wo
         assert "nothing is running" in harness.message_text(post)
 
 
-async def test_a_wrong_app_gets_the_nearest_names(harness: BotHarness) -> None:
+async def test_an_unknown_app_gets_suggestions(harness: BotHarness) -> None:
     post = await harness.ask('/bitrise status "Sampel Andriod"', "I don't know an app called Sampel Andriod")
     assert "Sample Android" in harness.message_text(post)
 
 
-async def test_a_channels_default_app_need_not_be_named(harness: BotHarness) -> None:
+async def test_a_channels_default_app_is_used_without_a_name(harness: BotHarness) -> None:
     post = await harness.ask("/bitrise status", "Which app?")
     assert post.only_for == "U0ANNA"
     chosen = await harness.ask("/bitrise use ios", "Sample iOS is this channel's app now")
@@ -84,10 +84,10 @@ async def test_builds_are_listed_with_filters_and_a_next_page(harness: BotHarnes
         harness.bitrise.finish(build, "error" if number % 5 == 0 else "success")
 
     first = await harness.ask("/bitrise builds android branch:main", "on branch main")
-    said = harness.message_text(first)
-    assert said.count("[Details]") == 10
-    assert "#24 " in said
-    assert "#23 " not in said
+    text = harness.message_text(first)
+    assert text.count("[Details]") == 10
+    assert "#24 " in text
+    assert "#23 " not in text
     second = await harness.press(first, "Older builds", "on branch main")
     assert "#4 " in harness.message_text(second)
     assert "[Older builds]" not in harness.message_text(second)
@@ -95,7 +95,7 @@ async def test_builds_are_listed_with_filters_and_a_next_page(harness: BotHarnes
     assert failed.count("failed ·") == 5
 
 
-async def test_a_build_is_named_by_number_slug_or_link(harness: BotHarness) -> None:
+async def test_a_build_is_found_by_number_slug_or_link(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     await harness.ask("/bitrise build android #1", "Sample Android #1")
     await harness.ask(f"/bitrise build android {build.slug}", "Sample Android #1")
@@ -107,12 +107,12 @@ async def test_a_build_is_named_by_number_slug_or_link(harness: BotHarness) -> N
     await harness.ask("/bitrise build android #77", "Sample Android has no build #77")
 
 
-async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_link(
+async def test_a_log_is_shown_to_the_requester_only_without_colours_and_with_its_link(
     harness: BotHarness,
 ) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
     harness.clock.skip(timedelta(minutes=10))
-    assert build.result is None  # nobody has looked yet
+    assert build.result is None  # not requested yet
 
     post = await harness.ask("/bitrise log android #1", "118 tests completed, 1 failed")
 
@@ -123,21 +123,21 @@ async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_li
     assert harness.bitrise.file_store.refused == []
 
 
-async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(harness: BotHarness) -> None:
+async def test_a_build_on_hold_has_no_log_yet(harness: BotHarness) -> None:
     harness.bitrise.start_build(harness.bitrise.android)
     await harness.ask("/bitrise log android #1", "It has no log yet")
 
 
-async def test_artifacts_have_sizes_and_links_that_are_fetched_at_the_click(harness: BotHarness) -> None:
+async def test_artifacts_show_sizes_and_their_links_are_fetched_on_click(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     post = await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
     assert "android-apk · " in harness.message_text(post)
-    assert not [one for one in harness.bitrise.requests if one.path.count("/artifacts/")]
+    assert not [request for request in harness.bitrise.requests if request.path.count("/artifacts/")]
 
-    given = await harness.press(post, "Get link", "lives ten minutes")
+    reply = await harness.press(post, "Get link", "lives ten minutes")
 
-    assert given.only_for == "U0ANNA"
-    assert "[Install page]" in harness.message_text(given)
+    assert reply.only_for == "U0ANNA"
+    assert "[Install page]" in harness.message_text(reply)
 
 
 async def test_a_build_without_artifacts_says_so(harness: BotHarness) -> None:
@@ -169,7 +169,7 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
 
 
 @pytest.mark.parametrize(
-    ("typed", "answer"),
+    ("command", "answer"),
     [
         ("/bitrise stauts", "I don't know the word stauts. Did you mean status"),
         ("/bitrise builds android brnch:main", "Did you mean branch:?"),
@@ -179,10 +179,10 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
         ('/bitrise use "sample', "is not closed"),
     ],
 )
-async def test_a_bad_word_is_named_and_a_right_example_shown(
-    harness: BotHarness, typed: str, answer: str
+async def test_an_invalid_word_is_named_with_a_valid_example(
+    harness: BotHarness, command: str, answer: str
 ) -> None:
-    post = await harness.ask(typed, answer)
+    post = await harness.ask(command, answer)
     assert "For example: `/bitrise" in harness.message_text(post)
     assert post.only_for == "U0ANNA"
 
@@ -194,7 +194,7 @@ async def test_a_mention_is_answered_in_its_thread(harness: BotHarness) -> None:
     assert answer.thread_ts == question.ts
 
 
-async def test_a_direct_message_takes_the_same_words(harness: BotHarness) -> None:
+async def test_a_direct_message_takes_the_same_commands(harness: BotHarness) -> None:
     harness.users.say("anna", "D0ANNA", "status sample-android")
     await harness.wait_for_message("nothing is running", channel="D0ANNA")
     harness.users.say("anna", "D0ANNA", "/bitrise log android #3")
@@ -222,35 +222,35 @@ async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -
     assert len(harness.messages_with("told of nothing yet")) == 1
 
 
-async def test_bitrise_being_away_is_told_in_words(harness: BotHarness) -> None:
+async def test_an_outage_of_bitrise_is_explained(harness: BotHarness) -> None:
     await harness.ask("/bitrise use android", "Sample Android")
     harness.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
     await harness.ask("/bitrise status", "Bitrise can't be reached right now")
 
 
-async def test_a_tester_token_is_told_that_it_may_not_read_logs(tmp_path: Path) -> None:
+async def test_a_tester_token_may_not_read_logs(tmp_path: Path) -> None:
     from sandbox.bitrise.members import TESTER_TOKEN
 
-    async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as town:
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        town.clock.skip(timedelta(minutes=1))
-        await town.ask("/bitrise log android #1", "no right to do this")
+    async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as harness:
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+        harness.clock.skip(timedelta(minutes=1))
+        await harness.ask("/bitrise log android #1", "no right to do this")
 
 
 async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, http=True) as town:
-        card = await town.ask("/bitrise help", "What you can type")
+    async with bot_harness(tmp_path, http=True) as harness:
+        card = await harness.ask("/bitrise help", "What you can type")
         assert card.only_for == "U0ANNA"
-        build = town.bitrise.start_build(town.bitrise.android)
-        town.bitrise.start_running(build)
-        card = await town.ask("/bitrise build android #1", "is running")
-        await town.users.click("anna", card, "Abort")
-        await town.slack.wait_for_modal("anna", "stops at once")
-        await town.users.submit("anna", {"reason": "over HTTP"})
-        await town.wait_for_message("aborted Sample Android #1: over HTTP")
-        town.users.say("anna", "D0ANNA", "whoami")
-        await town.wait_for_message("api-demo", channel="D0ANNA")
-        assert town.slack.violations == []
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        harness.bitrise.start_running(build)
+        card = await harness.ask("/bitrise build android #1", "is running")
+        await harness.users.click("anna", card, "Abort")
+        await harness.slack.wait_for_modal("anna", "stops at once")
+        await harness.users.submit("anna", {"reason": "over HTTP"})
+        await harness.wait_for_message("aborted Sample Android #1: over HTTP")
+        harness.users.say("anna", "D0ANNA", "whoami")
+        await harness.wait_for_message("api-demo", channel="D0ANNA")
+        assert harness.slack.violations == []
 
 
 async def test_a_request_with_a_wrong_or_old_signature_is_refused(tmp_path: Path) -> None:
@@ -258,13 +258,13 @@ async def test_a_request_with_a_wrong_or_old_signature_is_refused(tmp_path: Path
 
     import aiohttp
 
-    async with bot_harness(tmp_path, http=True) as town, aiohttp.ClientSession() as session:
+    async with bot_harness(tmp_path, http=True) as harness, aiohttp.ClientSession() as session:
         body = "command=%2Fbitrise&text=help&user_id=U0ANNA&channel_id=C0BUILDS"
-        url = f"http://127.0.0.1:{town.bot.port}/slack/events"
+        url = f"http://127.0.0.1:{harness.bot.port}/slack/events"
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        old = town.slack.delivery.sign(body, at=int(time.time()) - 600)
-        wrong = town.slack.delivery.sign(body + "&more=1")
+        old = harness.slack.delivery.sign(body, at=int(time.time()) - 600)
+        wrong = harness.slack.delivery.sign(body + "&more=1")
         for headers in (kind, kind | old, kind | wrong):
             async with session.post(url, data=body, headers=headers) as response:
                 assert response.status == 401
-        assert town.last() is None
+        assert harness.last() is None

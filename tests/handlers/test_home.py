@@ -1,4 +1,4 @@
-"""The Home tab, as people see and use it."""
+"""The Home tab, as users see and use it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from tests.support.factories import NOON
 from tests.support.presentations import AT_BITRISE
 
 
-def words(harness: BotHarness, person: str = "U0ANNA") -> str:
+def home_of(harness: BotHarness, person: str = "U0ANNA") -> str:
     home = harness.slack.workspace.homes.get(person)
     return home_text(home, harness.slack.workspace.mention_names) if home else ""
 
 
 async def shows(harness: BotHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
-    def look() -> str | None:
-        said = words(harness, person)
-        return said if all(one in said for one in texts) and (not without or without not in said) else None
+    def find_text() -> str | None:
+        text = home_of(harness, person)
+        return text if all(part in text for part in texts) and (not without or without not in text) else None
 
     try:
-        return await harness.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
+        return await harness.slack.workspace.wait_for(find_text, 30, f"{texts} on the Home")
     except TimeoutError as error:
-        raise TimeoutError(f"{error}; there is:\n{words(harness, person)}") from None
+        raise TimeoutError(f"{error}; there is:\n{home_of(harness, person)}") from None
 
 
-async def test_a_newcomer_is_shown_the_first_steps_and_they_work(harness: BotHarness) -> None:
+async def test_a_new_user_sees_the_first_steps_and_they_work(harness: BotHarness) -> None:
     harness.users.open_home("anna")
     await shows(harness, "FIRST STEPS", "Nothing is running", "You have not linked an account")
     await harness.users.set_value("anna", "Change who I am at Bitrise")
@@ -52,9 +52,7 @@ async def test_a_newcomer_is_shown_the_first_steps_and_they_work(harness: BotHar
 @pytest.mark.parametrize(
     "fault", [{"kind": "error", "words": "missing_scope"}, {"kind": "html"}, {"kind": "dropped"}]
 )
-async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
-    harness: BotHarness, fault: dict[str, Any]
-) -> None:
+async def test_home_says_what_is_missing_when_slack_fails(harness: BotHarness, fault: dict[str, Any]) -> None:
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     await harness.users.command("anna", "D0ANNA", "/bitrise subscribe ios")
     await harness.wait_for_message("Sample iOS", channel="D0ANNA")
@@ -83,7 +81,7 @@ async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
     await shows(harness, own, others, "how your builds end", without="missing here")
 
 
-async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(harness: BotHarness) -> None:
+async def test_home_says_that_builds_are_missing_when_bitrise_fails(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
     await harness.connect("anna")
     harness.bitrise.fault("*", "status", times=10**6, status=503)
@@ -91,7 +89,7 @@ async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word
     await shows(harness, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
 
 
-async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(harness: BotHarness) -> None:
+async def test_home_shows_a_running_build_and_aborts_it(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     harness.users.open_home("anna")
@@ -103,7 +101,7 @@ async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(harnes
     await harness.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
 
 
-async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after_it_was_left(
+async def test_home_is_redrawn_when_a_build_ends_only_while_it_is_open(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
@@ -116,10 +114,10 @@ async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after
     harness.users.open_home("ben", tab="messages")
     harness.bitrise.finish(build, "error")
     await shows(harness, "Nothing is running")
-    assert "is running" in words(harness, "U0BEN")
+    assert "is running" in home_of(harness, "U0BEN")
 
 
-async def test_my_builds_and_the_app_that_i_search_for(harness: BotHarness) -> None:
+async def test_home_shows_own_builds_and_finds_an_app(harness: BotHarness) -> None:
     await harness.ask("/bitrise trigger android branch:main", "started")
     harness.users.open_home("anna")
     await shows(harness, "MY LAST BUILDS", "Sample Android #1")
@@ -132,7 +130,7 @@ async def test_my_builds_and_the_app_that_i_search_for(harness: BotHarness) -> N
     assert len(harness.slack.workspace.views["U0ANNA"]) == 2
 
 
-async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(harness: BotHarness) -> None:
+async def test_home_pauses_edits_and_ends_subscriptions_of_the_users_channels(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
     harness.users.open_home("anna")
     await shows(harness, "every failure in Sample Android", "in #builds")
@@ -153,7 +151,7 @@ async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(har
     assert not harness.messages_with("Sample Android #1 failed")
 
 
-async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(
+async def test_home_subscribes_a_channel_and_shows_an_error_at_its_field(
     harness: BotHarness,
 ) -> None:
     harness.users.open_home("anna")
@@ -174,7 +172,7 @@ async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_fi
     await shows(harness, "in my direct messages")
 
 
-async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(harness: BotHarness) -> None:
+async def test_home_hides_subscriptions_of_channels_that_the_user_is_not_in(harness: BotHarness) -> None:
     secret = harness.slack.workspace.add_channel("secret", private=True)
     harness.users.invite("secret")
     secret.members.discard("U0BEN")
@@ -184,14 +182,16 @@ async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(harne
     harness.users.open_home("ben")
     said = await shows(harness, "There are none.", person="U0BEN")
     assert "secret" not in said
-    # A button that was made up, or kept from before: the number alone opens nothing.
+    # A forged or outdated button: the id alone grants no access.
     harness.slack.workspace.homes["U0BEN"] = harness.slack.workspace.homes["U0ANNA"]
     await harness.users.set_value("ben", "Unsubscribe")
     await harness.slack.wait_for_modal("ben", "no such subscription")
     await shows(harness, "in #secret")
 
 
-async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(harness: BotHarness) -> None:
+async def test_home_shows_builds_of_subscribed_apps_if_all_builds_can_not_be_listed(
+    harness: BotHarness,
+) -> None:
     harness.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
@@ -202,19 +202,19 @@ async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps
     await shows(harness, "Nothing is running in the apps that somebody here follows")
 
 
-async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
-    async with bot_harness(tmp_path) as town:
-        town.users.open_home("anna")
-        await shows(town, "Nothing is running")
-        await town.ask("/bitrise subscribe android style:thread", "subscribed")
+async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> None:
+    async with bot_harness(tmp_path) as harness:
+        harness.users.open_home("anna")
+        await shows(harness, "Nothing is running")
+        await harness.ask("/bitrise subscribe android style:thread", "subscribed")
         for _ in range(30):
-            town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.wait_for_message("Sample Android #30 succeeded", person=None)
-        await shows(town, "Nothing is running")
-        asked = [one.title for one in town.slack.request_log.entries]
-        assert asked.count("views.publish") < 12
-        assert asked.count("conversations.open") + asked.count("users.conversations") <= 2
-        assert town.slack.violations == []
+            harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+        await harness.wait_for_message("Sample Android #30 succeeded", person=None)
+        await shows(harness, "Nothing is running")
+        methods = [request.title for request in harness.slack.request_log.entries]
+        assert methods.count("views.publish") < 12
+        assert methods.count("conversations.open") + methods.count("users.conversations") <= 2
+        assert harness.slack.violations == []
 
 
 @pytest.mark.parametrize(
@@ -247,61 +247,66 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
         ),
     ],
 )
-def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
+def test_home_describes_the_account_and_outages(content: HomeContent, said: str) -> None:
     assert said in home_text(message_home.render_home(content, now=NOON), {})
 
 
-async def test_a_home_on_which_nothing_changed_is_not_published_again(harness: BotHarness) -> None:
+async def test_an_unchanged_home_is_not_published_again(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe web", "subscribed")
     harness.users.open_home("anna")
     await shows(harness, "every build's end in Web Shop")
 
     def reads() -> int:
-        return sum(one.path == "/v0.1/builds" and "status" in one.query for one in harness.bitrise.requests)
+        return sum(
+            request.path == "/v0.1/builds" and "status" in request.query
+            for request in harness.bitrise.requests
+        )
 
     before = reads()
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
     await harness.wait_for_message("Web Shop #1 succeeded", person=None)
     await harness.wait_until(lambda: reads() > before)
     await harness.wait_for_poll()
-    assert [one.title for one in harness.slack.request_log.entries].count("views.publish") == 1
+    assert [request.title for request in harness.slack.request_log.entries].count("views.publish") == 1
 
 
-async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown(tmp_path: Path) -> None:
+async def test_home_hides_builds_of_an_app_that_the_user_has_lost(tmp_path: Path) -> None:
     later = timedelta(0)
-    town = BotHarness(tmp_path, now=lambda: utc_now() + later, settings={"service_token_acts": "0"})
-    await town.open()
+    harness = BotHarness(tmp_path, now=lambda: utc_now() + later, settings={"service_token_acts": "0"})
+    await harness.open()
     try:
-        await town.start_bot()
-        await town.connect("ben")
-        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.ios))
-        town.users.open_home("ben")
-        await shows(town, "Sample iOS #1 is running", person="U0BEN")
-        town.bitrise.set_role("ben-okafor", town.bitrise.ios, None)
+        await harness.start_bot()
+        await harness.connect("ben")
+        harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.ios))
+        harness.users.open_home("ben")
+        await shows(harness, "Sample iOS #1 is running", person="U0BEN")
+        harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
         later = timedelta(minutes=2)
-        town.users.open_home("ben")
-        await shows(town, "Nothing is running", person="U0BEN")
+        harness.users.open_home("ben")
+        await shows(harness, "Nothing is running", person="U0BEN")
     finally:
-        await town.close()
+        await harness.close()
 
 
-async def test_what_runs_in_an_app_that_nobody_follows_is_right_until_it_has_ended(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"progress_seconds": 0.3}) as town:
-        await town.ask("/bitrise subscribe android", "subscribed")
-        build = town.bitrise.start_build(town.bitrise.ios)
-        town.bitrise.start_running(build)
-        town.users.open_home("anna")
-        await shows(town, "#1 is running")
-        town.bitrise.finish(build)
-        await shows(town, "Nothing is running")
-        # Nothing is asked for once nothing runs any more.
-        await town.wait_for_poll()
-        asked = [one for one in town.bitrise.requests if one.query.get("status") == "0"]
-        await town.wait_for_poll()
-        assert [one for one in town.bitrise.requests if one.query.get("status") == "0"] == asked
+async def test_a_running_build_of_an_unsubscribed_app_is_updated_until_it_ends(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, seconds={"progress_seconds": 0.3}) as harness:
+        await harness.ask("/bitrise subscribe android", "subscribed")
+        build = harness.bitrise.start_build(harness.bitrise.ios)
+        harness.bitrise.start_running(build)
+        harness.users.open_home("anna")
+        await shows(harness, "#1 is running")
+        harness.bitrise.finish(build)
+        await shows(harness, "Nothing is running")
+        # Bitrise is not called for running builds once none is running.
+        await harness.wait_for_poll()
+        requests = [request for request in harness.bitrise.requests if request.query.get("status") == "0"]
+        await harness.wait_for_poll()
+        assert [
+            request for request in harness.bitrise.requests if request.query.get("status") == "0"
+        ] == requests
 
 
-def test_a_home_that_shows_something_running_counts_as_open_for_longer() -> None:
+def test_a_home_with_a_running_build_counts_as_open_for_longer() -> None:
     opened = OpenHome(None, NOON)  # type: ignore[arg-type]
     assert opened.is_open(NOON + timedelta(minutes=14))
     assert not opened.is_open(NOON + timedelta(minutes=16))

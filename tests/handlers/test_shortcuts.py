@@ -1,4 +1,4 @@
-"""Shortcuts, and the modals that answer in the place of messages."""
+"""Shortcuts, and replies in modals instead of messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from providers.bitrise.build_mentions import mentioned_builds
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(harness: BotHarness) -> None:
+async def test_a_build_is_found_by_its_number_in_the_selected_app(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.ios)
     harness.bitrise.finish(build, "error")
     await harness.users.shortcut("anna", "find_build")
@@ -21,7 +21,7 @@ async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(harness
     assert "[Rebuild]" in harness.slack.modal_text(opened)
 
 
-async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(harness: BotHarness) -> None:
+async def test_builds_are_found_by_filters_and_open_in_stacked_modals(harness: BotHarness) -> None:
     for result in ("success", "error", "error"):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), result)
     await harness.users.shortcut("anna", "find_build")
@@ -32,7 +32,7 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(harness
     assert "#1" not in harness.slack.modal_text(opened)
     await harness.users.set_value("anna", "Details")
     await harness.slack.wait_for_modal("anna", "[Artifacts]")
-    # The log takes the place of the third: no more than three can lie on top of each other.
+    # The log replaces the third modal: Slack allows no more than three in a stack.
     await harness.users.set_value("anna", "Log")
     await harness.slack.wait_for_modal("anna", "Log of")
     assert len(harness.slack.workspace.views["U0ANNA"]) == 3
@@ -46,7 +46,7 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(harness
         ("mine", "words", "filters"),
     ],
 )
-async def test_what_can_not_be_looked_for_is_said_at_its_field(
+async def test_an_invalid_search_is_explained_at_its_field(
     harness: BotHarness, words: str, field: str, problem: str
 ) -> None:
     await harness.users.shortcut("anna", "find_build")
@@ -57,7 +57,7 @@ async def test_what_can_not_be_looked_for_is_said_at_its_field(
     assert opened.entered["words"] == words
 
 
-async def test_a_slow_answer_shows_that_it_is_under_way(harness: BotHarness) -> None:
+async def test_a_slow_reply_shows_that_it_is_in_progress(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     post = harness.users.say(
         "ben", "builds", f"see https://app.bitrise.io/build/{harness.bitrise.state.builds[0].slug}"
@@ -68,7 +68,7 @@ async def test_a_slow_answer_shows_that_it_is_under_way(harness: BotHarness) -> 
     await harness.slack.wait_for_modal("anna", "Sample Android #1 failed")
 
 
-async def test_a_message_is_asked_about_by_its_number_or_link(harness: BotHarness) -> None:
+async def test_the_builds_of_a_message_are_found_by_number_or_link(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     await harness.ask("/bitrise use android", "is this channel's app")
@@ -83,7 +83,7 @@ async def test_a_message_is_asked_about_by_its_number_or_link(harness: BotHarnes
     await harness.slack.wait_for_modal("anna", "no link to a Bitrise build")
 
 
-async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_modal(
+async def test_an_abort_from_a_modal_is_announced_in_the_channel_and_shown_in_the_modal(
     harness: BotHarness,
 ) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
@@ -94,12 +94,12 @@ async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_mod
     await harness.users.set_value("anna", "Abort")
     await harness.slack.wait_for_modal("anna", "stops at once")
     await harness.users.submit("anna", {"reason": "not needed"})
-    told = await harness.wait_for_message("anna aborted Sample Android #1: not needed")
-    assert told.only_for is None
+    announcement = await harness.wait_for_message("anna aborted Sample Android #1: not needed")
+    assert announcement.only_for is None
     await harness.slack.wait_for_modal("anna", "was aborted")
 
 
-async def test_a_global_shortcut_starts_a_build_and_tells_the_person_alone(harness: BotHarness) -> None:
+async def test_a_global_shortcut_starts_a_build_and_notifies_the_user_only(harness: BotHarness) -> None:
     await harness.users.shortcut("anna", "start_build")
     await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
     app = (await harness.users.options("anna", "pick_app", "andr"))[0]
@@ -126,5 +126,5 @@ LINK = "https://app.bitrise.io/build/aaaabbbbccccdddd"
         ({"text": "https://example.com/build/aaaabbbbccccdddd lunch"}, []),
     ],
 )
-def test_the_builds_that_a_message_speaks_of(message: dict[str, object], found: list[BuildRef]) -> None:
+def test_the_builds_that_a_message_mentions(message: dict[str, object], found: list[BuildRef]) -> None:
     assert mentioned_builds(message) == found

@@ -1,8 +1,9 @@
-"""Everything that the bot listens to, as it registers it, and payloads of Slack's for each."""
+"""All listeners that the bot registers, and a payload of Slack for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 from bot.providers_setup import SPECS
@@ -11,7 +12,7 @@ from tests.support.bot_harness import WorkspaceHarness
 
 
 class _Registry:
-    """Stands in for Bolt's app, and notes what is registered there."""
+    """A stand-in for Bolt's app that records the names of registered listeners."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -25,13 +26,14 @@ class _Registry:
         return listen
 
 
-def registered() -> set[str]:
-    """The listeners by kind and name, such as `view abort_modal`; patterns without what they have around."""
+def registered_listeners() -> set[str]:
+    """Return the listeners by kind and name, such as `view abort_modal`; patterns without their anchors."""
     from handlers.listeners import register
 
     registry = _Registry()
-    nobody: Any = None
-    register(cast(Any, registry), SPECS, nobody, nobody, nobody)
+    missing: Any = None
+    services = SimpleNamespace(registry=SPECS)
+    register(cast(Any, registry), SPECS, cast(Any, services), missing, missing)
     return {_plain(name) for name in registry.names}
 
 
@@ -42,12 +44,12 @@ def _plain(name: str) -> str:
 def payload_for(
     listener: str, harness: WorkspaceHarness, person: str, channel: str = "builds"
 ) -> dict[str, Any]:
-    """What Slack sends when somebody uses it: a press on a message, a form with nothing in it, and so on."""
+    """Return what Slack sends when a person uses the listener: a press on a message, an empty form, and so on."""
     kind, _, name = listener.partition(" ")
-    people, workspace = harness.users, harness.slack.workspace
-    who, where = workspace.find_user(person), workspace.find_channel(channel)
-    origin = people._source()
-    trigger = people.handles.create_trigger(who.id)
+    users, workspace = harness.users, harness.slack.workspace
+    user, channel_ = workspace.find_user(person), workspace.find_channel(channel)
+    source = users._source()
+    trigger = users.handles.create_trigger(user.id)
     view = {
         "id": "V0",
         "type": "modal",
@@ -55,13 +57,13 @@ def payload_for(
         "private_metadata": "",
         "hash": "1.a",
         "state": {"values": {}},
-        "app_installed_team_id": origin.team,
+        "app_installed_team_id": source.team,
     }
-    elsewhere = payloads._from(who, origin, in_a_view=True)
+    origin_fields = payloads._from(user, source, in_a_view=True)
     if kind == "options":
         return {
             "type": "block_suggestion",
-            **elsewhere,
+            **origin_fields,
             "view": view,
             "container": {"type": "view", "view_id": "V0"},
             "action_id": name,
@@ -69,26 +71,30 @@ def payload_for(
             "value": "",
         }
     if kind == "view":
-        return {"type": "view_submission", **elsewhere, "view": view, "trigger_id": trigger}
+        return {"type": "view_submission", **origin_fields, "view": view, "trigger_id": trigger}
     if kind == "shortcut":
-        made = payloads.shortcut(who, name, trigger_id=trigger, source=origin)
-        return made if name != "about_build" else made | {"type": "message_action", "message": {"text": "#1"}}
+        payload = payloads.shortcut(user, name, trigger_id=trigger, source=source)
+        return (
+            payload
+            if name != "about_build"
+            else payload | {"type": "message_action", "message": {"text": "#1"}}
+        )
     assert kind == "action", listener
-    response = people.handles.create_response_url(who.id, where.id, None)
+    response = users.handles.create_response_url(user.id, channel_.id, None)
     return payloads.block_actions(
-        who,
+        user,
         {"type": "button", "action_id": name.strip("()").split("|")[0], "block_id": "b", "value": "{}"},
         {
             "container": {
                 "type": "message",
                 "message_ts": "1700000000.000100",
-                "channel_id": where.id,
+                "channel_id": channel_.id,
                 "is_ephemeral": False,
             },
-            "channel": {"id": where.id, "name": where.name},
+            "channel": {"id": channel_.id, "name": channel_.name},
             "message": {"type": "message", "ts": "1700000000.000100", "blocks": []},
         },
         trigger_id=trigger,
-        response_url=f"{people.base_url()}/response/{response}",
-        source=origin,
+        response_url=f"{users.base_url()}/response/{response}",
+        source=source,
     )

@@ -1,4 +1,4 @@
-"""People of other companies, guests, and people whom Slack does not know: every surface (SECURITY.md, B and G)."""
+"""People of other companies, guests, and people about whom Slack says nothing, on every surface (SECURITY.md, B and G)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.bitrise.members import BEN_TOKEN
 from sandbox.slack.users import Enterprise, User
 from services.features.interactions import INTERACTIONS
 from services.request.interactions import Interactions
-from tests.security.listeners import payload_for, registered
+from tests.security.listeners import payload_for, registered_listeners
 from tests.security.test_workspace_members import changes_at_bitrise
 from tests.services.features.test_access_rules import governed
 from tests.support.bot_harness import NO_SECONDS, SECRET_KEY, BotHarness, bot_harness, rewrite_state, state_in
@@ -29,10 +29,10 @@ from tests.support.multi_workspace_harness import OffsetClock
 GRID = Enterprise("E0HOST", "Host Corp")
 REFUSED = "People of other companies may look at what this channel follows, and do nothing else."
 NOT_KNOWN = "Slack doesn't say who you are right now. Try again in a minute."
-SECRET = "the secret feature"  # in an app that no channel follows
+SECRET = "the secret feature"  # in an app without a subscription
 
 OPEN = open_surfaces(Interactions.merged((INTERACTIONS, *(spec.interactions for spec in SPECS))), SPECS)
-# Whatever the bot listens to. What is new here is closed to outsiders until an interaction names it in `open_to_external_users`.
+# Listeners that are closed to outsiders, as a new one is until an interaction names it in `open_to_external_users`.
 CLOSED = """
 action (artifacts_pick|pick_branch|pick_buildable|pick_groups|pick_workflow)
 action account_connect
@@ -136,8 +136,8 @@ view settings_modal
 view start_modal
 view subscription_modal
 """
-# What outsiders may use, each tried below.
-LOOKING = """
+# Listeners that outsiders may use; the tests below try each.
+READING = """
 action account_disconnect
 action account_wipe
 action apps_page
@@ -158,8 +158,8 @@ event link_shared
 event message
 shortcut about_build
 """
-# What nobody asks by; whom a step names is judged like anybody.
-NOBODYS = """
+# Listeners without a user; the person that a workflow step names is checked like anyone.
+WITHOUT_USER = """
 event app_uninstalled
 event tokens_revoked
 event user_change
@@ -173,11 +173,11 @@ def names(listed: str) -> list[str]:
     return listed.strip().splitlines()
 
 
-def test_whatever_is_listened_to_is_on_a_list_of_who_may_use_it() -> None:
-    """Somebody who adds a listener decides here whether people of other companies may use it."""
-    assert registered() == {*names(CLOSED), *names(LOOKING), *names(NOBODYS)}
-    functions = {one for one in names(NOBODYS) if one.startswith("function")}
-    open_ones = {*names(LOOKING), *names(NOBODYS)} - functions | {"event function_executed"}
+def test_every_listener_is_on_a_list_of_who_may_use_it() -> None:
+    """Whoever adds a listener decides here if people of other companies may use it."""
+    assert registered_listeners() == {*names(CLOSED), *names(READING), *names(WITHOUT_USER)}
+    functions = {name for name in names(WITHOUT_USER) if name.startswith("function")}
+    open_ones = {*names(READING), *names(WITHOUT_USER)} - functions | {"event function_executed"}
     assert open_ones == OPEN
 
 
@@ -185,87 +185,87 @@ def of_another_company(harness: BotHarness) -> None:
     change_user(harness, home="T0ELSEWHERE")
 
 
-def of_another_company_while_the_host_is_in_an_organisation(harness: BotHarness) -> None:
+def of_another_company_with_the_host_in_an_organisation(harness: BotHarness) -> None:
     harness.slack.workspace.enterprise = GRID
     change_user(harness, home="T0ELSEWHERE")
 
 
-def of_another_organisation_while_the_host_is_in_one(harness: BotHarness) -> None:
+def of_another_organisation(harness: BotHarness) -> None:
     harness.slack.workspace.enterprise = GRID
     change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
 
 
-def of_a_company_that_no_shared_channel_shows(harness: BotHarness) -> None:
+def of_a_company_without_a_shared_channel(harness: BotHarness) -> None:
     change_user(harness, stranger=True)
 
 
-class SharedTown(BotHarness):
-    """One in which time can pass: what the bot knew of people and of the workspace is asked again."""
+class SharedChannelHarness(BotHarness):
+    """A harness in which time can pass, so that the bot reads people and the workspace from Slack again."""
 
     def __init__(self, folder: Path, *, seconds: Mapping[str, float], settings: Mapping[str, str]) -> None:
         self.hours = OffsetClock()
         super().__init__(folder, now=self.hours, seconds=seconds, settings=settings)
 
-    def later(self, much: timedelta = timedelta(hours=2)) -> None:
+    def advance_time(self, much: timedelta = timedelta(hours=2)) -> None:
         self.hours.passed += much
 
 
 def change_user(harness: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
-    """Let somebody be somebody else to Slack from now on, as `users.info` and all payloads have it."""
-    people = harness.slack.workspace.users
-    people[person] = replace(people[person], **changes)
+    """Change a user in Slack; `users.info` and all payloads show the change."""
+    users = harness.slack.workspace.users
+    users[person] = replace(users[person], **changes)
     for channel in harness.slack.workspace.channels.values():
         channel.shared_outside = channel.shared_outside or (
-            bool(people[person].workspace) and not channel.im_with
+            bool(users[person].workspace) and not channel.im_with
         )
-    return people[person]
+    return users[person]
 
 
 OUTSIDERS: list[Callable[[BotHarness], None]] = [
     of_another_company,
-    of_another_company_while_the_host_is_in_an_organisation,
-    of_another_organisation_while_the_host_is_in_one,
-    of_a_company_that_no_shared_channel_shows,
+    of_another_company_with_the_host_in_an_organisation,
+    of_another_organisation,
+    of_a_company_without_a_shared_channel,
 ]
 
 
 @asynccontextmanager
-async def shared_with(
+async def shared_channel_harness(
     folder: Path,
     outsider: Callable[[BotHarness], None] | None,
     *,
     linked: bool = True,
     seconds: Mapping[str, float] = NO_SECONDS,
     **settings: str,
-) -> AsyncIterator[SharedTown]:
-    """A town where #builds follows android; Ben was a member, linked, and is an outsider now.
+) -> AsyncIterator[SharedChannelHarness]:
+    """Run a harness where #builds is subscribed to android, and Ben, who was a member with an account, is an outsider.
 
-    The bot's own token would act for everybody without an account.
+    The bot's own token would act for everyone without an account.
     """
-    town = SharedTown(folder, seconds=seconds, settings=settings)
-    town.slack.rate_limits.disabled = True
-    await town.open()
+    harness = SharedChannelHarness(folder, seconds=seconds, settings=settings)
+    harness.slack.rate_limits.disabled = True
+    await harness.open()
     try:
-        await town.start_bot()
-        await town.connect("anna", *(("ben",) if linked else ()))
-        town.users.invite("builds")
-        await town.ask("/bitrise subscribe android", "subscribed")
-        hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": SECRET})
-        town.bitrise.finish(hidden)
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.wait_for_message("Sample Android #1", person=None)
+        await harness.start_bot()
+        await harness.connect("anna", *(("ben",) if linked else ()))
+        harness.users.invite("builds")
+        await harness.ask("/bitrise subscribe android", "subscribed")
+        hidden_build = harness.bitrise.start_build(harness.bitrise.web, params={"commit_message": SECRET})
+        harness.bitrise.finish(hidden_build)
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+        await harness.wait_for_message("Sample Android #1", person=None)
         if outsider is not None:
-            outsider(town)
-        town.later()
-        town.bitrise.requests.clear()
-        town.buildio.requests.clear()
-        yield town
+            outsider(harness)
+        harness.advance_time()
+        harness.bitrise.requests.clear()
+        harness.buildio.requests.clear()
+        yield harness
     finally:
-        await town.close()
+        await harness.close()
 
 
-def said_to(harness: BotHarness, person: str = "U0BEN") -> str:
-    """All that somebody can read anywhere: posts, modals, their Home."""
+def visible_text(harness: BotHarness, person: str = "U0BEN") -> str:
+    """Return everything that a person can read: messages, modals and their Home."""
     workspace = harness.slack.workspace
     posts = [
         harness.message_text(post)
@@ -273,45 +273,45 @@ def said_to(harness: BotHarness, person: str = "U0BEN") -> str:
         for post in channel.posts
         if post.by_bot and post.only_for in (None, person)
     ]
-    views = [json.dumps(one.view) for one in workspace.views.get(person) or ()]
+    views = [json.dumps(view.view) for view in workspace.views.get(person) or ()]
     return "\n".join([*posts, *views, json.dumps(workspace.homes.get(person) or {})])
 
 
-def nothing_was_done(harness: BotHarness) -> None:
+def assert_nothing_done(harness: BotHarness) -> None:
     assert changes_at_bitrise(harness) == []
-    assert [one for one in harness.buildio.requests if one.method != "GET"] == []
-    # With an account that was linked before nothing is read either.
-    assert [one.path for one in harness.bitrise.requests if one.member == "ben-okafor"] == []
-    assert SECRET not in said_to(harness)
+    assert [request for request in harness.buildio.requests if request.method != "GET"] == []
+    # Nothing is read with an older account either.
+    assert [request.path for request in harness.bitrise.requests if request.member == "ben-okafor"] == []
+    assert SECRET not in visible_text(harness)
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
-async def test_what_is_closed_to_outsiders_answers_them_with_why(
+async def test_a_closed_listener_tells_outsiders_why(
     tmp_path: Path, outsider: Callable[[BotHarness], None]
 ) -> None:
-    async with shared_with(tmp_path, outsider) as town:
-        before = await kept(town)
+    async with shared_channel_harness(tmp_path, outsider) as harness:
+        before = await stored_rows(harness)
         for listener in names(CLOSED):
-            payload = payload_for(listener, town, "ben")
+            payload = payload_for(listener, harness, "ben")
             assert not surfaces_of(payload) <= OPEN
-            delivered = await town.slack.delivery.interaction(payload)
+            delivered = await harness.slack.delivery.interaction(payload)
             match payload["type"]:
                 case "block_suggestion":
                     assert delivered.body == {"options": []}, listener
                 case "view_submission":
-                    # The state is not the bot's, which is said first; with a true one below.
+                    # The form's state is not the bot's, which is reported first; a signed state follows below.
                     assert delivered.body["response_action"] == "update", listener
                 case _:
                     assert delivered.body == {}, listener
-        await town.wait_for_commands(
-            "refusal", len([one for one in names(CLOSED) if one.split()[0] in ("action", "shortcut")])
+        await harness.wait_for_commands(
+            "refusal", len([name for name in names(CLOSED) if name.split()[0] in ("action", "shortcut")])
         )
-        nothing_was_done(town)
-        assert await kept(town) == before
-        assert REFUSED in said_to(town)
+        assert_nothing_done(harness)
+        assert await stored_rows(harness) == before
+        assert REFUSED in visible_text(harness)
 
 
-async def kept(harness: BotHarness) -> list[object]:
+async def stored_rows(harness: BotHarness) -> list[object]:
     tables = (
         "accounts",
         "subscriptions",
@@ -323,25 +323,25 @@ async def kept(harness: BotHarness) -> list[object]:
         "sign_ins",
         "audit",
     )
-    return [await harness.rows(f"SELECT * FROM {one}") for one in tables]  # noqa: S608 - names of tables
+    return [await harness.rows(f"SELECT * FROM {table}") for table in tables]  # noqa: S608 - names of tables
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
-async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows_and_does_nothing(
+async def test_b11_a_person_of_another_company_reads_what_the_channel_is_subscribed_to_and_changes_nothing(
     tmp_path: Path, outsider: Callable[[BotHarness], None]
 ) -> None:
-    """Whatever can be typed, at each provider, as a command, in a mention, and in a direct message."""
-    async with shared_with(tmp_path, outsider) as town:
-        before = await kept(town)
-        for grammar in PARSERS:
-            word = "" if grammar.provider.command == "/bitrise" else "buildio "
-            for entry in grammar.catalogue:
+    """Each command of each provider, as a slash command and in a mention."""
+    async with shared_channel_harness(tmp_path, outsider) as harness:
+        before = await stored_rows(harness)
+        for parser in PARSERS:
+            prefix = "" if parser.provider.command == "/bitrise" else "buildio "
+            for entry in parser.catalogue:
                 for example in (entry.example, *([entry.examples[-1]] if len(entry.examples) > 1 else [])):
                     if example.startswith("disconnect"):
                         continue
-                    await town.ask(f"{grammar.provider.command} {example}", "", person="ben")
-                    await mention(town, f"{word}{example}")
-        for words in (
+                    await harness.ask(f"{parser.provider.command} {example}", "", person="ben")
+                    await send_mention(harness, f"{prefix}{example}")
+        for command in (
             "build web #1",
             "log android #1",
             "yml android",
@@ -349,123 +349,127 @@ async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows
             "policy",
             "abort android #1 now",
         ):
-            said = await mention(town, words)
-            assert "People of other companies" in said or "I don't know" in said, said
-        shown = await mention(town, "build android #1")
+            text = await send_mention(harness, command)
+            assert "People of other companies" in text or "I don't know" in text, text
+        shown = await send_mention(harness, "build android #1")
         assert "Sample Android #1" in shown
-        assert "Sample Android" in await mention(town, "builds android")
-        nothing_was_done(town)
-        assert await kept(town) == before
-        assert "$ ./gradlew" not in said_to(town)
+        assert "Sample Android" in await send_mention(harness, "builds android")
+        assert_nothing_done(harness)
+        assert await stored_rows(harness) == before
+        assert "$ ./gradlew" not in visible_text(harness)
 
 
-async def mention(harness: BotHarness, words: str, person: str = "ben", channel: str = "builds") -> str:
+async def send_mention(harness: BotHarness, text: str, person: str = "ben", channel: str = "builds") -> str:
     before = harness.last(channel, person)
-    harness.users.say(person, channel, f"@buildbell {words}")
+    harness.users.say(person, channel, f"@buildbell {text}")
     return harness.message_text(
         await harness.wait_for_message("", person=person, channel=channel, after=before)
     )
 
 
-async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp_path: Path) -> None:
-    async with shared_with(tmp_path, of_another_company) as town:
-        card = await town.ask("/bitrise build android #1", "Sample Android #1", person="ben")
-        await town.press(card, "Rebuild", "People of other companies", person="ben")
-        await town.press(card, "Log", "People of other companies", person="ben")
+async def test_buttons_and_links_of_outsiders_show_only_what_the_channel_is_subscribed_to(
+    tmp_path: Path,
+) -> None:
+    async with shared_channel_harness(tmp_path, of_another_company) as harness:
+        card = await harness.ask("/bitrise build android #1", "Sample Android #1", person="ben")
+        await harness.press(card, "Rebuild", "People of other companies", person="ben")
+        await harness.press(card, "Log", "People of other companies", person="ben")
         for _ in range(11):
-            town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-        listed = await town.ask("/bitrise builds android status:failed", "failed builds", person="ben")
-        await town.press(listed, "Older builds", "failed builds", person="ben")
-        hidden = f"https://app.bitrise.io/build/{town.bitrise.state.builds[0].slug}"
-        assert town.bitrise.state.builds[0].app is town.bitrise.web
-        post = town.users.say("ben", "builds", f"look: {hidden}")
-        await town.wait_for_commands("link")
+            harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
+        listed = await harness.ask("/bitrise builds android status:failed", "failed builds", person="ben")
+        await harness.press(listed, "Older builds", "failed builds", person="ben")
+        hidden_build = f"https://app.bitrise.io/build/{harness.bitrise.state.builds[0].slug}"
+        assert harness.bitrise.state.builds[0].app is harness.bitrise.web
+        post = harness.users.say("ben", "builds", f"look: {hidden_build}")
+        await harness.wait_for_commands("link")
         assert post.attachments == []
-        await town.users.shortcut("ben", "about_build", post)
-        await town.wait_for_commands("about_build")
-        opened = town.users.modal("ben")
+        await harness.users.shortcut("ben", "about_build", post)
+        await harness.wait_for_commands("about_build")
+        opened = harness.users.modal("ben")
         assert opened is not None
-        assert SECRET not in town.slack.modal_text(opened)
-        nothing_was_done(town)
+        assert SECRET not in harness.slack.modal_text(opened)
+        assert_nothing_done(harness)
 
 
 async def test_the_home_of_an_outsider_is_closed(tmp_path: Path) -> None:
-    async with shared_with(tmp_path, of_another_company) as town:
-        town.users.open_home("ben")
-        await town.wait_until(lambda: "U0BEN" in town.slack.workspace.homes)
-        home = json.dumps(town.slack.workspace.homes["U0BEN"])
+    async with shared_channel_harness(tmp_path, of_another_company) as harness:
+        harness.users.open_home("ben")
+        await harness.wait_until(lambda: "U0BEN" in harness.slack.workspace.homes)
+        home = json.dumps(harness.slack.workspace.homes["U0BEN"])
         assert REFUSED in home
         assert "Sample Android" not in home
-        nothing_was_done(town)
+        assert_nothing_done(harness)
 
 
 @pytest.mark.parametrize("acts", ["0", "1"])
-async def test_a_step_that_names_an_outsider_fails_and_asks_nobody(tmp_path: Path, acts: str) -> None:
-    async with shared_with(tmp_path, of_another_company, service_token_acts=acts) as town:
-        run = town.users.run_step(
+async def test_a_workflow_step_that_names_an_outsider_fails_without_a_question(
+    tmp_path: Path, acts: str
+) -> None:
+    async with shared_channel_harness(tmp_path, of_another_company, service_token_acts=acts) as harness:
+        run = harness.users.run_step(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
-        await town.wait_until(lambda: run.error is not None)
+        await harness.wait_until(lambda: run.error is not None)
         assert "People of other companies" in str(run.error)
-        assert await town.rows("SELECT * FROM proposals") == []
-        nothing_was_done(town)
+        assert await harness.rows("SELECT * FROM proposals") == []
+        assert_nothing_done(harness)
 
 
-async def test_b27_in_an_organisation_its_people_belong_and_others_do_not(tmp_path: Path) -> None:
-    """A workspace of an organisation: every payload has `enterprise`, whoever acts."""
-    async with shared_with(tmp_path, None, linked=False, service_token_acts="0") as town:
-        town.slack.workspace.enterprise = GRID
-        change_user(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
-        await open_linking(town)
-        assert REFUSED in said_to(town)
-        change_user(town, home="T0SISTER", organisation=GRID.id)
-        town.later()
-        await town.connect("ben")
-        await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
+async def test_b27_people_of_the_organisation_are_members_and_others_are_not(tmp_path: Path) -> None:
+    """In a workspace of an organisation every payload has `enterprise`, whoever acts."""
+    async with shared_channel_harness(tmp_path, None, linked=False, service_token_acts="0") as harness:
+        harness.slack.workspace.enterprise = GRID
+        change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+        await send_connect_command(harness)
+        assert REFUSED in visible_text(harness)
+        change_user(harness, home="T0SISTER", organisation=GRID.id)
+        harness.advance_time()
+        await harness.connect("ben")
+        await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def open_linking(harness: BotHarness) -> None:
+async def send_connect_command(harness: BotHarness) -> None:
     before = harness.last("builds", "ben")
     await harness.users.command("ben", "builds", "/bitrise connect")
     await harness.wait_for_message("", person="ben", after=before)
 
 
-async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_for_nothing(
+async def test_an_outsider_can_not_approve_or_decline(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
-    async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
-        town.slack.workspace.enterprise = GRID
-        await town.users.command("anna", "builds", "/bitrise trigger android branch:main")
-        asked = await town.wait_for_message("Somebody else must agree", person=None)
-        change_user(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
-        await town.press(asked, "Agree", "People of other companies", person="ben")
-        await town.press(asked, "Decline", "People of other companies", person="ben")
-        nothing_was_done(town)
+    async with shared_channel_harness(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as harness:
+        harness.slack.workspace.enterprise = GRID
+        await harness.users.command("anna", "builds", "/bitrise trigger android branch:main")
+        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
+        await harness.press(approval, "Agree", "People of other companies", person="ben")
+        await harness.press(approval, "Decline", "People of other companies", person="ben")
+        assert_nothing_done(harness)
 
 
-async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_carried_out(
+async def test_an_action_is_not_carried_out_after_its_requester_became_an_outsider(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
-    async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
-        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.wait_for_message("Somebody else must agree", person=None)
-        change_user(town, home="T0ELSEWHERE")
-        town.later(timedelta(minutes=6))
-        town.bitrise.requests.clear()
-        await town.press(asked, "Agree", "still belongs to the workspace", person="anna")
-        nothing_was_done(town)
+    async with shared_channel_harness(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as harness:
+        await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
+        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        change_user(harness, home="T0ELSEWHERE")
+        harness.advance_time(timedelta(minutes=6))
+        harness.bitrise.requests.clear()
+        await harness.press(approval, "Agree", "still belongs to the workspace", person="anna")
+        assert_nothing_done(harness)
 
 
 @pytest.mark.parametrize("kind", [{"guest": True}, {"single_channel": True}])
-async def test_b28_a_guest_is_not_answered_with_the_bots_token(tmp_path: Path, kind: dict[str, Any]) -> None:
-    async with shared_with(tmp_path, None, linked=False) as town:
-        change_user(town, **kind)
-        town.later()
-        said = [
-            town.message_text(await town.ask(f"/bitrise {words}", "", person="ben"))
-            for words in (
+async def test_b28_the_bots_token_is_not_used_for_a_guest(tmp_path: Path, kind: dict[str, Any]) -> None:
+    async with shared_channel_harness(tmp_path, None, linked=False) as harness:
+        change_user(harness, **kind)
+        harness.advance_time()
+        texts = [
+            harness.message_text(await harness.ask(f"/bitrise {command}", "", person="ben"))
+            for command in (
                 "build web #1",
                 "log android #1",
                 "yml android",
@@ -475,152 +479,159 @@ async def test_b28_a_guest_is_not_answered_with_the_bots_token(tmp_path: Path, k
                 "trigger android branch:main",
             )
         ]
-        assert "Sample Android" in town.message_text(
-            await town.ask("/bitrise builds android", "", person="ben")
+        assert "Sample Android" in harness.message_text(
+            await harness.ask("/bitrise builds android", "", person="ben")
         )
         assert [
-            one
-            for one in said
-            if "`/bitrise connect`" not in one and "for members of the workspace" not in one
+            text
+            for text in texts
+            if "`/bitrise connect`" not in text and "for members of the workspace" not in text
         ] == []
-        nothing_was_done(town)
-        # With an account of their own they see and do what that may.
-        await town.connect("ben")
-        await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
+        assert_nothing_done(harness)
+        # With their own account they have its permissions.
+        await harness.connect("ben")
+        await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def test_b29_the_channel_that_a_modal_names_is_the_one_in_which_it_was_opened(tmp_path: Path) -> None:
+async def test_b29_a_modal_can_not_name_another_channel_than_its_own(tmp_path: Path) -> None:
     rule = '[[rule]]\nallow = ["trigger"]\nchannels = ["C0RANDOM"]\nwho = "everyone"\n'
     nobody = '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n'
-    async with governed(tmp_path, rule + nobody) as town:
-        await town.users.command("ben", "builds", "/bitrise trigger android")
-        opened = await town.slack.wait_for_modal("ben", "Start a build")
+    async with governed(tmp_path, rule + nobody) as harness:
+        await harness.users.command("ben", "builds", "/bitrise trigger android")
+        opened = await harness.slack.wait_for_modal("ben", "Start a build")
         forged = json.dumps(state_in(opened) | {"channel": "C0RANDOM"})
-        sealed, view = opened.view["private_metadata"], opened.view
-        # Without a signature, with that of what was there, of somebody else's, of another workspace's, and of no state.
-        for state in (forged, sealed[:32] + forged, "0" * 32 + forged, ""):
+        signed_state, view = opened.view["private_metadata"], opened.view
+        # Without a signature, with that of the old state, with an invalid one, and without a state.
+        for state in (forged, signed_state[:32] + forged, "0" * 32 + forged, ""):
             opened.view = view | {"private_metadata": state}
-            await submit_start(town, opened)
-        for whose in ({"person": "U0ANNA"}, {"person": "U0BEN", "team": "T0OTHER"}):
+            await assert_submission_refused(harness, opened)
+        # With the signature for another person, or for another workspace.
+        for signer in ({"person": "U0ANNA"}, {"person": "U0BEN", "team": "T0OTHER"}):
             opened.view = view
-            rewrite_state(opened, forged, **whose)
-            await submit_start(town, opened)
-        # A form's state is no other form's.
+            rewrite_state(opened, forged, **signer)
+            await assert_submission_refused(harness, opened)
+        # The state of one form is not valid in another one.
         opened.view = view | {"callback_id": "find_modal"}
         rewrite_state(opened, forged, person="U0BEN")
         opened.view = opened.view | {"callback_id": view["callback_id"]}
-        await submit_start(town, opened)
-        assert changes_at_bitrise(town) == []
+        await assert_submission_refused(harness, opened)
+        assert changes_at_bitrise(harness) == []
         opened.view = view
-        await town.users.submit("ben", {"branch": await picked(town)})
-        await town.wait_until(lambda: bool(opened.errors))
+        await harness.users.submit("ben", {"branch": await picked_branch(harness)})
+        await harness.wait_until(lambda: bool(opened.errors))
         assert "Nobody may start builds" in str(opened.errors) or "Only" in str(opened.errors)
-        assert changes_at_bitrise(town) == []
+        assert changes_at_bitrise(harness) == []
 
 
-async def test_a_list_in_a_modal_offers_nothing_of_a_channel_that_its_state_only_claims(
+async def test_options_in_a_modal_offer_nothing_of_a_channel_in_an_unsigned_state(
     tmp_path: Path,
 ) -> None:
-    async with governed(tmp_path) as town:
-        await town.ask("/bitrise subscribe ios", "subscribed", channel="random")
-        await town.users.shortcut("carla", "find_build")
-        opened = await town.slack.wait_for_modal("carla", "Find a build")
-        claimed = json.dumps(state_in(opened) | {"channel": "C0RANDOM", "app": town.bitrise.ios.slug})
-        sealed = opened.view["private_metadata"]
-        for state in (claimed, sealed[:32] + claimed):
+    async with governed(tmp_path) as harness:
+        await harness.ask("/bitrise subscribe ios", "subscribed", channel="random")
+        await harness.users.shortcut("carla", "find_build")
+        opened = await harness.slack.wait_for_modal("carla", "Find a build")
+        claimed = json.dumps(state_in(opened) | {"channel": "C0RANDOM", "app": harness.bitrise.ios.slug})
+        signed_state = opened.view["private_metadata"]
+        for state in (claimed, signed_state[:32] + claimed):
             opened.view = opened.view | {"private_metadata": state}
-            assert await town.users.options("carla", "pick_app", "") == []
+            assert await harness.users.options("carla", "pick_app", "") == []
         rewrite_state(opened, claimed, person="U0CARLA")
-        assert await town.users.options("carla", "pick_app", "") != []
+        assert await harness.users.options("carla", "pick_app", "") != []
 
 
-async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town:
-        await town.users.shortcut("carla", "find_build")
-        await town.slack.wait_for_modal("carla", "Find a build")
-        town.slack.fault("users.info", "error", words="internal_error", times=5)
+async def test_options_are_empty_while_slack_does_not_say_who_the_user_is(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path) as harness:
+        await harness.users.shortcut("carla", "find_build")
+        await harness.slack.wait_for_modal("carla", "Find a build")
+        harness.slack.fault("users.info", "error", words="internal_error", times=5)
         with capture_logs() as logged:
-            assert await town.users.options("carla", "pick_app", "") == []
-        assert [one for one in logged if one["event"] == "answer.broken"] == []
+            assert await harness.users.options("carla", "pick_app", "") == []
+        assert [line for line in logged if line["event"] == "answer.broken"] == []
 
 
-async def submit_start(harness: BotHarness, opened: Any) -> None:
+async def assert_submission_refused(harness: BotHarness, opened: Any) -> None:
     opened.errors = {}
     await harness.users.submit("ben", {})
     assert "from another version of me" in str(opened.errors), opened.errors
 
 
-async def picked(harness: BotHarness) -> Any:
+async def picked_branch(harness: BotHarness) -> Any:
     return (await harness.users.options("ben", "pick_branch", "main"))[0]
 
 
 @pytest.mark.parametrize(("key", "taken"), [(SECRET_KEY, True), ("", False)])
-async def test_a_form_that_was_open_over_a_restart_is_good_and_without_a_key_is_refused_in_words(
+async def test_a_form_that_was_open_during_a_restart_is_accepted_only_with_a_key(
     tmp_path: Path, key: str, *, taken: bool
 ) -> None:
-    async with bot_harness(tmp_path, buildbell_secret_key=key) as town:
-        await town.users.shortcut("anna", "find_build")
-        opened = await town.slack.wait_for_modal("anna", "Find a build")
-        await town.stop_bot()
-        await town.start_bot()
-        await town.users.submit("anna", {"words": "no such thing"})
+    async with bot_harness(tmp_path, buildbell_secret_key=key) as harness:
+        await harness.users.shortcut("anna", "find_build")
+        opened = await harness.slack.wait_for_modal("anna", "Find a build")
+        await harness.stop_bot()
+        await harness.start_bot()
+        await harness.users.submit("anna", {"words": "no such thing"})
         assert ("from another version of me" in str(opened.errors)) is not taken
         assert opened.errors
 
 
-async def test_b30_somebody_whom_slack_does_not_say_is_told_so_and_does_nothing(tmp_path: Path) -> None:
-    async with shared_with(tmp_path, None, service_token_acts="0") as town:
-        town.slack.fault("users.info", "error", words="internal_error", times=50)
-        for words in (
+async def test_b30_a_person_about_whom_slack_says_nothing_gets_an_explanation_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    async with shared_channel_harness(tmp_path, None, service_token_acts="0") as harness:
+        harness.slack.fault("users.info", "error", words="internal_error", times=50)
+        for command in (
             "abort android #1",
             "trigger android branch:main",
             "builds web",
             "audit",
             "log android #1",
         ):
-            await town.ask(f"/bitrise {words}", NOT_KNOWN, person="ben")
-            assert NOT_KNOWN in await mention(town, words)
-        town.users.open_home("ben")
-        await town.wait_until(lambda: NOT_KNOWN in json.dumps(town.slack.workspace.homes.get("U0BEN") or {}))
-        nothing_was_done(town)
+            await harness.ask(f"/bitrise {command}", NOT_KNOWN, person="ben")
+            assert NOT_KNOWN in await send_mention(harness, command)
+        harness.users.open_home("ben")
+        await harness.wait_until(
+            lambda: NOT_KNOWN in json.dumps(harness.slack.workspace.homes.get("U0BEN") or {})
+        )
+        assert_nothing_done(harness)
 
 
-async def test_a_member_whose_payload_says_so_costs_no_question(tmp_path: Path) -> None:
-    async with shared_with(tmp_path, None, service_token_acts="0") as town:
-        card = await town.ask("/bitrise build android #1", "Sample Android #1", person="ben")
-        town.later()
-        before = asked_of_slack(town, "users.info")
-        await town.users.click("ben", card, "Rebuild")
-        await town.wait_for_message("ben started", person=None)
-        assert asked_of_slack(town, "users.info") == before
+async def test_a_payload_that_shows_membership_needs_no_request(tmp_path: Path) -> None:
+    async with shared_channel_harness(tmp_path, None, service_token_acts="0") as harness:
+        card = await harness.ask("/bitrise build android #1", "Sample Android #1", person="ben")
+        harness.advance_time()
+        before = count_slack_calls(harness, "users.info")
+        await harness.users.click("ben", card, "Rebuild")
+        await harness.wait_for_message("ben started", person=None)
+        assert count_slack_calls(harness, "users.info") == before
 
 
-def asked_of_slack(harness: BotHarness, method: str) -> int:
-    return len([one for one in harness.slack.request_log.entries if one.title == method])
+def count_slack_calls(harness: BotHarness, method: str) -> int:
+    return len([entry for entry in harness.slack.request_log.entries if entry.title == method])
 
 
-async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_any_more(
+async def test_g6_an_account_can_not_be_used_after_its_owner_became_an_outsider(
     tmp_path: Path,
 ) -> None:
-    """Linked as a member; then of another company, by a mention and by each other surface, Grid or not."""
-    for number, outsider in enumerate((of_another_company, of_another_organisation_while_the_host_is_in_one)):
+    """Connected as a member, then of another company, in an organisation or not."""
+    for number, outsider in enumerate((of_another_company, of_another_organisation)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        async with shared_with(folder, outsider, service_token_acts="0") as town:
-            town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
-            for words in ("log android #1", "abort android #2 now", "yml web", "builds web", "mine"):
-                assert "People of other companies" in await mention(town, words)
-            assert ("U0BEN",) in await town.rows("SELECT user_id FROM accounts")
-            nothing_was_done(town)
-            # What is theirs they may take back.
-            await town.disconnect("ben")
-            assert ("U0BEN",) not in await town.rows("SELECT user_id FROM accounts")
-            assert BEN_TOKEN.encode() not in town.stored_bytes()
+        async with shared_channel_harness(folder, outsider, service_token_acts="0") as harness:
+            harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
+            for command in ("log android #1", "abort android #2 now", "yml web", "builds web", "mine"):
+                assert "People of other companies" in await send_mention(harness, command)
+            assert ("U0BEN",) in await harness.rows("SELECT user_id FROM accounts")
+            assert_nothing_done(harness)
+            # They may still disconnect their account.
+            await harness.disconnect("ben")
+            assert ("U0BEN",) not in await harness.rows("SELECT user_id FROM accounts")
+            assert BEN_TOKEN.encode() not in harness.stored_bytes()
 
 
-async def test_what_a_channel_is_told_by_somebody_who_became_an_outsider_ends(tmp_path: Path) -> None:
-    async with shared_with(tmp_path, None, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
-        await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-        change_user(town, home="T0ELSEWHERE")
-        town.later()
-        await town.wait_for_message("has unlinked their account, or has left", person=None)
+async def test_a_subscription_ends_after_its_creator_became_an_outsider(tmp_path: Path) -> None:
+    async with shared_channel_harness(
+        tmp_path, None, seconds={"sight_seconds": 0.2}, service_token_acts="0"
+    ) as harness:
+        await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
+        change_user(harness, home="T0ELSEWHERE")
+        harness.advance_time()
+        await harness.wait_for_message("has unlinked their account, or has left", person=None)

@@ -1,4 +1,4 @@
-"""Bitrise, or somebody between it and the bot (SECURITY.md, D), and what others' code brings in (H)."""
+"""Attacks by Bitrise or by a man in the middle (SECURITY.md, D), and by dependencies (H)."""
 
 from __future__ import annotations
 
@@ -36,38 +36,38 @@ def client(http: HttpTransport, url: str) -> BitriseClient:
     return BitriseClient(http, credentials=token, base_url=base_url, clock=clock, deadline=timedelta(0))
 
 
-async def test_d1_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
+async def test_d1_a_redirect_sends_the_token_nowhere(http: HttpTransport) -> None:
     async with stub_server(
         lambda _: web.json_response({"data": {"username": "mallory", "slug": "m"}})
-    ) as thief:
+    ) as attacker:
         for status in (301, 302, 307, 308):
-            leading = {"Location": f"{thief.url}/v0.1/me"}
+            headers = {"Location": f"{attacker.url}/v0.1/me"}
 
-            def lead_away(
-                _: ReceivedRequest, status: int = status, leading: dict[str, str] = leading
+            def redirect(
+                _: ReceivedRequest, status: int = status, headers: dict[str, str] = headers
             ) -> web.Response:
-                return web.Response(status=status, headers=leading)
+                return web.Response(status=status, headers=headers)
 
-            async with stub_server(lead_away) as api:
+            async with stub_server(redirect) as api:
                 with pytest.raises(ProviderError):
                     await client(http, api.url).me()
                 assert api.requests[0].headers["Authorization"] == f"token {TOKEN}"
-        assert thief.requests == []
+        assert attacker.requests == []
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b"{", b'{"data": 3}', b'{"data": {"slug": []}}', b"\xff\xfe", b"<html>"]
 )
-async def test_d2_a_malformed_answer_is_refused_in_words(http: HttpTransport, body: bytes) -> None:
+async def test_d2_a_malformed_response_raises_a_readable_error(http: HttpTransport, body: bytes) -> None:
     async with stub_server(lambda _: web.Response(body=body, content_type="application/json")) as api:
         with pytest.raises(ProviderError) as problem:
             await client(http, api.url).build("0" * 16, "1" * 16)
         assert str(problem.value).endswith((".", "in it", "answer")) or ":" in str(problem.value)
 
 
-async def test_d3_an_answer_or_a_list_without_an_end_is_given_up(http: HttpTransport) -> None:
-    def endless(asked: ReceivedRequest) -> web.Response:
-        number = int(asked.query.get("next", "0"), 16)
+async def test_d3_an_endless_response_or_list_is_given_up(http: HttpTransport) -> None:
+    def endless(request: ReceivedRequest) -> web.Response:
+        number = int(request.query.get("next", "0"), 16)
         return web.json_response(
             {"data": [], "paging": {"next": f"{number + 1:016x}", "page_item_limit": 50}}
         )
@@ -96,17 +96,17 @@ def test_h1_each_dependency_is_locked_by_version_and_hash() -> None:
     assert "--require-hashes" in (ROOT / "Makefile").read_text()
 
 
-async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_silence_fails_in_ci(
+async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_no_response_fails_in_ci(
     tmp_path: Path,
 ) -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^test:.*\baudit\b|^check:.*\baudit\b", makefile, re.MULTILINE)
     assert re.search(r"checks\.dependency_audit requirements(-dev)?\.lock", makefile)
-    # Nowhere but in .ci/run, where the reason stands, is silence accepted.
+    # Only .ci/run accepts a missing response, and says why.
     assert "AUDIT_OFFLINE" not in makefile
     lock = tmp_path / "lock"
     lock.write_text(f"structlog==26.1.0 --hash=sha256:{'0' * 64}\n")
-    async with stub_server(lambda _: web.json_response({})) as silent:
+    async with stub_server(lambda _: web.json_response({})) as silent_server:
         for environment, code in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
             process = await asyncio.create_subprocess_exec(
                 *(
@@ -115,25 +115,25 @@ async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_silence_fail
                     "checks.dependency_audit",
                     str(lock),
                     "--osv-url",
-                    f"{silent.url}/v1/query",
+                    f"{silent_server.url}/v1/query",
                 ),
                 cwd=ROOT,
                 env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
                 stdout=asyncio.subprocess.PIPE,
             )
-            said, _ = await process.communicate()
+            output, _ = await process.communicate()
             assert process.returncode == code
-            assert b"not audited" in said
-            assert (b"AUDIT_OFFLINE=1" in said) is bool(environment)
+            assert b"not audited" in output
+            assert (b"AUDIT_OFFLINE=1" in output) is bool(environment)
 
 
-def test_h3_the_base_of_the_image_is_pinned_by_its_digest() -> None:
+def test_h3_the_base_image_is_pinned_by_its_digest() -> None:
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert bases
     assert all(re.search(r"@sha256:[0-9a-f]{64}$", base) for base in bases)
 
 
-def test_h4_the_image_carries_nothing_that_only_development_needs() -> None:
+def test_h4_the_image_contains_nothing_that_only_development_needs() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = {
         word for line in re.findall(r"^COPY (.*)$", dockerfile, re.MULTILINE) for word in line.split()[:-1]

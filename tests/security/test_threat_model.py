@@ -1,4 +1,4 @@
-"""SECURITY.md and the tests say the same: each line has a test that is named after it, and no such test is without a line."""
+"""SECURITY.md and the tests agree: each line has a test named after it, and each such test has a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever can reach the bot's address, and nothing else (SECURITY.md, A)."""
+"""Attackers who can only reach the bot's address (SECURITY.md, A)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 
 async def post(harness: BotHarness, path: str, body: str, **headers: str) -> int:
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    content_type = {"Content-Type": "application/x-www-form-urlencoded"}
     async with aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{harness.bot.port}{path}"
-        async with session.post(url, data=io.BytesIO(body.encode()), headers=kind | headers) as answer:
+        async with session.post(
+            url, data=io.BytesIO(body.encode()), headers=content_type | headers
+        ) as answer:
             return answer.status
 
 
-def command(text: str) -> str:
+def command_body(text: str) -> str:
     return urlencode(
         {
             "command": "/bitrise",
@@ -50,66 +52,68 @@ def command(text: str) -> str:
 
 async def test_a1_a_request_that_slack_did_not_sign_is_refused(harness: BotHarness) -> None:
     harness.bitrise.start_build(harness.bitrise.android)
-    body = command("abort android #1")
-    stolen = harness.slack.delivery.sign(command("help"))
+    body = command_body("abort android #1")
+    other_signature = harness.slack.delivery.sign(command_body("help"))
     assert await post(harness, "/slack/events", body) == 401
-    assert await post(harness, "/slack/events", body, **stolen) == 401
-    assert await post(harness, "/slack/events", body, **(stolen | {"X-Slack-Signature": "v0=ü"})) == 401
+    assert await post(harness, "/slack/events", body, **other_signature) == 401
+    assert (
+        await post(harness, "/slack/events", body, **(other_signature | {"X-Slack-Signature": "v0=ü"})) == 401
+    )
     assert harness.bitrise.state.builds[0].result is None
 
 
-async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(
+async def test_a2_a_request_of_slack_is_valid_for_five_minutes_and_once_even_after_a_kill(
     harness: BotHarness,
 ) -> None:
-    body = command("trigger android branch:main")
-    old = harness.slack.delivery.sign(body, at=int(time.time()) - 301)
-    assert await post(harness, "/slack/events", body, **old) == 401
-    fresh = harness.slack.delivery.sign(body)
-    assert [await post(harness, "/slack/events", body, **fresh) for _ in range(3)] == [200] * 3
+    body = command_body("trigger android branch:main")
+    expired_signature = harness.slack.delivery.sign(body, at=int(time.time()) - 301)
+    assert await post(harness, "/slack/events", body, **expired_signature) == 401
+    signature = harness.slack.delivery.sign(body)
+    assert [await post(harness, "/slack/events", body, **signature) for _ in range(3)] == [200] * 3
     await harness.wait_until(lambda: bool(harness.bitrise.state.builds))
     await harness.ask("/bitrise help", "What you can type")
     assert len(harness.bitrise.state.builds) == 1
 
-    async with forked_environment(manifest()) as stage:
-        await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
-        people, mirror = WorkspaceHarness(stage.slack), RequestRecorder(stage.slack.delivery)
-        await change_something_on_every_surface(people, stage.bitrise)
-        changes = [one for one in stage.bitrise.requests if one.method != "GET"]
+    async with forked_environment(manifest()) as environment:
+        await environment.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
+        workspace, recorder = WorkspaceHarness(environment.slack), RequestRecorder(environment.slack.delivery)
+        await change_something_on_every_surface(workspace, environment.bitrise)
+        changes = [request for request in environment.bitrise.requests if request.method != "GET"]
         assert len(changes) >= 6
-        await stage.bot.kill()
-        await stage.start_bot(http=True)
-        await mirror.send_again(f"{await stage.bot_url()}/slack/events")
-        await people.ask("/bitrise subscriptions", "This channel is told of")
-        # It ends once everything was answered.
-        assert await stage.bot.stop() == 0
-        assert [one for one in stage.bitrise.requests if one.method != "GET"] == changes
+        await environment.bot.kill()
+        await environment.start_bot(http=True)
+        await recorder.send_again(f"{await environment.bot_url()}/slack/events")
+        await workspace.ask("/bitrise subscriptions", "This channel is told of")
+        # The bot stops only after it has answered everything.
+        assert await environment.bot.stop() == 0
+        assert [request for request in environment.bitrise.requests if request.method != "GET"] == changes
 
 
-async def change_something_on_every_surface(people: WorkspaceHarness, bitrise: BitriseSimulator) -> None:
-    """By a command, a mention, a direct message, a button, a form, a shortcut and a workflow's step."""
-    people.users.invite("builds")
-    await people.ask("/bitrise trigger android branch:main", "#1")
-    people.users.say("anna", "builds", "@buildbell trigger android branch:main")
-    await people.wait_for_message("#2")
-    people.users.say("anna", "D0ANNA", "trigger android branch:main")
-    await people.wait_for_message("#3", channel="D0ANNA")
-    await people.ask("/bitrise subscribe android", "subscribed")
+async def change_something_on_every_surface(workspace: WorkspaceHarness, bitrise: BitriseSimulator) -> None:
+    """Start builds with a command, a mention, a direct message, a button, a form, a shortcut and a workflow step."""
+    workspace.users.invite("builds")
+    await workspace.ask("/bitrise trigger android branch:main", "#1")
+    workspace.users.say("anna", "builds", "@buildbell trigger android branch:main")
+    await workspace.wait_for_message("#2")
+    workspace.users.say("anna", "D0ANNA", "trigger android branch:main")
+    await workspace.wait_for_message("#3", channel="D0ANNA")
+    await workspace.ask("/bitrise subscribe android", "subscribed")
     bitrise.finish(bitrise.state.builds[0], "error")
-    card = await people.ask("/bitrise build android #1", "failed")
-    await people.press(card, "Rebuild", "#4")
-    await people.users.shortcut("anna", "start_build")
-    await people.slack.wait_for_modal("anna", "Workflow or pipeline")
-    offered = await people.users.options("anna", "pick_app", "Sample Android")
-    app = next(one for group in offered for one in group.get("options", [group]))
-    await people.redraw("pick_app", app)
-    branch = (await people.users.options("anna", "pick_branch", "feature/new"))[0]
-    await people.users.submit("anna", {"branch": branch})
-    await people.wait_for_message("#5", channel="D0ANNA")
-    run = people.users.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
-    await people.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
+    card = await workspace.ask("/bitrise build android #1", "failed")
+    await workspace.press(card, "Rebuild", "#4")
+    await workspace.users.shortcut("anna", "start_build")
+    await workspace.slack.wait_for_modal("anna", "Workflow or pipeline")
+    offered = await workspace.users.options("anna", "pick_app", "Sample Android")
+    app = next(option for group in offered for option in group.get("options", [group]))
+    await workspace.redraw("pick_app", app)
+    branch = (await workspace.users.options("anna", "pick_branch", "feature/new"))[0]
+    await workspace.users.submit("anna", {"branch": branch})
+    await workspace.wait_for_message("#5", channel="D0ANNA")
+    run = workspace.users.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
+    await workspace.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
 
 
-async def test_a3_a_forged_webhook_call_is_a_hint_at_most(harness: BotHarness) -> None:
+async def test_a3_a_forged_webhook_call_causes_at_most_a_poll(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     call = json.dumps({"build_slug": "0" * 16, "build_status": 1, "app_slug": harness.bitrise.android.slug})
     assert await post(harness, "/webhooks/bitrise", call) == 404
@@ -119,30 +123,30 @@ async def test_a3_a_forged_webhook_call_is_a_hint_at_most(harness: BotHarness) -
     assert await harness.rows("SELECT * FROM builds") == []
 
 
-async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(harness: BotHarness) -> None:
+async def test_a5_public_pages_contain_no_name_and_no_token(harness: BotHarness) -> None:
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
-    said = ""
+    response = ""
     async with aiohttp.ClientSession() as session:
         for path in ("/healthz", "/readyz", "/metrics", "/", "/slack/events"):
             async with session.get(f"http://127.0.0.1:{harness.bot.port}{path}") as answer:
-                said += await answer.text() + str(dict(answer.headers))
+                response += await answer.text() + str(dict(answer.headers))
     for secret in ("bitpat_", "xoxb", "U0ANNA", "anna", "Sample Android", "C0BUILDS", "T0SANDBOX"):
-        assert secret not in said
+        assert secret not in response
 
 
-async def say(harness: BotHarness, words: bytes) -> bytes:
-    """What the bot's server says to these bytes until it hangs up."""
+async def send_raw_request(harness: BotHarness, request: bytes) -> bytes:
+    """Send these bytes to the bot's server, and return its response until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", harness.bot.port)
     try:
-        writer.write(words)
+        writer.write(request)
         async with asyncio.timeout(30):
             return await reader.read()
     finally:
         writer.close()
 
 
-async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(harness: BotHarness) -> None:
+async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_headers(harness: BotHarness) -> None:
     forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     secret = "X-Buildbell-Secret: the-secret-of-the-webhook\r\n"
     too_much = f"Content-Length: {3 * 1024 * 1024}\r\n"
@@ -151,23 +155,23 @@ async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(har
         ("/slack/events", forged + "Transfer-Encoding: chunked\r\n", 411),
         ("/webhooks/bitrise", secret + too_much, 413),
     ):
-        # Nothing but the head is sent, so nothing but the head can have decided.
-        said = await say(harness, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
-        assert said.startswith(b"HTTP/1.1 %d " % status), said
+        # Only the head is sent, so only the head can have decided.
+        response = await send_raw_request(harness, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        assert response.startswith(b"HTTP/1.1 %d " % status), response
     await harness.ask("/bitrise help", "What you can type")
 
 
-async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(harness: BotHarness) -> None:
+async def test_a9_unsigned_bodies_are_not_kept_and_do_not_block_others(harness: BotHarness) -> None:
     head = "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n%s\r\n"
-    # Without a signature the head alone decides.
-    assert (await say(harness, (head % "").encode())).startswith(b"HTTP/1.1 401 ")
-    # With a made-up one a body must be read first; together they may hold no more than two of the largest.
+    # Without a signature only the head decides.
+    assert (await send_raw_request(harness, (head % "").encode())).startswith(b"HTTP/1.1 401 ")
+    # With a forged one the body must be read first; all together may use no more memory than two of the largest.
     forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     holding = [await asyncio.open_connection("127.0.0.1", harness.bot.port) for _ in range(20)]
     try:
         for _, writer in holding:
             writer.write((head % forged).encode() + b"x" * 500_000)
-        # All of them are larger than what may be held, so the oldest are hung up on, and the newest is let in.
+        # Together they are larger than the limit, so the oldest connections are closed, and the newest is accepted.
         async with asyncio.timeout(30):
             with suppress(ConnectionResetError):
                 assert await holding[0][0].read() == b""

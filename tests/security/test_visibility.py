@@ -1,4 +1,4 @@
-"""What may be seen comes from one place and is asked at the time: no subscription, cache or old name decides it.
+"""Visibility is decided in one place and at the time of use, not by subscriptions, caches or old names.
 
 SECURITY.md, B31, B32 and G7.
 """
@@ -16,8 +16,17 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 OFTEN = {"sight_seconds": 0.2}
 SECRETS = ("codename-x", "Project Manhattan")
-# About the channel's own app, which nobody names.
-WORDS = ("status", "builds", "build #1", "why #1", "log #1", "artifacts #1", "pipelines", "subscribe preview")
+# Commands about the channel's default app, which they do not name.
+COMMANDS = (
+    "status",
+    "builds",
+    "build #1",
+    "why #1",
+    "log #1",
+    "artifacts #1",
+    "pipelines",
+    "subscribe preview",
+)
 RENAMED = """
 [[rule]]
 protect = ["trigger"]
@@ -33,48 +42,48 @@ who = "nobody"
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """A town in which Ben has let #builds be told of Sample iOS; Carla has no account, and the bot asks often."""
+    """Run a bot that checks access often; Ben has subscribed #builds to Sample iOS, and Carla has no account."""
     async with bot_harness(tmp_path, seconds=OFTEN, service_token_acts="0") as opened:
         await opened.connect("ben")
         await opened.ask("/bitrise subscribe ios", "subscribed", person="ben")
         yield opened
 
 
-def hidden_build(harness: BotHarness) -> Build:
-    """A build of which nobody may learn who does not see the app."""
+def finish_hidden_build(harness: BotHarness) -> Build:
+    """Finish a build that only people with access to the app may see."""
     params = {"branch": "codename-x", "commit_message": "Project Manhattan: the secret feature"}
     build = harness.bitrise.start_build(harness.bitrise.ios, params=params)
     harness.bitrise.finish(build)
     return build
 
 
-async def shown(harness: BotHarness, words: str, person: str = "carla") -> str:
-    return harness.message_text(await harness.ask(f"/bitrise {words}", "", person=person))
+async def command_response(harness: BotHarness, command: str, person: str = "carla") -> str:
+    return harness.message_text(await harness.ask(f"/bitrise {command}", "", person=person))
 
 
-async def take_access(harness: BotHarness) -> None:
+async def remove_access(harness: BotHarness) -> None:
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
 
 
-async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alone_who_may_see_it(
+async def test_b31_the_only_app_of_a_channel_is_shown_only_to_people_with_access(
     harness: BotHarness,
 ) -> None:
-    before = hidden_build(harness)
-    assert "codename-x" in await shown(harness, "build #1")
+    hidden = finish_hidden_build(harness)
+    assert "codename-x" in await command_response(harness, "build #1")
     card = await harness.ask("/bitrise build #1", "codename-x", person="carla")
-    await take_access(harness)
-    hidden_build(harness)
-    link = f"https://app.bitrise.io/build/{before.slug}"
+    await remove_access(harness)
+    finish_hidden_build(harness)
+    link = f"https://app.bitrise.io/build/{hidden.slug}"
     for default in (False, True):
         if default:
             await harness.connect("anna")
             await harness.ask("/bitrise use ios", "is this channel's app now")
-        for words in (*WORDS, f"build {before.slug}", f"build {link}"):
+        for command in (*COMMANDS, f"build {hidden.slug}", f"build {link}"):
             for person in ("carla", "ben"):
-                said = await shown(harness, words, person)
-                assert not any(secret in said for secret in SECRETS), (words, person)
-        assert "/bitrise connect" in await shown(harness, "builds")
+                text = await command_response(harness, command, person)
+                assert not any(secret in text for secret in SECRETS), (command, person)
+        assert "/bitrise connect" in await command_response(harness, "builds")
     for button in ("Refresh", "Artifacts"):
         refused = await harness.press(card, button, "only what this channel follows", person="carla")
         assert not any(secret in harness.message_text(refused) for secret in SECRETS)
@@ -89,43 +98,45 @@ async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alon
     assert "codename-x" not in str(harness.slack.workspace.homes["U0CARLA"])
 
 
-async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_is_stored_of_it(
+async def test_b32_rules_use_the_current_name_of_an_app_and_not_the_stored_one(
     tmp_path: Path,
 ) -> None:
-    async with governed(tmp_path, RENAMED) as town:
-        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
-        town.bitrise.android.title = town.bitrise.android.repo = "payments-live"
-        await town.stop_bot()
-        await town.start_bot()
-        await town.users.command("ben", "builds", "/bitrise trigger branch:main")
-        await town.wait_for_message("wants to start payments-live", person=None)
-        assert town.bitrise.state.builds == []
-        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
-        await town.ask("/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben")
-        nobody = "Nobody may change subscriptions of payments-live"
-        listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
-        await town.press(listed, "Pause", nobody, person="ben")
-        for words in ("unsubscribe", "unsubscribe 1", "subscribe status:failed", "use payments-live"):
-            await town.ask(f"/bitrise {words}", nobody, person="ben")
-        await town.users.click("ben", listed, "Edit")
-        await town.slack.wait_for_modal("ben", "Sample Android")
-        await town.users.submit("ben", {"more": "branch:main"})
-        opened = town.users.modal("ben")
+    async with governed(tmp_path, RENAMED) as harness:
+        await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
+        harness.bitrise.android.title = harness.bitrise.android.repo = "payments-live"
+        await harness.stop_bot()
+        await harness.start_bot()
+        await harness.users.command("ben", "builds", "/bitrise trigger branch:main")
+        await harness.wait_for_message("wants to start payments-live", person=None)
+        assert harness.bitrise.state.builds == []
+        harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
+        await harness.ask(
+            "/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben"
+        )
+        refusal = "Nobody may change subscriptions of payments-live"
+        listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+        await harness.press(listed, "Pause", refusal, person="ben")
+        for command in ("unsubscribe", "unsubscribe 1", "subscribe status:failed", "use payments-live"):
+            await harness.ask(f"/bitrise {command}", refusal, person="ben")
+        await harness.users.click("ben", listed, "Edit")
+        await harness.slack.wait_for_modal("ben", "Sample Android")
+        await harness.users.submit("ben", {"more": "branch:main"})
+        opened = harness.users.modal("ben")
         assert opened is not None
-        assert nobody in str(opened.errors)
-        assert await town.rows("SELECT stopped_reason, terms FROM subscriptions") == [(None, "{}")]
-        assert await town.rows("SELECT app_slug FROM channels") == []
+        assert refusal in str(opened.errors)
+        assert await harness.rows("SELECT stopped_reason, terms FROM subscriptions") == [(None, "{}")]
+        assert await harness.rows("SELECT app_slug FROM channels") == []
 
 
 @pytest.mark.parametrize("how", ["access is taken", "they leave Slack", "they unlink"])
-async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_more(
+async def test_g7_a_paused_subscription_shows_nothing_after_its_creator_lost_access(
     harness: BotHarness, how: str
 ) -> None:
     listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
     await harness.users.click("ben", listed, "Pause")
     await harness.wait_for_message("paused", person=None)
-    hidden_build(harness)
-    assert "codename-x" in await shown(harness, "build ios #1")
+    finish_hidden_build(harness)
+    assert "codename-x" in await command_response(harness, "build ios #1")
     match how:
         case "access is taken":
             harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
@@ -135,7 +146,7 @@ async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_
             await harness.wait_for_commands("user_change")
         case _:
             await harness.disconnect("ben")
-    for words in ("build ios #1", "build #1", "builds", "status", "apps", "mine"):
-        said = await shown(harness, words)
-        assert not any(secret in said for secret in (*SECRETS, "Sample iOS")), words
+    for command in ("build ios #1", "build #1", "builds", "status", "apps", "mine"):
+        text = await command_response(harness, command)
+        assert not any(secret in text for secret in (*SECRETS, "Sample iOS")), command
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]

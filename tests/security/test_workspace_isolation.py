@@ -1,4 +1,4 @@
-"""Another workspace that uses the same Buildbell (SECURITY.md, E), and installations (A4, A10)."""
+"""Attackers in another workspace of the same Buildbell (SECURITY.md, E), and installations (A4, A8, A10)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.provider import Provider
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.models import TEAM
 from services.request import forms
-from tests.bot.slack.test_workspace_isolation import said_by_bot
+from tests.bot.slack.test_workspace_isolation import bot_messages
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.multi_workspace_harness import GRID, TWIN, MultiWorkspaceHarness, multi_workspace_harness
 
@@ -27,21 +27,21 @@ async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
         yield opened
 
 
-async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here(
+async def test_a4_an_installation_can_not_be_finished_in_another_browser(
     harness: MultiWorkspaceHarness,
 ) -> None:
     async with aiohttp.ClientSession() as mallory, aiohttp.ClientSession() as victim:
-        async with mallory.get(f"{harness.url}/slack/install", allow_redirects=False) as begun:
-            page = (begun.headers.get("Location") or "") + await begun.text()
+        async with mallory.get(f"{harness.url}/slack/install", allow_redirects=False) as started:
+            page = (started.headers.get("Location") or "") + await started.text()
         state = re.findall(r"state=([\w-]+)", page)[0]
-        for given in (state, "made-up", ""):
-            address = f"{harness.url}/slack/oauth_redirect?code=a-code-of-mallorys&state={given}"
-            async with victim.get(address) as ended:
-                assert ended.status in (400, 401)
+        for state_sent in (state, "made-up", ""):
+            address = f"{harness.url}/slack/oauth_redirect?code=a-code-of-mallorys&state={state_sent}"
+            async with victim.get(address) as response:
+                assert response.status in (400, 401)
     assert await harness.rows("SELECT * FROM installations") == []
 
 
-async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_path: Path) -> None:
+async def test_a10_starting_any_number_of_installations_writes_nothing(tmp_path: Path) -> None:
     async with multi_workspace_harness(
         tmp_path,
         service_token_acts="0",
@@ -49,15 +49,15 @@ async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_p
         poll_interval_active="3600",
         buildio_client_id=CLIENT_ID,
         buildio_client_secret=CLIENT_SECRET,
-    ) as town:
-        await town.install_everywhere()
-        await town.twin.ask("/bitrise help", "What you can type")
-        states = await town.rows("SELECT * FROM oauth_states")
-        with closing(sqlite3.connect(town.folder / "buildbell.db")) as beside:
+    ) as harness:
+        await harness.install_everywhere()
+        await harness.twin.ask("/bitrise help", "What you can type")
+        states = await harness.rows("SELECT * FROM oauth_states")
+        with closing(sqlite3.connect(harness.folder / "buildbell.db")) as other_connection:
 
             def version() -> int:
-                """Another number with each change that somebody else has made (sqlite.org, "data_version")."""
-                return int(beside.execute("PRAGMA data_version").fetchone()[0])
+                """Return a number that changes with each write of another connection (sqlite.org, "data_version")."""
+                return int(other_connection.execute("PRAGMA data_version").fetchone()[0])
 
             before = version()
             async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as anybody:
@@ -69,62 +69,62 @@ async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_p
                     ("/buildio/oauth_redirect?code=x&state=made-up", 400),
                 ):
                     for _ in range(5):
-                        async with anybody.get(town.url + path, allow_redirects=False) as answer:
+                        async with anybody.get(harness.url + path, allow_redirects=False) as answer:
                             assert answer.status == status
             assert version() == before
-        assert await town.rows("SELECT * FROM oauth_states") == states
+        assert await harness.rows("SELECT * FROM oauth_states") == states
 
 
-async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_on_with_it(
+async def test_a8_a_workspace_that_is_not_in_the_settings_can_not_install_or_use_the_app(
     tmp_path: Path,
 ) -> None:
     async with multi_workspace_harness(
         tmp_path, service_token_acts="1", slack_workspaces=f"{TEAM},{TWIN}"
-    ) as town:
-        east, _ = town.add_organisation()
-        await town.install_everywhere()
-        await town.twin.ask("/bitrise apps", "3 apps")
-        # Nobody named it, neither by itself nor as an organisation: no token is kept, and that one is of no use.
+    ) as harness:
+        east, _ = harness.add_organisation()
+        await harness.install_everywhere()
+        await harness.twin.ask("/bitrise apps", "3 apps")
+        # Neither it nor its organisation is in the settings: no token is stored, and the issued ones are revoked.
         for how in ({}, {"organisation": True}):
-            status, page = await town.install("T0EAST", **how)
+            status, page = await harness.install("T0EAST", **how)
             assert status == 403
             assert "This Buildbell is for other workspaces" in page
-        assert sorted(await town.rows("SELECT team_id FROM installations")) == [(TEAM,), (TWIN,)]
-        tokens = town.slack.installations.tokens.values()
+        assert sorted(await harness.rows("SELECT team_id FROM installations")) == [(TEAM,), (TWIN,)]
+        tokens = harness.slack.installations.tokens.values()
         assert [
-            one for one in tokens if one.installation.covers(east.slack.workspace) and not one.revoked
+            token for token in tokens if token.installation.covers(east.slack.workspace) and not token.revoked
         ] == []
-        # One that was installed before, and is named no more.
-        await town.stop_bot()
-        town.change_settings(slack_workspaces=TEAM)
+        # A workspace that was installed before, and is no longer in the settings.
+        await harness.stop_bot()
+        harness.change_settings(slack_workspaces=TEAM)
         with capture_logs() as logged:
-            await town.start_bot()
-        assert [one["team"] for one in logged if one["event"] == "slack.not_served"] == [TWIN]
-        before = said_by_bot(town.twin)
-        await town.twin.users.command("anna", "builds", "/bitrise apps")
-        await town.twin.wait_for_message("This Buildbell is for other workspaces")
-        town.twin.users.open_home("anna")
-        town.twin.users.say("anna", "D0ANNA", "apps")
-        await town.ask("/bitrise apps", "3 apps")
-        assert len(said_by_bot(town.twin)) == len(before) + 1
-        assert town.twin.slack.workspace.homes == {}
-        # It can still be taken out, which forgets it.
-        town.slack.uninstall(TWIN)
-        await town.wait_for_commands("app_uninstalled")
-        assert await town.rows("SELECT team_id FROM installations") == [(TEAM,)]
+            await harness.start_bot()
+        assert [line["team"] for line in logged if line["event"] == "slack.not_served"] == [TWIN]
+        before = bot_messages(harness.twin)
+        await harness.twin.users.command("anna", "builds", "/bitrise apps")
+        await harness.twin.wait_for_message("This Buildbell is for other workspaces")
+        harness.twin.users.open_home("anna")
+        harness.twin.users.say("anna", "D0ANNA", "apps")
+        await harness.ask("/bitrise apps", "3 apps")
+        assert len(bot_messages(harness.twin)) == len(before) + 1
+        assert harness.twin.slack.workspace.homes == {}
+        # The app can still be uninstalled, which deletes the installation.
+        harness.slack.uninstall(TWIN)
+        await harness.wait_for_commands("app_uninstalled")
+        assert await harness.rows("SELECT team_id FROM installations") == [(TEAM,)]
 
 
-async def test_an_organisation_that_is_named_installs_for_all_its_workspaces(tmp_path: Path) -> None:
-    async with multi_workspace_harness(tmp_path, service_token_acts="1", slack_workspaces=GRID.id) as town:
-        east, west = town.add_organisation()
-        status, page = await town.install("T0EAST", organisation=True)
+async def test_an_organisation_in_the_settings_installs_for_all_its_workspaces(tmp_path: Path) -> None:
+    async with multi_workspace_harness(tmp_path, service_token_acts="1", slack_workspaces=GRID.id) as harness:
+        east, west = harness.add_organisation()
+        status, page = await harness.install("T0EAST", organisation=True)
         assert status == 200, page
-        for place in (east, west):
-            await place.ask("/bitrise apps", "3 apps")
-        assert (await town.install(TWIN))[0] == 403
+        for workspace in (east, west):
+            await workspace.ask("/bitrise apps", "3 apps")
+        assert (await harness.install(TWIN))[0] == 403
 
 
-async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(harness: MultiWorkspaceHarness) -> None:
+async def test_e1_a_workspace_reads_and_changes_only_its_own_data(harness: MultiWorkspaceHarness) -> None:
     await harness.install_everywhere()
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
@@ -134,34 +134,34 @@ async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(harness: Mu
     await harness.twin.ask("/bitrise status", "")
     await harness.twin.ask("/bitrise audit", "Nothing was written down")
     await harness.twin.ask("/bitrise unsubscribe 1", "no such subscription")
-    said = " ".join(
+    text = " ".join(
         harness.twin.message_text(post)
-        for one in harness.twin.slack.workspace.channels.values()
-        for post in one.posts
+        for channel in harness.twin.slack.workspace.channels.values()
+        for post in channel.posts
     )
-    assert "Sample Android" not in said
+    assert "Sample Android" not in text
     assert await harness.rows("SELECT team_id, stopped_reason FROM subscriptions") == [(TEAM, None)]
 
 
-async def test_e2_a_workspace_that_takes_the_app_out_leaves_nothing_behind(
+async def test_e2_uninstalling_the_app_deletes_all_data_of_the_workspace(
     harness: MultiWorkspaceHarness,
 ) -> None:
     await harness.install_everywhere()
-    for place in (harness, harness.twin):
-        await place.connect("anna")
-        await place.ask("/bitrise subscribe android", "subscribed")
+    for workspace in (harness, harness.twin):
+        await workspace.connect("anna")
+        await workspace.ask("/bitrise subscribe android", "subscribed")
     harness.slack.uninstall(TWIN)
     await harness.wait_for_commands("app_uninstalled")
     await harness.stop_bot()
     connection = sqlite3.connect(harness.folder / "buildbell.db")
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    left = {table: str(connection.execute(f"SELECT * FROM {table}").fetchall()) for table in tables}  # noqa: S608
+    rows_by_table = {table: str(connection.execute(f"SELECT * FROM {table}").fetchall()) for table in tables}  # noqa: S608
     connection.close()
-    assert [table for table, rows in left.items() if TWIN in rows] == []
-    assert TEAM in left["accounts"]
+    assert [table for table, rows in rows_by_table.items() if TWIN in rows] == []
+    assert TEAM in rows_by_table["accounts"]
 
 
-async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_waiting(
+async def test_e3_busy_connections_of_one_workspace_do_not_block_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forms, "PATIENCE_SECONDS", 0.01)
@@ -169,56 +169,58 @@ async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_wa
         f'[[rule]]\nallow = ["run"]\nwho = ["U0ANNA", "U0BEN"]\nworkspaces = ["{TEAM}", "{TWIN}"]\n'
     )
     rules = str(tmp_path / "policy.toml")
-    async with multi_workspace_harness(tmp_path, policy_file=rules, service_token_acts="0") as town:
-        await town.install_everywhere()
-        await town.connect("anna", "ben", provider=Provider.BUILDIO)
-        await town.twin.connect("ben", provider=Provider.BUILDIO)
-        await town.twin.connect("ben")
-        endless = town.buildio.fault("POST */exec", "held", times=1000)
+    async with multi_workspace_harness(tmp_path, policy_file=rules, service_token_acts="0") as harness:
+        await harness.install_everywhere()
+        await harness.connect("anna", "ben", provider=Provider.BUILDIO)
+        await harness.twin.connect("ben", provider=Provider.BUILDIO)
+        await harness.twin.connect("ben")
+        held_requests = harness.buildio.fault("POST */exec", "held", times=1000)
         for _ in range(10):
             for person in ("anna", "ben"):
-                await run_in_shop(town, person)
-        await town.wait_until(lambda: len(running(town)) == 6)
-        # Another workspace is answered at both providers, and what takes long there begins at once, too.
-        await town.twin.ask("/bitrise builds ios", "Sample iOS", person="ben")
-        await town.twin.ask("/buildio app shop", "shop", person="ben")
-        await run_in_shop(town.twin, "ben")
-        await town.wait_until(lambda: len(running(town)) == 7)
-        endless.released.set()
+                await run_in_shop(harness, person)
+        await harness.wait_until(lambda: len(running(harness)) == 6)
+        # Another workspace is answered at both providers, and its own slow requests start at once.
+        await harness.twin.ask("/bitrise builds ios", "Sample iOS", person="ben")
+        await harness.twin.ask("/buildio app shop", "shop", person="ben")
+        await run_in_shop(harness.twin, "ben")
+        await harness.wait_until(lambda: len(running(harness)) == 7)
+        held_requests.released.set()
 
 
-async def run_in_shop(there: WorkspaceHarness, person: str) -> None:
-    """Run a command, and turn away while it runs."""
-    await there.users.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
-    await there.slack.wait_for_modal(person, "as an array of these words")
-    assert await there.users.submit(person) is not None
-    while there.users.modal(person) is not None:
-        await there.users.close_modal(person)
+async def run_in_shop(workspace: WorkspaceHarness, person: str) -> None:
+    """Run a command, and close the modal while it runs."""
+    await workspace.users.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
+    await workspace.slack.wait_for_modal(person, "as an array of these words")
+    assert await workspace.users.submit(person) is not None
+    while workspace.users.modal(person) is not None:
+        await workspace.users.close_modal(person)
 
 
 def running(harness: MultiWorkspaceHarness) -> list[object]:
-    return [one for one in harness.buildio.requests if one.path.endswith("/exec")]
+    return [request for request in harness.buildio.requests if request.path.endswith("/exec")]
 
 
-async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_answered(
+async def test_e4_slow_answers_do_not_delay_acknowledgements_or_other_answers(
     tmp_path: Path,
 ) -> None:
-    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
-        await town.install_everywhere()
-        await town.connect("anna", "ben")
-        await town.twin.connect("ben")
-        await town.users.command("anna", "builds", "/bitrise trigger android")
-        await town.slack.wait_for_modal("anna", "Workflow or pipeline")
-        branch = (await town.users.options("anna", "pick_branch", "feature/new"))[0]
-        endless = town.bitrise.fault(f"GET */apps/{town.bitrise.ios.slug}/builds", "held", times=1000)
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as harness:
+        await harness.install_everywhere()
+        await harness.connect("anna", "ben")
+        await harness.twin.connect("ben")
+        await harness.users.command("anna", "builds", "/bitrise trigger android")
+        await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
+        branch = (await harness.users.options("anna", "pick_branch", "feature/new"))[0]
+        held_requests = harness.bitrise.fault(
+            f"GET */apps/{harness.bitrise.ios.slug}/builds", "held", times=1000
+        )
         for _ in range(50):
             for person in ("anna", "ben"):
-                assert await town.users.command(person, "builds", "/bitrise builds ios") is not None
-        # Whoever has used up their own share is acknowledged, in a form too, and sees that it is under way.
-        assert await town.users.submit("anna", {"branch": branch}) is not None
-        await town.slack.wait_for_modal("anna", "⏳")
-        assert town.bitrise.state.builds == []
+                assert await harness.users.command(person, "builds", "/bitrise builds ios") is not None
+        # A person with too many requests is still acknowledged, in a form too, and sees that it is in progress.
+        assert await harness.users.submit("anna", {"branch": branch}) is not None
+        await harness.slack.wait_for_modal("anna", "⏳")
+        assert harness.bitrise.state.builds == []
         # Another workspace is answered.
-        await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
-        endless.released.set()
-        await town.wait_until(lambda: len(town.bitrise.state.builds) == 1)
+        await harness.twin.ask("/bitrise builds android", "Sample Android", person="ben")
+        held_requests.released.set()
+        await harness.wait_until(lambda: len(harness.bitrise.state.builds) == 1)

@@ -1,4 +1,4 @@
-"""Somebody who belongs to the workspace and wants more than is theirs (SECURITY.md, B)."""
+"""Members of the workspace who try to exceed their permissions (SECURITY.md, B)."""
 
 from __future__ import annotations
 
@@ -30,38 +30,42 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
 
 def forge(post: Post, button: str, **changes: Any) -> None:
-    """Let a button carry something else than the bot has given it."""
+    """Change the value of a button."""
     _, element = find_element(post.blocks, button)
     element["value"] = json.dumps(json.loads(element["value"]) | changes)
 
 
 def changes_at_bitrise(harness: BotHarness) -> list[str]:
-    return [f"{one.method} {one.path}" for one in harness.bitrise.requests if one.method != "GET"]
+    return [
+        f"{request.method} {request.path}" for request in harness.bitrise.requests if request.method != "GET"
+    ]
 
 
-async def test_b1_without_an_account_of_their_own_nobody_changes_anything(harness: BotHarness) -> None:
+async def test_b1_nobody_changes_anything_without_their_own_account(harness: BotHarness) -> None:
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     await harness.ask("/bitrise subscribe android", "subscribed")
     card = await harness.ask("/bitrise build android #1", "is running", person="carla")
-    for words in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
-        await harness.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
+    for command in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
+        await harness.ask(f"/bitrise {command}", "/bitrise connect", person="carla")
     await harness.press(card, "Abort", "/bitrise connect", person="carla")
     assert harness.users.modal("carla") is None
     assert changes_at_bitrise(harness) == []
 
 
-async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(harness: BotHarness) -> None:
+async def test_b2_the_author_of_a_workflow_can_not_act_as_the_person_that_it_names(
+    harness: BotHarness,
+) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.users.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
-    asked = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
-    asked.only_for = None
+    approval = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+    approval.only_for = None
     harness.slack.workspace.find_channel("D0BEN").members.add("U0ANNA")
-    await harness.users.click("anna", asked, "Do it as me")
+    await harness.users.click("anna", approval, "Do it as me")
     await harness.slack.workspace.wait_for(
         lambda: (
             any(
-                "Only the person in whose name" in harness.message_text(one)
-                for one in harness.slack.posts("D0BEN", "anna")
+                "Only the person in whose name" in harness.message_text(post)
+                for post in harness.slack.posts("D0BEN", "anna")
             )
             or None
         ),
@@ -71,15 +75,17 @@ async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(harnes
     assert changes_at_bitrise(harness) == []
 
 
-async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing_of_it(
+async def test_b3_a_button_for_an_app_without_access_shows_nothing_of_it(
     harness: BotHarness,
 ) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    hidden = harness.bitrise.start_build(harness.bitrise.web, params={"commit_message": "the secret feature"})
-    harness.bitrise.finish(hidden)
+    hidden_build = harness.bitrise.start_build(
+        harness.bitrise.web, params={"commit_message": "the secret feature"}
+    )
+    harness.bitrise.finish(hidden_build)
     card = await harness.ask("/bitrise build android #1", "succeeded", person="ben")
     for button in ("Log", "Artifacts", "Rebuild"):
-        forge(card, button, app=harness.bitrise.web.slug, build=hidden.slug)
+        forge(card, button, app=harness.bitrise.web.slug, build=hidden_build.slug)
         await harness.press(card, button, "Bitrise knows no such thing", person="ben")
     seen = " ".join(harness.message_text(post) for post in harness.slack.posts("builds", "ben"))
     assert "secret feature" not in seen
@@ -87,22 +93,22 @@ async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing
     assert changes_at_bitrise(harness) == []
 
 
-async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(harness: BotHarness) -> None:
+async def test_b4_access_is_checked_for_the_build_that_a_modal_names(harness: BotHarness) -> None:
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
-    hidden = harness.bitrise.start_build(harness.bitrise.web)
-    harness.bitrise.start_running(hidden)
+    hidden_build = harness.bitrise.start_build(harness.bitrise.web)
+    harness.bitrise.start_running(hidden_build)
     card = await harness.ask("/bitrise build android #1", "is running", person="ben")
     await harness.users.click("ben", card, "Abort")
     opened = await harness.slack.wait_for_modal("ben", "stops at once")
     origin = state_in(opened)
-    origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden.slug}
+    origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden_build.slug}
     rewrite_state(opened, json.dumps(origin), person="U0BEN")
     await harness.users.submit("ben", {"reason": "because"})
     assert "knows no such thing" in opened.errors["reason"]
-    assert hidden.result is None
+    assert hidden_build.result is None
 
 
-async def test_b5_a_subscription_of_another_channel_is_out_of_reach(harness: BotHarness) -> None:
+async def test_b5_a_subscription_of_another_channel_can_not_be_changed(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
     await harness.ask("/bitrise subscribe ios", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
@@ -113,55 +119,57 @@ async def test_b5_a_subscription_of_another_channel_is_out_of_reach(harness: Bot
     assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 2
 
 
-async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
-    async with governed(tmp_path, PROTECTED) as town:
-        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.wait_for_message("Somebody else must agree", person=None)
-        await town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        assert changes_at_bitrise(town) == []
+async def test_b6_nobody_approves_their_own_action(tmp_path: Path) -> None:
+    async with governed(tmp_path, PROTECTED) as harness:
+        await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
+        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        await harness.press(approval, "Agree", "a second person is the point of it", person="ben")
+        assert changes_at_bitrise(harness) == []
 
 
-async def test_b7_a_button_that_agrees_can_not_be_made_up(tmp_path: Path) -> None:
-    async with governed(tmp_path, PROTECTED) as town:
-        await town.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.wait_for_message("Somebody else must agree", person=None)
-        forge(asked, "Agree", seal="f" * 32)
-        await town.press(asked, "Agree", "not one of mine")
-        assert changes_at_bitrise(town) == []
+async def test_b7_an_approval_button_can_not_be_forged(tmp_path: Path) -> None:
+    async with governed(tmp_path, PROTECTED) as harness:
+        await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
+        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        forge(approval, "Agree", seal="f" * 32)
+        await harness.press(approval, "Agree", "not one of mine")
+        assert changes_at_bitrise(harness) == []
 
 
-async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_path: Path) -> None:
-    async with governed(tmp_path, '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n') as town:
-        shown = await town.ask("/bitrise policy", "Who may do what")
+async def test_b8_only_admins_add_rules_and_never_wider_than_the_operators_rules(tmp_path: Path) -> None:
+    async with governed(tmp_path, '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n') as harness:
+        shown = await harness.ask("/bitrise policy", "Who may do what")
         shown.only_for = None
-        await town.users.click("ben", shown, "Add a rule…")
-        await town.wait_for_message("Only admins and owners", person="ben")
-        await town.users.click("anna", shown, "Add a rule…")
-        await town.slack.wait_for_modal("anna", "Add a rule")
-        await town.users.submit("anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"})
-        await town.wait_for_message("A new rule", person=None)
-        await town.ask("/bitrise trigger android branch:main", "Nobody may start builds")
-        assert changes_at_bitrise(town) == []
+        await harness.users.click("ben", shown, "Add a rule…")
+        await harness.wait_for_message("Only admins and owners", person="ben")
+        await harness.users.click("anna", shown, "Add a rule…")
+        await harness.slack.wait_for_modal("anna", "Add a rule")
+        await harness.users.submit(
+            "anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"}
+        )
+        await harness.wait_for_message("A new rule", person=None)
+        await harness.ask("/bitrise trigger android branch:main", "Nobody may start builds")
+        assert changes_at_bitrise(harness) == []
 
 
-async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
+async def test_b9_a_token_in_the_wrong_place_is_not_shown_stored_or_logged(
     harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (
+    for command in (
         f"connect {ANNA_TOKEN}",
         f"status {ANNA_TOKEN}",
         ANNA_TOKEN,
         f"abort #1 {ANNA_TOKEN}",
         f"trigger ios branch:main message:{ANNA_TOKEN}",
     ):
-        said = await harness.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
-        assert ANNA_TOKEN not in harness.message_text(said)
+        answer = await harness.ask(f"/bitrise {command}", "revoke it at Bitrise now", person="ben")
+        assert ANNA_TOKEN not in harness.message_text(answer)
     assert changes_at_bitrise(harness) == []
     assert ANNA_TOKEN.encode() not in harness.stored_bytes()
     assert ANNA_TOKEN not in "".join(capfd.readouterr())
 
 
-async def test_b10_the_bots_own_token_is_nobodys_account(harness: BotHarness) -> None:
+async def test_b10_the_bots_own_token_can_not_be_connected_as_an_account(harness: BotHarness) -> None:
     await harness.users.command("carla", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("carla", "Personal access token")
     await harness.users.submit("carla", {"token": TOKEN})
@@ -170,64 +178,64 @@ async def test_b10_the_bots_own_token_is_nobodys_account(harness: BotHarness) ->
     assert "This is my own token" in opened.errors["token"]
 
 
-async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(harness: BotHarness) -> None:
+async def test_b12_a_response_url_in_a_modals_state_is_not_used(harness: BotHarness) -> None:
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
-    async with stub_server(lambda _asked: web.Response()) as elsewhere:
+    async with stub_server(lambda _asked: web.Response()) as attacker:
         card = await harness.ask("/bitrise build android #1", "is running", person="ben")
         await harness.users.click("ben", card, "Abort")
         opened = await harness.slack.wait_for_modal("ben", "stops at once")
         origin = state_in(opened)
-        origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
+        origin["response_url"] = f"{attacker.url.replace('127.0.0.1', 'localhost')}/response"
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
         await harness.users.submit("ben", {"reason": "because"})
         await harness.wait_for_message("ben aborted Sample Android #1", person=None)
-    assert elsewhere.requests == []
+    assert attacker.requests == []
 
 
-async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(
+async def test_b13_a_guessed_build_reveals_nothing_of_an_app_without_access(
     harness: BotHarness,
 ) -> None:
-    hidden = harness.bitrise.start_build(harness.bitrise.web)
+    hidden_build = harness.bitrise.start_build(harness.bitrise.web)
     await harness.ask("/bitrise subscribe web", "subscribed", channel="random")
     await harness.wait_for_poll()
-    for words in (
-        f"build {hidden.slug}",
-        f"why {hidden.slug}",
-        f"log https://app.bitrise.io/build/{hidden.slug}",
+    for command in (
+        f"build {hidden_build.slug}",
+        f"why {hidden_build.slug}",
+        f"log https://app.bitrise.io/build/{hidden_build.slug}",
     ):
-        said = await harness.ask(f"/bitrise {words}", "", person="ben")
-        assert "Web Shop" not in harness.message_text(said)
+        answer = await harness.ask(f"/bitrise {command}", "", person="ben")
+        assert "Web Shop" not in harness.message_text(answer)
 
 
-async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(harness: BotHarness) -> None:
+async def test_b33_many_log_requests_of_one_person_do_not_block_others(harness: BotHarness) -> None:
     for _ in range(2):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     harness.clock.skip(timedelta(minutes=1))
     card = await harness.ask("/bitrise log android #1", "Log of")
-    other = await harness.ask("/bitrise log android #2", "Log of")
-    theirs = await harness.ask("/bitrise log android #1", "Log of", person="ben")
-    # As if the log took for ever: the processes that look through logs stand still.
-    held = harness.bot.workers.pids
-    for pid in held:
+    other_card = await harness.ask("/bitrise log android #2", "Log of")
+    ben_card = await harness.ask("/bitrise log android #1", "Log of", person="ben")
+    # Stop the worker processes that read logs, as if the log took forever.
+    worker_pids = harness.bot.workers.pids
+    for pid in worker_pids:
         os.kill(pid, signal.SIGSTOP)
     try:
         await harness.users.click("anna", card, "Send me the file")
-        await harness.wait_until(lambda: len(harness.bot.workers.pids) < len(held))
+        await harness.wait_until(lambda: len(harness.bot.workers.pids) < len(worker_pids))
         await harness.press(card, "Send me the file", "I'm still preparing a log for you")
-        await harness.press(other, "Send me the file", "I'm still preparing a log for you")
-        # Others are answered, and may have a log of their own.
+        await harness.press(other_card, "Send me the file", "I'm still preparing a log for you")
+        # Other people are answered, and can request a log too.
         await harness.ask("/bitrise builds android", "Sample Android #2", person="ben")
         await harness.ask("/bitrise help", "What you can type", person="carla")
     finally:
-        for pid in held:
+        for pid in worker_pids:
             os.kill(pid, signal.SIGCONT)
-    await harness.press(theirs, "Send me the file", "in our direct messages", person="ben")
+    await harness.press(ben_card, "Send me the file", "in our direct messages", person="ben")
     await harness.wait_for_message("in our direct messages")
-    await harness.press(other, "Send me the file", "in our direct messages")
+    await harness.press(other_card, "Send me the file", "in our direct messages")
     assert len(harness.slack.workspace.files) == 3
 
 
-async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(harness: BotHarness) -> None:
+async def test_b34_one_person_can_not_use_up_the_followed_logs_of_a_workspace(harness: BotHarness) -> None:
     for _ in range(4):
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     harness.clock.skip(timedelta(seconds=60))

@@ -1,4 +1,4 @@
-"""What the bot remembers in memory, it remembers of a workspace: nothing is found under an id alone."""
+"""In-memory caches and rules are separate for each workspace: an id alone is never a key."""
 
 from __future__ import annotations
 
@@ -22,63 +22,65 @@ who = ["U0BEN"]
 """
 
 
-def test_who_has_done_something_on_their_home_is_a_person_of_a_workspace() -> None:
-    news = HomeEvents()
-    news.note_change_by("T1", "U1")
-    assert news.take() == {("T1", "U1")}
-    assert news.take() == set()
+def test_home_events_name_a_person_with_their_workspace() -> None:
+    events = HomeEvents()
+    events.note_change_by("T1", "U1")
+    assert events.take() == {("T1", "U1")}
+    assert events.take() == set()
 
 
-async def test_a_namesake_who_does_something_does_not_keep_a_home_open(tmp_path: Path) -> None:
-    hours = OffsetClock()
-    async with multi_workspace_harness(tmp_path, now=hours) as town:
-        await town.install_everywhere()
-        await town.ask("/bitrise subscribe android", "subscribed this channel")
-        for place in (town, town.twin):
-            place.users.open_home("anna")
-            await wait_for_home(place, "Nothing is running")
-        hours.passed += timedelta(minutes=14)
-        await settings_changed(town.twin)
-        hours.passed += timedelta(minutes=2)
-        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
-        await wait_for_home(town.twin, "Sample Android #1 is running")
-        assert "Nothing is running" in await wait_for_home(town, "MY LAST BUILDS")
+async def test_a_user_with_the_same_id_elsewhere_does_not_keep_a_home_open(tmp_path: Path) -> None:
+    clock = OffsetClock()
+    async with multi_workspace_harness(tmp_path, now=clock) as harness:
+        await harness.install_everywhere()
+        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        for workspace in (harness, harness.twin):
+            workspace.users.open_home("anna")
+            await wait_for_home(workspace, "Nothing is running")
+        clock.passed += timedelta(minutes=14)
+        await change_settings(harness.twin)
+        clock.passed += timedelta(minutes=2)
+        harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
+        await wait_for_home(harness.twin, "Sample Android #1 is running")
+        assert "Nothing is running" in await wait_for_home(harness, "MY LAST BUILDS")
 
 
-async def settings_changed(place: WorkspaceHarness) -> None:
-    await place.users.set_value("anna", "Change…")
-    await place.slack.wait_for_modal("anna", "Your name at Bitrise")
-    await place.users.submit("anna", {"name": "octo"})
-    await wait_for_home(place, "`octo`")
+async def change_settings(workspace: WorkspaceHarness) -> None:
+    await workspace.users.set_value("anna", "Change…")
+    await workspace.slack.wait_for_modal("anna", "Your name at Bitrise")
+    await workspace.users.submit("anna", {"name": "octo"})
+    await wait_for_home(workspace, "`octo`")
 
 
-async def test_the_names_in_a_list_are_those_that_the_one_who_types_may_read(tmp_path: Path) -> None:
-    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
-        await town.install_everywhere()
-        await town.connect("anna", token=ANNA_TOKEN)
-        await town.twin.connect("anna", token=CARLA_TOKEN)
+async def test_options_are_limited_to_the_users_own_access(tmp_path: Path) -> None:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as harness:
+        await harness.install_everywhere()
+        await harness.connect("anna", token=ANNA_TOKEN)
+        await harness.twin.connect("anna", token=CARLA_TOKEN)
         offered = []
-        for place in (town, town.twin):
-            await place.users.shortcut("anna", "start_build")
-            await place.slack.wait_for_modal("anna", "Workflow or pipeline")
-            app = (await place.users.options("anna", "pick_app", "andr"))[0]
-            await place.redraw("pick_app", app)
-            offered.append(str(await place.users.options("anna", "pick_buildable", "")))
-        # Who may only test an app may not read its bitrise.yml.
+        for workspace in (harness, harness.twin):
+            await workspace.users.shortcut("anna", "start_build")
+            await workspace.slack.wait_for_modal("anna", "Workflow or pipeline")
+            app = (await workspace.users.options("anna", "pick_app", "andr"))[0]
+            await workspace.redraw("pick_app", app)
+            offered.append(str(await workspace.users.options("anna", "pick_buildable", "")))
+        # A tester of an app may not read its bitrise.yml.
         assert "deploy" in offered[0]
         assert "deploy" not in offered[1]
 
 
-async def test_an_operators_rule_counts_in_the_workspaces_that_it_names(tmp_path: Path) -> None:
+async def test_an_operators_rule_applies_in_the_workspaces_that_it_names(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(ONLY_BEN)
-    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as town:
-        await town.install_everywhere()
-        await town.ask("/bitrise trigger android branch:main", "Only Ben Okafor may start builds")
-        await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-        shown = town.message_text(await town.ask("/bitrise policy android", "Who may do what"))
+    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as harness:
+        await harness.install_everywhere()
+        await harness.ask("/bitrise trigger android branch:main", "Only Ben Okafor may start builds")
+        await harness.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
+        shown = harness.message_text(await harness.ask("/bitrise policy android", "Who may do what"))
         assert "Rules of whoever runs Buildbell" in shown
-        shown = town.twin.message_text(await town.twin.ask("/bitrise policy android", "Who may do what"))
+        shown = harness.twin.message_text(
+            await harness.twin.ask("/bitrise policy android", "Who may do what")
+        )
         assert "Rules of whoever runs Buildbell" not in shown
 
 
@@ -93,11 +95,11 @@ async def test_a_rule_that_names_ids_of_no_workspace_stops_the_start(tmp_path: P
             pass
 
 
-async def test_an_operators_rule_that_names_nobody_counts_everywhere(tmp_path: Path) -> None:
+async def test_an_operators_rule_without_ids_applies_everywhere(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rule]]\nallow = ["abort"]\nwho = "nobody"\n')
-    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as town:
-        await town.install_everywhere()
-        town.bitrise.start_running(town.bitrise.start_build(town.bitrise.android))
-        for place in (town, town.twin):
-            await place.ask("/bitrise abort android #1", "Nobody may abort builds")
+    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as harness:
+        await harness.install_everywhere()
+        harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
+        for workspace in (harness, harness.twin):
+            await workspace.ask("/bitrise abort android #1", "Nobody may abort builds")

@@ -1,4 +1,4 @@
-"""Subscribing, being told once, and ending it."""
+"""Subscribing, being notified once, and unsubscribing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_finished_build_is_told_once_with_all_that_matters(harness: BotHarness) -> None:
+async def test_a_finished_build_is_notified_once_with_all_details(harness: BotHarness) -> None:
     old = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.finish(old)
     confirmed = await harness.ask(
@@ -33,7 +33,7 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(harness: BotH
 
     post = await harness.wait_for_message("Sample Android #2 failed", person=None)
 
-    said = harness.message_text(post)
+    text = harness.message_text(post)
     for part in (
         "feature/login",
         "pull request #7 into `main`",
@@ -43,18 +43,18 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(harness: BotH
         "40 s preparing",
         "4 min building",
     ):
-        assert part in said
-    text = post.blocks[0]["text"]["text"]
-    assert "&lt;!channel&gt; &amp;" in text
-    assert "https://github.com/bitrise-samples/sample-android/commit/0123456789abcdef" in text
-    assert "https://github.com/bitrise-samples/sample-android/pull/7" in text
+        assert part in text
+    mrkdwn = post.blocks[0]["text"]["text"]
+    assert "&lt;!channel&gt; &amp;" in mrkdwn
+    assert "https://github.com/bitrise-samples/sample-android/commit/0123456789abcdef" in mrkdwn
+    assert "https://github.com/bitrise-samples/sample-android/pull/7" in mrkdwn
     assert "failed on feature/login" in post.text
     await harness.ask("/bitrise status android")
     assert len(harness.messages_with("#2 failed")) == 1
     assert not harness.messages_with("#1 ")
 
 
-async def test_an_abort_is_told_with_its_reason(harness: BotHarness) -> None:
+async def test_an_abort_is_notified_with_its_reason(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.abort(build, username="api-demo", reason="canceled through the API", with_success=True)
@@ -62,7 +62,7 @@ async def test_an_abort_is_told_with_its_reason(harness: BotHarness) -> None:
     assert "Aborted by api-demo: canceled through the API" in harness.message_text(post)
 
 
-async def test_a_filter_leaves_out_what_it_names(harness: BotHarness) -> None:
+async def test_a_filter_selects_the_notified_builds(harness: BotHarness) -> None:
     await harness.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
         "every failure and every abort in Sample Android on branch `main`",
@@ -75,14 +75,14 @@ async def test_a_filter_leaves_out_what_it_names(harness: BotHarness) -> None:
     assert not harness.messages_with("#2 ")
 
 
-async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(harness: BotHarness) -> None:
+async def test_a_private_channel_without_the_bot_gets_the_exact_invite_command(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
     await harness.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
     harness.users.invite("release")
     await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
 
 
-async def test_subscriptions_are_listed_with_a_button_that_ends_them(harness: BotHarness) -> None:
+async def test_subscriptions_are_listed_with_an_unsubscribe_button(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android branch:main", "subscribed")
     await harness.ask("/bitrise subscribe ios", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
@@ -96,7 +96,7 @@ async def test_subscriptions_are_listed_with_a_button_that_ends_them(harness: Bo
     await harness.ask("/bitrise unsubscribe ios", "no such subscription")
 
 
-async def test_the_same_subscription_twice_is_one(harness: BotHarness) -> None:
+async def test_subscribing_twice_makes_one_subscription(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android", "already has this subscription")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
@@ -105,7 +105,7 @@ async def test_the_same_subscription_twice_is_one(harness: BotHarness) -> None:
     assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_each_channel_is_told_by_its_own_subscription(harness: BotHarness) -> None:
+async def test_each_channel_is_notified_by_its_own_subscription(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android status:failed", "subscribed", channel="random")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
@@ -116,19 +116,21 @@ async def test_each_channel_is_told_by_its_own_subscription(harness: BotHarness)
     assert not harness.messages_with("#1 succeeded", "random")
 
 
-async def test_an_archived_channel_stops_its_subscription_and_says_so(harness: BotHarness) -> None:
+async def test_an_archived_channel_stops_its_subscription_with_the_reason(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
     harness.slack.workspace.find_channel("builds").archived = True
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 succeeded", channel="random")
 
-    def refused() -> bool | None:
-        return any("is_archived" in str(one.response) for one in harness.slack.request_log.entries) or None
+    def has_refusal() -> bool | None:
+        return (
+            any("is_archived" in str(entry.response) for entry in harness.slack.request_log.entries) or None
+        )
 
-    await harness.slack.workspace.wait_for(refused, 30, "a refusal")
+    await harness.slack.workspace.wait_for(has_refusal, 30, "a refusal")
     harness.slack.workspace.find_channel("builds").archived = False
-    # Slack has refused; that the bot has noted it is seen by asking.
+    # Slack has refused; ask until the bot has stored it.
     for _ in range(50):
         answer = await harness.ask("/bitrise subscriptions", "Sample Android")
         if "Stopped: The channel was archived" in harness.message_text(answer):
@@ -136,21 +138,21 @@ async def test_an_archived_channel_stops_its_subscription_and_says_so(harness: B
     pytest.fail("the subscription was not stopped")
 
 
-async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(harness: BotHarness) -> None:
+async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_sent_twice(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 succeeded", person=None)
     calls = [
-        one
-        for one in harness.slack.request_log.entries
-        if one.title == "chat.postMessage" and one.status == 429
+        entry
+        for entry in harness.slack.request_log.entries
+        if entry.title == "chat.postMessage" and entry.status == 429
     ]
     assert len(calls) == 2
     assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(harness: BotHarness) -> None:
+async def test_a_lost_response_is_checked_before_anything_is_posted_again(harness: BotHarness) -> None:
     harness.users.invite("builds")
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "answer_lost")
@@ -159,7 +161,7 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(harnes
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#2 succeeded", person=None)
     assert len(harness.messages_with("#1 succeeded")) == 1
-    assert [one for one in harness.slack.request_log.entries if one.title == "conversations.history"]
+    assert [entry for entry in harness.slack.request_log.entries if entry.title == "conversations.history"]
 
 
 async def test_a_message_that_never_arrived_is_posted(harness: BotHarness) -> None:
@@ -171,7 +173,7 @@ async def test_a_message_that_never_arrived_is_posted(harness: BotHarness) -> No
     assert len(harness.messages_with("#1 succeeded")) == 1
 
 
-async def test_bitrise_failing_for_a_while_loses_nothing(harness: BotHarness) -> None:
+async def test_a_temporary_failure_of_bitrise_loses_nothing(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.fault("GET /v0.1/builds", "html", times=5)
     for _ in range(3):
@@ -180,7 +182,7 @@ async def test_bitrise_failing_for_a_while_loses_nothing(harness: BotHarness) ->
     assert [len(harness.messages_with(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
 
 
-async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(harness: BotHarness) -> None:
+async def test_more_builds_than_a_page_between_two_polls_arrive_as_one_digest(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.fault("GET /v0.1/builds", "ratelimited", seconds=1)
     for _ in range(60):
@@ -192,7 +194,7 @@ async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(ha
     assert [everything.count(f"Sample Android #{number} succeeded") for number in range(1, 61)] == [1] * 60
 
 
-async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(harness: BotHarness) -> None:
+async def test_a_server_without_the_list_of_all_builds_is_polled_app_by_app(harness: BotHarness) -> None:
     harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=404)
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe ios", "subscribed")
@@ -202,7 +204,9 @@ async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(h
     await harness.wait_for_message("Sample iOS #1 failed", person=None)
 
 
-async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(harness: BotHarness) -> None:
+async def test_the_creator_is_notified_once_why_a_channel_gets_no_more_notifications(
+    harness: BotHarness,
+) -> None:
     harness.users.invite("release")
     await harness.ask("/bitrise subscribe android", "subscribed", channel="release")
     await harness.ask("/bitrise subscribe ios", "subscribed", channel="release")
@@ -210,10 +214,10 @@ async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(
     channel.members.discard("U0BUILDBELL")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     notice = await harness.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
-    said = harness.message_text(notice)
-    assert "Type /invite @buildbell in it" in said.replace("`", "")
-    assert "every build's end in Sample Android" in said
-    assert "every build's end in Sample iOS" in said
+    text = harness.message_text(notice)
+    assert "Type /invite @buildbell in it" in text.replace("`", "")
+    assert "every build's end in Sample Android" in text
+    assert "every build's end in Sample iOS" in text
     listed = await harness.ask("/bitrise subscriptions", "Stopped", channel="release")
 
     harness.users.invite("release")
@@ -230,7 +234,7 @@ async def test_a_renamed_channel_keeps_its_subscriptions(harness: BotHarness) ->
     await harness.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
 
 
-async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(
+async def test_several_subscriptions_of_one_app_in_one_channel_each_notify_their_own_builds(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android branch:main status:failed", "subscribed")
@@ -242,20 +246,20 @@ async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_o
     assert [len(harness.messages_with(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
 
 
-async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_answer(
+async def test_a_channels_subscriptions_show_an_outage_of_bitrise(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
 
-    async def says_so() -> bool:
+    async def shows_outage() -> bool:
         listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
         return "I could not look at Bitrise since" in harness.message_text(listed)
 
     async with asyncio.timeout(30):
-        while not await says_so():  # noqa: ASYNC110 - it is asked as a person would
+        while not await shows_outage():  # noqa: ASYNC110 - it is asked as a person would
             await asyncio.sleep(0.2)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     harness.bitrise.faults.clear()
     await harness.slack.wait_for_post("builds", "#1 failed", seconds=30)
-    assert not await says_so()
+    assert not await shows_outage()

@@ -1,4 +1,4 @@
-"""Work that takes long is done beside the bot: in processes that know nothing of it, and that may die at any time."""
+"""Worker processes run long work beside the bot, without its settings, and may die at any time."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ async def workers() -> AsyncIterator[WorkerPool]:
     await opened.close()
 
 
-def lives(pid: int) -> bool:
-    """Whether the process runs; one that nobody has buried yet does not."""
+def is_running(pid: int) -> bool:
+    """Return whether the process is running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
 
 
-def known_to(pid: int) -> bytes:
-    """What the process was begun with."""
+def read_start_data(pid: int) -> bytes:
+    """Return the process's command line and environment."""
     return Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
 
 
-async def taken(workers: WorkerPool) -> None:
-    """Wait until no process waits for work."""
+async def wait_until_busy(workers: WorkerPool) -> None:
+    """Wait until no process is idle."""
     while workers.pids:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
-async def gone(pid: int) -> None:
+async def wait_for_exit(pid: int) -> None:
     async with asyncio.timeout(60):
-        while lives(pid):  # noqa: ASYNC110 - nobody tells of the end of a process that is not ours
+        while is_running(pid):  # noqa: ASYNC110 - nobody tells of the end of a process that is not ours
             await asyncio.sleep(0.01)
 
 
-async def test_work_is_done_in_another_process_which_is_kept(workers: WorkerPool) -> None:
+async def test_work_is_done_in_another_process_which_is_reused(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     assert pid != os.getpid()
     assert await workers.run(redact, SECRET) == "API_TOKEN=[redacted]"
@@ -59,7 +59,7 @@ async def test_work_is_done_in_another_process_which_is_kept(workers: WorkerPool
     assert workers.pids == [pid]
 
 
-async def test_a_worker_knows_no_setting_and_none_of_the_bots_parts(
+async def test_a_worker_has_no_settings_and_imports_no_large_part_of_the_bot(
     workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-canary")
@@ -69,33 +69,33 @@ async def test_a_worker_knows_no_setting_and_none_of_the_bots_parts(
         "{'aiohttp', 'httpx', 'slack_sdk', 'bot.http', 'bot.bitrise', 'handlers', 'storage', 'bot.settings'}"
     )
     assert await workers.run(eval, f"{heavy} & __import__('sys').modules.keys()") == set()
-    assert b"canary" not in known_to(workers.pids[0])
+    assert b"canary" not in read_start_data(workers.pids[0])
 
 
-async def test_a_worker_that_was_killed_is_replaced_and_its_work_done(workers: WorkerPool) -> None:
+async def test_a_killed_idle_worker_is_replaced_and_the_work_is_done(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     os.kill(pid, signal.SIGKILL)
     assert await workers.run(redact, SECRET) == "API_TOKEN=[redacted]"
     assert workers.pids != [pid]
 
 
-async def test_a_worker_that_is_killed_at_its_work_is_replaced_and_the_work_done(workers: WorkerPool) -> None:
+async def test_a_worker_killed_at_work_is_replaced_and_the_work_is_done(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     working = asyncio.create_task(workers.run(eval, "__import__('time').sleep(0.3) or 'done'"))
-    await taken(workers)
+    await wait_until_busy(workers)
     os.kill(pid, signal.SIGKILL)
     assert await working == "done"
     assert workers.pids != [pid]
 
 
-async def test_where_each_worker_dies_nothing_comes_of_it(workers: WorkerPool) -> None:
+async def test_work_fails_if_every_worker_dies(workers: WorkerPool) -> None:
     with capture_logs() as logs, pytest.raises(WorkFailed, match="so I don't show it"):
         await workers.run(os._exit, 1)
-    assert [one["event"] for one in logs] == ["worker.died", "worker.died"]
+    assert [entry["event"] for entry in logs] == ["worker.died", "worker.died"]
     assert await workers.run(len, "abc") == 3
 
 
-async def test_where_no_worker_can_be_begun_nothing_comes_of_it(
+async def test_work_fails_if_no_worker_can_be_started(
     workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -103,23 +103,23 @@ async def test_where_no_worker_can_be_begun_nothing_comes_of_it(
         await workers.run(redact, SECRET)
 
 
-async def test_of_what_breaks_in_a_worker_its_name_alone_is_told(workers: WorkerPool) -> None:
+async def test_only_the_name_of_a_workers_error_is_logged(workers: WorkerPool) -> None:
     with capture_logs() as logs, pytest.raises(WorkFailed) as problem:
         await workers.run(int, SECRET)
-    assert [(one["event"], one["reason"]) for one in logs] == [("worker.failed", "ValueError")]
+    assert [(entry["event"], entry["reason"]) for entry in logs] == [("worker.failed", "ValueError")]
     assert "hunter2" not in str(logs) + str(problem.value)
 
 
-async def test_a_call_has_so_much_of_the_processors_time_and_is_not_tried_again(workers: WorkerPool) -> None:
+async def test_a_call_has_limited_processor_time_and_is_not_tried_again(workers: WorkerPool) -> None:
     left, _ = await workers.run(signal.getitimer, signal.ITIMER_PROF)
     assert 0 < left <= 5.01
     with capture_logs() as logs, pytest.raises(WorkFailed):
         await workers.run(signal.raise_signal, signal.SIGPROF)
-    assert [one["event"] for one in logs] == ["worker.too_slow"]
+    assert [entry["event"] for entry in logs] == ["worker.too_slow"]
     assert await workers.run(len, "abc") == 3
 
 
-async def test_a_call_that_hangs_is_given_up_and_no_reply_is_taken_for_anothers() -> None:
+async def test_a_call_that_hangs_fails() -> None:
     workers = WorkerPool(most=1, seconds=0.3)
     try:
         with pytest.raises(WorkFailed):
@@ -128,17 +128,17 @@ async def test_a_call_that_hangs_is_given_up_and_no_reply_is_taken_for_anothers(
         await workers.close()
 
 
-async def test_the_reply_to_whoever_waits_no_longer_is_given_to_nobody_else(workers: WorkerPool) -> None:
+async def test_the_reply_to_a_cancelled_call_is_not_given_to_another(workers: WorkerPool) -> None:
     await workers.run(len, "")
     task = asyncio.create_task(workers.run(eval, "__import__('time').sleep(3600) or 'of another'"))
-    await taken(workers)
+    await wait_until_busy(workers)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await workers.run(len, "abc") == 3
 
 
-async def test_whoever_waits_is_served_in_turn_however_much_others_have(workers: WorkerPool) -> None:
+async def test_calls_are_served_in_turn_however_many_others_have(workers: WorkerPool) -> None:
     done: list[str] = []
 
     async def long(name: str) -> None:
@@ -155,7 +155,7 @@ async def test_whoever_waits_is_served_in_turn_however_much_others_have(workers:
     await asyncio.gather(*others)
 
 
-async def test_ctrl_c_and_sigterm_are_the_bots_affair(workers: WorkerPool) -> None:
+async def test_workers_ignore_ctrl_c_and_sigterm(workers: WorkerPool) -> None:
     pid = await workers.run(os.getpid)
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(pid, number)
@@ -163,27 +163,27 @@ async def test_ctrl_c_and_sigterm_are_the_bots_affair(workers: WorkerPool) -> No
     assert os.getsid(pid) != os.getsid(0)
 
 
-async def test_the_workers_end_when_the_bot_does() -> None:
+async def test_workers_end_when_the_bot_ends() -> None:
     workers = WorkerPool()
     pid = await workers.run(os.getpid)
     await workers.close()
-    assert not lives(pid)
-    assert await workers.run(len, "abc") == 3  # and are begun again where somebody still asks
+    assert not is_running(pid)
+    assert await workers.run(len, "abc") == 3  # a new process is started for a later call
     await workers.close()
 
 
-async def test_the_workers_end_when_the_bot_is_killed() -> None:
+async def test_workers_end_when_the_bot_is_killed() -> None:
     program = (
-        "import asyncio, os\nfrom services.worker_processes.pool import Workers\n"
+        "import asyncio, os\nfrom services.worker_processes.pool import WorkerPool\n"
         "async def main():\n"
-        "    print(await Workers().run(os.getpid), flush=True)\n"
+        "    print(await WorkerPool().run(os.getpid), flush=True)\n"
         "    await asyncio.sleep(3600)\n"
         "asyncio.run(main())\n"
     )
     bot = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
     assert bot.stdout is not None
     pid = int(await bot.stdout.readline())
-    assert lives(pid)
+    assert is_running(pid)
     bot.kill()
     await bot.wait()
-    await gone(pid)
+    await wait_for_exit(pid)

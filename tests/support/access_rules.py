@@ -1,4 +1,4 @@
-"""Random access rules and acts, and a reader of what `policy` shows: for tests that compare it with what is enforced."""
+"""Random access rules and access requests, and a parser of what `policy` shows, to compare it with what is enforced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from domain.access_policy import (
 from domain.build import App
 from domain.provider import Provider
 
-# Who there is, and the groups that they are in.
+# All people, with their user groups.
 PEOPLE = {"U0ANNA": (), "U0BEN": ("S0RELEASE",), "U0CARLA": ()}
 EVERYBODY = frozenset(PEOPLE)
 WORKSPACES = ("T0SANDBOX", "T0TWIN")
@@ -53,32 +53,32 @@ PRINCIPALS = st.sampled_from(
 )
 
 
-def _some(*names: str) -> st.SearchStrategy[tuple[str, ...]]:
-    """Mostly none, else one or two."""
+def _optional_names(*names: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """Return a strategy for names: mostly none, otherwise one or two."""
     return st.just(()) | st.lists(st.sampled_from(names), max_size=2, unique=True).map(tuple)
 
 
-def _permissions(of: frozenset[Permission]) -> st.SearchStrategy[frozenset[Permission]]:
-    possible = [one for one in _PERMISSIONS if one in of]
-    return st.just(frozenset()) | st.frozensets(st.sampled_from(possible), max_size=3)
+def _permissions(among: frozenset[Permission]) -> st.SearchStrategy[frozenset[Permission]]:
+    applicable = [permission for permission in _PERMISSIONS if permission in among]
+    return st.just(frozenset()) | st.frozensets(st.sampled_from(applicable), max_size=3)
 
 
-_WHERE = {
+_SCOPE_FIELDS = {
     "providers": st.just(()) | st.sampled_from([(Provider.BUILDIO,), (Provider.BITRISE,)]),
-    "workspaces": st.just(()) | st.sampled_from([(one,) for one in WORKSPACES]),
+    "workspaces": st.just(()) | st.sampled_from([(workspace,) for workspace in WORKSPACES]),
     "who": PRINCIPALS,
-    "apps": _some("shop", "shop-*", "acme/*", "b2", "sample *"),
-    "channels": _some(*CHANNELS),
+    "apps": _optional_names("shop", "shop-*", "acme/*", "b2", "sample *"),
+    "channels": _optional_names(*CHANNELS),
 }
-ALLOW_RULES = st.builds(AllowRule, permissions=_permissions(frozenset(Permission)), **_WHERE)
+ALLOW_RULES = st.builds(AllowRule, permissions=_permissions(frozenset(Permission)), **_SCOPE_FIELDS)
 APPROVAL_RULES = st.builds(
     ApprovalRule,
     permissions=_permissions(PROTECTABLE),
-    branches=_some("main", "release/*"),
-    workflows=_some("deploy"),
-    stages=_some("production"),
+    branches=_optional_names("main", "release/*"),
+    workflows=_optional_names("deploy"),
+    stages=_optional_names("production"),
     minutes=st.integers(1, 120),
-    **_WHERE,
+    **_SCOPE_FIELDS,
 )
 RULES = st.lists(ALLOW_RULES | APPROVAL_RULES, max_size=4)
 ACCESS_REQUESTS = st.builds(
@@ -95,26 +95,26 @@ ACCESS_REQUESTS = st.builds(
 
 
 def allowed_users(verdict: Verdict) -> frozenset[str]:
-    """Who of all people may, by a verdict."""
+    """Return the people who are allowed by the verdict."""
     if verdict.off:
         return frozenset()
-    among = [members(one.who) for one in verdict.requirements]
-    return EVERYBODY.intersection(*among)
+    sets = [members(requirement.who) for requirement in verdict.requirements]
+    return EVERYBODY.intersection(*sets)
 
 
 def allowed_approvers(verdict: Verdict) -> frozenset[str]:
-    """Who of all people is named by each rule that asks for a second person."""
+    """Return the people whom every approval rule of the verdict names as approvers."""
     return EVERYBODY.intersection(*(members(who) for who in verdict.approvers))
 
 
 def members(who: Principals) -> frozenset[str]:
-    """Who of all people is meant."""
-    return frozenset(one for one, groups in PEOPLE.items() if who.includes(one, groups))
+    """Return the people whom these principals include."""
+    return frozenset(person for person, groups in PEOPLE.items() if who.includes(person, groups))
 
 
 @dataclass(frozen=True)
 class ShownClause:
-    """What a line says of a second person: the names, the minutes, and when."""
+    """The part of a line about a second person: names, minutes and conditions."""
 
     names: str
     minutes: int
@@ -122,53 +122,53 @@ class ShownClause:
     workflows: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
 
-    def applies_to(self, question: AccessRequest) -> bool:
-        """Whether it says that this act needs one; what the act does not say counts as protected."""
+    def applies_to(self, request: AccessRequest) -> bool:
+        """Return whether it requires approval for this request; unknown values of the request count as protected."""
         return (
-            _fits(self.branches, question.branch)
-            and _fits(self.workflows, question.workflow)
-            and _fits(self.stages, question.stage)
+            _matches(self.branches, request.branch)
+            and _matches(self.workflows, request.workflow)
+            and _matches(self.stages, request.stage)
         )
 
 
 @dataclass(frozen=True)
 class ShownLine:
-    """A line of `policy` as somebody reads it: the sets of names that one must be in, and when a second is needed."""
+    """A parsed line of `policy`: the sets of names that a person must be in, and when a second person is needed."""
 
     sets: tuple[str, ...]
     clauses: tuple[ShownClause, ...] = field(default=())
 
 
 def read_line(line: str) -> ShownLine:
-    """Read what stands after "• deploy: "."""
-    who, *others = line.split("; ")
+    """Parse the part of a line after "• deploy: "."""
+    who, *clauses_text = line.split("; ")
     if who.startswith("only who is in each of "):
-        among = tuple(re.findall(r"\[(.*?)\]", who))
+        sets = tuple(re.findall(r"\[(.*?)\]", who))
     else:
-        among = (who.removeprefix("only "),)
-    clauses = [_clause(one) for one in others if not one.startswith("_depends on the ")]
-    return ShownLine(among, tuple(clauses))
+        sets = (who.removeprefix("only "),)
+    clauses = [_read_clause(clause) for clause in clauses_text if not clause.startswith("_depends on the ")]
+    return ShownLine(sets, tuple(clauses))
 
 
-def _clause(text: str) -> ShownClause:
-    found = re.fullmatch(r"needs a second person \((.*)\) within (\d+) minutes(?:, if(.*))?", text)
-    assert found is not None, text
-    names, minutes, condition = found.groups()
+def _read_clause(text: str) -> ShownClause:
+    match = re.fullmatch(r"needs a second person \((.*)\) within (\d+) minutes(?:, if(.*))?", text)
+    assert match is not None, text
+    names, minutes, conditions = match.groups()
     return ShownClause(
         names,
         int(minutes),
-        _globs("of branch", condition),
-        _globs("with workflow", condition),
-        _globs("in stage", condition),
+        _read_globs("of branch", conditions),
+        _read_globs("with workflow", conditions),
+        _read_globs("in stage", conditions),
     )
 
 
-def _globs(words: str, condition: str | None) -> tuple[str, ...]:
-    found = re.search(f"{words} ((?:`[^`]*`(?: or )?)+)", condition or "")
-    return tuple(re.findall("`([^`]*)`", found[1])) if found is not None else ()
+def _read_globs(condition_kind: str, condition: str | None) -> tuple[str, ...]:
+    match = re.search(f"{condition_kind} ((?:`[^`]*`(?: or )?)+)", condition or "")
+    return tuple(re.findall("`([^`]*)`", match[1])) if match is not None else ()
 
 
-def _fits(globs: tuple[str, ...], name: str | None) -> bool:
+def _matches(globs: tuple[str, ...], name: str | None) -> bool:
     if not globs or name is None:
         return True
     return name != "" and any(fnmatchcase(name.casefold(), glob) for glob in globs)

@@ -1,4 +1,4 @@
-"""A whole town to test in: simulated Slack, Bitrise and Build.io, and the real bot between them, over real sockets."""
+"""A complete test environment: simulated Slack, Bitrise and Build.io, and the real bot between them, over real sockets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from services.provider_spec import ProviderRegistry
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
 
-# Slack gives an app three; a busy machine may take longer, and `bench/ack_latency.py` measures how long the bot takes.
+# Slack's deadline is three seconds. A busy machine may take longer; `bench/ack_latency.py` measures the bot's time.
 DEADLINE_SECONDS = 30.0
 SECRET_KEY = "a-key-of-the-tests-that-is-long-enough"
 NO_SECONDS: Mapping[str, float] = MappingProxyType({})
@@ -39,26 +39,26 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def rewrite_state(opened: OpenView, state: str, *, person: str, team: str = TEAM) -> None:
-    """Put another state into a modal, with the signature that only the bot could make."""
+    """Replace the state of a modal, with a valid signature, which only the bot could make."""
     view = opened.view | {"private_metadata": state}
     opened.view = sign_view(view, SecretBox([SECRET_KEY]), team=team, person=person)
 
 
 def state_in(opened: OpenView) -> dict[str, Any]:
-    """What a modal carries along, without its signature."""
+    """Return the state of a modal, without its signature."""
     found: dict[str, Any] = json.loads(opened.view["private_metadata"][32:])
     return found
 
 
 class WorkspaceHarness:
-    """What people of one workspace say to the bot, and what they are told."""
+    """Actions of the users of one workspace, and the bot's responses to them."""
 
     def __init__(self, slack: WorkspaceDriver) -> None:
         self.slack = slack
         self.users = slack.users
 
     async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
-        """Let people link their accounts at a provider."""
+        """Connect the accounts of these people at a provider."""
         tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}.get(provider, {})
         for person in people:
             await self.users.command(person, "builds", f"{provider.command} connect")
@@ -68,37 +68,37 @@ class WorkspaceHarness:
             await self.users.close_modal(person)
 
     async def disconnect(self, person: str = "anna", provider: Provider = Provider.BITRISE) -> Post:
-        """Let somebody wipe their token, and agree to what stops with it."""
+        """Disconnect a person's account, and confirm what stops with it."""
         question = await self.ask(f"{provider.command} disconnect", "deletes your token", person=person)
         return await self.press(question, "Disconnect", "I have wiped your token", person=person)
 
     async def ask(
         self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
     ) -> Post:
-        """Type a command, and wait for the answer that says this."""
+        """Send a command, and wait for a response that contains the text."""
         before = self.last(channel, person)
-        done = await self.users.command(person, channel, text)
-        assert done is not None, f"{text} was not acknowledged"
+        acknowledgement = await self.users.command(person, channel, text)
+        assert acknowledgement is not None, f"{text} was not acknowledged"
         return await self.wait_for_message(expected, person=person, channel=channel, after=before)
 
     async def confirm(
         self, text: str, button: str, expected: str, *, person: str = "anna", channel: str = "builds"
     ) -> Post:
-        """Type a command that asks first, agree to it, and wait for what it then says."""
+        """Send a command that needs confirmation, confirm it, and wait for the text."""
         question = await self.ask(text, button, person=person, channel=channel)
         assert question.only_for is not None
         return await self.press(question, button, expected, person=person)
 
-    async def redraw(self, element: str, given: Any, *, person: str = "anna") -> None:
-        """Pick something in a modal by which it is drawn anew, and wait until it is."""
+    async def redraw(self, element: str, parameters: Any, *, person: str = "anna") -> None:
+        """Set a value in a modal that updates the modal, and wait for the update."""
         modal = self.users.modal(person)
         assert modal is not None
         before = modal.hash
-        await self.users.set_value(person, element, given)
+        await self.users.set_value(person, element, parameters)
         await self.wait_until(lambda: modal.hash != before)
 
     async def fill_in_rule(self, **filled: Any) -> None:
-        """Fill in and submit the form for a rule: without what it is about of all actions, and for everyone."""
+        """Fill in and submit the rule form; by default the rule is about all actions and for everyone."""
         await self.slack.wait_for_modal("anna", "Add a rule")
         if (kind := filled.pop("kind", None)) == "Needs a second person":
             await self.redraw("policy_kind", kind)
@@ -107,18 +107,20 @@ class WorkspaceHarness:
         filled.setdefault("who", "Everyone with a linked account")
         await self.users.submit("anna", filled)
 
-    async def wait_until(self, so: Callable[[], bool]) -> None:
-        """Wait for something of which nobody tells."""
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition that has no event, by polling."""
         try:
             async with asyncio.timeout(30):
-                while not so():  # noqa: ASYNC110 - there is no event for it
+                while not condition():  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise TimeoutError("it never came to be") from None
+            raise TimeoutError("the condition was never met") from None
 
     async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
-        """Press a button, and wait for the answer that says this."""
-        channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
+        """Press a button, and wait for a response that contains the text."""
+        channel = next(
+            channel for channel in self.slack.workspace.channels.values() if post in channel.posts
+        ).id
         before = self.last(channel, person)
         assert await self.users.click(person, post, button) is not None, f"{button} was not acknowledged"
         return await self.wait_for_message(expected, person=person, channel=channel, after=before)
@@ -126,7 +128,7 @@ class WorkspaceHarness:
     async def wait_for_message(
         self, text: str, *, person: str | None = "anna", channel: str = "builds", after: Post | None = None
     ) -> Post:
-        """The message that says this."""
+        """Return a message that contains the text, once there is one."""
         return await self.slack.wait_for_post(channel, text, viewer=person, after=after)
 
     def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
@@ -136,12 +138,12 @@ class WorkspaceHarness:
         return self.slack.message_text(post)
 
     def messages_with(self, text: str, channel: str = "builds") -> list[Post]:
-        """Everybody's messages that say this."""
+        """Return the messages in a channel that contain the text."""
         return [post for post in self.slack.posts(channel) if text in self.slack.message_text(post)]
 
 
 class BotHarness(WorkspaceHarness):
-    """`clock` is that of both build systems; `bot` can be stopped and begun again."""
+    """The simulators and the bot, which can be stopped and restarted. `clock` is the clock of both providers."""
 
     slack: SlackSimulator
 
@@ -203,8 +205,10 @@ class BotHarness(WorkspaceHarness):
         await self.buildio.close()
 
     def settings(self) -> dict[str, str]:
-        way_in = {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
-        everything = {
+        connection = (
+            {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
+        )
+        settings = {
             "slack_bot_token": BOT_TOKEN,
             "slack_api_url": self.slack.api_url,
             "bitrise_token": TOKEN,
@@ -215,18 +219,18 @@ class BotHarness(WorkspaceHarness):
             "database_url": str(self.folder / "buildbell.db"),
             "host": "127.0.0.1",
             "port": "0",
-            # Most stories are told with the bot's own token; those about accounts set it to 0.
+            # Most tests use the bot's own token; those about accounts set it to 0.
             "service_token_acts": "1",
             "buildbell_secret_key": SECRET_KEY,
             "poll_interval": "0.2",
             "poll_interval_active": "0.1",
-            **way_in,
+            **connection,
             **self._extra_settings,
         }
-        return {name: value for name, value in everything.items() if value}
+        return {name: value for name, value in settings.items() if value}
 
     def count_rows_with(self, text: str) -> dict[str, int]:
-        """In which tables of the file something stands, and in how many rows; the write-ahead log is read too."""
+        """Return how many rows of each table contain the text; the write-ahead log is read too."""
         with closing(sqlite3.connect(f"file:{self.folder / 'buildbell.db'}?mode=ro", uri=True)) as connection:
             tables = [
                 name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -237,24 +241,26 @@ class BotHarness(WorkspaceHarness):
             }
         return {table: count for table, count in found.items() if count}
 
-    async def wait_for_commands(self, what: str, times: int = 1) -> None:
-        """Wait until so many questions of this kind have been answered, whatever the answer was."""
-        labels = {"command": what, "outcome": "answered"}
+    async def wait_for_commands(self, command: str, times: int = 1) -> None:
+        """Wait until this many commands of the kind were answered, whatever the answer was."""
+        labels = {"command": command, "outcome": "answered"}
         sample = self.bot.metrics.registry.get_sample_value
         await self.wait_until(lambda: (sample("buildbell_commands_total", labels) or 0) >= times)
 
     async def wait_for_poll(self) -> None:
-        """Wait until the watcher has looked once more, from beginning to end."""
+        """Wait until the poller has made another complete poll."""
         before = len(self._polls())
         await self.wait_until(lambda: len(self._polls()) >= before + 2)
 
     def _polls(self) -> list[object]:
         return [
-            one for one in self.bitrise.requests if one.path == "/v0.1/builds" and "status" not in one.query
+            request
+            for request in self.bitrise.requests
+            if request.path == "/v0.1/builds" and "status" not in request.query
         ]
 
     async def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What the database holds."""
+        """Return the rows of a query on the database."""
         connection = sqlite3.connect(self.folder / "buildbell.db")
         try:
             return connection.execute(query).fetchall()
@@ -262,23 +268,23 @@ class BotHarness(WorkspaceHarness):
             connection.close()
 
     async def wait_for_values(self, query: str, *expected: object) -> None:
-        """Wait until a column of the database holds these values, in any order."""
-        wanted, found = sorted(map(repr, expected)), ["nothing yet"]
+        """Wait until the query returns these values as its only column, in any order."""
+        wanted_values, found = sorted(map(repr, expected)), ["nothing yet"]
         for _ in range(3000):
-            found = sorted(repr(one) for (one,) in await self.rows(query))
-            if found == wanted:
+            found = sorted(repr(value) for (value,) in await self.rows(query))
+            if found == wanted_values:
                 return
             await asyncio.sleep(0.02)
-        raise TimeoutError(f"{query} gives {found} and not {wanted}")
+        raise TimeoutError(f"{query} gives {found} and not {wanted_values}")
 
     def stored_bytes(self) -> bytes:
-        """All that lies in the bot's folder: the database, its log, its lock."""
+        """Return the content of all files in the bot's folder: the database, its log, its lock."""
         return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
 
-    async def execute(self, statement: str, *given: object) -> None:
-        """Change the database behind the bot's back."""
+    async def execute(self, statement: str, *parameters: object) -> None:
+        """Change the database without the bot."""
         with closing(sqlite3.connect(self.folder / "buildbell.db")) as connection, connection:
-            connection.execute(statement, given)
+            connection.execute(statement, parameters)
 
 
 @asynccontextmanager
@@ -290,11 +296,11 @@ async def bot_harness(
     now: Callable[[], datetime] = utc_now,
     **settings: str,
 ) -> AsyncIterator[BotHarness]:
-    """`seconds` are those that the bot takes for itself, such as `ping_seconds`; `now` is its clock and Slack's."""
-    town = BotHarness(folder, http=http, seconds=seconds, now=now, settings=settings)
-    await town.open()
+    """Run a harness; `seconds` are the bot's own timings, such as `ping_seconds`; `now` is its clock and Slack's."""
+    harness = BotHarness(folder, http=http, seconds=seconds, now=now, settings=settings)
+    await harness.open()
     try:
-        await town.start_bot()
-        yield town
+        await harness.start_bot()
+        yield harness
     finally:
-        await town.close()
+        await harness.close()

@@ -1,6 +1,6 @@
-"""Made-up secrets to plant in what the bot reads, and to look for in what it shows.
+"""Made-up secrets to put into what the bot reads, and to search for in what it shows.
 
-None is real, and none stands here in one piece, so that nothing that looks for leaked secrets finds one.
+None is real, and each is written in parts, so that secret scanners find none here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CANARIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# How each comes in a log.
+# The log line of each secret.
 LINES: Mapping[str, str] = MappingProxyType(
     {
         "Bitrise personal access token": "using {} for the API",
@@ -47,12 +47,12 @@ LINES: Mapping[str, str] = MappingProxyType(
 
 
 def log_with_secrets() -> str:
-    """A piece of a log with all of them."""
+    """Return a part of a log with all secrets."""
     return "\n".join(LINES[kind].format(secret) for kind, secret in CANARIES.items())
 
 
 def leaked_kinds(text: str) -> list[str]:
-    """The kinds of which a whole secret, or eight of its characters in a row, can be seen in the text."""
+    """Return the kinds of secrets of which at least eight consecutive characters are in the text."""
     return [
         kind
         for kind, secret in CANARIES.items()

@@ -21,7 +21,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class CertificateWithKey:
-    """A certificate with its key, in PEM; `locked` is the key under a passphrase."""
+    """A certificate with its key, in PEM; `encrypted_key` is the key with a passphrase."""
 
     certificate: str
     key: str
@@ -29,20 +29,20 @@ class CertificateWithKey:
 
 
 def make_certificate(*names: str, until: datetime | None = None, bits: int = 0) -> CertificateWithKey:
-    """One for these host names that signs itself: with an RSA key of so many bits, or else a short one."""
+    """Make a self-signed certificate for these host names, with an RSA key of `bits` bits or else an EC key."""
     key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
     end = until or datetime.now(UTC) + timedelta(days=30)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
-    building = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    building = building.not_valid_before(end - timedelta(days=90)).not_valid_after(end)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(end - timedelta(days=90)).not_valid_after(end)
     if names:
-        building = building.add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )
-    certificate = building.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
-    form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    key_format = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
     return CertificateWithKey(
         certificate,
-        key.private_bytes(*form, NoEncryption()).decode(),
+        key.private_bytes(*key_format, NoEncryption()).decode(),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")).decode(),
     )

@@ -1,4 +1,4 @@
-"""Parsing as the bot does it, for tests in which Bitrise is meant where they say nothing else."""
+"""The bot's command parsers, for tests; Bitrise is the default provider."""
 
 from __future__ import annotations
 

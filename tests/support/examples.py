@@ -1,4 +1,4 @@
-"""How many examples a property test tries: a few in each run of all tests, and many where `make fuzz` asks for them."""
+"""The number of examples of property tests: few in a run of all tests, many with `make fuzz`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ SLOW = (HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.filter_too
 
 
 def examples(count: int) -> settings:
-    """Settings for a test that tries so many examples, each of which may be large."""
+    """Return settings for a test with this many examples, each of which may be large."""
     return settings(max_examples=count * TIMES, suppress_health_check=SLOW, derandomize=TIMES == 1)

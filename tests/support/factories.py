@@ -1,4 +1,4 @@
-"""Builds and apps to test with."""
+"""Builds and apps for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IOS = App(slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="i
 def make_build(
     number: int, state: BuildState = BuildState.SUCCEEDED, *, app: App = ANDROID, **more: Any
 ) -> Build:
-    """A build of the app, triggered `number` minutes after noon, that took six minutes if it has ended."""
+    """Make a build of the app, triggered `number` minutes after noon; it took six minutes if it has ended."""
     triggered = NOON + timedelta(minutes=number)
     fields: dict[str, Any] = {
         "app_slug": app.slug,

@@ -1,6 +1,6 @@
-"""The bot as a process of its own without its second of imports: forked from a process that has them already.
+"""The bot as a separate process without its second of imports: forked from a process that has imported everything.
 
-`tests/bot/test_process.py` and the story start it as a user does.
+`tests/bot/test_process.py` and the story start the bot as a user does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORKS.set_forkserver_preload(["bot.cli"])
 
 
 class ForkedProcess:
-    """A forked process, as asyncio shows those that it starts: `pid`, `returncode`, `stderr`, `wait`, signals."""
+    """A forked process, with the interface of asyncio's processes: `pid`, `returncode`, `stderr`, `wait`, signals."""
 
     def __init__(self, process: ForkServerProcess, stderr: asyncio.StreamReader) -> None:
         self._process = process
@@ -44,43 +44,45 @@ class ForkedProcess:
         self._ended.set()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process, as a power cut would."""
         self.send_signal(signal.SIGKILL)
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal, if the process still runs."""
         if self.returncode is None and self.pid is not None:
             os.kill(self.pid, number)
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait for the end of the process, and return its exit code."""
         await self._ended.wait()
         return self.returncode or 0
 
 
 class ForkedBot(BotProcess):
-    """`buildbell run`, or another module of the same imports, as a forked process."""
+    """`buildbell run`, or another module with the same imports, as a forked process."""
 
     async def _spawn(self, environment: dict[str, str]) -> ForkedProcess:
         reader, writer = multiprocessing.Pipe(duplex=False)
         arguments = (tuple(self._program), environment, self._folder, writer)
-        process = FORKS.Process(target=_become, args=arguments, daemon=True)
+        process = FORKS.Process(target=_run_program, args=arguments, daemon=True)
         await asyncio.to_thread(process.start)
         writer.close()
         stream, loop = asyncio.StreamReader(), asyncio.get_running_loop()
-        said = os.fdopen(os.dup(reader.fileno()), "rb", buffering=0)
+        pipe = os.fdopen(os.dup(reader.fileno()), "rb", buffering=0)
         reader.close()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), said)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
         return ForkedProcess(process, stream)
 
 
 def forked_environment(manifest: Mapping[str, Any]) -> SandboxEnvironment:
-    """The services and a forked bot between them; Slack is as patient as in `tests.support.bot_harness`."""
+    """Return the simulators and a forked bot; Slack's deadline is that of `tests.support.bot_harness`."""
     return SandboxEnvironment(manifest, ForkedBot, deadline_seconds=DEADLINE_SECONDS)
 
 
-def _become(program: Sequence[str], environment: dict[str, str], folder: Path, writer: Connection) -> None:
-    """In the new process: run `python PROGRAM` in this folder with this environment alone."""
+def _run_program(
+    program: Sequence[str], environment: dict[str, str], folder: Path, writer: Connection
+) -> None:
+    """Run `python PROGRAM` in the new process, in this folder and with only this environment."""
     os.dup2(writer.fileno(), 2)
     writer.close()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,4 +1,4 @@
-"""The program as a process of its own, without its second of imports: forked from one that has them already."""
+"""The program as a separate process without its second of imports: forked from one that has imported everything."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _FORKS.set_forkserver_preload(["bot.cli"])
 
 
 async def run_forked(*arguments: str, **settings: str) -> tuple[int, str]:
-    """Run the program with these settings alone; returns its exit code and all that it said."""
+    """Run the program with only these settings; returns its exit code and output."""
     with tempfile.TemporaryDirectory() as folder:
-        said = Path(folder) / "said"
-        process = _FORKS.Process(target=_run, args=(arguments, settings, said), daemon=True)
-        await asyncio.to_thread(_until_its_end, process)
-        return process.exitcode or 0, said.read_text()
+        output_file = Path(folder) / "output"
+        process = _FORKS.Process(target=_run, args=(arguments, settings, output_file), daemon=True)
+        await asyncio.to_thread(_run_to_end, process)
+        return process.exitcode or 0, output_file.read_text()
 
 
-def _until_its_end(process: multiprocessing.context.ForkServerProcess) -> None:
+def _run_to_end(process: multiprocessing.context.ForkServerProcess) -> None:
     process.start()
     process.join(60)
     if process.exitcode is None:
@@ -30,9 +30,9 @@ def _until_its_end(process: multiprocessing.context.ForkServerProcess) -> None:
         raise TimeoutError("the program did not end")
 
 
-def _run(arguments: tuple[str, ...], settings: dict[str, str], said: Path) -> None:
-    """In the new process: become the program."""
-    with said.open("wb") as out:
+def _run(arguments: tuple[str, ...], settings: dict[str, str], output_file: Path) -> None:
+    """Run the program in the new process."""
+    with output_file.open("wb") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     os.chdir("/")
@@ -40,7 +40,7 @@ def _run(arguments: tuple[str, ...], settings: dict[str, str], said: Path) -> No
         del os.environ[name]
     os.environ.update(settings, COLUMNS="200")
     sys.argv = ["buildbell", *arguments]
-    # Whatever the server process had for a terminal.
+    # The fork server's stdout may be a terminal.
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     from bot.cli import main

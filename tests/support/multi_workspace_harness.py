@@ -1,4 +1,4 @@
-"""Towns of many workspaces: one bot over HTTP, installed by Slack's flow in workspaces whose ids are all the same."""
+"""An environment of several workspaces: one bot over HTTP, installed by Slack's flow; the workspaces share all ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRID = Enterprise("E0GRID", "Grid Inc")
 
 @dataclass
 class OffsetClock:
-    """The machine's time, and what a test adds to it; the bot and Slack go by it."""
+    """The clock of the bot and Slack: the machine's time plus an offset that tests increase."""
 
     passed: timedelta = field(default_factory=timedelta)
 
@@ -35,7 +35,7 @@ class OffsetClock:
 
 
 class MultiWorkspaceHarness(BotHarness):
-    """The first workspace's ids are also the twin's; the bot knows neither before it is installed there."""
+    """Two workspaces with the same ids; the bot is installed in neither of them at first."""
 
     def __init__(
         self,
@@ -62,26 +62,26 @@ class MultiWorkspaceHarness(BotHarness):
         self._reserved_port.close()
 
     def settings(self) -> dict[str, str]:
-        many = {
+        more_settings = {
             "slack_client_id": CLIENT_ID,
             "slack_client_secret": CLIENT_SECRET,
             "slack_authorize_url": f"{self.slack.url}/oauth/v2/authorize",
             "public_url": self.url,
             "port": str(self.port),
         }
-        if "service_token_acts" not in self._more:
-            # Most stories are told with the bot's own token, which acts for workspaces that are named.
-            many["slack_workspaces"] = ",".join((TEAM, *MORE_TEAMS, GRID.id))
-        all_of_them = {**super().settings(), **many, **self._more}
-        del all_of_them["slack_bot_token"]
-        return all_of_them
+        if "service_token_acts" not in self._extra_settings:
+            # Most tests use the bot's own token, which acts only for workspaces in this setting.
+            more_settings["slack_workspaces"] = ",".join((TEAM, *MORE_TEAMS, GRID.id))
+        settings = {**super().settings(), **more_settings, **self._extra_settings}
+        del settings["slack_bot_token"]
+        return settings
 
     def change_settings(self, **settings: str) -> None:
-        """Let the bot be started with other settings the next time."""
-        self._more = {**self._more, **settings}
+        """Change settings for the next start of the bot."""
+        self._extra_settings = {**self._extra_settings, **settings}
 
     async def install(self, team: str = TEAM, **how: Any) -> tuple[int, str]:
-        """Install the app by the bot's own page; the status and text of the last page."""
+        """Install the app through the bot's page; returns the status and text of the last page."""
         return await self.slack.install(f"{self.url}/slack/install", team=team, **how)
 
     async def install_everywhere(self) -> None:
@@ -90,27 +90,24 @@ class MultiWorkspaceHarness(BotHarness):
             assert status == 200, text
 
     def add_organisation(self) -> tuple[WorkspaceHarness, WorkspaceHarness]:
-        """Two workspaces of one organisation."""
+        """Add two workspaces of one organisation."""
         east, west = (
             self.slack.add_workspace(team, name, users_with_equal_ids(), default_channels(), enterprise=GRID)
             for team, name in (("T0EAST", "East"), ("T0WEST", "West"))
         )
         return WorkspaceHarness(east), WorkspaceHarness(west)
 
-    def conversation(self, team: str) -> WorkspaceHarness:
-        return self if team == TEAM else WorkspaceHarness(self.slack.workspaces[team])
-
     def calls(self, method: str) -> list[dict[str, Any]]:
-        """What the bot has asked of Slack's method so far."""
+        """Return the bot's calls of a Web API method so far."""
         return [
-            one.to_json()
-            for one in self.slack.request_log.entries
-            if (one.direction, one.title) == ("app → Slack", method)
+            entry.to_json()
+            for entry in self.slack.request_log.entries
+            if (entry.direction, entry.title) == ("app → Slack", method)
         ]
 
 
 def users_with_equal_ids() -> list[User]:
-    """Other people than the first workspace's, with the very same ids and names."""
+    """Return other people with the ids and user names of the first workspace."""
     return [
         User("U0ANNA", "anna", "Anne Other", admin=True, owner=True),
         User("U0BEN", "ben", "Bert Other"),
@@ -128,13 +125,15 @@ async def multi_workspace_harness(
     strict: bool = True,
     **settings: str,
 ) -> AsyncIterator[MultiWorkspaceHarness]:
-    """`strict`: at the end no rule of Slack may have been broken."""
-    town = MultiWorkspaceHarness(folder, rotating=rotating, now=now, seconds=seconds or {}, settings=settings)
-    await town.open()
+    """Run a harness; if `strict`, it fails at the end if a rule of Slack was broken."""
+    harness = MultiWorkspaceHarness(
+        folder, rotating=rotating, now=now, seconds=seconds or {}, settings=settings
+    )
+    await harness.open()
     try:
-        await town.start_bot()
-        yield town
+        await harness.start_bot()
+        yield harness
         if strict:
-            assert town.slack.violations == []
+            assert harness.slack.violations == []
     finally:
-        await town.close()
+        await harness.close()

@@ -1,4 +1,4 @@
-"""A provider's reader, the real watcher's engine, outbox and relay, and the simulated Slack at the end of it."""
+"""A provider's build source, the real poll, outbox and dispatcher, and a simulated Slack that gets the messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANNEL = "C0BUILDS"
 
 
 class NotificationHarness:
-    """One channel that is told; `restart` is what a kill and a new start of the bot do to whoever looks."""
+    """One channel that gets notifications; `restart` recreates the poll, as a restart of the bot does."""
 
     def __init__(
         self,
@@ -56,36 +56,36 @@ class NotificationHarness:
             self.reader, self.storage, recorder, token="t", clock=self.clock, most_apps=most_apps
         )
 
-    async def subscribe(self, app: App, terms: NotificationRule = NotificationRule()) -> None:
+    async def subscribe(self, app: App, rule: NotificationRule = NotificationRule()) -> None:
         await self.storage.of("T1").subscriptions.add(
             channel=CHANNEL,
             app=app,
-            terms=terms,
+            terms=rule,
             by="U1",
             at=self.clock(),
             baseline=await self.reader.baseline(app.slug),
         )
 
     async def poll_and_deliver(self) -> PollOutcome:
-        seen = await self.poll()
+        outcome = await self.poll()
         await self._dispatcher.deliver(make_recipient(CHANNEL))
-        return seen
+        return outcome
 
     @property
     def first_lines(self) -> list[str]:
-        """The first line of each message."""
-        return [self.message_text(place).split("\n")[0] for place in range(len(self.slack.posts("builds")))]
+        """Return the first line of each message."""
+        return [self.message_text(index).split("\n")[0] for index in range(len(self.slack.posts("builds")))]
 
-    def message_text(self, place: int = -1) -> str:
-        """All of one message."""
-        return self.slack.message_text(self.slack.posts("builds")[place])
+    def message_text(self, index: int = -1) -> str:
+        """Return the whole text of a message."""
+        return self.slack.message_text(self.slack.posts("builds")[index])
 
 
 @asynccontextmanager
 async def notification_harness(
     repositories: Repositories, reader: Callable[[], BuildSource], clock: Callable[[], datetime]
 ) -> AsyncIterator[NotificationHarness]:
-    """Open it; at the end no rule of Slack may have been broken."""
+    """Run a harness; it fails at the end if a rule of Slack was broken."""
     slack = await SlackSimulator(manifest(), lambda: clock().timestamp()).start()
     try:
         async with create_slack_session() as session:

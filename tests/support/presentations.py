@@ -1,4 +1,4 @@
-"""How the providers appear in messages, for tests of renderers."""
+"""The presentations of the providers, for tests of renderers."""
 
 from __future__ import annotations
 

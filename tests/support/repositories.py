@@ -1,4 +1,4 @@
-"""Storage as the bot's assembly makes it."""
+"""Repositories as the bot's assembly makes them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from storage.repositories import Repositories
 
 
 def make_repositories(database: Database, vault: SecretBox | None = None) -> Repositories:
-    """All repositories over a database, with the bot's own actions and messages."""
+    """Make all repositories over a database, with the bot's own actions and messages."""
     return Repositories(database, vault, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
 
 
 def make_poll_recorder(database: Database, match: Match = match_changes) -> PollRecorder:
-    """What records polls in a database, with the bot's own rules and messages."""
+    """Make a poll recorder over a database, with the bot's own rules and messages."""
     return PollRecorder(database, compare=find_changes, match=match, run_messages=RunMessageRenderer())

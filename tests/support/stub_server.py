@@ -1,4 +1,4 @@
-"""A server that answers what a test tells it to, and remembers what it was asked; and a port for one."""
+"""A server that responds as a test says and records its requests; and a reserved port for a server."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class ReceivedRequest:
 
 @dataclass
 class StubServer:
-    """`answer` makes a response of a request; it may break the connection by returning None."""
+    """A server whose `answer` returns the response to a request, or None to break the connection."""
 
     answer: Callable[[ReceivedRequest], web.Response | None]
     url: str = ""
     requests: list[ReceivedRequest] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        asked = ReceivedRequest(
+        received = ReceivedRequest(
             request.method, request.path, dict(request.query), dict(request.headers), await request.read()
         )
-        self.requests.append(asked)
-        response = self.answer(asked)
+        self.requests.append(received)
+        response = self.answer(received)
         if response is None:
             assert request.transport is not None
             request.transport.abort()
@@ -57,13 +57,13 @@ async def stub_server(answer: Callable[[ReceivedRequest], web.Response | None]) 
 
 
 @asynccontextmanager
-async def proxy_server(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
-    """A Slack that answers something else where `instead` has it for the path, and as the one at `url` does if not."""
+async def proxy_server(url: str, override: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
+    """Run a proxy of the Slack at `url` that sends the response of `override` for a path, if it returns one."""
     async with aiohttp.ClientSession(url) as session:
 
         async def handle(request: web.Request) -> web.Response:
-            if (other := instead(request.path)) is not None:
-                return other
+            if (replacement := override(request.path)) is not None:
+                return replacement
             headers = {
                 name: request.headers[name]
                 for name in ("Authorization", "Content-Type")
@@ -72,12 +72,14 @@ async def proxy_server(url: str, instead: Callable[[str], web.Response | None]) 
             async with session.request(
                 request.method, request.rel_url, data=await request.read(), headers=headers
             ) as answer:
-                kept = {name: answer.headers[name] for name in ("X-OAuth-Scopes",) if name in answer.headers}
+                passed_headers = {
+                    name: answer.headers[name] for name in ("X-OAuth-Scopes",) if name in answer.headers
+                }
                 return web.Response(
                     status=answer.status,
                     body=await answer.read(),
                     content_type=answer.content_type,
-                    headers=kept,
+                    headers=passed_headers,
                 )
 
         app = web.Application()
@@ -92,28 +94,28 @@ async def proxy_server(url: str, instead: Callable[[str], web.Response | None]) 
 
 
 def in_sequence(*responses: web.Response | None) -> Callable[[ReceivedRequest], web.Response | None]:
-    """Answers in this order; the last one for ever."""
-    left = list(responses)
+    """Return an `answer` that sends these responses in order, the last one repeatedly."""
+    remaining = list(responses)
 
     def answer(_: ReceivedRequest) -> web.Response | None:
-        given = left.pop(0) if len(left) > 1 else left[0]
-        if given is None:
+        response = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        if response is None:
             return None
         return web.Response(
-            status=given.status,
-            body=given.body,
-            headers={k: v for k, v in given.headers.items() if k != "Content-Length"},
+            status=response.status,
+            body=response.body,
+            headers={k: v for k, v in response.headers.items() if k != "Content-Length"},
         )
 
     return answer
 
 
 def reserve_port() -> socket.socket:
-    """A port that is nobody else's while this is open, for a bot whose address must be known before it serves.
+    """Reserve a port while the socket is open, for a bot whose address must be known before it serves.
 
-    It is bound and not listened on, so that the system gives it to nobody, and the bot, which listens, can take it.
+    It is bound but not listened on, so the system assigns it to nobody else, and the bot, which listens, can use it.
     """
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    line.bind(("127.0.0.1", 0))
-    return line
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved

@@ -26,7 +26,7 @@ from providers.bitrise.api.errors import NoLog
 from providers.bitrise.api.log_text import Log, parse_log
 from providers.http.field_parsing import parse_json
 from services.worker_processes.log_tasks import (
-    parse_log,
+    parse_log_chunks,
     redact_end,
     redact_text,
     single_chunk,
@@ -91,14 +91,14 @@ class LogsApi(Connection):
         if log.raw_url is not None:
             try:
                 async with self._downloads.open(log.raw_url) as chunks:
-                    reading, end = await parse_log(self._runner, chunks, step=step, word=word)
+                    reading, end = await parse_log_chunks(self._runner, chunks, step=step, word=word)
                 return ReadLog(
                     reading=reading, end=end, complete=True, still_growing=False, whole_url=log.raw_url
                 )
             except UNREADABLE:
                 pass  # `complete` says that the chunks are not the whole log
         chunks = single_chunk(log.text.encode("utf-8", "replace"))
-        reading, end = await parse_log(self._runner, chunks, step=step, word=word)
+        reading, end = await parse_log_chunks(self._runner, chunks, step=step, word=word)
         return ReadLog(
             reading=reading,
             end=end,

@@ -1,4 +1,4 @@
-"""Build.io's client for whoever asks."""
+"""Build.io API clients of a request."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from services.request.context import RequestContext
 
 
 def reading_client(context: RequestContext) -> BuildioClient:
-    """Return the client that reads with the person's token, or with the bot's where they have none.
+    """Return the client for reading: it uses the person's token, or the bot's if they have none.
 
-    It may read more than the person may see; what that is, `context.apps_of` says.
+    It may read more than the person may see; filter by `context.visible_apps`.
     """
     client: BuildioClient = context.client_for(Provider.BUILDIO).reading
     return client
 
 
 def own_client(context: RequestContext) -> BuildioClient:
-    """Return the client with the person's own token alone."""
+    """Return the client that uses only the person's own token."""
     client: BuildioClient = context.client_for(Provider.BUILDIO).own
     return client

@@ -1,4 +1,4 @@
-"""Build.io's API v1, typed."""
+"""Typed client of Build.io's API v1."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from providers.buildio.api.pipelines import PipelinesApi
 
 
 class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
-    """A client under somebody's credentials. Every method raises ProviderError."""
+    """API client with one set of credentials. Every method raises ProviderError."""
 
     async def me(self) -> Identity:
-        """Whose token it is."""
+        """Fetch the owner of the token."""
         return parse_identity((await self._api.read("/me")).body)
 
     async def probe(self) -> None:
-        """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
-        with suppress(NotFound, Forbidden):  # that is an answer
+        """Send one small request to see if the API responds to this token. Raises ProviderError."""
+        with suppress(NotFound, Forbidden):  # the API responded
             await self._api.read("/me", most_tries=1)
 
     async def cluster_login(self, region: str) -> ClusterLogin:
-        """A credential for the Kubernetes cluster of a region, secret (reference, "OIDC Login")."""
+        """Fetch the credential for the Kubernetes cluster of a region, which is secret (reference, "OIDC Login")."""
         return parse_cluster_login((await self._api.read("/oidc-login", {"region": region})).body)

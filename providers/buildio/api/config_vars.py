@@ -1,4 +1,4 @@
-"""Config vars, as Build.io lists them. Pure; no I/O."""
+"""Parsing of config vars. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -19,34 +19,38 @@ _key: TypeAdapter[str | None] = TypeAdapter(Name)
 
 
 def parse_config_vars(body: bytes) -> dict[str, str]:
-    """The variables, each value as a text. Raises UnexpectedResponse.
+    """Parse config vars, each value as text. Raises UnexpectedResponse.
 
-    The reference says "key-value pairs". One that is null counts as none, as it does where variables are set.
+    The reference says "key-value pairs". A null value counts as unset, as it does when variables are set.
     """
     content = parse_json(body, provider=Provider.BUILDIO)
     if isinstance(content, dict):
-        content = _unwrapped(content)
-    pairs = list(content.items()) if isinstance(content, dict) else _pairs(content)
-    found = {key: _as_text(value) for key, value in pairs if value is not None and _key.validate_python(key)}
-    if left_out := sum(value is not None for _, value in pairs) - len(found):
+        content = _unwrap(content)
+    pairs = list(content.items()) if isinstance(content, dict) else _parse_pairs(content)
+    config_vars = {
+        key: _to_text(value) for key, value in pairs if value is not None and _key.validate_python(key)
+    }
+    if left_out := sum(value is not None for _, value in pairs) - len(config_vars):
         log.warning("buildio.items_left_out", of="config vars", items=left_out)
-    return found
+    return config_vars
 
 
-def _unwrapped(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
-    # A variable's value is no object or list, so one alone that is must be what holds them all.
+def _unwrap(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
+    # A config var's value is never an object or list, so a single key with one is a wrapper.
     [name, *others] = content or [""]
-    within = content.get(name)
-    return within if not others and name in _WRAPPED and isinstance(within, dict | list) else content
+    nested = content.get(name)
+    return nested if not others and name in _WRAPPED and isinstance(nested, dict | list) else content
 
 
-def _pairs(content: Any) -> list[tuple[Any, Any]]:
+def _parse_pairs(content: Any) -> list[tuple[Any, Any]]:
     if not isinstance(content, list):
         raise UnexpectedResponse("there are no config vars in it", provider=Provider.BUILDIO)
-    return [(one.get("key", one.get("name")), one.get("value")) for one in content if isinstance(one, dict)]
+    return [
+        (item.get("key", item.get("name")), item.get("value")) for item in content if isinstance(item, dict)
+    ]
 
 
-def _as_text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     try:

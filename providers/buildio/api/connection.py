@@ -1,4 +1,4 @@
-"""The connection to Build.io's API under somebody's credentials; what can be asked over it stands beside it."""
+"""Connection to Build.io's API with one set of credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ path_of = partial(any_path_of, provider=Provider.BUILDIO)
 
 
 class Connection:
-    """What every part of the client needs."""
+    """Base of the endpoint classes."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Connection:
             credentials=credentials,
             clock=clock,
             pauses=pauses,
-            # Reference, "Errors": an error has a code and a message; what else comes may hold a config var.
+            # Reference, "Errors": an error has a code and a message; any other body may contain a config var.
             errors_in_text=False,
             **api_options,
         )

@@ -54,7 +54,7 @@ ENDPOINTS = (
         "create_app",
         command="create",
         guard="`create`",
-        test="providers/buildio/test_apps.py::test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told",
+        test="providers/buildio/test_apps.py::test_an_app_is_created_by_command_and_deployed_from_its_message",
     ),
     Endpoint(
         "Builds",
@@ -62,7 +62,7 @@ ENDPOINTS = (
         "start_build",
         command="deploy",
         guard="`deploy`",
-        test="providers/buildio/test_deploys.py::test_a_branch_goes_live_and_the_channel_hears_what_build_io_said",
+        test="providers/buildio/test_deploys.py::test_a_branch_is_deployed_and_the_channel_sees_build_ios_response",
     ),
     Endpoint(
         "Config Vars",
@@ -70,7 +70,7 @@ ENDPOINTS = (
         "config_vars",
         command="config",
         guard=_MASKED,
-        test="providers/buildio/test_config_vars.py::test_the_list_says_how_long_each_is_and_no_more",
+        test="providers/buildio/test_config_vars.py::test_the_list_shows_only_the_length_of_values",
     ),
     Endpoint(
         "Config Vars",
@@ -78,7 +78,7 @@ ENDPOINTS = (
         "set_config_vars",
         command="config set",
         guard=_BY_FORM,
-        test="providers/buildio/test_config_vars.py::test_a_value_reaches_build_io_as_it_was_typed_and_the_channel_hears_its_key",
+        test="providers/buildio/test_config_vars.py::test_a_value_reaches_build_io_unchanged_and_the_channel_sees_its_key",
     ),
     Endpoint(
         "Config Vars",
@@ -86,7 +86,7 @@ ENDPOINTS = (
         "remove_config_var",
         command="config unset",
         guard="`config`",
-        test="providers/buildio/test_config_vars.py::test_those_that_are_named_are_removed",
+        test="providers/buildio/test_config_vars.py::test_named_config_vars_are_removed",
     ),
     Endpoint(
         "Domains",
@@ -94,7 +94,7 @@ ENDPOINTS = (
         "domains",
         command="domains",
         guard=_SEEN,
-        test="providers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+        test="providers/buildio/test_domains.py::test_a_named_domain_is_removed_after_confirmation",
     ),
     Endpoint(
         "Domains",
@@ -102,7 +102,7 @@ ENDPOINTS = (
         "add_domain",
         command="domains add",
         guard="`domains`",
-        test="providers/buildio/test_domains.py::test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_point",
+        test="providers/buildio/test_domains.py::test_a_domain_is_added_and_the_channel_sees_where_it_must_point",
     ),
     Endpoint(
         "Domains",
@@ -110,7 +110,7 @@ ENDPOINTS = (
         "domain",
         command="domains",
         guard=_SEEN,
-        test="providers/buildio/test_domains.py::test_each_is_listed_with_how_it_stands_with_its_certificate",
+        test="providers/buildio/test_domains.py::test_domains_are_listed_with_the_status_of_their_certificates",
     ),
     Endpoint(
         "Domains",
@@ -118,7 +118,7 @@ ENDPOINTS = (
         "update_certificate",
         command="domains",
         guard="`domains`; certificate and key only with a form",
-        test="providers/buildio/test_domains.py::test_a_domain_is_given_another_certificate",
+        test="providers/buildio/test_domains.py::test_the_certificate_of_a_domain_is_replaced",
     ),
     Endpoint(
         "Domains",
@@ -126,7 +126,7 @@ ENDPOINTS = (
         "remove_domain",
         command="domains remove",
         guard="`domains`; after confirmation",
-        test="providers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+        test="providers/buildio/test_domains.py::test_a_named_domain_is_removed_after_confirmation",
     ),
     Endpoint(
         "Domains",
@@ -134,7 +134,7 @@ ENDPOINTS = (
         "remove_all_domains",
         command="domains clear",
         guard="`domains`; after typing the app's name",
-        test="providers/buildio/test_domains.py::test_all_are_removed_once_the_apps_name_was_typed",
+        test="providers/buildio/test_domains.py::test_all_domains_are_removed_after_the_apps_name_was_typed",
     ),
     Endpoint(
         "Dynos",
@@ -142,7 +142,7 @@ ENDPOINTS = (
         "dynos",
         command="ps",
         guard=_SEEN,
-        test="providers/buildio/test_processes.py::test_the_processes_are_listed_with_those_that_crashed_first",
+        test="providers/buildio/test_processes.py::test_processes_are_listed_with_crashed_ones_first",
     ),
     Endpoint(
         "Dynos",
@@ -150,7 +150,7 @@ ENDPOINTS = (
         "restart_all",
         command="restart",
         guard="`restart`; after confirmation",
-        test="providers/buildio/test_processes.py::test_before_all_restart_it_is_asked",
+        test="providers/buildio/test_processes.py::test_restarting_all_processes_asks_for_confirmation",
     ),
     Endpoint(
         "Dynos",
@@ -158,7 +158,7 @@ ENDPOINTS = (
         "restart",
         command="restart",
         guard="`restart`",
-        test="providers/buildio/test_processes.py::test_one_that_is_named_is_restarted_at_once",
+        test="providers/buildio/test_processes.py::test_a_named_process_is_restarted_at_once",
     ),
     Endpoint(
         "Dynos",
@@ -166,7 +166,7 @@ ENDPOINTS = (
         "execute",
         command="run",
         guard="`run`, which is off by default; shown exactly before it runs; its output is for one user",
-        test="providers/buildio/test_run_commands.py::test_what_runs_is_shown_exactly_and_runs_only_then",
+        test="providers/buildio/test_run_commands.py::test_a_command_is_shown_exactly_before_it_runs",
     ),
     Endpoint(
         "Namespaces",
@@ -174,7 +174,7 @@ ENDPOINTS = (
         "namespaces",
         command="namespaces",
         guard=_OWN,
-        test="providers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+        test="providers/buildio/test_namespaces.py::test_namespaces_are_listed_and_one_is_shown",
     ),
     Endpoint(
         "Namespaces",
@@ -182,7 +182,7 @@ ENDPOINTS = (
         "create_namespace",
         command="namespaces create",
         guard="`create`",
-        test="providers/buildio/test_namespaces.py::test_one_is_made_by_words",
+        test="providers/buildio/test_namespaces.py::test_a_namespace_is_created_by_command",
     ),
     Endpoint(
         "Namespaces",
@@ -190,7 +190,7 @@ ENDPOINTS = (
         "namespace",
         command="namespace",
         guard=_OWN,
-        test="providers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+        test="providers/buildio/test_namespaces.py::test_namespaces_are_listed_and_one_is_shown",
     ),
     Endpoint(
         "Namespaces",
@@ -198,7 +198,7 @@ ENDPOINTS = (
         "delete_namespace",
         command="namespaces delete",
         guard="`delete`; after typing its name",
-        test="providers/buildio/test_namespaces.py::test_one_is_deleted_once_its_name_was_typed",
+        test="providers/buildio/test_namespaces.py::test_a_namespace_is_deleted_after_its_name_was_typed",
     ),
     Endpoint(
         "Pipelines",
@@ -230,7 +230,7 @@ ENDPOINTS = (
         "environment",
         command="envs",
         guard=_MASKED,
-        test="providers/buildio/test_environments.py::test_a_value_is_shown_for_a_minute_to_one_person",
+        test="providers/buildio/test_environments.py::test_a_value_is_revealed_to_one_person_for_a_minute",
     ),
     Endpoint(
         "Environments",
@@ -238,7 +238,7 @@ ENDPOINTS = (
         "set_environment",
         command="envs set",
         guard=_BY_FORM,
-        test="providers/buildio/test_environments.py::test_what_is_set_is_told_by_its_keys",
+        test="providers/buildio/test_environments.py::test_a_change_is_reported_by_its_keys",
     ),
     Endpoint(
         "Environments",
@@ -254,7 +254,7 @@ ENDPOINTS = (
         "teams",
         command="teams",
         guard=_OWN,
-        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_leads_to_its_apps",
+        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_has_a_button_for_its_apps",
     ),
     Endpoint(
         "Teams",
@@ -262,7 +262,7 @@ ENDPOINTS = (
         "team",
         command="team",
         guard=_OWN,
-        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_leads_to_its_apps",
+        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_has_a_button_for_its_apps",
     ),
     Endpoint(
         "Identity",
@@ -270,7 +270,7 @@ ENDPOINTS = (
         "me",
         command="connect",
         guard="the token of the account that is being connected",
-        test="providers/buildio/test_accounts.py::test_accounts_at_both_providers_stand_beside_each_other",
+        test="providers/buildio/test_accounts.py::test_a_person_has_accounts_at_both_providers",
     ),
     Endpoint(
         "OIDC Login",
@@ -286,12 +286,12 @@ ENDPOINTS = (
 def contract_table() -> str:
     """Return the coverage as a Markdown table."""
     columns = {
-        "resource": [one.resource for one in ENDPOINTS],
-        "endpoint": [f"`{one.asks}`" for one in ENDPOINTS],
-        "client": [f"`BuildioClient.{one.method}`" for one in ENDPOINTS],
-        "command": [f"`/buildio {one.command}`" for one in ENDPOINTS],
-        "guard": [one.guard for one in ENDPOINTS],
-        "test": [f"`{one.test}`" for one in ENDPOINTS],
+        "resource": [endpoint.resource for endpoint in ENDPOINTS],
+        "endpoint": [f"`{endpoint.asks}`" for endpoint in ENDPOINTS],
+        "client": [f"`BuildioClient.{endpoint.method}`" for endpoint in ENDPOINTS],
+        "command": [f"`/buildio {endpoint.command}`" for endpoint in ENDPOINTS],
+        "guard": [endpoint.guard for endpoint in ENDPOINTS],
+        "test": [f"`{endpoint.test}`" for endpoint in ENDPOINTS],
     }
     rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,4 +1,4 @@
-"""What Build.io says of deployments and builds. Pure; no I/O."""
+"""Parsing of deployments and builds. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.build import BuildState
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import Deployment, StartedBuild
 
-# The reference names a status and none of its words; these are those of Heroku's and Kubernetes' kin.
+# The reference mentions a status but lists no values; these are the usual ones of Heroku and Kubernetes.
 _STATES = {
     BuildState.ON_HOLD: "pending queued",
     BuildState.RUNNING: "building releasing deploying in_progress",
@@ -17,7 +17,7 @@ _STATES = {
     BuildState.ABORTED: "cancelled canceled aborted",
 }
 _BY_WORD = {word: state for state, words in _STATES.items() for word in words.split()}
-# An app's own `status` may be about something else, such as its dynos; these words would say nothing of a deployment.
+# An app's own `status` may be about something else, such as its dynos; these values say nothing about a deployment.
 _OF_ITS_DYNOS = frozenset({"live", "error", "errored", "crashed"})
 _DEPLOYMENT = (
     "deployment",
@@ -30,55 +30,55 @@ _DEPLOYMENT = (
 )
 _STATUS = ("status", "state")
 _VERSION = re.compile(r"v?(\d{1,9})")
-UNSAID = "unknown"
+UNKNOWN_STATUS = "unknown"
 
 
 def parse_state(word: str | None) -> BuildState:
-    """What a word of Build.io's means; UNKNOWN for one that nobody knows."""
-    return _BY_WORD.get(_plain(word or ""), BuildState.UNKNOWN)
+    """Return the state for a status of Build.io; UNKNOWN for an unknown status."""
+    return _BY_WORD.get(_normalize(word or ""), BuildState.UNKNOWN)
 
 
 def parse_deployment(app: Fields) -> Deployment | None:
-    """An app's current deployment, wherever its details name it; None where they don't."""
-    said = app.name("deployment_status", "current_deployment_status")
+    """Parse an app's current deployment from any of the fields that may hold it; None if there is none."""
+    status = app.name("deployment_status", "current_deployment_status")
     for key in _DEPLOYMENT:
         value = app.value(key)
         if isinstance(value, dict) and value:
-            return _deployment(Fields(value), said)
-        # As a text it is the status; whatever else it names, such as an id, is none that is known.
-        if isinstance(value, str) and said is None and parse_state(value) is not BuildState.UNKNOWN:
-            said = app.name(key)
+            return _parse_details(Fields(value), status)
+        # A text is the status if it is a known one; it may be something else, such as an ID.
+        if isinstance(value, str) and status is None and parse_state(value) is not BuildState.UNKNOWN:
+            status = app.name(key)
     if (
-        said is None
+        status is None
         and (word := app.name("status")) is not None
-        and _plain(word) in _BY_WORD.keys() - _OF_ITS_DYNOS
+        and _normalize(word) in _BY_WORD.keys() - _OF_ITS_DYNOS
     ):
-        said = word
-    return Deployment(status=said, state=parse_state(said)) if said is not None else None
+        status = word
+    return Deployment(status=status, state=parse_state(status)) if status is not None else None
 
 
-def _plain(word: str) -> str:
+def _normalize(word: str) -> str:
     return re.sub(r"[\s-]+", "_", word.strip().lower())
 
 
-def _deployment(fields: Fields, said: str | None) -> Deployment:
-    status = fields.name(*_STATUS) or said or UNSAID
+def _parse_details(fields: Fields, app_status: str | None) -> Deployment:
+    status = fields.name(*_STATUS) or app_status or UNKNOWN_STATUS
     return Deployment(
         status=status,
         state=parse_state(status),
         id=fields.id("id", "uuid"),
         version=parse_version(fields),
         branch=fields.name("branch", "ref"),
-        commit=_commit(fields),
+        commit=_parse_commit(fields),
         description=fields.text("description", "message"),
-        error=_error(fields),
+        error=_parse_error(fields),
         by=fields.related_name("user", "by", "created_by", "triggered_by", "author", "actor"),
         created_at=fields.time("created_at", "queued_at", "started_at"),
         finished_at=fields.time("finished_at", "completed_at", "ended_at", "deployed_at", "released_at"),
     )
 
 
-def _commit(fields: Fields) -> str | None:
+def _parse_commit(fields: Fields) -> str | None:
     return (
         fields.name("commit", "commitish", "commit_sha", "commit_hash", "sha", "revision")
         or fields.inner("commit").name("sha", "id", "hash")
@@ -88,21 +88,21 @@ def _commit(fields: Fields) -> str | None:
     )
 
 
-def _error(fields: Fields) -> str | None:
+def _parse_error(fields: Fields) -> str | None:
     keys = ("error", "error_message", "failure_reason", "failure_message", "reason")
     return fields.text(*keys) or fields.inner(*keys).text("message", "code")
 
 
 def parse_version(fields: Fields) -> int | None:
-    """The version, as a number or as `v12`, or that of the release that belongs to it."""
+    """Parse the version, a number or `v12`; else the version of the related release."""
     if (number := fields.number("version")) is not None:
         return number
-    found = _VERSION.fullmatch(fields.name("version") or "")
-    return int(found[1]) if found else fields.inner("release").number("version")
+    match = _VERSION.fullmatch(fields.name("version") or "")
+    return int(match[1]) if match else fields.inner("release").number("version")
 
 
 def parse_started_build(fields: Fields) -> StartedBuild:
-    """A build that was asked for."""
+    """Parse a build that was just started."""
     return StartedBuild(
         id=fields.id("id", "uuid", "build_id"),
         status=fields.name(*_STATUS),

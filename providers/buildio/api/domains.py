@@ -1,4 +1,4 @@
-"""What Build.io's API says and does of domains."""
+"""API endpoints for domains."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from providers.buildio.api.models import Domain
 
 
 class DomainsApi(Connection):
-    """What Build.io's API says and does of domains (reference, "Domains"). Every method raises ProviderError."""
+    """Endpoints of "Domains" in the reference. Every method raises ProviderError."""
 
     async def domains(self, app: str) -> list[Domain]:
-        """The app's domains, the platform's own among them."""
+        """List the app's domains, including the platform domain."""
         return parse_list(
             (await self._api.read(path_of("apps", app, "domains"))).body, parse_domain, resource="domains"
         )
 
     async def domain(self, app: str, id: str) -> Domain:  # noqa: A002
-        """One domain with how it stands with its certificate."""
+        """Fetch one domain with the status of its certificate."""
         reply = await self._api.read(path_of("apps", app, "domains", id))
         return parse_domain(parse_fields(reply.body, resource="domain"), id=id) or Domain(id=id, hostname=id)
 
     async def add_domain(self, app: str, hostname: str, *, certificate: str | None = None) -> Domain:
-        """Add a custom domain, with a certificate of one's own or without."""
+        """Add a custom domain, with or without a custom certificate."""
         body = {"hostname": hostname} | ({"cert": certificate} if certificate is not None else {})
         reply = await self._api.change("POST", path_of("apps", app, "domains"), body)
-        read = parse_domain(parse_change_response(reply.body, resource="domain"), hostname=hostname)
-        return read or Domain(id=hostname, hostname=hostname)
+        domain = parse_domain(parse_change_response(reply.body, resource="domain"), hostname=hostname)
+        return domain or Domain(id=hostname, hostname=hostname)
 
     async def update_certificate(self, app: str, id: str, certificate: str) -> Domain:  # noqa: A002
-        """Give a domain another certificate."""
+        """Replace the certificate of a domain."""
         reply = await self._api.change("PATCH", path_of("apps", app, "domains", id), {"cert": certificate})
         return parse_domain(parse_change_response(reply.body, resource="domain"), id=id) or Domain(
             id=id, hostname=id
         )
 
     async def remove_domain(self, app: str, id: str) -> None:  # noqa: A002
-        """Take a custom domain away."""
+        """Remove a custom domain."""
         await self._api.change("DELETE", path_of("apps", app, "domains", id), None)
 
     async def remove_all_domains(self, app: str) -> None:
-        """Take all custom domains away."""
+        """Remove all custom domains."""
         await self._api.change("DELETE", path_of("apps", app, "domains"), None)

@@ -1,4 +1,4 @@
-"""What Build.io says of dynos, and what commands leave that ran in them. Pure; no I/O."""
+"""Parsing of dynos and of command output. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.redaction.redactor import drop_first_word, redact
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import CommandResult, Dyno
 
-# The reference names a status and none of its words; these are Heroku's ("Dyno", `state`) and Kubernetes'.
+# The reference mentions a status but lists no values; these are Heroku's ("Dyno", `state`) and Kubernetes'.
 _UP = frozenset({"up", "running", "ready", "active", "healthy", "live"})
 _DOWN = frozenset(
     {"down", "stopped", "terminated", "terminating", "completed", "succeeded", "stopping", "exited"}
@@ -31,22 +31,22 @@ _CRASHED = frozenset(
         "unhealthy",
     }
 )
-UNSAID = "unknown"
-# Three thousand letters of it are shown; twice as much as this is looked through for secrets, in place.
+UNKNOWN_STATUS = "unknown"
+# 3,000 characters are shown; twice this size is searched for secrets in-process.
 MOST_OUTPUT = 8 * 1024
 _WITHIN = ("result", "data", "exec")
 _OUTPUT = ("output", "stdout", "lines", "result", "data", "stderr")
 
 
 def parse_dyno(fields: Fields) -> Dyno | None:
-    """The dyno; None where it has no name."""
+    """Parse a dyno; None if it has no name."""
     name = fields.name("name", "dyno", "id")
     if name is None:
         return None
     state = (
         fields.name("state", "status", "phase")
         or fields.inner("state", "status").name("name", "state")
-        or UNSAID
+        or UNKNOWN_STATUS
     )
     word = "".join(letter for letter in state.lower() if letter.isalnum())
     return Dyno(
@@ -63,43 +63,44 @@ def parse_dyno(fields: Fields) -> Dyno | None:
 
 
 def parse_command_result(body: bytes) -> CommandResult:
-    """What a command left. It has run, so whatever came is its output where none is named."""
+    """Parse a command's result. The command has run, so an unknown body counts as its output."""
     text = body.decode("utf-8", "replace")
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
-        return _executed(text, None)
+        return _make_result(text, None)
     if not isinstance(content, dict):
-        return _executed(_as_output(content) or "", None)
-    within = next((content[key] for key in _WITHIN if isinstance(content.get(key), dict)), content)
-    code = Fields(within).number("exit_code", "exit_status", "exitCode", "code")
-    named = [read for key in _OUTPUT if (read := _as_output(within.get(key))) is not None]
-    if not named and code is None:
-        return _executed(text, None)
-    return _executed("\n".join(one.removesuffix("\n") for one in named if one), code)
+        return _make_result(_parse_output(content) or "", None)
+    result = next((content[key] for key in _WITHIN if isinstance(content.get(key), dict)), content)
+    code = Fields(result).number("exit_code", "exit_status", "exitCode", "code")
+    outputs = [read for key in _OUTPUT if (read := _parse_output(result.get(key))) is not None]
+    if not outputs and code is None:
+        return _make_result(text, None)
+    return _make_result("\n".join(output.removesuffix("\n") for output in outputs if output), code)
 
 
-def _as_output(value: Any) -> str | None:
-    """A text, or lines of it; None for anything else."""
+def _parse_output(value: Any) -> str | None:
+    """Parse output: a text or a list of lines; None for anything else."""
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return "\n".join(one.removesuffix("\n") for one in value)
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "\n".join(line.removesuffix("\n") for line in value)
     return None
 
 
-def _executed(output: str, code: int | None) -> CommandResult:
-    # The end says how it went. What is cut off is cut at a line, so that secrets are known by what stands before them.
-    readable = plain_text(_end_of(output.encode("utf-8", "replace").decode(), 2 * MOST_OUTPUT))
-    shown = _end_of(redact(readable), MOST_OUTPUT)
+def _make_result(output: str, code: int | None) -> CommandResult:
+    # The end shows how the command went. Cut at a line break, so that the text before a secret, by which it is found,
+    # stays.
+    readable = plain_text(_keep_end(output.encode("utf-8", "replace").decode(), 2 * MOST_OUTPUT))
+    shown = _keep_end(redact(readable), MOST_OUTPUT)
     return CommandResult(
         output=shown, exit_code=code, cut=len(output) > 2 * MOST_OUTPUT or len(readable) > MOST_OUTPUT
     )
 
 
-def _end_of(text: str, most: int) -> str:
+def _keep_end(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     end = text[-most:]
-    # Of a secret that is cut in half, nothing tells that it is one; it has no blanks in it.
+    # Half a secret can't be recognized. Secrets have no spaces, so drop the first word.
     return end.partition("\n")[2] or drop_first_word(end)

@@ -1,4 +1,4 @@
-"""What Build.io's API says and does of dynos."""
+"""API endpoints for dynos."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ EXECUTE_SECONDS = 30.0
 
 
 class DynosApi(Connection):
-    """What Build.io's API says and does of dynos (reference, "Dynos"). Every method raises ProviderError."""
+    """Endpoints of "Dynos" in the reference. Every method raises ProviderError."""
 
     async def dynos(self, app: str) -> list[Dyno]:
-        """The app's dynos and how each stands."""
+        """List the app's dynos with their states."""
         return parse_list(
             (await self._api.read(path_of("apps", app, "dynos", "list"))).body, parse_dyno, resource="dynos"
         )
 
     async def restart_all(self, app: str) -> None:
-        """Restart all dynos of the app; never asked twice."""
+        """Restart all dynos of the app; never retried."""
         await self._api.change("DELETE", path_of("apps", app, "dynos"), None)
 
     async def restart(self, app: str, dyno: str) -> None:
-        """Restart one dyno; never asked twice."""
+        """Restart one dyno; never retried."""
         await self._api.change("DELETE", path_of("apps", app, "dynos", dyno), None)
 
     async def execute(
         self, app: str, dyno: str, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS
     ) -> CommandResult:
-        """Run a command in a dyno, and wait for it that long; never asked twice.
+        """Run a command in a dyno and wait up to `seconds` for its end; never retried.
 
-        The command is a list of words, as the API takes it. An empty word is a word (`["grep", "", "file"]`), but no
-        program. Raises InvalidRequest where it is none, without asking, and ResponseLost where it did not end in time:
-        it may run on.
+        The command is a list of words, as the API takes it. An empty word is allowed (`["grep", "", "file"]`), but not
+        as the program. Raises InvalidRequest, without a request, if the command is invalid, and ResponseLost if it did
+        not end in time: it may still be running.
         """
         if (
             isinstance(command, str)
             or not command
-            or not all(isinstance(one, str) for one in command)
+            or not all(isinstance(word, str) for word in command)
             or not command[0]
         ):
             raise InvalidRequest(

@@ -1,7 +1,7 @@
-"""What Build.io answers, read tolerantly: the reference names few fields, so each is looked for where it may stand.
+"""Tolerant parsing of Build.io's responses: the reference names few fields, so several keys are tried for each.
 
-Where the reference is silent, Heroku's Platform API is the style: what belongs to a thing is an object with id and
-name, or only one of them as a text. Pure; no I/O.
+Where the reference is silent, Heroku's Platform API is the model: a related resource is an object with an ID and a
+name, or only one of them as text. Pure; no I/O.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from providers.http.field_parsing import Flag, MaybeSlug, Name, Number, Text, Ti
 log = structlog.get_logger()
 
 T = TypeVar("T")
-# Its lists have no pages (reference, "Request and Response Format"); nobody has ten thousand apps.
+# Lists have no pages (reference, "Request and Response Format"); nobody has 10,000 apps.
 MOST_ITEMS = 10_000
 LONGEST_TEXT = 2_000
 
@@ -35,95 +35,95 @@ _time: TypeAdapter[datetime | None] = TypeAdapter(Time)
 
 
 class Fields:
-    """An object of an answer. Each method takes the keys that a field may have: the first that can be read counts."""
+    """An object in a response. Each method takes the possible keys of a field and uses the first valid value."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._content = content
 
     @classmethod
     def of(cls, value: Any) -> Fields | None:
-        """The fields of an object, or of a text that names one; None for anything else."""
+        """Return the fields of an object, or of a text as a name; None for anything else."""
         if isinstance(value, dict):
             return cls(value)
         return cls({"name": value}) if isinstance(value, str) and value else None
 
     def value(self, *keys: str) -> Any:
-        """The value as it came; None where there is none."""
+        """Return the raw value; None if there is none."""
         return next((self._content[key] for key in keys if self._content.get(key) is not None), None)
 
     def inner(self, *keys: str) -> Fields:
-        """The object within; an empty one where there is none."""
-        found = (self._content.get(key) for key in keys)
-        return Fields(next((one for one in found if isinstance(one, dict)), {}))
+        """Return the nested object; an empty one if there is none."""
+        values = (self._content.get(key) for key in keys)
+        return Fields(next((value for value in values if isinstance(value, dict)), {}))
 
     def identity(self, *names: str, asked: str | None = None) -> tuple[str, str] | None:
-        """Its id and its name, each in the other's place where that is missing; None where it has neither.
+        """Return the ID and the name; if one is missing, it is the same as the other. None if both are missing.
 
-        `names` are the keys of its name; `asked` is what it was asked for as.
+        `names` are the keys of the name; `asked` is the name or ID that was requested.
         """
         name = self.name(*names) or asked
         id_ = self.id("id", "uuid") or name
         return (id_, name or id_) if id_ is not None else None
 
     def text(self, *keys: str) -> str | None:
-        """A text of any length and with any letters, cut, its secrets taken out."""
-        found = self._first(_text, keys)
-        return redact_beginning(found, LONGEST_TEXT)[:LONGEST_TEXT] if found is not None else None
+        """Return a text of any length and characters, truncated and without secrets."""
+        text = self._first_valid(_text, keys)
+        return redact_beginning(text, LONGEST_TEXT)[:LONGEST_TEXT] if text is not None else None
 
     def name(self, *keys: str) -> str | None:
-        """A name: one line that can be read, with no secret in it."""
-        return self._first(_name, keys)
+        """Return a name: one readable line without secrets."""
+        return self._first_valid(_name, keys)
 
     def id(self, *keys: str) -> str | None:
-        """An id: letters, digits, `_` and `-`."""
-        return self._first(_id, keys)
+        """Return an ID: letters, digits, `_` and `-`."""
+        return self._first_valid(_id, keys)
 
     def number(self, *keys: str) -> int | None:
-        """A whole number."""
-        return self._first(_number, keys)
+        """Return a whole number."""
+        return self._first_valid(_number, keys)
 
     def flag(self, *keys: str) -> bool | None:
-        """Yes or no."""
-        return self._first(_flag, keys)
+        """Return a boolean."""
+        return self._first_valid(_flag, keys)
 
     def time(self, *keys: str) -> datetime | None:
-        """A moment, with its time zone."""
-        return self._first(_time, keys)
+        """Return a time with its time zone."""
+        return self._first_valid(_time, keys)
 
     def address(self, *keys: str) -> str | None:
-        """A web address."""
-        found = (self.name(key) for key in keys)
-        return next((one for one in found if one is not None and read_address(one) is not None), None)
+        """Return a URL."""
+        names = (self.name(key) for key in keys)
+        return next((name for name in names if name is not None and read_address(name) is not None), None)
 
     def related_name(self, *keys: str) -> str | None:
-        """The name of a thing that belongs to this one: a text, or an object with a name, e-mail address or id."""
+        """Return the name of a related resource: a text, or an object with a name, e-mail address or ID."""
         for key in keys:
             fields = Fields.of(self._content.get(key))
-            if fields is not None and (found := fields.name("name", "email", "slug", "id")) is not None:
-                return found
+            if fields is not None and (name := fields.name("name", "email", "slug", "id")) is not None:
+                return name
         return None
 
     def plain(self) -> dict[str, str | int | bool]:
-        """All fields that say yes or no, a number or a name."""
-        found: dict[str, str | int | bool] = {}
+        """Return all fields that are booleans, numbers or names."""
+        fields: dict[str, str | int | bool] = {}
         for key, value in self._content.items():
-            read = value if isinstance(value, bool) else self._plain(key, value)
+            read = value if isinstance(value, bool) else self._plain_value(key, value)
             if read is not None and _name.validate_python(key) is not None:
-                found[key] = read
-        return found
+                fields[key] = read
+        return fields
 
-    def _plain(self, key: str, value: Any) -> str | int | None:
+    def _plain_value(self, key: str, value: Any) -> str | int | None:
         return self.number(key) if isinstance(value, int) else self.name(key)
 
-    def _first(self, adapter: TypeAdapter[T | None], keys: tuple[str, ...]) -> T | None:
-        read = (adapter.validate_python(self._content[key]) for key in keys if key in self._content)
-        return next((one for one in read if one is not None), None)
+    def _first_valid(self, adapter: TypeAdapter[T | None], keys: tuple[str, ...]) -> T | None:
+        values = (adapter.validate_python(self._content[key]) for key in keys if key in self._content)
+        return next((value for value in values if value is not None), None)
 
 
 def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str) -> list[T]:
-    """The things of a list: a bare array, or one within an object under `data` or the things' name.
+    """Parse a list: an array, or an array in an object under `data` or the name of the resource.
 
-    What can't be read is left out, and only how many of them is logged. Raises UnexpectedResponse and TooLarge.
+    Invalid items are skipped, and only their number is logged. Raises UnexpectedResponse and TooLarge.
     """
     content = parse_json(body, provider=Provider.BUILDIO)
     if isinstance(content, dict):
@@ -134,15 +134,15 @@ def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str
         raise UnexpectedResponse("it is no list", provider=Provider.BUILDIO)
     if len(content) > MOST_ITEMS:
         raise TooLarge(f"more than {MOST_ITEMS} items in one list", provider=Provider.BUILDIO)
-    found = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
-    things = [one for one in found if one is not None]
+    parsed = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
+    things = [resource for resource in parsed if resource is not None]
     if len(things) < len(content):
         log.warning("buildio.items_left_out", of=resource, items=len(content) - len(things))
     return things
 
 
 def parse_fields(body: bytes, *, resource: str) -> Fields:
-    """The fields of one thing, also where it stands within an object or is the only one of a list.
+    """Return the fields of one resource, which may be nested in an object or be the only item of a list.
 
     Raises UnexpectedResponse.
     """
@@ -159,7 +159,7 @@ def parse_fields(body: bytes, *, resource: str) -> Fields:
 
 
 def parse_change_response(body: bytes, *, resource: str) -> Fields:
-    """The fields in the answer to a change; none where they can't be read: it is done all the same."""
+    """Return the fields in the response to a change; empty if it can't be parsed, since the change is done anyway."""
     try:
         return parse_fields(body, resource=resource)
     except UnexpectedResponse:

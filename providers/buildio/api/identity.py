@@ -1,4 +1,4 @@
-"""What Build.io says of whose token it is, and the login to its cluster. Pure; no I/O."""
+"""Parsing of the token's owner and of the cluster credential. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from providers.http.field_parsing import parse_json
 
 
 def parse_identity(body: bytes) -> Identity:
-    """Whose token it is. Raises UnexpectedResponse where it names no e-mail address, which is all that it is for."""
+    """Parse the owner of a token. Raises UnexpectedResponse without an e-mail address, the only field needed."""
     content = parse_json(body, provider=Provider.BUILDIO)
     fields = Fields({"email": content}) if isinstance(content, str) else Fields.of(content) or Fields({})
     email = fields.name("email") or fields.inner("user", "data", "account").name("email")
@@ -25,7 +25,7 @@ def parse_identity(body: bytes) -> Identity:
 
 
 def parse_cluster_login(body: bytes) -> ClusterLogin:
-    """The credential, as it came (Kubernetes, "client.authentication.k8s.io", ExecCredential).
+    """Parse the credential and keep it unchanged (Kubernetes, "client.authentication.k8s.io", ExecCredential).
 
     Raises UnexpectedResponse.
     """

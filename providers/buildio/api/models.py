@@ -1,7 +1,7 @@
-"""Build.io's things in the bot's own words. Pure; no I/O.
+"""Build.io's resources as models. Pure; no I/O.
 
-What the reference does not name may be missing everywhere: an answer with more or less is no error (Build.io's API
-reference names resources and their requests, and few fields of the answers).
+Any field that the reference does not name may be missing: a response with more or fewer fields is no error (the
+reference names resources and their requests, but few fields of the responses).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from domain.build import BuildState, FrozenModel
 
 
 class Deployment(FrozenModel):
-    """How an app stands or stood: its current deployment status (reference, "Apps").
+    """An app's current or past deployment (reference, "Apps").
 
-    `status` is Build.io's own word, `state` what it means here. A status that names no id has none.
+    `status` is Build.io's own value, `state` is our state for it. A status without an ID leaves `id` empty.
     """
 
     status: str
@@ -34,7 +34,7 @@ class Deployment(FrozenModel):
 
 
 class ProcessFormation(FrozenModel):
-    """How many dynos of one process type an app has."""
+    """The number of dynos of one process type."""
 
     type: str
     quantity: int | None = None
@@ -50,7 +50,7 @@ class Team(FrozenModel):
 
 
 class BuildioApp(FrozenModel):
-    """An app with what the reference says its details hold: formation, buildpacks, region, deployment."""
+    """An app with the details that the reference names: formation, buildpacks, region, deployment."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class BuildioApp(FrozenModel):
 
 
 class StartedBuild(FrozenModel):
-    """A build that was asked for; of its answer nothing is certain but that it was taken."""
+    """A build that was started; the response may contain none of these fields."""
 
     id: str | None = None
     status: str | None = None
@@ -76,7 +76,7 @@ class StartedBuild(FrozenModel):
 
 
 class Dyno(FrozenModel):
-    """A running process, such as `web.1`; `state` is Build.io's own word, `up` whether that means that it works."""
+    """A running process, such as `web.1`; `state` is Build.io's own value, `up` tells if it works."""
 
     name: str
     type: str
@@ -90,7 +90,7 @@ class Dyno(FrozenModel):
 
 
 class Domain(FrozenModel):
-    """A host name of an app. `platform`: Build.io's own, which can't be taken away."""
+    """A hostname of an app. `platform`: it belongs to Build.io and can't be removed."""
 
     id: str
     hostname: str
@@ -113,14 +113,14 @@ class Namespace(FrozenModel):
 
 
 class Environment(FrozenModel):
-    """A part of a pipeline with config vars of its own, such as the defaults of review apps."""
+    """A part of a pipeline with its own config vars, such as the defaults of review apps."""
 
     id: str
     name: str
 
 
 class Pipeline(FrozenModel):
-    """Apps joined across stages, with its environments and whether pull requests get review apps."""
+    """Apps grouped by stage, with environments and review app settings."""
 
     id: str
     name: str
@@ -139,9 +139,9 @@ class PipelineApp(FrozenModel):
 
 
 class CommandResult(FrozenModel):
-    """What a command in a dyno left: its output, and its exit code where Build.io says it.
+    """The output of a command in a dyno, and its exit code if Build.io gives one.
 
-    The output is without what looks like a secret; `cut`: only its end is here.
+    The output is redacted; `cut`: only its end is included.
     """
 
     output: str
@@ -150,13 +150,13 @@ class CommandResult(FrozenModel):
 
 
 class Identity(FrozenModel):
-    """Whose token it is; the reference names the e-mail address."""
+    """The owner of a token; the reference names the e-mail address."""
 
     email: str
 
 
 class ClusterLogin(FrozenModel):
-    """A Kubernetes ExecCredential: `content` is the JSON to be kept in a file, secret; `expires_at` as it says."""
+    """A Kubernetes ExecCredential: `content` is the JSON for a file, which is secret; `expires_at` is taken from it."""
 
     content: SecretStr
     expires_at: datetime | None = None

@@ -1,6 +1,6 @@
-"""OAuth 2.0 at Build.io: a person lets the bot act for them without handing it a token (reference, "Authentication").
+"""OAuth 2.0 at Build.io: a person authorizes the bot without sharing a token (reference, "Authentication").
 
-The authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636), which a server that does not know it ignores.
+Authorization code flow (RFC 6749, 4.1) with PKCE (RFC 7636), which servers without support for it ignore.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from providers.http.transport import ConnectionLost, HttpTransport, RequestNotSe
 
 SCOPES = ("read", "write")  # reference, "Authentication"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, 4.1
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # whatever a header can carry
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # any printable ASCII, as a header allows
 _LONGEST_LIFE = 10 * 365 * 24 * 3600
 
 
 def endpoints_beside(api_url: str) -> tuple[str, str]:
-    """Where people allow and where tokens are handed out, on the API's own host (reference, "Authentication")."""
+    """Return the authorize and token URLs, which are on the API's host (reference, "Authentication")."""
     return urljoin(api_url, "/oauth/authorize"), urljoin(api_url, "/oauth/token")
 
 
 def make_verifier(randomness: bytes) -> str:
-    """The secret of one login, from 32 to 96 random bytes (RFC 7636, 4.1). Raises ValueError for fewer or more."""
+    """Create a code verifier from 32 to 96 random bytes (RFC 7636, 4.1). Raises ValueError for fewer or more."""
     verifier = base64.urlsafe_b64encode(randomness).rstrip(b"=").decode()
     if not _VERIFIER.fullmatch(verifier):
         raise ValueError("a verifier is made from 32 to 96 bytes")
@@ -51,14 +51,14 @@ def make_verifier(randomness: bytes) -> str:
 
 
 def make_challenge(verifier: str) -> str:
-    """What the login shows of its secret, by S256 (RFC 7636, 4.2). Raises ValueError for what is no verifier."""
+    """Return the code challenge by S256 (RFC 7636, 4.2). Raises ValueError for an invalid verifier."""
     if not _VERIFIER.fullmatch(verifier):
         raise ValueError("it is no verifier")
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 class BuildioOAuth:
-    """The bot as an OAuth client of Build.io. What asks Build.io raises ProviderError, and asks once."""
+    """The bot as an OAuth client of Build.io. Methods that send requests raise ProviderError and never retry."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class BuildioOAuth:
         self._clock = clock
 
     def authorize(self, state: str, verifier: str) -> str:
-        """The page on which a person allows it. `state` comes back with them (RFC 6749, 4.1.1)."""
+        """Return the URL of the authorize page. `state` is returned with the code (RFC 6749, 4.1.1)."""
         query = {
             "response_type": "code",
             "client_id": self._client_id,
@@ -90,8 +90,8 @@ class BuildioOAuth:
         return f"{self._authorize_url}{'&' if '?' in self._authorize_url else '?'}{urlencode(query)}"
 
     async def exchange(self, code: str, verifier: str) -> Tokens:
-        """The tokens for the code that a person has come back with, which is good for once (RFC 6749, 4.1.3)."""
-        answer = await self._ask(
+        """Exchange the code for tokens. A code is single-use (RFC 6749, 4.1.3)."""
+        answer = await self._send(
             {
                 "grant_type": "authorization_code",
                 "code": code,
@@ -99,12 +99,12 @@ class BuildioOAuth:
                 "code_verifier": verifier,
             }
         )
-        return self._tokens(answer, None)
+        return self._parse_tokens(answer, None)
 
     async def check(self) -> None:
-        """Find out whether Build.io knows the application; it is asked with a code that nobody was given.
+        """Check the client ID and secret by sending an invalid code.
 
-        Raises InvalidToken where it does not, and another ProviderError where nothing was found out.
+        Raises InvalidToken if they are wrong, and another ProviderError if this could not be determined.
         """
         try:
             await self.exchange("none", make_verifier(bytes(32)))
@@ -113,27 +113,27 @@ class BuildioOAuth:
                 raise InvalidToken(refusal.words, provider=Provider.BUILDIO) from refusal
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        """The next tokens. Raises InvalidToken where the person has to log in anew.
+        """Refresh the tokens. Raises InvalidToken if the person has to sign in again.
 
-        After ResponseLost the token may be spent: Build.io may have handed out the next ones (RFC 6749, 6).
+        After ResponseLost the refresh token may be used up: Build.io may have issued new tokens (RFC 6749, 6).
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
         try:
-            answer = await self._ask(form)
+            answer = await self._send(form)
         except RequestRejected as refusal:
             if refusal.code != "invalid_grant":
                 raise
             error = InvalidToken(refusal.words, provider=Provider.BUILDIO)
             error.code = refusal.code
             raise error from refusal
-        return self._tokens(answer, refresh_token)
+        return self._parse_tokens(answer, refresh_token)
 
-    async def _ask(self, form: dict[str, str]) -> bytes:
+    async def _send(self, form: dict[str, str]) -> bytes:
         try:
             response = await self._http.send(
                 "POST",
                 self._token_url,
-                headers={"Accept": "application/json", "Authorization": self._as_ourselves()},
+                headers={"Accept": "application/json", "Authorization": self._basic_auth()},
                 form=form,
             )
         except RequestNotSent as error:
@@ -142,50 +142,54 @@ class BuildioOAuth:
             raise ResponseLost(provider=Provider.BUILDIO) from error
         if response.status_code < 300:
             return response.content
-        # Where it leads on to is not asked: the secrets are for this address alone.
+        # Redirects are not followed: the secrets are for this URL only.
         if response.status_code < 400:
             raise ProviderDown("it sent the request elsewhere", provider=Provider.BUILDIO)
-        raise self._error(response)
+        raise self._build_error(response)
 
-    def _as_ourselves(self) -> str:
-        # RFC 6749, 2.3.1: by HTTP Basic, both parts encoded as in a form. In the body they are not recommended.
-        both = f"{quote(self._client_id, safe='')}:{quote(self._client_secret.get_secret_value(), safe='')}"
-        return f"Basic {base64.b64encode(both.encode()).decode()}"
+    def _basic_auth(self) -> str:
+        # RFC 6749, 2.3.1: HTTP Basic with both parts form-encoded. Sending them in the body is not recommended.
+        credentials = (
+            f"{quote(self._client_id, safe='')}:{quote(self._client_secret.get_secret_value(), safe='')}"
+        )
+        return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
-    def _error(self, response: Response) -> ProviderError:
-        """The error of an answer: `error` is its code, `error_description` its words (RFC 6749, 5.2)."""
+    def _build_error(self, response: Response) -> ProviderError:
+        """Build the error for a response: `error` is its code, `error_description` its text (RFC 6749, 5.2)."""
         error = build_error(
             response.status_code, response.headers, response.content, now=self._clock(), in_text=False
         )
-        said = _said(response.content)
-        code = said.name("error")
+        fields = _error_fields(response.content)
+        code = fields.name("error")
         if code is not None and response.status_code in (400, 401, 403):
-            error = RequestRejected(said.text("error_description") or code)
+            error = RequestRejected(fields.text("error_description") or code)
             error.code = code
         error.provider = Provider.BUILDIO
         return error
 
-    def _tokens(self, body: bytes, refresh_token: SecretStr | None) -> Tokens:
+    def _parse_tokens(self, body: bytes, refresh_token: SecretStr | None) -> Tokens:
         content: Any = parse_json(body, provider=Provider.BUILDIO)
-        given = content if isinstance(content, dict) else {}
-        access = _token_in(given.get("access_token"))
-        kind = given.get("token_type", "bearer")
+        content_fields = content if isinstance(content, dict) else {}
+        access = _parse_token(content_fields.get("access_token"))
+        kind = content_fields.get("token_type", "bearer")
         if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
             raise UnexpectedResponse("there is no token in it", provider=Provider.BUILDIO)
-        fields = Fields(given)
+        fields = Fields(content_fields)
         seconds = fields.number("expires_in")
-        lives = seconds is not None and 0 < seconds < _LONGEST_LIFE
+        is_valid = seconds is not None and 0 < seconds < _LONGEST_LIFE
         return Tokens(
             access_token=access,
-            # One that is not replaced goes on being good (RFC 6749, 6).
-            refresh_token=_token_in(given.get("refresh_token")) or refresh_token,
-            expires_at=self._clock() + timedelta(seconds=seconds) if lives and seconds is not None else None,
-            # Those that were asked for are not told (RFC 6749, 5.1).
+            # If no new one is issued, the old one stays valid (RFC 6749, 6).
+            refresh_token=_parse_token(content_fields.get("refresh_token")) or refresh_token,
+            expires_at=self._clock() + timedelta(seconds=seconds)
+            if is_valid and seconds is not None
+            else None,
+            # Scopes equal to the requested ones may be omitted (RFC 6749, 5.1).
             scopes=tuple((fields.name("scope") or " ".join(SCOPES)).split()),
         )
 
 
-def _said(body: bytes) -> Fields:
+def _error_fields(body: bytes) -> Fields:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -193,5 +197,5 @@ def _said(body: bytes) -> Fields:
     return Fields(content if isinstance(content, dict) else {})
 
 
-def _token_in(value: object) -> SecretStr | None:
+def _parse_token(value: object) -> SecretStr | None:
     return SecretStr(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None

@@ -1,4 +1,4 @@
-"""What Build.io says of teams, namespaces, pipelines and their environments. Pure; no I/O."""
+"""Parsing of teams, namespaces, pipelines and environments. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _ENABLED = ("enabled", "review_apps", "review_apps_enabled", "active", "automati
 
 
 def parse_team(fields: Fields, *, asked: str | None = None) -> Team | None:
-    """The team; None where it has no name at all."""
+    """Parse a team; None if it has neither a name nor an ID."""
     id_ = fields.id("id", "uuid") or asked or fields.name("name")
     return Team(id=id_, name=fields.name("name", "slug") or id_) if id_ is not None else None
 
 
 def parse_namespace(fields: Fields, *, asked: str | None = None) -> Namespace | None:
-    """The namespace; None where it has no name at all."""
-    known = fields.identity("name", "slug", asked=asked)
-    if known is None:
+    """Parse a namespace; None if it has neither a name nor an ID."""
+    identity = fields.identity("name", "slug", asked=asked)
+    if identity is None:
         return None
     return Namespace(
-        id=known[0],
-        name=known[1],
+        id=identity[0],
+        name=identity[1],
         team=fields.related_name("team", "team_name", "team_id"),
         region=fields.related_name("region", "region_name", "region_id"),
         description=fields.text("description"),
@@ -33,43 +33,43 @@ def parse_namespace(fields: Fields, *, asked: str | None = None) -> Namespace | 
 
 
 def parse_pipeline(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
-    """The pipeline; None where it has no name at all."""
-    known = fields.identity("name", "slug", asked=asked)
-    if known is None:
+    """Parse a pipeline; None if it has neither a name nor an ID."""
+    identity = fields.identity("name", "slug", asked=asked)
+    if identity is None:
         return None
     settings = fields.inner(*_REVIEW)
     enabled = fields.flag("review_apps", "review_apps_enabled", "review_app", "has_review_apps")
     return Pipeline(
-        id=known[0],
-        name=known[1],
+        id=identity[0],
+        name=identity[1],
         team=fields.related_name("team", "team_name", "owner", "team_id"),
-        environments=tuple(_environments(fields.value("environments", "stages"))),
+        environments=tuple(_parse_environments(fields.value("environments", "stages"))),
         review_apps=enabled if enabled is not None else settings.flag(*_ENABLED),
         review_settings=settings.plain(),
     )
 
 
-def _environments(value: Any) -> Iterator[Environment]:
-    """As a list, or by their names."""
+def _parse_environments(value: Any) -> Iterator[Environment]:
+    """Parse environments: a list, or a mapping by name."""
     if isinstance(value, dict):
         value = [
-            {"name": name, **one} if isinstance(one, dict) else {"name": name, "id": one}
-            for name, one in value.items()
+            {"name": name, **item} if isinstance(item, dict) else {"name": name, "id": item}
+            for name, item in value.items()
         ]
-    for one in value if isinstance(value, list) else []:
-        fields = Fields.of(one)
-        known = fields.identity("name", "stage", "type", "kind") if fields is not None else None
-        if known is not None:
-            yield Environment(id=known[0], name=known[1])
+    for entry in value if isinstance(value, list) else []:
+        fields = Fields.of(entry)
+        identity = fields.identity("name", "stage", "type", "kind") if fields is not None else None
+        if identity is not None:
+            yield Environment(id=identity[0], name=identity[1])
 
 
 def parse_pipeline_apps(body: bytes) -> list[PipelineApp]:
-    """The apps of a pipeline. Raises UnexpectedResponse and TooLarge."""
-    return parse_list(body, _pipeline_app, resource="apps")
+    """Parse the apps of a pipeline. Raises UnexpectedResponse and TooLarge."""
+    return parse_list(body, _parse_pipeline_app, resource="apps")
 
 
-def _pipeline_app(fields: Fields) -> PipelineApp | None:
-    """The app itself with its stage, or what couples the two (Heroku's Platform API, "Pipeline Coupling")."""
+def _parse_pipeline_app(fields: Fields) -> PipelineApp | None:
+    """Parse an app with its stage, or a coupling of both (Heroku's Platform API, "Pipeline Coupling")."""
     app = fields.inner("app")
     id_ = app.id("id", "uuid") or fields.id("app_id") or fields.id("id", "uuid")
     name = app.name("name") or fields.name("app", "app_name", "name") or id_

@@ -1,4 +1,4 @@
-"""What Build.io's API says and does of teams, namespaces, pipelines and environments."""
+"""API endpoints for teams, namespaces, pipelines and environments."""
 
 from __future__ import annotations
 
@@ -17,26 +17,23 @@ from providers.buildio.api.pipeline_models import (
 
 
 class PipelinesApi(Connection):
-    """What Build.io's API says and does of what apps belong to (reference, "Namespaces" to "Teams").
-
-    Every method raises ProviderError.
-    """
+    """Endpoints from "Namespaces" to "Teams" in the reference. Every method raises ProviderError."""
 
     async def teams(self) -> list[Team]:
-        """The teams of whose token it is."""
+        """List the teams of the token's owner."""
         return parse_list((await self._api.read("/teams")).body, parse_team, resource="teams")
 
     async def team(self, id: str) -> Team:  # noqa: A002
-        """One team."""
+        """Fetch one team."""
         reply = await self._api.read(path_of("teams", id))
         return parse_team(parse_fields(reply.body, resource="team"), asked=id) or Team(id=id, name=id)
 
     async def namespaces(self) -> list[Namespace]:
-        """The namespaces that the token may see."""
+        """List the namespaces that the token can see."""
         return parse_list((await self._api.read("/namespaces")).body, parse_namespace, resource="namespaces")
 
     async def namespace(self, name: str) -> Namespace:
-        """One namespace, by id or name."""
+        """Fetch one namespace, by ID or name."""
         reply = await self._api.read(path_of("namespaces", name))
         return parse_namespace(parse_fields(reply.body, resource="namespace"), asked=name) or Namespace(
             id=name, name=name
@@ -45,40 +42,40 @@ class PipelinesApi(Connection):
     async def create_namespace(
         self, name: str, *, team: str | None = None, description: str | None = None, region: str | None = None
     ) -> Namespace:
-        """Make a namespace; `team` is the team's id."""
-        given = {"name": name, "team_id": team, "description": description, "region": region}
-        body = {key: value for key, value in given.items() if value is not None}
+        """Create a namespace; `team` is the team's ID."""
+        fields = {"name": name, "team_id": team, "description": description, "region": region}
+        body = {key: value for key, value in fields.items() if value is not None}
         reply = await self._api.change("POST", "/namespaces", body)
-        read = parse_namespace(parse_change_response(reply.body, resource="namespace"), asked=name)
-        return read or Namespace(id=name, name=name)
+        namespace = parse_namespace(parse_change_response(reply.body, resource="namespace"), asked=name)
+        return namespace or Namespace(id=name, name=name)
 
     async def delete_namespace(self, name: str) -> None:
-        """Delete a namespace, by id or name."""
+        """Delete a namespace, by ID or name."""
         await self._api.change("DELETE", path_of("namespaces", name), None)
 
     async def pipelines(self) -> list[Pipeline]:
-        """The pipelines that the token may see."""
+        """List the pipelines that the token can see."""
         return parse_list((await self._api.read("/pipelines")).body, parse_pipeline, resource="pipelines")
 
     async def pipeline(self, name: str) -> Pipeline:
-        """One pipeline, by id or name, with its environments and what it says of review apps."""
+        """Fetch one pipeline, by ID or name, with its environments and review app settings."""
         reply = await self._api.read(path_of("pipelines", name))
         return parse_pipeline(parse_fields(reply.body, resource="pipeline"), asked=name) or Pipeline(
             id=name, name=name
         )
 
     async def pipeline_apps(self, name: str) -> list[PipelineApp]:
-        """The apps of a pipeline, each with its stage."""
+        """List the apps of a pipeline, each with its stage."""
         return parse_pipeline_apps((await self._api.read(path_of("pipelines", name, "apps"))).body)
 
     async def environment(self, id: str) -> dict[str, str]:  # noqa: A002
-        """The config vars of a pipeline's environment with their values, which are secret."""
+        """Fetch the config vars of a pipeline's environment with their values, which are secret."""
         return parse_config_vars((await self._api.read(path_of("environments", id))).body)
 
     async def set_environment(self, id: str, values: Mapping[str, str | None]) -> None:  # noqa: A002
-        """Set these, take those away that are None, and leave the others as they are."""
+        """Set these config vars and unset those that are None; the others stay unchanged."""
         await self._api.change("PATCH", path_of("environments", id), dict(values))
 
     async def remove_from_environment(self, id: str, key: str) -> None:  # noqa: A002
-        """Take one away."""
+        """Remove a config var."""
         await self._api.change("DELETE", path_of("environments", id, key), None)

@@ -1,4 +1,4 @@
-"""Buttons about apps: their cards, and their forms."""
+"""Buttons of app cards and forms."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from services.request.context import Reply
 from services.request.finder import app_by_slug
 
 
-async def _app(press: ButtonPress) -> Reply:
-    return Reply(await commands.card(await _found(press), press.context), title=commands.TITLE)
+async def _show_app(press: ButtonPress) -> Reply:
+    return Reply(await commands.card(await _find_app(press), press.context), title=commands.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
-    app = await _found(press)
+    app = await _find_app(press)
     if await notification_buttons.refresh(press.message, press.context):
-        return  # a message of a subscription is brought up to date as it is
+        return  # a notification is updated as such
     await press.responder.replace_original(await commands.card(app, press.context))
 
 
@@ -35,27 +35,27 @@ async def _create(press: ButtonPress) -> Reply | None:
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:
-    named = OptionalAppButton.decode(press.value).app
-    app = await app_by_slug(press.context, named, Provider.BUILDIO) if named else None
+    app_slug = OptionalAppButton.decode(press.value).app
+    app = await app_by_slug(press.context, app_slug, Provider.BUILDIO) if app_slug else None
     return await deploy_commands.open_form(app, press.context, again=_source(press))
 
 
 def _source(press: ButtonPress) -> Deploy | None:
-    """The branch and commit of the deployment that the button stands below; None where it stands elsewhere."""
+    """Return the branch and commit of the deployment whose message has the button; None in other messages."""
     try:
-        about = RedeployButton.decode(press.value)
+        button = RedeployButton.decode(press.value)
     except InvalidButtonValue:
         return None
-    return Deploy(branch=about.branch or None, commit=about.commit or None)
+    return Deploy(branch=button.branch or None, commit=button.commit or None)
 
 
-async def _found(press: ButtonPress) -> App:
-    """The app that a pressed button names. Raises InvalidButtonValue, ProviderError."""
+async def _find_app(press: ButtonPress) -> App:
+    """Find the app of a pressed button. Raises InvalidButtonValue, ProviderError."""
     return await app_by_slug(press.context, BuildioButton.decode(press.value).app, Provider.BUILDIO)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_APP: _app,
+    action_ids.BUILDIO_APP: _show_app,
     action_ids.BUILDIO_REFRESH: _refresh,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {

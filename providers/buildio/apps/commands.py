@@ -1,4 +1,4 @@
-"""Build.io's apps: listed, and one shown."""
+"""Commands that list apps and show one."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ TITLE = "App"
 
 
 async def list_apps(command: ListApps, context: RequestContext) -> Reply:
-    """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
+    """Reply with a page of the apps that the person may see, or of a team's apps. Raises UserError, ProviderError."""
     team = await find_team(command.team, context) if command.team is not None else None
     visible = await context.visible_apps(Provider.BUILDIO).slugs()
-    asked = await reading_client(context).apps(team=team.id if team is not None else None)
+    found = await reading_client(context).apps(team=team.id if team is not None else None)
     apps = sorted(
-        (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
+        (app for app in found if visible is None or app.id in visible), key=lambda app: app.name.casefold()
     )
     start = (command.page - 1) * PAGE
-    said = messages.app_list(
+    message = messages.app_list(
         apps[start : start + PAGE],
         total=len(apps),
         page=command.page,
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Reply(await explain_limit(said, context, Provider.BUILDIO, empty=not apps), title="Apps")
+    return Reply(await explain_limit(message, context, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
 async def show(command: ShowApp, context: RequestContext) -> Reply:
-    """One app as it stands now."""
+    """Reply with the app's current card."""
     app = await find_app(context, command.app, Provider.BUILDIO)
     return Reply(await card(app, context), title=TITLE)
 
 
 async def card(app: App, context: RequestContext) -> Message:
-    """The app's card. Raises ProviderError."""
-    shown = await reading_client(context).app(app.slug)
+    """Build the app's card. Raises ProviderError."""
+    details = await reading_client(context).app(app.slug)
     try:
         dynos = await reading_client(context).dynos(app.slug)
     except (Forbidden, NotFound, RequestRejected):
-        dynos = None  # the app can be seen, and its processes can't
-    return messages.app_card(shown, dynos)
+        dynos = None  # the token can see the app but not its processes
+    return messages.app_card(details, dynos)
 
 
-async def find_team(words: str, context: RequestContext) -> Team:
-    """The person's own team of that name or id. Raises UserError, ProviderError."""
+async def find_team(name: str, context: RequestContext) -> Team:
+    """Find one of the person's own teams, by name or ID. Raises UserError, ProviderError."""
     teams = await own_client(context).teams()
-    for one in teams:
-        if words.casefold() in (one.id.casefold(), one.name.casefold()):
-            return one
-    raise UserError(error_texts.unknown_thing("team", words, [one.name for one in teams], lists="teams"))
+    for team in teams:
+        if name.casefold() in (team.id.casefold(), team.name.casefold()):
+            return team
+    raise UserError(error_texts.unknown_thing("team", name, [other.name for other in teams], lists="teams"))

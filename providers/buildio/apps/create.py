@@ -1,4 +1,4 @@
-"""Making an app: by words, or by filling in a form."""
+"""Creation of apps, by command or form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.request.modals import open_in_time
 
 
 async def create(command: CreateApp, context: RequestContext) -> Reply | None:
-    """Make the app that the words name; without a name, ask for it.
+    """Create the app of a command; without a name, open the form.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
@@ -31,7 +31,7 @@ async def create(command: CreateApp, context: RequestContext) -> Reply | None:
 
 
 async def make(command: CreateApp, context: RequestContext) -> Reply | None:
-    """Make this app. Raises PermissionDenied, UserError, ProviderError."""
+    """Create the app. Raises PermissionDenied, UserError, ProviderError."""
     form = await resolve_team(CreateForm(**command.model_dump()), context)
     action = CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
@@ -40,10 +40,10 @@ async def make(command: CreateApp, context: RequestContext) -> Reply | None:
 
 
 async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
-    """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
+    """Open the form, or reply with a button if none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
-        words = "What is the app called?"
-        return Reply(notices.open_form_prompt(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
+        prompt = "What is the app called?"
+        return Reply(notices.open_form_prompt(prompt, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
     await open_in_time(_form(form, context), context, "Create an app")
     return None
 

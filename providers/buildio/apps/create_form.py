@@ -1,4 +1,4 @@
-"""The forms that make an app and a namespace."""
+"""The forms for a new app and a new namespace."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ LONGEST_NAME = 100
 
 
 class CreateForm(CreateApp):
-    """What is filled in of an app; `team_title` is what the team was picked as."""
+    """The input for a new app; `team_title` is the text of the picked team."""
 
     team_title: str | None = None
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
-        return _problem_of_name(self.name)
+        """Return errors by field."""
+        return _check_name(self.name)
 
 
 class NamespaceForm(CreateNamespace):
-    """What is filled in of a namespace; `team_title` is what the team was picked as."""
+    """The input for a new namespace; `team_title` is the text of the picked team."""
 
     team_title: str | None = None
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
-        return _problem_of_name(self.name)
+        """Return errors by field."""
+        return _check_name(self.name)
 
 
 def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """The form that makes an app, with what is filled in so far."""
+    """Build the form for a new app, with the input so far."""
     return modal(
         "Create an app",
         [
             *warning(problem),
-            _name(form.name, "shop-staging"),
-            *_where(form.team, form.team_title, form.region),
+            _name_field(form.name, "shop-staging"),
+            *_location_fields(form.team, form.team_title, form.region),
         ],
         callback_id=action_ids.BUILDIO_CREATE_MODAL,
         private_metadata=origin.encode(),
@@ -65,20 +65,20 @@ def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None 
 
 
 def read_create(values: Mapping[str, Any]) -> CreateForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
-    return CreateForm(**_read(FormValues(values)))
+    """Read the input from `values`, the view's state as Slack sends it."""
+    return CreateForm(**_read_fields(FormValues(values)))
 
 
 def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """The form that makes a namespace, with what is filled in so far."""
-    about = text_element(form.description, most=300, placeholder="What belongs into it")
+    """Build the form for a new namespace, with the input so far."""
+    description = text_element(form.description, most=300, placeholder="What belongs into it")
     return modal(
         "Create a namespace",
         [
             *warning(problem),
-            _name(form.name, "payments"),
-            *_where(form.team, form.team_title, form.region),
-            field(DESCRIPTION, "Description", about),
+            _name_field(form.name, "payments"),
+            *_location_fields(form.team, form.team_title, form.region),
+            field(DESCRIPTION, "Description", description),
         ],
         callback_id=action_ids.BUILDIO_NAMESPACE_MODAL,
         private_metadata=origin.encode(),
@@ -88,23 +88,23 @@ def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str |
 
 
 def read_namespace(values: Mapping[str, Any]) -> NamespaceForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the input from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
-    return NamespaceForm(**_read(filled), description=filled.text(DESCRIPTION).strip() or None)
+    return NamespaceForm(**_read_fields(filled), description=filled.text(DESCRIPTION).strip() or None)
 
 
 def team_options(typed: str, teams: Sequence[Team]) -> list[Block]:
-    """What a list of teams offers for what was typed."""
-    named = {team.name: team for team in teams}
-    offered = [named[name] for name in matching_names(typed, sorted(named, key=str.casefold))]
+    """Return the teams that match the typed text, as options."""
+    by_name = {team.name: team for team in teams}
+    offered = [by_name[name] for name in matching_names(typed, sorted(by_name, key=str.casefold))]
     return [option(team.name, team.id) for team in offered if is_pickable(team.id)]
 
 
-def _name(name: str | None, placeholder: str) -> Block:
+def _name_field(name: str | None, placeholder: str) -> Block:
     return field(NAME, "Name", text_element(name, most=LONGEST_NAME, placeholder=placeholder), optional=False)
 
 
-def _where(team: str | None, title: str | None, region: str | None) -> list[Block]:
+def _location_fields(team: str | None, title: str | None, region: str | None) -> list[Block]:
     chosen = option(title or team, team) if team and is_pickable(team) else None
     return [
         field(TEAM, "Team", search_select(action_ids.BUILDIO_PICK_TEAM, "None: your own", chosen)),
@@ -114,7 +114,7 @@ def _where(team: str | None, title: str | None, region: str | None) -> list[Bloc
     ]
 
 
-def _read(filled: FormValues) -> dict[str, str | None]:
+def _read_fields(filled: FormValues) -> dict[str, str | None]:
     return {
         "name": filled.text(NAME).strip() or None,
         "team": filled.picked(TEAM),
@@ -123,7 +123,7 @@ def _read(filled: FormValues) -> dict[str, str | None]:
     }
 
 
-def _problem_of_name(name: str | None) -> Mapping[str, str]:
+def _check_name(name: str | None) -> Mapping[str, str]:
     if not name:
         return {NAME: "It needs a name."}
     if any(letter.isspace() or letter == "/" for letter in name):

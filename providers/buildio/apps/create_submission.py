@@ -1,4 +1,4 @@
-"""The form that makes an app."""
+"""Submission of the form for a new app."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ async def _create(sent: FormSubmission) -> None:
     form, origin = create_form.read_create(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.report_field_errors(form.problems):
         return
-    course = submission_flow(
+    flow = submission_flow(
         "Create an app",
         f"Creating {form.name}…",
         lambda problem: create_form.create_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.run_and_reply(create.make(form, sent.context), course)
+    await sent.run_and_reply(create.make(form, sent.context), flow)
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_CREATE_MODAL: _create}

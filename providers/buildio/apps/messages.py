@@ -1,4 +1,4 @@
-"""Build.io's apps: a list, and one as a card with everything that can be done with it."""
+"""Messages about apps: the list and the card of one."""
 
 from __future__ import annotations
 
@@ -32,48 +32,53 @@ MOST_BUILDPACKS = 8
 def app_list(
     apps: Sequence[BuildioApp], *, total: int, page: int, size: int, team: str | None = None
 ) -> Message:
-    """A page of the apps, each with a button for its card; `team`: those of one team alone."""
+    """A page of the apps, each with a button for its card; `team` is set if they are those of one team."""
     of = f" of {escape(team, 100)}" if team else ""
     if not apps:
-        words = "There is no such page." if total else f"There are no apps{of} that you can see at Build.io."
-        return Message(words, [section(words), *_create()])
+        text = "There is no such page." if total else f"There are no apps{of} that you can see at Build.io."
+        return Message(text, [section(text), *_create_buttons()])
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"
     title += f", page {page} of {pages}" if pages > 1 else ""
     blocks = [section(title), *fit_rows([[_row(app)] for app in apps[:size]])]
     blocks += button_row(
-        _turn("Previous page", action_ids.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
-        _turn("Next page", f"{action_ids.BUILDIO_APPS_PAGE}_next", page + 1, team) if page < pages else None,
+        _page_button("Previous page", action_ids.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
+        _page_button("Next page", f"{action_ids.BUILDIO_APPS_PAGE}_next", page + 1, team)
+        if page < pages
+        else None,
     )
     blocks.append(context(f"`{COMMAND} use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
 
 
 def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
-    """One app: how its deployment stands, its processes, where it is, and what can be done with it.
+    """The card of an app: its deployment, processes, details and buttons.
 
-    `dynos` are None where they can't be seen.
+    `dynos` is None if they can't be seen.
     """
     return Message(
-        _spoken(app),
-        [section("\n".join(_head(app))), *_processes(app, dynos), *_small_print(app), *_buttons(app)],
+        _summary(app),
+        [section("\n".join(_head(app))), *_processes(app, dynos), *_details(app), *_buttons(app)],
     )
 
 
 def app_created(app: BuildioApp, *, by: str) -> Message:
-    """To the channel: somebody made an app."""
+    """Channel message: an app was created."""
     text = f"{mention(by)} created the app {app_name(app)} at Build.io"
-    where = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
-    said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {where}".rstrip()
+    details = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
+    said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {details}".rstrip()
     deploy = optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, app_button_value(app), style="primary")
     return Message(
         text,
-        [section(said), *button_row(deploy, optional_button("Config", action_ids.BUILDIO_VARS, _vars(app)))],
+        [
+            section(said),
+            *button_row(deploy, optional_button("Config", action_ids.BUILDIO_VARS, _config_vars_value(app))),
+        ],
     )
 
 
 def describe_deployment(deployment: Deployment) -> str:
-    """How a deployment stands, in a line: Build.io's own word beside our symbol for it."""
+    """Describe a deployment in one line: our symbol and Build.io's own status."""
     version = f"v{deployment.version} " if deployment.version is not None else ""
     return f"{state_symbol(deployment.state)} {version}*{escape(deployment.status, 60)}*"
 
@@ -86,47 +91,53 @@ def _row(app: BuildioApp) -> Block:
 
 
 def _line(app: BuildioApp) -> str:
-    standing = describe_deployment(app.deployment) if app.deployment is not None else None
-    where = join_facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
-    return f"*{link(app.web_url, app.name, 120)}*\n{join_facts(standing, where)}".rstrip()
+    status = describe_deployment(app.deployment) if app.deployment is not None else None
+    details = join_facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
+    return f"*{link(app.web_url, app.name, 120)}*\n{join_facts(status, details)}".rstrip()
 
 
 def _head(app: BuildioApp) -> list[str]:
     lines = [f"*{link(app.web_url, app.name, 150)}*"]
-    one = app.deployment
-    if one is None:
+    deployment = app.deployment
+    if deployment is None:
         return [*lines, "Build.io says nothing of a deployment."]
     lines.append(
         join_facts(
-            describe_deployment(one),
-            one.branch and code(one.branch),
-            one.commit and escape(one.commit[:8], 40),
+            describe_deployment(deployment),
+            deployment.branch and code(deployment.branch),
+            deployment.commit and escape(deployment.commit[:8], 40),
         )
     )
-    if one.description:
-        lines.append(escape(one.description, 300))
-    if one.error:
-        lines.append(f"Why: {escape(one.error, 700)}")
-    by = f"by {escape(one.by, 100)}" if one.by else None
-    ended = f"ended {when(one.finished_at)}" if one.finished_at else None
-    began = f"began {when(one.created_at)}" if one.created_at else None
-    return [line for line in [*lines, join_facts(by, began, ended)] if line]
+    if deployment.description:
+        lines.append(escape(deployment.description, 300))
+    if deployment.error:
+        lines.append(f"Why: {escape(deployment.error, 700)}")
+    by = f"by {escape(deployment.by, 100)}" if deployment.by else None
+    ended = f"ended {when(deployment.finished_at)}" if deployment.finished_at else None
+    started = f"began {when(deployment.created_at)}" if deployment.created_at else None
+    return [line for line in [*lines, join_facts(by, started, ended)] if line]
 
 
 def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
-    lines = truncate_lines([_process(one) for one in app.formation], MOST_FORMATIONS)
+    lines = truncate_lines([_process(process) for process in app.formation], MOST_FORMATIONS)
     if dynos is not None:
         lines.append(dyno_summary(dynos))
     return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
 
 
-def _process(one: ProcessFormation) -> str:
-    count = f"{code(one.type, 60)} × {one.quantity}" if one.quantity is not None else code(one.type, 60)
-    return join_facts(count, one.size and escape(one.size, 60), one.command and code(one.command, 120))
+def _process(process: ProcessFormation) -> str:
+    count = (
+        f"{code(process.type, 60)} × {process.quantity}"
+        if process.quantity is not None
+        else code(process.type, 60)
+    )
+    return join_facts(
+        count, process.size and escape(process.size, 60), process.command and code(process.command, 120)
+    )
 
 
-def _small_print(app: BuildioApp) -> list[Block]:
-    packs = truncate_lines([code(one, 80) for one in app.buildpacks], MOST_BUILDPACKS)
+def _details(app: BuildioApp) -> list[Block]:
+    buildpacks = truncate_lines([code(buildpack, 80) for buildpack in app.buildpacks], MOST_BUILDPACKS)
     texts = [
         join_facts(
             app.team and f"Team {escape(app.team, 100)}",
@@ -134,7 +145,7 @@ def _small_print(app: BuildioApp) -> list[Block]:
             app.namespace and f"Namespace {code(app.namespace, 100)}",
             app.stack and f"Stack {code(app.stack, 60)}",
         ),
-        f"Buildpacks {', '.join(packs)}" if packs else "",
+        f"Buildpacks {', '.join(buildpacks)}" if buildpacks else "",
         f"Made {when(app.created_at)}" if app.created_at else "",
     ]
     shown = [text for text in texts if text]
@@ -146,36 +157,38 @@ def _buttons(app: BuildioApp) -> list[Block]:
     return button_row(
         optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, value, style="primary"),
         optional_button("Processes", action_ids.BUILDIO_PS, value),
-        optional_button("Config", action_ids.BUILDIO_VARS, _vars(app)),
+        optional_button("Config", action_ids.BUILDIO_VARS, _config_vars_value(app)),
         optional_button("Domains", action_ids.BUILDIO_DOMAINS, value),
         restart_all_button(app),
-        optional_button("Subscribe…", action_ids.SUBSCRIBE, _any_app(app)),
+        optional_button("Subscribe…", action_ids.SUBSCRIBE, _subscribe_value(app)),
         optional_button("Refresh", action_ids.BUILDIO_REFRESH, value),
         link_button("Open", app.web_url, action_ids.OPEN_LINK),
     )
 
 
-def _vars(app: BuildioApp) -> str | None:
+def _config_vars_value(app: BuildioApp) -> str | None:
     return ConfigVarsButton.fitting(app=app.id, title=plain(app.name, 100))
 
 
-def _any_app(app: BuildioApp) -> str | None:
+def _subscribe_value(app: BuildioApp) -> str | None:
     return AppButton.fitting(provider=Provider.BUILDIO, app=app.id, title=plain(app.name, 100))
 
 
-def _turn(text: str, action_id: str, page: int, team: str | None) -> Block | None:
+def _page_button(text: str, action_id: str, page: int, team: str | None) -> Block | None:
     return optional_button(text, action_id, BuildioAppListButton.fitting(page=page, team=team))
 
 
-def _create() -> list[Block]:
+def _create_buttons() -> list[Block]:
     return button_row(optional_button("Create an app…", action_ids.BUILDIO_CREATE, "create"))
 
 
-def _spoken(app: BuildioApp) -> str:
-    one = app.deployment
-    if one is None:
+def _summary(app: BuildioApp) -> str:
+    deployment = app.deployment
+    if deployment is None:
         return escape(f"{app.name}: Build.io says nothing of a deployment.", 900)
-    version = f" v{one.version}" if one.version is not None else ""
-    branch = f" of {one.branch}" if one.branch else ""
-    why = f": {one.error}" if one.error else ""
-    return cut_markup(escape(f"{app.name}: the deployment{version}{branch} is {one.status}{why}.", 900), 900)
+    version = f" v{deployment.version}" if deployment.version is not None else ""
+    branch = f" of {deployment.branch}" if deployment.branch else ""
+    why = f": {deployment.error}" if deployment.error else ""
+    return cut_markup(
+        escape(f"{app.name}: the deployment{version}{branch} is {deployment.status}{why}.", 900), 900
+    )

@@ -1,4 +1,4 @@
-"""Buttons about config vars: on their list, on an app's card, on what was shown for a minute."""
+"""Buttons about config vars: in their list, on an app's card, and where a value was revealed."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from services.request.finder import app_by_slug
 
 async def _list(press: ButtonPress) -> Reply:
     return await commands.reply_with_list(
-        await _meant(ConfigVarsButton.decode(press.value), press.context), press.context
+        await _find_scope(ConfigVarsButton.decode(press.value), press.context), press.context
     )
 
 
 async def _refresh(press: ButtonPress) -> None:
-    its = await _meant(ConfigVarsButton.decode(press.value), press.context)
-    await press.responder.replace_original(await commands.build_list(its, press.context))
+    scope = await _find_scope(ConfigVarsButton.decode(press.value), press.context)
+    await press.responder.replace_original(await commands.build_list(scope, press.context))
 
 
 async def _reveal(press: ButtonPress) -> Reply | None:
     button = ConfigVarsButton.decode(press.value)
-    return await reveal.reveal_on_press(await _meant(button, press.context), button, press)
+    return await reveal.reveal_on_press(await _find_scope(button, press.context), button, press)
 
 
 async def _reveal_granted(press: ButtonPress) -> Reply | None:
     button = RevealButton.decode(press.value)
-    return await reveal.reveal_on_press(await _meant(button, press.context), button, press)
+    return await reveal.reveal_on_press(await _find_scope(button, press.context), button, press)
 
 
 async def _set(press: ButtonPress) -> Reply | None:
     button = ConfigVarsButton.decode(press.value)
-    return await commands.ask_for_values(await _meant(button, press.context), button.key, press.context)
+    return await commands.ask_for_values(await _find_scope(button, press.context), button.key, press.context)
 
 
 async def _unset(press: ButtonPress) -> None:
     await commands.ask_for_keys(
-        await _meant(ConfigVarsButton.decode(press.value), press.context), press.context
+        await _find_scope(ConfigVarsButton.decode(press.value), press.context), press.context
     )
 
 
 async def _remove(press: ButtonPress) -> Reply | None:
     button = RemoveVarsButton.decode(press.value)
-    return await commands.remove(await _meant(button.of, press.context), button.keys, press.context)
+    return await commands.remove(await _find_scope(button.of, press.context), button.keys, press.context)
 
 
-async def _meant(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:
-    """Those that the button names. Raises ProviderError, also where the person may not see the app."""
+async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:
+    """Return the scope that a button names. Raises ProviderError, also if the person can't see the app."""
     if button.app is not None:
         return AppScope(await app_by_slug(context, button.app, Provider.BUILDIO))
-    # Whether there is such an environment, and whether they may see it, Build.io says once it is read.
-    named = button.environment or ""
-    return EnvironmentScope(Environment(id=named, name=button.title or named))
+    # Build.io checks that the environment exists and is visible to the person when it is read.
+    id_ = button.environment or ""
+    return EnvironmentScope(Environment(id=id_, name=button.title or id_))
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

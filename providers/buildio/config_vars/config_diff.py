@@ -1,4 +1,4 @@
-"""What a change does to config vars, by their names alone. Pure; no I/O."""
+"""The effect of a change on config vars, by names only. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.build import FrozenModel
 
 
 class ConfigDiff(FrozenModel):
-    """The keys that were not there before, those whose value is another one now, and those that are gone."""
+    """The keys that are added, those whose value changes, and those that are removed."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -16,11 +16,11 @@ class ConfigDiff(FrozenModel):
 
     @classmethod
     def between(cls, before: Mapping[str, str], wanted: Mapping[str, str | None]) -> ConfigDiff:
-        """What is different once `wanted` is set; None takes a var away."""
-        given = {key: value for key, value in wanted.items() if value is not None}
+        """Return the difference that setting `wanted` makes; None removes a config var."""
+        new = {key: value for key, value in wanted.items() if value is not None}
         return cls(
-            added=tuple(sorted(given.keys() - before.keys())),
-            changed=tuple(sorted(key for key, value in given.items() if before.get(key, value) != value)),
+            added=tuple(sorted(new.keys() - before.keys())),
+            changed=tuple(sorted(key for key, value in new.items() if before.get(key, value) != value)),
             removed=tuple(sorted(key for key, value in wanted.items() if value is None and key in before)),
         )
 

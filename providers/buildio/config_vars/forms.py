@@ -1,4 +1,4 @@
-"""The forms that set and remove config vars. What was typed as a value is put into no view again."""
+"""The forms that set and remove config vars. A typed value is never put into a view again."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ _A_KEY = "A key has letters, digits and underscores, and begins with no digit."
 
 
 class VarsOrigin(ViewMetadata):
-    """Also whose config vars they are, where they are not the app's."""
+    """Metadata with the owner of the config vars."""
 
     environment: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
     title: Annotated[str, Field(max_length=LONGEST_TITLE)] = ""
 
     @classmethod
-    def for_owner(cls, of: ConfigVarOwner, *, channel: str) -> VarsOrigin:
-        """The origin of a form about these. Raises ValidationError for an id that has no form of one."""
+    def for_owner(cls, owner: ConfigVarOwner, *, channel: str) -> VarsOrigin:
+        """Return the metadata for this owner. Raises ValidationError if its ID is invalid."""
         return cls(
             channel=channel,
-            app=of.app or "",
-            environment=of.environment or "",
-            title=plain(of.title, LONGEST_TITLE),
+            app=owner.app or "",
+            environment=owner.environment or "",
+            title=plain(owner.title, LONGEST_TITLE),
         )
 
     @property
     def owner(self) -> ConfigVarOwner:
-        """Whose they are."""
+        """Return the owner."""
         return ConfigVarOwner(app=self.app or None, environment=self.environment or None, title=self.title)
 
 
 class SetConfigVarsForm(FrozenModel):
-    """What was filled in: a key and its value, and more of both, a line each."""
+    """The input: a key and its value, and further pairs, one per line."""
 
     key: str = ""
     value: SecretStr = SecretStr("")
@@ -65,37 +65,37 @@ class SetConfigVarsForm(FrozenModel):
 
     @property
     def values(self) -> Mapping[str, SecretStr]:
-        """The values by their keys; only to be used where there are no problems."""
-        pairs = dict(pair for line in self._lines() if (pair := _pair(line)) is not None)
+        """Return the values by key; only valid if there are no problems."""
+        pairs = dict(pair for line in self._pair_lines() if (pair := _parse_pair(line)) is not None)
         return ({self.key: self.value} if self.key else {}) | {
             key: SecretStr(value) for key, value in pairs.items()
         }
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field. No value is said again."""
-        found: dict[str, str] = {}
+        """Return errors by field. They never contain a value."""
+        errors: dict[str, str] = {}
         if self.key and not is_key(self.key):
-            found[KEY] = _A_KEY
+            errors[KEY] = _A_KEY
         elif self.value.get_secret_value() and not self.key:
-            found[KEY] = "Of which key is this the value?"
+            errors[KEY] = "Of which key is this the value?"
         elif self.key and not self.value.get_secret_value():
-            found[VALUE] = "Type the value. To remove a config var there is another form."
-        elif not self.key and not self._lines():
-            found[KEY] = "Which key?"
-        if (problem := self._problem_of_more()) is not None:
-            found[MORE] = problem
-        return found
+            errors[VALUE] = "Type the value. To remove a config var there is another form."
+        elif not self.key and not self._pair_lines():
+            errors[KEY] = "Which key?"
+        if (problem := self._find_pair_problem()) is not None:
+            errors[MORE] = problem
+        return errors
 
-    def _lines(self) -> list[str]:
-        # A value may hold what else ends a line in Unicode, such as U+2028.
+    def _pair_lines(self) -> list[str]:
+        # Not `splitlines`: a value may contain other line breaks of Unicode, such as U+2028.
         lines = self.more.get_secret_value().replace("\r\n", "\n").split("\n")
         return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
-    def _problem_of_more(self) -> str | None:
+    def _find_pair_problem(self) -> str | None:
         keys = [self.key] if self.key else []
-        for number, line in enumerate(self._lines(), 1):
-            pair = _pair(line)
+        for number, line in enumerate(self._pair_lines(), 1):
+            pair = _parse_pair(line)
             if pair is None:
                 return f"Line {number} is not written as KEY=value."
             if pair[0] in keys:
@@ -105,28 +105,28 @@ class SetConfigVarsForm(FrozenModel):
 
 
 class UnsetConfigVarsForm(FrozenModel):
-    """What was picked to be removed."""
+    """The keys picked for removal."""
 
     keys: tuple[str, ...] = ()
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
+        """Return errors by field."""
         if not self.keys:
             return {KEYS: "Which keys?"}
         return {} if all(is_key(key) for key in self.keys) else {KEYS: _A_KEY}
 
 
 def vars_modal(
-    of: ConfigVarOwner, *, origin: VarsOrigin, key: str | None = None, problem: str | None = None
+    owner: ConfigVarOwner, *, origin: VarsOrigin, key: str | None = None, problem: str | None = None
 ) -> Block:
-    """The form that sets config vars, with the key that is known."""
+    """Build the form that sets config vars, with the key if it is known."""
     return modal(
         "Set config vars",
         [
             *warning(problem),
             section(
-                f"Of *{of.display_name}*. Keys that are there already get the new value. {restart_note(of)}"
+                f"Of *{owner.display_name}*. Keys that are there already get the new value. {restart_note(owner)}"
                 " The channel hears which keys change, and no values."
             ),
             field(KEY, "Key", text_element(key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
@@ -158,7 +158,7 @@ def vars_modal(
 
 
 def read_vars(values: Mapping[str, Any]) -> SetConfigVarsForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the input from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
     return SetConfigVarsForm(
         key=filled.text(KEY).strip(),
@@ -168,14 +168,14 @@ def read_vars(values: Mapping[str, Any]) -> SetConfigVarsForm:
 
 
 def unset_modal(
-    of: ConfigVarOwner,
+    owner: ConfigVarOwner,
     keys: Sequence[str],
     *,
     origin: VarsOrigin,
     chosen: Sequence[str] = (),
     problem: str | None = None,
 ) -> Block:
-    """The form that removes config vars: `keys` are those that are there."""
+    """Build the form that removes config vars; `keys` are the existing ones."""
     names = [key for key in sorted(keys) if is_key(key) and is_pickable(key)][:MOST_OPTIONS]
     initial = [option(name, name) for name in names if name in chosen]
     picker: Block = {
@@ -189,7 +189,8 @@ def unset_modal(
         [
             *warning(problem),
             section(
-                f"Of *{of.display_name}*. Their values are gone then. {restart_note(of)} The channel hears which keys."
+                f"Of *{owner.display_name}*. Their values are gone then. {restart_note(owner)}"
+                " The channel hears which keys."
             ),
             field(KEYS, "Keys", picker if names else typed, optional=False),
         ],
@@ -201,12 +202,12 @@ def unset_modal(
 
 
 def read_unset(values: Mapping[str, Any]) -> UnsetConfigVarsForm:
-    """What was picked, or typed. `values` is the view's state as Slack sends it."""
+    """Read the picked or typed keys from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
     picked = filled.several(KEYS) or filled.text(KEYS).replace(",", " ").split()
     return UnsetConfigVarsForm(keys=tuple(dict.fromkeys(picked)))
 
 
-def _pair(line: str) -> tuple[str, str] | None:
+def _parse_pair(line: str) -> tuple[str, str] | None:
     key, equals, value = line.partition("=")
     return (key.strip(), value) if equals and is_key(key.strip()) else None

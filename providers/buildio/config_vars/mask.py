@@ -1,10 +1,10 @@
-"""What may be told of a config var's value: how long it is, and of an address what kind it is. Pure; no I/O."""
+"""Masking of config vars: only the length, and the scheme of a URL, are shown. Pure; no I/O."""
 
 from __future__ import annotations
 
 import re
 
-# A scheme that nobody knows could be the secret itself.
+# An unknown scheme could be the secret itself.
 _SCHEMES = frozenset(
     """
     http https ws wss postgres postgresql mysql mysql2 mariadb sqlserver redis rediss valkey memcached mongodb
@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]{0,19})://")
 
 
 def mask_value(value: str) -> str:
-    """The value, masked: `postgres://…`, or only a mark that there is one."""
+    """Mask the value: `postgres://…`, or only a sign that it is not empty."""
     match = _SCHEME.match(value)
     if match is not None and match[1].lower() in _SCHEMES:
         return f"{match[1].lower()}://…"
@@ -24,5 +24,5 @@ def mask_value(value: str) -> str:
 
 
 def describe_length(value: str) -> str:
-    """How long it is, in words."""
+    """Return the length as text."""
     return f"{len(value)} character{'s' if len(value) != 1 else ''}"

@@ -1,8 +1,8 @@
-"""The value of one config var, for one person and a minute: judged, noted, shown, taken away.
+"""Revealing one config var to one person for a minute: authorized, audited, shown, hidden again.
 
-It is put where Slack lets the bot take it away again: into an ephemeral message in the place of the one that was
-pressed, or into a dialog. A slash command's own response_url can't replace what it has said, so it gets a dialog; a
-message that stays, as in direct messages, is never given a value.
+A value is shown only where Slack lets the bot remove it: in an ephemeral message that replaces the pressed one, or in a
+dialog. The response_url of a slash command can't replace its own message, so a dialog is used; a permanent message, as
+in direct messages, never contains a value.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ TITLE = "Config var"
 NOT_TAKEN = "Slack did not let me show it here. Ask for it with `/buildio config get KEY`."
 
 
-async def reveal_on_press(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPress) -> Reply | None:
-    """Show it to whoever pressed, in the place of what they pressed where that can be taken away.
+async def reveal_on_press(
+    scope: ConfigVarScope, button: ConfigVarsButton, press: ButtonPress
+) -> Reply | None:
+    """Reveal the value to the person who pressed, in place of the pressed message if that can be replaced later.
 
     Raises PermissionDenied, UserError, InvalidButtonValue, ProviderError.
     """
@@ -41,71 +43,71 @@ async def reveal_on_press(its: ConfigVarScope, button: ConfigVarsButton, press: 
     context = press.context
     grant = button if isinstance(button, RevealButton) else None
     if press.message is None or press.message.ts is not None or press.response_url is None:
-        await reveal_in_dialog(its, button.key, context, grant)
+        await reveal_in_dialog(scope, button.key, context, grant)
         return None
-    found = await _look(its, button.key, context, grant)
-    if isinstance(found, Reply):
-        return found
-    place = ResponseUrlResponder(context, press.response_url, press.message)
-    if not await place.replace_over_url(found):
+    result = await _load_value(scope, button.key, context, grant)
+    if isinstance(result, Reply):
+        return result
+    responder = ResponseUrlResponder(context, press.response_url, press.message)
+    if not await responder.replace_over_url(result):
         raise UserError(NOT_TAKEN)
-    hidden = config_var_messages.vars_hidden(its.owner, button.key)
-    await context.services.message_expiry.hide_later(context.team, lambda: place.replace_over_url(hidden))
+    hidden = config_var_messages.vars_hidden(scope.owner, button.key)
+    await context.services.message_expiry.hide_later(context.team, lambda: responder.replace_over_url(hidden))
     return None
 
 
 async def reveal_in_dialog(
-    its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None = None
+    scope: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None = None
 ) -> None:
-    """Show it in a dialog; what goes wrong is said there too."""
-    pane, shown = ViewResponder(context), False
+    """Reveal the value in a dialog; errors are shown there too."""
+    dialog, shown = ViewResponder(context), False
 
     async def look() -> Reply:
         nonlocal shown
-        found = await _look(its, key, context, grant)
-        if isinstance(found, Reply):
-            return found
+        result = await _load_value(scope, key, context, grant)
+        if isinstance(result, Reply):
+            return result
         shown = True
-        return Reply(found, Visibility.ONE_PERSON, title=TITLE)
+        return Reply(result, Visibility.ONE_PERSON, title=TITLE)
 
     async def hide() -> bool:
-        return pane.shown is None or await _put(
-            pane.shown, config_var_messages.vars_hidden(its.owner, key), context
+        return dialog.shown is None or await _update_dialog(
+            dialog.shown, config_var_messages.vars_hidden(scope.owner, key), context
         )
 
     try:
-        await reply_or_explain(look(), pane)
+        await reply_or_explain(look(), dialog)
     finally:
-        if shown and pane.shown is not None:
+        if shown and dialog.shown is not None:
             await context.services.message_expiry.hide_later(context.team, hide)
 
 
-async def _look(
-    its: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None
+async def _load_value(
+    scope: ConfigVarScope, key: str, context: RequestContext, grant: RevealButton | None
 ) -> Message | Reply:
-    """The value as it may be shown; an answer where somebody else must agree first."""
-    action = its.revealing(key)
+    """Return the message with the value, or the reply if an approval is needed first."""
+    action = scope.revealing(key)
     if grant is not None and is_granted(grant, context):
-        await check_access(its, context)
-        await check_keys_exist(its, [key], context)
+        await check_access(scope, context)
+        await check_keys_exist(scope, [key], context)
         await write_audit_entry(
             context, build_audit_entry(Event.DONE, action, context, answer="shown, as agreed to")
         )
-    elif (waiting := await _ask(action, context)) is not None:
-        return waiting
-    values = await its.read(context)
+    elif (pending := await _run_reveal(action, context)) is not None:
+        return pending
+    values = await scope.read(context)
     if key not in values:
-        raise UserError(error_texts.unknown_key(key, values, lists=its.command))
-    return config_var_messages.vars_revealed(its.owner, key, values[key])
+        raise UserError(error_texts.unknown_key(key, values, lists=scope.command))
+    return config_var_messages.vars_revealed(scope.owner, key, values[key])
 
 
-async def _ask(action: Action, context: RequestContext) -> Reply | None:
-    done = await run.run_action(action, context)
-    return done.answer if done.is_pending else None
+async def _run_reveal(action: Action, context: RequestContext) -> Reply | None:
+    result = await run.run_action(action, context)
+    return result.answer if result.is_pending else None
 
 
-async def _put(view_id: str, message: Message, context: RequestContext) -> bool:
-    """Put the message into the dialog; where it was closed, nothing is shown any more."""
+async def _update_dialog(view_id: str, message: Message, context: RequestContext) -> bool:
+    """Update the dialog; if it was closed, there is nothing left to hide."""
     view = views.shown_in_modal(TITLE, message)
     try:
         await context.update_view(view_id, view)

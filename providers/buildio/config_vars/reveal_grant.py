@@ -1,4 +1,4 @@
-"""What somebody has agreed to that another may see: shown only once they ask for it themselves, and soon."""
+"""Signed grants: after an approval, the requester may reveal a value within ten minutes, by pressing a button."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ LASTS = timedelta(minutes=10)
 
 
 def sign_grant(
-    action: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, context: RequestContext
+    action: RevealConfigAction | RevealEnvironmentAction, owner: ConfigVarOwner, context: RequestContext
 ) -> str | None:
-    """The value of the button that shows it to this person; None where none could carry it, or without a key.
+    """Return the value of the button that reveals; None if it doesn't fit, or without an encryption key.
 
-    It carries a right, so it is signed: for this person, this one config var, and some minutes.
+    It grants access, so it is signed, for this person, this config var and a limited time.
     """
-    vault = context.services.storage.vault
-    if vault is None:
+    secret_box = context.services.storage.vault
+    if secret_box is None:
         return None
     until = int((context.now() + LASTS).timestamp())
-    seal = vault.sign(_text(of.app, of.environment, action.key, until, context))
+    seal = secret_box.sign(_signed_text(owner.app, owner.environment, action.key, until, context))
     return RevealButton.fitting(
-        app=of.app, environment=of.environment, title=of.title[:100], key=action.key, until=until, seal=seal
+        app=owner.app,
+        environment=owner.environment,
+        title=owner.title[:100],
+        key=action.key,
+        until=until,
+        seal=seal,
     )
 
 
 def is_granted(button: RevealButton, context: RequestContext) -> bool:
-    """Whether the button is this person's, and its time has not run out."""
-    vault = context.services.storage.vault
-    if vault is None or button.key is None or button.until <= context.now().timestamp():
+    """Return whether the button was granted to this person and has not expired."""
+    secret_box = context.services.storage.vault
+    if secret_box is None or button.key is None or button.until <= context.now().timestamp():
         return False
-    text = _text(button.app, button.environment, button.key, button.until, context)
-    return vault.is_signed(text, button.seal)
+    text = _signed_text(button.app, button.environment, button.key, button.until, context)
+    return secret_box.is_signed(text, button.seal)
 
 
-def _text(app: str | None, environment: str | None, key: str, until: int, context: RequestContext) -> str:
-    # None of its parts has a space in it.
+def _signed_text(
+    app: str | None, environment: str | None, key: str, until: int, context: RequestContext
+) -> str:
+    # No part contains a space.
     return f"reveal {context.team} {context.person} {app or '-'} {environment or '-'} {key} {until}"

@@ -1,6 +1,6 @@
-"""Whose config vars are meant, who may look at them, and when they were changed last.
+"""The config vars of an app or environment: who may see them, and when they were last changed.
 
-Values are read with the person's own token alone: never with the bot's, whatever the operator has settled.
+Values are read only with the person's own token, never with the bot's, whatever the settings are.
 """
 
 from __future__ import annotations
@@ -35,152 +35,152 @@ from services.actions.result import PermissionDenied
 from services.request.context import RequestContext
 from services.request.finder import UserError
 
-# How far back the audit log is read for the last change of each.
+# The number of audit log entries that are searched for last changes.
 MOST_ENTRIES = 300
 _CHANGES = ("set_config", "unset_config", "set_environment", "unset_environment")
 
 
 class ConfigVarScope(Protocol):
-    """The config vars of one app or environment, and what can be done with them."""
+    """The config vars of one app or environment, and the actions on them."""
 
     @property
     def owner(self) -> ConfigVarOwner:
-        """Whose they are, for messages and buttons."""
+        """The owner, for messages and buttons."""
 
     @property
     def app(self) -> App | None:
-        """The app whose they are; None for an environment's."""
+        """The app; None for an environment."""
 
     @property
     def command(self) -> str:
-        """The words of the command that lists them."""
+        """The command that lists them."""
 
     async def read(self, context: RequestContext) -> dict[str, str]:
-        """All of them, as the person themselves. Raises ProviderError."""
+        """Fetch all config vars with the person's own token. Raises ProviderError."""
 
     def setting(self, values: Mapping[str, SecretStr]) -> Action:
-        """Set some."""
+        """Return the action that sets config vars."""
 
     def unsetting(self, keys: Sequence[str]) -> Action:
-        """Take some away."""
+        """Return the action that removes config vars."""
 
     def revealing(self, key: str) -> Action:
-        """Show one to whoever asks."""
+        """Return the action that reveals a value."""
 
 
 @dataclass(frozen=True)
 class AppScope:
-    """An app's."""
+    """The config vars of an app."""
 
     app: App
 
     @property
     def owner(self) -> ConfigVarOwner:
-        """See Vars, here and below."""
+        """Return the app as owner."""
         return ConfigVarOwner.of_app(self.app)
 
     @property
     def command(self) -> str:
-        """With the app's name."""
+        """Return the command with the app's name."""
         return f"config {self.app.title}"
 
     async def read(self, context: RequestContext) -> dict[str, str]:
-        """Raises ProviderError."""
+        """Fetch all config vars. Raises ProviderError."""
         return await own_client(context).config_vars(self.app.slug)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Action:
-        """Those that are not named stay as they are."""
+        """Return the action; config vars that are not named stay unchanged."""
         return SetConfigAction(app=self.app, values=dict(values))
 
     def unsetting(self, keys: Sequence[str]) -> Action:
-        """One after the other, as Build.io takes them away."""
+        """Return the action; it removes one after another, as Build.io requires."""
         return UnsetConfigAction(app=self.app, keys=tuple(keys))
 
     def revealing(self, key: str) -> Action:
-        """Its name alone is noted."""
+        """Return the action; only the name is logged."""
         return RevealConfigAction(app=self.app, key=key)
 
 
 @dataclass(frozen=True)
 class EnvironmentScope:
-    """Those of a pipeline's environment."""
+    """The config vars of a pipeline's environment."""
 
     environment: Environment
     app: None = None
 
     @property
     def owner(self) -> ConfigVarOwner:
-        """See Vars, here and below."""
+        """Return the environment as owner."""
         return ConfigVarOwner.of_environment(self.environment)
 
     @property
     def command(self) -> str:
-        """With the environment's id."""
+        """Return the command with the environment's ID."""
         return f"envs {self.environment.id}"
 
     async def read(self, context: RequestContext) -> dict[str, str]:
-        """Raises ProviderError."""
+        """Fetch all config vars. Raises ProviderError."""
         return await own_client(context).environment(self.environment.id)
 
     def setting(self, values: Mapping[str, SecretStr]) -> Action:
-        """Those that are not named stay as they are."""
-        return SetEnvironmentAction(**self._named, values=dict(values))
+        """Return the action; config vars that are not named stay unchanged."""
+        return SetEnvironmentAction(**self._environment_fields, values=dict(values))
 
     def unsetting(self, keys: Sequence[str]) -> Action:
-        """Several at once: what is set to null is deleted (reference, "Environments")."""
+        """Return the action; several are removed in one request by setting them to null (reference, "Environments")."""
         if len(keys) == 1:
-            return UnsetEnvironmentAction(**self._named, keys=tuple(keys))
-        return SetEnvironmentAction(**self._named, values=dict.fromkeys(keys))
+            return UnsetEnvironmentAction(**self._environment_fields, keys=tuple(keys))
+        return SetEnvironmentAction(**self._environment_fields, values=dict.fromkeys(keys))
 
     def revealing(self, key: str) -> Action:
-        """Its name alone is noted."""
-        return RevealEnvironmentAction(**self._named, key=key)
+        """Return the action; only the name is logged."""
+        return RevealEnvironmentAction(**self._environment_fields, key=key)
 
     @property
-    def _named(self) -> dict[str, str]:
+    def _environment_fields(self) -> dict[str, str]:
         return {"environment": self.environment.id, "label": self.environment.name}
 
 
-async def check_access(its: ConfigVarScope, context: RequestContext) -> None:
-    """Whether the person may see anything of them at all; a refusal is written down. Raises PermissionDenied."""
-    question = AccessRequest(
-        permission=Permission.CONFIG, provider=Provider.BUILDIO, app=its.app, channel=context.channel
+async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:
+    """Check that the person may see these config vars; a refusal is audited. Raises PermissionDenied."""
+    access_request = AccessRequest(
+        permission=Permission.CONFIG, provider=Provider.BUILDIO, app=scope.app, channel=context.channel
     )
-    ruling = await authorize(question, context)
-    refused = ruling.refusal
-    if refused is None and not ruling.needs_confirmation:
+    decision = await authorize(access_request, context)
+    reason = decision.refusal
+    if reason is None and not decision.needs_confirmation:
         return
-    refused = refused or "Slack does not say who runs a workflow, so config vars are shown to none."
+    reason = reason or "Slack does not say who runs a workflow, so config vars are shown to none."
     entry = AuditEntry(
         event=Event.REFUSED,
         act="look_at_config",
         personal=PersonalFields(person=context.person),
         channel=context.channel,
-        app=its.app.slug if its.app is not None else "",
-        about={"environment": its.owner.environment} if its.owner.environment is not None else {},
-        answer=refused,
+        app=scope.app.slug if scope.app is not None else "",
+        about={"environment": scope.owner.environment} if scope.owner.environment is not None else {},
+        answer=reason,
     )
     await write_audit_entry(context, entry)
-    if ruling.refusal is None:
-        raise PermissionDenied(refused)
-    raise await build_permission_denied(ruling, context, Provider.BUILDIO, its.app)
+    if decision.refusal is None:
+        raise PermissionDenied(reason)
+    raise await build_permission_denied(decision, context, Provider.BUILDIO, scope.app)
 
 
-async def check_keys_exist(its: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:
-    """Whether all of these are there. Raises UserError with the nearest, ProviderError."""
-    there = await its.read(context)
+async def check_keys_exist(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:
+    """Check that all keys exist. Raises UserError with the most similar names, ProviderError."""
+    existing = await scope.read(context)
     for key in keys:
-        if key not in there:
-            raise UserError(error_texts.unknown_key(key, there, lists=its.command))
+        if key not in existing:
+            raise UserError(error_texts.unknown_key(key, existing, lists=scope.command))
 
 
-async def last_changes(its: ConfigVarScope, context: RequestContext) -> dict[str, datetime]:
-    """When each was changed last through the bot, as far as the audit log goes back."""
-    app = its.app.slug if its.app is not None else None
-    found: dict[str, datetime] = {}
-    for link in await context.storage.audit_log.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
-        entry = link.entry
-        if entry.event is Event.DONE and entry.about.get("environment") == its.owner.environment:
+async def last_changes(scope: ConfigVarScope, context: RequestContext) -> dict[str, datetime]:
+    """Return when each key was last changed through the bot, as far as the audit log was searched."""
+    app = scope.app.slug if scope.app is not None else None
+    changes: dict[str, datetime] = {}
+    for record in await context.storage.audit_log.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
+        entry = record.entry
+        if entry.event is Event.DONE and entry.about.get("environment") == scope.owner.environment:
             for key in entry.about.get("label", "").split():
-                found.setdefault(key, link.at)
-    return found
+                changes.setdefault(key, record.at)
+    return changes

@@ -1,4 +1,4 @@
-"""The forms that set and remove config vars. What was typed as a value is put into no view again."""
+"""Submissions of the forms that set and remove config vars. A typed value is never put into a view again."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ async def _set(sent: FormSubmission) -> None:
     if await sent.report_field_errors(filled.problems):
         return
 
-    def again(problem: str) -> Block:
+    def rebuild_form(problem: str) -> Block:
         problem = f"{problem} What you had typed is not kept: type it once more."
         return forms.vars_modal(origin.owner, origin=origin, key=filled.key, problem=problem)
 
-    course = submission_flow(commands.SET, "Setting them…", again, field=KEY)
-    await sent.run_and_reply(_carry_out_set(filled, origin, sent.context), course)
+    flow = submission_flow(commands.SET, "Setting them…", rebuild_form, field=KEY)
+    await sent.run_and_reply(_carry_out_set(filled, origin, sent.context), flow)
 
 
 async def _unset(sent: FormSubmission) -> None:
@@ -36,37 +36,37 @@ async def _unset(sent: FormSubmission) -> None:
     if await sent.report_field_errors(filled.problems):
         return
 
-    def again(problem: str) -> Block:
+    def rebuild_form(problem: str) -> Block:
         return forms.unset_modal(
             origin.owner, filled.keys, origin=origin, chosen=filled.keys, problem=problem
         )
 
-    course = submission_flow(commands.REMOVE, "Removing them…", again, field=KEYS)
-    await sent.run_and_reply(_carry_out_unset(filled, origin, sent.context), course)
+    flow = submission_flow(commands.REMOVE, "Removing them…", rebuild_form, field=KEYS)
+    await sent.run_and_reply(_carry_out_unset(filled, origin, sent.context), flow)
 
 
 async def _carry_out_set(
     filled: SetConfigVarsForm, origin: VarsOrigin, context: RequestContext
 ) -> Reply | None:
-    its = await _meant(origin, context)
-    return (await run.run_action(its.setting(filled.values), context)).answer
+    scope = await _find_scope(origin, context)
+    return (await run.run_action(scope.setting(filled.values), context)).answer
 
 
 async def _carry_out_unset(
     filled: UnsetConfigVarsForm, origin: VarsOrigin, context: RequestContext
 ) -> Reply | None:
-    return await commands.remove(await _meant(origin, context), filled.keys, context)
+    return await commands.remove(await _find_scope(origin, context), filled.keys, context)
 
 
 def _origin_of(sent: FormSubmission) -> VarsOrigin:
     origin = VarsOrigin.read(sent.metadata)
     if not origin.app and not origin.environment:
-        raise InvalidButtonValue  # a form of another version: whose they are is not in it
+        raise InvalidButtonValue  # the form comes from another version of the bot, and names no owner
     return origin
 
 
-async def _meant(origin: VarsOrigin, context: RequestContext) -> ConfigVarScope:
-    """Those that the form is about, looked up once more. Raises UserError, ProviderError."""
+async def _find_scope(origin: VarsOrigin, context: RequestContext) -> ConfigVarScope:
+    """Find the scope of the form again. Raises UserError, ProviderError."""
     if origin.environment:
         return await environment_commands.find(origin.environment, context)
     return AppScope(await app_by_slug(context, origin.app, Provider.BUILDIO))

@@ -1,4 +1,4 @@
-"""Buttons about what a channel has tied together: deploying a build, untying."""
+"""Buttons of deploy links: deploy a build, remove a link."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ async def _deploy(press: ButtonPress) -> Reply | None:
     return await commands.deploy(read_deploy_button(press.value, press.block), press.context)
 
 
-async def _untie(press: ButtonPress) -> Reply:
+async def _remove(press: ButtonPress) -> Reply:
     return await commands.remove_links_by_number(read_numbers(press), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.DEPLOY_BUILD: _deploy,
-    action_ids.BUILDIO_UNTIE: _untie,
+    action_ids.BUILDIO_UNTIE: _remove,
 }

@@ -1,4 +1,4 @@
-"""Apps of Build.io that a channel ties to apps of Bitrise, and what comes of it: their builds go live by a press."""
+"""Commands for deploy links, which offer to deploy Bitrise builds of one app to a Build.io app, in one channel."""
 
 from __future__ import annotations
 
@@ -28,114 +28,125 @@ MOST_LINKS = 30
 
 
 async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
-    """Tie an app of Build.io to one of Bitrise in the caller's channel; the person must see both.
+    """Add a deploy link from a Bitrise app to a Build.io app in this channel; the person must see both.
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
     app = await current_app(await find_app(context, command.app, Provider.BUILDIO), context)
     bitrise = await context.visible_apps(Provider.BITRISE).find(command.bitrise)
-    about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
-    about |= {"branch": ",".join(command.branches)} if command.branches else {}
-    async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=about):
-        for one in (app, bitrise):
-            await check_app_access(one, context)
-        ties = context.storage.deploy_links
-        if len(await ties.of_channel(context.channel)) >= MOST_LINKS:
+    audit_fields = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
+    audit_fields |= {"branch": ",".join(command.branches)} if command.branches else {}
+    async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=audit_fields):
+        for linked_app in (app, bitrise):
+            await check_app_access(linked_app, context)
+        links = context.storage.deploy_links
+        if len(await links.of_channel(context.channel)) >= MOST_LINKS:
             raise UserError(
                 f"{MOST_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
-        tie = await ties.add(
+        added = await links.add(
             context.channel, app, bitrise, command.branches, by=context.person, at=context.now()
         )
-    return Reply(messages.deploy_link_added(tie, by=context.person), Visibility.CHANNEL)
+    return Reply(messages.deploy_link_added(added, by=context.person), Visibility.CHANNEL)
 
 
 async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
-    """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
+    """Ask for confirmation before an app's deploy links are removed, or one of them; the app may no longer exist.
 
     Raises PermissionDenied, UserError, AmbiguousApp.
     """
-    found = await _meant(command, context)
+    links = await _find_links(command, context)
     await check_subscribe_permission(
-        context, "untie", Provider.BUILDIO, await current_app(found[0].app, context), about=_about(found)
+        context,
+        "untie",
+        Provider.BUILDIO,
+        await current_app(links[0].app, context),
+        about=_audit_fields(links),
     )
-    return Reply(messages.remove_links_question(found), Visibility.ONE_PERSON)
+    return Reply(messages.remove_links_question(links), Visibility.ONE_PERSON)
 
 
 async def remove_links_by_number(numbers: Sequence[int], context: RequestContext) -> Reply:
-    """Untie what a button names. Raises PermissionDenied, UserError."""
-    found = [
-        tie
-        for one in numbers
-        if (tie := await context.storage.deploy_links.find(context.channel, one)) is not None
+    """Remove the deploy links that a button names. Raises PermissionDenied, UserError."""
+    links = [
+        link
+        for number in numbers
+        if (link := await context.storage.deploy_links.find(context.channel, number)) is not None
     ]
-    if not found:
+    if not links:
         raise UserError("This is not tied any more.")
-    return await _untie(found, context)
+    return await _remove_links(links, context)
 
 
 async def list_links(_command: ListDeployLinks, context: RequestContext) -> Reply:
-    """What is tied in the caller's channel."""
+    """Reply with the deploy links of this channel."""
     return Reply(messages.deploy_link_list(await context.storage.deploy_links.of_channel(context.channel)))
 
 
 async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
-    """Let what a build at Bitrise was made of go live, as the person's own Build.io account.
+    """Deploy the commit of a Bitrise build with the person's own Build.io account.
 
-    Tie and build are looked up again: what a button says is what was, and anybody may have written it.
-    Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError.
+    Deploy link and build are looked up again: a button's value may be outdated or forged. Raises InvalidButtonValue,
+    PermissionDenied, UserError, ProviderError.
     """
-    tie = await context.storage.deploy_links.find(context.channel, offer.tie)
-    if tie is None:
+    link = await context.storage.deploy_links.find(context.channel, offer.tie)
+    if link is None:
         raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
-    if tie.bitrise.slug != offer.app:
+    if link.bitrise.slug != offer.app:
         raise InvalidButtonValue
     app, build = await build_by_slugs(context, offer.app, offer.build, Provider.BITRISE)
-    if (why := tie.mismatch(build)) is not None:
-        raise UserError(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
+    if (mismatch := link.mismatch(build)) is not None:
+        raise UserError(
+            f"I can't deploy {app.title} {build.label} to {link.app.title} any more, since {mismatch}."
+        )
     return (
-        await run.run_action(DeployAction.of_build(build, app, await _target(tie, context)), context)
+        await run.run_action(
+            DeployAction.of_build(build, app, await _find_target_app(link, context)), context
+        )
     ).answer
 
 
-async def _target(tie: DeployLink, context: RequestContext) -> App:
-    """The tied app as it is called now, which is what rules are about. Raises UserError, ProviderError."""
+async def _find_target_app(link: DeployLink, context: RequestContext) -> App:
+    """Return the linked app with its current name, which access rules refer to. Raises UserError, ProviderError."""
     if not await context.may_act(Provider.BUILDIO):
-        return tie.app  # whoever has no account is refused by the policy, which writes that down
+        return link.app  # without an account, the action is refused by the access policy, which audits it
     try:
-        return await context.own_apps(Provider.BUILDIO).fetch(tie.app.slug)
+        return await context.own_apps(Provider.BUILDIO).fetch(link.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
-            f"Your account at Build.io does not see {tie.app.title}, or it is not there any more."
+            f"Your account at Build.io does not see {link.app.title}, or it is not there any more."
         ) from error
 
 
-def _about(found: Sequence[DeployLink]) -> dict[str, str]:
-    return {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
+def _audit_fields(links: Sequence[DeployLink]) -> dict[str, str]:
+    return {"label": "; ".join(f"{link.app.title} from {link.bitrise.title}" for link in links[:5])}
 
 
-async def _untie(found: list[DeployLink], context: RequestContext) -> Reply:
-    app = await current_app(found[0].app, context)
-    async with permitted_and_audited(context, "untie", Provider.BUILDIO, app, about=_about(found)):
-        await context.storage.deploy_links.remove(context.channel, [one.number for one in found])
-    return Reply(messages.deploy_links_removed(found, by=context.person), Visibility.CHANNEL)
+async def _remove_links(links: list[DeployLink], context: RequestContext) -> Reply:
+    app = await current_app(links[0].app, context)
+    async with permitted_and_audited(context, "untie", Provider.BUILDIO, app, about=_audit_fields(links)):
+        await context.storage.deploy_links.remove(context.channel, [link.number for link in links])
+    return Reply(messages.deploy_links_removed(links, by=context.person), Visibility.CHANNEL)
 
 
-async def _meant(command: DeleteDeployLink, context: RequestContext) -> list[DeployLink]:
-    """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
-    ties = await context.storage.deploy_links.of_channel(context.channel)
-    app = await _app_meant(command.app, [one.app for one in ties], context)
-    ties = [one for one in ties if one.app.slug == app.slug]
+async def _find_links(command: DeleteDeployLink, context: RequestContext) -> list[DeployLink]:
+    """Return the channel's deploy links that the command names, all of one Build.io app.
+
+    Raises UserError, AmbiguousApp.
+    """
+    links = await context.storage.deploy_links.of_channel(context.channel)
+    app = await _find_linked_app(command.app, [link.app for link in links], context)
+    links = [link for link in links if link.app.slug == app.slug]
     if command.bitrise is not None:
-        bitrise = _tied(command.bitrise, [one.bitrise for one in ties])
-        ties = [one for one in ties if one.bitrise.slug == bitrise.slug]
-    return ties
+        bitrise = _match_linked_app(command.bitrise, [link.bitrise for link in links])
+        links = [link for link in links if link.bitrise.slug == bitrise.slug]
+    return links
 
 
-async def _app_meant(words: str | None, tied: list[App], context: RequestContext) -> App:
-    if words is not None:
-        return _tied(words, tied)
-    by_slug = {one.slug: one for one in tied}
+async def _find_linked_app(name: str | None, linked_apps: list[App], context: RequestContext) -> App:
+    if name is not None:
+        return _match_linked_app(name, linked_apps)
+    by_slug = {app.slug: app for app in linked_apps}
     default = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
     if default in by_slug:
         return by_slug[default]
@@ -144,11 +155,13 @@ async def _app_meant(words: str | None, tied: list[App], context: RequestContext
     raise UserError("Which app? Name it: `/buildio unlink APP`. `/buildio link` shows what is tied here.")
 
 
-def _tied(words: str, tied: Iterable[App]) -> App:
+def _match_linked_app(name: str, linked_apps: Iterable[App]) -> App:
     try:
-        return app_named(words, list({one.slug: one for one in tied}.values()), provider=Provider.BUILDIO)
+        return app_named(
+            name, list({app.slug: app for app in linked_apps}.values()), provider=Provider.BUILDIO
+        )
     except UnknownApp as unknown:
-        raise UserError(f"{words} is not tied here. `/buildio link` shows what is.") from unknown
+        raise UserError(f"{name} is not tied here. `/buildio link` shows what is.") from unknown
 
 
 COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {

@@ -1,4 +1,4 @@
-"""Apps of Build.io that are tied to apps of Bitrise, whose builds can be deployed there."""
+"""Messages about deploy links."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MOST_BELOW_SUBSCRIPTIONS = 5
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
-def deploy_link_added(one: DeployLink, *, by: str) -> Message:
-    """To the channel: builds of Bitrise offer to be deployed from now on."""
-    text = f"{mention(by)} tied {_words(one)}"
+def deploy_link_added(deploy_link: DeployLink, *, by: str) -> Message:
+    """Channel message: Bitrise builds can be deployed from now on."""
+    text = f"{mention(by)} tied {_describe_link(deploy_link)}"
     note = context(
         "Its successful builds offer it on their cards here, once *Refresh* is pressed on those that are here already."
         " Nothing is deployed by itself."
@@ -30,30 +30,30 @@ def deploy_link_added(one: DeployLink, *, by: str) -> Message:
     return Message(text, [section(f"🔗 {text}"), note])
 
 
-def deploy_links_removed(ties: Sequence[DeployLink], *, by: str) -> Message:
-    """To the channel: builds offer it no longer; `ties` are those that there were, at least one."""
-    text = f"{mention(by)} untied {'; '.join(_words(one) for one in ties[:5])}"
-    more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
+def deploy_links_removed(links: Sequence[DeployLink], *, by: str) -> Message:
+    """Channel message: deploy links were removed; `links` holds at least one."""
+    text = f"{mention(by)} untied {'; '.join(_describe_link(deploy_link) for deploy_link in links[:5])}"
+    more = f" and {len(links) - 5} more" if len(links) > 5 else ""
     return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
 
 
-def remove_links_question(ties: Sequence[DeployLink]) -> Message:
-    """Before ties are ended that somebody has named: what will be gone, and the button for it."""
-    text = f"Untie {'; '.join(_words(one) for one in ties[:5])}"
-    more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
+def remove_links_question(links: Sequence[DeployLink]) -> Message:
+    """The confirmation before named deploy links are removed: what will be removed, and the button."""
+    text = f"Untie {'; '.join(_describe_link(deploy_link) for deploy_link in links[:5])}"
+    more = f" and {len(links) - 5} more" if len(links) > 5 else ""
     text = f"{text}{more}? Builds are offered there no longer."
-    numbers = " ".join(str(one.number) for one in ties)
-    untie = button("Untie", action_ids.BUILDIO_UNTIE, numbers, style="danger")
-    return Message(text, [section(text), row(untie)])
+    numbers = " ".join(str(deploy_link.number) for deploy_link in links)
+    remove = button("Untie", action_ids.BUILDIO_UNTIE, numbers, style="danger")
+    return Message(text, [section(text), row(remove)])
 
 
-def deploy_link_list(ties: Sequence[DeployLink]) -> Message:
-    """What is tied in this channel, each with a button that unties it."""
-    if not ties:
+def deploy_link_list(links: Sequence[DeployLink]) -> Message:
+    """The deploy links of this channel, each with a button that removes it."""
+    if not links:
         text = "No app of Build.io is tied to one of Bitrise's here."
         return Message(text, [section(text), context(HOW)])
-    spoken = "; ".join(_words(one) for one in ties)
-    return Message(cut_markup(f"Tied here: {spoken}", 3000), [*deploy_link_rows(ties), context(HOW)])
+    summary = "; ".join(_describe_link(deploy_link) for deploy_link in links)
+    return Message(cut_markup(f"Tied here: {summary}", 3000), [*deploy_link_rows(links), context(HOW)])
 
 
 def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
@@ -63,33 +63,33 @@ def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
     return [*deploy_link_rows(links[:MOST_BELOW_SUBSCRIPTIONS]), *rest]
 
 
-def deploy_link_rows(ties: Sequence[DeployLink]) -> list[Block]:
-    """What is tied in this channel, as blocks; none where nothing is."""
-    if not ties:
+def deploy_link_rows(links: Sequence[DeployLink]) -> list[Block]:
+    """The deploy links of this channel as blocks; empty if there are none."""
+    if not links:
         return []
-    return [section("*Tied in this channel*"), *fit_rows([[_row(one)] for one in ties])]
+    return [section("*Tied in this channel*"), *fit_rows([[_row(deploy_link)] for deploy_link in links])]
 
 
 def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: str, *, by: str) -> RunNote:
-    """What Bitrise built goes live."""
+    """Run note: a Bitrise build is deployed."""
     version = f" v{started.version}" if started.version is not None else ""
     at = code(build_text.short_hash(commit))
-    named = f"*{link(started.url, app.title, 150)}*"
-    said = f"deploys {named}{version} at {at}, {link(built.url, built.display_text, 200)}"
+    app_link = f"*{link(started.url, app.title, 150)}*"
+    said = f"deploys {app_link}{version} at {at}, {link(built.url, built.display_text, 200)}"
     return RunNote(by=by, symbol="🚀", said=said)
 
 
-def _row(one: DeployLink) -> Block:
-    title = plain(one.app.title, 80)
+def _row(deploy_link: DeployLink) -> Block:
+    title = plain(deploy_link.app.title, 80)
     question = confirm("Untie it?", f"Builds of Bitrise are offered to {title} no longer.", "Untie it")
-    untie = button(
-        "Untie", action_ids.BUILDIO_UNTIE, str(one.number), confirm=question, label=f"Untie {title}"
+    remove = button(
+        "Untie", action_ids.BUILDIO_UNTIE, str(deploy_link.number), confirm=question, label=f"Untie {title}"
     )
-    return section(f"🔗 {_words(one)}, by {mention(one.set_by)}", untie)
+    return section(f"🔗 {_describe_link(deploy_link)}, by {mention(deploy_link.set_by)}", remove)
 
 
-def _words(one: DeployLink) -> str:
-    globs = " or ".join(code(branch, 60) for branch in one.branches[:5])
-    more = f" and {len(one.branches) - 5} more" if len(one.branches) > 5 else ""
+def _describe_link(deploy_link: DeployLink) -> str:
+    globs = " or ".join(code(branch, 60) for branch in deploy_link.branches[:5])
+    more = f" and {len(deploy_link.branches) - 5} more" if len(deploy_link.branches) > 5 else ""
     branch = f", branch {globs}{more}" if globs else ""
-    return f"{app_name(one.app, 100)} to Bitrise's {app_name(one.bitrise, 100)}{branch}"
+    return f"{app_name(deploy_link.app, 100)} to Bitrise's {app_name(deploy_link.bitrise, 100)}{branch}"

@@ -1,4 +1,4 @@
-"""Deploying an app: by words, or by filling in a form."""
+"""Deployment of an app, by command or form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.request.modals import open_in_time
 
 
 async def deploy(command: Deploy, context: RequestContext) -> Reply | None:
-    """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
+    """Start the build of a command; without arguments, open the form. Raises the errors of `find_app` and `start`."""
     if not command.names_something:
         return await open_form(None, context)
     return await start(await find_app(context, command.app, Provider.BUILDIO), command, context)
@@ -35,7 +35,7 @@ async def start(app: App, command: Deploy, context: RequestContext) -> Reply | N
 
 
 async def open_form(app: App | None, context: RequestContext, *, again: Deploy | None = None) -> Reply | None:
-    """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
+    """Open the form, or reply with a button if no form can be opened; `again` is the earlier deployment to repeat.
 
     Raises SlackCallFailed.
     """
@@ -50,7 +50,7 @@ async def open_form(app: App | None, context: RequestContext, *, again: Deploy |
 
 async def _form(app: App | None, context: RequestContext, again: Deploy | None) -> Block:
     shown = app or await find_channel_app(context)
-    # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
+    # Build.io takes a branch or a commit, not both. Prefer the branch: a fix is on its current head.
     branch = again.branch if again is not None else None
     commit = again.commit if again is not None and branch is None else None
     form = DeployForm(branch=branch, commit=commit)

@@ -1,4 +1,4 @@
-"""Deployments that people ask for: the form, and what the channel hears."""
+"""The form for a deployment, and the message in the channel."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ TITLE = "Deploy"
 
 
 class DeployForm(Deploy):
-    """What is filled in."""
+    """The input of the form."""
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
-        found = {} if self.app else {APP: "Pick an app."}
+        """Return errors by field."""
+        errors = {} if self.app else {APP: "Pick an app."}
         if self.branch and self.commit:
-            found[COMMIT] = "Give a branch or a commit, not both."
+            errors[COMMIT] = "Give a branch or a commit, not both."
         try:
             branch_name(self.branch or "main")
         except InvalidBranch as problem:
-            found[BRANCH] = str(problem)
-        return found
+            errors[BRANCH] = str(problem)
+        return errors
 
 
 def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
-    """Somebody deploys: what, and why."""
+    """Run note: a person deploys an app, what and why."""
     version = f" v{started.version}" if started.version is not None else ""
     source = join_facts(
         command.branch and f"branch {code(command.branch)}",
         command.commit and f"commit {code(command.commit[:12])}",
     )
     why = f"\n{escape(command.message, 500)}" if command.message else ""
-    named = f"*{link(started.url, app.title, 150)}*"
-    said = f"deploys {named}{version}{f' · {source}' if source else ''}{why}"
+    app_link = f"*{link(started.url, app.title, 150)}*"
+    said = f"deploys {app_link}{version}{f' · {source}' if source else ''}{why}"
     return RunNote(by=by, symbol="🚀", said=said)
 
 
 def deployment_row(app: App) -> list[Block]:
-    """What can be pressed below a deployment that was just asked for."""
+    """Return the buttons below a deployment that was just requested."""
     return button_row(optional_button("How it stands", action_ids.BUILDIO_APP, app_button_value(app)))
 
 
@@ -65,7 +65,7 @@ def deploy_modal(
     problem: str | None = None,
     again: Deploy | None = None,
 ) -> Block:
-    """The form that asks what is to be deployed, with what is filled in so far; `again` is what was deployed before."""
+    """Build the form for a deployment with the input so far; `again` is the earlier deployment to repeat."""
     before = join_facts(
         (again is not None and again.branch and f"branch {code(again.branch)}") or None,
         (again is not None and again.commit and f"commit {code(again.commit)}") or None,
@@ -100,7 +100,7 @@ def deploy_modal(
 
 
 def read_deploy(values: Mapping[str, Any]) -> DeployForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the input from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
     return DeployForm(
         app=filled.picked(APP),

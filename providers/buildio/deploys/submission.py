@@ -1,4 +1,4 @@
-"""The form that deploys an app."""
+"""Submission of the form that deploys an app."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ async def _deploy(sent: FormSubmission) -> None:
         return
     title = FormValues(sent.values).picked_words(APP) or "?"
     picked = App(provider=Provider.BUILDIO, slug=form.app or "", title=title)
-    course = submission_flow(
+    flow = submission_flow(
         "Deploy",
         f"Deploying {title}…",
         lambda problem: deploy_form.deploy_modal(form, picked, origin=origin, problem=problem),
         field=APP,
     )
-    await sent.run_and_reply(_start(form, sent.context), course)
+    await sent.run_and_reply(_start(form, sent.context), flow)
 
 
 async def _start(form: DeployForm, context: RequestContext) -> Reply | None:

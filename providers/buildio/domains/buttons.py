@@ -1,4 +1,4 @@
-"""Buttons about domains: on their list, on an app's card, on the question before one goes."""
+"""Buttons about domains: in their list, on an app's card, in the confirmation before one is removed."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ async def _add(press: ButtonPress) -> Reply | None:
 
 
 async def _certificate(press: ButtonPress) -> None:
-    about = DomainButton.decode(press.value)
-    await commands.open_certificate(await find_button_app(press), about.domain, press.context)
+    button = DomainButton.decode(press.value)
+    await commands.open_certificate(await find_button_app(press), button.domain, press.context)
 
 
 async def _clear(press: ButtonPress) -> None:

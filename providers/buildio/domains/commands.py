@@ -1,4 +1,4 @@
-"""An app's domains: listed, added, given certificates, removed."""
+"""Commands for an app's domains: list, add, replace certificate, remove."""
 
 from __future__ import annotations
 
@@ -38,49 +38,51 @@ from services.request.modals import open_in_time
 
 log = structlog.get_logger()
 
-# Each is one request more.
+# Each one costs a request.
 MOST_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
 async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
-    """The domains of the app that the words name, or of the channel's, each with its certificate."""
-    return Reply(await build_list(await _app(command.app, context), context), title=TITLE)
+    """Reply with the domains of the app, or of the channel's app, each with its certificate."""
+    return Reply(await build_list(await _find_app(command.app, context), context), title=TITLE)
 
 
 async def build_list(app: App, context: RequestContext) -> Message:
-    """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
+    """Build the current list of domains, each with its certificate. Raises ProviderError."""
     domains = await reading_client(context).domains(app.slug)
-    asked = await asyncio.gather(*(_in_detail(app, one, context) for one in domains[:MOST_DETAILS]))
-    return domain_messages.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
+    detailed = await asyncio.gather(
+        *(_load_details(app, domain, context) for domain in domains[:MOST_DETAILS])
+    )
+    return domain_messages.domain_list(app, [*detailed, *domains[MOST_DETAILS:]])
 
 
 async def add(command: AddDomain, context: RequestContext) -> Reply | None:
-    """Add the host name that is named; without one, ask for it. Raises PermissionDenied, ProviderError."""
-    app = await _app(command.app, context)
+    """Add the named hostname; without one, open the form. Raises PermissionDenied, ProviderError."""
+    app = await _find_app(command.app, context)
     if command.host is not None:
         return (await run.run_action(AddDomainAction(app=app, hostname=command.host), context)).answer
     return await open_add(app, context)
 
 
 async def open_add(app: App, context: RequestContext) -> Reply | None:
-    """Show the form for a domain, or a button for it where none can be opened. Raises SlackCallFailed."""
+    """Open the form for a domain, or reply with a button if no form can be opened. Raises SlackCallFailed."""
     if not context.trigger_id:
-        return _button("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
+        return _button_reply("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
     origin = form_metadata(context).model_copy(update={"app": app.slug})
     await context.open_view(forms.domain_modal(app, origin=origin))
     return None
 
 
 async def add_from_form(app: App, form: DomainForm, context: RequestContext) -> Reply | None:
-    """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
+    """Add the domain of a filled form. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
-    action = AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, context))
+    action = AddDomainAction(app=app, hostname=host, certificate=_read_certificate(form, host, context))
     return (await run.run_action(action, context)).answer
 
 
 async def open_certificate(app: App, id: str, context: RequestContext) -> None:  # noqa: A002
-    """Show the form for another certificate. Raises UserError, ProviderError, SlackCallFailed."""
+    """Open the form for another certificate. Raises UserError, ProviderError, SlackCallFailed."""
     await open_in_time(_certificate_form(app, id, context), context, CERTIFICATE)
 
 
@@ -90,53 +92,58 @@ async def update_certificate(
     form: CertificateForm,
     context: RequestContext,
 ) -> Reply | None:
-    """Give the domain what was filled in. Raises FieldError, PermissionDenied, UserError, ProviderError."""
-    one = await _own(app, id, context)
-    certificate = _pem(form, one.hostname, context)
+    """Replace the certificate of a domain. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+    domain = await _find_custom_domain(app, id, context)
+    certificate = _read_certificate(form, domain.hostname, context)
     if certificate is None:
         raise FieldError("certificate", "Paste the certificate.")
-    action = UpdateCertificateAction(app=app, domain=one.id, hostname=one.hostname, certificate=certificate)
+    action = UpdateCertificateAction(
+        app=app, domain=domain.id, hostname=domain.hostname, certificate=certificate
+    )
     return (await run.run_action(action, context)).answer
 
 
 async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
-    """Ask whether the domain that is named is to go. Raises UserError, ProviderError."""
-    app = await _app(command.app, context)
-    there = await reading_client(context).domains(app.slug)
-    for one in there:
-        if one.hostname.casefold() == command.host.casefold():
-            _check_own(one)
-            return Reply(domain_messages.domain_question(app, one), Visibility.ONE_PERSON, title=TITLE)
-    names = [one.hostname for one in there]
+    """Ask for confirmation before the named domain is removed. Raises UserError, ProviderError."""
+    app = await _find_app(command.app, context)
+    domains = await reading_client(context).domains(app.slug)
+    for domain in domains:
+        if domain.hostname.casefold() == command.host.casefold():
+            _check_is_custom(domain)
+            return Reply(domain_messages.domain_question(app, domain), Visibility.ONE_PERSON, title=TITLE)
+    names = [other.hostname for other in domains]
     raise UserError(error_texts.unknown_thing("domain", command.host, names, lists=f"domains {app.title}"))
 
 
 async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None:  # noqa: A002
-    """Take this domain away. Raises PermissionDenied, UserError, ProviderError."""
-    one = await _own(app, id, context)
-    action = RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
+    """Remove this domain. Raises PermissionDenied, UserError, ProviderError."""
+    domain = await _find_custom_domain(app, id, context)
+    action = RemoveDomainAction(app=app, domain=domain.id, hostname=domain.hostname)
     return (await run.run_action(action, context)).answer
 
 
 async def clear(command: ClearDomains, context: RequestContext) -> Reply | None:
-    """Ask for the app's name to be typed; nothing is removed without. Raises UserError, ProviderError."""
-    app = await _app(command.app, context)
+    """Open the form in which the app's name must be typed to remove all domains. Raises UserError, ProviderError."""
+    app = await _find_app(command.app, context)
     if not context.trigger_id:
-        words = f"{CLEAR}: the app's name is typed in a form."
-        return _button(words, "Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, app)
+        prompt = f"{CLEAR}: the app's name is typed in a form."
+        return _button_reply(prompt, "Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, app)
     await open_clear(app, context)
     return None
 
 
 async def open_clear(app: App, context: RequestContext) -> None:
-    """Show which domains would go, and ask for the app's name. Raises UserError, ProviderError, SlackCallFailed."""
+    """Show the domains that would be removed, and ask for the app's name.
+
+    Raises UserError, ProviderError, SlackCallFailed.
+    """
     await open_in_time(build_clear_form(app, context), context, CLEAR)
 
 
 async def build_clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
-    """The question before all domains go. Raises UserError, ProviderError."""
+    """Build the confirmation before all domains are removed. Raises UserError, ProviderError."""
     domains = await reading_client(context).domains(app.slug)
-    if all(one.platform for one in domains):
+    if all(domain.platform for domain in domains):
         raise UserError(f"{app.title} has no domains of its own.")
     origin = ClearOrigin.showing(app, domains, channel=context.channel)
     return forms.clear_domains_modal(app, domains, origin=origin, problem=problem)
@@ -145,49 +152,49 @@ async def build_clear_form(app: App, context: RequestContext, *, problem: str | 
 async def clear_if_confirmed(
     app: App, form: ConfirmationName, origin: ClearOrigin, context: RequestContext
 ) -> Reply | None:
-    """Take all away where the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+    """Remove all domains if the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     for field, problem in form.problems(app.title).items():
         raise FieldError(field, problem)
     domains = await reading_client(context).domains(app.slug)
     if not origin.shows(domains):
         raise UserError("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
-    names = tuple(one.hostname for one in domains if not one.platform)
+    names = tuple(domain.hostname for domain in domains if not domain.platform)
     return (await run.run_action(RemoveAllDomainsAction(app=app, hostnames=names), context)).answer
 
 
-async def _in_detail(app: App, one: Domain, context: RequestContext) -> Domain:
-    """The domain with how it stands with its certificate, which a list need not say (reference, "Domains")."""
-    if one.platform or one.ssl is not None:
-        return one
+async def _load_details(app: App, domain: Domain, context: RequestContext) -> Domain:
+    """Return the domain with its certificate's status, which a list may lack (reference, "Domains")."""
+    if domain.platform or domain.ssl is not None:
+        return domain
     try:
-        return await reading_client(context).domain(app.slug, one.id)
+        return await reading_client(context).domain(app.slug, domain.id)
     except ProviderError as problem:
         log.info("domain.unknown", reason=type(problem).__name__)
-        return one
+        return domain
 
 
 async def _certificate_form(app: App, id: str, context: RequestContext) -> Block:  # noqa: A002
-    one = await _own(app, id, context)
-    origin = DomainOrigin(channel=context.channel, app=app.slug, domain=one.id, host=one.hostname)
+    domain = await _find_custom_domain(app, id, context)
+    origin = DomainOrigin(channel=context.channel, app=app.slug, domain=domain.id, host=domain.hostname)
     return forms.certificate_modal(app, origin=origin)
 
 
-async def _own(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
-    """The app's domain of this id, which can be changed. Raises UserError, ProviderError."""
-    for one in await reading_client(context).domains(app.slug):
-        if one.id == id:
-            _check_own(one)
-            return one
+async def _find_custom_domain(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
+    """Find a domain of the app that can be changed, by ID. Raises UserError, ProviderError."""
+    for domain in await reading_client(context).domains(app.slug):
+        if domain.id == id:
+            _check_is_custom(domain)
+            return domain
     raise UserError(f"{app.title} does not have this domain any more.")
 
 
-def _check_own(one: Domain) -> None:
-    if one.platform:
-        raise UserError(error_texts.platform_domain(one.hostname))
+def _check_is_custom(domain: Domain) -> None:
+    if domain.platform:
+        raise UserError(error_texts.platform_domain(domain.hostname))
 
 
-def _pem(form: CertificateForm, host: str, context: RequestContext) -> str | None:
-    """What was pasted, once it was looked at; None where nothing was. Raises FieldError."""
+def _read_certificate(form: CertificateForm, host: str, context: RequestContext) -> str | None:
+    """Return the checked certificate; None if none was pasted. Raises FieldError."""
     if form.pem is None:
         return None
     try:
@@ -196,10 +203,12 @@ def _pem(form: CertificateForm, host: str, context: RequestContext) -> str | Non
         raise FieldError(problem.part, str(problem)) from None
 
 
-async def _app(words: str | None, context: RequestContext) -> App:
-    return await find_app(context, words, Provider.BUILDIO)
+async def _find_app(name: str | None, context: RequestContext) -> App:
+    return await find_app(context, name, Provider.BUILDIO)
 
 
-def _button(words: str, label: str, action_id: str, app: App) -> Reply:
+def _button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:
     value = BuildioAppButton(app=app.slug, title=plain(app.title, 100)).encode()
-    return Reply(notices.open_form_prompt(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(
+        notices.open_form_prompt(prompt, label, action_id, value), Visibility.ONE_PERSON, title=TITLE
+    )

@@ -1,4 +1,4 @@
-"""The forms for a domain, its certificate, and for taking all of them away. A key is put into no view again."""
+"""The forms for a domain, its certificate, and for removing all domains. A key is never put into a view again."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 
 
 class DomainOrigin(ViewMetadata):
-    """Also which domain, by its id and host name."""
+    """Metadata with the domain's ID and hostname."""
 
     domain: Annotated[str, Field(max_length=200)] = ""
     host: Annotated[str, Field(max_length=LONGEST_HOST)] = ""
 
 
 class ClearOrigin(ViewMetadata):
-    """Also which domains were shown, so that no others are taken away with them."""
+    """Metadata with a hash of the shown domains, so that no others are removed."""
 
     shown: Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{0,64}\Z"))] = ""
 
     @classmethod
     def showing(cls, app: App, domains: Sequence[Domain], *, channel: str) -> ClearOrigin:
-        """The origin of a form that shows these."""
+        """Return the metadata of a form that shows these domains."""
         return cls(channel=channel, app=app.slug, provider=app.provider, shown=_fingerprint(domains))
 
     def shows(self, domains: Sequence[Domain]) -> bool:
-        """Whether these are the ones that were shown."""
+        """Return whether these are the domains that were shown."""
         return self.shown == _fingerprint(domains)
 
 
 class CertificateForm(FrozenModel):
-    """A certificate as it was pasted: itself, what signs it, and its key."""
+    """A pasted certificate, its chain and its key."""
 
     certificate: SecretStr = SecretStr("")
     chain: SecretStr = SecretStr("")
@@ -59,44 +59,44 @@ class CertificateForm(FrozenModel):
 
     @property
     def pem(self) -> SecretStr | None:
-        """All of it as one text; None where nothing was pasted."""
+        """Return all parts as one text; None if nothing was pasted."""
         parts = (self.certificate, self.chain, self.private)
         texts = [text for part in parts if (text := part.get_secret_value().strip())]
         return SecretStr("\n".join(texts) + "\n") if texts else None
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
-        found: dict[str, str] = {}
+        """Return errors by field."""
+        errors: dict[str, str] = {}
         own, chain, key = (
-            one.get_secret_value().strip() for one in (self.certificate, self.chain, self.private)
+            part.get_secret_value().strip() for part in (self.certificate, self.chain, self.private)
         )
         if own and _BEGINS not in own:
-            found[CERTIFICATE] = f"It begins with {_BEGINS}"
+            errors[CERTIFICATE] = f"It begins with {_BEGINS}"
         elif not own and (chain or key):
-            found[CERTIFICATE] = "The certificate itself is missing."
+            errors[CERTIFICATE] = "The certificate itself is missing."
         if chain and _BEGINS not in chain:
-            found[CHAIN] = f"It begins with {_BEGINS}"
+            errors[CHAIN] = f"It begins with {_BEGINS}"
         if key and _KEY_BEGINS not in key:
-            found[PRIVATE] = "A key begins with -----BEGIN, and PRIVATE KEY stands behind it."
+            errors[PRIVATE] = "A key begins with -----BEGIN, and PRIVATE KEY stands behind it."
         elif own and not key:
-            found[PRIVATE] = "The key that belongs to it is missing."
-        return found
+            errors[PRIVATE] = "The key that belongs to it is missing."
+        return errors
 
 
 class DomainForm(CertificateForm):
-    """What was filled in of a new domain."""
+    """The input for a new domain."""
 
     host: str = ""
 
     @property
     def hostname(self) -> str | None:
-        """The host name; None where none was typed."""
+        """Return the hostname; None if none was typed."""
         return host_in(self.host)
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
+        """Return errors by field."""
         if self.hostname is None:
             return {**super().problems, HOST: "Type a host name, such as www.example.com."}
         return super().problems
@@ -105,7 +105,7 @@ class DomainForm(CertificateForm):
 def domain_modal(
     app: App, *, origin: ViewMetadata, host: str | None = None, problem: str | None = None
 ) -> Block:
-    """The form that adds a domain."""
+    """Build the form that adds a domain."""
     return modal(
         "Add a domain",
         [
@@ -117,7 +117,7 @@ def domain_modal(
                 text_element(host, most=LONGEST_HOST, placeholder="www.example.com"),
                 optional=False,
             ),
-            *_certificate("Without one Build.io gets one by itself."),
+            *_certificate_fields("Without one Build.io gets one by itself."),
         ],
         callback_id=action_ids.BUILDIO_DOMAIN_MODAL,
         private_metadata=origin.encode(),
@@ -127,18 +127,18 @@ def domain_modal(
 
 
 def read_domain(values: Mapping[str, Any]) -> DomainForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
-    return DomainForm(host=FormValues(values).text(HOST).strip(), **_read(values))
+    """Read the input from `values`, the view's state as Slack sends it."""
+    return DomainForm(host=FormValues(values).text(HOST).strip(), **_read_certificate_parts(values))
 
 
 def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = None) -> Block:
-    """The form that gives a domain another certificate."""
+    """Build the form that replaces the certificate of a domain."""
     return modal(
         "Another certificate",
         [
             *warning(problem),
             section(f"For {code(origin.host, 260)} of *{app_name(app)}*."),
-            *_certificate(None),
+            *_certificate_fields(None),
         ],
         callback_id=action_ids.BUILDIO_CERTIFICATE_MODAL,
         private_metadata=origin.encode(),
@@ -148,16 +148,16 @@ def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = N
 
 
 def read_certificate(values: Mapping[str, Any]) -> CertificateForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
-    return CertificateForm(**_read(values))
+    """Read the input from `values`, the view's state as Slack sends it."""
+    return CertificateForm(**_read_certificate_parts(values))
 
 
 def clear_domains_modal(
     app: App, domains: Sequence[Domain], *, origin: ClearOrigin, problem: str | None = None
 ) -> Block:
-    """The question before all domains of one's own are taken away: the app's name is typed."""
+    """Build the confirmation before all custom domains are removed: the app's name must be typed."""
     lines = truncate_lines(
-        [f"− {code(one.hostname, 120)}" for one in domains if not one.platform], MOST_HOSTS
+        [f"− {code(domain.hostname, 120)}" for domain in domains if not domain.platform], MOST_HOSTS
     )
     return modal(
         "Remove all domains",
@@ -174,7 +174,7 @@ def clear_domains_modal(
     )
 
 
-def _certificate(hint: str | None) -> list[Block]:
+def _certificate_fields(hint: str | None) -> list[Block]:
     optional = hint is not None
     return [
         field(
@@ -202,7 +202,7 @@ def _certificate(hint: str | None) -> list[Block]:
     ]
 
 
-def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
+def _read_certificate_parts(values: Mapping[str, Any]) -> dict[str, SecretStr]:
     filled = FormValues(values)
     return {
         CERTIFICATE: SecretStr(filled.text(CERTIFICATE)),
@@ -212,5 +212,5 @@ def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
 
 
 def _fingerprint(domains: Sequence[Domain]) -> str:
-    names = sorted(one.hostname for one in domains if not one.platform)
+    names = sorted(domain.hostname for domain in domains if not domain.platform)
     return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""An app's domains: how they and their certificates stand, and what is done with them."""
+"""Messages about an app's domains and their certificates."""
 
 from __future__ import annotations
 
@@ -22,87 +22,98 @@ _NONE = frozenset({"off", "none", "disabled"})
 
 
 def domain_list(app: App, domains: Sequence[Domain]) -> Message:
-    """Each domain with its certificate; those of one's own with buttons."""
+    """The domains with their certificates; custom ones have buttons."""
     if not domains:
-        words = f"{app_name(app)} has no domains."
-        return Message(words, [section(words), *_buttons(app, some=False)])
-    ordered = sorted(domains, key=lambda one: not one.platform)
+        text = f"{app_name(app)} has no domains."
+        return Message(text, [section(text), *_buttons(app, can_clear=False)])
+    ordered = sorted(domains, key=lambda domain: not domain.platform)
     head = section(f"*{app_name(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
-    rows = fit_rows([[section(_about(one)), *_buttons_of(app, one)] for one in ordered])
-    spoken = ", ".join(f"{one.hostname} {one.ssl or one.status or ''}".strip() for one in ordered)
-    own = any(not one.platform for one in domains)
-    return Message(escape(f"Domains of {app.title}: {spoken}", 2000), [head, *rows, *_buttons(app, some=own)])
+    rows = fit_rows(
+        [[section(_describe_domain(domain)), *_domain_buttons(app, domain)] for domain in ordered]
+    )
+    summary = ", ".join(
+        f"{domain.hostname} {domain.ssl or domain.status or ''}".strip() for domain in ordered
+    )
+    has_custom = any(not domain.platform for domain in domains)
+    return Message(
+        escape(f"Domains of {app.title}: {summary}", 2000),
+        [head, *rows, *_buttons(app, can_clear=has_custom)],
+    )
 
 
-def domain_question(app: App, one: Domain) -> Message:
-    """Before a domain is taken away that somebody has named: what will be gone, and the button for it."""
-    text = f"Remove {code(one.hostname, 260)} from {app_name(app)}? It leads there no longer then."
-    value, _ = _value_of(app, one)
+def domain_question(app: App, domain: Domain) -> Message:
+    """The confirmation before a named domain is removed: what will be removed, and the button."""
+    text = f"Remove {code(domain.hostname, 260)} from {app_name(app)}? It leads there no longer then."
+    value, _ = _button_value(app, domain)
     remove = optional_button("Remove it", action_ids.BUILDIO_DOMAIN_REMOVE, value, style="danger")
     return Message(text, [section(text), *button_row(remove)])
 
 
-def domain_added(app: App, one: Domain, *, by: str) -> Message:
-    """To the channel: somebody added a domain, and where it has to point to."""
-    text = f"{mention(by)} added the domain {escape(one.hostname, 260)} to {app_name(app)}"
-    target = f"\nIts DNS record must point to {code(one.target, 260)}." if one.target else ""
-    look = optional_button("Domains", action_ids.BUILDIO_DOMAINS, app_button_value(app))
-    return Message(text, [section(f"🌐 {text}{target}"), *button_row(look)])
+def domain_added(app: App, domain: Domain, *, by: str) -> Message:
+    """Channel message: a domain was added, and where its DNS record must point."""
+    text = f"{mention(by)} added the domain {escape(domain.hostname, 260)} to {app_name(app)}"
+    target = f"\nIts DNS record must point to {code(domain.target, 260)}." if domain.target else ""
+    show_domains = optional_button("Domains", action_ids.BUILDIO_DOMAINS, app_button_value(app))
+    return Message(text, [section(f"🌐 {text}{target}"), *button_row(show_domains)])
 
 
-def certificate_changed(app: App, one: Domain, *, by: str) -> Message:
-    """To the channel: a domain has another certificate."""
-    text = f"{mention(by)} gave the domain {escape(one.hostname, 260)} of {app_name(app)} another certificate"
-    until = f" It is valid until {when(one.expires_at)}." if one.expires_at else ""
+def certificate_changed(app: App, domain: Domain, *, by: str) -> Message:
+    """Channel message: a certificate was replaced."""
+    text = (
+        f"{mention(by)} gave the domain {escape(domain.hostname, 260)} of {app_name(app)} another certificate"
+    )
+    until = f" It is valid until {when(domain.expires_at)}." if domain.expires_at else ""
     return Message(text, [section(f"🔏 {text}.{until}")])
 
 
 def domain_removed(app: App, host: str, *, by: str) -> Message:
-    """To the channel: a domain was taken away."""
+    """Channel message: a domain was removed."""
     text = f"{mention(by)} removed the domain {escape(host, 260)} from {app_name(app)}"
     return Message(text, [section(f"🗑️ {text}")])
 
 
 def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
-    """To the channel: all domains but Build.io's own were taken away."""
+    """Channel message: all custom domains were removed."""
     text = f"{mention(by)} removed all domains from {app_name(app)}"
     lines = [f"− {code(host, 260)}" for host in hosts]
     return Message(text, [section(f"🗑️ {text}"), *paragraphs(lines, most_blocks=1)])
 
 
-def _about(one: Domain) -> str:
+def _describe_domain(domain: Domain) -> str:
     lines = [
         join_facts(
-            f"*{link(_page(one), one.hostname, 260)}*",
-            "Build.io's own" if one.platform else None,
-            one.status and f"_{escape(one.status, 60)}_",
+            f"*{link(_domain_url(domain), domain.hostname, 260)}*",
+            "Build.io's own" if domain.platform else None,
+            domain.status and f"_{escape(domain.status, 60)}_",
         ),
-        join_facts(_certificate(one), f"until {when(one.expires_at)}" if one.expires_at else None),
-        f"Points to {code(one.target, 260)}" if one.target and not one.platform else "",
-        f"⚠️ {escape(one.problem, 400)}" if one.problem else "",
+        join_facts(
+            _certificate_status(domain), f"until {when(domain.expires_at)}" if domain.expires_at else None
+        ),
+        f"Points to {code(domain.target, 260)}" if domain.target and not domain.platform else "",
+        f"⚠️ {escape(domain.problem, 400)}" if domain.problem else "",
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _page(one: Domain) -> str | None:
-    """Where it leads; nowhere for a wildcard, or what is no host name at all."""
-    host = host_in(one.hostname)
+def _domain_url(domain: Domain) -> str | None:
+    """Return the domain's URL; None for a wildcard or an invalid hostname."""
+    host = host_in(domain.hostname)
     return f"https://{host}" if host is not None and not host.startswith("*") else None
 
 
-def _certificate(one: Domain) -> str | None:
-    if one.ssl is None:
+def _certificate_status(domain: Domain) -> str | None:
+    if domain.ssl is None:
         return None
-    word = one.ssl.lower()
+    word = domain.ssl.lower()
     mark = "✅" if word in _GOOD else "❌" if word in _BAD else "🔓" if word in _NONE else "⏳"
-    return f"{mark} certificate {escape(one.ssl, 60)}"
+    return f"{mark} certificate {escape(domain.ssl, 60)}"
 
 
-def _buttons_of(app: App, one: Domain) -> list[Block]:
-    if one.platform:
+def _domain_buttons(app: App, domain: Domain) -> list[Block]:
+    if domain.platform:
         return []
-    value, title = _value_of(app, one)
-    host = plain(one.hostname, 200)
+    value, title = _button_value(app, domain)
+    host = plain(domain.hostname, 200)
     question = confirm("Remove it?", f"{host} leads to {title} no longer.", "Remove it")
     return button_row(
         optional_button(
@@ -114,18 +125,18 @@ def _buttons_of(app: App, one: Domain) -> list[Block]:
     )
 
 
-def _value_of(app: App, one: Domain) -> tuple[str | None, str]:
+def _button_value(app: App, domain: Domain) -> tuple[str | None, str]:
     title = plain(app.title, 100)
-    return DomainButton.fitting(app=app.slug, domain=one.id, host=one.hostname, title=title), title
+    return DomainButton.fitting(app=app.slug, domain=domain.id, host=domain.hostname, title=title), title
 
 
-def _buttons(app: App, *, some: bool) -> list[Block]:
+def _buttons(app: App, *, can_clear: bool) -> list[Block]:
     value = app_button_value(app)
-    made = button_row(
+    row = button_row(
         optional_button("Add…", action_ids.BUILDIO_DOMAIN_ADD, value, style="primary"),
         optional_button("Refresh", action_ids.BUILDIO_DOMAINS_REFRESH, value),
         optional_button("Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, value, style="danger")
-        if some
+        if can_clear
         else None,
     )
-    return [*made, context("A certificate can take some minutes after the DNS record points here.")]
+    return [*row, context("A certificate can take some minutes after the DNS record points here.")]

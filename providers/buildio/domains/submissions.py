@@ -1,4 +1,4 @@
-"""The forms of domains: a new one, another certificate, all of them gone. A key is put into no view again."""
+"""Submissions of the domain forms: add, replace certificate, remove all. A key is never put into a view again."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ async def _add(sent: FormSubmission) -> None:
 
     async def carry_out() -> Reply | None:
         nonlocal app
-        app = await _app(origin, sent.context)
+        app = await _find_app(origin, sent.context)
         return await commands.add_from_form(app, form, sent.context)
 
-    def again(problem: str) -> Block:
+    def rebuild_form(problem: str) -> Block:
         if form.pem is not None:
             problem = f"{problem} The certificate is not kept: paste it once more."
         return forms.domain_modal(app, origin=origin, host=form.host, problem=problem)
 
-    course = submission_flow(commands.ADD, "Adding it…", again, field=HOST)
-    await sent.run_and_reply(carry_out(), course)
+    flow = submission_flow(commands.ADD, "Adding it…", rebuild_form, field=HOST)
+    await sent.run_and_reply(carry_out(), flow)
 
 
 async def _certificate(sent: FormSubmission) -> None:
@@ -46,33 +46,35 @@ async def _certificate(sent: FormSubmission) -> None:
         return
 
     async def carry_out() -> Reply | None:
-        app = await _app(origin, sent.context)
+        app = await _find_app(origin, sent.context)
         return await commands.update_certificate(app, origin.domain, form, sent.context)
 
-    course = submission_flow(
-        commands.CERTIFICATE, "Updating it…", _again(commands.CERTIFICATE), field=CERTIFICATE
+    flow = submission_flow(
+        commands.CERTIFICATE, "Updating it…", _notice_builder(commands.CERTIFICATE), field=CERTIFICATE
     )
-    await sent.run_and_reply(carry_out(), course)
+    await sent.run_and_reply(carry_out(), flow)
 
 
 async def _clear(sent: FormSubmission) -> None:
     form, origin = type_to_confirm.read_typed_name(sent.values), ClearOrigin.read(sent.metadata)
 
     async def carry_out() -> Reply | None:
-        app = await _app(origin, sent.context)
+        app = await _find_app(origin, sent.context)
         return await commands.clear_if_confirmed(app, form, origin, sent.context)
 
-    course = submission_flow(commands.CLEAR, "Removing them…", _again(commands.CLEAR), field=TYPED_NAME)
-    await sent.run_and_reply(carry_out(), course)
+    flow = submission_flow(
+        commands.CLEAR, "Removing them…", _notice_builder(commands.CLEAR), field=TYPED_NAME
+    )
+    await sent.run_and_reply(carry_out(), flow)
 
 
-async def _app(origin: ViewMetadata, context: RequestContext) -> App:
-    """The app that the form is about, looked up once more. Raises ProviderError."""
+async def _find_app(origin: ViewMetadata, context: RequestContext) -> App:
+    """Find the app of the form again. Raises ProviderError."""
     return await app_by_slug(context, origin.app, Provider.BUILDIO)
 
 
-def _again(title: str) -> Callable[[str], Block]:
-    """What a form becomes that took long and failed: what was typed into it is kept nowhere."""
+def _notice_builder(title: str) -> Callable[[str], Block]:
+    """Return the view for a late error: a plain notice, since the input is not stored."""
     return lambda problem: notices.notice_modal(title, problem)
 
 

@@ -1,4 +1,4 @@
-"""The credential of a region's cluster, for the person alone."""
+"""Command that gets a region's cluster credential, for the person only."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from services.request.context import Reply, RequestContext
 
 
 async def log_in(command: Login, context: RequestContext) -> Reply | None:
-    """Hand it over as a file that expires; off unless a rule says who may. Raises PermissionDenied, ProviderError."""
+    """Send the credential as an expiring file; off unless a rule allows it. Raises PermissionDenied, ProviderError."""
     return (await run.run_action(ClusterLoginAction(region=command.region), context)).answer

@@ -1,4 +1,4 @@
-"""The credential of a cluster: what stands beside the file, which alone holds it, and what the channel hears."""
+"""Messages about a cluster credential: the comment of the file, and the message in the channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from messages.kit.mrkdwn import code, mention, when
 
 
 def login_comment(region: str, *, expires_at: datetime | None, deleted_at: datetime) -> str:
-    """What stands above the file, for the one whom it is for."""
+    """The comment above the file, for its recipient."""
     until = (
         f"It is good until {when(expires_at)}."
         if expires_at
@@ -23,6 +23,6 @@ def login_comment(region: str, *, expires_at: datetime | None, deleted_at: datet
 
 
 def login_sent(region: str, *, by: str, deleted_at: datetime) -> Message:
-    """To the channel: somebody was handed a credential."""
+    """Channel message: a person got a credential."""
     text = f"🔑 {mention(by)} got a credential for the cluster in {code(region)}, in a direct message."
     return Message(text, [section(text), context(f"I delete the file there {when(deleted_at)}.")])

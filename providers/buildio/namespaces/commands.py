@@ -1,4 +1,4 @@
-"""Namespaces: listed, shown, made, deleted once their name was typed."""
+"""Commands for namespaces: list, show, create, and delete after the name was typed."""
 
 from __future__ import annotations
 
@@ -28,27 +28,25 @@ DELETE = "Delete a namespace"
 
 
 async def list_namespaces(_ask: ListNamespaces, context: RequestContext) -> Reply:
-    """The namespaces that the person's own token sees. Raises ProviderError."""
+    """Reply with the namespaces that the person's own token sees. Raises ProviderError."""
     return Reply(
         namespace_messages.namespace_list(await own_client(context).namespaces()), title="Namespaces"
     )
 
 
 async def show(command: ShowNamespace, context: RequestContext) -> Reply:
-    """One namespace. Raises UserError, ProviderError."""
+    """Reply with one namespace. Raises UserError, ProviderError."""
     return Reply(namespace_messages.namespace_card(await find(command.name, context)), title="Namespace")
 
 
-async def find(words: str, context: RequestContext) -> Namespace:
-    """The namespace of this name or id. Raises UserError, ProviderError."""
+async def find(name: str, context: RequestContext) -> Namespace:
+    """Find a namespace by name or ID. Raises UserError, ProviderError."""
     client = own_client(context)
-    return await find_by_name(
-        client.namespace, client.namespaces, words, what="namespace", lists="namespaces"
-    )
+    return await find_by_name(client.namespace, client.namespaces, name, what="namespace", lists="namespaces")
 
 
 async def create(command: CreateNamespace, context: RequestContext) -> Reply | None:
-    """Make the namespace that the words name; without a name, ask for it. Raises what `make` does."""
+    """Create the namespace of a command; without a name, open the form. Raises the errors of `make`."""
     form = NamespaceForm(**command.model_dump())
     if command.name is None:
         return await open_create(form, context)
@@ -58,7 +56,7 @@ async def create(command: CreateNamespace, context: RequestContext) -> Reply | N
 
 
 async def make(command: CreateNamespace, context: RequestContext) -> Reply | None:
-    """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
+    """Create the namespace. Raises PermissionDenied, UserError, ProviderError."""
     form = await resolve_team(NamespaceForm(**command.model_dump()), context)
     action = CreateNamespaceAction(
         name=form.name or "",
@@ -71,12 +69,12 @@ async def make(command: CreateNamespace, context: RequestContext) -> Reply | Non
 
 
 async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | None:
-    """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
+    """Open the form, or reply with a button if none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
-        words = "What is the namespace called?"
+        prompt = "What is the namespace called?"
         return Reply(
             notices.open_form_prompt(
-                words, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"
+                prompt, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"
             )
         )
     await open_in_time(_form(form, context), context, "Create a namespace")
@@ -84,29 +82,29 @@ async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | N
 
 
 async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | None:
-    """Ask for the name to be typed; nothing is deleted without. Raises UserError, ProviderError, SlackCallFailed."""
+    """Open the form in which the name must be typed to delete. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
         value = ResourceButton.fitting(name=command.name) if command.name else None
-        words = f"{DELETE}: its name is typed in a form."
+        prompt = f"{DELETE}: its name is typed in a form."
         return Reply(
-            notices.open_form_prompt(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
+            notices.open_form_prompt(prompt, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
         )
     await open_delete(command.name, context)
     return None
 
 
 async def open_delete(name: str | None, context: RequestContext) -> None:
-    """Show the question before a namespace is deleted. Raises UserError, ProviderError, SlackCallFailed."""
-    await open_in_time(_question(name, context), context, DELETE)
+    """Open the confirmation before a namespace is deleted. Raises UserError, ProviderError, SlackCallFailed."""
+    await open_in_time(_confirmation(name, context), context, DELETE)
 
 
 async def delete_if_confirmed(
     form: DeleteForm, origin: NamespaceOrigin, context: RequestContext
 ) -> Reply | None:
-    """Delete it where its name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
-    words = origin.name or form.namespace
-    one = await find(words, context) if words else None
-    for field, problem in form.problems(one.name if one is not None else "").items():
+    """Delete the namespace if its name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+    name = origin.name or form.namespace
+    namespace = await find(name, context) if name else None
+    for field, problem in form.problems(namespace.name if namespace is not None else "").items():
         raise FieldError(field, problem)
     return (await run.run_action(DeleteNamespaceAction(name=form.typed), context)).answer
 
@@ -115,7 +113,7 @@ async def _form(form: NamespaceForm, context: RequestContext) -> Block:
     return create_form.namespace_modal(await resolve_team(form, context), origin=form_metadata(context))
 
 
-async def _question(name: str | None, context: RequestContext) -> Block:
+async def _confirmation(name: str | None, context: RequestContext) -> Block:
     known = (await find(name, context)).name if name is not None else ""
     origin = NamespaceOrigin(channel=context.channel, provider=Provider.BUILDIO, name=known)
     return namespace_messages.delete_namespace_modal(origin=origin)

@@ -1,4 +1,4 @@
-"""The forms that make a namespace, and delete one."""
+"""Submissions of the forms that create and delete a namespace."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ async def _create(sent: FormSubmission) -> None:
     form, origin = create_form.read_namespace(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.report_field_errors(form.problems):
         return
-    course = submission_flow(
+    flow = submission_flow(
         "Create a namespace",
         f"Creating {form.name}…",
         lambda problem: create_form.namespace_modal(form, origin=origin, problem=problem),
         field=NAME,
     )
-    await sent.run_and_reply(commands.make(form, sent.context), course)
+    await sent.run_and_reply(commands.make(form, sent.context), flow)
 
 
 async def _delete(sent: FormSubmission) -> None:
     form, origin = messages.read_delete_namespace(sent.values), NamespaceOrigin.read(sent.metadata)
-    course = submission_flow(
+    flow = submission_flow(
         commands.DELETE,
         "Deleting…",
         lambda problem: messages.delete_namespace_modal(origin=origin, problem=problem),
         field=TYPED_NAME,
     )
-    await sent.run_and_reply(commands.delete_if_confirmed(form, origin, sent.context), course)
+    await sent.run_and_reply(commands.delete_if_confirmed(form, origin, sent.context), flow)
 
 
 FORMS: Mapping[str, FormHandler] = {

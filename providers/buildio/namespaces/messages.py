@@ -1,4 +1,4 @@
-"""Namespaces: listed, made, deleted once their name was typed."""
+"""Messages and forms for namespaces."""
 
 from __future__ import annotations
 
@@ -22,64 +22,71 @@ NAMESPACE = "namespace"
 
 
 class NamespaceOrigin(ViewMetadata):
-    """Also which namespace, where that is known."""
+    """Metadata with the namespace, if it is known."""
 
     name: Annotated[str, Field(max_length=200)] = ""
 
 
 class DeleteForm(ConfirmationName):
-    """What was filled in: the namespace, where it was not known, and its name once more."""
+    """The input: the namespace, if it was not known, and its name again."""
 
     namespace: str = ""
 
     def problems(self, name: str) -> Mapping[str, str]:
-        """What is wrong, by field; `name` is that of the namespace that was found."""
+        """Return errors by field; `name` is the name of the namespace that was found."""
         if not name:
             return {NAMESPACE: "Which namespace?"}
         return super().problems(name)
 
 
 def namespace_list(namespaces: Sequence[Namespace]) -> Message:
-    """The namespaces, each with where it is."""
-    make = button_row(optional_button("Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"))
+    """The namespaces, each with its team and region."""
+    create = button_row(optional_button("Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"))
     if not namespaces:
-        words = "There are no namespaces that you can see at Build.io."
-        return Message(words, [section(words), *make])
+        text = "There are no namespaces that you can see at Build.io."
+        return Message(text, [section(text), *create])
     head = section(f"*{len(namespaces)} namespace{'s' if len(namespaces) != 1 else ''}*")
-    rows = [[section(_line(one))] for one in namespaces]
+    rows = [[section(_line(namespace))] for namespace in namespaces]
     shown = fit_rows(rows, hint=f": `{COMMAND} namespace NAME` shows one.")
     return Message(
-        escape(f"Namespaces: {', '.join(one.name for one in namespaces)}", 2000), [head, *shown, *make]
+        escape(f"Namespaces: {', '.join(namespace.name for namespace in namespaces)}", 2000),
+        [head, *shown, *create],
     )
 
 
-def namespace_card(one: Namespace) -> Message:
+def namespace_card(namespace: Namespace) -> Message:
     """One namespace, with the button that deletes it."""
     delete = optional_button(
-        "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, ResourceButton.fitting(name=one.name), style="danger"
+        "Delete…",
+        action_ids.BUILDIO_NAMESPACE_DELETE,
+        ResourceButton.fitting(name=namespace.name),
+        style="danger",
     )
-    spoken = f"Namespace {one.name}. {one.description or ''}"
-    return Message(escape(spoken, 900), [section(_line(one)), *button_row(delete)])
+    summary = f"Namespace {namespace.name}. {namespace.description or ''}"
+    return Message(escape(summary, 900), [section(_line(namespace)), *button_row(delete)])
 
 
-def namespace_created(one: Namespace, *, by: str) -> Message:
-    """To the channel: somebody made a namespace."""
-    text = f"{mention(by)} created the namespace {escape(one.name, 150)} at Build.io"
+def namespace_created(namespace: Namespace, *, by: str) -> Message:
+    """Channel message: a namespace was created."""
+    text = f"{mention(by)} created the namespace {escape(namespace.name, 150)} at Build.io"
     return Message(text, [section(f"🆕 {text}")])
 
 
 def namespace_deleted(name: str, *, by: str) -> Message:
-    """To the channel: somebody deleted a namespace."""
+    """Channel message: a namespace was deleted."""
     text = f"{mention(by)} deleted the namespace {escape(name, 150)} at Build.io"
     return Message(text, [section(f"🗑️ {text}")])
 
 
 def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = None) -> Block:
-    """The question before a namespace is deleted: its name is typed. Without one it is asked which."""
+    """Build the confirmation before a namespace is deleted: its name must be typed.
+
+    If none is known, the form asks for it.
+    """
     if origin.name:
-        which = [section(f"The namespace {code(origin.name, 200)} is deleted with all that is in it.")]
+        intro = [section(f"The namespace {code(origin.name, 200)} is deleted with all that is in it.")]
     else:
-        which = [
+        intro = [
             section("The namespace is deleted with all that is in it."),
             field(NAMESPACE, "Namespace", text_element(None, most=200), optional=False),
         ]
@@ -87,7 +94,7 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
         "Delete a namespace",
         [
             *warning(problem),
-            *which,
+            *intro,
             name_field("Type its name" if origin.name else "Type its name once more"),
         ],
         callback_id=action_ids.BUILDIO_DELETE_NAMESPACE_MODAL,
@@ -98,15 +105,15 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
 
 
 def read_delete_namespace(values: Mapping[str, Any]) -> DeleteForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the input from `values`, the view's state as Slack sends it."""
     namespace = FormValues(values).text(NAMESPACE).strip()
     return DeleteForm(typed=read_typed_name(values).typed, namespace=namespace)
 
 
-def _line(one: Namespace) -> str:
+def _line(namespace: Namespace) -> str:
     head = join_facts(
-        f"*{escape(one.name, 150) or '…'}*",
-        one.team and f"Team {escape(one.team, 100)}",
-        one.region and f"Region {code(one.region, 60)}",
+        f"*{escape(namespace.name, 150) or '…'}*",
+        namespace.team and f"Team {escape(namespace.team, 100)}",
+        namespace.region and f"Region {code(namespace.region, 60)}",
     )
-    return f"{head}\n{escape(one.description, 300)}" if one.description else head
+    return f"{head}\n{escape(namespace.description, 300)}" if namespace.description else head

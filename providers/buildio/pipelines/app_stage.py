@@ -1,4 +1,4 @@
-"""The stage in which an app stands in its pipelines, as access rules name it."""
+"""The stage of an app in its pipelines, as access rules name it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from services.request.context import RequestContext
 
 
 async def find_stage(app: App, context: RequestContext) -> str | None:
-    """Return the one stage of the app; None where it can't be told.
+    """Return the one stage of the app; None if it is unknown or ambiguous.
 
-    The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
-    their own. Raises ProviderError.
+    The bot's token is used too: a person who can't see the relevant pipeline may have put the app into one of their
+    own. Raises ProviderError.
     """
     stages_seen_by_bot = await _stages(app, context.services.clients.at(app.provider).service)
     stages = stages_seen_by_bot | await _stages(app, own_client(context))

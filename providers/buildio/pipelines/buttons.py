@@ -1,4 +1,4 @@
-"""Buttons about what groups apps: pipelines, namespaces, teams."""
+"""Buttons about groups of apps: pipelines, namespaces, teams."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def _pipeline(press: ButtonPress) -> Reply:
 
 
 async def _apps_of_team(press: ButtonPress) -> Reply:
-    about = BuildioAppListButton.decode(press.value)
-    return await commands.list_apps(ListApps(page=about.page, team=about.team), press.context)
+    button = BuildioAppListButton.decode(press.value)
+    return await commands.list_apps(ListApps(page=button.page, team=button.team), press.context)
 
 
 async def _create_namespace(press: ButtonPress) -> Reply | None:
@@ -36,7 +36,7 @@ async def _delete_namespace(press: ButtonPress) -> None:
     try:
         name: str | None = ResourceButton.decode(press.value).name
     except InvalidButtonValue:
-        name = None  # the person will say
+        name = None  # the form asks for it
     await namespace_commands.open_delete(name, press.context)
 
 

@@ -1,4 +1,4 @@
-"""Build.io's pipelines: listed, and one with its stages. Who has no account of their own sees none."""
+"""Commands for pipelines: list and show. People without their own account see none."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from services.request.context import Reply, RequestContext
 
 
 async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:
-    """The pipelines that the person's own token sees. Raises ProviderError."""
+    """Reply with the pipelines that the person's own token sees. Raises ProviderError."""
     return Reply(messages.pipeline_list(await own_client(context).pipelines()), title="Pipelines")
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
-    """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
+    """Reply with one pipeline: its apps by stage, environments and review apps. Raises UserError, ProviderError."""
     client = own_client(context)
-    one = await find_by_name(
+    pipeline = await find_by_name(
         client.pipeline, client.pipelines, command.name, what="pipeline", lists="pipelines"
     )
-    return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")
+    return Reply(messages.pipeline_card(pipeline, await client.pipeline_apps(pipeline.id)), title="Pipeline")

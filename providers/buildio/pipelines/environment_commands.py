@@ -1,4 +1,4 @@
-"""The environments of pipelines, and their config vars: listed, shown, set, removed as an app's are."""
+"""Commands for pipelines' environments and their config vars, which work like an app's."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _ID = re.compile(r"[\w-]{1,64}")
 
 
 async def list_environments(_ask: ListEnvironments, context: RequestContext) -> Reply:
-    """The environments of all pipelines that the person's own token sees. Raises ProviderError."""
-    return Reply(environment_messages.environment_list(await _all(context)), title="Environments")
+    """Reply with the environments of all pipelines that the person's own token sees. Raises ProviderError."""
+    return Reply(environment_messages.environment_list(await _list_all(context)), title="Environments")
 
 
 async def show(command: ShowEnvironment, context: RequestContext) -> Reply:
-    """The config vars of one: masked, for the person alone. Raises PermissionDenied, UserError, ProviderError."""
+    """Reply with the masked config vars to the person only. Raises PermissionDenied, UserError, ProviderError."""
     return await commands.reply_with_list(await find(command.id, context), context)
 
 
 async def set_(command: SetEnvironment, context: RequestContext) -> Reply | None:
-    """Open the form for the values. Raises PermissionDenied, UserError, ProviderError, SlackCallFailed."""
+    """Open the form for values. Raises PermissionDenied, UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
         return await commands.ask_for_values(await find(command.id, context), command.key, context)
     await open_in_time(_form(command, context), context, commands.SET)
@@ -40,43 +40,43 @@ async def set_(command: SetEnvironment, context: RequestContext) -> Reply | None
 
 
 async def unset(command: UnsetEnvironment, context: RequestContext) -> Reply:
-    """Ask whether those are to go that are named. Raises PermissionDenied, UserError, ProviderError."""
+    """Ask for confirmation before config vars are removed. Raises PermissionDenied, UserError, ProviderError."""
     return await commands.ask_to_remove(await find(command.id, context), command.keys, context)
 
 
-async def find(words: str, context: RequestContext) -> EnvironmentScope:
-    """The environment of this id, or of a name that only one has. Raises UserError, ProviderError."""
-    known = await _all(context)
-    by_id = [one for one in known if one[1].id == words]
-    called = by_id or [one for one in known if one[1].name.casefold() == words.casefold()]
-    if len(called) > 1:
-        ids = ", ".join(f"{one.id} of {pipeline}" for pipeline, one in called[:MOST_SAID])
-        raise UserError(f"{len(called)} environments are called {words[:80]}. Give the id of one: {ids}.")
-    for pipeline, one in called:
-        return EnvironmentScope(Environment(id=one.id, name=f"{one.name} of {pipeline}"))
-    return await _ask_for(words, [one.name for _, one in known], context)
+async def find(name: str, context: RequestContext) -> EnvironmentScope:
+    """Find an environment by ID or unique name. Raises UserError, ProviderError."""
+    pairs = await _list_all(context)
+    by_id = [pair for pair in pairs if pair[1].id == name]
+    matches = by_id or [pair for pair in pairs if pair[1].name.casefold() == name.casefold()]
+    if len(matches) > 1:
+        ids = ", ".join(f"{match.id} of {pipeline}" for pipeline, match in matches[:MOST_SAID])
+        raise UserError(f"{len(matches)} environments are called {name[:80]}. Give the id of one: {ids}.")
+    for pipeline, environment in matches:
+        return EnvironmentScope(Environment(id=environment.id, name=f"{environment.name} of {pipeline}"))
+    return await _fetch_unlisted(name, [known.name for _, known in pairs], context)
 
 
 async def _form(command: SetEnvironment, context: RequestContext) -> Block:
     return await commands.build_values_form(await find(command.id, context), command.key, context)
 
 
-async def _ask_for(words: str, known: list[str], context: RequestContext) -> EnvironmentScope:
-    """One that no pipeline names may be there all the same: of a pipeline's answer nothing is certain."""
+async def _fetch_unlisted(id_: str, names: list[str], context: RequestContext) -> EnvironmentScope:
+    """Fetch an environment that no pipeline lists: a pipeline's response may be incomplete."""
     try:
-        if _ID.fullmatch(words):
-            await own_client(context).environment(words)
-            return EnvironmentScope(Environment(id=words, name=words))
+        if _ID.fullmatch(id_):
+            await own_client(context).environment(id_)
+            return EnvironmentScope(Environment(id=id_, name=id_))
     except NotFound:
         pass
-    raise UserError(error_texts.unknown_thing("environment", words, known, lists="envs"))
+    raise UserError(error_texts.unknown_thing("environment", id_, names, lists="envs"))
 
 
-async def _all(context: RequestContext) -> list[tuple[str, Environment]]:
-    """All of them, each with the name of its pipeline."""
-    client, found = own_client(context), []
+async def _list_all(context: RequestContext) -> list[tuple[str, Environment]]:
+    """List all environments, each with the name of its pipeline."""
+    client, pairs = own_client(context), []
     for pipeline in await client.pipelines():
-        # Only the details name environments for certain (reference, "Pipelines").
-        whole = pipeline if pipeline.environments else await client.pipeline(pipeline.id)
-        found += [(pipeline.name, one) for one in whole.environments]
-    return found
+        # Only the details are sure to list environments (reference, "Pipelines").
+        details = pipeline if pipeline.environments else await client.pipeline(pipeline.id)
+        pairs += [(pipeline.name, environment) for environment in details.environments]
+    return pairs

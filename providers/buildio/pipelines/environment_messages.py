@@ -1,4 +1,4 @@
-"""The environments of pipelines, which have config vars of their own."""
+"""Messages about the environments of pipelines."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from providers.buildio.shared.blocks import COMMAND, fit_rows, optional_button
 def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message:
     """The environments of all pipelines, each with the name of its pipeline and a button for its config vars."""
     if not environments:
-        words = "There are no environments in the pipelines that you can see at Build.io."
-        return Message(words, [section(words)])
+        text = "There are no environments in the pipelines that you can see at Build.io."
+        return Message(text, [section(text)])
     head = section(f"*{len(environments)} environment{'s' if len(environments) != 1 else ''} of pipelines*")
-    rows = [[environment_row(one, f"{escape(pipeline, 100)} · ")] for pipeline, one in environments]
-    spoken = ", ".join(f"{pipeline} {one.name}" for pipeline, one in environments)
+    rows = [
+        [environment_row(environment, f"{escape(pipeline, 100)} · ")]
+        for pipeline, environment in environments
+    ]
+    summary = ", ".join(f"{pipeline} {environment.name}" for pipeline, environment in environments)
     return Message(
-        escape(f"Environments: {spoken}", 2000),
+        escape(f"Environments: {summary}", 2000),
         [head, *fit_rows(rows, hint=f": `{COMMAND} envs ID` shows one.")],
     )
 
 
-def environment_row(one: Environment, before: str) -> Block:
-    """One environment with the button for its config vars; `before` is markup of our own."""
-    value = ConfigVarOwner.of_environment(one).value()
-    look = optional_button("Config", action_ids.BUILDIO_VARS, value, label=f"Config of {one.name}")
-    return section(f"{before}*{escape(one.name, 100) or '…'}* · {code(one.id, 80)}", look)
+def environment_row(environment: Environment, before: str) -> Block:
+    """One environment with a button for its config vars; `before` is trusted markup."""
+    value = ConfigVarOwner.of_environment(environment).value()
+    show_config = optional_button(
+        "Config", action_ids.BUILDIO_VARS, value, label=f"Config of {environment.name}"
+    )
+    return section(
+        f"{before}*{escape(environment.name, 100) or '…'}* · {code(environment.id, 80)}", show_config
+    )

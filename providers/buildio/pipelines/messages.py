@@ -1,4 +1,4 @@
-"""Build.io's pipelines: apps by stage, environments, review apps."""
+"""Messages about pipelines: apps by stage, environments, review apps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_APPS = 15
 MOST_ENVIRONMENTS = 15
 MOST_SETTINGS = 10
 _COLUMN = 900
-# The order in which an app passes them (reference, "Pipelines").
+# The order in which an app passes through the stages (reference, "Pipelines").
 _ORDER = ("review", "ci", "test", "development", "staging", "production")
 NO_STAGE = "no stage"
 
@@ -27,58 +27,66 @@ NO_STAGE = "no stage"
 def pipeline_list(pipelines: Sequence[Pipeline]) -> Message:
     """The pipelines, each with a button for its stages."""
     if not pipelines:
-        words = "There are no pipelines that you can see at Build.io."
-        return Message(words, [section(words)])
+        text = "There are no pipelines that you can see at Build.io."
+        return Message(text, [section(text)])
     head = section(f"*{len(pipelines)} pipeline{'s' if len(pipelines) != 1 else ''}*")
-    rows = fit_rows([[_row(one)] for one in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one.")
-    return Message(escape(f"Pipelines: {', '.join(one.name for one in pipelines)}", 2000), [head, *rows])
+    rows = fit_rows(
+        [[_row(pipeline)] for pipeline in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one."
+    )
+    return Message(
+        escape(f"Pipelines: {', '.join(pipeline.name for pipeline in pipelines)}", 2000), [head, *rows]
+    )
 
 
-def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
-    """One pipeline: its apps in columns by stage, its environments, and how review apps are made."""
+def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
+    """One pipeline: its apps in columns by stage, its environments, and its review app settings."""
     stages = _by_stage(apps)
     head = join_facts(
-        f"*{escape(one.name, 150) or '…'}*", one.team and f"Team {escape(one.team, 100)}", _review(one)
+        f"*{escape(pipeline.name, 150) or '…'}*",
+        pipeline.team and f"Team {escape(pipeline.team, 100)}",
+        _describe_review_apps(pipeline),
     )
     blocks = [section(head), *_columns(stages)]
     if not stages:
         blocks.append(context("There are no apps in it."))
-    shown = one.environments[:MOST_ENVIRONMENTS]
+    shown = pipeline.environments[:MOST_ENVIRONMENTS]
     blocks += [environment_row(environment, "Environment ") for environment in shown]
-    if len(one.environments) > MOST_ENVIRONMENTS:
-        blocks.append(context(f"and {len(one.environments) - MOST_ENVIRONMENTS} more: `{COMMAND} envs`"))
+    if len(pipeline.environments) > MOST_ENVIRONMENTS:
+        blocks.append(context(f"and {len(pipeline.environments) - MOST_ENVIRONMENTS} more: `{COMMAND} envs`"))
     settings = [
         f"{escape(name, 60)}: {escape(str(value).lower() if isinstance(value, bool) else str(value), 100)}"
-        for name, value in sorted(one.review_settings.items())
+        for name, value in sorted(pipeline.review_settings.items())
     ]
     if settings:
         blocks.append(context("Review apps · " + " · ".join(truncate_lines(settings, MOST_SETTINGS))))
-    spoken = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
-    return Message(escape(f"Pipeline {one.name}. {spoken}", 2000), blocks)
+    summary = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
+    return Message(escape(f"Pipeline {pipeline.name}. {summary}", 2000), blocks)
 
 
-def _row(one: Pipeline) -> Block:
-    look = optional_button(
+def _row(pipeline: Pipeline) -> Block:
+    show_stages = optional_button(
         "Stages",
         action_ids.BUILDIO_PIPELINE_SHOW,
-        ResourceButton.fitting(name=one.id),
-        label=f"Stages of {one.name}",
+        ResourceButton.fitting(name=pipeline.id),
+        label=f"Stages of {pipeline.name}",
     )
-    environments = f"{len(one.environments)} environments" if one.environments else None
-    about = join_facts(one.team and escape(one.team, 60), environments, _review(one))
-    return section(join_facts(f"*{escape(one.name, 120) or '…'}*", about), look)
+    environments = f"{len(pipeline.environments)} environments" if pipeline.environments else None
+    details = join_facts(
+        pipeline.team and escape(pipeline.team, 60), environments, _describe_review_apps(pipeline)
+    )
+    return section(join_facts(f"*{escape(pipeline.name, 120) or '…'}*", details), show_stages)
 
 
 def _by_stage(apps: Sequence[PipelineApp]) -> list[tuple[str, list[str]]]:
-    found: dict[str, list[str]] = {}
+    stages: dict[str, list[str]] = {}
     for app in apps:
-        found.setdefault(app.stage or NO_STAGE, []).append(app.name)
-    return sorted(found.items(), key=lambda stage: (_place(stage[0]), stage[0]))
+        stages.setdefault(app.stage or NO_STAGE, []).append(app.name)
+    return sorted(stages.items(), key=lambda stage: (_stage_index(stage[0]), stage[0]))
 
 
-def _place(stage: str) -> int:
+def _stage_index(stage: str) -> int:
     word = stage.lower()
-    return next((place for place, known in enumerate(_ORDER) if known in word), len(_ORDER))
+    return next((index for index, known in enumerate(_ORDER) if known in word), len(_ORDER))
 
 
 def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
@@ -100,7 +108,7 @@ def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
     return [{"type": "section", "fields": columns}, *more]
 
 
-def _review(one: Pipeline) -> str | None:
-    if one.review_apps is None:
+def _describe_review_apps(pipeline: Pipeline) -> str | None:
+    if pipeline.review_apps is None:
         return None
-    return "pull requests get review apps" if one.review_apps else "no review apps"
+    return "pull requests get review apps" if pipeline.review_apps else "no review apps"

@@ -1,4 +1,4 @@
-"""How an app stands, beside how it stood: what has changed, as builds. Pure; no I/O."""
+"""Comparison of an app's current state with the last snapshot: the changes, as builds. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from providers.buildio.polling.deployments import compare_deployment, take_first
 from providers.buildio.polling.dynos import WINDOW, DynoContext, compare_dynos
 from providers.buildio.polling.snapshot import DeploymentSnapshot, Snapshot
 
-# Dynos are replaced one after the other: some restart when their deployment has ended already, or a little after
-# somebody has asked for it.
+# Dynos are replaced one after another: some restart shortly after their deployment has ended, or after a requested
+# restart.
 GRACE = timedelta(minutes=3)
 
 
 def take_first_snapshot(
     app: BuildioApp, dynos: Iterable[Dyno], now: datetime
 ) -> tuple[Snapshot, list[Build]]:
-    """How an app stands whose watching begins, and what is known of it from then on and told of nobody."""
+    """Return the first snapshot of an app, and what is running or down now, which is not notified."""
     deployment, builds = take_first_deployment(app, now)
-    about = DynoContext(now=now, recently_polled=False, deploying=False)
-    seen, down = compare_dynos(app, (), dynos, about)
-    return Snapshot(deployment=deployment, dynos=seen), [*builds, *down]
+    context = DynoContext(now=now, recently_polled=False, deploying=False)
+    dyno_snapshots, down = compare_dynos(app, (), dynos, context)
+    return Snapshot(deployment=deployment, dynos=dyno_snapshots), [*builds, *down]
 
 
 def compare(
@@ -37,23 +37,25 @@ def compare(
     provider_now: datetime | None = None,
     restarts: Sequence[RequestedRestart] = (),
 ) -> tuple[Snapshot, list[Build]]:
-    """How the app stands now, and what has changed since it stood as it did `last`.
+    """Return the current snapshot and the changes since `last`.
 
-    `dynos` are None where they could not be seen. `looked_at` is when the app was looked at before, None where this
-    process never did; `restarts` are those of the app that were asked for; `provider_now` is the time at Build.io, with
-    which its own times are compared, where that is another.
+    `dynos` is None if they could not be read. `looked_at` is when this process last polled the app, None if never;
+    `restarts` are the app's requested restarts; `provider_now` is Build.io's current time, for comparison with its own
+    times, if its clock differs.
     """
     deployment, past, builds = compare_deployment(app, last.deployment, last.past, now)
     if dynos is None:
         return last.model_copy(update={"deployment": deployment, "past": past}), builds
-    about = DynoContext(
+    context = DynoContext(
         now=now,
         recently_polled=looked_at is not None and now - looked_at < WINDOW,
-        deploying=any(_restarts_dynos(one, provider_now or now) for one in (last.deployment, deployment)),
-        requested_restarts=frozenset(one.dyno for one in restarts if now - one.at < GRACE),
+        deploying=any(
+            _restarts_dynos(snapshot, provider_now or now) for snapshot in (last.deployment, deployment)
+        ),
+        requested_restarts=frozenset(restart.dyno for restart in restarts if now - restart.at < GRACE),
     )
-    seen, changed = compare_dynos(app, last.dynos, dynos, about)
-    return Snapshot(deployment=deployment, past=past, dynos=seen), [*builds, *changed]
+    dyno_snapshots, changed = compare_dynos(app, last.dynos, dynos, context)
+    return Snapshot(deployment=deployment, past=past, dynos=dyno_snapshots), [*builds, *changed]
 
 
 def _restarts_dynos(deployment: DeploymentSnapshot | None, now: datetime) -> bool:

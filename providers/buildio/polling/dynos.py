@@ -1,4 +1,4 @@
-"""Dynos that crash, restart in a loop, and are up again. Pure; no I/O."""
+"""Dynos that crash, restart in a loop, and recover. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.snapshot import DynoIncident, DynoSnapshot, make_slug
 
-# So many restarts within the window, which nobody asked for, are a loop.
+# This many unrequested restarts within the window are a loop.
 LOOP = 3
 WINDOW = timedelta(minutes=10)
-# One that has stayed up for so long is up again: after a crash, and after a loop, whose restarts come with pauses.
+# A dyno has recovered after staying up this long: after a crash, and after a loop, whose restarts have pauses between
+# them.
 STEADY = timedelta(minutes=1)
 STEADY_AFTER_A_LOOP = WINDOW
-# A dyno that is not listed any more was most likely scaled down; until then it may come back.
+# A dyno that is no longer listed was most likely scaled down; until then it may come back.
 GONE_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class DynoContext:
-    """What a look knows beside the dynos.
+    """Context of a poll, beside the dynos.
 
-    `lately`: the look before this one was not longer ago than the window. `deploying`: a deployment restarts dynos just
-    now. `asked`: the dynos whose restart somebody has asked for just now; `""` stands for all of them.
+    `lately`: the previous poll was within the window. `deploying`: a deployment is restarting dynos now. `asked`: the
+    dynos with a recently requested restart; `""` stands for all of them.
     """
 
     now: datetime
@@ -36,93 +37,103 @@ class DynoContext:
     requested_restarts: frozenset[str] = frozenset()
 
     def expects(self, dyno: str) -> bool:
-        """Whether there is a reason for the dyno to restart."""
+        """Return whether there is a reason for the dyno to restart."""
         return self.deploying or not self.requested_restarts.isdisjoint(("", dyno))
 
 
 def compare_dynos(
-    app: BuildioApp, last: Sequence[DynoSnapshot], dynos: Iterable[Dyno], about: DynoContext
+    app: BuildioApp, last: Sequence[DynoSnapshot], dynos: Iterable[Dyno], context: DynoContext
 ) -> tuple[tuple[DynoSnapshot, ...], list[Build]]:
-    """The dynos as they are known from now on, and what has changed as builds, each of which has ended."""
-    known = {one.name: one for one in last}
+    """Return the current snapshots of the dynos, and the changes as builds, all of which have ended."""
+    by_name = {earlier.name: earlier for earlier in last}
     listed = {dyno.name: dyno for dyno in dynos}
-    seen, builds = [], []
+    snapshots, builds = [], []
     for dyno in listed.values():
-        one, changed = _see(app, known.get(dyno.name, DynoSnapshot(name=dyno.name)), dyno, about)
-        seen.append(one)
+        snapshot, changed = _compare_dyno(
+            app, by_name.get(dyno.name, DynoSnapshot(name=dyno.name)), dyno, context
+        )
+        snapshots.append(snapshot)
         builds += changed
-    seen += (kept for one in last if one.name not in listed and (kept := _gone(one, about.now)) is not None)
-    return tuple(sorted(seen, key=lambda one: one.name)), builds
+    snapshots += (
+        missing
+        for earlier in last
+        if earlier.name not in listed and (missing := _keep_missing(earlier, context.now)) is not None
+    )
+    return tuple(sorted(snapshots, key=lambda dyno_snapshot: dyno_snapshot.name)), builds
 
 
-def _see(
-    app: BuildioApp, before: DynoSnapshot, dyno: Dyno, about: DynoContext
+def _compare_dyno(
+    app: BuildioApp, before: DynoSnapshot, dyno: Dyno, context: DynoContext
 ) -> tuple[DynoSnapshot, list[Build]]:
-    now = about.now
-    restarts = _restarts(before, dyno)
-    if not about.recently_polled:
-        restarts = min(restarts, 1)  # nobody knows how they were spread over the time since
-    counted = 0 if about.expects(dyno.name) else restarts
+    now = context.now
+    restarts = _count_restarts(before, dyno)
+    if not context.recently_polled:
+        restarts = min(restarts, 1)  # their distribution over the time since is unknown
+    counted = 0 if context.expects(dyno.name) else restarts
     recent = (*(at for at in before.restarted if now - at < WINDOW), *(now,) * counted)[-LOOP:]
     builds = []
-    trouble = before.trouble
-    if trouble is None and dyno.crashed:
-        trouble = DynoIncident(began=now)
-        builds.append(_build(app, dyno.name, trouble, BuildState.FAILED, now))
-    elif trouble is None and len(recent) >= LOOP:
-        trouble = DynoIncident(began=now, loop=True)
-        builds.append(_build(app, dyno.name, trouble, BuildState.FAILED, now))
-    elif trouble is not None:
-        trouble = _with_hope(trouble, dyno, restarted=bool(restarts), now=now)
-        if _is_steady(trouble, now):
-            builds.append(_build(app, dyno.name, trouble, BuildState.SUCCEEDED, now))
-            trouble, recent = None, ()
+    incident = before.trouble
+    if incident is None and dyno.crashed:
+        incident = DynoIncident(began=now)
+        builds.append(_make_build(app, dyno.name, incident, BuildState.FAILED, now))
+    elif incident is None and len(recent) >= LOOP:
+        incident = DynoIncident(began=now, loop=True)
+        builds.append(_make_build(app, dyno.name, incident, BuildState.FAILED, now))
+    elif incident is not None:
+        incident = _update_recovery(incident, dyno, restarted=bool(restarts), now=now)
+        if _is_steady(incident, now):
+            builds.append(_make_build(app, dyno.name, incident, BuildState.SUCCEEDED, now))
+            incident, recent = None, ()
     return DynoSnapshot(
         name=dyno.name,
         up=dyno.up,
         restarts=before.restarts if dyno.restarts is None else dyno.restarts,
         since=before.since if dyno.since is None else dyno.since,
         restarted=recent,
-        trouble=trouble,
+        trouble=incident,
     ), builds
 
 
-def _restarts(before: DynoSnapshot, dyno: Dyno) -> int:
-    """How often it has restarted since it was seen last, as far as what both looks saw can tell."""
+def _count_restarts(before: DynoSnapshot, dyno: Dyno) -> int:
+    """Return how often the dyno has restarted since the last poll, as far as both polls can tell."""
     if before.restarts is not None and dyno.restarts is not None:
         more = dyno.restarts - before.restarts
-        return more if more >= 0 else 1  # it is counted anew: another one has taken its place
+        return more if more >= 0 else 1  # the counter was reset: this is a replacement
     if not before.up:
-        return 0  # a new time may be no more than that of its coming up
+        return 0  # a new time may only be that of its start
     if before.since is not None and dyno.since is not None:
         return int(before.since != dyno.since)
     return int(not dyno.up and not dyno.crashed)
 
 
-def _with_hope(trouble: DynoIncident, dyno: Dyno, *, restarted: bool, now: datetime) -> DynoIncident:
-    since = now if restarted or trouble.up_since is None else trouble.up_since
-    return trouble.model_copy(update={"up_since": since if dyno.up else None})
+def _update_recovery(incident: DynoIncident, dyno: Dyno, *, restarted: bool, now: datetime) -> DynoIncident:
+    since = now if restarted or incident.up_since is None else incident.up_since
+    return incident.model_copy(update={"up_since": since if dyno.up else None})
 
 
-def _is_steady(trouble: DynoIncident, now: datetime) -> bool:
-    needed = STEADY_AFTER_A_LOOP if trouble.loop else STEADY
-    return trouble.up_since is not None and now - trouble.up_since >= needed
+def _is_steady(incident: DynoIncident, now: datetime) -> bool:
+    needed = STEADY_AFTER_A_LOOP if incident.loop else STEADY
+    return incident.up_since is not None and now - incident.up_since >= needed
 
 
-def _gone(one: DynoSnapshot, now: datetime) -> DynoSnapshot | None:
-    """A dyno that is not listed: a scaling down is no crash, but one that comes back is still the same."""
-    since = one.gone_since or now
-    if now - since >= (GONE_AFTER if one.trouble is not None else WINDOW):
+def _keep_missing(snapshot: DynoSnapshot, now: datetime) -> DynoSnapshot | None:
+    """Return the snapshot of a dyno that is not listed: scaling down is no crash, and it may come back."""
+    since = snapshot.gone_since or now
+    if now - since >= (GONE_AFTER if snapshot.trouble is not None else WINDOW):
         return None
-    trouble = one.trouble.model_copy(update={"up_since": None}) if one.trouble is not None else None
-    return one.model_copy(update={"gone_since": since, "trouble": trouble})
+    incident = (
+        snapshot.trouble.model_copy(update={"up_since": None}) if snapshot.trouble is not None else None
+    )
+    return snapshot.model_copy(update={"gone_since": since, "trouble": incident})
 
 
-def _build(app: BuildioApp, name: str, trouble: DynoIncident, state: BuildState, now: datetime) -> Build:
-    words: dict[str, Any] = {}
-    if state is BuildState.FAILED and trouble.loop:
+def _make_build(
+    app: BuildioApp, name: str, incident: DynoIncident, state: BuildState, now: datetime
+) -> Build:
+    texts: dict[str, Any] = {}
+    if state is BuildState.FAILED and incident.loop:
         minutes = int(WINDOW.total_seconds() // 60)
-        words = {
+        texts = {
             "said": "restarts in a loop",
             "problem": f"{LOOP} restarts within {minutes} minutes that nobody asked for",
         }
@@ -130,11 +141,11 @@ def _build(app: BuildioApp, name: str, trouble: DynoIncident, state: BuildState,
         provider=Provider.BUILDIO,
         kind=RunKind.DYNO,
         app_slug=app.id,
-        slug=make_slug(app.id, "dyno", name, state, trouble.began.isoformat()),
+        slug=make_slug(app.id, "dyno", name, state, incident.began.isoformat()),
         state=state,
         workflow=name,
-        triggered_at=trouble.began,
+        triggered_at=incident.began,
         finished_at=now,
         url=app.web_url or "",
-        **words,
+        **texts,
     )

@@ -1,4 +1,4 @@
-"""How an app stood at the last look: marks and times alone, nothing that somebody wrote. Pure; no I/O."""
+"""Snapshots of an app at the last poll: only identifiers and times, no text that people wrote. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.buildio.api.models import Deployment
 
 
 class SnapshotFields(FrozenModel):
-    """What may tell a deployment from another one; the reference promises none of it."""
+    """Fields that may identify a deployment; the reference guarantees none of them."""
 
     id: str | None = None
     created_at: datetime | None = None
@@ -21,7 +21,7 @@ class SnapshotFields(FrozenModel):
 
     @classmethod
     def of(cls, deployment: Deployment) -> Self:
-        """The marks of this deployment."""
+        """Return the fields of this deployment."""
         return cls(
             id=deployment.id,
             created_at=deployment.created_at,
@@ -31,27 +31,27 @@ class SnapshotFields(FrozenModel):
         )
 
     def is_same_deployment(self, other: SnapshotFields) -> bool | None:
-        """Whether both are of one deployment; None where nothing tells."""
+        """Return whether both identify the same deployment; None if this can't be told."""
         for name in ("id", "created_at", "version"):
-            mine, others = getattr(self, name), getattr(other, name)
-            if mine is not None and others is not None:
-                return bool(mine == others)
-        # A commit can be deployed twice, so only another one tells something.
+            own, theirs = getattr(self, name), getattr(other, name)
+            if own is not None and theirs is not None:
+                return bool(own == theirs)
+        # A commit can be deployed twice, so only a difference is meaningful.
         for name in ("commit", "finished_at"):
-            mine, others = getattr(self, name), getattr(other, name)
-            if mine is not None and others is not None and mine != others:
+            own, theirs = getattr(self, name), getattr(other, name)
+            if own is not None and theirs is not None and own != theirs:
                 return False
         return None
 
     def merge(self, newer: SnapshotFields) -> SnapshotFields:
-        """All that is known of one deployment: an answer may say less than the one before it."""
+        """Merge with newer fields of the same deployment: a response may contain less than the one before it."""
         return self.model_copy(update=newer.model_dump(exclude_none=True))
 
 
 class DeploymentSnapshot(FrozenModel):
-    """A deployment as it was seen last; UNKNOWN is a state that was never told of anybody.
+    """A deployment at the last poll. With state UNKNOWN, no notification has been sent about it.
 
-    `ended_at` is when its end was first seen, None where it had ended before the watching began.
+    `ended_at` is when its end was first observed, None if it had ended before the polling started.
     """
 
     slug: str
@@ -63,12 +63,12 @@ class DeploymentSnapshot(FrozenModel):
 
     @property
     def open(self) -> bool:
-        """Whether it is known to go on."""
+        """Return whether it is known to be running."""
         return not self.finished and self.state is not BuildState.UNKNOWN
 
 
 class DynoIncident(FrozenModel):
-    """A dyno is down, or up and down again, since `began`; `up_since`: it seems to be up again."""
+    """A dyno is down or restarts in a loop, since `began`; `up_since`: it seems to be up again."""
 
     began: datetime
     loop: bool = False
@@ -76,7 +76,7 @@ class DynoIncident(FrozenModel):
 
 
 class DynoSnapshot(FrozenModel):
-    """A dyno as it was seen last, and when it was seen to have restarted; `gone_since`: it is not listed any more."""
+    """A dyno at the last poll, and when it was observed to restart; `gone_since`: it is no longer listed."""
 
     name: str
     up: bool | None = None
@@ -88,22 +88,22 @@ class DynoSnapshot(FrozenModel):
 
 
 class Snapshot(FrozenModel):
-    """How an app stood: its current deployment, the ones before it, and its dynos."""
+    """The state of an app: its current deployment, the earlier ones, and its dynos."""
 
     deployment: DeploymentSnapshot | None = None
     past: tuple[SnapshotFields, ...] = ()
     dynos: tuple[DynoSnapshot, ...] = ()
 
     def encode(self) -> str:
-        """As it is kept."""
+        """Return the stored form."""
         return self.model_dump_json(exclude_defaults=True)
 
     @classmethod
     def decode(cls, body: str) -> Self:
-        """The snapshot that `encode` wrote."""
+        """Read what `encode` wrote."""
         return cls.model_validate_json(body)
 
 
 def make_slug(app_id: str, *parts: str) -> str:
-    """A name for something of an app's that has none that is sure to be its own everywhere."""
+    """Return a slug for a part of an app that has no globally unique ID."""
     return hashlib.sha256("\n".join((app_id, *parts)).encode()).hexdigest()[:24]

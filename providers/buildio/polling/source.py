@@ -1,4 +1,4 @@
-"""One look at the watched apps at Build.io: two requests an app, since no list tells of all."""
+"""Polling of subscribed apps at Build.io: two requests per app, since no list contains everything."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ REQUESTS_AN_APP = 2
 
 
 class BuildioApi(Protocol):
-    """What the reader asks Build.io's client for. Each raises ProviderError."""
+    """The methods of Build.io's client that polling uses. Each raises ProviderError."""
 
     async def app(self, name: str) -> BuildioApp:
-        """One app, with its current deployment."""
+        """Fetch one app, with its current deployment."""
 
     async def dynos(self, app: str) -> list[Dyno]:
-        """Its processes."""
+        """List its dynos."""
 
     async def probe(self) -> None:
-        """One small request."""
+        """Send one small request."""
 
 
 class BuildioBuildSource:
-    """Compares each app's current deployment and dynos with how they stood at the last look."""
+    """Compares each app's current deployment and dynos with those at the last poll."""
 
     provider = Provider.BUILDIO
     logs = False
@@ -53,78 +53,80 @@ class BuildioBuildSource:
         self._buildio = buildio
         self._clock = clock
         self._provider_clock = provider_clock or clock
-        self._looked_at: dict[str, datetime] = {}
+        self._polled_at: dict[str, datetime] = {}
 
     async def probe(self) -> None:
-        """Find out with one small request whether Build.io answers. Raises ProviderError."""
+        """Send one small request to see if Build.io responds. Raises ProviderError."""
         await self._buildio.probe()
 
     async def baseline(self, app_slug: str) -> Baseline:
-        """How the app stands. Raises ProviderError; also for a name that no button could carry."""
+        """Return the app's current state. Raises ProviderError; also for an ID that doesn't fit into a button."""
         if not _SLUG.fullmatch(app_slug):
             raise UnexpectedResponse("it gives the app no id", provider=self.provider)
-        app = await self._app(app_slug)
-        snapshot, builds = take_first_snapshot(app, await self._dynos(app_slug) or (), self._clock())
+        app = await self._fetch_app(app_slug)
+        snapshot, builds = take_first_snapshot(app, await self._fetch_dynos(app_slug) or (), self._clock())
         return Baseline(builds=tuple(builds), snapshot=snapshot.encode())
 
-    async def gather(self, known: PollInput) -> PollResult:
-        """Look at the apps whose turn it is; a failure is in what was gathered, with what was seen beside it."""
-        gathered, places = PollResult(), asyncio.Semaphore(AT_ONCE)
-        runs = {one.app_slug for one in known.state.open_builds.values()}
-        gone: list[str] = []
+    async def gather(self, poll_input: PollInput) -> PollResult:
+        """Poll the apps that are due. A failure is part of the result, beside what was gathered."""
+        gathered, semaphore = PollResult(), asyncio.Semaphore(AT_ONCE)
+        busy_apps = {build.app_slug for build in poll_input.state.open_builds.values()}
+        missing_apps: list[str] = []
 
-        async def look(slug: str) -> None:
-            async with places:
+        async def poll(slug: str) -> None:
+            async with semaphore:
                 if gathered.failure is not None and not isinstance(gathered.failure, _OF_ONE_APP):
                     return
                 try:
-                    await self._look(slug, known, gathered)
+                    await self._poll_app(slug, poll_input, gathered)
                 except (Forbidden, NotFound) as reason:
-                    # One app that the token no longer sees must not keep the others from being seen.
+                    # An app that the token no longer sees must not block the others.
                     log.warning("watch.app_not_seen", app=slug, reason=str(reason))
-                    gone.append(slug)
+                    missing_apps.append(slug)
                 except ProviderError as failure:
                     if gathered.failure is None or isinstance(gathered.failure, _OF_ONE_APP):
                         gathered.failure = failure
 
         async with asyncio.TaskGroup() as tasks:
-            for slug in known.whose_turn(list(known.state.apps), first=runs):
-                tasks.create_task(look(slug))
-        gathered.miss([one for one in known.state.open_builds.values() if one.app_slug in gone])
+            for slug in poll_input.whose_turn(list(poll_input.state.apps), first=busy_apps):
+                tasks.create_task(poll(slug))
+        gathered.miss(
+            [build for build in poll_input.state.open_builds.values() if build.app_slug in missing_apps]
+        )
         return gathered
 
-    async def _look(self, slug: str, known: PollInput, gathered: PollResult) -> None:
-        app = await self._app(slug)
-        dynos = await self._dynos(slug)
-        was, now = known.state.snapshots.get(slug), self._clock()
-        if was is None:
+    async def _poll_app(self, slug: str, poll_input: PollInput, gathered: PollResult) -> None:
+        app = await self._fetch_app(slug)
+        dynos = await self._fetch_dynos(slug)
+        last_body, now = poll_input.state.snapshots.get(slug), self._clock()
+        if last_body is None:
             snapshot, builds = take_first_snapshot(app, dynos or (), now)
             gathered.snapshots.append(
                 Snapshot(app_slug=slug, was=None, body=snapshot.encode(), begins=tuple(builds))
             )
         else:
             snapshot, builds = compare(
-                AppSnapshot.decode(was),
+                AppSnapshot.decode(last_body),
                 app,
                 dynos,
                 now=now,
                 provider_now=self._provider_clock(),
-                looked_at=self._looked_at.get(slug),
-                restarts=[one for one in known.state.restarts if one.app_slug == slug],
+                looked_at=self._polled_at.get(slug),
+                restarts=[restart for restart in poll_input.state.restarts if restart.app_slug == slug],
             )
             body = snapshot.encode()
-            if body != was:
-                gathered.snapshots.append(Snapshot(app_slug=slug, was=was, body=body))
+            if body != last_body:
+                gathered.snapshots.append(Snapshot(app_slug=slug, was=last_body, body=body))
             gathered.builds += builds
-        self._looked_at[slug] = now
+        self._polled_at[slug] = now
 
-    async def _app(self, slug: str) -> BuildioApp:
+    async def _fetch_app(self, slug: str) -> BuildioApp:
         app = await self._buildio.app(slug)
-        # What is watched has the id that it was subscribed to by; an answer may name the app otherwise.
+        # A subscribed app is known by the ID of its subscription; a response may give another one.
         return app if app.id == slug else app.model_copy(update={"id": slug})
 
-    async def _dynos(self, slug: str) -> list[Dyno] | None:
-        """The app's dynos; None where they can't be seen, though the app can."""
+    async def _fetch_dynos(self, slug: str) -> list[Dyno] | None:
+        """List the app's dynos; None if they can't be seen although the app can."""
         try:
             return await self._buildio.dynos(slug)
         except (Forbidden, NotFound, RequestRejected) as reason:
@@ -133,5 +135,5 @@ class BuildioBuildSource:
 
 
 _SLUG = re.compile(r"[\w-]{1,64}")
-# An answer about one app that can't be read says nothing of the others.
+# An unreadable response about one app says nothing about the others.
 _OF_ONE_APP = (UnexpectedResponse, TooLarge)

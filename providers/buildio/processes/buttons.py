@@ -1,4 +1,4 @@
-"""Buttons about processes: on an app's card, on what was told of one, in their list."""
+"""Buttons about processes: on an app's card, in notifications, in their list."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _restart_all(press: ButtonPress) -> Reply | None:
     return await commands.restart_all(await find_button_app(press), press.context)
 
 
-async def _ask(press: ButtonPress) -> None:
+async def _open_restart_form(press: ButtonPress) -> None:
     form = RestartForm(dyno=OptionalAppButton.decode(press.value).dyno or None)
     await commands.open_form(await find_button_app(press), form, press.context)
 
@@ -44,5 +44,5 @@ BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILDIO_RESTART_ALL: _restart_all,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_RESTART: _ask,
+    action_ids.BUILDIO_RESTART: _open_restart_form,
 }

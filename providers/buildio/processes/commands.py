@@ -1,4 +1,4 @@
-"""An app's processes: listed, restarted."""
+"""Commands for an app's processes: list and restart."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TITLE = "Processes"
 
 
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
-    """The processes of the app that the words name, or of the channel's."""
+    """Reply with the processes of the app, or of the channel's app."""
     app = await find_app(context, command.app, Provider.BUILDIO)
     return Reply(await build_list(app, context), title=TITLE)
 
 
 async def build_list(app: App, context: RequestContext) -> Message:
-    """The processes of this app as they are now. Raises ProviderError."""
+    """Build the current list of the app's processes. Raises ProviderError."""
     return messages.dyno_list(
         app, await reading_client(context).dynos(app.slug), now=context.provider_now(app.provider)
     )
 
 
 async def restart(command: RestartDynos, context: RequestContext) -> Reply | None:
-    """Restart the process that is named; before all of them restart, it is asked. Raises what `restart_one` does."""
+    """Restart the named process; ask for confirmation before all restart. Raises the errors of `restart_one`."""
     app = await find_app(context, command.app, Provider.BUILDIO)
     if command.dyno is not None:
         return await restart_one(app, command.dyno, context)
@@ -45,8 +45,8 @@ async def restart(command: RestartDynos, context: RequestContext) -> Reply | Non
 
 
 async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | None:
-    """Restart this process. Raises UserError where there is none, PermissionDenied, ProviderError."""
-    names = [one.name for one in await reading_client(context).dynos(app.slug)]
+    """Restart this process. Raises UserError if it does not exist, PermissionDenied, ProviderError."""
+    names = [dyno_info.name for dyno_info in await reading_client(context).dynos(app.slug)]
     if dyno not in names:
         raise UserError(error_texts.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
     return (await run.run_action(RestartAction(app=app, dyno=dyno), context)).answer
@@ -58,7 +58,7 @@ async def restart_all(app: App, context: RequestContext) -> Reply | None:
 
 
 async def open_form(app: App, form: RestartForm, context: RequestContext) -> None:
-    """Ask which processes restart. Raises ProviderError, SlackCallFailed."""
+    """Open the form that asks which processes to restart. Raises ProviderError, SlackCallFailed."""
     await open_in_time(_form(app, form, context), context, "Restart")
 
 

@@ -1,4 +1,4 @@
-"""An app's processes, and what is done with them."""
+"""Messages about an app's processes."""
 
 from __future__ import annotations
 
@@ -19,56 +19,58 @@ MOST_NAMED = 5
 
 
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
-    """Each process with its state, since when, how often it restarted, and a button to restart it."""
+    """The processes with state, uptime, number of restarts, and a button to restart each."""
     if not dynos:
-        words = f"{app_name(app)} has no processes now."
-        return Message(words, [section(words), *_buttons(app)])
-    down = [one for one in dynos if one.crashed]
+        text = f"{app_name(app)} has no processes now."
+        return Message(text, [section(text), *_buttons(app)])
+    down = [dyno for dyno in dynos if dyno.crashed]
     count = f"{len(dynos)} process{'es' if len(dynos) != 1 else ''}"
     head = f"*{app_name(app)}*: {count}" + (f", {len(down)} crashed" if down else "")
-    # Those that crashed first: they are what somebody looks for.
-    ordered = sorted(dynos, key=lambda one: not one.crashed)
-    rows = fit_rows([[section(_line(one, now), _restart(app, one))] for one in ordered])
-    spoken = ", ".join(f"{one.name} {one.state}" for one in dynos)
-    return Message(escape(f"{app.title}: {spoken}", 2000), [section(head), *rows, *_buttons(app)])
+    # Crashed ones first: people look for them.
+    ordered = sorted(dynos, key=lambda dyno: not dyno.crashed)
+    rows = fit_rows([[section(_line(dyno, now), _restart(app, dyno))] for dyno in ordered])
+    summary = ", ".join(f"{dyno.name} {dyno.state}" for dyno in dynos)
+    return Message(escape(f"{app.title}: {summary}", 2000), [section(head), *rows, *_buttons(app)])
 
 
 def dyno_summary(dynos: Sequence[Dyno]) -> str:
-    """How many of them are up and which have crashed, in a line."""
+    """Summarize in one line how many dynos are up and which have crashed."""
     if not dynos:
         return "None is running now."
-    crashed = [code(one.name, 60) for one in dynos if one.crashed]
-    some = f"{', '.join(crashed[:MOST_NAMED])}{' and others' if len(crashed) > MOST_NAMED else ''}"
-    up = f"{sum(one.up is True for one in dynos)} of {len(dynos)} up"
-    return join_facts(up, f"💥 crashed: {some}" if crashed else None)
+    crashed = [code(dyno.name, 60) for dyno in dynos if dyno.crashed]
+    names = f"{', '.join(crashed[:MOST_NAMED])}{' and others' if len(crashed) > MOST_NAMED else ''}"
+    up = f"{sum(dyno.up is True for dyno in dynos)} of {len(dynos)} up"
+    return join_facts(up, f"💥 crashed: {names}" if crashed else None)
 
 
 def dynos_restarted(app: App, dyno: str | None, *, by: str) -> Message:
-    """To the channel: somebody restarted a process, or all of them."""
-    what = f"{code(dyno)} of {app_name(app)}" if dyno else f"all processes of {app_name(app)}"
-    text = f"{mention(by)} restarted {what}"
-    look = optional_button("Processes", action_ids.BUILDIO_PS, app_button_value(app))
-    return Message(text, [section(f"🔁 {text}"), *button_row(look)])
+    """Channel message: one process or all of them were restarted."""
+    target = f"{code(dyno)} of {app_name(app)}" if dyno else f"all processes of {app_name(app)}"
+    text = f"{mention(by)} restarted {target}"
+    show_processes = optional_button("Processes", action_ids.BUILDIO_PS, app_button_value(app))
+    return Message(text, [section(f"🔁 {text}"), *button_row(show_processes)])
 
 
-def _line(one: Dyno, now: datetime) -> str:
-    mark = "❌" if one.crashed else "✅" if one.up else "⏸️" if one.up is False else "❔"
-    since = f"for {format_duration(max(now - one.since, timedelta(0)))}" if one.since else None
-    again = f"{one.restarts} restart{'s' if one.restarts != 1 else ''}" if one.restarts is not None else None
-    state = f"{mark} {code(one.name)} *{escape(one.state, 60)}*"
+def _line(dyno: Dyno, now: datetime) -> str:
+    mark = "❌" if dyno.crashed else "✅" if dyno.up else "⏸️" if dyno.up is False else "❔"
+    uptime = f"for {format_duration(max(now - dyno.since, timedelta(0)))}" if dyno.since else None
+    restarts = (
+        f"{dyno.restarts} restart{'s' if dyno.restarts != 1 else ''}" if dyno.restarts is not None else None
+    )
+    state = f"{mark} {code(dyno.name)} *{escape(dyno.state, 60)}*"
     line = join_facts(
-        " ".join(part for part in (state, since) if part), again, one.size and escape(one.size, 60)
+        " ".join(part for part in (state, uptime) if part), restarts, dyno.size and escape(dyno.size, 60)
     )
-    return f"{line}\n{code(one.command, 200)}" if one.command else line
+    return f"{line}\n{code(dyno.command, 200)}" if dyno.command else line
 
 
-def _restart(app: App, one: Dyno) -> Block | None:
+def _restart(app: App, dyno: Dyno) -> Block | None:
     title = plain(app.title, 100)
-    value = DynoButton.fitting(app=app.slug, dyno=one.name, title=title)
+    value = DynoButton.fitting(app=app.slug, dyno=dyno.name, title=title)
     question = confirm(
-        "Restart it?", f"{plain(one.name, 100)} of {title} stops and starts again.", "Restart it"
+        "Restart it?", f"{plain(dyno.name, 100)} of {title} stops and starts again.", "Restart it"
     )
-    label = f"Restart {one.name}"
+    label = f"Restart {dyno.name}"
     return optional_button("Restart", action_ids.BUILDIO_RESTART_ONE, value, confirm=question, label=label)
 
 

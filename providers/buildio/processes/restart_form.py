@@ -1,4 +1,4 @@
-"""The question before processes are restarted."""
+"""The confirmation before processes are restarted."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from providers.buildio.shared.button_values import Title, app_button_value
 
 DYNO = "dyno"
 TITLE = "Restart"
-# No process is called so: a name begins with a letter.
+# No process has this name: names start with a letter.
 ALL = "*"
 
 
 class RestartOrigin(ViewMetadata):
-    """Also what the app is called."""
+    """Metadata with the name of the app."""
 
     title: Title = ""
 
     @property
     def of_app(self) -> App:
-        """The app, as far as a form shows it."""
+        """Return the app, as far as the form shows it."""
         return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
 
 
 class RestartForm(FrozenModel):
-    """What was picked: a process, None for all of them."""
+    """The picked process; None stands for all."""
 
     dyno: str | None = None
 
@@ -43,10 +43,10 @@ class RestartForm(FrozenModel):
 def restart_modal(
     form: RestartForm, app: App, dynos: Sequence[Dyno], *, origin: RestartOrigin, problem: str | None = None
 ) -> Block:
-    """The form that asks which processes restart; the one that is known already is chosen."""
-    names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(one.name for one in dynos)])
+    """Build the form that asks which processes to restart; a known one is preselected."""
+    names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(dyno.name for dyno in dynos)])
     options = [option("All processes", ALL), *(option(name, name) for name in names if is_pickable(name))]
-    chosen = next((one for one in options if one["value"] == form.dyno), options[0])
+    chosen = next((item for item in options if item["value"] == form.dyno), options[0])
     select: Block = {
         "type": "static_select",
         "options": options[:MOST_OPTIONS],
@@ -68,13 +68,13 @@ def restart_modal(
 
 
 def restart_question(app: App) -> Message:
-    """Where no form opens: the question, with the button that restarts all processes."""
-    words = f"Restart all processes of {app_name(app)}?"
-    return Message(words, [section(words), *button_row(restart_all_button(app))])
+    """The confirmation if no form can be opened: a button that restarts all processes."""
+    text = f"Restart all processes of {app_name(app)}?"
+    return Message(text, [section(text), *button_row(restart_all_button(app))])
 
 
 def restart_all_button(app: App | BuildioApp) -> Block | None:
-    """The button that restarts all processes, with a question of its own."""
+    """The button that restarts all processes, with its own confirmation."""
     title = plain(app.title if isinstance(app, App) else app.name, 100)
     question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
     return optional_button(
@@ -83,7 +83,7 @@ def restart_all_button(app: App | BuildioApp) -> Block | None:
 
 
 def read_restart(values: Mapping[str, Any]) -> RestartForm | None:
-    """What was picked; None where nothing was. `values` is the view's state as Slack sends it."""
+    """Read the picked process from `values`, the view's state as Slack sends it; None if nothing was picked."""
     picked = FormValues(values).picked(DYNO)
     if picked is None:
         return None

@@ -1,4 +1,4 @@
-"""The question before processes restart."""
+"""Submission of the form that restarts processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ async def _restart(sent: FormSubmission) -> None:
     if form is None:
         await sent.report_field_errors({DYNO: "Which ones?"})
         return
-    course = submission_flow(
+    flow = submission_flow(
         "Restart",
         "Restarting…",
         lambda problem: restart_form.restart_modal(form, origin.of_app, (), origin=origin, problem=problem),
         field=DYNO,
     )
-    await sent.run_and_reply(_carry_out(form, origin, sent.context), course)
+    await sent.run_and_reply(_carry_out(form, origin, sent.context), flow)
 
 
 async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestContext) -> Reply | None:

@@ -1,4 +1,4 @@
-"""Buttons about commands: look at one before it runs, show others what it said."""
+"""Buttons about commands: review one before it runs, share its output."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from services.request.finder import app_by_slug
 
 async def _run(press: ButtonPress) -> None:
     app = await find_button_app(press)
-    about = RunButton.decode(press.value)
-    ask = RunCommand(dyno=about.dyno or None, command=about.command)
-    await run_commands.open_form(app, ask, press.context)
+    button = RunButton.decode(press.value)
+    command = RunCommand(dyno=button.dyno or None, command=button.command)
+    await run_commands.open_form(app, command, press.context)
 
 
 async def _share(press: ButtonPress) -> Reply:
-    about = ShareButton.decode(press.value)
-    app = await app_by_slug(press.context, about.app, Provider.BUILDIO)
-    return await run_commands.share(app, about, press.shown, press.context)
+    button = ShareButton.decode(press.value)
+    app = await app_by_slug(press.context, button.app, Provider.BUILDIO)
+    return await run_commands.share(app, button, press.shown, press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {action_ids.BUILDIO_RUN_SHARE: _share}

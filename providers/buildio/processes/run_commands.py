@@ -1,4 +1,4 @@
-"""Running a command in a process: judged first, shown exactly as it will run, and run only then."""
+"""Commands in a process: authorized first, shown exactly as they will run, and run only after confirmation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from services.request.finder import UserError, find_app
 from services.request.modals import open_in_time
 
 TITLE = "Run a command"
-# In the audit log, where somebody was refused before they said which one.
+# The process in the audit log if the action was refused before one was chosen.
 ANY = "any process"
 
 
@@ -34,35 +34,37 @@ async def run(command: RunCommand, context: RequestContext) -> Reply | None:
     """Show what will run, or ask for it. Raises PermissionDenied, UserError, ProviderError."""
     app = await find_app(context, command.app, Provider.BUILDIO)
     if not context.trigger_id:
-        await _judged(app, command, context)
+        await _check_command(app, command, context)
         return Reply(run_form.run_button(app, command))
     await open_form(app, command, context)
     return None
 
 
 async def open_form(app: App, command: RunCommand, context: RequestContext) -> None:
-    """Show what will run where all of it is known, else the form.
+    """Show what will run if everything is known, else the form.
 
     Raises PermissionDenied, UserError, SlackCallFailed.
     """
-    await open_in_time(_next(app, command, context), context, TITLE)
+    await open_in_time(_build_view(app, command, context), context, TITLE)
 
 
 async def list_running(app: App, context: RequestContext) -> list[Dyno]:
-    """The processes in which something can run. Raises UserError where there is none, ProviderError."""
-    found = [
-        one for one in await own_client(context).dynos(app.slug) if one.up is not False and not one.crashed
+    """List the processes in which commands can run. Raises UserError if there are none, ProviderError."""
+    dynos = [
+        dyno
+        for dyno in await own_client(context).dynos(app.slug)
+        if dyno.up is not False and not dyno.crashed
     ]
-    if not found:
+    if not dynos:
         raise UserError(error_texts.no_process())
-    return found
+    return dynos
 
 
 async def build_review(
     app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]
 ) -> Block:
-    """What will run, exactly, before it does. Raises UserError, PermissionDenied."""
-    names = [one.name for one in dynos]
+    """Build the view that shows exactly what will run. Raises UserError, PermissionDenied."""
+    names = [dyno.name for dyno in dynos]
     if command.dyno not in names:
         raise UserError(
             error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
@@ -75,28 +77,30 @@ async def build_review(
 
 
 async def carry_out(app: App, origin: RunOrigin, context: RequestContext) -> Reply | None:
-    """Run what was shown. Raises PermissionDenied, UserError, ProviderError."""
+    """Run the command that was shown. Raises PermissionDenied, UserError, ProviderError."""
     action = RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
     return (await action_run.run_action(action, context)).answer
 
 
-async def share(app: App, about: ShareButton, shown: Sequence[Block], context: RequestContext) -> Reply:
-    """Show a channel what a command said, as the one who ran it has seen it.
+async def share(app: App, button: ShareButton, shown: Sequence[Block], context: RequestContext) -> Reply:
+    """Share a command's output in a channel, as the person who ran it saw it.
 
     Raises PermissionDenied, SlackCallFailed.
     """
-    there = replace(context, channel=about.channel, view=None)
-    await action_run.check_permission(RunCommandAction(app=app, dyno=about.dyno, command=()), there)
-    said: Message = run_form.command_result_shared(app, about.dyno, shown, by=context.person)
-    async with audit.audited(there, "share_output", app=app.slug, about={"label": about.dyno}):
+    channel_context = replace(context, channel=button.channel, view=None)
+    await action_run.check_permission(
+        RunCommandAction(app=app, dyno=button.dyno, command=()), channel_context
+    )
+    said: Message = run_form.command_result_shared(app, button.dyno, shown, by=context.person)
+    async with audit.audited(channel_context, "share_output", app=app.slug, about={"label": button.dyno}):
         await context.slack.chat_postMessage(
-            channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
+            channel=button.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )
-    return Reply(run_form.result_shared_notice(about.channel), Visibility.ONE_PERSON, title=TITLE)
+    return Reply(run_form.result_shared_notice(button.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _next(app: App, command: RunCommand, context: RequestContext) -> Block:
-    await _judged(app, command, context)
+async def _build_view(app: App, command: RunCommand, context: RequestContext) -> Block:
+    await _check_command(app, command, context)
     dynos = await list_running(app, context)
     if command.dyno is None and len(dynos) == 1:
         command = command.model_copy(update={"dyno": dynos[0].name})
@@ -104,14 +108,14 @@ async def _next(app: App, command: RunCommand, context: RequestContext) -> Block
         return await build_review(app, command, context, dynos)
     typed = shlex.join(command.command)
     if len(typed) > LONGEST_COMMAND:
-        # A field that cuts it would hold another command.
-        raise UserError(error_texts.which_process(one.name for one in dynos))
+        # Truncated in the field, it would be another command.
+        raise UserError(error_texts.which_process(dyno.name for dyno in dynos))
     form = RunForm.of(command, typed)
     return run_form.run_modal(form, app, dynos, origin=_origin(app, context, command.dyno))
 
 
-async def _judged(app: App, command: RunCommand, context: RequestContext) -> None:
-    """Nobody fills in a form for what they may not do, or for what can't be shown.
+async def _check_command(app: App, command: RunCommand, context: RequestContext) -> None:
+    """Check access and the command before anyone fills in a form in vain.
 
     Raises PermissionDenied, UserError.
     """

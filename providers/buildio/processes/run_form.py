@@ -1,4 +1,4 @@
-"""Commands that run in a process: the form, the array exactly as it will run, and what it left."""
+"""Commands in a process: the form, the exact array to run, and the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SAID_NOTHING = "_It said nothing._"
 
 
 class RunForm(RunCommand):
-    """What is filled in; `typed` is the command as it was typed, `unread` why it can't be read."""
+    """The input; `typed` is the command as typed, `unread` the reason why it can't be parsed."""
 
     command: tuple[str, ...] = ()
     typed: str = ""
@@ -48,12 +48,12 @@ class RunForm(RunCommand):
 
     @classmethod
     def of(cls, command: RunCommand, typed: str) -> RunForm:
-        """The form that asks for this."""
+        """Return the form for this command."""
         return cls(app=command.app, dyno=command.dyno, command=command.command, typed=typed)
 
     @property
     def problems(self) -> Mapping[str, str]:
-        """What is wrong, by field."""
+        """Return errors by field."""
         if self.unread is not None:
             return {TYPED: self.unread}
         if not self.command or not self.command[0].strip():
@@ -66,7 +66,7 @@ class RunForm(RunCommand):
 
 
 class RunOrigin(ViewMetadata):
-    """Also what the app is called, and what is about to run, once it has been shown."""
+    """Metadata with the app's name and, once it has been shown, the command to run."""
 
     title: Title = ""
     dyno: Annotated[str, Field(max_length=200)] = ""
@@ -74,17 +74,17 @@ class RunOrigin(ViewMetadata):
 
     @property
     def of_app(self) -> App:
-        """The app, as far as a form shows it."""
+        """Return the app, as far as the form shows it."""
         return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
 
 
 def run_modal(
     form: RunForm, app: App, dynos: Sequence[Dyno], *, origin: RunOrigin, problem: str | None = None
 ) -> Block:
-    """The form that asks which command is to run, and in which process."""
-    names = [one.name for one in dynos if is_pickable(one.name)][:MOST_OPTIONS]
+    """Build the form that asks for a command and a process."""
+    names = [dyno.name for dyno in dynos if is_pickable(dyno.name)][:MOST_OPTIONS]
     options = [option(name, name) for name in names]
-    chosen = next((one for one in options if one["value"] == form.dyno), None)
+    chosen = next((item for item in options if item["value"] == form.dyno), None)
     select: Block = {
         "type": "static_select",
         "options": options,
@@ -113,7 +113,7 @@ def run_modal(
 
 
 def read_run(values: Mapping[str, Any]) -> RunForm:
-    """What was filled in. `values` is the view's state as Slack sends it."""
+    """Read the input from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
     dyno = filled.picked(DYNO) or filled.text(DYNO).strip() or None
     typed = filled.text(TYPED)
@@ -124,7 +124,7 @@ def read_run(values: Mapping[str, Any]) -> RunForm:
 
 
 def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Block:
-    """What is about to run, exactly, to be looked at and then run. It stands in the origin."""
+    """Build the view that shows exactly what will run; the command is in `origin`."""
     return modal(
         TITLE,
         [
@@ -143,9 +143,9 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
 def command_result(
     app: App, dyno: str, command: Sequence[str], done: CommandResult, *, channel: str | None = None
 ) -> Message:
-    """For whoever ran it: the array, what it said and how it ended; with `channel` it can be shown there."""
+    """The result for the person who ran the command: array, output, exit code; it can be shared in `channel`."""
     mark = "❔" if done.exit_code is None else "❌" if done.exit_code else "✅"
-    head = f"{mark} The command in {code(dyno)} of *{app_name(app)}* {_ended(done.exit_code)}"
+    head = f"{mark} The command in {code(dyno)} of *{app_name(app)}* {_describe_end(done.exit_code)}"
     blocks = [section(head), *array_blocks(command)]
     if done.output.strip():
         blocks.append(section(block_of_code(redact(done.output.rstrip()), LONGEST_OUTPUT)))
@@ -157,24 +157,24 @@ def command_result(
         f"{cut}"
     )
     return Message(
-        escape(f"The command in {dyno} of {app.title} {_ended(done.exit_code)}", 500),
-        [*blocks, note, *_share(app, dyno, channel)],
+        escape(f"The command in {dyno} of {app.title} {_describe_end(done.exit_code)}", 500),
+        [*blocks, note, *_share_buttons(app, dyno, channel)],
     )
 
 
 def command_result_shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
-    """To the channel: what a command said, as somebody saw it who now shows it to all; `shown` is what they saw."""
+    """Channel message: a command's output, shared by the person who ran it; `shown` are the blocks that they saw."""
     text = f"{mention(by)} shows what a command in {code(dyno)} of {app_name(app)} said"
-    return Message(text, [section(f"⌨️ {text}"), *_without_head(shown)])
+    return Message(text, [section(f"⌨️ {text}"), *_code_blocks(shown)])
 
 
 def result_shared_notice(channel: str) -> Message:
-    """To whoever showed it: where it stands now."""
+    """Confirmation for the person who shared the output."""
     text = f"It stands in <#{channel}> now."
     return Message(text, [section(text)])
 
 
-def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
+def _share_buttons(app: App, dyno: str, channel: str | None) -> list[Block]:
     if channel is None:
         return []
     question = confirm(
@@ -188,21 +188,23 @@ def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
     )
 
 
-def _without_head(shown: Sequence[Block]) -> list[Block]:
-    """What ran, and what it said: the code alone, as it was shown to one person."""
-    within = [block.get("text") for block in shown if block.get("type") == "section"]
-    texts = [str(one.get("text") or "") for one in within if isinstance(one, dict)]
+def _code_blocks(shown: Sequence[Block]) -> list[Block]:
+    """Return only the code blocks, the command and its output, as they were shown to the person."""
+    texts_of_blocks = [block.get("text") for block in shown if block.get("type") == "section"]
+    texts = [
+        str(text_object.get("text") or "") for text_object in texts_of_blocks if isinstance(text_object, dict)
+    ]
     return [section(text) for text in texts if text.startswith("```") or text == SAID_NOTHING]
 
 
 def command_run(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
-    """To the channel: what somebody ran, and not what it said."""
-    text = f"{mention(by)} ran a command in {code(dyno)} of {app_name(app)}; it {_ended(exit_code)}"
+    """Channel message: a command was run, without its output."""
+    text = f"{mention(by)} ran a command in {code(dyno)} of {app_name(app)}; it {_describe_end(exit_code)}"
     return Message(text, [section(f"⌨️ {text}"), *array_blocks([redact(word) for word in command])])
 
 
 def array_blocks(command: Sequence[str]) -> list[Block]:
-    """The array exactly as Build.io gets it, in as many blocks as it needs; longer ones than may run are cut."""
+    """The array exactly as Build.io receives it, in as many blocks as needed; arrays over the limit are truncated."""
     text = format_array(command)
     shown = text[:LONGEST_COMMAND]
     cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
@@ -210,16 +212,16 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
 
 
 def run_button(app: App, command: RunCommand) -> Message:
-    """Where no form opens: a button that opens it, with what was typed as far as a button holds it."""
-    words = f"In which process of {app_name(app)}, which command?"
-    known = RunButton.fitting(
+    """A button that opens the form, if none can be opened now, with as much of the input as it can hold."""
+    text = f"In which process of {app_name(app)}, which command?"
+    with_command = RunButton.fitting(
         app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
     )
-    value = known or RunButton.fitting(app=app.slug, title=app.title[:100])
+    value = with_command or RunButton.fitting(app=app.slug, title=app.title[:100])
     return Message(
-        words, [section(words), *button_row(optional_button("Look at it…", action_ids.BUILDIO_RUN, value))]
+        text, [section(text), *button_row(optional_button("Look at it…", action_ids.BUILDIO_RUN, value))]
     )
 
 
-def _ended(exit_code: int | None) -> str:
+def _describe_end(exit_code: int | None) -> str:
     return "ended, and Build.io does not say how" if exit_code is None else f"ended with {exit_code}"

@@ -1,4 +1,4 @@
-"""The form that asks which command is to run, and the last look at it before it does."""
+"""Submissions of the form for a command, and of the review before it runs."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from services.request.form_submission import FormHandler, FormSubmission, submis
 from services.request.forms import FollowUp, SubmissionFlow
 
 
-async def _typed(sent: FormSubmission) -> None:
+async def _review_command(sent: FormSubmission) -> None:
     form, origin = run_form.read_run(sent.values), RunOrigin.read(sent.metadata)
     if await sent.report_field_errors(form.problems):
         return
 
-    def again(problem: str) -> Block:
+    def rebuild_form(problem: str) -> Block:
         return run_form.run_modal(form, origin.of_app, (), origin=origin, problem=problem)
 
-    course: SubmissionFlow[Block] = SubmissionFlow(
+    flow: SubmissionFlow[Block] = SubmissionFlow(
         waiting=notices.notice_modal(run_commands.TITLE, "⏳ One moment…"),
         done=lambda view: view,
-        again=again,
-        refused=again,
+        again=rebuild_form,
+        refused=rebuild_form,
         field_of=lambda _: TYPED,
         then=FollowUp.REPLACED,
     )
-    await sent.run(_look(form, origin, sent.context), course)
+    await sent.run(_build_review(form, origin, sent.context), flow)
 
 
-async def _seen(sent: FormSubmission) -> None:
+async def _run_reviewed(sent: FormSubmission) -> None:
     origin = RunOrigin.read(sent.metadata)
-    course = submission_flow(
+    flow = submission_flow(
         run_commands.TITLE,
         "It is running; I wait half a minute for its end…",
         lambda problem: run_form.run_check(origin.of_app, origin=origin, problem=problem),
         field=None,
     )
-    await sent.run_and_reply(_carry_out(origin, sent.context), course)
+    await sent.run_and_reply(_carry_out(origin, sent.context), flow)
 
 
-async def _look(form: RunForm, origin: RunOrigin, context: RequestContext) -> Block:
+async def _build_review(form: RunForm, origin: RunOrigin, context: RequestContext) -> Block:
     app = await app_by_slug(context, origin.app, Provider.BUILDIO)
     return await run_commands.build_review(app, form, context, await run_commands.list_running(app, context))
 
 
 async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None:
     if not origin.dyno or not origin.command:
-        raise InvalidButtonValue  # there is nothing that was shown
+        raise InvalidButtonValue  # nothing was shown
     app = await app_by_slug(context, origin.app, Provider.BUILDIO)
     return await run_commands.carry_out(app, origin, context)
 
 
 FORMS: Mapping[str, FormHandler] = {
-    action_ids.BUILDIO_RUN_MODAL: _typed,
-    action_ids.BUILDIO_RUN_CHECK: _seen,
+    action_ids.BUILDIO_RUN_MODAL: _review_command,
+    action_ids.BUILDIO_RUN_CHECK: _run_reviewed,
 }

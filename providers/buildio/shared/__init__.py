@@ -1,1 +1,1 @@
-"""What several features of Build.io share."""
+"""Shared parts of Build.io's features."""

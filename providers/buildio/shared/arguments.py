@@ -1,4 +1,4 @@
-"""Parsing of single arguments of Build.io's commands: config keys, host names, processes, builds."""
+"""Parsing of single arguments of Build.io's commands: config keys, hostnames, processes, builds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from domain.commands.arguments import is_variable_name
 from domain.commands.shared_commands import BuildRef
 
-# A command is shown in full to everybody who has to approve it.
+# A command is shown in full to everyone who has to approve it.
 LONGEST_COMMAND = 1500
 LONGEST_KEY = 128
 LONGEST_HOST = 253

@@ -1,4 +1,4 @@
-"""What the forms of Build.io open with."""
+"""Initial values of Build.io's forms."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from services.request.context import RequestContext
 
 
 def form_metadata(context: RequestContext) -> ViewMetadata:
-    """What travels with a form that is opened here."""
+    """Return the metadata of a form that is opened here."""
     return ViewMetadata(channel=context.channel, provider=Provider.BUILDIO)
 
 
 async def find_channel_app(context: RequestContext) -> App | None:
-    """The app that this channel has chosen, as far as that is known at once."""
+    """Return the channel's app, if it is known in time."""
     slug = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
     if slug is None:
         return None

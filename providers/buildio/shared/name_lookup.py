@@ -1,4 +1,4 @@
-"""From the name of something at Build.io to the thing; where there is none, to the nearest names."""
+"""Lookup of resources by name, with similar names if there is no match."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from services.request.finder import UserError
 
 
 class NamedResource(Protocol):
-    """Something with a name."""
+    """A resource with a name."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The display name."""
 
 
 T = TypeVar("T")
@@ -29,10 +29,10 @@ async def find_by_name(
     what: str,
     lists: str,
 ) -> T:
-    """What `find` finds by this name or id. Raises UserError with the nearest of everything there is, ProviderError."""
+    """Return what `find` finds by name or ID. Raises UserError with the most similar names of all, ProviderError."""
     try:
         return await find(typed)
     except (NotFound, RequestRejected) as problem:
-        # Refused: it is no name that an address could hold.
-        names = [one.name for one in await everything()]
+        # Rejected: the text can't be a name in a URL.
+        names = [resource.name for resource in await everything()]
         raise UserError(error_texts.unknown_thing(what, typed, names, lists=lists)) from problem

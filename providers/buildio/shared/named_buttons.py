@@ -1,4 +1,4 @@
-"""What a pressed button of Build.io's is about."""
+"""Lookup of the app that a pressed button names."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from services.request.finder import app_by_slug
 
 
 async def find_button_app(press: ButtonPress) -> App:
-    """The app that the button names. Raises InvalidButtonValue, ProviderError."""
+    """Find the app that the button names. Raises InvalidButtonValue, ProviderError."""
     return await app_by_slug(press.context, BuildioAppButton.decode(press.value).app, Provider.BUILDIO)

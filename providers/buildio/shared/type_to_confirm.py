@@ -1,4 +1,4 @@
-"""What can't be undone is done once its name was typed."""
+"""Confirmation by typing a name, for changes that can't be undone."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ TYPED_NAME = "typed_name"
 
 
 class ConfirmationName(FrozenModel):
-    """What was typed where a name was asked for."""
+    """The typed name."""
 
     typed: str = ""
 
     def problems(self, name: str) -> Mapping[str, str]:
-        """What is wrong, by field, where this name was asked for; letters count as they are."""
+        """Return errors by field if the input is not exactly this name, in the same case."""
         return {} if self.typed == name else {TYPED_NAME: "That is not the name. Nothing was done."}
 
 
 def name_field(label: str) -> Block:
-    """The field for the name; it stands there empty."""
+    """Build the field for the name, initially empty."""
     return field(TYPED_NAME, label, text_element(None, most=200), optional=False)
 
 
 def read_typed_name(values: Mapping[str, Any]) -> ConfirmationName:
-    """What was typed. `values` is the view's state as Slack sends it."""
+    """Read the typed name from `values`, the view's state as Slack sends it."""
     return ConfirmationName(typed=FormValues(values).text(TYPED_NAME).strip())

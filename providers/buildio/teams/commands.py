@@ -1,4 +1,4 @@
-"""Teams: listed, and one. Who has no account of their own belongs to none."""
+"""Commands for teams: list and show. People without their own account are in none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from services.request.context import Reply, RequestContext
 
 
 async def list_teams(_ask: ListTeams, context: RequestContext) -> Reply:
-    """The teams that the person belongs to. Raises ProviderError."""
+    """Reply with the person's teams. Raises ProviderError."""
     return Reply(messages.team_list(await own_client(context).teams()), title="Teams")
 
 
 async def show(command: ShowTeam, context: RequestContext) -> Reply:
-    """One team, by its name or id. Raises UserError, ProviderError."""
-    found = await find_team(command.team, context)
-    return Reply(messages.team_card(await own_client(context).team(found.id)), title="Team")
+    """Reply with one team, by name or ID. Raises UserError, ProviderError."""
+    team = await find_team(command.team, context)
+    return Reply(messages.team_card(await own_client(context).team(team.id)), title="Team")

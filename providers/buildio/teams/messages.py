@@ -1,4 +1,4 @@
-"""Teams, as people see them."""
+"""Messages about teams."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from providers.buildio.shared.button_values import BuildioAppListButton
 
 
 def team_list(teams: Sequence[Team]) -> Message:
-    """The teams that somebody belongs to."""
+    """The teams of a person."""
     if not teams:
-        words = "You belong to no team at Build.io."
-        return Message(words, [section(words)])
+        text = "You belong to no team at Build.io."
+        return Message(text, [section(text)])
     head = section(f"*{len(teams)} team{'s' if len(teams) != 1 else ''}*")
     note = context(f"`{COMMAND} apps team:NAME` lists the apps of one.")
     return Message(
-        escape(f"Teams: {', '.join(one.name for one in teams)}", 2000),
-        [head, *paragraphs([_line(one) for one in teams]), note],
+        escape(f"Teams: {', '.join(team.name for team in teams)}", 2000),
+        [head, *paragraphs([_line(team) for team in teams]), note],
     )
 
 
-def team_card(one: Team) -> Message:
+def team_card(team: Team) -> Message:
     """One team."""
-    look = optional_button(
-        "Its apps", action_ids.BUILDIO_APPS_PAGE, BuildioAppListButton.fitting(page=1, team=one.id)
+    show_apps = optional_button(
+        "Its apps", action_ids.BUILDIO_APPS_PAGE, BuildioAppListButton.fitting(page=1, team=team.id)
     )
-    return Message(escape(f"Team {one.name}", 300), [section(_line(one)), *button_row(look)])
+    return Message(escape(f"Team {team.name}", 300), [section(_line(team)), *button_row(show_apps)])
 
 
-def _line(one: Team) -> str:
-    return f"*{escape(one.name, 150) or '…'}* · {code(one.id, 80)}"
+def _line(team: Team) -> str:
+    return f"*{escape(team.name, 150) or '…'}* · {code(team.id, 80)}"

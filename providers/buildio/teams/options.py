@@ -1,4 +1,4 @@
-"""The lists of Build.io's forms."""
+"""Options of the lists in Build.io's forms."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PATIENCE_SECONDS = 2.0
 
 
 async def offer_teams(typed: str, _origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
-    """The person's own teams, as far as they are known within a list's patience."""
+    """Return the person's teams, if they arrive before Slack's timeout."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            found = await own_client(context).teams()
+            teams = await own_client(context).teams()
     except (ProviderError, TimeoutError) as problem:
         log.info("teams.not_in_time", reason=type(problem).__name__)
-        found = []
-    return {"options": create_form.team_options(typed, found)}
+        teams = []
+    return {"options": create_form.team_options(typed, teams)}

@@ -1,4 +1,4 @@
-"""Whose something new is to be: a team's, or one's own."""
+"""The team that will own a new resource."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Form = TypeVar("Form", CreateForm, NamespaceForm)
 
 
 async def resolve_team(form: Form, context: RequestContext) -> Form:
-    """The form with the team's id and name, where one was named by either. Raises UserError, ProviderError."""
+    """Return the form with the team's ID and name if a team was named. Raises UserError, ProviderError."""
     if form.team is None:
         return form
     team = await find_team(form.team, context)

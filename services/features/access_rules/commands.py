@@ -1,4 +1,4 @@
-"""Access rules: shown to every member, changed by admins."""
+"""Access rules: every member sees them, admins change them."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from services.request.modals import open_in_time
 
 TITLE = "Policy"
 MOST_RULES = 100
-# The field of each part of a rule that is an id of Slack's.
+# The form field of each part of a rule that holds Slack ids, if the names differ.
 _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
 class RuleProblem(UserError):
-    """The filled-in form makes no rule; `field` names the field that is wrong."""
+    """The input of the form is no valid rule; `field` names the wrong field."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -51,12 +51,12 @@ class RuleProblem(UserError):
 
 
 def choices(context: RequestContext) -> list[RulePermissions]:
-    """Return what a rule can be about, at each provider."""
+    """Return the permissions that a rule can be about, for each provider."""
     return [RulePermissions(spec.presentation, spec.permissions) for spec in context.services.registry]
 
 
 async def show(command: ListAccessRules, context: RequestContext, provider: Provider) -> Reply:
-    """Show who may do what at the provider in this channel, with one app or with any. Raises NotAMember."""
+    """Show who may do what at the provider in this channel, with one app or any. Raises NotAMember."""
     await context.check_full_member()
     app = await (
         find_app(context, command.app, provider)
@@ -79,10 +79,13 @@ async def show(command: ListAccessRules, context: RequestContext, provider: Prov
         provider,
         verdicts,
         await _names(verdicts.values(), context),
-        [await _shown(rule, context, provider) for rule in authorizer.operator_rules(context.team)],
-        [await _shown(stored.rule, context, provider, number=stored.number) for stored in workspace_rules],
+        [await _present_rule(rule, context, provider) for rule in authorizer.operator_rules(context.team)],
+        [
+            await _present_rule(stored.rule, context, provider, number=stored.number)
+            for stored in workspace_rules
+        ],
         is_admin=await context.is_admin(),
-        you=await _own_permission(app, context, provider, verdicts),
+        you=await _describe_own_permission(app, context, provider, verdicts),
     )
     return Reply(message, Visibility.ONE_PERSON, title=TITLE)
 
@@ -90,7 +93,7 @@ async def show(command: ListAccessRules, context: RequestContext, provider: Prov
 async def redraw(
     view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
 ) -> None:
-    """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
+    """Show the fields of the selected kind of rule, with the input so far. Raises SlackCallFailed."""
     await context.update_view(
         str(view["id"]), access_rules.access_rule_modal(filled, choices(context), origin=origin)
     )
@@ -115,14 +118,16 @@ async def open_modal(context: RequestContext, provider: Provider, slug: str = ""
 
 async def add(filled: FilledRule, context: RequestContext, provider: Provider) -> Reply:
     """Add a rule. Raises PermissionDenied, RuleProblem."""
-    _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
+    _check_no_secret(
+        filled
+    )  # first, so that the error is shown at its field and the secret is put into no other view
     await _check_admin(context)
     rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
     if len(await context.storage.access_rules.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
-    shown = await _shown(rule, context, provider)
+    shown = await _present_rule(rule, context, provider)
     async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
         await context.storage.access_rules.add(rule, by=context.person, at=context.now())
     command = context.services.registry.first.provider.command
@@ -135,7 +140,7 @@ async def remove(number: int, context: RequestContext) -> Reply:
     rules = [stored.rule for stored in await context.storage.access_rules.all() if stored.number == number]
     if not rules:
         raise UserError("There is no such rule any more.")
-    shown = await _shown(rules[0], context, context.services.registry.first.provider)
+    shown = await _present_rule(rules[0], context, context.services.registry.first.provider)
     body = rules[0].model_dump_json()
     async with audited(context, "policy_remove", about={"rule": body}):
         await context.storage.access_rules.remove(number)
@@ -143,7 +148,7 @@ async def remove(number: int, context: RequestContext) -> Reply:
 
 
 def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
-    """Return the rule that was filled in. Raises RuleProblem."""
+    """Return the rule from the input of the form. Raises RuleProblem."""
     if not filled.acts and not filled.everything:
         raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
     if not filled.who:
@@ -196,7 +201,7 @@ def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
 
 
 def _check_no_secret(filled: FilledRule) -> None:
-    """Check that the rule holds no secret: it is stored as it is, and shown to everybody. Raises RuleProblem."""
+    """Check that the rule holds no secret: rules are stored in plain text and shown to everyone. Raises RuleProblem."""
     for field, names in (
         ("branches", filled.branches),
         ("workflows", filled.workflows),
@@ -211,10 +216,10 @@ async def _check_admin(context: RequestContext) -> None:
         raise PermissionDenied(ADMINS_ONLY)
 
 
-async def _shown(
+async def _present_rule(
     rule: AllowRule | ApprovalRule, context: RequestContext, provider: Provider, *, number: int | None = None
 ) -> ShownRule:
-    """Return the rule with its people and its one app by name; the app, where the user sees it at this provider."""
+    """Return the rule with the names of its people and of its only app, if the user sees that at this provider."""
     app = None
     if len(rule.apps) == 1:
         apps = await context.visible_apps(provider).list_in_time()
@@ -224,7 +229,7 @@ async def _shown(
 
 
 async def _names(verdicts: Iterable[Verdict], context: RequestContext) -> dict[Principals, str]:
-    """Return the names of all people and groups that the verdicts are about."""
+    """Return the names of all people and groups in the verdicts."""
     groups, names = context.services.authorizer.groups, dict[Principals, str]()
     for verdict in verdicts:
         for who in (*(requirement.who for requirement in verdict.requirements), *verdict.approvers):
@@ -233,10 +238,10 @@ async def _names(verdicts: Iterable[Verdict], context: RequestContext) -> dict[P
     return names
 
 
-async def _own_permission(
+async def _describe_own_permission(
     app: App | None, context: RequestContext, provider: Provider, verdicts: Mapping[Permission, Verdict]
 ) -> str:
-    """Return what holds for the user, as a sentence about the provider's main permission."""
+    """Return the user's own permission, as a sentence about the provider's main permission."""
     permission = context.services.registry.get(provider).main_permission
     what = PERMISSION_LABELS[permission]
     access_request = AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
@@ -246,7 +251,7 @@ async def _own_permission(
         return f"You may not {what}{' of every app' if by_app else ''} here: {decision.refusal}"
     if not decision.approvers:
         return f"You may {what} here."
-    sure = [rule for rule in verdicts[permission].protections if not rule.is_conditional]
+    unconditional = [rule for rule in verdicts[permission].protections if not rule.is_conditional]
     return f"You may {what} here, with a second person's agreement" + (
-        "." if sure else " where a rule asks for one."
+        "." if unconditional else " where a rule asks for one."
     )

@@ -1,4 +1,4 @@
-"""The form for an access rule: its submission, and its fields, which depend on the kind of rule."""
+"""The access rule form: its submission, and its fields, which depend on the kind of rule."""
 
 from __future__ import annotations
 
@@ -23,30 +23,32 @@ log = structlog.get_logger()
 
 
 async def submit_rule(form: FormSubmission) -> None:
-    """Add the rule, and tell the channel."""
+    """Add the rule and announce it in the channel."""
     origin, filled = ViewMetadata.read(form.metadata), access_rules.read_rule(form.values)
     added = access_rule_commands.add(filled, form.context, origin.provider)
-    said = await form.run(added, _ruling(filled, origin, form.context))
-    if said is not None:
-        await _announce(said, form.context)
+    reply = await form.run(added, _submission_flow(filled, origin, form.context))
+    if reply is not None:
+        await _announce(reply, form.context)
 
 
 async def select_kind(action: ViewAction) -> None:
-    """Show the fields of the kind of rule that was picked."""
+    """Show the fields of the selected kind of rule."""
     filled, origin = access_rules.read_rule(action.state), ViewMetadata.read(action.metadata)
     await access_rule_commands.redraw(action.view, filled, origin, action.context)
 
 
-async def _announce(said: Reply, context: RequestContext) -> None:
-    """Tell the channel; where the bot can't write there, the admin who did it hears that it is done."""
+async def _announce(reply: Reply, context: RequestContext) -> None:
+    """Announce the rule in the channel, or to the admin who added it if the bot can't post there."""
     try:
-        await ChannelResponder(context)(said)
+        await ChannelResponder(context)(reply)
     except SlackCallFailed as error:
         log.info("policy.not_announced", reason=error.reason)
-        await ChannelResponder(replace(context, channel=""))(said)
+        await ChannelResponder(replace(context, channel=""))(reply)
 
 
-def _ruling(filled: FilledRule, origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[Reply]:
+def _submission_flow(
+    filled: FilledRule, origin: ViewMetadata, context: RequestContext
+) -> SubmissionFlow[Reply]:
     return SubmissionFlow(
         waiting=notices.notice_modal(access_rule_commands.TITLE, "⏳ One moment…"),
         done=lambda _: notices.notice_modal(

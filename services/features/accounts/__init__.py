@@ -1,1 +1,1 @@
-"""Connecting and disconnecting an account."""
+"""Connecting and disconnecting of accounts."""

@@ -1,4 +1,4 @@
-"""Buttons about accounts, rules, and what somebody else must agree to."""
+"""Buttons for accounts, access rules and approvals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People's own accounts at a provider: linked, shown, wiped."""
+"""Users' own accounts at a provider: linking, showing, deleting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[!-~]{8,2000}")
 
 
 async def connect(_command: ConnectAccount, context: RequestContext, provider: Provider) -> Reply | None:
-    """Open the modal that asks for a token; a message can only offer a button that does. Raises PermissionDenied."""
+    """Open the modal for a token, or offer a button for it if there is no trigger_id. Raises PermissionDenied."""
     if not context.trigger_id:
         words = "Press this, and paste your token into the dialog."
         return Reply(accounts.connect_prompt(words, provider), Visibility.ONE_PERSON)
@@ -36,7 +36,7 @@ async def connect(_command: ConnectAccount, context: RequestContext, provider: P
 
 
 async def open_modal(context: RequestContext, provider: Provider) -> None:
-    """Ask for a token of the person's own. Raises PermissionDenied, SlackCallFailed."""
+    """Open the modal that asks for the user's own token. Raises PermissionDenied, SlackCallFailed."""
     check_encryption_key(context)
     view = accounts.connect_modal(
         context.services.registry.presentation_of(provider),
@@ -48,23 +48,23 @@ async def open_modal(context: RequestContext, provider: Provider) -> None:
 
 
 async def _sign_in_page(context: RequestContext, provider: Provider) -> str | None:
-    """Where this person signs in, within ten minutes; None where they can only paste a token."""
+    """Return the URL where this user signs in, valid for ten minutes; None if they can only paste a token."""
     page = context.services.clients.at(provider).sign_in_url
     if page is None or not context.is_verified or not await context.is_member():
         return None
-    sign_ins = context.services.storage.oauth_sessions
-    state = await sign_ins.begin(context.team, context.person, provider, context.now())
+    sessions = context.services.storage.oauth_sessions
+    state = await sessions.begin(context.team, context.person, provider, context.now())
     return f"{page}?{urlencode({'state': state})}"
 
 
 def check_encryption_key(context: RequestContext) -> None:
-    """Raises PermissionDenied where there is nothing to seal a token with."""
+    """Check that there is a key to encrypt tokens with. Raises PermissionDenied."""
     if context.services.storage.vault is None:
         raise PermissionDenied(str(EncryptionKeyMissing()))
 
 
 async def link_account(token: SecretStr, context: RequestContext, provider: Provider) -> str:
-    """Keep the person's token, or what they have allowed on the provider's page; returns their name there.
+    """Store the user's token, or the tokens of their sign-in on the provider's page; return their name there.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
@@ -72,50 +72,54 @@ async def link_account(token: SecretStr, context: RequestContext, provider: Prov
     if not context.is_verified:
         raise PermissionDenied("Only people of this workspace can link an account here.")
     await context.check_belongs()
-    allowed = await _allowed_by(token, context, provider)
-    owner = allowed.owner
+    session = await _find_session(token, context, provider)
+    owner = session.owner
     async with audited(context, "connect", about={"name": owner.name}):
         await context.storage.accounts.connect(
             context.person,
             provider,
-            allowed.tokens,
+            session.tokens,
             provider_user=owner.id,
             name=owner.name,
             at=context.now(),
         )
     if context.services.registry.get(provider).lists_builds:
         await context.storage.user_profiles.claim_name(context.person, owner.name)
-    _changed(context)
+    _notify_changed(context)
     return owner.name
 
 
 async def disconnect(_command: DisconnectAccount, context: RequestContext, provider: Provider) -> Reply:
-    """Ask whether the person's token is to be wiped: what showed what they could see stops with it."""
-    there = await context.storage.accounts.find(context.identity, provider)
-    if there is None:
+    """Ask for confirmation to delete the user's token, which also stops the subscriptions that depend on it."""
+    account = await context.storage.accounts.find(context.identity, provider)
+    if account is None:
         return await wipe(context, provider)
-    made = await context.storage.subscriptions.made_by(context.person)
-    stops = Counter(one.channel for one in made if one.provider is provider and one.stopped is None)
-    said = accounts.disconnect_question(there.name, provider, stops)
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
+    subscriptions = await context.storage.subscriptions.made_by(context.person)
+    stops = Counter(
+        subscription.channel
+        for subscription in subscriptions
+        if subscription.provider is provider and subscription.stopped is None
+    )
+    message = accounts.disconnect_question(account.name, provider, stops)
+    return Reply(message, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def wipe(context: RequestContext, provider: Provider) -> Reply:
-    """Wipe the person's token; what showed what they could see stops."""
-    there = await context.storage.accounts.find(context.identity, provider)
-    if there is not None:
-        async with audited(context, "disconnect", about={"name": there.name}):
+    """Delete the user's token, which also stops the subscriptions that depend on it."""
+    account = await context.storage.accounts.find(context.identity, provider)
+    if account is not None:
+        async with audited(context, "disconnect", about={"name": account.name}):
             await context.storage.accounts.disconnect(context.person, provider, at=context.now())
-        _changed(context)
-    said = accounts.account_disconnected(there.name if there else None, provider)
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
+        _notify_changed(context)
+    message = accounts.account_disconnected(account.name if account else None, provider)
+    return Reply(message, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider) -> Reply:
-    """Who the person is at the provider, and with whose token they are answered."""
+    """Show who the user is at the provider, and whose token is used for their requests."""
     account = await find_account(context, provider)
     clients = context.services.clients.at(provider)
-    said = accounts.whoami(
+    message = accounts.whoami(
         context.person,
         account,
         provider,
@@ -124,43 +128,43 @@ async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider
         service_reads=clients.has_service_token,
         can_link=context.services.storage.vault is not None,
     )
-    return Reply(said, Visibility.ONE_PERSON, title=accounts.account_title(provider))
+    return Reply(message, Visibility.ONE_PERSON, title=accounts.account_title(provider))
 
 
 async def find_account(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
-    """The person's account at the provider as it may be shown."""
+    """Return the user's account at the provider, for display."""
     account = await context.services.clients.at(provider).account_of(context.team, context.identity)
     return ConnectedAccount(name=account.name, works=account.works) if account is not None else None
 
 
 async def remove_departed_user(context: RequestContext) -> bool:
-    """Somebody has left the workspace: wipe their tokens; returns whether there were any."""
-    there = await context.storage.accounts.disconnect(context.person, at=context.now())
-    if there:
-        async with audited(context, "left", about={"name": there[0].name}):
-            _changed(context)
-    return bool(there)
+    """Delete the tokens of a user who has left the workspace; return whether there were any."""
+    account = await context.storage.accounts.disconnect(context.person, at=context.now())
+    if account:
+        async with audited(context, "left", about={"name": account[0].name}):
+            _notify_changed(context)
+    return bool(account)
 
 
-async def _allowed_by(given: SecretStr, context: RequestContext, provider: Provider) -> AuthorizedSession:
-    """What stands behind what was pasted: a token, or the code of the page on which they have signed in.
+async def _find_session(token: SecretStr, context: RequestContext, provider: Provider) -> AuthorizedSession:
+    """Return the tokens and owner of a pasted token, or of the code from the sign-in page.
 
     Raises UserError, ProviderError.
     """
-    code = given.get_secret_value()
+    code = token.get_secret_value()
     if not is_code(code):
-        return AuthorizedSession(given, await _owner_of(given, context, provider))
-    sign_ins = context.services.storage.oauth_sessions
-    allowed = await sign_ins.take_authorized(code, context.team, context.person, provider, context.now())
-    if allowed is None:
+        return AuthorizedSession(token, await _fetch_owner(token, context, provider))
+    sessions = context.services.storage.oauth_sessions
+    session = await sessions.take_authorized(code, context.team, context.person, provider, context.now())
+    if session is None:
         raise UserError(
             "This code is none of yours, was used already, or is too old. Close this dialog, and sign in again."
         )
-    return allowed
+    return session
 
 
-async def _owner_of(token: SecretStr, context: RequestContext, provider: Provider) -> ProviderUser:
-    """Whose token it is. Raises UserError for what is no person's token, and for the bot's own; ProviderError."""
+async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Provider) -> ProviderUser:
+    """Return the owner of the token. Raises UserError for the bot's own token or one of no user, and ProviderError."""
     clients = context.services.clients.at(provider)
     if not _TOKEN.fullmatch(token.get_secret_value()):
         raise UserError("This is no token: it has no spaces and nothing else than letters, digits and signs.")
@@ -177,7 +181,7 @@ async def _owner_of(token: SecretStr, context: RequestContext, provider: Provide
     return owner
 
 
-def _changed(context: RequestContext) -> None:
+def _notify_changed(context: RequestContext) -> None:
     context.services.clients.forget_person(context.team, context.person)
     context.services.events.access_changed()
     context.services.events.home_changed(context.team, context.person)

@@ -1,4 +1,4 @@
-"""The form for a token of one's own: its submission."""
+"""Submission of the form for a user's own token."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from services.request.forms import FollowUp, SubmissionFlow
 
 
 async def submit_token(form: FormSubmission) -> None:
-    """Connect the account whose token was pasted."""
+    """Connect the account of the pasted token."""
     origin = ViewMetadata.read(form.metadata)
     token = message_accounts.read_token(form.values)
     await form.run(
-        commands.link_account(token, form.context, origin.provider), _linking(origin, form.context)
+        commands.link_account(token, form.context, origin.provider), _submission_flow(origin, form.context)
     )
 
 
-def _linking(origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[str]:
+def _submission_flow(origin: ViewMetadata, context: RequestContext) -> SubmissionFlow[str]:
     provider = origin.provider
     title = message_accounts.account_title(provider)
     return SubmissionFlow(
         waiting=notices.notice_modal(title, f"⏳ Asking {provider.label} whose token this is…"),
         done=lambda name: notices.notice_modal(title, message_accounts.account_connected(name, provider)),
-        # Without what was pasted: it is put into no view.
+        # Without the input: a token is put into no view.
         again=lambda problem: message_accounts.connect_modal(
             context.services.registry.presentation_of(provider), origin=origin, problem=problem
         ),

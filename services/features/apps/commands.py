@@ -1,4 +1,4 @@
-"""Questions about apps, and the channel's choice of one."""
+"""Commands about apps: the list of apps, and the channel's default app."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ PAGE = 20
 
 
 async def list_apps(command: ListApps, context: RequestContext, provider: Provider) -> Reply:
-    """List a page of the provider's apps that the person may see."""
+    """List a page of the provider's apps that the user may see."""
     apps = sorted(await context.visible_apps(provider).all(), key=lambda app: app.title.casefold())
     start = (command.page - 1) * PAGE
     provider = Provider.BITRISE
-    said = message_apps.app_list(
+    message = message_apps.app_list(
         apps[start : start + PAGE],
         presentation=context.services.registry.presentation_of(provider),
         total=len(apps),
         page=command.page,
         size=PAGE,
     )
-    return Reply(await explain_limit(said, context, provider, empty=not apps))
+    return Reply(await explain_limit(message, context, provider, empty=not apps))
 
 
 async def explain_limit(
-    said: Message, context: RequestContext, provider: Provider, *, empty: bool
+    message: Message, context: RequestContext, provider: Provider, *, empty: bool
 ) -> Message:
-    """The list with the reason why there is no more in it, where somebody sees what the channel follows alone.
+    """Return the list with a hint if the user sees only the apps that the channel subscribes to.
 
-    Raises that reason where there is nothing in it at all.
+    Raises the hint as an error if the list is empty.
     """
     limit = await context.visible_apps(provider).why_limited()
     if limit is None or isinstance(limit, NotAMember):
-        return said
+        return message
     if empty:
         raise limit
-    return notices.add_connect_button(said, str(limit), provider)
+    return notices.add_connect_button(message, str(limit), provider)
 
 
 async def use_app(command: UseApp, context: RequestContext, provider: Provider) -> Reply:
-    """Make an app the channel's default. Raises PermissionDenied, and UserError where none is named."""
+    """Make an app the channel's default. Raises PermissionDenied, and UserError if none is named."""
     if command.app is None:
         example = context.services.registry.get(provider).parser.find_help("use")
         raise UserError(

@@ -10,7 +10,7 @@ from services.request.modals import check_can_open, check_may_act, opening_deadl
 
 
 async def open_choose_app(context: RequestContext, provider: Provider) -> None:
-    """Ask which of the provider's apps is the channel's. Raises NotConnected, UserError, SlackCallFailed."""
+    """Open the form to choose the channel's default app. Raises NotConnected, UserError, SlackCallFailed."""
     check_can_open(context)
     await check_may_act(context, provider, opening_deadline())
     origin = ViewMetadata(channel=context.channel, provider=provider)

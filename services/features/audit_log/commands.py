@@ -1,4 +1,4 @@
-"""What was done and refused, for those who may know."""
+"""The audit log for members: the actions that were run or refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_ENTRIES = 20
 
 
 async def show(command: ShowAuditLog, context: RequestContext, provider: Provider) -> Reply:
-    """The newest entries of this channel; of the whole workspace for its admins.
+    """Show the newest entries of this channel, or of the whole workspace to its admins.
 
     Raises PermissionDenied, NotAMember.
     """
@@ -25,7 +25,7 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
     app = await find_app(context, command.app, provider) if command.app is not None else None
-    found = await context.storage.audit_log.latest(
+    records = await context.storage.audit_log.latest(
         MOST_ENTRIES,
         channel=None if command.everywhere else context.channel,
         app=app.slug if app is not None else None,
@@ -33,14 +33,17 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
     where = "in this workspace" if command.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    said = audit_log.audit_list(found, where=where, places=command.everywhere, apps=await _titles(context))
-    return Reply(said, Visibility.ONE_PERSON, title=TITLE)
+    message = audit_log.audit_list(
+        records, where=where, places=command.everywhere, apps=await _titles(context)
+    )
+    return Reply(message, Visibility.ONE_PERSON, title=TITLE)
 
 
 async def _titles(context: RequestContext) -> dict[str, str]:
-    """What the apps are called, by their slugs, as far as that is known at once: the entries name slugs alone."""
-    followed = await context.storage.subscriptions.of_all_channels()
-    titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
+    """Return the titles of apps by slug, as far as they are known in time: audit entries hold only slugs."""
+    subscriptions = await context.storage.subscriptions.of_all_channels()
+    subscribed = (subscription.app for subscription in subscriptions)
+    titles = {app.slug: app.title for app in subscribed if app is not None}
     for provider in context.services.clients.configured:
         try:
             apps = await context.visible_apps(provider).list_in_time()

@@ -1,4 +1,4 @@
-"""Questions about builds."""
+"""Commands about builds."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MOST_PAGES = 10
 
 
 async def status(command: ShowStatus, context: RequestContext, provider: Provider) -> Reply:
-    """Say what runs now, and how each branch last ended, from the newest fifty builds."""
+    """Show running builds and the last result of each branch, from the newest fifty builds."""
     return Reply(await app_card(await find_app(context, command.app, provider), context))
 
 
 async def app_card(app: App, context: RequestContext) -> Message:
-    """Render an app: what runs now, how each branch last ended, and what can be done with it."""
+    """Render an app: running builds, the last result of each branch, and buttons."""
     running: list[Build] = []
     last: dict[str, Build] = {}
     builds = build_client(context, app.provider).builds(app.slug, BuildQuery(running_first=True))
@@ -41,14 +41,14 @@ async def app_card(app: App, context: RequestContext) -> Message:
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    usual = await context.services.duration_estimates.estimate_each(running[:ROWS_WITH_BUTTONS])
+    estimate = await context.services.duration_estimates.estimate_each(running[:ROWS_WITH_BUTTONS])
     return build_card.app_status(
         app,
         presentation=context.services.registry.presentation_of(app.provider),
         running=running,
         last_by_branch=list(last.values()),
         now=context.provider_now(app.provider),
-        usual_durations=usual,
+        usual_durations=estimate,
     )
 
 
@@ -58,23 +58,25 @@ async def show(command: ShowBuild, context: RequestContext, provider: Provider) 
 
 
 async def card(app: App, build: Build, context: RequestContext) -> Message:
-    """Render the build's card, with its progress while it runs, and what this channel may deploy it to."""
-    usual = await context.services.duration_estimates.estimate(build)
-    ties = await context.storage.deploy_links.of_app(context.channel, app.slug) if context.channel else []
+    """Render the build's card, with its progress while it runs and the channel's deploy links."""
+    estimate = await context.services.duration_estimates.estimate(build)
+    deploy_links = (
+        await context.storage.deploy_links.of_app(context.channel, app.slug) if context.channel else []
+    )
     return build_card.build_card(
         build,
         app,
         presentation=context.services.registry.presentation_of(app.provider),
         now=context.provider_now(app.provider),
-        usual_duration=usual,
-        deploy_links=ties,
+        usual_duration=estimate,
+        deploy_links=deploy_links,
     )
 
 
 async def list_builds(
     command: ListBuilds, context: RequestContext, provider: Provider, *, start: str | None = None
 ) -> Reply:
-    """List a page of an app's builds, from the build that `start` names on."""
+    """List a page of an app's builds, beginning with the build `start`."""
     app = await find_app(context, command.app, provider)
     now = context.provider_now(app.provider)
     query = query_of(
@@ -82,35 +84,35 @@ async def list_builds(
         after=command.since.resolve(now) if command.since else None,
         before=command.until.resolve(now) if command.until else None,
     )
-    found: list[Build] = []
+    matching: list[Build] = []
     pages, next_ = 0, None
     builds = build_client(context, app.provider).builds(app.slug, query, limit=PAGE)
     async for page in builds.pages(start):
-        found += (build for build in page.items if command.filter.match(build))
+        matching += (build for build in page.items if command.filter.match(build))
         pages, next_ = pages + 1, page.next
-        if len(found) * 2 >= PAGE or pages == MOST_PAGES:
+        if len(matching) * 2 >= PAGE or pages == MOST_PAGES:
             break
     presentation = context.services.registry.presentation_of(app.provider)
     listed = build_card.build_list(
-        app, found, presentation=presentation, command=command, next=next_, now=now
+        app, matching, presentation=presentation, command=command, next=next_, now=now
     )
     return Reply(listed)
 
 
-def query_of(wanted: BuildFilter, *, after: datetime | None, before: datetime | None) -> BuildQuery:
-    """Return as much of the filter as a provider can apply; the rest is left to `wanted.match`."""
+def query_of(build_filter: BuildFilter, *, after: datetime | None, before: datetime | None) -> BuildQuery:
+    """Return as much of the filter as a provider can apply; the rest is left to `BuildFilter.match`."""
     return BuildQuery(
-        states=wanted.states,
-        branch=_literal(wanted.branch),
-        workflow=_literal(wanted.workflow),
-        events=wanted.events,
-        pull_request=_only(wanted.pull_requests),
+        states=build_filter.states,
+        branch=_literal(build_filter.branch),
+        workflow=_literal(build_filter.workflow),
+        events=build_filter.events,
+        pull_request=_single(build_filter.pull_requests),
         after=after,
         before=before,
     )
 
 
-def _only(values: Collection[T]) -> T | None:
+def _single(values: Collection[T]) -> T | None:
     return next(iter(values)) if len(values) == 1 else None
 
 

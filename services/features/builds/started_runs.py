@@ -1,4 +1,4 @@
-"""Runs that were just started, followed to their end in the message that says so."""
+"""Runs that a user just started: the message about the start is updated until the run ends."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from storage.workspace_subscriptions import StartedRun
 
 log = structlog.get_logger()
 
-# The provider may be asked, and may date what it starts, a little before that is known here.
+# The provider's start time may be a little earlier than the time at which the bot learns of it.
 BEFORE_ITS_START = timedelta(minutes=2)
-# What was started is to be said soon, whether Slack answers or not.
+# The start must be announced soon, whether or not Slack responds.
 SECONDS_TO_ASK = 5
-# The bot can't write there.
+# Slack's errors for channels that the bot can't post in.
 _CLOSED = frozenset({"channel_not_found", "is_archived"})
 
 
 async def follow_build(
     app: App, slug: str | None, note: RunNote, context: RequestContext, *, buttons: Sequence[Block]
 ) -> Reply | None:
-    """Follow a build or deployment that was just started; return the answer where its message does not say it all.
+    """Follow a build or deployment that was just started; return a reply if the followed message is not enough.
 
-    `slug` is None where the provider does not say what it has started.
+    `slug` is None if the provider does not name the run that it started.
     """
     if slug is None:
-        return _answer(note, context, buttons)
+        return _start_reply(note, context, buttons)
     build_filter = BuildFilter(builds=frozenset({slug}))
     return await _follow(app, build_filter, build_run_key(slug), note, context, buttons)
 
@@ -64,19 +64,19 @@ async def _follow(
     buttons: Sequence[Block],
 ) -> Reply | None:
     if not context.person:
-        return None  # a workflow that nobody is named in: its own steps go on with what was started
+        return None  # a workflow step without a user: its following steps handle the run
     try:
-        return await _begin_following(app, build_filter, message_key, note, context, buttons)
+        return await _store_and_follow(app, build_filter, message_key, note, context, buttons)
     except (NotFound, Forbidden) as error:
         # The bot itself can't see what this user may start.
         log.info("run.not_watched", app=app.slug, reason=type(error).__name__)
     except Exception:
-        # It has been started all the same, which is what whoever started it, and the audit log, must hear.
+        # The run was started all the same, so the user and the audit log must be told that it was.
         log.exception("run.not_followed", app=app.slug)
-    return _answer(note, context, buttons)
+    return _start_reply(note, context, buttons)
 
 
-async def _begin_following(
+async def _store_and_follow(
     app: App,
     build_filter: BuildFilter,
     message_key: MessageKey,
@@ -84,12 +84,12 @@ async def _begin_following(
     context: RequestContext,
     buttons: Sequence[Block],
 ) -> Reply | None:
-    # The provider's own times are compared with its clock: ours may be off.
-    began, since = context.now(), context.provider_now(app.provider) - BEFORE_ITS_START
-    here, scope, baseline = await asyncio.gather(
-        _can_write(context), _scope(app, context), _baseline(app, context)
+    # Compared with the provider's times, so by its clock: ours may be off.
+    started_at, since = context.now(), context.provider_now(app.provider) - BEFORE_ITS_START
+    can_write, scope, baseline = await asyncio.gather(
+        _can_post(context), _scope(app, context), _baseline(app, context)
     )
-    channel = context.channel if here else await _direct_message(context)
+    channel = context.channel if can_write else await _direct_message(context)
     run = StartedRun(
         app=app,
         terms=NotificationRule(filter=build_filter, style=DeliveryStyle.LIVE, once=True, run=True),
@@ -97,27 +97,27 @@ async def _begin_following(
         subject=str(message_key),
         content=run_started(note, buttons).encode(),
         note=note.encode(),
-        thread_ts=context.thread if here else None,
+        thread_ts=context.thread if can_write else None,
     )
     await context.storage.subscriptions.follow(
         run,
         channel=channel,
         by=context.person,
-        at=began,
+        at=started_at,
         baseline=baseline or Baseline(at=since),
         scope=scope,
     )
     context.services.events.outbox_changed()
-    # Those in a channel in which the bot can't write are told as every command is answered there.
-    return None if here or not context.channel else _answer(note, context, buttons)
+    # In a channel where the bot can't post, the reply is sent like that of any other command.
+    return None if can_write or not context.channel else _start_reply(note, context, buttons)
 
 
-def _answer(note: RunNote, context: RequestContext, buttons: Sequence[Block]) -> Reply | None:
+def _start_reply(note: RunNote, context: RequestContext, buttons: Sequence[Block]) -> Reply | None:
     return Reply(run_started(note, buttons), Visibility.CHANNEL) if context.person else None
 
 
-async def _can_write(context: RequestContext) -> bool:
-    """Return whether the bot can post where the user is; where nobody can say, it tries."""
+async def _can_post(context: RequestContext) -> bool:
+    """Return whether the bot can post in the user's channel; True if that is unknown, so that it is tried."""
     if not context.channel:
         return False
     if context.channel.startswith("D"):
@@ -135,7 +135,7 @@ async def _can_write(context: RequestContext) -> bool:
 
 
 async def _direct_message(context: RequestContext) -> str:
-    """Return the user's direct message; the outbox finds it by their ID where Slack does not say now."""
+    """Return the user's direct message, or their id if Slack does not say: the outbox resolves that later."""
     try:
         return await context.direct_message_alone()
     except SlackCallFailed:
@@ -143,9 +143,9 @@ async def _direct_message(context: RequestContext) -> str:
 
 
 async def _scope(app: App, context: RequestContext) -> Scope:
-    """Return what the message may show: what the user sees who has started the run."""
+    """Return the scope of the message: what the user who started the run can see."""
     if not await context.is_linked(app.provider):
-        return Scope()  # the bot's own token has done it for them
+        return Scope()  # the bot's own token has started it for them
     try:
         return await own_scope(context.own_apps(app.provider), app)
     except ProviderError as error:
@@ -154,7 +154,7 @@ async def _scope(app: App, context: RequestContext) -> Scope:
 
 
 async def _baseline(app: App, context: RequestContext) -> Baseline | None:
-    """Return what is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
+    """Return the baseline of an app that is not polled yet; None if it is not needed or can't be read now.
 
     Raises NotFound, Forbidden.
     """
@@ -165,6 +165,6 @@ async def _baseline(app: App, context: RequestContext) -> Baseline | None:
     except (NotFound, Forbidden):
         raise
     except ProviderError as error:
-        # It has been started all the same: its watching begins a little before that, and not with what is there.
+        # The run was started all the same: polling begins a little before its start instead of with the baseline.
         log.info("run.baseline_unknown", app=app.slug, reason=type(error).__name__)
         return None

@@ -1,4 +1,4 @@
-"""Who may see an app's builds without having asked for them."""
+"""The rule for link previews: who may see an app's builds without a request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from services.request.context import RequestContext
 
 
 async def may_unfurl(context: RequestContext, app: App, *, shared_outside: bool) -> bool:
-    """Whether a link to the app's pages may come alive in the channel, for everybody in it to see.
+    """Return whether a link to the app's pages may have a preview in the channel, visible to everyone there.
 
-    It may where the channel follows the app. Elsewhere the person must be somebody who could ask me for it and show
-    it around, which guests can't be trusted with, and nobody in a channel that is shared with another company.
+    It may if the channel subscribes to the app. Elsewhere the user must be a full member, who could request the data
+    and show it to others; guests must not, and nobody may in a channel that is shared with another company.
     """
-    here = await context.storage.subscriptions.of_channel(context.channel)
-    followed = subscribed_apps(here, context.services.clients.at(app.provider))
-    if app.slug in followed:
+    subscriptions = await context.storage.subscriptions.of_channel(context.channel)
+    visible = subscribed_apps(subscriptions, context.services.clients.at(app.provider))
+    if app.slug in visible:
         return True
     return not shared_outside and await context.is_full_member()

@@ -1,4 +1,4 @@
-"""What concerns the person who asks: their builds, their settings, what they wait for."""
+"""Commands about the user: their builds, their settings, notifications of a build's end."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ PAGES_SEARCHED = 4
 
 
 async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provider: Provider) -> Reply:
-    """List the person's own builds among the provider's latest of all apps, running ones first."""
-    person = await _person(context)
+    """List the user's own builds among the provider's latest builds of all apps, running ones first."""
+    own_profile = await _find_profile(context)
     names = NameDirectory(
-        context.team, {context.person: frozenset(one for one in (person.name, person.email) if one)}
+        context.team,
+        {context.person: frozenset(name for name in (own_profile.name, own_profile.email) if name)},
     )
     apps = context.visible_apps(provider)
     visible = await apps.slugs()
-    found: list[Build] = []
-    looked_at = pages = 0
+    own_builds: list[Build] = []
+    searched = pages = 0
     async for page in build_client(context, provider).all_builds().pages():
-        looked_at += len(page.items)
-        found += (
+        searched += len(page.items)
+        own_builds += (
             build
             for build in page.items
             if (visible is None or build.app_slug in visible) and is_author(context.person, build, names)
@@ -41,15 +42,15 @@ async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provid
         pages += 1
         if pages == PAGES_SEARCHED:
             break
-    found.sort(key=lambda build: build.ended)
-    shown = [(build, await _app_of(build, apps)) for build in found[:MOST_BUILDS]]
+    own_builds.sort(key=lambda build: build.ended)
+    shown = [(build, await _find_app(build, apps)) for build in own_builds[:MOST_BUILDS]]
     ends = await is_notified_of_ends(context)
     return Reply(
         profile.own_builds(
             shown,
             presentation=context.services.registry.presentation_of(Provider.BITRISE),
-            name=person.name,
-            looked_at=looked_at,
+            name=own_profile.name,
+            looked_at=searched,
             now=context.now(),
             ends=ends,
         ),
@@ -58,61 +59,65 @@ async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provid
 
 
 async def show_profile(command: ShowProfile, context: RequestContext, provider: Provider) -> Reply:
-    """Show what the bot knows of the person and does for them, changed as they say.
+    """Change the user's profile as the command says, and show it.
 
-    How builds end is told of those at `provider`.
+    Notifications of the user's own builds are for those at `provider`.
     """
-    person = await _person(context)
+    own_profile = await _find_profile(context)
     if command.name is not None or command.mention is not None:
-        person = person.model_copy(
+        own_profile = own_profile.model_copy(
             update={
-                "name": command.name.casefold() or None if command.name is not None else person.name,
-                "mention": person.mention if command.mention is None else command.mention,
-                "email": person.email or await context.email(),
+                "name": command.name.casefold() or None if command.name is not None else own_profile.name,
+                "mention": own_profile.mention if command.mention is None else command.mention,
+                "email": own_profile.email or await context.email(),
             }
         )
         try:
-            await context.storage.user_profiles.save(person)
+            await context.storage.user_profiles.save(own_profile)
         except NameTaken as taken:
             raise UserError(
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
                 " by claiming their own."
             ) from taken
     if command.ends is not None:
-        await _tell_ends(context, provider, wanted=command.ends)
+        await _set_end_notifications(context, provider, wanted=command.ends)
     ends = await is_notified_of_ends(context)
-    said = profile.profile_card(
-        provider=Provider.BITRISE, name=person.name, email=person.email, mention=person.mention, ends=ends
+    message = profile.profile_card(
+        provider=Provider.BITRISE,
+        name=own_profile.name,
+        email=own_profile.email,
+        mention=own_profile.mention,
+        ends=ends,
     )
-    return Reply(said, Visibility.ONE_PERSON)
+    return Reply(message, Visibility.ONE_PERSON)
 
 
 async def notify_of_end(app: App, build: Build, context: RequestContext) -> Reply:
-    """Send the person a direct message when the build ends."""
+    """Subscribe the user to a direct message when the build ends."""
     ended = f"{app.title} {build.label} has ended already."
     if build.ended:
         raise UserError(ended)
-    direct = await context.direct_message()
+    channel = await context.direct_message()
     terms = NotificationRule(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
-    subscription = await add(app, terms, context, channel=direct, personal=True)
-    seen = await context.services.storage.watched_builds.build(build.provider, build.slug)
-    if seen is not None and seen.build.ended and await _is_there(subscription, context):
-        # It ended between the press and the first look, which tells nothing of what it finds.
+    subscription = await add(app, terms, context, channel=channel, personal=True)
+    recorded = await context.services.storage.watched_builds.build(build.provider, build.slug)
+    if recorded is not None and recorded.build.ended and await _still_exists(subscription, context):
+        # It ended between the button press and the first poll, which sends no notifications for what it finds.
         await context.storage.subscriptions.remove(subscription)
         raise UserError(ended)
     context.services.pollers.poll_now(app.provider)
     return Reply(profile.end_notification_set(build, app), Visibility.ONE_PERSON)
 
 
-async def _person(context: RequestContext) -> UserProfile:
+async def _find_profile(context: RequestContext) -> UserProfile:
     return await context.storage.user_profiles.find(context.person)
 
 
-async def _tell_ends(context: RequestContext, provider: Provider, *, wanted: bool) -> None:
+async def _set_end_notifications(context: RequestContext, provider: Provider, *, wanted: bool) -> None:
     subscriptions = context.storage.subscriptions
     if not wanted:
-        for one in await _ends(context):
-            await subscriptions.remove(one)
+        for subscription in await _find_end_subscriptions(context):
+            await subscriptions.remove(subscription)
         return
     terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{context.person}",))))
     await subscriptions.add_for_every_app(
@@ -126,22 +131,22 @@ async def _tell_ends(context: RequestContext, provider: Provider, *, wanted: boo
 
 
 async def is_notified_of_ends(context: RequestContext) -> bool:
-    """Whether the person is told how their builds end."""
-    return bool(await _ends(context))
+    """Return whether the user is notified when their own builds end."""
+    return bool(await _find_end_subscriptions(context))
 
 
-async def _ends(context: RequestContext) -> list[Subscription]:
+async def _find_end_subscriptions(context: RequestContext) -> list[Subscription]:
     try:
-        direct = await context.direct_message()
+        channel = await context.direct_message()
     except SlackCallFailed:
         return []
-    subscriptions = await context.storage.subscriptions.of_channel(direct)
-    return [one for one in subscriptions if one.app is None]
+    subscriptions = await context.storage.subscriptions.of_channel(channel)
+    return [subscription for subscription in subscriptions if subscription.app is None]
 
 
-async def _is_there(subscription: Subscription, context: RequestContext) -> bool:
+async def _still_exists(subscription: Subscription, context: RequestContext) -> bool:
     return await context.storage.subscriptions.find(subscription.id) is not None
 
 
-async def _app_of(build: Build, apps: VisibleApps) -> App:
+async def _find_app(build: Build, apps: VisibleApps) -> App:
     return await apps.find_by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

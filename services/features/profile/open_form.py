@@ -1,4 +1,4 @@
-"""Open the form of a person's profile."""
+"""Open the form of a user's profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.request.modals import check_can_open
 
 
 async def open_profile(context: RequestContext, provider: Provider) -> None:
-    """Open the form of the person's profile at the provider, filled in as it is. Raises UserError, SlackCallFailed."""
+    """Open the form of the user's profile, with its current values. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     profile = await context.storage.user_profiles.find(context.person)
     form = ProfileForm(

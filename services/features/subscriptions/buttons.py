@@ -1,4 +1,4 @@
-"""Buttons about subscriptions, and about the person."""
+"""Buttons for subscriptions, cards and the user's settings."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ async def _settings(press: ButtonPress) -> None:
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.unsubscribe_by_ids(read_numbers(press), press.context))
+    return await _run_and_refresh_list(press, commands.unsubscribe_by_ids(read_numbers(press), press.context))
 
 
 async def _pause(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.pause_by_id(_id(press), press.context))
+    return await _run_and_refresh_list(press, commands.pause_by_id(_read_id(press), press.context))
 
 
 async def _resume(press: ButtonPress) -> Reply | None:
-    return await _in_list(press, commands.resume_by_ids(read_numbers(press), press.context))
+    return await _run_and_refresh_list(press, commands.resume_by_ids(read_numbers(press), press.context))
 
 
-async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply | None:
-    """Do it, and bring the list up to date on which it was pressed; also one that shows what has ended already."""
+async def _run_and_refresh_list(press: ButtonPress, change: Awaitable[Reply | None]) -> Reply | None:
+    """Do it and refresh the list with the pressed button, also if the list shows subscriptions that have ended."""
     try:
-        said = await doing
+        reply = await change
     except commands.NoSuchSubscription:
         await _refresh_list(press)
         raise
     await _refresh_list(press)
-    return _and_home(press, said)
+    return _refresh_home(press, reply)
 
 
 async def _refresh_list(press: ButtonPress) -> None:
@@ -69,12 +69,12 @@ async def _refresh_list(press: ButtonPress) -> None:
     try:
         await press.responder.replace_original(listed.message)
     except SlackCallFailed as problem:
-        # What was done is done, and the channel was told.
+        # The change was made, and the channel was notified.
         log.info("list.not_refreshed", reason=problem.reason)
 
 
 async def _edit(press: ButtonPress) -> None:
-    await open_subscription(_id(press), press.context)
+    await open_subscription(_read_id(press), press.context)
 
 
 async def _claim(press: ButtonPress) -> None:
@@ -93,15 +93,15 @@ async def _end_snooze(press: ButtonPress) -> None:
     await notification_buttons.end_snooze(press.message, press.context)
 
 
-def _id(press: ButtonPress) -> int:
+def _read_id(press: ButtonPress) -> int:
     if not press.value.isdecimal() or len(press.value) > 15:
         raise InvalidButtonValue
     return int(press.value)
 
 
-def _and_home(press: ButtonPress, said: Reply | None) -> Reply | None:
+def _refresh_home(press: ButtonPress, reply: Reply | None) -> Reply | None:
     press.context.services.events.home_changed(press.context.team, press.context.person)
-    return said
+    return reply
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

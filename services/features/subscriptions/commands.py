@@ -1,4 +1,4 @@
-"""A channel's standing orders."""
+"""Commands about a channel's subscriptions."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class ChannelRefused(UserError):
 
 
 class NoSuchSubscription(UserError):
-    """It has ended, or was never there; the sentence says so."""
+    """The subscription has ended or never existed; the sentence says so."""
 
 
 async def subscribe(command: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
-    """Let the channel be told of an app's builds from now on.
+    """Subscribe the channel to an app's builds from now on.
 
-    The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
-    whether it can post there at all; where it can't, nothing is subscribed.
+    The bot posts a message about it in the channel. That shows everyone what was subscribed, and whether the bot can
+    post there at all; if it can't, nothing is subscribed.
     """
     app = await find_app(context, command.app, provider)
     terms = await resolve_rule(command, context)
@@ -58,15 +58,17 @@ async def subscribe(command: Subscribe, context: RequestContext, provider: Provi
 
 
 async def subscribe_channel(app: App, terms: NotificationRule, context: RequestContext) -> Reply | None:
-    """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
+    """Add the subscription for the context's channel and announce it there; return a reply if it exists already.
 
     Raises PermissionDenied, ChannelRefused, ProviderError.
     """
     app = await current_app(app, context)
-    async with permitted_and_audited(context, "subscribe", app.provider, app, about=_about(terms)):
-        if (there := await _running_like(app, terms, context)) is not None:
+    async with permitted_and_audited(context, "subscribe", app.provider, app, about=_audit_fields(terms)):
+        if (existing := await _find_active(app, terms, context)) is not None:
             return Reply(
-                message_subscriptions.subscription_exists(subscription_row(there, context.services.registry))
+                message_subscriptions.subscription_exists(
+                    subscription_row(existing, context.services.registry)
+                )
             )
         subscription = await add(app, terms, context, channel=context.channel)
         try:
@@ -84,21 +86,25 @@ async def subscribe_channel(app: App, terms: NotificationRule, context: RequestC
     return None
 
 
-async def _running_like(app: App, terms: NotificationRule, context: RequestContext) -> Subscription | None:
-    """The channel's subscription to the app with the same terms, unless it has stopped."""
-    for one in await context.storage.subscriptions.of_channel(context.channel):
-        same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
-        if same and one.terms == terms and one.stopped is None:
-            return one
+async def _find_active(app: App, terms: NotificationRule, context: RequestContext) -> Subscription | None:
+    """Return the channel's active subscription to the app with the same rule, if there is one."""
+    for subscription in await context.storage.subscriptions.of_channel(context.channel):
+        same = (
+            subscription.app is not None
+            and subscription.provider is app.provider
+            and subscription.app.slug == app.slug
+        )
+        if same and subscription.terms == terms and subscription.stopped is None:
+            return subscription
     return None
 
 
 async def add(
     app: App, terms: NotificationRule, context: RequestContext, *, channel: str, personal: bool = False
 ) -> Subscription:
-    """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
+    """Add a subscription to the app, with the current builds as its baseline. Raises ProviderError.
 
-    It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
+    It shows what the user can see, as long as they can see it. The bot must see the app too, since it polls.
     """
     scope = await find_scope(context, app.provider, app, personal=personal)
     subscriptions = context.storage.subscriptions
@@ -115,10 +121,10 @@ async def add(
 
 
 async def current_app(app: App, context: RequestContext) -> App:
-    """The app as it is called now, which is what rules are about; as it was, where its provider can't say.
+    """Return the app with its current name, which rules match; with the stored one if the provider can't say.
 
-    It is asked as the caller, or where they don't see it as the bot itself: whoever ends what they can't see is judged
-    all the same.
+    The app is read with the user's own access, or else the bot's: access rules also apply to users who end a
+    subscription that they can't see.
     """
     clients = context.services.clients.at(app.provider)
     for directory in (context.own_apps(app.provider), clients.service_apps):
@@ -130,7 +136,7 @@ async def current_app(app: App, context: RequestContext) -> App:
 
 
 async def check_app_access(app: App, context: RequestContext) -> None:
-    """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
+    """Check with the provider that the user sees the app, because then the bot polls it. Raises ProviderError."""
     if await context.is_linked(app.provider):
         await context.own_apps(app.provider).fetch(app.slug)
     else:
@@ -140,10 +146,10 @@ async def check_app_access(app: App, context: RequestContext) -> None:
 async def find_scope(
     context: RequestContext, provider: Provider, app: App | None, *, personal: bool = False
 ) -> Scope:
-    """What a subscription may show that this person makes now, of one app or of all at the provider.
+    """Return the scope of a subscription that this user makes now, to one app or to all apps of the provider.
 
-    Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
-    follow. Raises NotConnected, another ProviderError, and SlackCallFailed where it is personal.
+    Without an account of their own, users can make none for others; a `personal` one notifies only them, of the apps
+    that their channels subscribe to. Raises NotConnected, another ProviderError, and SlackCallFailed if it is personal.
     """
     if await context.is_linked(provider):
         return await own_scope(context.own_apps(provider), app)
@@ -166,17 +172,17 @@ async def _baseline(app: App, context: RequestContext) -> Baseline:
         ) from error
 
 
-def _about(terms: NotificationRule) -> dict[str, str]:
-    """The terms for the audit log."""
+def _audit_fields(terms: NotificationRule) -> dict[str, str]:
+    """Return the rule's text for the audit log."""
     return {"terms": format_rule(terms)} if terms != NotificationRule() else {}
 
 
 async def resolve_rule(command: Subscribe, context: RequestContext) -> NotificationRule:
-    """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
+    """Return the command's rule with "@me" replaced by the user, and in the user's time zone if it has times."""
     by = command.terms.filter.by
     mine = GlobPatterns(
-        include=tuple(f"@{context.person}" if one == "@me" else one for one in by.include),
-        exclude=tuple(f"@{context.person}" if one == "@me" else one for one in by.exclude),
+        include=tuple(f"@{context.person}" if pattern == "@me" else pattern for pattern in by.include),
+        exclude=tuple(f"@{context.person}" if pattern == "@me" else pattern for pattern in by.exclude),
     )
     terms = command.terms.model_copy(update={"filter": command.terms.filter.model_copy(update={"by": mine})})
     timed = terms.quiet is not None or terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
@@ -186,46 +192,51 @@ async def resolve_rule(command: Subscribe, context: RequestContext) -> Notificat
 
 
 async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | None:
-    """Let stopped or paused subscriptions of a channel be told again, if it can be posted in; one message says so.
+    """Resume stopped or paused subscriptions of a channel, if the bot can post there; one message announces it.
 
-    From now on they show what this person can see. What can't be resumed keeps none of the others from it.
+    From now on they show what this user can see. If one can't be resumed, the others still are.
     Raises PermissionDenied, UserError, ProviderError.
     """
     resumed: list[Subscription] = []
     problem: Exception | None = None
-    for identity in ids:
+    for subscription_id in ids:
         try:
-            resumed.append(await _resume(identity, context, said=len(ids) == 1))
-        except (UserError, PermissionDenied, ProviderError) as one:
-            problem = one
+            resumed.append(await _resume(subscription_id, context, announce=len(ids) == 1))
+        except (UserError, PermissionDenied, ProviderError) as error:
+            problem = error
     if not resumed:
-        raise problem or _no_such(context.services.clients.first)
+        raise problem or _subscription_not_found(context.services.clients.first)
     if len(ids) > 1:
-        said = message_subscriptions.subscriptions_resumed(
-            [subscription_row(one, context.services.registry) for one in resumed], by=context.person
+        message = message_subscriptions.subscriptions_resumed(
+            [subscription_row(subscription, context.services.registry) for subscription in resumed],
+            by=context.person,
         )
-        await _post(replace(context, channel=resumed[0].channel), said)
+        await _post(replace(context, channel=resumed[0].channel), message)
     if problem is not None:
         raise problem
     return None
 
 
-async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subscription:
-    """Let one be told again; where it is to be `said`, before that.
+async def _resume(subscription_id: int, context: RequestContext, *, announce: bool) -> Subscription:
+    """Resume one subscription; with `announce`, post a message about it first.
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    subscription = await find_subscription(identity, context)
-    there = replace(context, channel=subscription.channel)
-    app = await _judged(subscription, context)
+    subscription = await find_subscription(subscription_id, context)
+    channel_context = replace(context, channel=subscription.channel)
+    app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
-        there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
+        channel_context,
+        "resume",
+        subscription.provider,
+        app,
+        about={"subscription": str(subscription.number)},
     ):
         scope = await find_scope(context, subscription.provider, app)
-        member = await enter_channel(there)
-        if said:
+        member = await enter_channel(channel_context)
+        if announce:
             await _post(
-                there,
+                channel_context,
                 message_subscriptions.subscription_resumed(
                     app,
                     subscription.terms,
@@ -242,126 +253,133 @@ async def _resume(identity: int, context: RequestContext, *, said: bool) -> Subs
 
 
 async def change(subscription: Subscription, terms: NotificationRule, context: RequestContext) -> bool:
-    """Give a subscription other terms, and say so to the channel; returns whether they differ.
+    """Change the rule of a subscription and announce it in the channel; return whether it differs.
 
     Raises PermissionDenied.
     """
     if terms == subscription.terms:
         return False
-    there = replace(context, channel=subscription.channel)
-    about = {"subscription": str(subscription.number), **_about(terms)}
-    app = await _judged(subscription, context)
-    async with permitted_and_audited(there, "change_subscription", subscription.provider, app, about=about):
+    channel_context = replace(context, channel=subscription.channel)
+    about = {"subscription": str(subscription.number), **_audit_fields(terms)}
+    app = await _fetch_current_app(subscription, context)
+    async with permitted_and_audited(
+        channel_context, "change_subscription", subscription.provider, app, about=about
+    ):
         await context.storage.subscriptions.change(subscription, terms)
-        said = message_subscriptions.subscription_changed(
+        message = message_subscriptions.subscription_changed(
             subscription.app,
             subscription.terms,
             terms,
             _presentation(subscription, context),
             by=context.person,
         )
-        await _post(there, said)
+        await _post(channel_context, message)
     return True
 
 
-async def pause_by_id(identity: int, context: RequestContext) -> Reply | None:
-    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it.
+async def pause_by_id(subscription_id: int, context: RequestContext) -> Reply | None:
+    """Pause a subscription until a user resumes it, and announce it in its channel.
 
     Raises PermissionDenied.
     """
-    subscription = await find_subscription(identity, context)
-    there = replace(context, channel=subscription.channel)
-    app = await _judged(subscription, context)
+    subscription = await find_subscription(subscription_id, context)
+    channel_context = replace(context, channel=subscription.channel)
+    app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
-        there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
+        channel_context, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
     ):
         await context.storage.subscriptions.pause(subscription, context.now())
-        said = message_subscriptions.subscription_paused(
+        message = message_subscriptions.subscription_paused(
             subscription.app,
             subscription.terms,
             _presentation(subscription, context),
             by=context.person,
         )
-        await _post(there, said)
+        await _post(channel_context, message)
     return None
 
 
-async def _judged(subscription: Subscription, context: RequestContext) -> App | None:
-    """The subscription's app as rules are to judge it: by its name of today, and not by the one that is stored."""
+async def _fetch_current_app(subscription: Subscription, context: RequestContext) -> App | None:
+    """Return the subscription's app with its current name, which rules match, instead of the stored one."""
     return await current_app(subscription.app, context) if subscription.app is not None else None
 
 
-async def find_subscription(identity: int, context: RequestContext) -> Subscription:
-    """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises UserError."""
-    found = await context.storage.subscriptions.find(identity)
-    if found is not None:
-        here = found.channel == context.channel
-        if here or (
-            not context.channel and found.channel in (await user_channels.find_user_channels(context)).all
+async def find_subscription(subscription_id: int, context: RequestContext) -> Subscription:
+    """Return the subscription with this id of the channel, or, on the Home tab, of the user. Raises UserError."""
+    subscription = await context.storage.subscriptions.find(subscription_id)
+    if subscription is not None:
+        in_channel = subscription.channel == context.channel
+        if in_channel or (
+            not context.channel
+            and subscription.channel in (await user_channels.find_user_channels(context)).all
         ):
-            return found
+            return subscription
     raise NoSuchSubscription(
         "This channel has no such subscription any more."
         f" `{context.services.clients.first.command} subscriptions` lists what it has."
     )
 
 
-def _no_such(provider: Provider) -> NoSuchSubscription:
+def _subscription_not_found(provider: Provider) -> NoSuchSubscription:
     return NoSuchSubscription(
         f"This channel has no such subscription. `{provider.command} subscriptions` lists what it has."
     )
 
 
 async def unsubscribe(command: Unsubscribe, context: RequestContext, provider: Provider) -> Reply:
-    """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
+    """End a subscription of the channel, by its number at any provider or by its app; ask first if several match."""
     subscriptions = await context.storage.subscriptions.of_channel(context.channel)
-    there = [one for one in subscriptions if one.provider is provider]
+    at_provider = [subscription for subscription in subscriptions if subscription.provider is provider]
     if command.number is not None:
-        ended = [one for one in subscriptions if one.number == command.number]
-    elif command.app is None and len(there) == 1:
-        ended = there
+        selected = [subscription for subscription in subscriptions if subscription.number == command.number]
+    elif command.app is None and len(at_provider) == 1:
+        selected = at_provider
     else:
         app = await find_app(context, command.app, provider)
-        ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
-    if not ended:
-        raise _no_such(provider)
-    if len(ended) > 1:
-        about = {"subscription": " ".join(str(one.number) for one in ended)}
-        judged = await _judged(ended[0], context)
-        await check_subscribe_permission(context, "unsubscribe", provider, judged, about=about)
+        selected = [
+            subscription
+            for subscription in at_provider
+            if subscription.app is not None and subscription.app.slug == app.slug
+        ]
+    if not selected:
+        raise _subscription_not_found(provider)
+    if len(selected) > 1:
+        about = {"subscription": " ".join(str(subscription.number) for subscription in selected)}
+        current = await _fetch_current_app(selected[0], context)
+        await check_subscribe_permission(context, "unsubscribe", provider, current, about=about)
         return Reply(
             message_subscriptions.unsubscribe_question(
-                [subscription_row(one, context.services.registry) for one in ended]
+                [subscription_row(subscription, context.services.registry) for subscription in selected]
             ),
             Visibility.ONE_PERSON,
         )
-    return await _end(ended, context)
+    return await _end(selected, context)
 
 
 async def unsubscribe_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | None:
-    """End the subscriptions of these ids, of one channel; it hears of it."""
-    ended = [await find_subscription(identity, context) for identity in ids]
-    if len({(one.channel, one.app) for one in ended}) > 1:
+    """End the subscriptions with these ids, which are of one channel, and announce it there."""
+    ended = [await find_subscription(subscription_id, context) for subscription_id in ids]
+    if len({(subscription.channel, subscription.app) for subscription in ended}) > 1:
         raise InvalidButtonValue
-    said = await _end(ended, context)
+    reply = await _end(ended, context)
     if context.channel:
-        return said
-    await _post(replace(context, channel=ended[0].channel), said.message)
+        return reply
+    await _post(replace(context, channel=ended[0].channel), reply.message)
     return None
 
 
-async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
-    """End these subscriptions, and say so to the channel. Raises PermissionDenied."""
-    there = replace(context, channel=ended[0].channel)
-    numbers = " ".join(str(one.number) for one in ended)
-    app = await _judged(ended[0], context)
+async def _end(subscriptions: list[Subscription], context: RequestContext) -> Reply:
+    """End these subscriptions; return the message for the channel. Raises PermissionDenied."""
+    channel_context = replace(context, channel=subscriptions[0].channel)
+    numbers = " ".join(str(subscription.number) for subscription in subscriptions)
+    app = await _fetch_current_app(subscriptions[0], context)
     async with permitted_and_audited(
-        there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}
+        channel_context, "unsubscribe", subscriptions[0].provider, app, about={"subscription": numbers}
     ):
-        for one in ended:
-            await context.storage.subscriptions.remove(one)
+        for subscription in subscriptions:
+            await context.storage.subscriptions.remove(subscription)
     return Reply(
-        message_subscriptions.subscription_ended(ended[0].app, len(ended), by=context.person),
+        message_subscriptions.subscription_ended(subscriptions[0].app, len(subscriptions), by=context.person),
         Visibility.CHANNEL,
     )
 
@@ -369,13 +387,15 @@ async def _end(ended: list[Subscription], context: RequestContext) -> Reply:
 async def list_subscriptions(
     _command: ListSubscriptions, context: RequestContext, provider: Provider
 ) -> Reply:
-    """What the channel is told of, whichever provider was asked for it."""
-    found = await context.storage.subscriptions.of_channel(context.channel)
-    rows = [subscription_row(one, context.services.registry) for one in found]
-    blind = unavailable_providers(dict.fromkeys(one.provider for one in found), context.services.pollers)
-    ties = await context.storage.deploy_links.of_channel(context.channel)
-    links = [block for spec in context.services.registry for block in spec.list_deploy_links(ties)]
-    return Reply(message_subscriptions.subscription_list(rows, provider, outages=blind, deploy_links=links))
+    """List the channel's subscriptions, at all providers."""
+    subscriptions = await context.storage.subscriptions.of_channel(context.channel)
+    rows = [subscription_row(subscription, context.services.registry) for subscription in subscriptions]
+    outages = unavailable_providers(
+        dict.fromkeys(subscription.provider for subscription in subscriptions), context.services.pollers
+    )
+    deploy_links = await context.storage.deploy_links.of_channel(context.channel)
+    links = [block for spec in context.services.registry for block in spec.list_deploy_links(deploy_links)]
+    return Reply(message_subscriptions.subscription_list(rows, provider, outages=outages, deploy_links=links))
 
 
 def _presentation(subscription: Subscription, context: RequestContext) -> ProviderPresentation:
@@ -383,21 +403,25 @@ def _presentation(subscription: Subscription, context: RequestContext) -> Provid
 
 
 def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
-    """Return those of the providers that can't be polled now, and why."""
-    found = ((one, pollers.outage(one)) for one in providers)
-    return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
+    """Return which of the providers can't be polled now, and why."""
+    found = ((provider, pollers.outage(provider)) for provider in providers)
+    return [
+        ProviderUnavailable(provider, outage.since, outage.reason)
+        for provider, outage in found
+        if outage is not None
+    ]
 
 
-def subscription_row(one: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
-    """The subscription as it is listed."""
+def subscription_row(subscription: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
+    """Return the subscription's row in a list."""
     return SubscriptionRow(
-        number=one.number,
-        id=one.id,
-        presentation=registry.presentation_of(one.provider),
-        app=one.app,
-        terms=one.terms,
-        created_by=one.created_by,
-        stopped=one.stopped,
+        number=subscription.number,
+        id=subscription.id,
+        presentation=registry.presentation_of(subscription.provider),
+        app=subscription.app,
+        terms=subscription.terms,
+        created_by=subscription.created_by,
+        stopped=subscription.stopped,
     )
 
 

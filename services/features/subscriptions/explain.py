@@ -1,4 +1,4 @@
-"""Why builds were told or not, and what terms would have told."""
+"""Explanations of notifications: why a build was notified or not, and a preview of a rule."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from services.request.build_history import find_run, list_latest_runs
 from services.request.context import Reply, RequestContext
 
 PREVIEWED = 50
-# What can be told of a build before its end, in words for what was.
-_MOMENTS = {
+# The events of a build before its end, as sentences about the notification.
+_EARLY_EVENTS = {
     BuildEvent.STARTED: "it posted here that the build started",
     BuildEvent.ON_HOLD_TOO_LONG: "it posted here that the build was on hold for long",
     BuildEvent.RUNNING_TOO_LONG: "it posted here that the build was running for long",
@@ -32,36 +32,36 @@ _MOMENTS = {
 async def explain_notification(
     command: ExplainNotification, context: RequestContext, provider: Provider
 ) -> Reply:
-    """Which of the channel's subscriptions told a build, or what kept it silent."""
+    """Explain for each of the channel's subscriptions why it notified of a build or not."""
     app, build = await find_run(context, command.app, command.build, provider)
-    storage, here = context.services.storage, Recipient(team=context.team, channel=context.channel)
-    seen = await storage.watched_builds.build(build.provider, build.slug)
-    standing = seen.standing if seen else None
+    storage, recipient = context.services.storage, Recipient(team=context.team, channel=context.channel)
+    recorded = await storage.watched_builds.build(build.provider, build.slug)
+    streak_state = recorded.standing if recorded else None
     names = (await context.storage.user_profiles.known()).names
-    told = {
+    statuses = {
         (number, event): status
-        for number, event, status in await storage.outbox.of_build(here, build.provider, build.slug)
+        for number, event, status in await storage.outbox.of_build(recipient, build.provider, build.slug)
     }
     reasons = []
-    for one in await context.storage.subscriptions.of_channel(context.channel):
-        if one.provider is not provider or not one.covers(app.slug):
+    for subscription in await context.storage.subscriptions.of_channel(context.channel):
+        if subscription.provider is not provider or not subscription.covers(app.slug):
             continue
-        status = told.get((one.id, BuildEvent.ENDED))
-        verdict = evaluate(one.terms, BuildEvent.ENDED, build, standing, names)
+        status = statuses.get((subscription.id, BuildEvent.ENDED))
+        verdict = evaluate(subscription.terms, BuildEvent.ENDED, build, streak_state, names)
         earlier = [
-            words
-            for event, words in _MOMENTS.items()
-            if told.get((one.id, event)) == NotificationStatus.DELIVERED
+            sentence
+            for event, sentence in _EARLY_EVENTS.items()
+            if statuses.get((subscription.id, event)) == NotificationStatus.DELIVERED
         ]
-        ended = _told(status) or _not_told(one, build, standing, verdict)
+        outcome = _describe_status(status) or _explain_silence(subscription, build, streak_state, verdict)
         reasons.append(
             NotificationReason(
-                number=one.number,
-                app=one.app,
-                terms=one.terms,
-                presentation=context.services.registry.presentation_of(one.provider),
+                number=subscription.number,
+                app=subscription.app,
+                terms=subscription.terms,
+                presentation=context.services.registry.presentation_of(subscription.provider),
                 notified=status == NotificationStatus.DELIVERED or bool(earlier),
-                text="; ".join([*earlier, ended]),
+                text="; ".join([*earlier, outcome]),
             )
         )
     return Reply(
@@ -72,16 +72,18 @@ async def explain_notification(
 
 
 async def _started_by(build: Build, context: RequestContext) -> str:
-    """Who started the run here that a message of the channel follows; empty where nobody did."""
-    here = Recipient(team=context.team, channel=context.channel)
+    """Return who started the run that a message of the channel follows; empty if there is none."""
+    recipient = Recipient(team=context.team, channel=context.channel)
     runs = [build_run_key(build.slug)]
     if build.pipeline is not None:
         runs.append(pipeline_run_key(build.pipeline.key))
-    found = await context.services.storage.slack_messages.newest_about(here, [str(one) for one in runs])
-    return next((by for one in found.values() if (by := RunNote.read(one.note).by)), "")
+    messages = await context.services.storage.slack_messages.newest_about(
+        recipient, [str(run) for run in runs]
+    )
+    return next((by for message in messages.values() if (by := RunNote.read(message.note).by)), "")
 
 
-def _told(status: str | None) -> str | None:
+def _describe_status(status: str | None) -> str | None:
     return {
         "told": "it told this build here",
         "owed": "it is about to tell this build here, or waits for its time",
@@ -91,39 +93,41 @@ def _told(status: str | None) -> str | None:
     }.get(status or "")
 
 
-def _not_told(one: Subscription, build: Build, standing: StreakState | None, verdict: Evaluation) -> str:
-    if one.stopped is not None:
-        return f"it tells nothing, since it was stopped ({one.stopped})"
+def _explain_silence(
+    subscription: Subscription, build: Build, streak_state: StreakState | None, verdict: Evaluation
+) -> str:
+    if subscription.stopped is not None:
+        return f"it tells nothing, since it was stopped ({subscription.stopped})"
     if not build.ended:
         return "the build has not ended yet"
-    if standing is None or verdict.should_notify:
-        # It would have been owed, had the subscription been there.
+    if streak_state is None or verdict.should_notify:
+        # The rule matches, so it would have been notified if the subscription had existed.
         return "the build had ended before this subscription began"
     return f"it kept silent because {verdict.why}"
 
 
-def _age(build: Build) -> tuple[int, datetime]:
-    """What builds are sorted by, oldest first; processes have no numbers."""
+def _sort_key(build: Build) -> tuple[int, datetime]:
+    """Return the sort key of a build, oldest first; processes have no numbers."""
     return build.number or 0, build.finished_at or datetime.min.replace(tzinfo=UTC)
 
 
 async def preview(app: App, terms: NotificationRule, context: RequestContext) -> Reply:
-    """What the app's latest builds would have told under these terms."""
+    """Show which of the app's latest builds this rule would have notified of."""
     names = (await context.storage.user_profiles.known()).names
     builds = [build for build in await list_latest_runs(app, context, PREVIEWED) if build.ended]
-    told, silent = [], []
-    series: dict[tuple[str, str], Streak] = {}
-    for build in sorted(builds, key=_age):
+    notified, silent = [], []
+    streaks: dict[tuple[str, str], Streak] = {}
+    for build in sorted(builds, key=_sort_key):
         key = streak_key(build)
-        series[key], standing = advance(series.get(key, Streak()), build)
-        verdict = evaluate(terms, BuildEvent.ENDED, build, standing, names)
+        streaks[key], streak_state = advance(streaks.get(key, Streak()), build)
+        verdict = evaluate(terms, BuildEvent.ENDED, build, streak_state, names)
         if verdict.should_notify:
-            told.append(build)
+            notified.append(build)
         else:
             silent.append((build, verdict.why))
     presentation = context.services.registry.presentation_of(app.provider)
     return Reply(
         notification_reasons.subscription_preview(
-            app, terms, presentation, notified=told[::-1], not_notified=silent
+            app, terms, presentation, notified=notified[::-1], not_notified=silent
         )
     )

@@ -1,4 +1,4 @@
-"""The modal that makes or changes a subscription: its app, and its submission."""
+"""The subscription form: selection of its app, and its submission."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import SubmissionFlow
 from services.request.interactions import ViewAction, ViewActionHandler
 
-CHANNEL_TOLD = "🔔 Done; the channel was told."
+CHANNEL_NOTIFIED = "🔔 Done; the channel was told."
 
 
 async def submit_subscription(form: FormSubmission) -> None:
-    """Make the subscription, or change it."""
+    """Add the subscription, or change it."""
     origin, context = SubscriptionOrigin.read(form.metadata), form.context
-    changed = _change(origin, form.values, context) if origin.number else _make(origin, form.values, context)
-    await form.run(changed, _course(origin, form.values, context))
+    changed = _change(origin, form.values, context) if origin.number else _add(origin, form.values, context)
+    await form.run(changed, _submission_flow(origin, form.values, context))
     context.services.events.home_changed(context.team, context.person)
 
 
 async def select_app(action: ViewAction) -> None:
-    """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
+    """Show the lists of the selected app; the rest of the input stays."""
     origin = SubscriptionOrigin.read(action.metadata)
-    picked = _picked(action.state)
-    about = {"app": picked.slug, "provider": picked.provider} if picked else {"app": ""}
+    selected_app = _read_app(action.state)
+    about = {"app": selected_app.slug, "provider": selected_app.provider} if selected_app else {"app": ""}
     origin = origin.model_copy(update=about)
     filled = subscription_form.read_subscription(action.state)
     await action.context.update_view(
         action.view_id,
         subscription_form.subscription_modal(
-            picked,
+            selected_app,
             filled,
             action.context.services.registry.presentation_of(origin.provider),
             origin=origin,
@@ -57,39 +57,39 @@ async def select_app(action: ViewAction) -> None:
 def read_subscribe_command(
     values: dict[str, Any], before: NotificationRule, parser: CommandParser
 ) -> Subscribe:
-    """Return the subscription as it was filled in over the rule `before`. Raises CommandError, which names the word.
+    """Return the subscription from the input of the form. Raises CommandError, which names the wrong word.
 
-    `values` is the view's state as Slack sends it. What the form does not show stays as it was.
+    `values` is the view's state as Slack sends it. Parts that the form does not show stay as in the rule `before`.
     """
     provider = parser.provider
     filled = subscription_form.read_subscription(values)
     example = parser.subscribe_example
-    more = _without_old_times(filled, before)
+    more = _remove_old_digest_times(filled, before)
     try:
-        # With the style that was picked, where none was typed: what can be typed beside it depends on it.
-        styles = [one.text for one in tokenize(more) if one.key == "style"]
+        # If no style was typed, add the selected one: which other words are valid depends on it.
+        styles = [token.text for token in tokenize(more) if token.key == "style"]
         line = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
         typed = parse(line, surface="slash", parser=parser)
     except CommandError as error:
         raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
-        wrong = "Here only filters and times can be typed, each with its name."
-        raise CommandError(wrong, example=example, provider=provider)
+        reason = "Here only filters and times can be typed, each with its name."
+        raise CommandError(reason, example=example, provider=provider)
     if filled.style not in (typed.terms.style, before.style):
-        wrong = (
+        reason = (
             f"Another style was picked in the field above: take style:{styles[-1]} away, or pick it there."
         )
-        raise CommandError(wrong, example=example, provider=provider)
+        raise CommandError(reason, example=example, provider=provider)
     try:
         terms = filled.merge_into(typed.terms)
     except InvalidNotificationRule as problem:
         raise CommandError(str(problem), example=example, provider=provider) from problem
-    kept = {
+    unchanged = {
         "once": before.once,
         "zone": terms.zone if typed.zone_given else before.zone,
         "filter": terms.filter.model_copy(update={"builds": before.filter.builds}),
     }
-    terms = terms.model_copy(update=kept)
+    terms = terms.model_copy(update=unchanged)
     try:
         validate_rule(terms)
     except InvalidNotificationRule as problem:
@@ -98,8 +98,8 @@ def read_subscribe_command(
     return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != NotificationRule().zone})
 
 
-def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> str:
-    """What was typed, without the times of the digest that the subscription was, if it is to be none any more."""
+def _remove_old_digest_times(filled: SubscriptionForm, before: NotificationRule) -> str:
+    """Return the typed text without the old digest times if the style changes."""
     if filled.style is before.style:
         return filled.more
     old = digest_terms(before).split()
@@ -112,35 +112,36 @@ async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: R
     command = read_subscribe_command(values, subscription.terms, parser)
     terms = await commands.resolve_rule(command, context)
     changed = await commands.change(subscription, terms, context)
-    return CHANNEL_TOLD if changed else "Nothing has changed."
+    return CHANNEL_NOTIFIED if changed else "Nothing has changed."
 
 
-async def _make(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
-    picked = _picked(values)
-    provider = picked.provider if picked is not None else origin.provider
+async def _add(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
+    selected_app = _read_app(values)
+    provider = selected_app.provider if selected_app is not None else origin.provider
     command = read_subscribe_command(
         values, NotificationRule(), context.services.registry.get(provider).parser
     )
-    app = await app_by_slug(context, picked.slug if picked is not None else "", provider)
+    app = await app_by_slug(context, selected_app.slug if selected_app is not None else "", provider)
     channel = FormValues(values).conversation(CHANNEL) or await context.direct_message_alone()
-    there = replace(context, channel=channel)
-    already = await commands.subscribe_channel(app, await commands.resolve_rule(command, there), there)
-    if already is not None:
-        raise UserError(already.message.text)
-    return CHANNEL_TOLD
+    channel_context = replace(context, channel=channel)
+    rule = await commands.resolve_rule(command, channel_context)
+    existing = await commands.subscribe_channel(app, rule, channel_context)
+    if existing is not None:
+        raise UserError(existing.message.text)
+    return CHANNEL_NOTIFIED
 
 
-def _course(
+def _submission_flow(
     origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext
 ) -> SubmissionFlow[str]:
-    filled, picked = subscription_form.read_subscription(values), _picked(values)
-    if picked is not None:
-        origin = origin.model_copy(update={"provider": picked.provider})
+    filled, selected_app = subscription_form.read_subscription(values), _read_app(values)
+    if selected_app is not None:
+        origin = origin.model_copy(update={"provider": selected_app.provider})
     return SubmissionFlow(
         waiting=subscription_form.subscription_notice(f"⏳ Asking {origin.provider.label}…"),
         done=subscription_form.subscription_notice,
         again=lambda problem: subscription_form.subscription_modal(
-            picked,
+            selected_app,
             filled,
             context.services.registry.presentation_of(origin.provider),
             origin=origin,
@@ -157,7 +158,7 @@ def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
     return APP if origin.number == 0 and isinstance(problem, ProviderError) else MORE
 
 
-def _picked(values: dict[str, Any]) -> App | None:
+def _read_app(values: dict[str, Any]) -> App | None:
     filled = FormValues(values)
     return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))
 

@@ -1,4 +1,4 @@
-"""What people do to a subscription's message: say that they are on it, leave it alone for a while, refresh it."""
+"""Buttons on a notification: claim it, snooze it, refresh it."""
 
 from __future__ import annotations
 
@@ -16,82 +16,94 @@ SNOOZE = timedelta(hours=4)
 
 
 async def claim(pressed: PressedMessage | None, context: RequestContext) -> None:
-    """Write on the card that the person is on it."""
-    await _note(pressed, context, claimed_by=context.person)
+    """Write on the card that the user is working on it."""
+    await _update_card(pressed, context, claimed_by=context.person)
 
 
 async def snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
-    """Leave the card as it is for a while; a fix is told all the same."""
-    await _note(pressed, context, snoozed_by=context.person, snoozed_until=context.now() + SNOOZE)
+    """Do not update the card for a while; a fix is notified all the same."""
+    await _update_card(pressed, context, snoozed_by=context.person, snoozed_until=context.now() + SNOOZE)
 
 
 async def unclaim(pressed: PressedMessage | None, context: RequestContext) -> None:
-    """Write on the card that nobody is on it."""
-    await _note(pressed, context, claimed_by=None)
+    """Remove the user who is working on it from the card."""
+    await _update_card(pressed, context, claimed_by=None)
 
 
 async def end_snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
-    """Let the card be changed again, by what has failed meanwhile first."""
-    note = await _note(pressed, context, snoozed_by=None, snoozed_until=None)
+    """Update the card again, first with the failures since it was snoozed."""
+    note = await _update_card(pressed, context, snoozed_by=None, snoozed_until=None)
     if note.snoozed_until is not None and pressed is not None:
-        await context.services.storage.outbox.release(_place(pressed, context), note.snoozed_until)
+        await context.services.storage.outbox.release(_recipient(pressed, context), note.snoozed_until)
         context.services.events.outbox_changed()
 
 
 async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bool:
-    """Bring a subscription's message up to date; returns whether it is one.
+    """Update a subscription's message; return whether the pressed message is one.
 
-    Raises UserError for one that is to stay.
+    Raises UserError for one that must not change any more.
     """
     messages = context.services.storage.slack_messages
-    told = await messages.find_by_ts(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
-    if told is None:
+    message = (
+        await messages.find_by_ts(_recipient(pressed, context), pressed.ts)
+        if pressed and pressed.ts
+        else None
+    )
+    if message is None:
         return False
-    await _check_may_change(told, context)
-    await messages.refresh(told.parcel)
+    await _check_may_change(message, context)
+    await messages.refresh(message.parcel)
     context.services.events.outbox_changed()
     return True
 
 
 async def is_started_run(pressed: PressedMessage | None, context: RequestContext) -> bool:
-    """Whether it is the message that follows a build which somebody has started, and says who it was."""
+    """Return whether the message follows a build that a user started."""
     if pressed is None or pressed.ts is None:
         return False
-    told = await context.services.storage.slack_messages.find_by_ts(_place(pressed, context), pressed.ts)
-    return told is not None and told.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
+    message = await context.services.storage.slack_messages.find_by_ts(
+        _recipient(pressed, context), pressed.ts
+    )
+    return message is not None and message.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
 async def is_updatable(pressed: PressedMessage | None, context: RequestContext) -> bool:
-    """Whether it is a message that is kept up to date."""
+    """Return whether the bot updates this message."""
     if pressed is None or pressed.ts is None:
         return False
     return (
-        await context.services.storage.slack_messages.find_by_ts(_place(pressed, context), pressed.ts)
+        await context.services.storage.slack_messages.find_by_ts(_recipient(pressed, context), pressed.ts)
         is not None
     )
 
 
-async def _note(pressed: PressedMessage | None, context: RequestContext, **added: object) -> CardState:
-    """Change what people have added to a card; returns what that was before."""
+async def _update_card(
+    pressed: PressedMessage | None, context: RequestContext, **changes: object
+) -> CardState:
+    """Change the users' additions to a card; return its state before."""
     messages = context.services.storage.slack_messages
-    card = await messages.find_by_ts(_place(pressed, context), pressed.ts) if pressed and pressed.ts else None
+    card = (
+        await messages.find_by_ts(_recipient(pressed, context), pressed.ts)
+        if pressed and pressed.ts
+        else None
+    )
     if card is None:
         raise UserError("This card is too old to be changed.")
     await _check_may_change(card, context)
     before = CardState.read(card.note)
-    await messages.refresh(card.parcel, before.model_copy(update=added).encode())
+    await messages.refresh(card.parcel, before.model_copy(update=changes).encode())
     context.services.events.outbox_changed()
     return before
 
 
-async def _check_may_change(told: SlackMessage, context: RequestContext) -> None:
-    carried = await context.services.storage.outbox.in_message(told.parcel)
-    if carried and all(one.access_lost for one in carried):
+async def _check_may_change(message: SlackMessage, context: RequestContext) -> None:
+    notifications = await context.services.storage.outbox.in_message(message.parcel)
+    if notifications and all(notification.access_lost for notification in notifications):
         raise UserError(
             "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
             " can see the app can press *Tell again* in the list of subscriptions."
         )
 
 
-def _place(pressed: PressedMessage, context: RequestContext) -> Recipient:
+def _recipient(pressed: PressedMessage, context: RequestContext) -> Recipient:
     return Recipient(team=context.team, channel=pressed.channel)

@@ -1,4 +1,4 @@
-"""Open the form that makes or changes a subscription."""
+"""Open the form that adds or changes a subscription."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.request.modals import check_can_open, check_may_act, opening_deadl
 
 
 async def open_subscription(number: int, context: RequestContext) -> None:
-    """Open the form of a subscription, filled in as it is. Raises UserError, FilterTooLong, SlackCallFailed."""
+    """Open the form of a subscription, with its current values. Raises UserError, FilterTooLong, SlackCallFailed."""
     subscription = await find_subscription(number, context)
     app = subscription.app
     origin = SubscriptionOrigin(
@@ -41,7 +41,7 @@ async def open_subscribe(
 ) -> None:
     """Open the form of a new subscription; its list of apps begins with those of `provider`.
 
-    `until` is the deadline, a time of the event loop, where part of the time has passed already.
+    `until` is the deadline, a time of the event loop, if part of the time has passed already.
     Raises UserError, NotConnected, SlackCallFailed.
     """
     check_can_open(context)
@@ -54,7 +54,7 @@ async def open_subscribe(
 
 
 async def open_subscribe_unless_one_app(context: RequestContext, provider: Provider) -> bool:
-    """Open the form of a new subscription unless only one app can be meant; return whether it was opened.
+    """Open the form of a new subscription, unless only one app is possible; return whether it was opened.
 
     Raises UserError, NotConnected, SlackCallFailed.
     """

@@ -1,4 +1,4 @@
-"""What somebody's subscription may show: asked of the provider with their own token; without one, of their channels."""
+"""The scope of a user's subscription: what their own token sees; without one, what their channels subscribe to."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from services.request.context import RequestContext
 _NOW = timedelta(0)
 
 
-async def own_scope(own: AppCatalog[Any], app: App | None) -> Scope:
-    """What somebody sees of an app, or of all; `own` are the apps of their own token.
+async def own_scope(catalog: AppCatalog[Any], app: App | None) -> Scope:
+    """Return what a user sees of an app, or of all apps; `own` are the apps of their own token.
 
     Raises NotFound, Forbidden, or another ProviderError.
     """
     if app is None:
-        apps = frozenset(one.slug for one in await own.read(_NOW))
+        apps = frozenset(visible.slug for visible in await catalog.read(_NOW))
         return Scope(seen_as=AccessSource.OWN, apps=apps, logs=False)
-    await own.fetch(app.slug)
-    return Scope(seen_as=AccessSource.OWN, logs=await own.reads_logs(app))
+    await catalog.fetch(app.slug)
+    return Scope(seen_as=AccessSource.OWN, logs=await catalog.reads_logs(app))
 
 
 async def find_subscribed_apps(context: RequestContext, provider: Provider) -> frozenset[str]:
-    """The provider's apps that somebody is shown without an account, in all channels that they are in.
+    """Return the provider's apps that a user without an account may see, from all channels that they are in.
 
     Raises SlackCallFailed.
     """
     channels = await user_channels.list_channels(context)
-    followed = await context.storage.subscriptions.of_channels(channels)
-    return subscribed_apps(followed, context.services.clients.at(provider))
+    subscriptions = await context.storage.subscriptions.of_channels(channels)
+    return subscribed_apps(subscriptions, context.services.clients.at(provider))

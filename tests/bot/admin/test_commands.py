@@ -1,4 +1,4 @@
-"""The operator's commands, as they are typed: what they say, and how they end."""
+"""The operator's commands: their output and exit codes."""
 
 from __future__ import annotations
 
@@ -37,84 +37,86 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def run_command(path: Path, *arguments: str, key: str = OLD) -> tuple[int, str]:
-    """The command with nothing set but where the database is and its key; a problem is one line without a secret."""
-    code, said = await run_forked(
+    """Run a command with only the database and its key set; an error must be one line without a secret."""
+    code, output = await run_forked(
         *arguments, DATABASE_URL=f"sqlite:///{path}", **({"BUILDBELL_SECRET_KEY": key} if key else {})
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     for secret in (TOKEN, SLACK_TOKEN, OLD, NEW):
-        assert secret not in said
-    if said.startswith("buildbell: "):
+        assert secret not in output
+    if output.startswith("buildbell: "):
         assert code in (1, 2)
-        assert said.count("\n") == 1
-    return code, said
+        assert output.count("\n") == 1
+    return code, output
 
 
-async def test_a_new_key_is_one_that_the_settings_take_and_never_the_same() -> None:
-    (code, one), (_, other) = await asyncio.gather(buildbell("new-key"), buildbell("new-key"))
+async def test_a_new_key_is_valid_and_different_each_time() -> None:
+    (code, first), (_, second) = await asyncio.gather(buildbell("new-key"), buildbell("new-key"))
     assert code == 0
-    assert SecretBox([one.strip(), other.strip()]).key_name == SecretBox([one.strip()]).key_name
-    assert one != other
+    assert SecretBox([first.strip(), second.strip()]).key_name == SecretBox([first.strip()]).key_name
+    assert first != second
 
 
-async def test_keys_are_changed_beside_a_running_bot(path: Path) -> None:
+async def test_keys_are_rotated_while_the_bot_runs(path: Path) -> None:
     bot = await Database.open(path)
-    code, said = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
+    code, output = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
     assert code == 0
-    assert "4 accounts, 1 installation, 4 pending actions, 4 sign-ins, 2 audit ends, 1 audit register" in said
-    assert "the buttons of 4 pending actions" in said
-    code, said = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
-    assert (code, "Nothing left to do" in said) == (0, True)
-    code, said = await run_command(path, "rotate-key", key=OLD)
+    assert (
+        "4 accounts, 1 installation, 4 pending actions, 4 sign-ins, 2 audit ends, 1 audit register" in output
+    )
+    assert "the buttons of 4 pending actions" in output
+    code, output = await run_command(path, "rotate-key", key=f"{NEW},{OLD}")
+    assert (code, "Nothing left to do" in output) == (0, True)
+    code, output = await run_command(path, "rotate-key", key=OLD)
     assert code == 1
-    assert "nothing was changed" in said
-    assert f"accounts: of {ANNA} in {TEAM} at bitrise: it was sealed with another key" in said
-    assert "installations: of workspace" in said
+    assert "nothing was changed" in output
+    assert f"accounts: of {ANNA} in {TEAM} at bitrise: it was sealed with another key" in output
+    assert "installations: of workspace" in output
     assert (await run_command(path, "rotate-key", key=""))[0] == 2
     await bot.close()
 
 
 async def test_the_audit_log_is_verified_exported_and_sealed(path: Path) -> None:
-    code, said = await run_command(path, "audit", "--verify")
+    code, output = await run_command(path, "audit", "--verify")
     assert code == 0
-    first, _, outside = said.splitlines()
+    first, _, outside = output.splitlines()
     assert outside.startswith("No copy outside the database")
     assert first.startswith(f"{TEAM}: ok: 2 entries, the last is 2 with hash ")
     assert first.endswith("; its end is sealed.")
-    noted = first.split("hash ")[1].split(";")[0]
-    assert (await run_command(path, "audit", "--team", TEAM, "--expect", noted))[0] == 0
-    assert (await run_command(path, "audit", "--expect", noted))[0] == 2
-    code, said = await run_command(path, "audit", "--team", TEAM, "--expect", "0" * 64)
-    assert (code, "noted before is none of its entries" in said) == (1, True)
+    last_hash = first.split("hash ")[1].split(";")[0]
+    assert (await run_command(path, "audit", "--team", TEAM, "--expect", last_hash))[0] == 0
+    assert (await run_command(path, "audit", "--expect", last_hash))[0] == 2
+    code, output = await run_command(path, "audit", "--team", TEAM, "--expect", "0" * 64)
+    assert (code, "noted before is none of its entries" in output) == (1, True)
     assert "its seal was not checked" in (await run_command(path, "audit", key=""))[1]
     assert (await run_command(path, "audit", "--team", "T9"))[0] == 2
     assert (await run_command(path, "audit", "--export", "--seal"))[0] == 2
 
-    code, said = await run_command(path, "audit", "--export")
-    lines = [json.loads(line) for line in said.splitlines()]
-    assert [(one["team"], one["seq"]) for one in lines] == [(TEAM, 1), (TEAM, 2), ("T2", 1), ("T2", 2)]
-    assert lines[1]["hash"] == noted
-    assert {one["person"] for one in lines} == {ANNA, BEN}
+    code, output = await run_command(path, "audit", "--export")
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [(line["team"], line["seq"]) for line in lines] == [(TEAM, 1), (TEAM, 2), ("T2", 1), ("T2", 2)]
+    assert lines[1]["hash"] == last_hash
+    assert {line["person"] for line in lines} == {ANNA, BEN}
 
-    change(path, "UPDATE audit_chains SET seal = NULL WHERE team_id = 'T2'")
-    code, said = await run_command(path, "audit")
-    assert (code, "T2: failed: its end has no seal" in said) == (1, True)
+    change_database(path, "UPDATE audit_chains SET seal = NULL WHERE team_id = 'T2'")
+    code, output = await run_command(path, "audit")
+    assert (code, "T2: failed: its end has no seal" in output) == (1, True)
     assert (await run_command(path, "audit", "--seal")) == (0, "Sealed: 1 audit end.\n")
     assert (await run_command(path, "audit", "--seal")) == (0, "Everything is sealed already.\n")
 
-    change(
+    change_database(
         path,
         "DROP TRIGGER audit_is_not_changed",
         "UPDATE audit SET body = '{}' WHERE team_id = 'T2' AND seq = 1",
     )
-    code, said = await run_command(path, "audit")
+    code, output = await run_command(path, "audit")
     assert code == 1
-    assert f"{TEAM}: ok" in said
-    assert "T2: failed: entry 1 was changed." in said
+    assert f"{TEAM}: ok" in output
+    assert "T2: failed: entry 1 was changed." in output
     assert (await run_command(path, "audit", "--seal"))[0] == 1
 
 
-def change(path: Path, *statements: str) -> None:
+def change_database(path: Path, *statements: str) -> None:
     connection = sqlite3.connect(path)
     for statement in statements:
         connection.execute(statement)
@@ -122,69 +124,73 @@ def change(path: Path, *statements: str) -> None:
     connection.close()
 
 
-async def test_a_person_is_handed_over_and_erased(path: Path) -> None:
-    code, said = await run_command(path, "export-user", TEAM, ANNA)
+async def test_a_persons_data_is_exported_and_erased(path: Path) -> None:
+    code, output = await run_command(path, "export-user", TEAM, ANNA)
     assert code == 0
-    assert json.loads(said)["tables"]["people"][0]["email"] == "anna-at-bitrise@example.com"
+    assert json.loads(output)["tables"]["people"][0]["email"] == "anna-at-bitrise@example.com"
     before = dump_rows(path)
-    code, said = await run_command(path, "erase-user", TEAM, ANNA)
-    assert (code, "Add --yes" in said) == (2, True)
+    code, output = await run_command(path, "erase-user", TEAM, ANNA)
+    assert (code, "Add --yes" in output) == (2, True)
     assert dump_rows(path) == before
     assert (await run_command(path, "erase-user", TEAM, ANNA, "--yes", key=""))[0] == 1
     assert dump_rows(path) == before
 
-    code, said = await run_command(path, "erase-user", TEAM, ANNA, "--yes")
+    code, output = await run_command(path, "erase-user", TEAM, ANNA, "--yes")
     assert code == 0
-    assert "accounts 1" in said
-    assert "Erased from the audit log: 2 entries." in said
-    code, said = await run_command(path, "export-user", TEAM, ANNA)
-    assert json.loads(said) == {"team": TEAM, "user": ANNA, "tables": {}, "audit": []}
+    assert "accounts 1" in output
+    assert "Erased from the audit log: 2 entries." in output
+    code, output = await run_command(path, "export-user", TEAM, ANNA)
+    assert json.loads(output) == {"team": TEAM, "user": ANNA, "tables": {}, "audit": []}
     assert (await run_command(path, "audit"))[0] == 0
     assert "No data about U0ANNA" in (await run_command(path, "erase-user", TEAM, ANNA, "--yes"))[1]
 
 
-async def test_what_is_no_id_is_said_so(path: Path) -> None:
+async def test_an_invalid_id_is_reported(path: Path) -> None:
     assert "No data about U_ANNA" in (await run_command(path, "erase-user", "T_ACME", "U_ANNA", "--yes"))[1]
-    wrong = [("t1", ANNA), (TEAM, "anna"), (TEAM, "%"), (TEAM, "<@U0ANNA>")]
-    for code, said in await asyncio.gather(*(run_command(path, "export-user", *one) for one in wrong)):
+    invalid_ids = [("t1", ANNA), (TEAM, "anna"), (TEAM, "%"), (TEAM, "<@U0ANNA>")]
+    for code, output in await asyncio.gather(
+        *(run_command(path, "export-user", *ids) for ids in invalid_ids)
+    ):
         assert code == 2
-        assert "not a Slack ID" in said
+        assert "not a Slack ID" in output
 
 
-async def test_a_backup_is_made_and_put_back_where_the_bot_is_stopped(path: Path) -> None:
+async def test_a_backup_is_made_and_restored_while_the_bot_is_stopped(path: Path) -> None:
     copy = path.with_name("copy.db")
     before = without_audit(path)
     bot = await Database.open(path)
-    code, said = await run_command(path, "backup", str(copy))
+    code, output = await run_command(path, "backup", str(copy))
     assert code == 0
-    assert "accounts 4" in said
-    assert "SHA-256" in said
-    code, said = await run_command(path, "backup", str(copy))
-    assert (code, "--force" in said) == (2, True)
+    assert "accounts 4" in output
+    assert "SHA-256" in output
+    code, output = await run_command(path, "backup", str(copy))
+    assert (code, "--force" in output) == (2, True)
     assert (await run_command(path, "backup", str(copy), "--force"))[0] == 0
-    code, said = await run_command(path, "restore", str(copy), "--yes")
-    assert (code, "in use by another Buildbell" in said) == (2, True)
+    code, output = await run_command(path, "restore", str(copy), "--yes")
+    assert (code, "in use by another Buildbell" in output) == (2, True)
     await bot.close()
-    change(path, "DELETE FROM people")
-    code, said = await run_command(path, "restore", str(copy))
-    assert (code, "Add --yes" in said) == (2, True)
-    code, said = await run_command(path, "restore", str(copy), "--yes")
+    change_database(path, "DELETE FROM people")
+    code, output = await run_command(path, "restore", str(copy))
+    assert (code, "Add --yes" in output) == (2, True)
+    code, output = await run_command(path, "restore", str(copy), "--yes")
     assert code == 0
-    assert ".before-restore-" in said
+    assert ".before-restore-" in output
     assert without_audit(path) == before
     copy.write_bytes(copy.read_bytes()[:5000])
-    code, said = await run_command(path, "restore", str(copy), "--yes")
-    assert (code, "is damaged" in said) == (1, True)
+    code, output = await run_command(path, "restore", str(copy), "--yes")
+    assert (code, "is damaged" in output) == (1, True)
     assert without_audit(path) == before
 
 
-async def test_forgetting_what_is_owed_needs_bitrise_and_changes_nothing_without_it(path: Path) -> None:
+async def test_forgetting_pending_notifications_needs_bitrise_and_changes_nothing_without_it(
+    path: Path,
+) -> None:
     copy = path.with_name("copy.db")
     await run_command(path, "backup", str(copy))
     before = dump_rows(path)
-    code, said = await run_command(path, "restore", str(copy), "--forget-owed", "--yes")
-    assert (code, "SLACK_BOT_TOKEN" in said) == (2, True)
-    code, said = await buildbell(
+    code, output = await run_command(path, "restore", str(copy), "--forget-owed", "--yes")
+    assert (code, "SLACK_BOT_TOKEN" in output) == (2, True)
+    code, output = await buildbell(
         "restore",
         str(copy),
         "--forget-owed",
@@ -193,12 +199,12 @@ async def test_forgetting_what_is_owed_needs_bitrise_and_changes_nothing_without
         DATABASE_URL=str(path),
         BUILDBELL_SECRET_KEY=OLD,
     )
-    assert (code, said.count("\n")) == (1, 1)
-    assert "Bitrise" in said
+    assert (code, output.count("\n")) == (1, 1)
+    assert "Bitrise" in output
     assert dump_rows(path) == before
 
 
-EVERY: list[tuple[str, ...]] = [
+COMMANDS: list[tuple[str, ...]] = [
     ("rotate-key",),
     ("audit",),
     ("export-user", TEAM, ANNA),
@@ -207,47 +213,47 @@ EVERY: list[tuple[str, ...]] = [
 ]
 
 
-async def test_no_command_makes_a_database_where_there_is_none(tmp_path: Path) -> None:
+async def test_no_command_creates_a_missing_database(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
-    for code, said in await asyncio.gather(*(run_command(path, *arguments) for arguments in EVERY)):
-        assert (code, "there is no database at" in said) == (2, True)
+    for code, output in await asyncio.gather(*(run_command(path, *arguments) for arguments in COMMANDS)):
+        assert (code, "there is no database at" in output) == (2, True)
     assert not [*tmp_path.glob("*")]  # noqa: ASYNC240
 
 
-async def test_an_older_database_is_left_to_the_bot_but_can_be_backed_up(tmp_path: Path) -> None:
+async def test_an_older_database_is_only_migrated_by_the_bot_but_can_be_backed_up(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     first_version(path)
     before = path.read_bytes()
-    code, said = await run_command(path, "export-user", TEAM, ANNA)
-    assert (code, "Start the bot of this version once" in said) == (2, True)
+    code, output = await run_command(path, "export-user", TEAM, ANNA)
+    assert (code, "Start the bot of this version once" in output) == (2, True)
     assert path.read_bytes() == before
     assert (await run_command(path, "backup", str(tmp_path / "copy.db")))[0] == 0
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "expected"),
     [
         ({"DATABASE_URL": "postgresql://x/y"}, "DATABASE_URL: must be an SQLite file"),
         ({"BUILDBELL_SECRET_KEY": "short"}, "BUILDBELL_SECRET_KEY: each key needs 32 characters"),
     ],
 )
-async def test_a_wrong_setting_is_one_clear_line(settings: dict[str, str], words: str) -> None:
-    code, said = await buildbell("audit", **settings)
-    assert (code, said.count("\n")) == (2, 1)
-    assert words in said
+async def test_a_wrong_setting_is_reported_in_one_line(settings: dict[str, str], expected: str) -> None:
+    code, output = await buildbell("audit", **settings)
+    assert (code, output.count("\n")) == (2, 1)
+    assert expected in output
 
 
-async def test_somebody_erased_beside_a_running_bot_is_known_no_more(
+async def test_a_person_erased_while_the_bot_runs_is_unknown_at_once(
     harness: BotHarness, tmp_path: Path
 ) -> None:
-    """The channel's subscription goes on for the others until the bot finds their account gone."""
+    """The channel's subscription remains until the bot finds that their account is gone."""
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
     environment: dict[str, Any] = {name.upper(): value for name, value in harness.settings().items()}
-    code, said = await buildbell("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
-    assert code == 0, said
+    code, output = await buildbell("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
+    assert code == 0, output
     await harness.ask("/bitrise whoami", "have not linked an account")
     listed = await harness.ask("/bitrise subscriptions", "(erased)", person="ben")
     assert "<@(erased)>" not in str(listed.blocks)
-    code, said = await buildbell("audit", **environment)
-    assert code == 0, said
+    code, output = await buildbell("audit", **environment)
+    assert code == 0, output

@@ -1,4 +1,4 @@
-"""What there is at Bitrise after a restore, read as far as it can be."""
+"""The baseline after a restore: the current state at the providers, as far as it can be read."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def settings(bitrise: BitriseSimulator) -> Settings:
     )  # type: ignore[call-arg, arg-type, unused-ignore]
 
 
-def some_builds(bitrise: BitriseSimulator) -> tuple[list[App], str, str]:
-    """Sixty builds that have ended, with one from before them that runs and one after them."""
+def add_builds(bitrise: BitriseSimulator) -> tuple[list[App], str, str]:
+    """Add sixty builds that have ended, with a running one before and one after them."""
     first = bitrise.start_build(bitrise.android, ends_as=None)
     for _ in range(60):
         bitrise.finish(bitrise.start_build(bitrise.ios, ends_as=None))
@@ -48,45 +48,45 @@ def some_builds(bitrise: BitriseSimulator) -> tuple[list[App], str, str]:
     return apps, first.slug, last.slug
 
 
-async def test_the_newest_builds_and_all_that_run_are_the_beginning_in_two_lists(
+async def test_the_newest_and_all_running_builds_are_the_baseline_and_take_two_requests(
     bitrise: BitriseSimulator,
 ) -> None:
-    apps, first, last = some_builds(bitrise)
-    held = bitrise.add_build_request(bitrise.android, 12)
-    found = await read_baseline(settings(bitrise), apps)
-    android, ios = (found.builds[app.slug] for app in apps)
+    apps, first, last = add_builds(bitrise)
+    waiting = bitrise.add_build_request(bitrise.android, 12)
+    baseline = await read_baseline(settings(bitrise), apps)
+    android, ios = (baseline.builds[app.slug] for app in apps)
     assert {build.slug for build in android.builds if not build.ended} == {first, last}
     assert all(build.ended for build in ios.builds)
     assert android.at == ios.at == max(build.triggered_at for build in android.builds if build.triggered_at)
-    assert [one.slug for one in found.requests] == [held.slug]
-    assert len([one for one in bitrise.requests if one.path.endswith("/builds")]) == 2
+    assert [request.slug for request in baseline.requests] == [waiting.slug]
+    assert len([request for request in bitrise.requests if request.path.endswith("/builds")]) == 2
 
 
-async def test_each_app_is_read_by_itself_where_there_is_no_list_of_all(bitrise: BitriseSimulator) -> None:
-    apps, first, last = some_builds(bitrise)
+async def test_each_app_is_read_separately_without_the_list_of_all_builds(bitrise: BitriseSimulator) -> None:
+    apps, first, last = add_builds(bitrise)
     bitrise.fault(LIST_OF_ALL, "status", times=9, status=403)
     unseen = App(slug="nobody-sees-this", title="Unseen")
-    found = await read_baseline(settings(bitrise), [*apps, unseen])
-    assert {build.slug for build in found.builds[apps[0].slug].builds} == {first, last}
-    assert set(found.builds) == {app.slug for app in apps}
+    baseline = await read_baseline(settings(bitrise), [*apps, unseen])
+    assert {build.slug for build in baseline.builds[apps[0].slug].builds} == {first, last}
+    assert set(baseline.builds) == {app.slug for app in apps}
 
 
-async def test_without_an_answer_there_is_no_beginning(bitrise: BitriseSimulator) -> None:
-    apps, _, _ = some_builds(bitrise)
+async def test_there_is_no_baseline_without_a_response(bitrise: BitriseSimulator) -> None:
+    apps, _, _ = add_builds(bitrise)
     bitrise.fault("*", "status", times=99, status=503)
     with pytest.raises(ProviderError):
         await read_baseline(settings(bitrise), apps)
 
 
-async def test_where_nothing_is_watched_nothing_is_asked(bitrise: BitriseSimulator) -> None:
+async def test_nothing_is_requested_without_apps(bitrise: BitriseSimulator) -> None:
     assert (await read_baseline(settings(bitrise), [])).builds == {}
     assert not bitrise.requests
 
 
-async def test_how_apps_at_build_io_stand_is_the_beginning_too() -> None:
+async def test_the_state_of_buildio_apps_is_part_of_the_baseline() -> None:
     sandbox = await BuildioSimulator(now=Clock()).start()
     try:
-        given = Settings(
+        settings_ = Settings(
             _env_file=None,
             slack_bot_token="xoxb-none",
             slack_app_token="xapp-none",
@@ -96,9 +96,9 @@ async def test_how_apps_at_build_io_stand_is_the_beginning_too() -> None:
         sandbox.deploy(sandbox.shop)
         shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
         gone = App(provider=Provider.BUILDIO, slug="gone", title="gone")
-        found = (await read_baseline(given, [shop, gone])).builds
-        assert set(found) == {shop.slug}
-        assert found[shop.slug].snapshot is not None
-        assert [build.ended for build in found[shop.slug].builds] == [False]
+        baseline = (await read_baseline(settings_, [shop, gone])).builds
+        assert set(baseline) == {shop.slug}
+        assert baseline[shop.slug].snapshot is not None
+        assert [build.ended for build in baseline[shop.slug].builds] == [False]
     finally:
         await sandbox.close()

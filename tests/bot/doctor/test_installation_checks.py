@@ -1,4 +1,4 @@
-"""`buildbell doctor`, where many workspaces install the app."""
+"""`buildbell doctor` for a bot that several workspaces install."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ async def harness(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
         yield opened
 
 
-async def found(harness: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
+async def run_doctor(harness: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
     settings = {name: value for name, value in (harness.settings() | changed).items() if value}
-    looked = check_settings(_env_file=None, **settings)
-    findings = [*looked.findings, *[one async for one in run_checks(looked)]]
-    said = " ".join(f"{one.check} {one.result} {one.fix}" for one in findings)
+    result = check_settings(_env_file=None, **settings)
+    findings = [*result.findings, *[finding async for finding in run_checks(result)]]
+    text = " ".join(f"{finding.check} {finding.result} {finding.fix}" for finding in findings)
     for secret in (BOT_TOKEN, CLIENT_SECRET, settings["buildbell_secret_key"], "xoxe"):
-        assert secret not in said
-    return {one.check: one for one in findings}
+        assert secret not in text
+    return {finding.check: finding for finding in findings}
 
 
-async def test_it_finds_everything_well_and_says_what_to_register(harness: MultiWorkspaceHarness) -> None:
-    findings = await found(harness)
+async def test_all_checks_pass_and_the_redirect_url_to_register_is_shown(
+    harness: MultiWorkspaceHarness,
+) -> None:
+    findings = await run_doctor(harness)
     assert findings["Installations"].result == "none yet"
     await harness.install_everywhere()
-    findings = await found(harness)
-    assert [one for one in findings.values() if not one.passed] == []
+    findings = await run_doctor(harness)
+    assert [finding for finding in findings.values() if not finding.passed] == []
     assert findings["Redirect URL"].result.startswith(f"{harness.url}/slack/oauth_redirect must be one of")
     assert "accepted by Slack with its secret" in findings["Client ID"].result
     assert "on this machine, like Slack" in findings["Public address"].result
@@ -52,49 +54,51 @@ async def test_it_finds_everything_well_and_says_what_to_register(harness: Multi
     assert "Clock" in findings
 
 
-async def test_it_recommends_an_anchor_and_says_where_others_can_read(harness: MultiWorkspaceHarness) -> None:
+async def test_an_anchor_is_recommended_and_files_readable_by_others_are_reported(
+    harness: MultiWorkspaceHarness,
+) -> None:
     path = harness.folder / "buildbell.db"
     anchor = path.parent.parent / "anchor.jsonl"
-    findings = await found(harness)
+    findings = await run_doctor(harness)
     assert (findings["Audit anchor"].passed, "AUDIT_ANCHOR" in findings["Audit anchor"].result) == (
         True,
         True,
     )
     assert findings["Files"].passed
-    findings = await found(harness, audit_anchor=str(anchor))
+    findings = await run_doctor(harness, audit_anchor=str(anchor))
     assert findings["Audit anchor"].result.startswith(str(anchor))
     for address in (f"{anchor.parent}/away/anchor.jsonl", f"syslog://{anchor.parent}/no-socket"):
-        assert not (await found(harness, audit_anchor=address))["Audit anchor"].passed
-    assert (await found(harness, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].passed
+        assert not (await run_doctor(harness, audit_anchor=address))["Audit anchor"].passed
+    assert (await run_doctor(harness, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].passed
     path.chmod(0o644)
-    findings = await found(harness)
+    findings = await run_doctor(harness)
     assert (findings["Files"].passed, path.name in findings["Files"].result) == (False, True)
     path.chmod(0o600)
     (path.parent / "letters.txt").write_text("mine")
     path.parent.chmod(0o755)
-    assert "other users can list" in (await found(harness))["Files"].result
+    assert "other users can list" in (await run_doctor(harness))["Files"].result
 
 
-async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None:
+async def test_each_problem_is_reported(harness: MultiWorkspaceHarness) -> None:
     await harness.install_everywhere()
-    findings = await found(harness, slack_client_secret="another")
+    findings = await run_doctor(harness, slack_client_secret="another")
     assert (
         findings["Client ID"].result
         == "Slack refuses SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
     )
     assert findings["Who may install"].result == "anyone who finds the page"
-    findings = await found(harness, buildbell_secret_key="another-key-that-is-long-enough-too")
+    findings = await run_doctor(harness, buildbell_secret_key="another-key-that-is-long-enough-too")
     assert "can't be decrypted" in findings["Installed in Twin (T0TWIN)"].result
     harness.slack.installations.get(TWIN).scopes -= {"commands"}
     harness.slack.installations.remove(harness.slack.installations.get("T0SANDBOX"))
-    findings = await found(harness)
+    findings = await run_doctor(harness)
     assert findings["Installed in Twin (T0TWIN)"].result == "missing commands"
     assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].result
     assert "SLACK_BOT_TOKEN" not in str(findings)
 
 
 @pytest.mark.parametrize(
-    ("api", "public", "words"),
+    ("api", "public", "expected"),
     [
         ("https://slack.com/api/", "http://bot.example.com", "is not https"),
         ("https://slack.com/api/", "http://127.0.0.1:3000", "only from this machine"),
@@ -102,26 +106,26 @@ async def test_each_trouble_has_its_cure(harness: MultiWorkspaceHarness) -> None
         ("https://slack.com/api/", "https://bot.example.com", None),
     ],
 )
-def test_the_public_address_must_be_one_that_slack_leads_back_to(
-    api: str, public: str, words: str | None
+def test_slack_must_be_able_to_redirect_to_the_public_url(
+    api: str, public: str, expected: str | None
 ) -> None:
     from bot.doctor.installation_checks import check_public_url
 
     finding = check_public_url(public, api)
-    assert finding.passed is (words is None)
-    assert words is None or words in finding.result
+    assert finding.passed is (expected is None)
+    assert expected is None or expected in finding.result
 
 
-async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: Path) -> None:
-    hours = OffsetClock(timedelta(hours=-13))
-    async with multi_workspace_harness(tmp_path, rotating=True, now=hours, service_token_acts="0") as town:
-        await town.install()
-        findings = await found(town)
+async def test_an_expired_token_is_left_for_the_bot_to_refresh(tmp_path: Path) -> None:
+    clock = OffsetClock(timedelta(hours=-13))
+    async with multi_workspace_harness(tmp_path, rotating=True, now=clock, service_token_acts="0") as harness:
+        await harness.install()
+        findings = await run_doctor(harness)
         assert "refreshes it at the next call" in findings["Installed in Sandbox (T0SANDBOX)"].result
-        # The bot's try of the secret, the installation, and the doctor's try.
-        assert len(town.calls("oauth.v2.access")) == 3
+        # The bot's check of the secret, the installation, and the doctor's check.
+        assert len(harness.calls("oauth.v2.access")) == 3
 
 
-async def test_slack_that_is_away_is_named(harness: MultiWorkspaceHarness) -> None:
-    findings = await found(harness, slack_api_url="http://127.0.0.1:9/")
+async def test_unreachable_slack_is_reported(harness: MultiWorkspaceHarness) -> None:
+    findings = await run_doctor(harness, slack_api_url="http://127.0.0.1:9/")
     assert "can't be reached" in findings["Slack"].result

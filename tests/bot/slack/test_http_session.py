@@ -1,4 +1,4 @@
-"""The session to Slack: what is said to Slack stays with Slack, and no answer is read for ever."""
+"""The HTTP session to Slack: requests follow no redirects, and responses have a size limit."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_neither_token_nor_message_is_sent_on_elsewhere(
+async def test_neither_token_nor_message_follows_a_redirect(
     session: aiohttp.ClientSession, status: int
 ) -> None:
     async with stub_server(lambda _: web.json_response({"ok": True})) as other:
-        moved = web.Response(status=status, headers={"Location": f"{other.url}/api/chat.postMessage"})
-        async with stub_server(in_sequence(moved)) as slack:
+        redirect = web.Response(status=status, headers={"Location": f"{other.url}/api/chat.postMessage"})
+        async with stub_server(in_sequence(redirect)) as slack:
             client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
             with pytest.raises(SlackCallFailed) as caught:
                 await client.chat_postMessage(channel="C1", text="hello")
@@ -39,23 +39,23 @@ async def test_neither_token_nor_message_is_sent_on_elsewhere(
     assert len(slack.requests) == 2
 
 
-async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None:
-    moved = web.Response(status=307, headers={"Location": "/elsewhere"})
-    async with stub_server(in_sequence(moved)) as slack:
+async def test_redirects_on_the_same_host_are_not_followed(session: aiohttp.ClientSession) -> None:
+    redirect = web.Response(status=307, headers={"Location": "/elsewhere"})
+    async with stub_server(in_sequence(redirect)) as slack:
         with pytest.raises(aiohttp.ClientResponseError):
             await session.post(f"{slack.url}/response/x", data=b"hello")
         assert [asked.path for asked in slack.requests] == ["/response/x"]
 
 
-async def test_an_answer_is_read_whole_but_not_for_ever(
+async def test_a_response_is_read_up_to_a_size_limit(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_RESPONSE_BYTES", 200_000)
-    whole = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 150_000})
-    huge = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 250_000})
-    packed = web.Response(text=huge, content_type="application/json")
-    packed.enable_compression(web.ContentCoding.gzip)
-    answers = [web.json_response(text=whole), web.json_response(text=huge), packed]
+    within_limit = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 150_000})
+    too_large = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 250_000})
+    compressed = web.Response(text=too_large, content_type="application/json")
+    compressed.enable_compression(web.ContentCoding.gzip)
+    answers = [web.json_response(text=within_limit), web.json_response(text=too_large), compressed]
 
     async with stub_server(lambda _: answers.pop(0)) as slack:
         client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)

@@ -1,4 +1,4 @@
-"""What comes from Slack is looked at where it comes in: what could not be Slack's is refused, and breaks nothing."""
+"""Validation of Slack's payloads: a payload that Slack does not send is refused, and breaks nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
 from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
 
-SOMEBODY = {"id": "U0ANNA", "username": "anna", "team_id": "T0SANDBOX"}
+USER = {"id": "U0ANNA", "username": "anna", "team_id": "T0SANDBOX"}
 COMMAND: dict[str, Any] = {
     "command": "/bitrise",
     "text": "help",
@@ -29,7 +29,7 @@ COMMAND: dict[str, Any] = {
 PRESS: dict[str, Any] = {
     "type": "block_actions",
     "trigger_id": "1.2.ab",
-    "user": SOMEBODY,
+    "user": USER,
     "team": {"id": "T0SANDBOX"},
     "container": {"type": "message", "message_ts": "1700000000.000100", "channel_id": "C0BUILDS"},
     "actions": [{"action_id": "build_log", "block_id": "b1", "value": "{}"}],
@@ -42,13 +42,13 @@ VIEW: dict[str, Any] = {
     "hash": "1.a",
     "state": {"values": {}},
 }
-SUBMISSION: dict[str, Any] = {"type": "view_submission", "user": SOMEBODY, "view": VIEW}
+SUBMISSION: dict[str, Any] = {"type": "view_submission", "user": USER, "view": VIEW}
 
 
 def submission(callback_id: str, state: str) -> dict[str, Any]:
-    """A form that is submitted, with a state that the bot has signed."""
+    """Return the submission of a form, with a state that the bot has signed."""
     view = {**VIEW, "callback_id": callback_id, "private_metadata": state}
-    signed = sign_view(view, SecretBox([SECRET_KEY]), team=SOMEBODY["team_id"], person=SOMEBODY["id"])
+    signed = sign_view(view, SecretBox([SECRET_KEY]), team=USER["team_id"], person=USER["id"])
     return SUBMISSION | {"view": signed}
 
 
@@ -62,8 +62,10 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         yield opened
 
 
-async def post(harness: BotHarness, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
-    headers = harness.slack.delivery.sign(body) | {"Content-Type": kind}
+async def post(
+    harness: BotHarness, body: str, content_type: str = "application/x-www-form-urlencoded"
+) -> int:
+    headers = harness.slack.delivery.sign(body) | {"Content-Type": content_type}
     url = f"http://127.0.0.1:{harness.bot.port}/slack/events"
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
         return answer.status
@@ -102,7 +104,7 @@ async def post(harness: BotHarness, body: str, kind: str = "application/x-www-fo
         {"ssl_check": "1", "token": "x"},
     ],
 )
-def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
+def test_payloads_of_slack_are_accepted(payload: dict[str, Any]) -> None:
     check_payload(payload)
 
 
@@ -131,7 +133,7 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         (PRESS | {"message": {"blocks": "all"}}, "message.blocks"),
         (SUBMISSION | {"view": {**VIEW, "state": None}}, "view.state"),
         (SUBMISSION | {"view": {**VIEW, "state": {"values": {"a": {"b": 5}}}}}, "view.state.values"),
-        ({"type": "view_submission", "user": SOMEBODY}, "view"),
+        ({"type": "view_submission", "user": USER}, "view"),
         (event(), "event.type"),
         (event(type=""), "event.type"),
         (event(type=["message"]), "event.type"),
@@ -146,26 +148,26 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         (COMMAND | {"more": json.loads("[" * 200 + "]" * 200)}, "the depth"),
     ],
 )
-def test_what_could_not_be_slacks_is_refused_and_the_field_is_named(payload: Any, where: str) -> None:
+def test_a_payload_that_is_not_slacks_is_refused_and_the_field_named(payload: Any, where: str) -> None:
     with pytest.raises(InvalidPayload) as refused:
         check_payload(payload)
     assert refused.value.where == where
 
 
-def test_an_id_can_be_mentioned_or_is_written_as_text() -> None:
+def test_only_a_valid_user_id_is_mentioned() -> None:
     assert mention("U_USER") == "<@U_USER>"
     assert mention("U0ANNA") == "<@U0ANNA>"
     for text in ("(erased)", "bot", "U1>", "U1|x", "<!channel>", ""):
         assert "<" not in mention(text)
 
 
-def test_nuls_are_taken_out_of_what_is_let_in() -> None:
+def test_nul_characters_are_removed_from_accepted_payloads() -> None:
     payload = COMMAND | {"text": "bu\0ild", "a\0": [{"b": "\0"}]}
     check_payload(payload)
     assert payload == COMMAND | {"text": "build", "a": [{"b": ""}]}
 
 
-def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
+def test_the_error_does_not_repeat_unknown_field_names() -> None:
     values = {"xoxb-a-secret": {"a": {"value": 5}}}
     with pytest.raises(InvalidPayload) as refused:
         check_payload(SUBMISSION | {"view": {**VIEW, "state": {"values": values}}})
@@ -184,16 +186,18 @@ def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
         ("", "application/json"),
     ],
 )
-async def test_a_refusal_is_an_answer_of_400(harness: BotHarness, body: str, kind: str) -> None:
+async def test_a_refused_payload_gets_status_400(harness: BotHarness, body: str, kind: str) -> None:
     assert await post(harness, body, kind) == 400
     await harness.ask("/bitrise help", "What you can type")
 
 
-async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town:
+async def test_in_socket_mode_a_refused_payload_is_ignored_and_the_connection_stays_open(
+    tmp_path: Path,
+) -> None:
+    async with bot_harness(tmp_path) as harness:
         for _ in range(2):
-            refused = await town.slack.sockets.send("events_api", event(type="app_mention", channel=5))
-            await town.ask("/bitrise help", "What you can type")
+            refused = await harness.slack.sockets.send("events_api", event(type="app_mention", channel=5))
+            await harness.ask("/bitrise help", "What you can type")
             assert not refused.done()
 
 
@@ -207,55 +211,55 @@ IGNORED = (
 LIMITED = {"type": "app_rate_limited", "team_id": "T0SANDBOX", "minute_rate_limited": 1518467820}
 
 
-async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(harness: BotHarness) -> None:
-    with capture_logs() as said:
+async def test_events_without_a_listener_are_acknowledged_and_ignored(harness: BotHarness) -> None:
+    with capture_logs() as text:
         for payload in (*IGNORED, LIMITED):
             assert await post(harness, json.dumps(payload), "application/json") == 200
-        # A NUL in what somebody types, too, is no reason for anything.
+        # A NUL character in a command changes nothing either.
         typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
         assert await post(harness, urlencode(typed)) == 200
         await harness.wait_for_message("What you can type")
-    noted = [line for line in said if str(line["event"]).startswith("slack.event")]
-    assert [line["log_level"] for line in noted] == ["debug"] * len(IGNORED) + ["warning"]
-    assert noted[-1]["team"] == "T0SANDBOX"
-    assert "<!channel>" not in str(noted)
+    event_lines = [line for line in text if str(line["event"]).startswith("slack.event")]
+    assert [line["log_level"] for line in event_lines] == ["debug"] * len(IGNORED) + ["warning"]
+    assert event_lines[-1]["team"] == "T0SANDBOX"
+    assert "<!channel>" not in str(event_lines)
 
 
-async def test_over_a_socket_they_are_acknowledged_too(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path) as town, asyncio.timeout(60):
+async def test_in_socket_mode_events_without_a_listener_are_acknowledged_too(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path) as harness, asyncio.timeout(60):
         for payload in (*IGNORED, LIMITED):
-            assert await (await town.slack.sockets.send("events_api", payload)) == {}
+            assert await (await harness.slack.sockets.send("events_api", payload)) == {}
 
 
-async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
+async def test_an_invalid_modal_state_is_refused_without_a_traceback(
     harness: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    submitted = submission("abort_modal", "<!channel>")
-    assert await post(harness, urlencode({"payload": json.dumps(submitted)})) == 400
-    said = "".join(capfd.readouterr())
-    assert "slack.not_understood" in said
-    assert "Traceback" not in said
-    assert "<!channel>" not in said
+    payload = submission("abort_modal", "<!channel>")
+    assert await post(harness, urlencode({"payload": json.dumps(payload)})) == 400
+    text = "".join(capfd.readouterr())
+    assert "slack.not_understood" in text
+    assert "Traceback" not in text
+    assert "<!channel>" not in text
 
 
-async def test_what_is_our_own_fault_shows_as_such(
+async def test_a_bug_in_the_bot_gets_status_500(
     harness: BotHarness, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("services.features.accounts.form_submissions.message_accounts.read_token", broken)
-    submitted = submission("connect_modal", "{}")
-    assert await post(harness, urlencode({"payload": json.dumps(submitted)})) == 500
-    said = "".join(capfd.readouterr())
-    assert "answer.broken" in said
-    assert "a bug" in said
+    payload = submission("connect_modal", "{}")
+    assert await post(harness, urlencode({"payload": json.dumps(payload)})) == 500
+    text = "".join(capfd.readouterr())
+    assert "answer.broken" in text
+    assert "a bug" in text
 
 
-async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(harness: BotHarness) -> None:
-    """Bolt would take the acknowledgement back, and let Slack wait for three seconds."""
-    pressed = PRESS | {
+async def test_a_failure_after_the_acknowledgement_does_not_change_its_status(harness: BotHarness) -> None:
+    """Bolt would revoke the acknowledgement, and let Slack wait for three seconds."""
+    payload = PRESS | {
         "view": {**VIEW, "callback_id": "subscription_modal"},
         "actions": [{"action_id": "pick_app", "selected_option": {"value": "x", "text": {"text": "x"}}}],
     }
-    assert await post(harness, urlencode({"payload": json.dumps(pressed)})) == 200
+    assert await post(harness, urlencode({"payload": json.dumps(payload)})) == 200

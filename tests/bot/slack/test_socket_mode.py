@@ -1,4 +1,4 @@
-"""Socket Mode's connections, broken in every way that Slack breaks them."""
+"""Socket Mode connections, interrupted in every way that Slack interrupts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """The bot with a pulse ten times as fast, so that what it waits for comes ten times as soon."""
+    """Run the bot with a ping interval of a tenth, so that it finds interruptions sooner."""
     async with bot_harness(tmp_path, seconds={"ping_seconds": 0.5}) as opened:
         yield opened
         assert opened.slack.violations == []
@@ -34,7 +34,7 @@ async def test_a_refresh_loses_no_request(harness: BotHarness) -> None:
         await harness.ask("/bitrise help", "What you can type")
 
 
-async def test_an_abrupt_break_is_mended(harness: BotHarness) -> None:
+async def test_a_dropped_connection_is_opened_again(harness: BotHarness) -> None:
     await harness.slack.wait_for_app(connections=2)
     opened = harness.slack.sockets.opened
     await harness.slack.sockets.drop()
@@ -43,7 +43,7 @@ async def test_an_abrupt_break_is_mended(harness: BotHarness) -> None:
 
 
 async def test_a_failed_handshake_gets_a_new_address(harness: BotHarness) -> None:
-    """The SDK would try the used-up address for ever (Slack's rules, "Traps in the libraries")."""
+    """The SDK would retry the used address forever (Slack's rules, "Traps in the libraries")."""
     await harness.slack.wait_for_app(connections=2)
     opened = harness.slack.sockets.opened
     harness.slack.sockets.refuse_handshakes = 2

@@ -1,4 +1,4 @@
-"""Tokens that end: exchanged once for a new one, before their end or after it, and what is done when that fails."""
+"""Token rotation: a token is refreshed once, before or after it expires; failed refreshes."""
 
 from __future__ import annotations
 
@@ -33,109 +33,111 @@ from tests.support.multi_workspace_harness import (
     multi_workspace_harness,
 )
 
-TO_THE_END = timedelta(hours=12)
+TOKEN_LIFETIME = timedelta(hours=12)
 
 
 @pytest.fixture
-def hours() -> OffsetClock:
+def clock() -> OffsetClock:
     return OffsetClock()
 
 
 @pytest.fixture
-async def harness(tmp_path: Path, hours: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
-    async with multi_workspace_harness(tmp_path, rotating=True, now=hours) as opened:
+async def harness(tmp_path: Path, clock: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path, rotating=True, now=clock) as opened:
         await opened.install_everywhere()
         yield opened
 
 
-def exchanges(harness: MultiWorkspaceHarness) -> list[dict[str, Any]]:
+def refresh_calls(harness: MultiWorkspaceHarness) -> list[dict[str, Any]]:
     return [
-        one for one in harness.calls("oauth.v2.access") if one["request"].get("grant_type") == "refresh_token"
+        call
+        for call in harness.calls("oauth.v2.access")
+        if call["request"].get("grant_type") == "refresh_token"
     ]
 
 
-def logged(text: str, capfd: pytest.CaptureFixture[str]) -> int:
+def count_log_lines(text: str, capfd: pytest.CaptureFixture[str]) -> int:
     return capfd.readouterr().out.count(text)
 
 
-async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(
-    harness: MultiWorkspaceHarness, hours: OffsetClock
+async def test_a_token_near_expiry_is_refreshed_once_for_concurrent_requests(
+    harness: MultiWorkspaceHarness, clock: OffsetClock
 ) -> None:
     await harness.ask("/bitrise apps", "3 apps")
-    assert exchanges(harness) == []
-    hours.passed += TO_THE_END - REFRESH_BEFORE + timedelta(minutes=1)
+    assert refresh_calls(harness) == []
+    clock.passed += TOKEN_LIFETIME - REFRESH_BEFORE + timedelta(minutes=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     for person in ("anna", "ben"):
         for _ in range(4):
             harness.users.open_home(person)
     await harness.wait_for_commands("home", 8)
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
     harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
     harness.twin.users.say("anna", "D0ANNA", "help")
     await harness.twin.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(harness)) == 2
+    assert len(refresh_calls(harness)) == 2
 
 
-async def test_a_token_that_ended_while_the_bot_was_down_is_exchanged_when_it_is_needed(
-    harness: MultiWorkspaceHarness, hours: OffsetClock
+async def test_a_token_that_expired_while_the_bot_was_down_is_refreshed_at_its_next_use(
+    harness: MultiWorkspaceHarness, clock: OffsetClock
 ) -> None:
     await harness.stop_bot()
-    hours.passed += timedelta(days=3)
+    clock.passed += timedelta(days=3)
     await harness.start_bot()
     harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_message("What you can type", channel="D0ANNA")
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
     await harness.stop_bot()
     await harness.start_bot()
     harness.users.say("anna", "D0ANNA", "apps")
     await harness.wait_for_message("3 apps", channel="D0ANNA")
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
 
 
-async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
-    harness: MultiWorkspaceHarness, hours: OffsetClock, capfd: pytest.CaptureFixture[str]
+async def test_a_failed_refresh_is_retried_with_pauses(
+    harness: MultiWorkspaceHarness, clock: OffsetClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    hours.passed += TO_THE_END - timedelta(hours=1)
+    clock.passed += TOKEN_LIFETIME - timedelta(hours=1)
     harness.slack.fault("oauth.v2.access", "error", words="internal_error")
     for number in range(1, 6):
-        # Meanwhile the token goes on.
+        # The old token still works.
         harness.users.say("anna", "D0ANNA", "help")
         await harness.wait_for_commands("message", number)
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
     assert len(harness.messages_with("What you can type", "D0ANNA")) == 5
-    said = capfd.readouterr().out
-    assert said.count("installation.not_exchanged") == 1
-    assert "internal_error" in said
-    assert "xoxe" not in said
-    hours.passed += FIRST_PAUSE
+    text = capfd.readouterr().out
+    assert text.count("installation.not_exchanged") == 1
+    assert "internal_error" in text
+    assert "xoxe" not in text
+    clock.passed += FIRST_PAUSE
     harness.slack.fault("oauth.v2.access", "dropped", times=1)
     for number in range(6, 9):
         harness.users.say("anna", "D0ANNA", "help")
         await harness.wait_for_commands("message", number)
-    assert len(exchanges(harness)) == 2
-    hours.passed += FIRST_PAUSE * 2
+    assert len(refresh_calls(harness)) == 2
+    clock.passed += FIRST_PAUSE * 2
     harness.users.say("anna", "D0ANNA", "help")
     await harness.wait_for_commands("message", 9)
-    assert len(exchanges(harness)) == 3
-    assert logged("installation.exchanged", capfd) == 1
+    assert len(refresh_calls(harness)) == 3
+    assert count_log_lines("installation.exchanged", capfd) == 1
 
 
-async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_more(
-    harness: MultiWorkspaceHarness, hours: OffsetClock
+async def test_a_refreshed_token_is_stored_even_if_its_request_was_cancelled(
+    harness: MultiWorkspaceHarness, clock: OffsetClock
 ) -> None:
     vault = SecretBox([SECRET_KEY])
     await harness.stop_bot()
     database = await Database.open(harness.folder / "buildbell.db")
-    hours.passed += TO_THE_END + timedelta(minutes=1)
+    clock.passed += TOKEN_LIFETIME + timedelta(minutes=1)
     async with create_slack_session() as session:
         client = SlackClient(base_url=harness.slack.api_url, session=session)
         app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
-        tokens = BotTokens(Installations(database, vault, hours), client, app, hours)
+        tokens = BotTokens(Installations(database, vault, clock), client, app, clock)
         harness.slack.fault("oauth.v2.access", "slow", seconds=0.2)
         impatient = asyncio.create_task(tokens(TEAM))
-        await harness.wait_until(lambda: bool(exchanges(harness)))
+        await harness.wait_until(lambda: bool(refresh_calls(harness)))
         impatient.cancel()
         access = await tokens(TEAM)
         assert access is not None
@@ -143,70 +145,68 @@ async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_
         assert (await client.auth_test())["team_id"] == TEAM
         await tokens.close()
     await database.close()
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
     await harness.start_bot()
 
 
-async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(
-    harness: MultiWorkspaceHarness, hours: OffsetClock
+async def test_a_bot_that_stops_during_a_refresh_stores_the_new_token(
+    harness: MultiWorkspaceHarness, clock: OffsetClock
 ) -> None:
-    hours.passed += TO_THE_END + timedelta(minutes=1)
+    clock.passed += TOKEN_LIFETIME + timedelta(minutes=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     harness.users.say("anna", "D0ANNA", "help")
-    await harness.wait_until(lambda: bool(exchanges(harness)))
+    await harness.wait_until(lambda: bool(refresh_calls(harness)))
     await harness.stop_bot()  # which drains
     await harness.start_bot()
     harness.users.say("anna", "D0ANNA", "apps")
     await harness.wait_for_message("3 apps", channel="D0ANNA")
-    assert len(exchanges(harness)) == 1
+    assert len(refresh_calls(harness)) == 1
 
 
-async def test_two_workspaces_of_one_organisation_share_its_exchange(
-    tmp_path: Path, hours: OffsetClock
+async def test_two_workspaces_of_one_organisation_share_a_refresh(tmp_path: Path, clock: OffsetClock) -> None:
+    async with multi_workspace_harness(tmp_path, rotating=True, now=clock) as harness:
+        east, west = harness.add_organisation()
+        await harness.install("T0EAST", organisation=True)
+        clock.passed += TOKEN_LIFETIME + timedelta(minutes=1)
+        harness.slack.fault("oauth.v2.access", "slow", seconds=0.2)
+        for workspace in (east, west):
+            workspace.users.say("anna", "D0ANNA", "help")
+        for workspace in (east, west):
+            await workspace.wait_for_message("What you can type", channel="D0ANNA")
+        assert len(refresh_calls(harness)) == 1
+        assert harness.count_rows_with(GRID.id)["installations"] == 1
+
+
+async def test_an_app_that_is_uninstalled_during_a_refresh_stays_uninstalled(
+    harness: MultiWorkspaceHarness, clock: OffsetClock
 ) -> None:
-    async with multi_workspace_harness(tmp_path, rotating=True, now=hours) as town:
-        east, west = town.add_organisation()
-        await town.install("T0EAST", organisation=True)
-        hours.passed += TO_THE_END + timedelta(minutes=1)
-        town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
-        for place in (east, west):
-            place.users.say("anna", "D0ANNA", "help")
-        for place in (east, west):
-            await place.wait_for_message("What you can type", channel="D0ANNA")
-        assert len(exchanges(town)) == 1
-        assert town.count_rows_with(GRID.id)["installations"] == 1
-
-
-async def test_an_app_that_is_taken_out_while_its_token_is_exchanged_stays_out(
-    harness: MultiWorkspaceHarness, hours: OffsetClock
-) -> None:
-    hours.passed += TO_THE_END - timedelta(hours=1)
+    clock.passed += TOKEN_LIFETIME - timedelta(hours=1)
     harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     harness.users.say("anna", "D0ANNA", "help")
-    await harness.wait_until(lambda: bool(exchanges(harness)))
+    await harness.wait_until(lambda: bool(refresh_calls(harness)))
     harness.slack.uninstall(TEAM)
     await harness.wait_for_commands("app_uninstalled")
-    await harness.wait_until(lambda: exchanges(harness)[0]["response"] is not None)
+    await harness.wait_until(lambda: refresh_calls(harness)[0]["response"] is not None)
     await harness.stop_bot()
     assert harness.count_rows_with(TEAM) == {}
     assert harness.count_rows_with(TWIN) == {"installations": 1}
 
 
-async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_for_it(
+async def test_a_new_token_replaces_only_the_token_that_was_exchanged_for_it(
     repositories: Repositories,
 ) -> None:
     installations = Installations(
         repositories.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
     )
-    before, after, anew = make_bot("r1"), make_bot("r2"), make_bot("r3")
+    before, after, newest = make_bot("r1"), make_bot("r2"), make_bot("r3")
     await installations.async_save_bot(before)
-    await installations.async_save_bot(anew)
+    await installations.async_save_bot(newest)
     assert not await installations.store_rotated_token(before, after)
     assert refresh_token(await installations.of_workspace("T1")) == "r3"
-    assert await installations.store_rotated_token(anew, after)
+    assert await installations.store_rotated_token(newest, after)
     assert refresh_token(await installations.of_workspace("T1")) == "r2"
     await installations.wipe(None, "T1")
-    assert not await installations.store_rotated_token(after, anew)
+    assert not await installations.store_rotated_token(after, newest)
     assert await installations.of_workspace("T1") is None
 
 
@@ -239,10 +239,10 @@ def refresh_token(bot: Bot | None) -> str | None:
     return bot.bot_refresh_token
 
 
-async def test_a_client_of_a_workspace_without_the_app_asks_nothing() -> None:
-    async def nobody(_team: str) -> None:
+async def test_a_client_of_a_workspace_without_the_app_sends_no_request() -> None:
+    async def no_token(_team: str) -> None:
         return None
 
-    client = WorkspaceClient("T1", nobody, base_url="http://127.0.0.1:9/")
+    client = WorkspaceClient("T1", no_token, base_url="http://127.0.0.1:9/")
     with pytest.raises(SlackCallFailed, match="account_inactive"):
         await client.chat_postMessage(channel="C1", text="x")

@@ -1,4 +1,4 @@
-"""Slack's requests while Slack's Web API has not answered yet: each is answered at once, and none can break the start."""
+"""Requests of Slack before its Web API has answered: each is answered at once, and none breaks the start."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def submission(*blocks: object) -> dict[str, Any]:
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """Everything but the bot; `slack` answers no auth.test."""
-    town = BotHarness(tmp_path, http=True)
-    await town.open()
-    town.slack.fault("auth.test", "status", times=10**6, status=503)
-    yield town
-    await town.close()
+    """Run the simulators without the bot; `slack` fails each auth.test."""
+    harness = BotHarness(tmp_path, http=True)
+    await harness.open()
+    harness.slack.fault("auth.test", "status", times=10**6, status=503)
+    yield harness
+    await harness.close()
 
 
 async def post(
     harness: BotHarness, port: int, payload: dict[str, Any], *, form: bool = False
 ) -> tuple[int, str]:
-    """Slack's signed request; returns the status and the body of its answer."""
+    """Send a signed request of Slack; returns the status and body of the response."""
     if "command" in payload:
         body = urlencode(payload)
     else:
@@ -97,7 +97,7 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
         assert await post(harness, bot.port, PRESS, form=True) == (503, "")
         mentioned = mention(harness.users.say("anna", "builds", "Buildbell, help!").ts)
         assert await post(harness, bot.port, mentioned) == (503, "")
-        # Slack's own test of the address needs nothing of the Web API.
+        # Slack's check of the URL needs no Web API.
         status, body = await post(harness, bot.port, CHALLENGE)
         assert (status, json.loads(body)) == (200, {"challenge": "abc"})
         assert not bot.ready.is_set()
@@ -105,7 +105,7 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
         harness.slack.api.faults.clear()
         async with asyncio.timeout(30):
             await bot.ready.wait()
-        # Slack delivers the event again, which is not taken for one that was handled.
+        # Slack delivers the event again, and it is not ignored as a duplicate.
         assert (await post(harness, bot.port, mentioned))[0] == 200
         await harness.slack.wait_for_post("builds", "/bitrise subscribe")
         assert not running.done()
@@ -114,7 +114,7 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
         await running
 
 
-ODD = [
+MALFORMED = [
     lambda: web.Response(text="ok"),
     lambda: web.Response(text="<html>", content_type="text/html"),
     lambda: web.json_response([1]),
@@ -124,20 +124,20 @@ ODD = [
 
 
 @pytest.mark.parametrize("over_http", [True, False])
-async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
+async def test_the_start_waits_while_slack_sends_malformed_responses(
     tmp_path: Path, over_http: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    town = BotHarness(tmp_path, http=over_http)
-    await town.open()
+    harness = BotHarness(tmp_path, http=over_http)
+    await harness.open()
     methods = ("auth.test",) if over_http else ("auth.test", "apps.connections.open")
-    queues = {f"/api/{method}": list(ODD) for method in methods}
+    queues = {f"/api/{method}": list(MALFORMED) for method in methods}
 
-    def odd(path: str) -> web.Response | None:
+    def malformed(path: str) -> web.Response | None:
         queue = queues.get(path)
         return queue.pop(0)() if queue else None
 
-    async with proxy_server(town.slack.url, odd) as url:
-        settings = {**town.settings(), "slack_api_url": f"{url}/api/"}
+    async with proxy_server(harness.slack.url, malformed) as url:
+        settings = {**harness.settings(), "slack_api_url": f"{url}/api/"}
         bot = Application(
             Settings(_env_file=None, **settings),  # type: ignore[arg-type]
             slack_retry_seconds=0.01,
@@ -152,16 +152,16 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
         finally:
             bot.stop()
             await running
-            await town.close()
-    said = "".join(capfd.readouterr())
-    assert said.count("slack.not_reachable") == len(ODD) * len(methods)
-    if over_http:  # over a socket slack_sdk itself writes one for each try to connect
-        assert "Traceback" not in said
+            await harness.close()
+    text = "".join(capfd.readouterr())
+    assert text.count("slack.not_reachable") == len(MALFORMED) * len(methods)
+    if over_http:  # with Socket Mode slack_sdk itself logs one for each attempt
+        assert "Traceback" not in text
 
 
-async def test_a_request_that_is_given_up_takes_nothing_from_the_others(repositories: Repositories) -> None:
-    who = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
-    async with stub_server(lambda _: web.json_response(who)) as slack, create_slack_session() as session:
+async def test_a_cancelled_request_does_not_affect_the_others(repositories: Repositories) -> None:
+    identity = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
+    async with stub_server(lambda _: web.json_response(identity)) as slack, create_slack_session() as session:
         settings = Settings(
             _env_file=None,
             slack_bot_token="xoxb-none",
@@ -169,20 +169,20 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(reposito
             slack_api_url=f"{slack.url}/api/",
             bitrise_token="none",
         )  # type: ignore[call-arg, arg-type, unused-ignore]
-        one = SingleWorkspace(
+        single_workspace = SingleWorkspace(
             web_client(settings.slack_api_url, settings.slack_bot_token, session, patient=True),
             repositories,
             lambda: NOON,
         )
-        given_up = asyncio.create_task(one.authorize(None, "T1"))
-        waits = asyncio.create_task(one.authorize(None, "T1"))
+        given_up = asyncio.create_task(single_workspace.authorize(None, "T1"))
+        waiting = asyncio.create_task(single_workspace.authorize(None, "T1"))
         await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.gather(given_up, return_exceptions=True)
-        assert await one.connect() == "Acme"
-        assert await one.connect() == "Acme"
+        assert await single_workspace.connect() == "Acme"
+        assert await single_workspace.connect() == "Acme"
         async with asyncio.timeout(30):
-            found = await waits
+            found = await waiting
         assert found is not None
         assert (found.team_id, found.bot_user_id) == ("T1", "U1")
 
@@ -199,5 +199,5 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(reposito
         ({"type": "block_suggestion", "action_id": "x", **PERSON}, 503),
     ],
 )
-def test_where_slack_has_no_place_for_a_text_it_shows_its_own(payload: dict[str, Any], status: int) -> None:
+def test_payloads_without_a_place_for_a_text_get_only_a_status(payload: dict[str, Any], status: int) -> None:
     assert answer_unavailable(payload) == (status, None)

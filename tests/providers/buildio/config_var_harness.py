@@ -1,4 +1,4 @@
-"""A town in which values of config vars are kept secret, and where a secret could have got out."""
+"""Harness for config vars with secret values, and a search for leaks of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.canary_secrets import CANARIES
 
 SECRET = CANARIES["password"]
 URL = f"postgres://shop:{SECRET}@db.example.com/shop"
-# What is said to one person alone, and can be taken away.
+# Methods that show something to one person only, and can remove it.
 _FOR_ONE = frozenset({"views.open", "views.push", "views.update", "response_url"})
 
 
@@ -27,16 +27,16 @@ _FOR_ONE = frozenset({"views.open", "views.push", "views.update", "response_url"
 async def config_var_harness(
     folder: Path, rules: str = "", *, shown_seconds: float = 3600.0, people: tuple[str, ...] = ("anna", "ben")
 ) -> AsyncIterator[BotHarness]:
-    """Its operator has set these rules; the shop's database has a password; Anna and Ben are linked at Build.io."""
+    """Run the bot with these rules; the shop has a database password; Anna and Ben have linked Build.io accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
     seconds = {"shown_seconds": shown_seconds}
-    async with bot_harness(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as town:
-        town.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
-        await town.connect(*people, provider=Provider.BUILDIO)
-        yield town
-        assert town.slack.violations == []
-        assert town.buildio.violations == []
+    async with bot_harness(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as harness:
+        harness.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
+        await harness.connect(*people, provider=Provider.BUILDIO)
+        yield harness
+        assert harness.slack.violations == []
+        assert harness.buildio.violations == []
 
 
 async def listed(harness: BotHarness, *, person: str = "anna") -> Post:
@@ -45,7 +45,7 @@ async def listed(harness: BotHarness, *, person: str = "anna") -> Post:
 
 async def reveal(harness: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
     """Press Reveal beside a config var."""
-    [block] = [one for one in post.blocks if f"`{key}`" in json.dumps(one) and "accessory" in one]
+    [block] = [block for block in post.blocks if f"`{key}`" in json.dumps(block) and "accessory" in block]
     await harness.users.click(person, post, "Reveal", block_id=block["block_id"])
 
 
@@ -55,24 +55,24 @@ async def open_form(harness: BotHarness, words: str, expected: str, *, person: s
     await harness.slack.wait_for_modal(person, expected)
 
 
-def errors(harness: BotHarness, person: str = "anna") -> dict[str, str]:
-    """What stands at the fields of the form that is open."""
-    opened = harness.users.modal(person)
-    assert opened is not None
-    return dict(opened.errors)
+def form_errors(harness: BotHarness, person: str = "anna") -> dict[str, str]:
+    """Return the errors of the open form, by field."""
+    modal = harness.users.modal(person)
+    assert modal is not None
+    return dict(modal.errors)
 
 
 def visible_in(harness: BotHarness, secret: str = SECRET) -> list[str]:
-    """By which calls of Slack's the bot has shown it."""
+    """Return the calls to Slack that contained the secret."""
     return [
-        one.title
-        for one in harness.slack.request_log.entries
-        if one.direction == "app → Slack" and secret in json.dumps(one.request, default=str)
+        entry.title
+        for entry in harness.slack.request_log.entries
+        if entry.direction == "app → Slack" and secret in json.dumps(entry.request, default=str)
     ]
 
 
 def leaks(harness: BotHarness, said: str = "", secret: str = SECRET) -> list[str]:
-    """Where it is that it must never be; `said` is what the bot has logged."""
+    """Return every place where the secret must not be but is; `said` is the bot's log."""
     posts = [post for channel in harness.slack.workspace.channels.values() for post in channel.posts]
     found = [f"a message: {post.text}" for post in posts if secret in json.dumps([post.text, post.blocks])]
     found += [f"said by {what}" for what in visible_in(harness, secret) if what not in _FOR_ONE]
@@ -82,30 +82,30 @@ def leaks(harness: BotHarness, said: str = "", secret: str = SECRET) -> list[str
 
 
 def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> str:
-    """All that was logged or printed so far."""
+    """Return everything that was logged or printed so far."""
     return "".join([*capfd.readouterr(), caplog.text])
 
 
 async def audited(harness: BotHarness, act: str) -> list[tuple[Any, ...]]:
-    """What was written down of an act: what happened, and to what."""
+    """Return the audit entries of an action: the event, and the label."""
     rows = await harness.rows("SELECT body FROM audit ORDER BY seq")
     entries = [json.loads(str(body)) for (body,) in rows]
-    return [(one["event"], one.get("about", {}).get("label")) for one in entries if one["act"] == act]
+    return [(entry["event"], entry.get("about", {}).get("label")) for entry in entries if entry["act"] == act]
 
 
 def changes(harness: BotHarness) -> list[tuple[str, str, Any]]:
-    """What Build.io was asked to change, in order."""
+    """Return the changes requested from Build.io, in order."""
     return [
-        (one.method, one.path.removeprefix("/api/v1"), one.body)
-        for one in harness.buildio.requests
-        if one.method != "GET"
+        (request.method, request.path.removeprefix("/api/v1"), request.body)
+        for request in harness.buildio.requests
+        if request.method != "GET"
     ]
 
 
-def hosts(app: App) -> list[str]:
-    """The app's domains that are its own."""
-    return [one.hostname for one in _own(app)]
+def custom_hostnames(app: App) -> list[str]:
+    """Return the app's custom domains."""
+    return [domain.hostname for domain in _custom_domains(app)]
 
 
-def _own(app: App) -> list[Domain]:
-    return [one for one in app.domains if not one.is_platform_domain]
+def _custom_domains(app: App) -> list[Domain]:
+    return [domain for domain in app.domains if not domain.is_platform_domain]

@@ -1,4 +1,4 @@
-"""A town in which people have accounts at Build.io, and may do what its rules say."""
+"""Harnesses in which people have accounts at Build.io, with access rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from domain.provider import Provider
 from tests.support.bot_harness import BotHarness, bot_harness
 
-Governed = Callable[[str], AbstractAsyncContextManager[BotHarness]]
+HarnessWithRules = Callable[[str], AbstractAsyncContextManager[BotHarness]]
 
 
 @asynccontextmanager
@@ -25,13 +25,13 @@ async def open_governed(folder: Path, rules: str) -> AsyncIterator[BotHarness]:
 
 
 @pytest.fixture
-def harness_with_rules(tmp_path: Path) -> Governed:
-    """Opens a town whose operator has set these rules; Anna and Ben may change apps at Build.io, Carla only looks."""
+def harness_with_rules(tmp_path: Path) -> HarnessWithRules:
+    """Open a harness with these rules; Anna and Ben may change apps at Build.io, Carla is a viewer."""
     return lambda rules: open_governed(tmp_path, rules)
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """One without rules."""
+    """A harness without rules."""
     async with open_governed(tmp_path, "") as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Build.io's things as they may come from outside, and each renderer of them with all that it can be given."""
+"""Build.io's resources with any outside data, and each renderer with every possible input."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.messages import NamespaceOrigin
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
-from providers.buildio.processes import messages as processe_messages
+from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import restart_form, run_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.processes.run_form import RunForm, RunOrigin
@@ -64,14 +64,14 @@ BY = st.just("U0ASKER")
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
 ORIGIN = st.just(ViewMetadata(channel="C1"))
-# Nobody promises the form of an id.
+# The format of IDs is not guaranteed.
 ID = SLUG | UNTRUSTED_TEXT
 MAYBE_WHOLE = OPTIONAL_UNTRUSTED_TEXT.map(lambda text: text and replace_surrogates(text)[:90])
 WHOLE = UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:90])
 
 
-def _begun(note: RunNote) -> Message:
-    """What is said of a run at first."""
+def _first_message(note: RunNote) -> Message:
+    """Return the first message about a run."""
     return started_run.run_started(note, [])
 
 
@@ -167,7 +167,7 @@ KEYS = UNTRUSTED_TEXT | st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True)
 VALUES = st.dictionaries(KEYS, UNTRUSTED_TEXT, max_size=5)
 SEVERAL_KEYS = st.lists(KEYS, max_size=3).map(tuple)
 DIFFS = st.builds(ConfigDiff, added=SEVERAL_KEYS, changed=SEVERAL_KEYS, removed=SEVERAL_KEYS)
-# A command comes from what was typed, which has whole characters only.
+# A command is typed text, which has only whole characters.
 COMMANDS = st.lists(UNTRUSTED_TEXT.map(replace_surrogates), max_size=3).map(tuple)
 SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:60]), max_size=3).map(
     tuple
@@ -254,7 +254,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         ),
         STARTED,
         by=BY,
-    ).map(_begun),
+    ).map(_first_message),
     "deployment_row": APPS.map(form.deployment_row).map(lambda row: Message("below", row)),
     "restart_note": st.builds(
         config_var_messages.restart_note, VARS_OF.filter(lambda of: of.app is not None)
@@ -268,7 +268,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "deployment_words": st.builds(app_messages.describe_deployment, DEPLOYMENTS),
     "deployed_build": st.builds(
         deploy_link_messages.deployed_build, APPS, BUILT, STARTED, UNTRUSTED_TEXT, by=BY
-    ).map(_begun),
+    ).map(_first_message),
     "domain_added": st.builds(domain_messages.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(domain_messages.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
     "domain_modal": st.builds(
@@ -279,7 +279,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "domains_cleared": st.builds(
         domain_messages.domains_cleared, APPS, st.lists(UNTRUSTED_TEXT, max_size=4), by=BY
     ),
-    "dyno_list": st.builds(processe_messages.dyno_list, APPS, DYNOS, now=st.just(NOON)),
+    "dyno_list": st.builds(process_messages.dyno_list, APPS, DYNOS, now=st.just(NOON)),
     "environment_list": st.builds(
         environment_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
     ),
@@ -312,7 +312,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=ORIGIN,
         problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    # They are sentences, as errors are: whoever shows one escapes it.
+    # They are sentences like errors, escaped where they are shown.
     "no_process": st.builds(error_texts.no_process).map(notices.error_message),
     "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.error_message),
     "unknown_key": st.builds(
@@ -331,7 +331,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
     "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
     "command_run": st.builds(run_form.command_run, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
-    "dynos_restarted": st.builds(processe_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
+    "dynos_restarted": st.builds(process_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
     "restart_modal": st.builds(
         restart_form.restart_modal,
         st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),

@@ -1,4 +1,4 @@
-"""Build.io's part of the policy: explained, and changed in the admin's dialog."""
+"""Build.io's access rules: explained, and changed in the admin's dialog."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.access_rules import ACCESS_REQUESTS, RULES, ShownLine, allowe
 
 WORKSPACE = "T0SANDBOX"
 PEOPLE = frozenset({"U0ANNA", "U0BEN"})
-# How what can be done at Build.io is called in the lines of `policy`.
+# The texts for Build.io's actions in the lines of `policy`.
 DOING = {
     Permission.DEPLOY: "deploy",
     Permission.DELETE: "delete namespaces, or all domains",
@@ -46,30 +46,30 @@ NAMES = {
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[ActionHarness]:
     async with action_harness(tmp_path) as opened:
         await opened.connect("anna", "ben")
         yield opened
 
 
-async def show(place: ActionHarness, app: str | None = None) -> Post:
-    answer = await commands.show(ListAccessRules(app=app), place.context(), Provider.BUILDIO)
-    await ChannelResponder(place.context())(answer)
-    return await place.wait_for_message("Who may do what")
+async def show_rules(harness: ActionHarness, app: str | None = None) -> Post:
+    answer = await commands.show(ListAccessRules(app=app), harness.context(), Provider.BUILDIO)
+    await ChannelResponder(harness.context())(answer)
+    return await harness.wait_for_message("Who may do what")
 
 
-async def add_rule(place: ActionHarness, **filled: object) -> None:
-    await place.harness.users.click("anna", await show(place), "Add a rule…")
-    await place.harness.slack.wait_for_modal("anna", "Add a rule")
+async def add_rule(harness: ActionHarness, **filled: object) -> None:
+    await harness.harness.users.click("anna", await show_rules(harness), "Add a rule…")
+    await harness.harness.slack.wait_for_modal("anna", "Add a rule")
     if "app" in filled:
-        [option] = await place.harness.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
+        [option] = await harness.harness.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
         filled["app"] = option
-    await place.harness.fill_in_rule(**filled)
-    await place.wait_for_message("A new rule", None)
+    await harness.harness.fill_in_rule(**filled)
+    await harness.wait_for_message("A new rule", None)
 
 
-async def test_it_speaks_of_this_provider_and_of_what_is_off(place: ActionHarness) -> None:
-    said = place.harness.message_text(await show(place, "shop"))
+async def test_the_rules_are_those_of_this_provider_and_name_what_is_off(harness: ActionHarness) -> None:
+    text = harness.harness.message_text(await show_rules(harness, "shop"))
     for line in (
         "Who may do what in shop at Build.io in this channel",
         "deploy: everyone with a linked account",
@@ -78,118 +78,124 @@ async def test_it_speaks_of_this_provider_and_of_what_is_off(place: ActionHarnes
         "You may deploy here.",
         "whoever may do it at Build.io may do it here",
     ):
-        assert line in said
-    assert "abort builds" not in said
+        assert line in text
+    assert "abort builds" not in text
 
 
-async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place: ActionHarness) -> None:
-    run = RunCommandAction(app=as_bot_app(place.harness.buildio.staging), dyno="web.1", command=("ls",))
+async def test_an_admin_turns_on_an_action_for_one_app_and_off_again(harness: ActionHarness) -> None:
+    run = RunCommandAction(app=as_bot_app(harness.harness.buildio.staging), dyno="web.1", command=("ls",))
     await add_rule(
-        place,
+        harness,
         kind="These people may, and nobody else",
         buildio_acts=["Run commands in dynos"],
         app="shop-staging",
         who="The people and groups below",
         people=["U0BEN"],
     )
-    await place.request(run, "anna")
-    await place.wait_for_message("Only Ben Okafor may run commands in dynos of shop-staging here")
-    await place.request(run, "ben")
-    await place.wait_for_message("ran a command in `web.1`", None)
-    await place.request(run.model_copy(update={"app": as_bot_app(place.harness.buildio.shop)}), "ben")
-    await place.wait_for_message("a rule that names it", "ben")
-    await place.harness.press(await show(place), "Remove", "This rule counts no longer")
-    await place.request(run, "ben")
-    await place.wait_for_message("a rule that names it", "ben")
+    await harness.request(run, "anna")
+    await harness.wait_for_message("Only Ben Okafor may run commands in dynos of shop-staging here")
+    await harness.request(run, "ben")
+    await harness.wait_for_message("ran a command in `web.1`", None)
+    await harness.request(run.model_copy(update={"app": as_bot_app(harness.harness.buildio.shop)}), "ben")
+    await harness.wait_for_message("a rule that names it", "ben")
+    await harness.harness.press(await show_rules(harness), "Remove", "This rule counts no longer")
+    await harness.request(run, "ben")
+    await harness.wait_for_message("a rule that names it", "ben")
 
 
-async def test_an_admin_protects_a_stage_at_one_provider(place: ActionHarness) -> None:
+async def test_an_admin_protects_a_stage_at_one_provider(harness: ActionHarness) -> None:
     await add_rule(
-        place,
+        harness,
         kind="Needs a second person",
         providers=["Build.io"],
         stages="production",
         who="Everyone with a linked account",
     )
-    said = place.harness.message_text(await show(place))
-    assert "Doing anything at Build.io in stage `production` needs a second person" in said
-    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.staging)), "ben")
-    await place.wait_for_message("restarted all processes of shop-staging", None)
-    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)), "ben")
-    await place.wait_for_message("ben wants to restart all dynos of shop", None)
+    text = harness.harness.message_text(await show_rules(harness))
+    assert "Doing anything at Build.io in stage `production` needs a second person" in text
+    await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.staging)), "ben")
+    await harness.wait_for_message("restarted all processes of shop-staging", None)
+    await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)), "ben")
+    await harness.wait_for_message("ben wants to restart all dynos of shop", None)
 
 
-async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rule_that_protects(
-    place: ActionHarness,
+async def test_an_approval_rule_does_not_extend_the_time_to_confirm_a_workflow_step(
+    harness: ActionHarness,
 ) -> None:
     access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    requester = build_requester(replace(place.context("ben"), is_verified=False))
+    requester = build_requester(replace(harness.context("ben"), is_verified=False))
     for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
-        services = place.services
+        services = harness.services
         decision = await Authorizer(
             rules, services.storage, services.clients, services.authorizer.groups
         ).authorize(access_request, requester)
         assert (decision.refusal, decision.needs_confirmation, decision.minutes) == (None, True, minutes)
 
 
-async def test_without_a_workspace_nothing_is_done(place: ActionHarness) -> None:
+async def test_without_a_workspace_nothing_is_done(harness: ActionHarness) -> None:
     access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
-    requester = build_requester(replace(place.context("ben"), team=""))
-    decision = await place.services.authorizer.authorize(access_request, requester)
+    requester = build_requester(replace(harness.context("ben"), team=""))
+    decision = await harness.services.authorizer.authorize(access_request, requester)
     assert "which workspace" in str(decision.refusal)
 
 
-async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_stays_off(
+async def test_an_admin_learns_why_an_action_that_the_operator_allows_elsewhere_stays_off(
     tmp_path: Path,
 ) -> None:
     rules = '[[rule]]\nallow = ["run"]\napps = ["shop-staging"]\nwho = ["U0ANNA"]\n'
-    async with action_harness(tmp_path, rules=rules) as place:
-        await place.connect("anna", "ben")
-        await add_rule(place, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
-        run = RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("ls",))
-        await place.request(run, "ben")
-        await place.wait_for_message("a rule of this workspace can't turn it on", "ben")
-        assert "run commands in dynos: nobody" in place.harness.message_text(await show(place, "shop"))
-        await place.request(run.model_copy(update={"app": as_bot_app(place.harness.buildio.staging)}), "anna")
-        await place.wait_for_message("ran a command in `web.1`", None)
+    async with action_harness(tmp_path, rules=rules) as harness:
+        await harness.connect("anna", "ben")
+        await add_rule(harness, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
+        run = RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("ls",))
+        await harness.request(run, "ben")
+        await harness.wait_for_message("a rule of this workspace can't turn it on", "ben")
+        assert "run commands in dynos: nobody" in harness.harness.message_text(
+            await show_rules(harness, "shop")
+        )
+        await harness.request(
+            run.model_copy(update={"app": as_bot_app(harness.harness.buildio.staging)}), "anna"
+        )
+        await harness.wait_for_message("ran a command in `web.1`", None)
 
 
-async def lines_shown(context: RequestContext, app: str | None) -> dict[str, ShownLine]:
-    """What `policy` shows of each act at Build.io."""
+async def read_shown_lines(context: RequestContext, app: str | None) -> dict[str, ShownLine]:
+    """Return what `policy` shows for each action at Build.io."""
     answer = await commands.show(ListAccessRules(app=app), context, Provider.BUILDIO)
     text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
     return {what: read_line(said) for what, said in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)}
 
 
-def named(names: str) -> frozenset[str]:
-    """Who is meant by names as they are shown."""
-    return frozenset().union(*(NAMES[one] for one in re.split(", | and ", names)))
+def people_named(names: str) -> frozenset[str]:
+    """Return the people with these displayed names."""
+    return frozenset().union(*(NAMES[name] for name in re.split(", | and ", names)))
 
 
-async def compare(
-    place: ActionHarness,
+async def check_shown_rules(
+    harness: ActionHarness,
     operators: Sequence[AllowRule | ApprovalRule],
     admins: Sequence[AllowRule | ApprovalRule],
     access_request: AccessRequest,
 ) -> None:
-    """Set these rules, look at what is shown, and let each of them try."""
-    services = place.services
-    # Everything as it is but the operator's rules, which else come from a file at the start.
+    """Set these rules, read what is shown, and check it against the decision for each person."""
+    services = harness.services
+    # Replace only the operator's rules, which are otherwise read from a file at the start.
     authorizer = Authorizer(operators, services.storage, services.clients, services.authorizer.groups)
     there = services.storage.of(WORKSPACE).access_rules
     for one in await there.all():
         await there.remove(one.number)
     for rule in admins:
         await there.add(rule, by="U0ANNA", at=services.clock())
-    context = replace(place.context("anna"), services=replace(services, authorizer=authorizer))
-    shown = await lines_shown(context, access_request.app.title if access_request.app is not None else None)
+    context = replace(harness.context("anna"), services=replace(services, authorizer=authorizer))
+    shown = await read_shown_lines(
+        context, access_request.app.title if access_request.app is not None else None
+    )
     line = shown[DOING[access_request.permission]]
     decisions = {
         person: await authorizer.authorize(access_request, build_requester(replace(context, person=person)))
         for person in PEOPLE
     }
     may = {person: decision for person, decision in decisions.items() if decision.refusal is None}
-    assert PEOPLE.intersection(*(named(one) for one in line.sets)) == set(may)
+    assert PEOPLE.intersection(*(people_named(one) for one in line.sets)) == set(may)
     assert allowed_users(
         judge(operators, admins, access_request.model_copy(update={"workspace": WORKSPACE}))
     ) & PEOPLE == set(may)
@@ -197,13 +203,13 @@ async def compare(
     for decision in may.values():
         assert bool(decision.approvers) is bool(holding)
         if holding:
-            agreeing = PEOPLE.intersection(*(named(one.names) for one in holding))
-            assert agreeing == await included(authorizer, decision, context)
+            agreeing = PEOPLE.intersection(*(people_named(one.names) for one in holding))
+            assert agreeing == await find_approvers(authorizer, decision, context)
             assert decision.minutes == min(one.minutes for one in holding)
 
 
-async def included(authorizer: Authorizer, decision: Decision, context: RequestContext) -> set[str]:
-    """Who can be the second person."""
+async def find_approvers(authorizer: Authorizer, decision: Decision, context: RequestContext) -> set[str]:
+    """Return the possible approvers."""
     found = set()
     for person in PEOPLE:
         requester = build_requester(replace(context, person=person))
@@ -215,12 +221,12 @@ async def included(authorizer: Authorizer, decision: Decision, context: RequestC
 def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         opened = action_harness(tmp_path)
-        place = runner.run(opened.__aenter__())
+        harness = runner.run(opened.__aenter__())
         try:
-            runner.run(place.connect("anna", "ben"))
-            shop = as_bot_app(place.harness.buildio.shop)
+            runner.run(harness.connect("anna", "ben"))
+            shop = as_bot_app(harness.harness.buildio.shop)
 
-            # An example that fails is not made smaller: with real parts that takes minutes.
+            # Do not shrink failing examples: with real components that takes minutes.
             @settings(
                 max_examples=120, phases=[Phase.generate], suppress_health_check=[HealthCheck.filter_too_much]
             )
@@ -232,8 +238,10 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
             ) -> None:
                 assume(access_request.permission in DOING)
                 app = shop if access_request.app is not None else None
-                here = {"provider": Provider.BUILDIO, "app": app, "channel": place.context().channel}
-                runner.run(compare(place, operators, admins, access_request.model_copy(update=here)))
+                here = {"provider": Provider.BUILDIO, "app": app, "channel": harness.context().channel}
+                runner.run(
+                    check_shown_rules(harness, operators, admins, access_request.model_copy(update=here))
+                )
 
             each()
         finally:

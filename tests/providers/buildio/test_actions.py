@@ -1,4 +1,4 @@
-"""What is done at Build.io: as the person, by the rules, with a second one where they ask for it, written down."""
+"""Actions at Build.io: as the person, by the access rules, with an approval if required, and audited."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sandbox.buildio.server import BuildioSimulator
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 CANARY = "canary-4711-of-a-config-var"
-ON = """
+ALLOW_RUN_AND_LOGIN = """
 [[rule]]
 allow = ["run", "login"]
 who = "everyone"
@@ -48,20 +48,20 @@ who = ["U0ANNA", "U0BEN"]
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
-    async with action_harness(tmp_path, rules=ON) as opened:
+async def harness(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+    async with action_harness(tmp_path, rules=ALLOW_RUN_AND_LOGIN) as opened:
         await opened.connect("anna", "ben", "carla")
         yield opened
 
 
-def domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") -> str:
+def add_domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") -> str:
     return buildio.state.add_domain(buildio.shop, hostname, buildio.now()).id
 
 
-# Of each permission one act, what is said of it in the channel, and what has become of it at Build.io.
+# For each permission an action, its text in the channel, and its effect at Build.io.
 Make = Callable[[BuildioSimulator], Action]
-Became = Callable[[BuildioSimulator], object]
-ACTS: dict[Permission, tuple[Make, str, Became]] = {
+IsDone = Callable[[BuildioSimulator], object]
+EXAMPLES: dict[Permission, tuple[Make, str, IsDone]] = {
     Permission.DEPLOY: (
         lambda at: DeployAction(app=as_bot_app(at.staging), branch="develop"),
         "deploys",
@@ -70,12 +70,12 @@ ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.RESTART: (
         lambda at: RestartAction(app=as_bot_app(at.shop), dyno="web.1"),
         "restarted `web.1`",
-        lambda at: any(one.method == "DELETE" for one in at.requests),
+        lambda at: any(request.method == "DELETE" for request in at.requests),
     ),
     Permission.RUN: (
         lambda at: RunCommandAction(app=as_bot_app(at.shop), dyno="web.1", command=("echo", "hello  there")),
         "ran a command in `web.1`",
-        lambda at: any(one.path.endswith("/exec") for one in at.requests),
+        lambda at: any(request.path.endswith("/exec") for request in at.requests),
     ),
     Permission.CONFIG: (
         lambda at: SetConfigAction(app=as_bot_app(at.shop), values={"API_KEY": SecretStr(CANARY)}),
@@ -85,12 +85,12 @@ ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.DOMAINS: (
         lambda at: AddDomainAction(app=as_bot_app(at.shop), hostname="shop.example.com"),
         "added the domain shop.example.com",
-        lambda at: any(one.hostname == "shop.example.com" for one in at.shop.domains),
+        lambda at: any(domain.hostname == "shop.example.com" for domain in at.shop.domains),
     ),
     Permission.CREATE: (
         lambda _: CreateAppAction(name="fresh-app"),
         "created the app fresh-app",
-        lambda at: any(one.name == "fresh-app" for one in at.state.apps),
+        lambda at: any(app.name == "fresh-app" for app in at.state.apps),
     ),
     Permission.DELETE: (
         lambda at: DeleteNamespaceAction(name=at.namespace.name),
@@ -100,270 +100,282 @@ ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.LOGIN: (
         lambda _: ClusterLoginAction(region="eu"),
         "got a credential for the cluster in `eu`",
-        lambda at: any(one.path.endswith("/oidc-login") for one in at.requests),
+        lambda at: any(request.path.endswith("/oidc-login") for request in at.requests),
     ),
 }
 
 
-def test_every_permission_of_build_io_is_acted_out() -> None:
-    assert set(ACTS) == set(SPEC.permissions) - {Permission.SUBSCRIBE}
+def test_every_permission_of_build_io_has_an_example_action() -> None:
+    assert set(EXAMPLES) == set(SPEC.permissions) - {Permission.SUBSCRIBE}
 
 
-@pytest.mark.parametrize("permission", sorted(ACTS))
-async def test_only_those_whom_a_rule_names_may_do_it(tmp_path: Path, permission: Permission) -> None:
-    make, said, became = ACTS[permission]
+@pytest.mark.parametrize("permission", sorted(EXAMPLES))
+async def test_only_people_named_by_a_rule_may_act(tmp_path: Path, permission: Permission) -> None:
+    make, said, became = EXAMPLES[permission]
     rules = f'[[rule]]\nallow = ["{permission}"]\nwho = ["U0ANNA"]\n'
-    async with action_harness(tmp_path, rules=rules) as place:
-        buildio = place.harness.buildio
-        await place.connect("anna", "ben")
+    async with action_harness(tmp_path, rules=rules) as harness:
+        buildio = harness.harness.buildio
+        await harness.connect("anna", "ben")
         act = make(buildio)
         assert act.permission is permission
         buildio.requests.clear()
-        await place.request(act, "ben")
-        await place.wait_for_message("Only Anna Berg may", "ben")
-        assert [one for one in buildio.requests if one.method != "GET"] == []
-        await place.request(act, "anna")
-        await place.wait_for_message(said, None)
+        await harness.request(act, "ben")
+        await harness.wait_for_message("Only Anna Berg may", "ben")
+        assert [request for request in buildio.requests if request.method != "GET"] == []
+        await harness.request(act, "anna")
+        await harness.wait_for_message(said, None)
         assert became(buildio)
-        assert {one.member for one in buildio.requests if one.method != "GET"} <= {"anna-berg"}
+        assert {request.member for request in buildio.requests if request.method != "GET"} <= {"anna-berg"}
 
 
-@pytest.mark.parametrize("permission", sorted(ACTS))
-async def test_what_is_protected_is_done_once_somebody_else_agrees(
+@pytest.mark.parametrize("permission", sorted(EXAMPLES))
+async def test_a_protected_action_is_executed_after_an_approval(
     tmp_path: Path, permission: Permission
 ) -> None:
-    make, said, became = ACTS[permission]
-    async with action_harness(tmp_path, rules=ON + SECOND) as place:
-        buildio = place.harness.buildio
-        await place.connect("anna", "ben")
+    make, said, became = EXAMPLES[permission]
+    async with action_harness(tmp_path, rules=ALLOW_RUN_AND_LOGIN + SECOND) as harness:
+        buildio = harness.harness.buildio
+        await harness.connect("anna", "ben")
         act = make(buildio)
         assert not became(buildio)
-        await place.request(act, "ben")
-        asked = await place.wait_for_message("Somebody else must agree", None)
-        assert f"ben wants to {act.summary()}" in place.harness.message_text(asked)
+        await harness.request(act, "ben")
+        post = await harness.wait_for_message("Somebody else must agree", None)
+        assert f"ben wants to {act.summary()}" in harness.harness.message_text(post)
         assert not became(buildio)
-        await place.harness.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await place.harness.users.click("anna", asked, "Agree")
-        await place.wait_for_message(said, None)
-        await place.harness.wait_until(
-            lambda: "anna agreed" in place.harness.message_text(asked) and bool(became(buildio))
+        await harness.harness.press(post, "Agree", "a second person is the point of it", person="ben")
+        await harness.harness.users.click("anna", post, "Agree")
+        await harness.wait_for_message(said, None)
+        await harness.harness.wait_until(
+            lambda: "anna agreed" in harness.harness.message_text(post) and bool(became(buildio))
         )
-        assert "anna" not in {one.member for one in buildio.requests if one.method != "GET"}
+        assert "anna" not in {request.member for request in buildio.requests if request.method != "GET"}
 
 
 @pytest.mark.parametrize("permission", [Permission.RUN, Permission.LOGIN])
-async def test_what_is_off_is_nobodys_until_a_rule_names_it(tmp_path: Path, permission: Permission) -> None:
-    make, _, became = ACTS[permission]
+async def test_an_action_that_is_off_needs_a_rule_that_names_it(
+    tmp_path: Path, permission: Permission
+) -> None:
+    make, _, became = EXAMPLES[permission]
     everything = '[[rule]]\nallow = "everything"\nwho = ["U0ANNA"]\n'
     for number, rules in enumerate(("", everything)):
         (tmp_path / str(number)).mkdir()
-        async with action_harness(tmp_path / str(number), rules=rules) as place:
-            await place.connect("anna")
-            await place.request(make(place.harness.buildio))
-            await place.wait_for_message(f"a rule that names it (`{permission}`)")
-            assert not became(place.harness.buildio)
+        async with action_harness(tmp_path / str(number), rules=rules) as harness:
+            await harness.connect("anna")
+            await harness.request(make(harness.harness.buildio))
+            await harness.wait_for_message(f"a rule that names it (`{permission}`)")
+            assert not became(harness.harness.buildio)
 
 
-async def test_what_a_role_does_not_allow_build_io_refuses(place: ActionHarness) -> None:
-    await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)), "carla")
-    await place.wait_for_message("no right to do this at Build.io", "carla")
+async def test_build_io_refuses_what_a_role_does_not_allow(harness: ActionHarness) -> None:
+    await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)), "carla")
+    await harness.wait_for_message("no right to do this at Build.io", "carla")
 
 
-async def test_a_config_vars_value_is_seen_by_build_io_alone(tmp_path: Path) -> None:
-    async with action_harness(tmp_path, rules=SECOND) as place:
-        buildio = place.harness.buildio
-        await place.connect("anna", "ben")
+async def test_the_value_of_a_config_var_reaches_only_build_io(tmp_path: Path) -> None:
+    async with action_harness(tmp_path, rules=SECOND) as harness:
+        buildio = harness.harness.buildio
+        await harness.connect("anna", "ben")
         values = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": SecretStr("debug")}
-        await place.request(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
-        asked = await place.wait_for_message("set the config vars API_KEY, LOG_LEVEL of shop", None)
-        await place.harness.stop_bot()
-        assert CANARY.encode() not in place.harness.stored_bytes()
-        await place.harness.start_bot()
-        await place.harness.users.click("anna", asked, "Agree")
-        await place.harness.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
-        await place.wait_for_message("changed config vars of shop", None)
-        await place.harness.stop_bot()
-        assert CANARY.encode() not in place.harness.stored_bytes()
+        await harness.request(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
+        asked = await harness.wait_for_message("set the config vars API_KEY, LOG_LEVEL of shop", None)
+        await harness.harness.stop_bot()
+        assert CANARY.encode() not in harness.harness.stored_bytes()
+        await harness.harness.start_bot()
+        await harness.harness.users.click("anna", asked, "Agree")
+        await harness.harness.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
+        await harness.wait_for_message("changed config vars of shop", None)
+        await harness.harness.stop_bot()
+        assert CANARY.encode() not in harness.harness.stored_bytes()
         assert CANARY not in json.dumps(
-            [place.harness.message_text(one) for one in place.harness.slack.posts("builds")]
+            [harness.harness.message_text(post) for post in harness.harness.slack.posts("builds")]
         )
-        audited = await place.harness.rows("SELECT body FROM audit WHERE body LIKE '%set_config%'")
+        audited = await harness.harness.rows("SELECT body FROM audit WHERE body LIKE '%set_config%'")
         assert len(audited) == 4, "proposed, agreed, begun, done"
 
 
 async def test_a_value_is_in_no_log_line_and_no_error(
-    place: ActionHarness, capsys: pytest.CaptureFixture[str]
+    harness: ActionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = place.harness.buildio.shop
-    place.harness.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
-    await place.request(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
-    await place.wait_for_message("Build.io refuses", "anna")
+    shop = harness.harness.buildio.shop
+    harness.harness.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
+    await harness.request(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
+    await harness.wait_for_message("Build.io refuses", "anna")
     printed = capsys.readouterr()
     assert CANARY not in printed.out + printed.err
     assert all(
-        CANARY not in place.harness.message_text(one) for one in place.harness.slack.posts("builds", "anna")
+        CANARY not in harness.harness.message_text(post)
+        for post in harness.harness.slack.posts("builds", "anna")
     )
 
 
-async def test_config_vars_are_unset_one_by_one_and_what_was_done_is_said(place: ActionHarness) -> None:
-    shop = place.harness.buildio.shop
-    await place.request(UnsetConfigAction(app=as_bot_app(shop), keys=("LOG_LEVEL",)))
-    await place.wait_for_message("changed config vars of shop", None)
+async def test_config_vars_are_unset_one_by_one_and_a_partial_result_is_reported(
+    harness: ActionHarness,
+) -> None:
+    shop = harness.harness.buildio.shop
+    await harness.request(UnsetConfigAction(app=as_bot_app(shop), keys=("LOG_LEVEL",)))
+    await harness.wait_for_message("changed config vars of shop", None)
     assert "LOG_LEVEL" not in shop.config
-    await place.request(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
-    await place.wait_for_message("I unset DATABASE_URL, but not NOT_THERE")
+    await harness.request(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
+    await harness.wait_for_message("I unset DATABASE_URL, but not NOT_THERE")
     assert "DATABASE_URL" not in shop.config
 
 
-async def test_an_environments_vars_are_set_and_unset(place: ActionHarness) -> None:
-    review = place.harness.buildio.pipeline.environments[0]
+async def test_config_vars_of_an_environment_are_set_and_unset(harness: ActionHarness) -> None:
+    review = harness.harness.buildio.pipeline.environments[0]
     new: dict[str, SecretStr | None] = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": None}
-    await place.request(SetEnvironmentAction(environment=review.id, label="review", values=new))
-    await place.wait_for_message("changed config vars of the environment review", None)
+    await harness.request(SetEnvironmentAction(environment=review.id, label="review", values=new))
+    await harness.wait_for_message("changed config vars of the environment review", None)
     assert review.config["API_KEY"] == CANARY
     assert "LOG_LEVEL" not in review.config
-    await place.request(UnsetEnvironmentAction(environment=review.id, label="review", keys=("API_KEY",)))
-    await place.harness.wait_until(lambda: "API_KEY" not in review.config)
+    await harness.request(UnsetEnvironmentAction(environment=review.id, label="review", keys=("API_KEY",)))
+    await harness.harness.wait_until(lambda: "API_KEY" not in review.config)
 
 
-async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> None:
-    async with action_harness(tmp_path, rules=ON + SECOND) as place:
-        await place.connect("anna", "ben")
+async def test_a_pending_action_shows_the_exact_array(tmp_path: Path) -> None:
+    async with action_harness(tmp_path, rules=ALLOW_RUN_AND_LOGIN + SECOND) as harness:
+        await harness.connect("anna", "ben")
         command = ("/bin/sh", "-c", "echo  'two  spaces' && ls\t`x`\u202e")
-        await place.request(
-            RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=command), "ben"
+        await harness.request(
+            RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=command),
+            "ben",
         )
-        asked = await place.wait_for_message("ben wants to run a command in web.1 of shop", None)
-        blocks = [one["text"]["text"] for one in asked.blocks if one["type"] == "section"]
+        post = await harness.wait_for_message("ben wants to run a command in web.1 of shop", None)
+        blocks = [block["text"]["text"] for block in post.blocks if block["type"] == "section"]
         shown = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
-        [array] = [one.removeprefix("command: ") for one in shown.splitlines() if one.startswith("command: ")]
+        [array] = [
+            line.removeprefix("command: ") for line in shown.splitlines() if line.startswith("command: ")
+        ]
     assert json.loads(array.replace("&amp;", "&")) == list(command)
 
 
-async def test_what_a_command_says_goes_to_whoever_runs_it_without_config_vars(place: ActionHarness) -> None:
-    shop = place.harness.buildio.shop
+async def test_output_goes_to_the_person_who_runs_it_without_config_vars(harness: ActionHarness) -> None:
+    shop = harness.harness.buildio.shop
     shop.config["PLAIN_NAME"] = CANARY
-    await place.request(
+    await harness.request(
         RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("printenv", "PLAIN_NAME"))
     )
-    await place.wait_for_message("ran a command in `web.1`", None)
-    private = await place.wait_for_message("The command in", "anna", "D0ANNA")
-    assert CANARY not in place.harness.message_text(private)
-    assert "[redacted]" in place.harness.message_text(private)
-    await place.request(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("echo", "hello")))
-    await place.wait_for_message("hello", "anna", "D0ANNA")
+    await harness.wait_for_message("ran a command in `web.1`", None)
+    private = await harness.wait_for_message("The command in", "anna", "D0ANNA")
+    assert CANARY not in harness.harness.message_text(private)
+    assert "[redacted]" in harness.harness.message_text(private)
+    await harness.request(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("echo", "hello")))
+    await harness.wait_for_message("hello", "anna", "D0ANNA")
     assert all(
-        "hello" not in place.harness.message_text(one).replace('"hello"', "")
-        for one in place.harness.messages_with("ran a")
+        "hello" not in harness.harness.message_text(post).replace('"hello"', "")
+        for post in harness.harness.messages_with("ran a")
     )
-    assert "hello" not in str(await place.harness.rows("SELECT content FROM messages"))
+    assert "hello" not in str(await harness.harness.rows("SELECT content FROM messages"))
 
 
-async def test_a_command_that_holds_a_secret_is_not_even_asked_for(place: ActionHarness) -> None:
+async def test_a_command_with_a_secret_is_refused_without_a_request(harness: ActionHarness) -> None:
     secret = "ghp" + "_" + "Canary7Gx2" * 3 + "Lk8Zr4"
-    await place.request(
+    await harness.request(
         RunCommandAction(
-            app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
+            app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
         )
     )
-    said = await place.wait_for_message("looks like a secret")
-    assert secret not in place.harness.message_text(said)
-    assert not any(one.path.endswith("/exec") for one in place.harness.buildio.requests)
-    await place.harness.stop_bot()
-    assert secret.encode() not in place.harness.stored_bytes()
+    post = await harness.wait_for_message("looks like a secret")
+    assert secret not in harness.harness.message_text(post)
+    assert not any(request.path.endswith("/exec") for request in harness.harness.buildio.requests)
+    await harness.harness.stop_bot()
+    assert secret.encode() not in harness.harness.stored_bytes()
 
 
-async def test_a_command_without_end_is_owned_up_to(
-    place: ActionHarness, monkeypatch: pytest.MonkeyPatch
+async def test_an_endless_command_is_reported(
+    harness: ActionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(performing, "RUN_SECONDS", 0.2)
-    await place.request(
-        RunCommandAction(app=as_bot_app(place.harness.buildio.shop), dyno="web.1", command=("yes",))
+    await harness.request(
+        RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("yes",))
     )
-    await place.wait_for_message("The command may still run in web.1")
+    await harness.wait_for_message("The command may still run in web.1")
 
 
-async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: ActionHarness) -> None:
-    buildio = place.harness.buildio
-    domain(buildio)
+async def test_all_domains_are_removed_only_if_they_are_those_shown(harness: ActionHarness) -> None:
+    buildio = harness.harness.buildio
+    add_domain(buildio)
     act = RemoveAllDomainsAction(app=as_bot_app(buildio.shop), hostnames=("shop.example.com",))
-    domain(buildio, "other.example.com")
-    await place.request(act)
-    await place.wait_for_message("has got more domains meanwhile")
-    await place.request(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
-    await place.wait_for_message("removed all domains from shop", None)
-    assert all(one.is_platform_domain for one in buildio.shop.domains)
+    add_domain(buildio, "other.example.com")
+    await harness.request(act)
+    await harness.wait_for_message("has got more domains meanwhile")
+    await harness.request(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
+    await harness.wait_for_message("removed all domains from shop", None)
+    assert all(domain.is_platform_domain for domain in buildio.shop.domains)
 
 
-async def test_one_domain_is_taken_away(place: ActionHarness) -> None:
-    buildio = place.harness.buildio
-    identity = domain(buildio)
-    await place.request(
+async def test_one_domain_is_removed(harness: ActionHarness) -> None:
+    buildio = harness.harness.buildio
+    identity = add_domain(buildio)
+    await harness.request(
         RemoveDomainAction(app=as_bot_app(buildio.shop), domain=identity, hostname="shop.example.com")
     )
-    await place.wait_for_message("removed the domain shop.example.com", None)
+    await harness.wait_for_message("removed the domain shop.example.com", None)
 
 
-async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(place: ActionHarness) -> None:
-    await place.request(CreateNamespaceAction(name="fresh-space", description="to try"))
-    await place.wait_for_message("created the namespace fresh-space", None)
-    assert await place.context().visible_apps(Provider.BUILDIO).all()
-    await place.request(CreateAppAction(name="fresh-app"))
-    await place.wait_for_message("created the app fresh-app", None)
-    assert (await place.context().visible_apps(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
+async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(harness: ActionHarness) -> None:
+    await harness.request(CreateNamespaceAction(name="fresh-space", description="to try"))
+    await harness.wait_for_message("created the namespace fresh-space", None)
+    assert await harness.context().visible_apps(Provider.BUILDIO).all()
+    await harness.request(CreateAppAction(name="fresh-app"))
+    await harness.wait_for_message("created the app fresh-app", None)
+    assert (await harness.context().visible_apps(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
 
 
-async def test_a_rule_about_stages_protects_what_stands_in_one_or_is_not_known_to(tmp_path: Path) -> None:
+async def test_a_rule_about_stages_protects_apps_in_a_stage_or_with_an_unknown_one(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = ["restart", "delete"]\nstages = ["production"]\n'
-    async with action_harness(tmp_path, rules=rules) as place:
-        buildio = place.harness.buildio
-        await place.connect("anna", "ben")
-        await place.request(RestartAction(app=as_bot_app(buildio.staging)))
-        await place.wait_for_message("restarted all processes of shop-staging", None)
+    async with action_harness(tmp_path, rules=rules) as harness:
+        buildio = harness.harness.buildio
+        await harness.connect("anna", "ben")
+        await harness.request(RestartAction(app=as_bot_app(buildio.staging)))
+        await harness.wait_for_message("restarted all processes of shop-staging", None)
         for app in (buildio.shop, buildio.ledger):
-            await place.request(RestartAction(app=as_bot_app(app)))
-            await place.wait_for_message(f"wants to restart all dynos of {app.name}", None)
-        await place.request(DeleteNamespaceAction(name="acme-internal"))
-        await place.wait_for_message("wants to delete the namespace", None)
+            await harness.request(RestartAction(app=as_bot_app(app)))
+            await harness.wait_for_message(f"wants to restart all dynos of {app.name}", None)
+        await harness.request(DeleteNamespaceAction(name="acme-internal"))
+        await harness.wait_for_message("wants to delete the namespace", None)
         buildio.fault("GET /api/v1/pipelines", "status", status=403)
-        await place.request(RestartAction(app=as_bot_app(buildio.review)))
-        await place.wait_for_message("wants to restart all dynos of shop-pr-42", None)
+        await harness.request(RestartAction(app=as_bot_app(buildio.review)))
+        await harness.wait_for_message("wants to restart all dynos of shop-pr-42", None)
 
 
-async def test_a_rule_for_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
+async def test_a_rule_for_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = "everything"\nproviders = ["buildio"]\nwho = "nobody"\n'
-    async with action_harness(tmp_path, rules=rules) as place:
-        await place.harness.connect("anna")
-        await place.connect("anna")
-        await place.request(RestartAction(app=as_bot_app(place.harness.buildio.shop)))
-        await place.wait_for_message("Nobody may restart dynos of shop here")
-        await place.harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    async with action_harness(tmp_path, rules=rules) as harness:
+        await harness.harness.connect("anna")
+        await harness.connect("anna")
+        await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)))
+        await harness.wait_for_message("Nobody may restart dynos of shop here")
+        await harness.harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 
-async def test_a_credential_is_a_file_for_one_person_that_is_deleted_after_its_time(
-    place: ActionHarness,
+async def test_a_credential_is_a_file_for_one_person_that_is_deleted_when_it_expires(
+    harness: ActionHarness,
 ) -> None:
-    await place.request(ClusterLoginAction(region="eu"))
-    await place.wait_for_message("got a credential for the cluster in `eu`", None)
-    files = place.harness.slack.workspace.files
+    await harness.request(ClusterLoginAction(region="eu"))
+    await harness.wait_for_message("got a credential for the cluster in `eu`", None)
+    files = harness.harness.slack.workspace.files
     assert [b"ExecCredential" in content for content in files.values()] == [True]
-    post = await place.wait_for_message("for you alone", "anna", "D0ANNA")
+    post = await harness.wait_for_message("for you alone", "anna", "D0ANNA")
     assert len(post.files) == 1
     [token] = [json.loads(content)["status"]["token"] for content in files.values()]
-    await place.harness.stop_bot()
-    assert token.encode() not in place.harness.stored_bytes()
-    await place.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
-    await place.harness.start_bot()
-    await place.harness.wait_until(lambda: not files)
+    await harness.harness.stop_bot()
+    assert token.encode() not in harness.harness.stored_bytes()
+    await harness.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
+    await harness.harness.start_bot()
+    await harness.harness.wait_until(lambda: not files)
     assert post.files == []
-    await place.harness.wait_until(lambda: not place.harness.count_rows_with("U0ANNA").get("passing_files"))
+    await harness.harness.wait_until(
+        lambda: not harness.harness.count_rows_with("U0ANNA").get("passing_files")
+    )
 
 
-async def test_a_file_that_somebody_has_deleted_already_is_forgotten(place: ActionHarness) -> None:
-    await place.request(ClusterLoginAction(region="eu"))
-    await place.wait_for_message("got a credential", None)
-    place.harness.slack.fault("files.delete", "error", words="file_deleted")
-    await place.harness.stop_bot()
-    await place.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
-    await place.harness.start_bot()
-    await place.harness.wait_until(lambda: not place.harness.count_rows_with("U0ANNA").get("passing_files"))
+async def test_a_file_that_was_already_deleted_is_removed_from_storage(harness: ActionHarness) -> None:
+    await harness.request(ClusterLoginAction(region="eu"))
+    await harness.wait_for_message("got a credential", None)
+    harness.harness.slack.fault("files.delete", "error", words="file_deleted")
+    await harness.harness.stop_bot()
+    await harness.harness.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
+    await harness.harness.start_bot()
+    await harness.harness.wait_until(
+        lambda: not harness.harness.count_rows_with("U0ANNA").get("passing_files")
+    )

@@ -1,4 +1,4 @@
-"""Certificates as people paste them."""
+"""Pasted certificates."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SHOP = make_certificate("www.example.com", "*.shop.example", until=NOON + timede
 SIGNER = make_certificate()
 
 
-def problem_of(pasted: str, host: str = "www.example.com") -> tuple[str, str]:
+def find_problem(pasted: str, host: str = "www.example.com") -> tuple[str, str]:
     with pytest.raises(CertificateProblem) as found:
         check_certificate(pasted, host, NOON)
     return found.value.part, str(found.value)
 
 
-def test_it_is_sent_as_certificate_chain_and_key_with_nothing_around_them() -> None:
+def test_only_certificate_chain_and_key_are_sent() -> None:
     own, key = SHOP.certificate, SHOP.key
     pasted = (
         f"Bag Attributes\n{key}\n\nsubject=…\n{own.replace(chr(10), chr(13) + chr(10))}{SIGNER.certificate}"
@@ -28,7 +28,7 @@ def test_it_is_sent_as_certificate_chain_and_key_with_nothing_around_them() -> N
 
 
 @pytest.mark.parametrize("at", [200, 900])
-def test_a_key_that_was_cut_in_two_is_joined_again(at: int) -> None:
+def test_a_key_split_between_two_fields_is_joined(at: int) -> None:
     large = make_certificate("www.example.com", until=NOON + timedelta(days=1), bits=2048)
     parted = f"{large.key[:at]}\n{large.key[at:]}"
     assert (
@@ -38,27 +38,27 @@ def test_a_key_that_was_cut_in_two_is_joined_again(at: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["www.example.com", "a.shop.example", "*.shop.example"])
-def test_it_is_for_each_of_its_names(host: str) -> None:
+def test_a_certificate_is_valid_for_each_of_its_names(host: str) -> None:
     assert SHOP.certificate in check_certificate(SHOP.certificate + SHOP.key, host, NOON)
 
 
 @pytest.mark.parametrize("host", ["example.com", "shop.example", "a.b.shop.example", "*.example.com"])
-def test_it_is_not_for_others(host: str) -> None:
-    part, said = problem_of(SHOP.certificate + SHOP.key, host)
+def test_a_certificate_is_invalid_for_other_names(host: str) -> None:
+    part, said = find_problem(SHOP.certificate + SHOP.key, host)
     assert (part, said) == (
         "certificate",
         f"It is for www.example.com, *.shop.example, and not for {host}.",
     )
 
 
-def test_one_without_names_of_todays_kind_is_left_to_build_io() -> None:
+def test_a_certificate_without_alternative_names_is_left_to_build_io() -> None:
     old = make_certificate(until=NOON + timedelta(days=1))
     assert check_certificate(old.certificate + old.key, "www.example.com", NOON) == old.certificate + old.key
 
 
-def test_one_that_has_ended_is_refused() -> None:
+def test_an_expired_certificate_is_refused() -> None:
     old = make_certificate("www.example.com", until=NOON)
-    assert problem_of(old.certificate + old.key) == ("certificate", "It ended on 2026-07-01.")
+    assert find_problem(old.certificate + old.key) == ("certificate", "It ended on 2026-07-01.")
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_one_that_has_ended_is_refused() -> None:
         ),
     ],
 )
-def test_what_can_not_be_used_is_said_where_it_stands(pasted: str, part: str, said: str) -> None:
-    found = problem_of(pasted)
+def test_an_invalid_part_is_explained_at_its_field(pasted: str, part: str, said: str) -> None:
+    found = find_problem(pasted)
     assert (found[0], said in found[1]) == (part, True)
 
 
 @pytest.mark.parametrize("one", [SHOP, SIGNER])
-def test_what_is_said_holds_nothing_of_a_key(one: CertificateWithKey) -> None:
+def test_errors_contain_nothing_of_a_key(one: CertificateWithKey) -> None:
     for pasted in (SHOP.certificate + one.encrypted_key, SIGNER.certificate + one.key.replace("M", "N", 1)):
-        _, said = problem_of(pasted)
+        _, said = find_problem(pasted)
         lines = [line for line in pasted.splitlines() if len(line) > 20 and "-----" not in line]
         assert not [line for line in lines if line[:12] in said]

@@ -1,4 +1,4 @@
-"""What people type behind `/buildio`, and back to words."""
+"""Parsing and formatting of `/buildio` commands."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_line_becomes_its_command(text: str, command: Command) -> None:
         ("git log -- app", ["git", "log", "--", "app"]),
     ],
 )
-def test_what_stands_behind_the_dashes_becomes_an_array_word_for_word(typed: str, array: list[str]) -> None:
+def test_the_text_after_the_dashes_becomes_an_array_of_words(typed: str, array: list[str]) -> None:
     for dashes in ("--", "—"):
         asked = read(f"run shop dyno:worker.1 {dashes} {typed}")
         assert asked == commands.RunCommand(app="shop", dyno="worker.1", command=tuple(array))
@@ -192,7 +192,7 @@ def test_what_stands_behind_the_dashes_becomes_an_array_word_for_word(typed: str
         ("abort #12", "I don't know the word abort"),
     ],
 )
-def test_a_mistake_names_the_word_and_shows_an_example_of_this_command(text: str, problem: str) -> None:
+def test_an_error_names_the_word_and_shows_an_example_of_the_command(text: str, problem: str) -> None:
     with pytest.raises(CommandError) as caught:
         read(text)
     assert problem in str(caught.value)
@@ -221,7 +221,7 @@ SECRET = "postgres://u:hunter2@db/x"
         f"envs set 17 KEY={SECRET}",
     ],
 )
-def test_a_value_in_the_line_is_refused_and_not_said_again(text: str) -> None:
+def test_a_value_in_a_command_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         read(text)
     assert "hunter2" not in str(caught.value)
@@ -231,13 +231,13 @@ def test_a_value_in_the_line_is_refused_and_not_said_again(text: str) -> None:
 @pytest.mark.parametrize(
     "text", [f"config unset KEY={SECRET}", f"config get KEY {SECRET}", f"config unset {SECRET}"]
 )
-def test_a_value_where_a_key_should_stand_is_not_said_again(text: str) -> None:
+def test_a_value_in_place_of_a_key_is_not_repeated(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         read(text)
     assert "hunter2" not in str(caught.value)
 
 
-def test_no_token_is_said_again_whatever_is_wrong_with_its_quotes() -> None:
+def test_a_token_with_wrong_quotes_is_not_repeated() -> None:
     for grammar in PARSERS:
         with pytest.raises(CommandError) as caught:
             parse('connect "hunter2', surface="slash", parser=grammar)
@@ -245,7 +245,7 @@ def test_no_token_is_said_again_whatever_is_wrong_with_its_quotes() -> None:
 
 
 @pytest.mark.parametrize("grammar", PARSERS, ids=lambda one: one.provider)
-def test_every_command_has_a_reader_and_its_examples_are_right(grammar: CommandParser) -> None:
+def test_every_command_has_a_parser_and_valid_examples(grammar: CommandParser) -> None:
     names = [entry.name for entry in grammar.catalogue]
     assert len(names) == len(set(names))
     assert set(names) == set(grammar.parse_functions)
@@ -283,14 +283,14 @@ def test_the_first_word_of_a_message_chooses_the_provider(
         assert parse(text, surface="message", parser=grammar) == command
 
 
-def test_a_message_that_names_no_provider_means_the_one_given() -> None:
+def test_a_message_without_a_provider_uses_the_given_one() -> None:
     assert parser_in("<@U0BUILDBELL> apps", BUILDIO) is BUILDIO
     assert parser_in("<@U0BUILDBELL> bitrise apps", BUILDIO) is BITRISE
     assert parser_in("bitrise-samples", BUILDIO) is BUILDIO
 
 
 @given(st.text())
-def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
+def test_any_line_is_a_command_or_an_error_with_text(text: str) -> None:
     with suppress(CommandError):
         read(text)
     with suppress(CommandError):
@@ -301,12 +301,12 @@ def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
     st.sampled_from([entry.name for entry in BUILDIO.catalogue]),
     st.text() | st.text(alphabet=string.ascii_letters + " .:=-'\"“”\\#_\n"),
 )
-def test_any_words_behind_a_command_too(name: str, rest: str) -> None:
+def test_any_arguments_are_a_command_or_an_error_with_text(name: str, rest: str) -> None:
     with suppress(CommandError):
         read(f"{name} {rest}")
 
 
-# What both kinds of quotes would tear apart can't be typed, nor what looks like one of Slack's own links.
+# Text with both kinds of quotes, or that looks like one of Slack's own links, can't be typed.
 NAME = st.text(alphabet="abcXYZ019-_/.* é':", min_size=1, max_size=12).filter(
     lambda name: name.strip() == name
 )
@@ -359,7 +359,7 @@ COMMANDS = st.one_of(
 
 
 @given(COMMANDS)
-def test_a_command_put_into_words_and_read_again_is_the_same(command: Command) -> None:
+def test_a_formatted_command_is_parsed_to_the_same_command(command: Command) -> None:
     assert read(format_command(command)) == command
 
 

@@ -1,4 +1,4 @@
-"""What takes something away asks before it does; what can be had again does not."""
+"""Destructive commands ask for confirmation; reversible ones do not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from providers.buildio.actions import (
     UpdateCertificateAction,
 )
 from sandbox.slack.models import Post
-from tests.providers.buildio.conftest import Governed
+from tests.providers.buildio.conftest import HarnessWithRules
 from tests.support.bot_harness import BotHarness
 
 # Why an action is executed at once.
@@ -52,8 +52,8 @@ HARMLESS = {
     RevealEnvironmentAction: "changes nothing",
     ClusterLoginAction: "changes nothing",
 }
-# What somebody types, and what it says first; None: a form opens, which says it.
-ASKS = {
+# The typed command, and its first reply; in FORMS the text of the form that opens.
+CONFIRMED = {
     UnsetConfigAction: (
         "/buildio config unset shop LOG_LEVEL",
         "Build.io restarts the processes of shop",
@@ -89,62 +89,62 @@ FORMS = {
 }
 
 
-def test_every_action_is_harmless_or_asks_first() -> None:
-    assert set(HARMLESS) | set(ASKS) == {spec.action_class for spec in ACTIONS}
-    assert not set(HARMLESS) & set(ASKS)
+def test_every_action_is_harmless_or_asks_for_confirmation() -> None:
+    assert set(HARMLESS) | set(CONFIRMED) == {spec.action_class for spec in ACTIONS}
+    assert not set(HARMLESS) & set(CONFIRMED)
 
 
-async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(
-    harness_with_rules: Governed,
+async def test_a_destructive_command_does_nothing_before_confirmation(
+    harness_with_rules: HarnessWithRules,
 ) -> None:
-    async with harness_with_rules(RUN) as town:
-        environment = town.buildio.state.pipelines[0].environments[0]
-        domain = town.buildio.state.add_domain(town.buildio.shop, "www.shop.example", town.clock())
+    async with harness_with_rules(RUN) as harness:
+        environment = harness.buildio.state.pipelines[0].environments[0]
+        domain = harness.buildio.state.add_domain(harness.buildio.shop, "www.shop.example", harness.clock())
         names = {
             "environment": environment.id,
             "domain": domain.hostname,
-            "namespace": town.buildio.state.namespaces[0].name,
+            "namespace": harness.buildio.state.namespaces[0].name,
         }
         environment.config.setdefault("LOG_LEVEL", "info")
-        before = [vars(town.buildio.shop).copy(), dict(environment.config)]
-        for action_class, (words, said) in ASKS.items():
+        before = [vars(harness.buildio.shop).copy(), dict(environment.config)]
+        for action_class, (words, said) in CONFIRMED.items():
             text = words.format(**names)
             if action_class in FORMS:
-                await town.users.command("anna", "builds", text)
-                await town.slack.wait_for_modal("anna", said)
-                await town.users.close_modal("anna")
+                await harness.users.command("anna", "builds", text)
+                await harness.slack.wait_for_modal("anna", said)
+                await harness.users.close_modal("anna")
             else:
-                await town.ask(text, said)
-        assert [one for one in town.buildio.requests if one.method != "GET"] == []
-        assert [vars(town.buildio.shop), environment.config] == before
+                await harness.ask(text, said)
+        assert [request for request in harness.buildio.requests if request.method != "GET"] == []
+        assert [vars(harness.buildio.shop), environment.config] == before
 
 
-async def channels_of(harness: BotHarness) -> list[tuple[object, ...]]:
+async def subscription_rows(harness: BotHarness) -> list[tuple[object, ...]]:
     return await harness.rows("SELECT channel_id, stopped_reason FROM subscriptions ORDER BY id")
 
 
-async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(harness: BotHarness) -> None:
+async def test_ending_several_subscriptions_is_confirmed_and_ends_those_shown(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/buildio subscribe shop status:failed", "subscribed")
     await harness.ask("/buildio subscribe shop-staging", "subscribed")
-    question = await harness.ask("/buildio unsubscribe shop", "End 2 subscriptions")
-    assert len(await channels_of(harness)) == 3
-    await harness.press(question, "Unsubscribe", "anna ended 2 subscriptions to shop")
-    assert len(await channels_of(harness)) == 1
+    post = await harness.ask("/buildio unsubscribe shop", "End 2 subscriptions")
+    assert len(await subscription_rows(harness)) == 3
+    await harness.press(post, "Unsubscribe", "anna ended 2 subscriptions to shop")
+    assert len(await subscription_rows(harness)) == 1
 
 
-async def test_disconnecting_says_what_stops_and_each_channel_hears_it_once_with_a_way_back(
+async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_with_a_resume_button(
     harness: BotHarness,
 ) -> None:
     for channel in ("builds", "random"):
         await harness.ask("/buildio subscribe shop", "subscribed", channel=channel)
         await harness.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
-    question = await harness.ask("/buildio disconnect", "deletes your token")
-    said = harness.message_text(question)
-    assert "#builds: 2 subscriptions" in said
-    assert "#random: 2 subscriptions" in said
+    post = await harness.ask("/buildio disconnect", "deletes your token")
+    text = harness.message_text(post)
+    assert "#builds: 2 subscriptions" in text
+    assert "#random: 2 subscriptions" in text
     assert len(await harness.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
-    await harness.press(question, "Disconnect", "I have wiped your token")
+    await harness.press(post, "Disconnect", "I have wiped your token")
     told: list[Post] = []
     for channel in ("builds", "random"):
         told.append(

@@ -1,4 +1,4 @@
-"""Across both: what Bitrise built goes live at Build.io, by a press on its card."""
+"""Both providers: a Bitrise build is deployed at Build.io with a button on its card."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ who = ["U0ANNA"]
 
 
 @asynccontextmanager
-async def both(folder: Path, rules: str = "") -> AsyncIterator[BotHarness]:
-    """A town where Anna and Ben have accounts at both, and a channel that is told of Sample Android."""
+async def open_both_providers(folder: Path, rules: str = "") -> AsyncIterator[BotHarness]:
+    """Open a harness where Anna and Ben have accounts at both providers, and a channel subscribed to Sample Android."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    async with bot_harness(folder, service_token_acts="0", policy_file=policy) as town:
-        await town.connect("anna", "ben")
-        await town.connect("anna", "ben", provider=Provider.BUILDIO)
-        await town.ask("/bitrise subscribe android", "subscribed this channel")
-        yield town
-        assert town.slack.violations == []
-        assert town.buildio.violations == []
+    async with bot_harness(folder, service_token_acts="0", policy_file=policy) as harness:
+        await harness.connect("anna", "ben")
+        await harness.connect("anna", "ben", provider=Provider.BUILDIO)
+        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        yield harness
+        assert harness.slack.violations == []
+        assert harness.buildio.violations == []
 
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with both(tmp_path) as opened:
+    async with open_both_providers(tmp_path) as opened:
         yield opened
 
 
-def built(
+def make_build(
     harness: BotHarness, result: Any = "success", *, by: str = "webhook-github/octo", **params: Any
 ) -> Build:
     """A build that has just ended."""
@@ -78,40 +78,40 @@ def built(
     return build
 
 
-async def told(harness: BotHarness, number: int = 1) -> Post:
+async def wait_for_build_message(harness: BotHarness, number: int = 1) -> Post:
     return await harness.wait_for_message(f"Sample Android #{number} ", person=None)
 
 
-def started(app: BuildioApp) -> int:
-    """How many deployments were started since the town was opened."""
+def count_deployments(app: BuildioApp) -> int:
+    """Return how many deployments were started since the harness was opened."""
     return len(app.deployments) - 1
 
 
-def button_of(post: Post, text: str) -> dict[str, Any]:
+def find_button(post: Post, text: str) -> dict[str, Any]:
     [found] = [
-        one
+        element
         for block in post.blocks
-        for one in block.get("elements", ())
-        if one.get("type") == "button" and one["text"]["text"] == text
+        for element in block.get("elements", ())
+        if element.get("type") == "button" and element["text"]["text"] == text
     ]
     return dict(found)
 
 
-def forge(post: Post, text: str, **changed: Any) -> None:
-    """Let a button carry something else, as whoever knows how Slack's requests look could send it."""
+def forge_button(post: Post, text: str, **changed: Any) -> None:
+    """Change a button's value, as anyone could who forges a request."""
     for block in post.blocks:
         for one in block.get("elements", ()):
             if one.get("type") == "button" and one["text"]["text"] == text:
                 one["value"] = json.dumps(json.loads(one["value"]) | changed)
 
 
-async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_presses(
+async def test_a_notified_build_is_deployed_at_its_commit_as_the_person_who_presses(
     harness: BotHarness,
 ) -> None:
     said = await harness.ask(TIE, "anna tied shop-staging to Bitrise's Sample Android, branch `main`")
     assert said.only_for is None
-    built(harness)
-    post = await told(harness)
+    make_build(harness)
+    post = await wait_for_build_message(harness)
     answer = await harness.press(post, OFFER, "ben deploys shop-staging v2 at `01234567`", person="ben")
     assert answer.only_for is None
     assert "Bitrise build #1 of Sample Android" in harness.message_text(answer)
@@ -125,10 +125,10 @@ async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_pre
 
 async def test_the_audit_log_names_both_the_build_and_the_app(harness: BotHarness) -> None:
     await harness.ask(TIE, "tied")
-    build = built(harness)
-    await harness.press(await told(harness), OFFER, "ben deploys", person="ben")
+    build = make_build(harness)
+    await harness.press(await wait_for_build_message(harness), OFFER, "ben deploys", person="ben")
     entries = [json.loads(str(body)) for (body,) in await harness.rows("SELECT body FROM audit ORDER BY seq")]
-    done = [one for one in entries if one["act"] == "deploy" and one["event"] == "done"]
+    done = [entry for entry in entries if entry["act"] == "deploy" and entry["event"] == "done"]
     assert [one["app"] for one in done] == [harness.buildio.staging.id]
     assert done[0]["about"] == {
         "branch": "main",
@@ -136,31 +136,33 @@ async def test_the_audit_log_names_both_the_build_and_the_app(harness: BotHarnes
         "build": build.slug,
         "label": "Bitrise build #1 of Sample Android",
     }
-    tied = [one for one in entries if one["act"] == "tie"]
+    tied = [entry for entry in entries if entry["act"] == "tie"]
     assert [one["about"]["bitrise"] for one in tied] == [harness.bitrise.android.slug]
 
 
-async def test_a_deployment_is_followed_to_its_end_and_its_channel_notified_once_where_it_follows_the_app(
+async def test_a_deployment_is_followed_to_its_end_and_a_subscribed_channel_is_notified_once(
     harness: BotHarness,
 ) -> None:
     await harness.ask(TIE, "tied")
     await harness.ask("/buildio subscribe shop-staging", "subscribed this channel")
-    built(harness)
-    answer = await harness.press(await told(harness), OFFER, "ben deploys shop-staging v2", person="ben")
-    harness.buildio.finish(harness.buildio.staging)
-    await harness.wait_until(lambda: "deployment v2 succeeded" in harness.message_text(answer))
-    told_once = await harness.wait_for_message(
-        "shop-staging deployment v2 succeeded", person=None, after=answer
+    make_build(harness)
+    post = await harness.press(
+        await wait_for_build_message(harness), OFFER, "ben deploys shop-staging v2", person="ben"
     )
-    assert told_once.thread_ts == answer.ts
+    harness.buildio.finish(harness.buildio.staging)
+    await harness.wait_until(lambda: "deployment v2 succeeded" in harness.message_text(post))
+    told_once = await harness.wait_for_message(
+        "shop-staging deployment v2 succeeded", person=None, after=post
+    )
+    assert told_once.thread_ts == post.ts
 
 
-async def test_an_old_message_is_changed_by_refresh_alone(harness: BotHarness) -> None:
-    built(harness)
-    post = await told(harness)
+async def test_an_old_message_gets_the_button_only_by_refresh(harness: BotHarness) -> None:
+    make_build(harness)
+    post = await wait_for_build_message(harness)
     await harness.ask(TIE, "tied")
-    built(harness)
-    await told(harness, 2)
+    make_build(harness)
+    await wait_for_build_message(harness, 2)
     assert OFFER not in harness.message_text(post)
     await harness.users.click("ben", post, "Refresh")
     await harness.wait_until(lambda: OFFER in harness.message_text(post))
@@ -170,24 +172,24 @@ async def test_an_old_message_is_changed_by_refresh_alone(harness: BotHarness) -
     await harness.wait_until(lambda: OFFER not in harness.message_text(post))
 
 
-async def test_a_card_that_was_asked_for_offers_it_where_it_is_tied_and_nowhere_else(
+async def test_a_requested_card_has_the_deploy_button_only_in_the_channel_of_the_link(
     harness: BotHarness,
 ) -> None:
     await harness.ask(TIE, "tied")
-    built(harness)
+    make_build(harness)
     card = await harness.ask("/bitrise build android #1", OFFER)
     await harness.press(card, OFFER, "anna deploys shop-staging")
-    assert started(harness.buildio.staging) == 1
+    assert count_deployments(harness.buildio.staging) == 1
     other = await harness.ask("/bitrise build android #1", "Sample Android #1", channel="random")
     assert OFFER not in harness.message_text(other)
 
 
-async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(harness: BotHarness) -> None:
+async def test_another_channel_with_the_same_build_has_no_button(harness: BotHarness) -> None:
     harness.users.invite("random")
     await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="random")
     await harness.ask(TIE, "tied")
-    built(harness)
-    assert OFFER in harness.message_text(await told(harness))
+    make_build(harness)
+    assert OFFER in harness.message_text(await wait_for_build_message(harness))
     post = await harness.wait_for_message("Sample Android #1 ", person=None, channel="random")
     assert OFFER not in harness.message_text(post)
 
@@ -202,24 +204,24 @@ async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(har
     ],
     ids=["failed", "no commit", "another branch", "pull request"],
 )
-async def test_what_can_not_be_deployed_is_not_offered(
+async def test_a_build_that_can_not_be_deployed_has_no_button(
     harness: BotHarness, result: str, params: dict[str, Any]
 ) -> None:
     await harness.ask(TIE, "tied")
-    built(harness, result, **params)
-    assert OFFER not in harness.message_text(await told(harness))
+    make_build(harness, result, **params)
+    assert OFFER not in harness.message_text(await wait_for_build_message(harness))
 
 
-async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(harness: BotHarness) -> None:
+async def test_deploying_without_an_own_account_is_refused_and_audited(harness: BotHarness) -> None:
     await harness.ask(TIE, "tied")
-    built(harness)
+    make_build(harness)
     await harness.press(
-        await told(harness),
+        await wait_for_build_message(harness),
         OFFER,
         "I do this with your own Build.io account. Type `/buildio connect`",
         person="carla",
     )
-    assert started(harness.buildio.staging) == 0
+    assert count_deployments(harness.buildio.staging) == 0
     [entry] = [
         one
         for (body,) in await harness.rows("SELECT body FROM audit")
@@ -228,114 +230,117 @@ async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(har
     assert (entry["act"], entry["app"]) == ("deploy", harness.buildio.staging.id)
 
 
-async def test_whoever_may_only_look_at_build_io_deploys_nothing(harness: BotHarness) -> None:
+async def test_a_viewer_at_build_io_deploys_nothing(harness: BotHarness) -> None:
     harness.buildio.set_role("ben-okafor", harness.buildio.acme, Role.VIEWER)
     await harness.ask(TIE, "tied")
-    built(harness)
-    await harness.press(await told(harness), OFFER, "Build.io", person="ben")
-    assert started(harness.buildio.staging) == 0
+    make_build(harness)
+    await harness.press(await wait_for_build_message(harness), OFFER, "Build.io", person="ben")
+    assert count_deployments(harness.buildio.staging) == 0
 
 
-async def test_production_needs_a_second_person(tmp_path: Path) -> None:
-    async with both(tmp_path, PRODUCTION) as town:
-        await town.ask("/buildio link shop to bitrise:android", "tied")
-        await town.ask(TIE, "tied")
-        built(town)
-        post = await told(town)
-        await town.press(post, OFFER, "ben deploys shop-staging", person="ben")
-        await town.users.click("ben", post, "Deploy to shop on Build.io")
-        asked = await town.wait_for_message("Somebody else must agree", person=None)
-        said = town.message_text(asked)
-        assert "ben wants to deploy shop" in said
-        assert "Bitrise build #1 of Sample Android" in said
-        assert started(town.buildio.shop) == 0
-        await town.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await town.users.click("anna", asked, "Agree")
-        await town.wait_for_message("ben deploys shop v2", person=None)
-        made = town.buildio.shop.deployments[-1]
+async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
+    async with open_both_providers(tmp_path, PRODUCTION) as harness:
+        await harness.ask("/buildio link shop to bitrise:android", "tied")
+        await harness.ask(TIE, "tied")
+        make_build(harness)
+        post = await wait_for_build_message(harness)
+        await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
+        await harness.users.click("ben", post, "Deploy to shop on Build.io")
+        asked = await harness.wait_for_message("Somebody else must agree", person=None)
+        text = harness.message_text(asked)
+        assert "ben wants to deploy shop" in text
+        assert "Bitrise build #1 of Sample Android" in text
+        assert count_deployments(harness.buildio.shop) == 0
+        await harness.press(asked, "Agree", "a second person is the point of it", person="ben")
+        await harness.users.click("anna", asked, "Agree")
+        await harness.wait_for_message("ben deploys shop v2", person=None)
+        made = harness.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
 
 
-async def test_a_built_commit_counts_as_one_of_a_protected_branch_whatever_the_build_says(
+async def test_a_built_commit_may_be_of_a_protected_branch_whatever_the_build_says(
     tmp_path: Path,
 ) -> None:
-    async with both(tmp_path, MAIN) as town:
-        await town.ask("/buildio link shop-staging to bitrise:android", "tied")
+    async with open_both_providers(tmp_path, MAIN) as harness:
+        await harness.ask("/buildio link shop-staging to bitrise:android", "tied")
         for number, by in enumerate(("webhook-github/octo", "manual-somebody"), 1):
-            built(town, branch="develop", by=by)
-            before = town.last("builds", None)
-            await town.users.click("ben", await told(town, number), OFFER)
-            await town.wait_for_message("Somebody else must agree", person=None, after=before)
-        assert started(town.buildio.staging) == 0
-        await town.ask(
+            make_build(harness, branch="develop", by=by)
+            before = harness.last("builds", None)
+            await harness.users.click("ben", await wait_for_build_message(harness, number), OFFER)
+            await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        assert count_deployments(harness.buildio.staging) == 0
+        await harness.ask(
             "/buildio deploy shop-staging branch:develop", "ben deploys shop-staging", person="ben"
         )
 
 
-async def test_rules_are_asked_about_the_app_as_it_is_called_now(tmp_path: Path) -> None:
-    async with both(tmp_path, NOT_THERE) as town:
-        await town.ask(TIE, "tied")
-        town.buildio.staging.name = "shop-live"
-        built(town)
-        await town.press(await told(town), OFFER, "Nobody may deploy of shop-live", person="ben")
-        assert started(town.buildio.staging) == 0
+async def test_rules_apply_to_the_current_name_of_the_app(tmp_path: Path) -> None:
+    async with open_both_providers(tmp_path, NOT_THERE) as harness:
+        await harness.ask(TIE, "tied")
+        harness.buildio.staging.name = "shop-live"
+        make_build(harness)
+        await harness.press(
+            await wait_for_build_message(harness), OFFER, "Nobody may deploy of shop-live", person="ben"
+        )
+        assert count_deployments(harness.buildio.staging) == 0
 
 
-async def test_what_was_untied_meanwhile_is_not_deployed(harness: BotHarness) -> None:
+async def test_a_removed_deploy_link_deploys_nothing(harness: BotHarness) -> None:
     await harness.ask(TIE, "tied")
-    built(harness)
-    post = await told(harness)
+    make_build(harness)
+    post = await wait_for_build_message(harness)
     await harness.confirm("/buildio unlink", "Untie", "anna untied shop-staging")
     await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
     await harness.ask(TIE, "tied")
     await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
-    assert started(harness.buildio.staging) == 0
+    assert count_deployments(harness.buildio.staging) == 0
 
 
-async def test_a_build_that_is_not_what_it_was_is_not_deployed(harness: BotHarness) -> None:
+async def test_a_build_that_has_changed_is_not_deployed(harness: BotHarness) -> None:
     await harness.ask(TIE, "tied")
-    build = built(harness)
-    post = await told(harness)
+    build = make_build(harness)
+    post = await wait_for_build_message(harness)
     build.params["branch"] = "develop"
     await harness.press(post, OFFER, "any more, since its branch is develop", person="ben")
     del build.params["commit_hash"]
     await harness.press(post, OFFER, "Bitrise does not say which commit was built", person="ben")
     harness.bitrise.state.builds.remove(build)
     await harness.press(post, OFFER, "Bitrise", person="ben")
-    assert started(harness.buildio.staging) == 0
+    assert count_deployments(harness.buildio.staging) == 0
 
 
-async def test_an_app_that_has_gone_from_build_io_is_said_so(harness: BotHarness) -> None:
+async def test_an_app_that_no_longer_exists_at_build_io_is_explained(harness: BotHarness) -> None:
     await harness.ask(TIE, "tied")
-    built(harness)
-    post = await told(harness)
+    make_build(harness)
+    post = await wait_for_build_message(harness)
     harness.buildio.state.apps.remove(harness.buildio.staging)
     await harness.press(post, OFFER, "Your account at Build.io does not see shop-staging", person="ben")
     await harness.confirm("/buildio unlink staging", "Untie", "anna untied shop-staging")
 
 
-async def test_a_button_that_was_made_up_deploys_nothing(harness: BotHarness) -> None:
+async def test_a_forged_button_deploys_nothing(harness: BotHarness) -> None:
     harness.users.invite("random")
     await harness.ask("/buildio link shop to bitrise:ios", "tied", channel="random")
     await harness.ask(TIE, "tied")
     await harness.ask("/buildio link shop-pr-42 to bitrise:ios", "tied")
-    failed = built(harness, "error")
-    built(harness)
-    post = await told(harness, 2)
-    value = json.loads(button_of(post, OFFER)["value"])
+    failed = make_build(harness, "error")
+    make_build(harness)
+    post = await wait_for_build_message(harness, 2)
+    value = json.loads(find_button(post, OFFER)["value"])
     numbers = {
         str(title): number for title, number in await harness.rows("SELECT buildio_title, id FROM ties")
     }
-    forge(post, OFFER, tie=numbers["shop"])
+    forge_button(post, OFFER, tie=numbers["shop"])
     await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
-    forge(post, OFFER, tie=numbers["shop-pr-42"])
+    forge_button(post, OFFER, tie=numbers["shop-pr-42"])
     await harness.press(post, OFFER, "another version of me", person="ben")
-    forge(post, OFFER, **value | {"build": failed.slug})
+    forge_button(post, OFFER, **value | {"build": failed.slug})
     await harness.press(post, OFFER, "since it did not succeed", person="ben")
-    forge(post, OFFER, **value | {"app": "../me"})
+    forge_button(post, OFFER, **value | {"app": "../me"})
     await harness.press(post, OFFER, "another version of me", person="ben")
     assert [
-        started(app) for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
+        count_deployments(app)
+        for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
     ] == [
         0,
         0,
@@ -346,8 +351,8 @@ async def test_a_button_that_was_made_up_deploys_nothing(harness: BotHarness) ->
 async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) -> None:
     for app in ("shop", "shop-staging", "shop-pr-42"):
         await harness.ask(f"/buildio link {app} to bitrise:android", f"tied {app} to")
-    built(harness)
-    post = await told(harness)
+    make_build(harness)
+    post = await wait_for_build_message(harness)
     assert OFFER not in harness.message_text(post)
     numbers = {
         str(title): number for title, number in await harness.rows("SELECT buildio_title, id FROM ties")
@@ -355,7 +360,8 @@ async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) ->
     await harness.users.click("ben", post, "buildio_offer", str(numbers["shop-pr-42"]))
     await harness.wait_for_message("ben deploys shop-pr-42", person=None)
     assert [
-        started(app) for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
+        count_deployments(app)
+        for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
     ] == [
         0,
         0,
@@ -363,37 +369,37 @@ async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) ->
     ]
 
 
-async def test_what_is_tied_is_listed_and_untied_by_a_button(harness: BotHarness) -> None:
+async def test_deploy_links_are_listed_and_removed_by_a_button(harness: BotHarness) -> None:
     await harness.ask("/buildio link", "No app of Build.io is tied")
     await harness.ask("/buildio link shop-staging to bitrise:android branch:main,release/*", "tied")
-    listed = await harness.ask("/buildio link", "Tied in this channel")
+    post = await harness.ask("/buildio link", "Tied in this channel")
     assert "shop-staging to Bitrise's Sample Android, branch `main` or `release/*`" in harness.message_text(
-        listed
+        post
     )
     for command in ("/bitrise", "/buildio"):
         await harness.ask(f"{command} subscriptions", "Tied in this channel")
-    untied = await harness.press(listed, "Untie", "anna untied shop-staging")
+    untied = await harness.press(post, "Untie", "anna untied shop-staging")
     assert untied.only_for is None
-    await harness.press(listed, "Untie", "not tied any more")
+    await harness.press(post, "Untie", "not tied any more")
     await harness.ask("/buildio link", "No app of Build.io is tied")
 
 
-async def test_one_of_several_ties_is_untied_by_name(harness: BotHarness) -> None:
+async def test_one_of_several_deploy_links_is_removed_by_name(harness: BotHarness) -> None:
     await harness.ask("/buildio link shop to bitrise:android", "tied")
     await harness.ask("/buildio link shop to bitrise:ios", "tied")
     await harness.ask("/buildio link shop-staging to bitrise:android", "tied")
     await harness.ask("/buildio unlink", "Which app?")
     await harness.ask("/buildio unlink ledger", "ledger is not tied here")
     await harness.ask("/buildio unlink shop-staging bitrise:ios", "ios is not tied here")
-    said = await harness.confirm(
+    post = await harness.confirm(
         "/buildio unlink shop bitrise:ios", "Untie", "anna untied shop to Bitrise's Sample iOS"
     )
-    assert "Sample Android" not in harness.message_text(said)
+    assert "Sample Android" not in harness.message_text(post)
     rows = await harness.rows("SELECT buildio_title, bitrise_title FROM ties ORDER BY id")
     assert rows == [("shop", "Sample Android"), ("shop-staging", "Sample Android")]
 
 
-async def test_only_what_one_sees_at_both_can_be_tied(harness: BotHarness) -> None:
+async def test_only_apps_that_the_person_sees_at_both_providers_can_be_linked(harness: BotHarness) -> None:
     await harness.ask(
         "/buildio link ledger to bitrise:android", "I don't know an app called ledger", person="ben"
     )
@@ -406,42 +412,44 @@ async def test_only_what_one_sees_at_both_can_be_tied(harness: BotHarness) -> No
     assert await harness.rows("SELECT * FROM ties") == []
 
 
-async def test_whoever_may_not_change_what_the_channel_is_told_may_not_tie(tmp_path: Path) -> None:
-    async with both(tmp_path, NOBODY_TIES) as town:
-        await town.ask(TIE, "Only Anna Berg may change subscriptions", person="ben")
-        await town.ask(TIE, "anna tied")
-        await town.ask("/buildio unlink shop-staging", "Only Anna Berg may", person="ben")
-        listed = await town.ask("/buildio link", "Tied in this channel", person="ben")
-        await town.press(listed, "Untie", "Only Anna Berg may", person="ben")
-        assert len(await town.rows("SELECT * FROM ties")) == 1
+async def test_without_the_right_to_change_subscriptions_no_link_can_be_added(tmp_path: Path) -> None:
+    async with open_both_providers(tmp_path, NOBODY_TIES) as harness:
+        await harness.ask(TIE, "Only Anna Berg may change subscriptions", person="ben")
+        await harness.ask(TIE, "anna tied")
+        await harness.ask("/buildio unlink shop-staging", "Only Anna Berg may", person="ben")
+        post = await harness.ask("/buildio link", "Tied in this channel", person="ben")
+        await harness.press(post, "Untie", "Only Anna Berg may", person="ben")
+        assert len(await harness.rows("SELECT * FROM ties")) == 1
 
 
-async def test_a_mended_series_offers_the_build_that_mended_it(harness: BotHarness) -> None:
+async def test_a_recovered_failure_streak_offers_to_deploy_the_build_that_fixed_it(
+    harness: BotHarness,
+) -> None:
     await harness.ask(TIE, "tied")
     await harness.ask("/bitrise unsubscribe android", "ended")
     await harness.ask("/bitrise subscribe android style:card", "subscribed this channel")
-    built(harness, "error")
+    make_build(harness, "error")
     post = await harness.wait_for_message("is broken", person=None)
     assert OFFER not in harness.message_text(post)
-    built(harness)
+    make_build(harness)
     await harness.wait_until(lambda: OFFER in harness.message_text(post))
     await harness.press(post, OFFER, "Bitrise build #2 of Sample Android", person="ben")
 
 
-async def test_another_workspace_sees_no_button_and_can_press_none(tmp_path: Path) -> None:
-    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
-        await town.install_everywhere()
-        for place in (town, town.twin):
+async def test_another_workspace_has_no_button_and_can_press_none(tmp_path: Path) -> None:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as harness:
+        await harness.install_everywhere()
+        for place in (harness, harness.twin):
             await place.connect("anna", "ben")
             await place.connect("anna", "ben", provider=Provider.BUILDIO)
             await place.ask("/bitrise subscribe android", "subscribed this channel")
-        await town.ask(TIE, "tied")
-        built(town)
-        post = await told(town)
-        theirs = await town.twin.wait_for_message("Sample Android #1 ", person=None)
-        assert OFFER not in town.twin.message_text(theirs)
-        await town.twin.ask("/buildio link", "No app of Build.io is tied")
+        await harness.ask(TIE, "tied")
+        make_build(harness)
+        post = await wait_for_build_message(harness)
+        theirs = await harness.twin.wait_for_message("Sample Android #1 ", person=None)
+        assert OFFER not in harness.twin.message_text(theirs)
+        await harness.twin.ask("/buildio link", "No app of Build.io is tied")
         theirs.blocks = json.loads(json.dumps(post.blocks))
-        await town.twin.press(theirs, OFFER, "That app is not tied here any more", person="ben")
-        await town.press(post, OFFER, "ben deploys shop-staging", person="ben")
-        assert started(town.buildio.staging) == 1
+        await harness.twin.press(theirs, OFFER, "That app is not tied here any more", person="ben")
+        await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
+        assert count_deployments(harness.buildio.staging) == 1

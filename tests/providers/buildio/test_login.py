@@ -1,4 +1,4 @@
-"""The credential of a cluster: nobody's unless a rule says who, then a file for one person that expires."""
+"""The cluster credential: off unless a rule allows it, then a file for one person that expires."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from bot.app import utc_now
 from domain.provider import Provider
 from sandbox.slack.models import Post
-from tests.providers.buildio.conftest import Governed
-from tests.providers.buildio.test_run_commands import dm
+from tests.providers.buildio.conftest import HarnessWithRules
+from tests.providers.buildio.test_run_commands import direct_message_channel
 from tests.support.bot_harness import BotHarness
 
 ON = """
@@ -30,78 +30,86 @@ who = ["U0ANNA", "U0BEN"]
 )
 
 
-def asked(harness: BotHarness) -> list[str]:
-    return [one.query["region"] for one in harness.buildio.requests if one.path.endswith("/oidc-login")]
+def requested_regions(harness: BotHarness) -> list[str]:
+    return [
+        request.query["region"]
+        for request in harness.buildio.requests
+        if request.path.endswith("/oidc-login")
+    ]
 
 
-def with_files(harness: BotHarness, channel: str) -> list[Post]:
-    return [one for one in harness.slack.posts(channel) if one.files]
+def posts_with_files(harness: BotHarness, channel: str) -> list[Post]:
+    return [post for post in harness.slack.posts(channel) if post.files]
 
 
-async def test_it_is_off_by_default(harness: BotHarness) -> None:
+async def test_cluster_login_is_off_by_default(harness: BotHarness) -> None:
     await harness.ask("/buildio login eu", "Nobody may log in to clusters here: that is off")
-    assert asked(harness) == []
+    assert requested_regions(harness) == []
 
 
 async def test_the_credential_is_a_file_for_the_person_alone(
-    harness_with_rules: Governed, capfd: pytest.CaptureFixture[str]
+    harness_with_rules: HarnessWithRules, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with harness_with_rules(ON) as town:
-        said = await town.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
-        assert with_files(town, "builds") == []
-        [handed] = with_files(town, dm("anna"))
-        assert "for you alone" in town.message_text(handed)
-        [content] = town.slack.workspace.files.values()
+    async with harness_with_rules(ON) as harness:
+        post = await harness.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
+        assert posts_with_files(harness, "builds") == []
+        [handed] = posts_with_files(harness, direct_message_channel("anna"))
+        assert "for you alone" in harness.message_text(handed)
+        [content] = harness.slack.workspace.files.values()
         token = json.loads(content)["status"]["token"]
         assert token
-        assert token not in town.message_text(said)
-        await town.stop_bot()
-        assert token.encode() not in town.stored_bytes()
+        assert token not in harness.message_text(post)
+        await harness.stop_bot()
+        assert token.encode() not in harness.stored_bytes()
         written = capfd.readouterr()
         assert token not in written.out + written.err
 
 
-async def test_the_file_is_deleted_once_its_time_has_run_out_after_a_restart_too(tmp_path: Path) -> None:
+async def test_the_file_is_deleted_when_it_expires_also_after_a_restart(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(ON)
     hours = [utc_now()]
-    town = BotHarness(tmp_path, now=lambda: hours[0], settings={"policy_file": str(tmp_path / "policy.toml")})
-    await town.open()
+    harness = BotHarness(
+        tmp_path, now=lambda: hours[0], settings={"policy_file": str(tmp_path / "policy.toml")}
+    )
+    await harness.open()
     try:
-        await town.start_bot()
-        await town.connect("anna", provider=Provider.BUILDIO)
-        await town.ask("/buildio login eu", "I delete the file there")
-        assert len(town.slack.workspace.files) == 1
-        await town.stop_bot()
+        await harness.start_bot()
+        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.ask("/buildio login eu", "I delete the file there")
+        assert len(harness.slack.workspace.files) == 1
+        await harness.stop_bot()
         hours[0] += timedelta(minutes=11)
-        await town.start_bot()
-        await town.wait_until(lambda: not town.slack.workspace.files)
+        await harness.start_bot()
+        await harness.wait_until(lambda: not harness.slack.workspace.files)
     finally:
-        await town.close()
+        await harness.close()
 
 
-async def test_who_is_not_named_may_not(harness_with_rules: Governed) -> None:
-    async with harness_with_rules(ON) as town:
-        await town.ask(
+async def test_a_person_whom_no_rule_names_is_refused(harness_with_rules: HarnessWithRules) -> None:
+    async with harness_with_rules(ON) as harness:
+        await harness.ask(
             "/buildio login eu", "Only Anna Berg and Ben Okafor may log in to clusters", person="carla"
         )
-        assert asked(town) == []
+        assert requested_regions(harness) == []
 
 
-async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_asked(
-    harness_with_rules: Governed,
+async def test_after_an_approval_the_credential_goes_to_the_requester(
+    harness_with_rules: HarnessWithRules,
 ) -> None:
-    async with harness_with_rules(SECOND) as town:
-        before = town.last("builds", None)
-        await town.users.command("ben", "builds", "/buildio login eu")
-        wanted = await town.wait_for_message("Somebody else must agree", person=None, after=before)
-        assert asked(town) == []
-        await town.users.click("anna", wanted, "Agree")
-        await town.wait_for_message("ben got a credential", person=None)
-        assert len(with_files(town, dm("ben"))) == 1
-        assert with_files(town, dm("anna")) == []
+    async with harness_with_rules(SECOND) as harness:
+        before = harness.last("builds", None)
+        await harness.users.command("ben", "builds", "/buildio login eu")
+        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        assert requested_regions(harness) == []
+        await harness.users.click("anna", post, "Agree")
+        await harness.wait_for_message("ben got a credential", person=None)
+        assert len(posts_with_files(harness, direct_message_channel("ben"))) == 1
+        assert posts_with_files(harness, direct_message_channel("anna")) == []
 
 
-async def test_a_region_that_is_not_there_is_refused_in_build_ios_words(harness_with_rules: Governed) -> None:
-    async with harness_with_rules(ON) as town:
-        await town.ask("/buildio login mars", "Build.io refuses")
-        assert asked(town) == ["mars"]
+async def test_an_unknown_region_is_refused_with_build_ios_error(
+    harness_with_rules: HarnessWithRules,
+) -> None:
+    async with harness_with_rules(ON) as harness:
+        await harness.ask("/buildio login mars", "Build.io refuses")
+        assert requested_regions(harness) == ["mars"]

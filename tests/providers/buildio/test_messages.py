@@ -1,4 +1,4 @@
-"""What people see of Build.io: sizes when there is much of everything, what values show, and forms read back."""
+"""Build.io's messages: sizes with much data, display of values, and reading of forms."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from providers.buildio.domains.forms import ClearOrigin
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
-from providers.buildio.processes import messages as processe_messages
+from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.shared import error_texts, type_to_confirm
@@ -79,7 +79,7 @@ OF_SHOP = ConfigVarOwner.of_app(SHOP)
 MANY = examples(10)
 
 
-def shown(message: Message) -> str:
+def visible_text(message: Message) -> str:
     return json.dumps([message.text, message.blocks], ensure_ascii=False)
 
 
@@ -87,29 +87,33 @@ def section_texts(message: Message) -> list[str]:
     return [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
 
 
-def values_of(message: Message) -> dict[str, str]:
-    """What the message's buttons carry, by their action."""
+def button_values(message: Message) -> dict[str, str]:
+    """Return the values of the message's buttons, by action ID."""
     pressed = [block.get("accessory") for block in message.blocks]
-    pressed += [one for block in message.blocks if block["type"] == "actions" for one in block["elements"]]
+    pressed += [
+        element for block in message.blocks if block["type"] == "actions" for element in block["elements"]
+    ]
     return {one["action_id"]: one.get("value", "") for one in pressed if one}
 
 
 @MANY
 @given(BUILDIO_APPS, DYNOS.filter(bool), st.lists(DOMAINS, min_size=1, max_size=3), APPS)
-def test_much_of_what_an_app_has(
+def test_messages_about_an_app_fit_whatever_it_has(
     one: BuildioApp, dynos: Sequence[Dyno], domains: Sequence[Domain], app: App
 ) -> None:
     assert_message(app_messages.app_list([one] * 20, total=50, page=2, size=20, team=one.team))
-    assert_message(processe_messages.dyno_list(app, [*dynos] * 30, now=NOON))
+    assert_message(process_messages.dyno_list(app, [*dynos] * 30, now=NOON))
     assert_message(domain_messages.domain_list(app, [*domains] * 30))
-    assert_message(domain_messages.domains_cleared(app, [one.hostname for one in domains] * 30, by="U0ASKER"))
+    assert_message(
+        domain_messages.domains_cleared(app, [domain.hostname for domain in domains] * 30, by="U0ASKER")
+    )
     origin = ClearOrigin(channel="C1")
     assert_view(domain_forms.clear_domains_modal(app, [*domains] * 60, origin=origin))
     run = RunOrigin(channel="C1")
     assert_view(run_form.run_modal(RunForm(), app, [*dynos] * 60, origin=run))
 
 
-def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
+def test_a_confirmation_names_all_keys_that_its_button_removes() -> None:
     of = ConfigVarOwner(app="a", title="shop")
     for size, total in ((3, 60), (52, 40), (52, 60), (120, 30)):
         keys = [f"K{number:02}".rjust(size, "K") for number in range(total)]
@@ -119,7 +123,7 @@ def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
         [text] = section_texts(message)
         assert all(f"`{key}`" in text for key in keys[:most])
         assert "can't be undone" in text
-        [value] = values_of(message).values()
+        [value] = button_values(message).values()
         assert RemoveVarsButton.decode(value).keys == tuple(keys[:most])
     assert count_keys_that_fit(of, ["KEY"]) == 1
     assert count_keys_that_fit(of, ["no key"]) == 0
@@ -127,7 +131,7 @@ def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
 
 @MANY
 @given(VARS_OF, st.lists(KEYS, min_size=1, max_size=3), UNTRUSTED_TEXT)
-def test_many_config_vars(of: ConfigVarOwner, keys: Sequence[str], value: str) -> None:
+def test_messages_about_many_config_vars_fit(of: ConfigVarOwner, keys: Sequence[str], value: str) -> None:
     many = {f"{key}{number}": value for key in keys for number in range(60)}
     assert_message(config_var_messages.vars_list(of, many, changed=dict.fromkeys(many, NOON)))
     assert_message(
@@ -146,7 +150,7 @@ def test_many_config_vars(of: ConfigVarOwner, keys: Sequence[str], value: str) -
     TEAMS.filter(bool),
     st.lists(TIES, min_size=1),
 )
-def test_much_of_what_a_workspace_has(
+def test_messages_about_a_workspace_fit_whatever_it_has(
     one: Pipeline,
     apps: Sequence[PipelineApp],
     environments: Sequence[Environment],
@@ -166,18 +170,18 @@ def test_much_of_what_a_workspace_has(
 
 
 @given(st.lists(UNTRUSTED_TEXT, max_size=5), UNTRUSTED_TEXT)
-def test_a_command_and_its_output_of_any_length(command: Sequence[str], output: str) -> None:
+def test_messages_about_a_command_of_any_length_fit(command: Sequence[str], output: str) -> None:
     done = CommandResult(output=output * 20, exit_code=1, cut=True)
     words = [mrkdwn.replace_surrogates(word) for word in command]
     assert_message(run_form.command_result(SHOP, "web.1", words, done))
     assert_message(run_form.command_run(SHOP, "web.1", words, by="U0ASKER", exit_code=None))
 
 
-# Nowhere but where somebody asked to see this one value.
+# Only where a person asked to see this one value.
 
 
 @pytest.mark.parametrize("kind", sorted(CANARIES))
-def test_a_value_shows_nowhere_but_where_it_is_revealed(kind: str) -> None:
+def test_a_value_is_only_in_the_message_that_reveals_it(kind: str) -> None:
     value = CANARIES[kind]
     key = "API_KEY"
     everything = [
@@ -190,9 +194,9 @@ def test_a_value_shows_nowhere_but_where_it_is_revealed(kind: str) -> None:
         config_var_messages.vars_hidden(OF_SHOP, key),
     ]
     for message in everything:
-        assert key in shown(message)
-        assert value not in shown(message)
-        assert leaked_kinds(shown(message)) == []
+        assert key in visible_text(message)
+        assert value not in visible_text(message)
+        assert leaked_kinds(visible_text(message)) == []
     revealed = config_var_messages.vars_revealed(OF_SHOP, key, value)
     assert value not in revealed.text
     assert value in section_texts(revealed)[1]
@@ -214,34 +218,34 @@ def test_the_list_is_the_same_for_all_values_of_one_length(value: str) -> None:
         ("", "empty"),
     ],
 )
-def test_only_a_scheme_that_everybody_knows_is_told_of_a_value(value: str, mark: str) -> None:
+def test_only_a_well_known_scheme_of_a_value_is_shown(value: str, mark: str) -> None:
     assert mask_value(value) == mark
 
 
-def test_the_list_tells_the_length_and_the_last_change_and_has_a_button_a_key() -> None:
+def test_the_list_has_the_length_the_last_change_and_a_button_for_each_key() -> None:
     message = config_var_messages.vars_list(
         OF_SHOP, {"DATABASE_URL": "postgres://u:p@db/x"}, changed={"DATABASE_URL": NOON}
     )
     line = section_texts(message)[1]
     assert line.startswith("`DATABASE_URL` = postgres://… · 19 characters · changed <!date^")
-    about = ConfigVarsButton.decode(values_of(message)["buildio_reveal"])
+    about = ConfigVarsButton.decode(button_values(message)["buildio_reveal"])
     assert about == ConfigVarsButton(app="8eb495d0", title="shop", key="DATABASE_URL")
 
 
 def test_a_key_that_no_button_can_carry_is_shown_without_one() -> None:
     message = config_var_messages.vars_list(OF_SHOP, {"<!here> key": "x"})
-    assert "buildio_reveal" not in values_of(message)
+    assert "buildio_reveal" not in button_values(message)
     assert "`&lt;!here&gt; key`" in section_texts(message)[1]
 
 
-def test_a_long_value_is_cut_at_its_end_and_says_so() -> None:
+def test_a_long_value_is_truncated_with_a_note() -> None:
     message = config_var_messages.vars_revealed(OF_SHOP, "KEY", "a" + "&" * 5000)
     assert_message(message)
     assert section_texts(message)[1].startswith("```\na&amp;")
-    assert "It has 5001 characters; here is the beginning." in shown(message)
+    assert "It has 5001 characters; here is the beginning." in visible_text(message)
 
 
-def test_a_change_is_told_as_a_diff_of_keys() -> None:
+def test_a_change_is_shown_as_a_diff_of_keys() -> None:
     diff = ConfigDiff.between(
         {"SAME": "1", "OTHER": "1", "GONE": "1"},
         {"SAME": "1", "OTHER": "2", "GONE": None, "NEW": "3", "NEVER": None},
@@ -259,7 +263,7 @@ def test_a_change_is_told_as_a_diff_of_keys() -> None:
 # Cards and lists.
 
 
-def test_an_app_says_how_its_deployment_stands_and_why() -> None:
+def test_an_app_shows_its_deployment_and_why_it_failed() -> None:
     app = BuildioApp(
         id="8eb495d0",
         name="shop",
@@ -277,8 +281,8 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
     assert section_texts(message)[0] == (
         "*<https://shop.example.com|shop>*\n❌ v12 *failed* · `main`\nWhy: no Procfile"
     )
-    assert "`web` × 2 · standard-1x · `bundle exec puma`" in shown(message)
-    assert [*values_of(message)] == [
+    assert "`web` × 2 · standard-1x · `bundle exec puma`" in visible_text(message)
+    assert [*button_values(message)] == [
         "buildio_deploy",
         "buildio_ps",
         "buildio_vars",
@@ -290,38 +294,38 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
     ]
 
 
-def test_an_app_says_how_many_of_its_processes_are_up_and_which_crashed() -> None:
+def test_an_app_shows_how_many_processes_are_up_and_which_crashed() -> None:
     app = BuildioApp(id="8eb495d0", name="shop")
     up = Dyno(name="web.1", type="web", state="up", up=True)
     down = Dyno(name="web.2", type="web", state="crashed", up=False, crashed=True)
-    assert "1 of 2 up · 💥 crashed: `web.2`" in shown(app_messages.app_card(app, [up, down]))
-    assert "None is running now." in shown(app_messages.app_card(app, []))
-    assert "up" not in shown(app_messages.app_card(app))
+    assert "1 of 2 up · 💥 crashed: `web.2`" in visible_text(app_messages.app_card(app, [up, down]))
+    assert "None is running now." in visible_text(app_messages.app_card(app, []))
+    assert "up" not in visible_text(app_messages.app_card(app))
 
 
 def test_an_app_whose_id_no_button_can_carry_is_shown_without_them() -> None:
     message = app_messages.app_card(BuildioApp(id="../../me", name="shop"))
-    assert values_of(message) == {}
+    assert button_values(message) == {}
     assert "Build.io says nothing of a deployment" in message.text
 
 
-def test_a_process_says_its_state_since_when_and_how_often_it_restarted() -> None:
+def test_a_process_shows_its_state_uptime_and_restarts() -> None:
     since = NOON - timedelta(minutes=5)
     dynos = [
         Dyno(name="web.1", type="web", state="up", up=True, restarts=1, since=since),
         Dyno(name="worker.1", type="worker", state="crashed", up=False, crashed=True, restarts=9),
     ]
-    message = processe_messages.dyno_list(SHOP, dynos, now=NOON)
+    message = process_messages.dyno_list(SHOP, dynos, now=NOON)
     assert section_texts(message) == [
         "*shop*: 2 processes, 1 crashed",
         "❌ `worker.1` *crashed* · 9 restarts",
         "✅ `web.1` *up* for 5 min · 1 restart",
     ]
-    about = DynoButton.decode(values_of(message)["buildio_restart_one"])
+    about = DynoButton.decode(button_values(message)["buildio_restart_one"])
     assert about == DynoButton(app="8eb495d0", dyno="web.1", title="shop")
 
 
-def test_a_pipeline_has_a_column_a_stage_in_the_order_in_which_apps_pass_them() -> None:
+def test_a_pipeline_has_one_column_per_stage_in_order() -> None:
     apps = [
         PipelineApp(id="3", name="shop", stage="production"),
         PipelineApp(id="1", name="shop-pr-7", stage="review"),
@@ -339,11 +343,11 @@ def test_a_pipeline_has_a_column_a_stage_in_the_order_in_which_apps_pass_them() 
         "*production*\nshop",
         "*no stage*\nlost",
     ]
-    about = ConfigVarsButton.decode(values_of(message)["buildio_vars"])
+    about = ConfigVarsButton.decode(button_values(message)["buildio_vars"])
     assert about == ConfigVarsButton(environment="17", title="review")
 
 
-def test_build_ios_own_domain_comes_first_and_can_not_be_taken_away() -> None:
+def test_the_platform_domain_comes_first_and_can_not_be_removed() -> None:
     domains = [
         Domain(
             id="2", hostname="www.example.com", ssl="pending", target="x.build.io", problem="no DNS record"
@@ -356,7 +360,9 @@ def test_build_ios_own_domain_comes_first_and_can_not_be_taken_away() -> None:
     assert "⏳ certificate pending" in second
     assert "Points to `x.build.io`" in second
     assert "⚠️ no DNS record" in second
-    removing = [one for one in json.dumps(message.blocks).split('"action_id": ') if "domain_remove" in one]
+    removing = [
+        block for block in json.dumps(message.blocks).split('"action_id": ') if "domain_remove" in block
+    ]
     assert len(removing) == 1
 
 
@@ -376,19 +382,19 @@ def test_the_array_that_is_shown_is_the_one_that_runs(command: list[str]) -> Non
     assert RunOrigin.read(view["private_metadata"]).command == tuple(command)
 
 
-def test_what_a_command_said_is_redacted_and_cut_and_how_it_ended_is_told() -> None:
+def test_output_is_redacted_and_truncated_and_the_exit_code_is_shown() -> None:
     done = CommandResult(output="line\n" * 2000 + log_with_secrets(), exit_code=3)
     message = run_form.command_result(SHOP, "web.1", ["env"], done)
     assert_message(message)
-    assert leaked_kinds(shown(message)) == []
+    assert leaked_kinds(visible_text(message)) == []
     assert "The command in `web.1` of *shop* ended with 3" in section_texts(message)[0]
     assert '```\n["env"]\n```' in section_texts(message)
-    assert "Only the end of what it said is here." in shown(message)
+    assert "Only the end of what it said is here." in visible_text(message)
     told = run_form.command_run(SHOP, "web.1", ["env", log_with_secrets()], by="U0ASKER", exit_code=None)
-    assert leaked_kinds(shown(told)) == []
+    assert leaked_kinds(visible_text(told)) == []
 
 
-# Buttons distrust what comes back.
+# Values of buttons are validated.
 
 
 @pytest.mark.parametrize(
@@ -402,7 +408,7 @@ def test_what_a_command_said_is_redacted_and_cut_and_how_it_ended_is_told() -> N
         '{"app":"a","key":"A\\n"}',
     ],
 )
-def test_a_button_that_names_no_vars_is_none(value: str) -> None:
+def test_a_button_without_an_owner_is_invalid(value: str) -> None:
     with pytest.raises(InvalidButtonValue):
         ConfigVarsButton.decode(value)
 
@@ -419,7 +425,7 @@ def picked(*values: str) -> dict[str, Any]:
     return {"x": {"selected_option": options[0], "selected_options": options}}
 
 
-def test_one_value_and_more_pairs_are_read_as_they_stand() -> None:
+def test_one_value_and_further_pairs_are_read_unchanged() -> None:
     form = forms.read_vars(state(key=" PEM ", value="a\nb ", more="# both\nA=1=2\n\n B = 'x y'\r\n"))
     assert form.problems == {}
     assert {key: value.get_secret_value() for key, value in form.values.items()} == {
@@ -444,7 +450,7 @@ def test_one_value_and_more_pairs_are_read_as_they_stand() -> None:
         ({"key": "A", "value": "1", "more": "A=hunter2"}, {"more": "A is given twice."}),
     ],
 )
-def test_what_is_wrong_with_config_vars_is_said_at_its_field_without_a_value(
+def test_invalid_config_vars_are_explained_at_their_field_without_a_value(
     fields: dict[str, str], problems: dict[str, str]
 ) -> None:
     assert forms.read_vars(state(**fields)).problems == problems
@@ -469,7 +475,7 @@ def test_keys_to_remove_are_picked_or_typed() -> None:
     assert UnsetConfigVarsForm(keys=("A=1",)).problems
 
 
-def test_a_deployment_is_of_an_app_and_a_branch_or_a_commit() -> None:
+def test_a_deployment_needs_an_app_and_not_both_branch_and_commit() -> None:
     form = deploy_form.read_deploy(
         {"app": picked("8eb495d0"), **state(branch=" main ", commit="", message="why")}
     )
@@ -495,7 +501,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"
 PRIVATE = "-----BEGIN " + "PRIVATE KEY-----\ny\n-----END " + "PRIVATE KEY-----"
 
 
-def test_a_domain_comes_with_a_whole_certificate_or_none() -> None:
+def test_a_domain_has_a_complete_certificate_or_none() -> None:
     bare = domain_forms.read_domain(state(host="https://WWW.example.com/"))
     assert (bare.hostname, bare.pem, bare.problems) == ("www.example.com", None, {})
     whole = domain_forms.read_domain(
@@ -515,7 +521,7 @@ def test_a_domain_comes_with_a_whole_certificate_or_none() -> None:
     }
 
 
-def test_what_can_not_be_undone_needs_the_name_as_it_is() -> None:
+def test_an_irreversible_change_needs_the_exact_name() -> None:
     assert type_to_confirm.read_typed_name(state(typed_name=" shop ")).problems("shop") == {}
     assert "typed_name" in type_to_confirm.read_typed_name(state(typed_name="Shop")).problems("shop")
     known = namespace_messages.read_delete_namespace(state(typed_name="payments"))
@@ -534,27 +540,27 @@ def test_what_can_not_be_undone_needs_the_name_as_it_is() -> None:
         ("x" * 1500, "It is longer than 1500 characters."),
     ],
 )
-def test_a_command_that_can_not_run_is_said_at_its_field(typed: str, problem: str) -> None:
+def test_an_invalid_command_is_explained_at_its_field(typed: str, problem: str) -> None:
     form = run_form.read_run({"dyno": picked("web.1"), **state(typed=typed)})
     assert form.problems["typed"].startswith(problem)
     assert form.typed == typed
 
 
-def test_a_command_is_read_as_it_is_in_a_line() -> None:
+def test_a_command_in_a_form_is_parsed_as_in_a_line() -> None:
     form = run_form.read_run({"dyno": picked("web.1"), **state(typed='/bin/sh -c "rails console"')})
     assert (form.dyno, form.command) == ("web.1", ("/bin/sh", "-c", "rails console"))
     assert form.problems == {}
 
 
-def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
-    said = error_texts.unknown_thing("pipeline", "shpo", ["shop", "api"], lists="pipelines")
-    assert said == (
+def test_an_unknown_name_gets_similar_ones_and_the_command_that_lists_all() -> None:
+    text = error_texts.unknown_thing("pipeline", "shpo", ["shop", "api"], lists="pipelines")
+    assert text == (
         "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
     )
 
 
 @pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])
-def test_of_what_was_shown_only_the_code_is_shown_to_others_whatever_comes_with_the_press(text: Any) -> None:
+def test_only_the_code_blocks_of_a_press_are_shared(text: Any) -> None:
     app = App(provider=Provider.BUILDIO, slug="a1", title="shop")
     shown = [
         {"type": "section", "text": text},
@@ -562,4 +568,4 @@ def test_of_what_was_shown_only_the_code_is_shown_to_others_whatever_comes_with_
         {"type": "section", "text": {"type": "mrkdwn", "text": "Only you see this"}},
     ]
     said = run_form.command_result_shared(app, "web.1", shown, by="U0ANNA")
-    assert [one["text"]["text"] for one in said.blocks[1:]] == ["```hello```"]
+    assert [block["text"]["text"] for block in said.blocks[1:]] == ["```hello```"]

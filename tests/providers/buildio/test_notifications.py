@@ -1,4 +1,4 @@
-"""The whole bot beside the simulated Build.io: what it tells without being asked."""
+"""The whole bot with the simulated Build.io: notifications."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tests.support.repositories import make_repositories
 
 
 @asynccontextmanager
-async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[BotHarness]:
-    """A town in which #builds was told of shop before the bot came."""
-    town = BotHarness(folder, settings=settings)
-    await town.open()
+async def harness_subscribed_to_shop(folder: Path, **settings: str) -> AsyncIterator[BotHarness]:
+    """Open a harness in which #builds was subscribed to shop before the bot started."""
+    harness = BotHarness(folder, settings=settings)
+    await harness.open()
     try:
-        await subscribe(town)
-        await town.start_bot()
-        yield town
-        assert town.slack.violations == []
-        assert town.buildio.violations == []
+        await subscribe(harness)
+        await harness.start_bot()
+        yield harness
+        assert harness.slack.violations == []
+        assert harness.buildio.violations == []
     finally:
-        await town.close()
+        await harness.close()
 
 
 async def subscribe(harness: BotHarness) -> None:
@@ -65,38 +65,38 @@ async def subscribe(harness: BotHarness) -> None:
     await database.close()
 
 
-async def test_a_deployment_is_told_beside_bitrises_builds(tmp_path: Path) -> None:
-    async with town_told_of_shop(tmp_path) as town:
-        town.buildio.deploy(town.buildio.shop, fails="Build failed: no Procfile")
-        town.clock.skip(timedelta(minutes=5))
-        post = await town.wait_for_message("shop deployment v2 failed")
-        assert "no Procfile" in town.message_text(post)
-        await town.ask("/bitrise subscribe android", "subscribed this channel")
-        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.wait_for_message("Sample Android #1 succeeded")
-        assert len(town.messages_with("shop deployment v2")) == 1
+async def test_a_deployment_is_notified_beside_bitrises_builds(tmp_path: Path) -> None:
+    async with harness_subscribed_to_shop(tmp_path) as harness:
+        harness.buildio.deploy(harness.buildio.shop, fails="Build failed: no Procfile")
+        harness.clock.skip(timedelta(minutes=5))
+        post = await harness.wait_for_message("shop deployment v2 failed")
+        assert "no Procfile" in harness.message_text(post)
+        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+        await harness.wait_for_message("Sample Android #1 succeeded")
+        assert len(harness.messages_with("shop deployment v2")) == 1
 
 
 async def test_build_io_alone_is_enough(tmp_path: Path) -> None:
-    async with town_told_of_shop(tmp_path, bitrise_token="") as town:
-        town.buildio.crash(town.buildio.dyno(town.buildio.shop))
-        await town.wait_for_message("shop web.1 crashed")
-        asked = [one.path for one in town.bitrise.requests]
+    async with harness_subscribed_to_shop(tmp_path, bitrise_token="") as harness:
+        harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop))
+        await harness.wait_for_message("shop web.1 crashed")
+        asked = [request.path for request in harness.bitrise.requests]
         assert asked == []
-        ready = json.loads(await read(town, "readyz"))
+        ready = json.loads(await fetch_page(harness, "readyz"))
         assert ready["buildio_failures"] == 0
         assert "bitrise_failures" not in ready
 
 
-async def test_a_token_that_is_taken_back_is_seen_in_the_metrics_of_its_provider_alone(
+async def test_a_revoked_token_is_counted_in_the_metrics_of_its_provider_only(
     tmp_path: Path,
 ) -> None:
-    async with town_told_of_shop(tmp_path) as town:
-        town.buildio.revoke(TOKEN)
-        sample = town.bot.metrics.registry.get_sample_value
+    async with harness_subscribed_to_shop(tmp_path) as harness:
+        harness.buildio.revoke(TOKEN)
+        sample = harness.bot.metrics.registry.get_sample_value
 
         async def failed() -> tuple[float | None, float | None]:
-            await read(town, "metrics")
+            await fetch_page(harness, "metrics")
             at = [{"provider": name} for name in ("buildio", "bitrise")]
             one, other = (sample("buildbell_watch_failures", labels) for labels in at)
             return one, other
@@ -106,23 +106,23 @@ async def test_a_token_that_is_taken_back_is_seen_in_the_metrics_of_its_provider
         assert failures[1] == 0
 
 
-async def test_a_bot_that_is_stopped_and_begun_again_tells_everything_once(tmp_path: Path) -> None:
-    async with town_told_of_shop(tmp_path) as town:
-        town.buildio.deploy(town.buildio.shop)
+async def test_a_restarted_bot_notifies_everything_once(tmp_path: Path) -> None:
+    async with harness_subscribed_to_shop(tmp_path) as harness:
+        harness.buildio.deploy(harness.buildio.shop)
         for _ in range(4):
-            await town.stop_bot()
-            town.clock.skip(timedelta(seconds=60))
-            await town.start_bot()
-        await town.wait_for_message("shop deployment v2 succeeded")
-        await town.stop_bot()
-        await town.start_bot()
-        town.buildio.deploy(town.buildio.shop, fails="no")
-        town.clock.skip(timedelta(minutes=5))
-        await town.wait_for_message("shop deployment v3 failed")
-        assert len(town.messages_with("shop deployment v2")) == 1
+            await harness.stop_bot()
+            harness.clock.skip(timedelta(seconds=60))
+            await harness.start_bot()
+        await harness.wait_for_message("shop deployment v2 succeeded")
+        await harness.stop_bot()
+        await harness.start_bot()
+        harness.buildio.deploy(harness.buildio.shop, fails="no")
+        harness.clock.skip(timedelta(minutes=5))
+        await harness.wait_for_message("shop deployment v3 failed")
+        assert len(harness.messages_with("shop deployment v2")) == 1
 
 
-async def read(harness: BotHarness, page: str) -> str:
+async def fetch_page(harness: BotHarness, page: str) -> str:
     def get() -> str:
         with urlopen(f"http://127.0.0.1:{harness.bot.port}/{page}") as answer:
             return str(answer.read().decode())

@@ -1,4 +1,4 @@
-"""Whoever types a token is told to revoke it, wherever it was; it is neither said again nor kept."""
+"""A user who types a token anywhere is asked to revoke it; it is neither repeated nor stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.providers.buildio.config_var_harness import leaks, logged
 from tests.security.test_other_companies import change_user
 from tests.support.bot_harness import BotHarness, bot_harness
 
-SAID = "revoke it at {} now"
+REVOKE = "revoke it at {} now"
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         yield opened
 
 
-async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
+async def test_a_typed_token_is_to_be_revoked_and_is_never_repeated(
     harness: BotHarness, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     await harness.connect("anna")
     await harness.connect("anna", provider=Provider.BUILDIO)
-    at_bitrise, at_buildio = SAID.format("Bitrise"), SAID.format("Build.io")
-    for words, said in (
+    at_bitrise, at_buildio = REVOKE.format("Bitrise"), REVOKE.format("Build.io")
+    for command, expected in (
         (f"/bitrise {BEN_TOKEN}", at_bitrise),
         (f"/bitrise abort android #1 since {BEN_TOKEN} ends", at_bitrise),
         (f"/buildio status token={ANNA_TOKEN}", at_bitrise),
@@ -39,19 +39,19 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
         (f"/buildio deploy shop message:'{members.ANNA_TOKEN}'", at_buildio),
         (f"/buildio {TOKEN}", at_buildio),
     ):
-        post = await harness.ask(words, said)
+        post = await harness.ask(command, expected)
         assert post.only_for == "U0ANNA"
         assert "[Link my account…]" in harness.message_text(post)
-    assert [one for one in harness.bitrise.requests if "bit" in one.path] == []
-    # Where messages stay, the person's own keeps the token; the bot says it to nobody.
+    assert [entry for entry in harness.bitrise.requests if "bit" in entry.path] == []
+    # The person's own message keeps the token; the bot never repeats it.
     harness.users.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
     assert (await harness.wait_for_message(at_bitrise, after=post)).only_for == "U0ANNA"
     harness.users.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
     post = await harness.wait_for_message(at_bitrise, channel="D0ANNA")
-    # However much is typed before it.
+    # A long text before the token makes no difference.
     harness.users.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
     await harness.wait_for_message(at_buildio, channel="D0ANNA", after=post)
-    # The form of a build is kept in the audit log and shown to others; that for accounts takes tokens.
+    # A build's form is stored in the audit log and shown to others; only the account form accepts tokens.
     await harness.users.command("anna", "builds", "/bitrise trigger android")
     await harness.slack.wait_for_modal("anna", "Workflow or pipeline")
     await harness.users.submit("anna", {"tag": "v1", "message": f"with {ANNA_TOKEN}"})
@@ -60,12 +60,14 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
     assert list(opened.errors) == ["message"]
     assert at_bitrise in opened.errors["message"]
     assert harness.bitrise.state.builds == []
-    by_people = [one for one in leaks(harness, logged(capfd, caplog), BEN_TOKEN) if "my token is" not in one]
+    by_people = [
+        entry for entry in leaks(harness, logged(capfd, caplog), BEN_TOKEN) if "my token is" not in entry
+    ]
     assert by_people == []
     assert harness.slack.violations == []
 
 
-async def test_what_only_looks_like_one_is_a_word_like_any_other(harness: BotHarness) -> None:
+async def test_a_word_that_only_resembles_a_token_is_accepted(harness: BotHarness) -> None:
     await harness.connect("anna")
     for branch in ("bitpat_x", "feature/bitpat_rotation_docs", "fix-bitwat_login-page"):
         await harness.ask(f"/bitrise builds android branch:{branch}", "newest first")
@@ -74,7 +76,7 @@ async def test_what_only_looks_like_one_is_a_word_like_any_other(harness: BotHar
 
 async def test_people_of_other_companies_are_not_offered_to_link_an_account(harness: BotHarness) -> None:
     change_user(harness, home="T0ELSEWHERE")
-    post = await harness.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
+    post = await harness.ask(f"/bitrise {BEN_TOKEN}", REVOKE.format("Bitrise"), person="ben")
     assert post.only_for == "U0BEN"
     assert "connect" not in harness.message_text(post)
     assert "Link my account" not in harness.message_text(post)

@@ -1,4 +1,4 @@
-"""Tokens that end: renewed before they do, once, and never twice with the same refresh token."""
+"""Expiring tokens: refreshed before they expire, once, and never twice with the same refresh token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.errors import InvalidToken, ProviderDown
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from services.accounts.single_flight import FIRST_PAUSE
-from services.accounts.token_refresh import ASKED_AGAIN, RENEWED_BEFORE, TokenRefresher
+from services.accounts.token_refresh import ASKED_AGAIN, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
 from storage.accounts import Account
 from storage.database import Database
@@ -39,13 +39,13 @@ class Clock:
 
 @dataclass
 class FakeOAuthFlow:
-    """Gives out numbered tokens; a refresh token works once. Nobody signs in or starts a bot here."""
+    """Issues numbered tokens; a refresh token works once. Sign-in and the check at the start are not needed here."""
 
     clock: Clock
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     problem: Exception | None = None
     gate: asyncio.Event | None = None
-    came: asyncio.Event = field(default_factory=asyncio.Event)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     def authorize(self, state: str, verifier: str) -> str:
         raise NotImplementedError
@@ -57,32 +57,32 @@ class FakeOAuthFlow:
         raise NotImplementedError
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        given = refresh_token.get_secret_value()
-        self.came.set()
+        token = refresh_token.get_secret_value()
+        self.called.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.problem is not None:
-            self.asked.append(given)
+            self.requests.append(token)
             raise self.problem
-        if given in self.asked:
+        if token in self.requests:
             raise InvalidToken("used twice")
-        self.asked.append(given)
-        return tokens(len(self.asked) + 1, self.clock() + LASTS)
+        self.requests.append(token)
+        return tokens(len(self.requests) + 1, self.clock() + LASTS)
 
 
 @dataclass
-class Judge:
-    """Says of each token what the provider says when it is asked whose it is."""
+class FakeVerification:
+    """The provider's answer to a verification; `problem` is the error that it raises."""
 
     problem: Exception | None = field(default_factory=lambda: InvalidToken("revoked"))
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     gate: asyncio.Event | None = None
-    came: asyncio.Event = field(default_factory=asyncio.Event)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, token: SecretStr, _requester: Requester) -> None:
-        self.asked.append(token.get_secret_value())
-        self.came.set()
+        self.requests.append(token.get_secret_value())
+        self.called.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.problem is not None:
@@ -102,13 +102,13 @@ def tokens(number: int, until: datetime | None) -> Tokens:
 
 
 @dataclass
-class TokenRefreshFixture:
+class TokenRefreshHarness:
     storage: Repositories
     clock: Clock
-    door: FakeOAuthFlow
-    judge: Judge
-    renewing: TokenRefresher
-    woken: list[None]
+    oauth: FakeOAuthFlow
+    verification: FakeVerification
+    refresher: TokenRefresher
+    notices: list[None]
 
     async def account(self) -> Account:
         found = await self.storage.of("T1").accounts.find("U1", Provider.BUILDIO)
@@ -116,201 +116,206 @@ class TokenRefreshFixture:
         return found
 
     async def token(self) -> str | None:
-        got = await self.renewing.token_of(await self.account())
-        return got.get_secret_value() if got is not None else None
+        token = await self.refresher.token_of(await self.account())
+        return token.get_secret_value() if token is not None else None
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[TokenRefreshFixture]:
+async def harness(tmp_path: Path) -> AsyncIterator[TokenRefreshHarness]:
     database = await Database.open(tmp_path / "b.db")
     storage, clock = make_repositories(database, SecretBox(["key-" * 10])), Clock()
-    door, woken = FakeOAuthFlow(clock), list[None]()
-    judge = Judge()
-    verifier = TokenVerifier(judge, pause_seconds=5.0, sleep=judge.sleep)
-    renewing = TokenRefresher(
-        door,
+    oauth, notices = FakeOAuthFlow(clock), list[None]()
+    verification = FakeVerification()
+    verifier = TokenVerifier(verification, pause_seconds=5.0, sleep=verification.sleep)
+    refresher = TokenRefresher(
+        oauth,
         storage,
         verifier=verifier,
-        outbox_changed=lambda: woken.append(None),
+        outbox_changed=lambda: notices.append(None),
         clock=clock,
-        healing_seconds=PATIENCE,
+        check_seconds=PATIENCE,
     )
     await storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
     )
-    yield TokenRefreshFixture(storage, clock, door, judge, renewing, woken)
-    await renewing.close()
+    yield TokenRefreshHarness(storage, clock, oauth, verification, refresher, notices)
+    await refresher.close()
     await database.close()
 
 
-async def test_a_token_that_lasts_is_used_as_it_is(scene: TokenRefreshFixture) -> None:
-    assert await scene.token() == "access-1"
-    assert scene.door.asked == []
+async def test_a_valid_token_is_used_without_a_refresh(harness: TokenRefreshHarness) -> None:
+    assert await harness.token() == "access-1"
+    assert harness.oauth.requests == []
 
 
-async def test_one_that_is_about_to_end_is_renewed_once_for_all_who_wait(scene: TokenRefreshFixture) -> None:
-    scene.clock.passed = LASTS
-    assert await asyncio.gather(*(scene.token() for _ in range(8))) == ["access-2"] * 8
-    assert scene.door.asked == ["refresh-1"]
-    scene.clock.passed = LASTS * 2
-    assert await scene.token() == "access-3"
+async def test_an_expiring_token_is_refreshed_once_for_all_requests(harness: TokenRefreshHarness) -> None:
+    harness.clock.passed = LASTS
+    assert await asyncio.gather(*(harness.token() for _ in range(8))) == ["access-2"] * 8
+    assert harness.oauth.requests == ["refresh-1"]
+    harness.clock.passed = LASTS * 2
+    assert await harness.token() == "access-3"
 
 
-async def test_while_it_is_renewed_the_old_one_serves_as_long_as_it_lasts(scene: TokenRefreshFixture) -> None:
-    scene.clock.passed = LASTS - RENEWED_BEFORE / 2
-    scene.door.gate = asyncio.Event()
-    first = asyncio.create_task(scene.token())
-    await scene.door.came.wait()
-    assert await scene.token() == "access-1"
-    scene.door.gate.set()
+async def test_the_old_token_is_used_during_a_refresh_while_it_is_valid(harness: TokenRefreshHarness) -> None:
+    harness.clock.passed = LASTS - REFRESH_BEFORE / 2
+    harness.oauth.gate = asyncio.Event()
+    first = asyncio.create_task(harness.token())
+    await harness.oauth.called.wait()
+    assert await harness.token() == "access-1"
+    harness.oauth.gate.set()
     assert await first == "access-2"
 
 
-async def test_whoever_has_read_the_account_before_it_was_renewed_spends_nothing_twice(
-    scene: TokenRefreshFixture,
+async def test_an_account_read_before_a_refresh_does_not_spend_the_refresh_token_twice(
+    harness: TokenRefreshHarness,
 ) -> None:
-    stale = await scene.account()
-    scene.clock.passed = LASTS
-    assert await scene.token() == "access-2"
-    got = await scene.renewing.token_of(stale)
-    assert got is not None
-    assert got.get_secret_value() == "access-2"
-    assert scene.door.asked == ["refresh-1"]
-    assert (await scene.account()).works
+    stale = await harness.account()
+    harness.clock.passed = LASTS
+    assert await harness.token() == "access-2"
+    token = await harness.refresher.token_of(stale)
+    assert token is not None
+    assert token.get_secret_value() == "access-2"
+    assert harness.oauth.requests == ["refresh-1"]
+    assert (await harness.account()).works
 
 
-async def test_whoever_gives_up_waiting_does_not_lose_the_new_token(scene: TokenRefreshFixture) -> None:
-    scene.clock.passed = LASTS
-    scene.door.gate = asyncio.Event()
-    asking = asyncio.create_task(scene.token())
-    await scene.door.came.wait()
-    asking.cancel()
-    scene.door.gate.set()
-    await scene.renewing.close()
-    assert await scene.token() == "access-2"
+async def test_a_cancelled_request_does_not_lose_the_new_token(harness: TokenRefreshHarness) -> None:
+    harness.clock.passed = LASTS
+    harness.oauth.gate = asyncio.Event()
+    request = asyncio.create_task(harness.token())
+    await harness.oauth.called.wait()
+    request.cancel()
+    harness.oauth.gate.set()
+    await harness.refresher.close()
+    assert await harness.token() == "access-2"
 
 
-async def test_a_refusal_breaks_the_account_and_asks_for_another_once(scene: TokenRefreshFixture) -> None:
-    scene.clock.passed = LASTS
-    scene.door.problem = InvalidToken("revoked")
-    assert await scene.token() is None
-    assert not (await scene.account()).works
-    assert len(scene.woken) == 1
-
-
-async def test_a_failure_is_tried_again_after_a_pause_and_the_old_one_serves_meanwhile(
-    scene: TokenRefreshFixture,
+async def test_a_refused_refresh_breaks_the_account_and_asks_for_another_token_once(
+    harness: TokenRefreshHarness,
 ) -> None:
-    scene.clock.passed = LASTS - RENEWED_BEFORE
-    scene.door.problem = ProviderDown("no answer")
-    assert await scene.token() == "access-1"
-    assert await scene.token() == "access-1"
-    assert scene.door.asked == ["refresh-1"]
-    scene.clock.passed = LASTS
+    harness.clock.passed = LASTS
+    harness.oauth.problem = InvalidToken("revoked")
+    assert await harness.token() is None
+    assert not (await harness.account()).works
+    assert len(harness.notices) == 1
+
+
+async def test_a_failed_refresh_is_tried_again_after_a_pause_and_the_old_token_is_used_meanwhile(
+    harness: TokenRefreshHarness,
+) -> None:
+    harness.clock.passed = LASTS - REFRESH_BEFORE
+    harness.oauth.problem = ProviderDown("no answer")
+    assert await harness.token() == "access-1"
+    assert await harness.token() == "access-1"
+    assert harness.oauth.requests == ["refresh-1"]
+    harness.clock.passed = LASTS
     with pytest.raises(ProviderDown, match="could not be renewed"):
-        await scene.token()
-    scene.door.problem, scene.door.asked = None, []
-    scene.clock.passed += FIRST_PAUSE * 2
-    assert await scene.token() == "access-2"
-    assert (await scene.account()).works
+        await harness.token()
+    harness.oauth.problem, harness.oauth.requests = None, []
+    harness.clock.passed += FIRST_PAUSE * 2
+    assert await harness.token() == "access-2"
+    assert (await harness.account()).works
 
 
-async def test_one_that_was_linked_anew_meanwhile_is_not_overwritten(scene: TokenRefreshFixture) -> None:
-    scene.clock.passed = LASTS
-    scene.door.gate = asyncio.Event()
-    asking = asyncio.create_task(scene.token())
-    await scene.door.came.wait()
-    await scene.storage.of("T1").accounts.connect(
-        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
-    )
-    scene.door.gate.set()
-    assert await asking == "pasted-1"
-    assert (await scene.account()).name == "x@y.z"
-
-
-async def paste(scene: TokenRefreshFixture) -> Account:
-    """Link the account by a token that can't be renewed."""
-    return await scene.storage.of("T1").accounts.connect(
-        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
-    )
-
-
-async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refused(
-    scene: TokenRefreshFixture,
+async def test_an_account_that_was_linked_again_meanwhile_is_not_overwritten(
+    harness: TokenRefreshHarness,
 ) -> None:
-    account = await paste(scene)
+    harness.clock.passed = LASTS
+    harness.oauth.gate = asyncio.Event()
+    request = asyncio.create_task(harness.token())
+    await harness.oauth.called.wait()
+    await harness.storage.of("T1").accounts.connect(
+        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
+    )
+    harness.oauth.gate.set()
+    assert await request == "pasted-1"
+    assert (await harness.account()).name == "x@y.z"
+
+
+async def link_pasted_token(harness: TokenRefreshHarness) -> Account:
+    """Link the account with a token that can't be refreshed."""
+    return await harness.storage.of("T1").accounts.connect(
+        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
+    )
+
+
+async def test_a_token_is_verified_once_for_all_requests_before_it_counts_as_refused(
+    harness: TokenRefreshHarness,
+) -> None:
+    account = await link_pasted_token(harness)
     token = SecretStr("pasted-1")
-    scene.judge.problem = None
+    harness.verification.problem = None
     assert (
-        await asyncio.gather(*(scene.renewing.handle_refusal(token, account) for _ in range(5))) == [True] * 5
+        await asyncio.gather(*(harness.refresher.handle_refusal(token, account) for _ in range(5)))
+        == [True] * 5
     )
-    assert (scene.judge.asked, scene.judge.slept) == (["pasted-1"], [5.0])
-    scene.judge.problem = ProviderDown("no answer")
+    assert (harness.verification.requests, harness.verification.slept) == (["pasted-1"], [5.0])
+    harness.verification.problem = ProviderDown("no answer")
     with pytest.raises(ProviderDown, match="did not say"):
-        await scene.renewing.handle_refusal(token, account)
-    assert (await scene.account()).works
-    scene.judge.problem = InvalidToken("revoked")
-    assert not await scene.renewing.handle_refusal(token, account)
-    assert not (await scene.account()).works
+        await harness.refresher.handle_refusal(token, account)
+    assert (await harness.account()).works
+    harness.verification.problem = InvalidToken("revoked")
+    assert not await harness.refresher.handle_refusal(token, account)
+    assert not (await harness.account()).works
 
 
-async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heals_by_itself(
-    scene: TokenRefreshFixture,
+async def test_a_refused_account_is_verified_again_at_a_bounded_rate_and_recovers_by_itself(
+    harness: TokenRefreshHarness,
 ) -> None:
-    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
-    scene.judge.asked.clear()
+    await harness.refresher.handle_refusal(SecretStr("pasted-1"), await link_pasted_token(harness))
+    harness.verification.requests.clear()
     for _ in range(4):
-        assert not (await scene.renewing.current(await scene.account())).works
-    assert scene.judge.asked == ["pasted-1"]
-    scene.judge.problem = None
-    assert not (await scene.renewing.current(await scene.account())).works
-    scene.clock.passed += ASKED_AGAIN
-    assert (await scene.renewing.current(await scene.account())).works
-    assert (await scene.account()).works
-    assert await scene.token() == "pasted-1"
+        assert not (await harness.refresher.current(await harness.account())).works
+    assert harness.verification.requests == ["pasted-1"]
+    harness.verification.problem = None
+    assert not (await harness.refresher.current(await harness.account())).works
+    harness.clock.passed += ASKED_AGAIN
+    assert (await harness.refresher.current(await harness.account())).works
+    assert (await harness.account()).works
+    assert await harness.token() == "pasted-1"
 
 
-async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(
-    scene: TokenRefreshFixture,
+async def test_all_requests_for_a_refused_account_wait_for_the_same_verification(
+    harness: TokenRefreshHarness,
 ) -> None:
-    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
-    scene.judge.problem, scene.judge.gate = None, asyncio.Event()
-    scene.judge.came.clear()
-    first = asyncio.create_task(scene.renewing.current(await scene.account()))
-    await scene.judge.came.wait()
-    second = asyncio.create_task(scene.renewing.current(await scene.account()))
+    await harness.refresher.handle_refusal(SecretStr("pasted-1"), await link_pasted_token(harness))
+    harness.verification.problem, harness.verification.gate = None, asyncio.Event()
+    harness.verification.called.clear()
+    first = asyncio.create_task(harness.refresher.current(await harness.account()))
+    await harness.verification.called.wait()
+    second = asyncio.create_task(harness.refresher.current(await harness.account()))
     await asyncio.wait({second}, timeout=0.05)
     assert not second.done()
-    scene.judge.gate.set()
-    assert [one.works for one in await asyncio.gather(first, second)] == [True, True]
-    assert scene.judge.asked == ["pasted-1"] * 2
+    harness.verification.gate.set()
+    assert [account.works for account in await asyncio.gather(first, second)] == [True, True]
+    assert harness.verification.requests == ["pasted-1"] * 2
 
 
-async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer_counts_once_it_comes(
-    scene: TokenRefreshFixture,
+async def test_requests_do_not_wait_long_for_a_verification_but_a_late_result_counts(
+    harness: TokenRefreshHarness,
 ) -> None:
-    await scene.renewing.handle_refusal(SecretStr("pasted-1"), await paste(scene))
-    scene.judge.problem, scene.judge.gate = None, asyncio.Event()
+    await harness.refresher.handle_refusal(SecretStr("pasted-1"), await link_pasted_token(harness))
+    harness.verification.problem, harness.verification.gate = None, asyncio.Event()
     hasty = TokenRefresher(
-        scene.door,
-        scene.storage,
-        verifier=TokenVerifier(scene.judge),
+        harness.oauth,
+        harness.storage,
+        verifier=TokenVerifier(harness.verification),
         outbox_changed=lambda: None,
-        clock=scene.clock,
-        healing_seconds=0.01,
+        clock=harness.clock,
+        check_seconds=0.01,
     )
     for _ in range(3):
         async with asyncio.timeout(PATIENCE):
-            assert not (await hasty.current(await scene.account())).works
-    scene.judge.gate.set()
+            assert not (await hasty.current(await harness.account())).works
+    harness.verification.gate.set()
     await hasty.close()
-    assert (await scene.account()).works
+    assert (await harness.account()).works
 
 
-async def test_a_refused_renewal_locks_nobody_out_whose_token_is_taken_still(
-    scene: TokenRefreshFixture,
+async def test_a_refused_refresh_does_not_lock_out_a_user_whose_token_is_still_accepted(
+    harness: TokenRefreshHarness,
 ) -> None:
-    scene.clock.passed = LASTS - RENEWED_BEFORE
-    scene.door.problem, scene.judge.problem = InvalidToken("revoked"), None
-    assert await scene.token() == "access-1"
-    assert (await scene.account()).works
+    harness.clock.passed = LASTS - REFRESH_BEFORE
+    harness.oauth.problem, harness.verification.problem = InvalidToken("revoked"), None
+    assert await harness.token() == "access-1"
+    assert (await harness.account()).works

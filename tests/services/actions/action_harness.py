@@ -1,4 +1,4 @@
-"""A bot in which actions at Build.io are requested directly, past what people type."""
+"""A harness in which actions at Build.io are requested directly, without commands."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.stub_server import reserve_port
 
 
 class ActionHarness:
-    """The bot's environment, and the bot's own services in it."""
+    """The bot's environment, with access to the bot's own services."""
 
     def __init__(self, harness: BotHarness) -> None:
         self.harness = harness
@@ -44,13 +44,16 @@ class ActionHarness:
 
     def context(self, person: str = "anna", channel: str = "builds") -> RequestContext:
         workspace = self.harness.slack.workspace
-        there = workspace.find_channel(channel).id if channel else ""
+        channel_id = workspace.find_channel(channel).id if channel else ""
         return RequestContext(
-            services=self.services, person=workspace.find_user(person).id, team=workspace.team, channel=there
+            services=self.services,
+            person=workspace.find_user(person).id,
+            team=workspace.team,
+            channel=channel_id,
         )
 
     async def request(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
-        """Request the action; the answer is posted as after a mention."""
+        """Request the action; the reply is posted like that to a mention."""
         context = self.context(person, channel)
 
         async def request() -> Reply | None:
@@ -59,7 +62,7 @@ class ActionHarness:
         await reply_or_explain(request(), ChannelResponder(context))
 
     async def open_connect_modal(self, person: str) -> Any:
-        """Press the button below the offer to link an account, and wait for the modal."""
+        """Press the button that links an account, and wait for the modal."""
         context = self.context(person)
         answer = await commands.connect(ConnectAccount(), context, Provider.BUILDIO)
         assert answer is not None
@@ -83,7 +86,7 @@ class ActionHarness:
 
 
 def as_bot_app(app: Simulated) -> App:
-    """A simulated app as the bot knows it."""
+    """Return a simulated app as the bot's `App`."""
     return App(provider=Provider.BUILDIO, slug=app.id, title=app.name)
 
 
@@ -91,28 +94,30 @@ def as_bot_app(app: Simulated) -> App:
 async def action_harness(
     folder: Path, *, rules: str = "", public: bool = False, **settings: str
 ) -> AsyncIterator[ActionHarness]:
-    """`rules` are the operator's. With `public` the bot can be reached, and people sign in on Build.io's page."""
+    """Run a harness with these operator's rules. `rules`; a `public` people sign in on Build.io's page."""
     (folder / "policy.toml").write_text(rules)
-    more = {"service_token_acts": "0", "policy_file": str(folder / "policy.toml"), **settings}
-    line = reserve_port() if public else None
-    if line is not None:
-        port = str(line.getsockname()[1])
-        more |= {"public_url": f"http://127.0.0.1:{port}", "port": port}
-        more |= {"buildio_client_id": CLIENT_ID, "buildio_client_secret": CLIENT_SECRET}
+    all_settings = {"service_token_acts": "0", "policy_file": str(folder / "policy.toml"), **settings}
+    reserved_port = reserve_port() if public else None
+    if reserved_port is not None:
+        port = str(reserved_port.getsockname()[1])
+        all_settings |= {"public_url": f"http://127.0.0.1:{port}", "port": port}
+        all_settings |= {"buildio_client_id": CLIENT_ID, "buildio_client_secret": CLIENT_SECRET}
     try:
-        town = BotHarness(folder, seconds={"sight_seconds": 0.2}, settings=more)
-        place = ActionHarness(town)
-        with mock.patch.object(bot.app, "register", place.capture_services):
-            await town.open()
+        harness = BotHarness(folder, seconds={"sight_seconds": 0.2}, settings=all_settings)
+        actions = ActionHarness(harness)
+        with mock.patch.object(bot.app, "register", actions.capture_services):
+            await harness.open()
             try:
-                await town.start_bot()
+                await harness.start_bot()
                 if public:
-                    town.buildio.redirect_uris.append(f"{more['public_url']}/buildio/oauth_redirect")
-                yield place
-                assert town.slack.violations == []
-                assert town.buildio.violations == []
+                    harness.buildio.redirect_uris.append(
+                        f"{all_settings['public_url']}/buildio/oauth_redirect"
+                    )
+                yield actions
+                assert harness.slack.violations == []
+                assert harness.buildio.violations == []
             finally:
-                await town.close()
+                await harness.close()
     finally:
-        if line is not None:
-            line.close()
+        if reserved_port is not None:
+            reserved_port.close()

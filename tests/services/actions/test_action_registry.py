@@ -1,4 +1,4 @@
-"""An action of a provider that nobody has heard of: registered, prepared, approved, executed and audited."""
+"""An action of a made-up provider: registered, prepared, approved, executed and audited."""
 
 from __future__ import annotations
 
@@ -146,21 +146,23 @@ def _app(slug: str) -> App:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[TinyServices]:
+async def tiny_services(tmp_path: Path) -> AsyncIterator[TinyServices]:
     database = await Database.open(tmp_path / "buildbell.db")
     yield TinyServices(database)
     await database.close()
 
 
-async def test_it_is_prepared_approved_executed_as_the_requester_and_audited(place: TinyServices) -> None:
-    result = await run_action(RetryJob(app=LIBRARY, job="7"), place.context(BEN))
+async def test_an_action_is_prepared_approved_executed_as_the_requester_and_audited(
+    tiny_services: TinyServices,
+) -> None:
+    result = await run_action(RetryJob(app=LIBRARY, job="7"), tiny_services.context(BEN))
     assert result.is_pending
-    assert place.tiny.retried == []
-    reply = await place.approve(ANNA)
+    assert tiny_services.tiny.retried == []
+    reply = await tiny_services.approve(ANNA)
     assert reply is not None
     assert reply.message.text == "Retried."
-    assert place.tiny.retried == [("7", "job 7", BEN)]
-    assert await place.audited() == [
+    assert tiny_services.tiny.retried == [("7", "job 7", BEN)]
+    assert await tiny_services.audited() == [
         ("proposed", "tiny_retry", ""),
         ("agreed", "tiny_retry", ""),
         ("begun", "tiny_retry", ""),
@@ -168,25 +170,25 @@ async def test_it_is_prepared_approved_executed_as_the_requester_and_audited(pla
     ]
 
 
-async def test_it_needs_nobody_else_where_the_app_stands_in_another_stage(place: TinyServices) -> None:
-    result = await run_action(RetryJob(app=_app("sandbox"), job="8"), place.context(BEN))
+async def test_an_action_needs_no_approval_for_an_app_in_another_stage(tiny_services: TinyServices) -> None:
+    result = await run_action(RetryJob(app=_app("sandbox"), job="8"), tiny_services.context(BEN))
     assert not result.is_pending
     assert result.outputs == {"job": "8"}
-    assert place.tiny.retried == [("8", "job 8", BEN)]
+    assert tiny_services.tiny.retried == [("8", "job 8", BEN)]
 
 
-async def test_its_failure_is_raised_and_audited(place: TinyServices) -> None:
-    place.tiny.refuses = True
+async def test_a_failed_action_is_raised_and_audited(tiny_services: TinyServices) -> None:
+    tiny_services.tiny.refuses = True
     with pytest.raises(UserError, match="Tiny CI is closed"):
-        await run_action(RetryJob(app=_app("sandbox"), job="8"), place.context(BEN))
-    assert [event for event, *_ in await place.audited()] == ["begun", "failed"]
+        await run_action(RetryJob(app=_app("sandbox"), job="8"), tiny_services.context(BEN))
+    assert [event for event, *_ in await tiny_services.audited()] == ["begun", "failed"]
 
 
 async def _execute(action: Any, _context: Any) -> Any:
     raise NotImplementedError(action)
 
 
-def test_a_stored_action_that_no_provider_has_is_not_read() -> None:
+def test_a_stored_action_of_an_unknown_class_is_not_read() -> None:
     registry = ActionRegistry([ActionSpec(RetryJob, _execute)])
     assert registry.read(RetryJob(job="7").to_json_with_secrets()) == RetryJob(job="7")
     with pytest.raises(UnknownAction):
@@ -195,6 +197,6 @@ def test_a_stored_action_that_no_provider_has_is_not_read() -> None:
         registry.read('{"job": "7"}')
 
 
-def test_two_actions_are_not_stored_under_one_name() -> None:
+def test_two_actions_must_not_have_the_same_stored_name() -> None:
     with pytest.raises(ValueError, match="tiny_retry"):
         ActionRegistry([ActionSpec(RetryJob, _execute), ActionSpec(RetryJob, _execute)])

@@ -1,4 +1,4 @@
-"""What is agreed to is what is shown: every field of every action, letter by letter."""
+"""The details that an approver sees: every field of every action, character by character."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ PARAMS = {
     "commit_paths": [{"added": ["x"], "removed": [], "modified": []}],
 }
 
-# One of each kind, with everything filled in that can be.
+# One action of each class, with all fields filled in.
 EXAMPLES: list[Action] = [
     AbortBuildAction(app=ANDROID, build=BUILD, order=ORDER),
     AbortPipelineAction(app=ANDROID, pipeline=PIPELINE, order=ORDER),
@@ -125,27 +125,27 @@ EXAMPLES: list[Action] = [
     RevealEnvironmentAction(environment="e1", label="review", key="A"),
     ClusterLoginAction(region="eu"),
 ]
-# Of an app, its title and its slug are shown; nothing else of it is sent.
+# The title and slug of an app are shown; no other field of it is sent.
 NOT_SENT_OF_AN_APP = frozenset(f"app.{name}" for name in App.model_fields if name not in ("slug", "title"))
 
 
-def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaf_fields(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             if (*path, name) != ("act",):  # the kind itself
-                yield from leaves(getattr(value, name), (*path, name))
+                yield from leaf_fields(getattr(value, name), (*path, name))
     else:
         yield path, value
 
 
-def changed(value: Any, path: tuple[str, ...], to: Any) -> Any:
+def with_value(value: Any, path: tuple[str, ...], to: Any) -> Any:
     if not path:
         return to
     head, *rest = path
-    return value.model_copy(update={head: changed(getattr(value, head), tuple(rest), to)})
+    return value.model_copy(update={head: with_value(getattr(value, head), tuple(rest), to)})
 
 
-def another(value: Any) -> Any:
+def different_value(value: Any) -> Any:
     match value:
         case bool():
             return not value
@@ -165,7 +165,7 @@ def another(value: Any) -> Any:
 FIELDS = [
     (action, path, value)
     for action in EXAMPLES
-    for path, value in leaves(action)
+    for path, value in leaf_fields(action)
     if not (path[0] == "app" and action.app is None)
 ]
 
@@ -180,13 +180,13 @@ def test_every_action_class_has_an_example() -> None:
     FIELDS,
     ids=[f"{type(action).__name__}.{'.'.join(path)}" for action, path, _ in FIELDS],
 )
-def test_every_field_is_shown_or_there_is_a_reason_why_not(
+def test_every_field_is_shown_or_has_a_reason_not_to_be(
     action: Action, path: tuple[str, ...], value: Any
 ) -> None:
     name = ".".join(path)
     if name in NOT_SENT_OF_AN_APP:
         return
-    other = changed(action, path, another(value))
+    other = with_value(action, path, different_value(value))
     assert other != action
     shown = other.full_details() != action.full_details()
     if (reason := action.not_shown.get(name)) is None:
@@ -196,8 +196,8 @@ def test_every_field_is_shown_or_there_is_a_reason_why_not(
 
 
 @pytest.mark.parametrize("action", EXAMPLES, ids=[type(action).__name__ for action in EXAMPLES])
-def test_no_reason_stands_for_a_field_that_is_not_there(action: Action) -> None:
-    assert set(action.not_shown) <= {".".join(path) for path, _ in leaves(action)}
+def test_every_reason_names_an_existing_field(action: Action) -> None:
+    assert set(action.not_shown) <= {".".join(path) for path, _ in leaf_fields(action)}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_no_reason_stands_for_a_field_that_is_not_there(action: Action) -> None:
     [action for action in EXAMPLES if isinstance(action, TriggerBuildAction | RebuildBuildAction)],
     ids=["rebuild", "start"],
 )
-def test_each_parameter_that_is_sent_is_shown(action: TriggerBuildAction | RebuildBuildAction) -> None:
+def test_every_sent_parameter_is_shown(action: TriggerBuildAction | RebuildBuildAction) -> None:
     if isinstance(action, TriggerBuildAction):
         params = action.trigger_params(message="", started_by=None)
     else:
@@ -219,7 +219,7 @@ def test_each_parameter_that_is_sent_is_shown(action: TriggerBuildAction | Rebui
             assert str(value).strip("[]{}'")[:5] in shown, name
 
 
-def lines_of(details: list[tuple[str, str]]) -> list[str]:
+def detail_lines(details: list[tuple[str, str]]) -> list[str]:
     text = approval_details(details)
     assert text is not None
     return text.split("\n")
@@ -231,7 +231,7 @@ PAIRS = st.lists(
 
 
 @given(PAIRS, PAIRS)
-def test_no_two_things_to_agree_to_look_alike(
+def test_different_details_never_look_the_same(
     one: list[tuple[str, str]], other: list[tuple[str, str]]
 ) -> None:
     hidden = "looks like a secret"
@@ -242,7 +242,7 @@ def test_no_two_things_to_agree_to_look_alike(
 
 
 @given(PAIRS)
-def test_what_is_shown_in_slack_is_every_letter_of_it(details: list[tuple[str, str]]) -> None:
+def test_slack_shows_every_character_of_the_details(details: list[tuple[str, str]]) -> None:
     text = approval_details(details)
     assert text is not None
     shown = [
@@ -252,14 +252,14 @@ def test_what_is_shown_in_slack_is_every_letter_of_it(details: list[tuple[str, s
     assert "".join(shown).replace("\n", "") == text.replace("\n", "")
 
 
-def test_a_name_in_letters_that_look_like_others_is_written_as_numbers() -> None:
-    assert lines_of([("branch", "m\u0430in")]) == ['branch: "m\\u0430in"']
-    assert lines_of([("branch", "main\nworkflow: deploy")]) == ['branch: "main\\nworkflow: deploy"']
-    assert lines_of([("message", "Grüße")]) == ["message: Grüße"]
-    assert lines_of([("message", "a\u202eb")]) == ['message: "a\\u202eb"']
+def test_lookalike_and_control_characters_are_escaped() -> None:
+    assert detail_lines([("branch", "m\u0430in")]) == ['branch: "m\\u0430in"']
+    assert detail_lines([("branch", "main\nworkflow: deploy")]) == ['branch: "main\\nworkflow: deploy"']
+    assert detail_lines([("message", "Grüße")]) == ["message: Grüße"]
+    assert detail_lines([("message", "a\u202eb")]) == ['message: "a\\u202eb"']
 
 
-def test_no_value_can_pass_for_a_line_of_its_own() -> None:
+def test_a_value_can_not_imitate_a_line_of_its_own() -> None:
     name = "message: "
     for gap in range(450, 550):
         text = approval_details([("message", "x" * gap + "workflow: primary"), ("workflow", "deploy")])
@@ -272,44 +272,46 @@ def test_no_value_can_pass_for_a_line_of_its_own() -> None:
         assert lines[0].startswith(name)
         assert lines[-1] == "workflow: deploy"
         assert all(line.startswith(CONTINUED) for line in lines[1:-1])
-    assert lines_of([("message", "ok" + " " * 4 + "workflow: primary")]) == [
+    assert detail_lines([("message", "ok" + " " * 4 + "workflow: primary")]) == [
         'message: "ok' + "\\u0020" * 4 + 'workflow: primary"'
     ]
-    assert lines_of([("message", "ok  then")]) == ["message: ok  then"]
+    assert detail_lines([("message", "ok  then")]) == ["message: ok  then"]
 
 
-def test_a_value_that_looks_like_a_secret_is_not_shown_but_said_to_be_there() -> None:
-    [line] = lines_of([("variable API_TOKEN", "Canary7Gx2Canary7Gx2Canary7Gx2")])
+def test_a_value_that_looks_like_a_secret_is_replaced_by_a_notice() -> None:
+    [line] = detail_lines([("variable API_TOKEN", "Canary7Gx2Canary7Gx2Canary7Gx2")])
     assert line == "variable API_TOKEN: not shown, since it looks like a secret (30 characters)"
-    action = rebuild({"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]})
-    [*_, line] = lines_of(action.full_details())
+    action = rebuild_action(
+        {"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]}
+    )
+    [*_, line] = detail_lines(action.full_details())
     assert line == "variable DB_PASSWORD (expanded): not shown, since it looks like a secret (8 characters)"
 
 
-def test_parameters_that_are_called_alike_and_variables_of_another_shape_are_shown_too() -> None:
-    action = rebuild({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
-    lines = lines_of(action.full_details())
+def test_parameters_with_the_same_label_and_variables_of_other_types_are_shown() -> None:
+    action = rebuild_action({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
+    lines = detail_lines(action.full_details())
     assert {"commit: 1f3a", "commit: 2e4b", 'variable: {"GIT_BRANCH": "main"}'} <= set(lines)
     for environments in ({"GIT_BRANCH": "main"}, ["GIT_BRANCH=main"]):
-        access_request = rebuild(
+        access_request = rebuild_action(
             {"branch": "x", "workflow_id": "w", "environments": environments}
         ).access_request("C1")
         assert (access_request.branch, access_request.workflow) == (None, None)
 
 
-def test_what_a_large_push_changed_leaves_room_for_the_rest() -> None:
+def test_the_changed_paths_of_a_large_push_are_shortened() -> None:
     paths = [{"added": [f"file-{number}" for number in range(2000)]}]
-    details = rebuild({"branch": "x", "commit_paths": paths}).full_details()
-    other = rebuild({"branch": "x", "commit_paths": [*paths, {"added": ["one-more"]}]}).full_details()
+    details = rebuild_action({"branch": "x", "commit_paths": paths}).full_details()
+    other = rebuild_action({"branch": "x", "commit_paths": [*paths, {"added": ["one-more"]}]}).full_details()
     assert details != other
     assert approval_details(details) is not None
 
 
-def test_what_is_too_long_to_be_shown_whole_is_not_asked_for() -> None:
+def test_details_that_are_too_long_can_not_be_approved() -> None:
     assert approval_details([("message", "x" * 30_000)]) is None
 
 
-def start(**ask: Any) -> TriggerBuildAction:
+def trigger_action(**ask: Any) -> TriggerBuildAction:
     return TriggerBuildAction(app=ANDROID, ask=TriggerBuild(**ask)).normalized()
 
 
@@ -331,10 +333,10 @@ def start(**ask: Any) -> TriggerBuildAction:
         ({"branch": "x", "workflow": "a", "environments": (("DRY_RUN", "1"),)}, "x", "a"),
     ],
 )
-def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
+def test_rules_match_only_what_is_certain_about_a_triggered_build(
     ask: dict[str, Any], branch: str | None, workflow: str | None
 ) -> None:
-    access_request = start(**ask).access_request("C1")
+    access_request = trigger_action(**ask).access_request("C1")
     assert (access_request.branch, access_request.workflow) == (branch, workflow)
 
 
@@ -356,7 +358,7 @@ def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
         "",
     ],
 )
-def test_what_git_takes_for_no_branch_is_refused(branch: str) -> None:
+def test_an_invalid_branch_name_is_refused(branch: str) -> None:
     for action in (
         TriggerBuildAction(app=ANDROID, ask=TriggerBuild(branch=branch)),
         DeployAction(app=SHOP, branch=branch),
@@ -365,11 +367,11 @@ def test_what_git_takes_for_no_branch_is_refused(branch: str) -> None:
             action.normalized()
 
 
-def test_a_workflow_and_a_pipeline_together_are_refused() -> None:
-    assert "not both" in str(start(branch="x", workflow="a", pipeline="b").problem())
+def test_a_workflow_together_with_a_pipeline_is_refused() -> None:
+    assert "not both" in str(trigger_action(branch="x", workflow="a", pipeline="b").problem())
 
 
-def rebuild(
+def rebuild_action(
     params: dict[str, Any], triggered_by: str | None = None, pipeline_id: str | None = None
 ) -> RebuildBuildAction:
     build = Build(
@@ -390,30 +392,38 @@ def rebuild(
 @pytest.mark.parametrize(
     ("action", "branch", "workflow"),
     [
-        (rebuild({"branch": "x", "workflow_id": "deploy"}), "x", "deploy"),
-        (rebuild({"branch": "x", "pipeline_id": "release", "workflow_id": "primary"}), "x", None),
-        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "manual-octo"), None, "a"),
-        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook-github/octo"), "x", "a"),
-        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook", "w1"), None, "a"),
-        (rebuild({"branch": "x", "head_repository_url": "git@evil", "workflow_id": "a"}), None, "a"),
+        (rebuild_action({"branch": "x", "workflow_id": "deploy"}), "x", "deploy"),
+        (rebuild_action({"branch": "x", "pipeline_id": "release", "workflow_id": "primary"}), "x", None),
+        (rebuild_action({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "manual-octo"), None, "a"),
         (
-            rebuild(
+            rebuild_action({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook-github/octo"),
+            "x",
+            "a",
+        ),
+        (
+            rebuild_action({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook", "w1"),
+            None,
+            "a",
+        ),
+        (rebuild_action({"branch": "x", "head_repository_url": "git@evil", "workflow_id": "a"}), None, "a"),
+        (
+            rebuild_action(
                 {"branch": "x", "environments": [{"BITRISE_GIT_TAG": "v1"}], "workflow_id": "a"}, "webhook"
             ),
             None,
             None,
         ),
-        (rebuild({"workflow_id": "a"}), None, "a"),
+        (rebuild_action({"workflow_id": "a"}), None, "a"),
     ],
 )
-def test_a_rebuild_is_judged_by_what_it_sends_and_not_by_what_the_build_says(
+def test_rules_match_what_a_rebuild_sends_not_what_the_build_shows(
     action: RebuildBuildAction, branch: str | None, workflow: str | None
 ) -> None:
     access_request = action.access_request("C1")
     assert (access_request.branch, access_request.workflow) == (branch, workflow)
 
 
-def test_every_act_at_bitrise_says_its_app() -> None:
+def test_every_bitrise_action_shows_its_app() -> None:
     assert all(
         action.full_details()[:2] == [("app", "android"), ("app id", "a1")]
         for action in EXAMPLES

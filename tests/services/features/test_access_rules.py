@@ -1,4 +1,4 @@
-"""Who may do what: rules in a file and from an admin's modal, asked for each way in which something can be done."""
+"""Access rules from the policy file and from the admins' form, enforced for every way to run an action."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def governed(
     now: Callable[[], datetime] = utc_now,
     audit_anchor: str = "",
 ) -> AsyncIterator[BotHarness]:
-    """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
+    """Start a bot with the operator's rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
     async with bot_harness(
@@ -48,12 +48,12 @@ async def governed(
         service_token_acts=service_token_acts,
         policy_file=policy,
         audit_anchor=audit_anchor,
-    ) as town:
-        await town.connect("anna", "ben")
-        yield town
+    ) as harness:
+        await harness.connect("anna", "ben")
+        yield harness
 
 
-def running(harness: BotHarness) -> Build:
+def start_running_build(harness: BotHarness) -> Build:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     return build
@@ -65,96 +65,98 @@ async def add_rule(harness: BotHarness, **filled: object) -> None:
     await harness.fill_in_rule(**filled)
 
 
-async def test_the_operators_rule_holds_in_command_button_and_modal_alike(tmp_path: Path) -> None:
-    async with governed(tmp_path, NOBODY_ABORTS) as town:
-        build = running(town)
+async def test_an_operators_rule_holds_for_command_button_and_modal(tmp_path: Path) -> None:
+    async with governed(tmp_path, NOBODY_ABORTS) as harness:
+        build = start_running_build(harness)
         said = "Nobody may abort builds of Sample Android here; whoever runs Buildbell has set that."
-        await town.ask("/bitrise abort android #1 no", said)
-        card = await town.ask("/bitrise build android #1", "Sample Android #1 is running")
-        await town.users.click("anna", card, "Abort")
-        await town.slack.wait_for_modal("anna", "stops at once")
-        await town.users.submit("anna", {"reason": "no"})
-        opened = town.users.modal("anna")
+        await harness.ask("/bitrise abort android #1 no", said)
+        card = await harness.ask("/bitrise build android #1", "Sample Android #1 is running")
+        await harness.users.click("anna", card, "Abort")
+        await harness.slack.wait_for_modal("anna", "stops at once")
+        await harness.users.submit("anna", {"reason": "no"})
+        opened = harness.users.modal("anna")
         assert opened is not None
         assert said in opened.errors["reason"]
         assert build.result is None
-        await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
+        await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
 
 
-async def test_a_step_of_a_workflow_is_judged_by_the_same_rules(tmp_path: Path) -> None:
-    async with governed(tmp_path, NOBODY_ABORTS, service_token_acts="1") as town:
-        build = running(town)
-        run = town.users.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
-        await town.wait_until(lambda: run.status != "running")
+async def test_a_workflow_step_is_authorized_by_the_same_rules(tmp_path: Path) -> None:
+    async with governed(tmp_path, NOBODY_ABORTS, service_token_acts="1") as harness:
+        build = start_running_build(harness)
+        run = harness.users.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
+        await harness.wait_until(lambda: run.status != "running")
         assert "Nobody may abort builds" in str(run.error)
         assert build.result is None
 
 
-async def test_a_refusal_names_people_and_groups_who_may(tmp_path: Path) -> None:
-    async with governed(tmp_path, RELEASE_TEAM) as town:
-        await town.connect("carla")
-        running(town)
-        said = await town.ask(
+async def test_a_refusal_names_the_people_and_groups_that_may(tmp_path: Path) -> None:
+    async with governed(tmp_path, RELEASE_TEAM) as harness:
+        await harness.connect("carla")
+        start_running_build(harness)
+        said = await harness.ask(
             "/bitrise abort android #1", "Only Anna Berg and the group @release-team", person="carla"
         )
-        assert "may abort builds of Sample Android here" in town.message_text(said)
-        await town.ask("/bitrise abort android #1", "ben aborted", person="ben")
-        await town.ask("/bitrise trigger ios branch:main", "anna started Sample iOS #1")
+        assert "may abort builds of Sample Android here" in harness.message_text(said)
+        await harness.ask("/bitrise abort android #1", "ben aborted", person="ben")
+        await harness.ask("/bitrise trigger ios branch:main", "anna started Sample iOS #1")
 
 
-async def test_whoever_is_taken_out_of_the_group_may_no_more(tmp_path: Path) -> None:
-    async with governed(tmp_path, RELEASE_TEAM) as town:
-        running(town)
-        town.slack.workspace.groups["S0RELEASE"].users.clear()
-        await town.ask("/bitrise abort android #1", "Only Anna Berg", person="ben")
+async def test_a_user_removed_from_the_group_loses_its_permission(tmp_path: Path) -> None:
+    async with governed(tmp_path, RELEASE_TEAM) as harness:
+        start_running_build(harness)
+        harness.slack.workspace.groups["S0RELEASE"].users.clear()
+        await harness.ask("/bitrise abort android #1", "Only Anna Berg", person="ben")
 
 
-async def test_where_slack_does_not_say_who_is_in_a_group_nobody_is(tmp_path: Path) -> None:
-    async with governed(tmp_path, RELEASE_TEAM) as town:
-        build = running(town)
-        town.slack.fault("usergroups.users.list", "error", words="internal_error")
-        await town.ask("/bitrise abort android #1", "Only Anna Berg", person="ben")
+async def test_a_group_that_slack_does_not_list_has_no_members(tmp_path: Path) -> None:
+    async with governed(tmp_path, RELEASE_TEAM) as harness:
+        build = start_running_build(harness)
+        harness.slack.fault("usergroups.users.list", "error", words="internal_error")
+        await harness.ask("/bitrise abort android #1", "Only Anna Berg", person="ben")
         assert build.result is None
 
 
-async def test_an_admins_rule_counts_at_once_and_can_be_taken_away(tmp_path: Path) -> None:
-    async with governed(tmp_path) as town:
-        running(town)
-        await add_rule(town, kind="These people may, and nobody else", acts=["Abort builds"], who="Nobody")
-        await town.wait_for_message("A new rule: Nobody may abort builds", person=None)
-        await town.ask("/bitrise abort android #1", "an admin of this workspace has set that", person="ben")
-        shown = await town.ask("/bitrise policy", "Rules of this workspace")
-        await town.press(shown, "Remove", "This rule counts no longer")
-        await town.ask("/bitrise abort android #1", "ben aborted", person="ben")
+async def test_an_admins_rule_counts_at_once_and_can_be_removed(tmp_path: Path) -> None:
+    async with governed(tmp_path) as harness:
+        start_running_build(harness)
+        await add_rule(harness, kind="These people may, and nobody else", acts=["Abort builds"], who="Nobody")
+        await harness.wait_for_message("A new rule: Nobody may abort builds", person=None)
+        await harness.ask(
+            "/bitrise abort android #1", "an admin of this workspace has set that", person="ben"
+        )
+        shown = await harness.ask("/bitrise policy", "Rules of this workspace")
+        await harness.press(shown, "Remove", "This rule counts no longer")
+        await harness.ask("/bitrise abort android #1", "ben aborted", person="ben")
 
 
-async def test_an_admin_can_narrow_what_the_operator_allows_but_not_widen_it(tmp_path: Path) -> None:
-    async with governed(tmp_path, NOBODY_ABORTS) as town:
-        running(town)
+async def test_an_admin_can_restrict_what_the_operator_allows_but_not_extend_it(tmp_path: Path) -> None:
+    async with governed(tmp_path, NOBODY_ABORTS) as harness:
+        start_running_build(harness)
         await add_rule(
-            town,
+            harness,
             kind="These people may, and nobody else",
             acts=["Abort builds"],
             who="Everyone with a linked account",
         )
-        await town.wait_for_message("A new rule", person=None)
-        await town.ask("/bitrise abort android #1", "whoever runs Buildbell has set that")
+        await harness.wait_for_message("A new rule", person=None)
+        await harness.ask("/bitrise abort android #1", "whoever runs Buildbell has set that")
 
 
-async def test_only_admins_change_rules_whatever_they_press(tmp_path: Path) -> None:
-    async with governed(tmp_path) as town:
-        shown = await town.ask(
+async def test_only_admins_can_change_rules_by_any_button(tmp_path: Path) -> None:
+    async with governed(tmp_path) as harness:
+        shown = await harness.ask(
             "/bitrise policy", "Admins and owners of this workspace can add rules", person="ben"
         )
-        assert "Add a rule" not in town.message_text(shown)
-        await add_rule(town, acts=["Abort builds"], who="Nobody")
-        await town.wait_for_message("A new rule", person=None)
-        mine = await town.ask("/bitrise policy", "Rules of this workspace")
-        # A button of the admin's own message, pressed by somebody who should not see it.
-        mine.only_for = None
-        await town.press(mine, "Remove", "Only admins and owners", person="ben")
-        await town.users.click("ben", mine, "Add a rule…")
-        await town.wait_for_message("Only admins and owners", person="ben")
+        assert "Add a rule" not in harness.message_text(shown)
+        await add_rule(harness, acts=["Abort builds"], who="Nobody")
+        await harness.wait_for_message("A new rule", person=None)
+        own = await harness.ask("/bitrise policy", "Rules of this workspace")
+        # A button of the admin's own message, pressed by a user who should not see it.
+        own.only_for = None
+        await harness.press(own, "Remove", "Only admins and owners", person="ben")
+        await harness.users.click("ben", own, "Add a rule…")
+        await harness.wait_for_message("Only admins and owners", person="ben")
 
 
 @pytest.mark.parametrize(
@@ -175,56 +177,58 @@ async def test_only_admins_change_rules_whatever_they_press(tmp_path: Path) -> N
         ),
     ],
 )
-async def test_a_mistake_in_a_rule_is_said_at_its_field(
+async def test_an_error_in_a_rule_is_shown_at_its_field(
     tmp_path: Path, filled: dict[str, object], field: str, said: str
 ) -> None:
-    async with governed(tmp_path) as town:
-        await add_rule(town, **filled)
-        opened = town.users.modal("anna")
+    async with governed(tmp_path) as harness:
+        await add_rule(harness, **filled)
+        opened = harness.users.modal("anna")
         assert opened is not None
         assert said in opened.errors[field]
 
 
-async def test_a_rule_says_what_it_is_about_and_who_and_its_admin_hears_that_it_counts(
+async def test_the_rule_form_requires_actions_and_people_and_confirms_the_rule_to_the_admin(
     tmp_path: Path,
 ) -> None:
-    async with governed(tmp_path) as town:
-        shown = await town.ask("/bitrise policy", "Who may do what", channel="release")
-        await town.users.click("anna", shown, "Add a rule…")
-        opened = await town.slack.wait_for_modal("anna", "Add a rule")
-        assert "Minutes to agree within" not in town.slack.modal_text(opened)
-        # Slack itself holds back a form without what must be picked.
+    async with governed(tmp_path) as harness:
+        shown = await harness.ask("/bitrise policy", "Who may do what", channel="release")
+        await harness.users.click("anna", shown, "Add a rule…")
+        opened = await harness.slack.wait_for_modal("anna", "Add a rule")
+        assert "Minutes to agree within" not in harness.slack.modal_text(opened)
+        # Slack itself rejects a form without a required selection.
         with pytest.raises(InvalidInteraction, match="Who"):
-            await town.users.submit("anna", {})
-        await town.users.submit("anna", {"who": "Nobody"})
+            await harness.users.submit("anna", {})
+        await harness.users.submit("anna", {"who": "Nobody"})
         assert "Choose what the rule is about" in opened.errors["acts"]
-        await town.redraw("policy_kind", "Needs a second person")
-        assert "Minutes to agree within" in town.slack.modal_text(opened)
+        await harness.redraw("policy_kind", "Needs a second person")
+        assert "Minutes to agree within" in harness.slack.modal_text(opened)
         assert opened.entered["who"] == "Nobody"
-        await town.redraw("policy_kind", "These people may, and nobody else")
-        assert await town.rows("SELECT 1 FROM policies") == []
-        await town.users.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
-        # The bot can't write in this private channel, so it tells the one who did it.
-        await town.wait_for_message("A new rule: Nobody may abort builds", channel="D0ANNA")
+        await harness.redraw("policy_kind", "These people may, and nobody else")
+        assert await harness.rows("SELECT 1 FROM policies") == []
+        await harness.users.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
+        # The bot can't post in this private channel, so it notifies the admin who added the rule.
+        await harness.wait_for_message("A new rule: Nobody may abort builds", channel="D0ANNA")
 
 
-async def test_a_rule_for_one_channel_leaves_the_others_alone(tmp_path: Path) -> None:
+async def test_a_rule_for_one_channel_does_not_apply_in_others(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["trigger"]\nchannels = ["C0RANDOM"]\nwho = "nobody"\n'
-    async with governed(tmp_path, rules) as town:
-        await town.ask("/bitrise trigger android branch:main", "Nobody may start builds", channel="random")
-        await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    async with governed(tmp_path, rules) as harness:
+        await harness.ask("/bitrise trigger android branch:main", "Nobody may start builds", channel="random")
+        await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 
-async def test_who_may_subscribe_is_a_rule_like_the_others(tmp_path: Path) -> None:
+async def test_rules_can_restrict_subscribing(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["subscribe"]\nwho = ["U0ANNA"]\n'
-    async with governed(tmp_path, rules) as town:
-        await town.ask("/bitrise subscribe android", "Only Anna Berg may change subscriptions", person="ben")
-        await town.ask("/bitrise subscribe android", "subscribed")
-        await town.ask("/bitrise unsubscribe android", "Only Anna Berg may change", person="ben")
-        await town.ask("/bitrise use ios", "Only Anna Berg may change subscriptions", person="ben")
-        listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
-        await town.press(listed, "Pause", "Only Anna Berg may change", person="ben")
-        assert len(await town.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 1
+    async with governed(tmp_path, rules) as harness:
+        await harness.ask(
+            "/bitrise subscribe android", "Only Anna Berg may change subscriptions", person="ben"
+        )
+        await harness.ask("/bitrise subscribe android", "subscribed")
+        await harness.ask("/bitrise unsubscribe android", "Only Anna Berg may change", person="ben")
+        await harness.ask("/bitrise use ios", "Only Anna Berg may change subscriptions", person="ben")
+        listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+        await harness.press(listed, "Pause", "Only Anna Berg may change", person="ben")
+        assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 1
 
 
 ONLY_IN_RANDOM = """
@@ -239,56 +243,56 @@ who = "nobody"
 """
 
 
-async def test_from_the_home_a_rule_for_a_channel_opens_nothing_and_it_is_said_where_it_would_work(
+async def test_a_channel_rule_allows_nothing_from_home_and_the_refusal_says_where_to_try(
     tmp_path: Path,
 ) -> None:
-    async with governed(tmp_path, ONLY_IN_RANDOM) as town:
-        build = running(town)
-        town.users.open_home("anna")
-        await shows(town, "Sample Android #1 is running", "[Abort]")
-        await town.users.set_value("anna", "Abort")
-        await town.slack.wait_for_modal("anna", "stops at once")
-        await town.users.submit("anna", {"reason": "not needed"})
-        opened = await town.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
+    async with governed(tmp_path, ONLY_IN_RANDOM) as harness:
+        build = start_running_build(harness)
+        harness.users.open_home("anna")
+        await shows(harness, "Sample Android #1 is running", "[Abort]")
+        await harness.users.set_value("anna", "Abort")
+        await harness.slack.wait_for_modal("anna", "stops at once")
+        await harness.users.submit("anna", {"reason": "not needed"})
+        opened = await harness.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
         assert "try it in a channel" in opened.errors["reason"]
         assert build.result is None
-        await town.ask("/bitrise abort android #1 not needed", "anna aborted", channel="random")
+        await harness.ask("/bitrise abort android #1 not needed", "anna aborted", channel="random")
 
 
-async def test_a_step_of_a_workflow_is_in_no_channel_that_a_rule_names(tmp_path: Path) -> None:
-    async with governed(tmp_path, ONLY_IN_RANDOM, service_token_acts="1") as town:
+async def test_a_workflow_step_is_in_no_channel_of_a_rule(tmp_path: Path) -> None:
+    async with governed(tmp_path, ONLY_IN_RANDOM, service_token_acts="1") as harness:
         for person in ({}, {"person": "U0BEN"}):
             inputs = {"app": "android", "branch": "main", **person}
-            run = await wait_until_over(town, town.users.run_step("start_bitrise_build", inputs))
+            run = await wait_until_over(harness, harness.users.run_step("start_bitrise_build", inputs))
             assert "Nobody may start builds" in str(run.error)
-        assert town.bitrise.state.builds == []
+        assert harness.bitrise.state.builds == []
 
 
-async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Path) -> None:
+async def test_policy_shows_the_rules_with_and_without_an_app(tmp_path: Path) -> None:
     rules = (
         RELEASE_TEAM + '[[rule]]\nallow = ["trigger"]\nwho = ["U0BEN"]\n'
         '[[rule]]\nprotect = ["trigger"]\nbranches = ["main", "release/*"]\nworkflows = ["deploy"]\nwho = ["U0ANNA"]\n'
         'minutes = 30\n[[rule]]\nprotect = ["trigger"]\n'
     )
-    async with governed(tmp_path, rules) as town:
-        second = (
+    async with governed(tmp_path, rules) as harness:
+        approval = (
             "needs a second person (Anna Berg) within 30 minutes, if of branch `main` or `release/*` with workflow"
             " `deploy`; needs a second person (everyone with a linked account) within 60 minutes"
         )
-        both = "only who is in each of [Anna Berg and the group @release-team] [Ben Okafor]"
-        without = town.message_text(await town.ask("/bitrise policy", "Who may do what"))
-        assert f"start builds: {both}; {second}; _depends on the app_" in without
-        assert "abort builds: only Anna Berg and the group @release-team; _depends on the app_" in without
-        assert "`/bitrise policy APP` says what holds for one." in without
-        assert "You may not start builds of every app here: Only Ben Okafor may start builds here" in without
-        ios = town.message_text(await town.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
-        assert f"start builds: only Ben Okafor; {second}" in ios
+        who = "only who is in each of [Anna Berg and the group @release-team] [Ben Okafor]"
+        text = harness.message_text(await harness.ask("/bitrise policy", "Who may do what"))
+        assert f"start builds: {who}; {approval}; _depends on the app_" in text
+        assert "abort builds: only Anna Berg and the group @release-team; _depends on the app_" in text
+        assert "`/bitrise policy APP` says what holds for one." in text
+        assert "You may not start builds of every app here: Only Ben Okafor may start builds here" in text
+        ios = harness.message_text(await harness.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
+        assert f"start builds: only Ben Okafor; {approval}" in ios
         assert "abort builds: everyone with a linked account" in ios
         assert "depends on" not in ios
-        mine = town.message_text(
-            await town.ask("/bitrise policy ios", "Who may do what in Sample iOS", person="ben")
+        own = harness.message_text(
+            await harness.ask("/bitrise policy ios", "Who may do what in Sample iOS", person="ben")
         )
-        assert "You may start builds here, with a second person's agreement." in mine
+        assert "You may start builds here, with a second person's agreement." in own
 
 
 @pytest.mark.parametrize(
@@ -304,7 +308,7 @@ async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Pat
         ("[rules]\nallow = []\n", "there is only [[rule]], not rules"),
     ],
 )
-async def test_a_policy_file_that_cannot_be_read_stops_the_start_and_says_where(
+async def test_an_invalid_policy_file_is_refused_with_the_place_of_the_error(
     tmp_path: Path, rules: str, said: str
 ) -> None:
     from domain.access_policy import InvalidAccessRule, read_policy

@@ -1,4 +1,4 @@
-"""People's own accounts: linked by a modal, used for everything they do, wiped when they say so or leave."""
+"""Users' own accounts: linked by a form, used for all their actions, deleted on request or when they leave."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         yield opened
 
 
-async def link(harness: BotHarness, token: str, *, person: str = "anna") -> None:
+async def submit_token(harness: BotHarness, token: str, *, person: str = "anna") -> None:
     await harness.users.command(person, "builds", "/bitrise connect")
     await harness.slack.wait_for_modal(person, "Personal access token")
     await harness.users.submit(person, {"token": token})
 
 
-async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(harness: BotHarness) -> None:
-    await link(harness, ANNA_TOKEN)
+async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarness) -> None:
+    await submit_token(harness, ANNA_TOKEN)
     shown = await harness.slack.wait_for_modal("anna", "You are anna-berg at Bitrise")
     assert ANNA_TOKEN not in str(shown.view)
     assert len(harness.slack.workspace.views["U0ANNA"]) == 1, "the modal with the token in it is still there"
@@ -44,10 +44,8 @@ async def test_a_token_is_checked_at_once_shown_back_as_a_name_and_never_echoed(
         (TOKEN, "This is my own token"),
     ],
 )
-async def test_a_token_that_will_not_do_is_refused_at_its_field(
-    harness: BotHarness, token: str, said: str
-) -> None:
-    await link(harness, token)
+async def test_an_invalid_token_is_refused_at_its_field(harness: BotHarness, token: str, said: str) -> None:
+    await submit_token(harness, token)
     opened = harness.users.modal("anna")
     assert opened is not None
     assert said in opened.errors["token"]
@@ -56,7 +54,7 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(
     await harness.ask("/bitrise whoami", "have not linked an account")
 
 
-async def test_a_token_that_bitrise_is_slow_to_judge_is_not_put_back_into_the_field(
+async def test_a_refused_token_is_not_put_back_into_the_field_after_a_slow_check(
     harness: BotHarness,
 ) -> None:
     harness.bitrise.fault("GET /v0.1/me", "slow", seconds=2.2)
@@ -68,12 +66,12 @@ async def test_a_token_that_bitrise_is_slow_to_judge_is_not_put_back_into_the_fi
     assert "bitpat_of-nobody" not in str(opened.view)
 
 
-async def test_without_a_key_nobody_can_link_and_is_told_why(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, service_token_acts="0", buildbell_secret_key="") as town:
-        await town.ask("/bitrise connect", "BUILDBELL_SECRET_KEY")
+async def test_without_an_encryption_key_linking_is_refused_with_the_reason(tmp_path: Path) -> None:
+    async with bot_harness(tmp_path, service_token_acts="0", buildbell_secret_key="") as harness:
+        await harness.ask("/bitrise connect", "BUILDBELL_SECRET_KEY")
 
 
-async def test_a_token_that_was_typed_is_neither_said_again_nor_kept(harness: BotHarness) -> None:
+async def test_a_token_typed_in_a_command_is_neither_repeated_nor_stored(harness: BotHarness) -> None:
     said = await harness.ask(f"/bitrise connect {ANNA_TOKEN}", "revoke it at Bitrise now")
     assert ANNA_TOKEN not in harness.message_text(said)
     said = await harness.ask(f"/bitrise status {BEN_TOKEN}", "")
@@ -81,18 +79,18 @@ async def test_a_token_that_was_typed_is_neither_said_again_nor_kept(harness: Bo
     assert ANNA_TOKEN.encode() not in harness.stored_bytes()
 
 
-async def test_what_somebody_does_is_done_with_their_own_token(harness: BotHarness) -> None:
+async def test_a_users_actions_run_with_their_own_token(harness: BotHarness) -> None:
     await harness.connect("ben")
     await harness.ask("/bitrise trigger android branch:main", "ben started Sample Android #1", person="ben")
     await harness.ask("/bitrise abort android #1 wrong", "aborted Sample Android #1", person="ben")
     [build] = harness.bitrise.state.builds
     assert build.triggered_by == "manual-ben-okafor"
     assert build.abort_reason == "User ben-okafor requested to abort this build with reason: wrong"
-    changes = [one for one in harness.bitrise.requests if one.method != "GET"]
-    assert {one.member for one in changes} == {"ben-okafor"}
+    changes = [request for request in harness.bitrise.requests if request.method != "GET"]
+    assert {request.member for request in changes} == {"ben-okafor"}
 
 
-async def test_the_bots_own_token_changes_nothing_for_anybody(harness: BotHarness) -> None:
+async def test_the_service_token_changes_nothing_for_users(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
@@ -104,10 +102,10 @@ async def test_the_bots_own_token_changes_nothing_for_anybody(harness: BotHarnes
     ):
         await harness.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
     assert build.result is None
-    assert [one for one in harness.bitrise.requests if one.method != "GET"] == []
+    assert [request for request in harness.bitrise.requests if request.method != "GET"] == []
 
 
-async def test_somebody_sees_what_their_own_account_sees(harness: BotHarness) -> None:
+async def test_a_user_sees_what_their_own_account_sees(harness: BotHarness) -> None:
     await harness.connect("anna", "ben", "carla")
     await harness.ask("/bitrise apps", "3 apps")
     await harness.ask("/bitrise apps", "2 apps", person="ben")
@@ -116,7 +114,7 @@ async def test_somebody_sees_what_their_own_account_sees(harness: BotHarness) ->
     assert "Sample iOS" not in harness.message_text(listed)
 
 
-async def test_what_a_role_does_not_allow_bitrise_refuses(harness: BotHarness) -> None:
+async def test_bitrise_refuses_what_a_role_does_not_allow(harness: BotHarness) -> None:
     await harness.connect("carla")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
@@ -126,7 +124,7 @@ async def test_what_a_role_does_not_allow_bitrise_refuses(harness: BotHarness) -
     assert build.result is None
 
 
-async def test_without_an_account_one_sees_what_the_channel_follows_and_no_logs(harness: BotHarness) -> None:
+async def test_a_user_without_an_account_sees_the_channels_apps_but_no_logs(harness: BotHarness) -> None:
     await harness.connect("anna")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
@@ -141,7 +139,7 @@ async def test_without_an_account_one_sees_what_the_channel_follows_and_no_logs(
     await harness.ask("/bitrise mine", "None of the last", person="carla")
 
 
-async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(harness: BotHarness) -> None:
+async def test_disconnecting_deletes_the_token_and_stops_its_subscriptions(harness: BotHarness) -> None:
     await harness.connect("ben")
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
     await harness.disconnect("ben")
@@ -154,21 +152,21 @@ async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(harness: B
     assert rows == []
 
 
-async def test_a_token_that_works_no_longer_asks_its_owner_once(harness: BotHarness) -> None:
+async def test_the_owner_of_a_refused_token_is_notified_once(harness: BotHarness) -> None:
     await harness.connect("ben")
     harness.bitrise.revoke(BEN_TOKEN)
     for _ in range(3):
         await harness.ask("/bitrise trigger android branch:main", "does not", person="ben")
     await harness.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
     await harness.ask("/bitrise whoami", "does not take your token any more", person="ben")
-    asked = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
-    assert len(asked) == 1
+    posts = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
+    assert len(posts) == 1
     harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
     await harness.connect("ben")
     await harness.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def test_whoever_leaves_the_workspace_loses_their_account_here(harness: BotHarness) -> None:
+async def test_a_user_who_leaves_the_workspace_loses_their_account(harness: BotHarness) -> None:
     await harness.connect("anna", "ben")
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
     harness.users.deactivate("ben")
@@ -178,7 +176,7 @@ async def test_whoever_leaves_the_workspace_loses_their_account_here(harness: Bo
     assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
 
-async def test_the_name_at_bitrise_is_known_from_the_account(harness: BotHarness) -> None:
+async def test_the_name_at_bitrise_comes_from_the_account(harness: BotHarness) -> None:
     await harness.users.command("carla", "builds", "/bitrise me name:ben-okafor")
     await harness.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
     await harness.connect("ben")
@@ -186,7 +184,7 @@ async def test_the_name_at_bitrise_is_known_from_the_account(harness: BotHarness
     await harness.ask("/bitrise me", "I don't know your name", person="carla")
 
 
-async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(harness: BotHarness) -> None:
+async def test_accounts_survive_a_restart_and_are_lost_with_the_key(harness: BotHarness) -> None:
     await harness.connect("ben")
     await harness.stop_bot()
     await harness.start_bot()
@@ -202,15 +200,15 @@ async def test_accounts_outlive_a_restart_and_are_lost_with_the_key(harness: Bot
     )
 
 
-async def test_a_workspace_token_is_no_persons(harness: BotHarness) -> None:
+async def test_a_workspace_token_is_refused(harness: BotHarness) -> None:
     harness.bitrise.fault("GET /v0.1/me", "status", status=403)
-    await link(harness, TESTER_TOKEN)
+    await submit_token(harness, TESTER_TOKEN)
     opened = harness.users.modal("anna")
     assert opened is not None
     assert "does not take this token" in opened.errors["token"]
 
 
-async def test_a_persons_home_shows_what_they_may_see(harness: BotHarness) -> None:
+async def test_home_shows_what_the_user_may_see(harness: BotHarness) -> None:
     await harness.connect("ben")
     for app in (harness.bitrise.android, harness.bitrise.web):
         harness.bitrise.start_running(harness.bitrise.start_build(app))
@@ -226,29 +224,38 @@ async def test_a_persons_home_shows_what_they_may_see(harness: BotHarness) -> No
     assert CARLA_TOKEN not in home("carla")
 
 
-async def test_a_hiccup_of_bitrises_locks_nobody_out_and_what_hangs_on_it_goes_on(tmp_path: Path) -> None:
+async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reported(tmp_path: Path) -> None:
     later = timedelta()
 
     def now() -> datetime:
         return utc_now() + later
 
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, now=now, service_token_acts="0") as town:
-        await town.connect("ben")
-        await town.ask("/bitrise use android", "is this channel's app now", person="ben")
-        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
-        # One refusal is asked about, and what was refused is asked for again.
-        town.bitrise.fault("POST *", "status", status=401)
-        await town.ask("/bitrise trigger branch:main", "ben started Sample Android #1", person="ben")
-        assert [one.status for one in town.bitrise.requests if one.method == "POST"] == [401, 201]
-        # Several are believed; whose token it is and what to do is said in the same words everywhere.
-        town.bitrise.revoke(BEN_TOKEN)
+    async with bot_harness(
+        tmp_path, seconds={"sight_seconds": 0.2}, now=now, service_token_acts="0"
+    ) as harness:
+        await harness.connect("ben")
+        await harness.ask("/bitrise use android", "is this channel's app now", person="ben")
+        await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
+        # After one refusal the token is verified, and the refused request is repeated.
+        harness.bitrise.fault("POST *", "status", status=401)
+        await harness.ask("/bitrise trigger branch:main", "ben started Sample Android #1", person="ben")
+        assert [request.status for request in harness.bitrise.requests if request.method == "POST"] == [
+            401,
+            201,
+        ]
+        # Repeated refusals are believed; the message is the same everywhere.
+        harness.bitrise.revoke(BEN_TOKEN)
         said = "Bitrise does not take your token any more. Link your account again with `/bitrise connect`"
         for words in ("trigger branch:main", "log #1", "status web"):
-            await town.ask(f"/bitrise {words}", said, person="ben")
-        await town.wait_for_message("your next command checks the token again", person="ben", channel="D0BEN")
-        assert town.messages_with("I can't see this channel's app any more") == []
-        town.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
+            await harness.ask(f"/bitrise {words}", said, person="ben")
+        await harness.wait_for_message(
+            "your next command checks the token again", person="ben", channel="D0BEN"
+        )
+        assert harness.messages_with("I can't see this channel's app any more") == []
+        harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
         later += ASKED_AGAIN
-        await town.ask("/bitrise trigger branch:main", "ben started Sample Android #2", person="ben")
-        assert await town.rows("SELECT broken_at FROM accounts") == [(None,)]
-        assert set(await town.rows("SELECT stopped_reason, unseen_at FROM subscriptions")) == {(None, None)}
+        await harness.ask("/bitrise trigger branch:main", "ben started Sample Android #2", person="ben")
+        assert await harness.rows("SELECT broken_at FROM accounts") == [(None,)]
+        assert set(await harness.rows("SELECT stopped_reason, unseen_at FROM subscriptions")) == {
+            (None, None)
+        }

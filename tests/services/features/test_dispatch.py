@@ -1,4 +1,4 @@
-"""Each word of each provider's grammar has an answer."""
+"""Every command of each provider has a handler."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from services.features.dispatch import handled_commands
 from tests.support.commands import PARSERS, parse
 
 
-@pytest.mark.parametrize("grammar", PARSERS, ids=lambda one: one.provider)
-def test_every_command_that_can_be_typed_is_answered(grammar: CommandParser) -> None:
-    typed = {
-        type(parse(example, surface="slash", parser=grammar))
-        for entry in grammar.catalogue
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.provider)
+def test_every_command_has_a_handler(parser: CommandParser) -> None:
+    commands = {
+        type(parse(example, surface="slash", parser=parser))
+        for entry in parser.catalogue
         for example in entry.examples
     }
-    assert {one.__name__ for one in typed - handled_commands(SPECS.get(grammar.provider))} == set()
+    assert {command.__name__ for command in commands - handled_commands(SPECS.get(parser.provider))} == set()

@@ -1,4 +1,4 @@
-"""What somebody starts: one message that says so and follows it to its end."""
+"""Started runs: one message announces the start and is updated until the run ends."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.providers.bitrise.test_pipelines import finish_workflow
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
-def latest(harness: BotHarness) -> Build:
+def latest_build(harness: BotHarness) -> Build:
     return harness.bitrise.state.builds[-1]
 
 
-async def says(harness: BotHarness, post: Post, text: str) -> str:
-    """Wait until the message says this; it is edited."""
+async def wait_for_text(harness: BotHarness, post: Post, text: str) -> str:
+    """Wait until the message has been updated to this text."""
     await harness.slack.workspace.wait_for(
         lambda: text in harness.message_text(post) or None,
         30,
@@ -28,183 +28,185 @@ async def says(harness: BotHarness, post: Post, text: str) -> str:
     return harness.message_text(post)
 
 
-def buttons(post: Post) -> list[str]:
+def button_labels(post: Post) -> list[str]:
     return [
-        one["text"]["text"]
+        element["text"]["text"]
         for block in post.blocks
-        for one in block.get("elements", ())
-        if one.get("type") == "button"
+        for element in block.get("elements", ())
+        if element.get("type") == "button"
     ]
 
 
-async def end(harness: BotHarness, build: Build, result: str = "success") -> None:
+async def finish(harness: BotHarness, build: Build, result: str = "success") -> None:
     harness.bitrise.finish(build, result)  # type: ignore[arg-type]
 
 
-async def refreshed(harness: BotHarness, post: Post, what: str, times: int) -> None:
+async def press_refresh(harness: BotHarness, post: Post, what: str, times: int) -> None:
     await harness.users.click("anna", post, "Refresh")
     await harness.wait_for_commands(what, times)
     await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
 
 
-async def keeps_name(harness: BotHarness, post: Post, title: str, slug: str) -> None:
-    """The message, and what a notification says of it, call the app by its name."""
-    for said in (harness.message_text(post), post.text):
-        assert title in said, said
-        assert slug not in said.replace(f"/{slug}", ""), said
+async def assert_shows_title(harness: BotHarness, post: Post, title: str, slug: str) -> None:
+    """Assert that the message and its notification text name the app by its title."""
+    for text in (harness.message_text(post), post.text):
+        assert title in text, text
+        assert slug not in text.replace(f"/{slug}", ""), text
 
 
 async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness: BotHarness) -> None:
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     assert post.only_for is None
-    assert {"Log", "Tell me", "Abort"} <= set(buttons(post))
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, post, "Sample Android #1 is running")
+    assert {"Log", "Tell me", "Abort"} <= set(button_labels(post))
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #1 is running")
     await harness.users.click("anna", post, "Refresh")
     await harness.wait_for_commands("build_refresh")
-    await says(harness, post, "anna started Sample Android #1")
-    # Those in the channel follow one run, and no app.
+    await wait_for_text(harness, post, "anna started Sample Android #1")
+    # The channel follows the run and does not subscribe to the app.
     await harness.ask("/bitrise subscriptions", "is told of nothing yet")
     await harness.ask(
         "/bitrise why android #1", "anna started it here, so a message in this channel follows it to its end"
     )
-    await end(harness, latest(harness), "error")
-    said = await says(harness, post, "Sample Android #1 failed")
-    assert "anna started Sample Android #1" in said
-    assert "Rebuild" in buttons(post)
-    await says(harness, post, "gradle-unit-test")
+    await finish(harness, latest_build(harness), "error")
+    text = await wait_for_text(harness, post, "Sample Android #1 failed")
+    assert "anna started Sample Android #1" in text
+    assert "Rebuild" in button_labels(post)
+    await wait_for_text(harness, post, "gradle-unit-test")
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
-    # Nobody is subscribed to the app any more, whose name it still has.
-    await keeps_name(harness, post, "Sample Android #1 failed", latest(harness).app.slug)
-    await refreshed(harness, post, "build_refresh", 2)
-    await keeps_name(harness, post, "Sample Android #1 failed", latest(harness).app.slug)
+    # The app has no subscriptions any more, but the message still has its title.
+    await assert_shows_title(harness, post, "Sample Android #1 failed", latest_build(harness).app.slug)
+    await press_refresh(harness, post, "build_refresh", 2)
+    await assert_shows_title(harness, post, "Sample Android #1 failed", latest_build(harness).app.slug)
     again = await harness.press(post, "Rebuild", "anna started Sample Android #2")
-    await end(harness, latest(harness))
-    assert "as Sample Android #1 was" in await says(harness, again, "Sample Android #2 succeeded")
+    await finish(harness, latest_build(harness))
+    assert "as Sample Android #1 was" in await wait_for_text(harness, again, "Sample Android #2 succeeded")
     for number in ("#1", "#2"):
         assert len(harness.messages_with(f"anna started Sample Android {number}")) == 1
     assert len(harness.messages_with("Sample Android #2")) == 1
 
 
-async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_message_is_deleted(
+async def test_a_run_is_followed_after_a_restart_a_lost_response_and_a_deleted_message(
     harness: BotHarness,
 ) -> None:
     harness.users.invite("builds")
     harness.slack.fault("chat.postMessage", "answer_lost")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, post, "is running")
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, post, "is running")
     assert len(harness.messages_with("anna started Sample Android #1")) == 1
     await harness.stop_bot()
-    await end(harness, latest(harness))
+    await finish(harness, latest_build(harness))
     await harness.start_bot()
-    await says(harness, post, "Sample Android #1 succeeded")
+    await wait_for_text(harness, post, "Sample Android #1 succeeded")
     second = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, second, "is running")
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, second, "is running")
     harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), second)
-    await end(harness, latest(harness))
+    await finish(harness, latest_build(harness))
     await harness.wait_for_message("anna started Sample Android #2", person=None)
     await harness.wait_for_message("Sample Android #2 succeeded", person=None)
     assert len(harness.messages_with("Sample Android #2")) == 1
 
 
-async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thread_of_what_was_started(
+async def test_a_subscribed_channel_is_notified_in_the_thread_of_the_started_build(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, post, "is running")
-    await end(harness, latest(harness))
-    await says(harness, post, "Sample Android #1 succeeded")
-    told = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
-    assert (told.thread_ts, told.broadcast) == (post.ts, True)
-    # A channel whose own messages are edited has one that does so already.
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, post, "is running")
+    await finish(harness, latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #1 succeeded")
+    notification = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
+    assert (notification.thread_ts, notification.broadcast) == (post.ts, True)
+    # A channel with live messages already has one that is updated.
     await harness.ask("/bitrise unsubscribe 1", "ended")
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     live = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, live, "is running")
-    await end(harness, latest(harness), "error")
-    assert "anna started" in await says(harness, live, "Sample Android #2 failed")
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, live, "is running")
+    await finish(harness, latest_build(harness), "error")
+    assert "anna started" in await wait_for_text(harness, live, "Sample Android #2 failed")
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status = 'owed'", 0)
     assert len(harness.messages_with("Sample Android #2")) == 1
 
 
-async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message(harness: BotHarness) -> None:
+async def test_a_run_that_a_poll_posts_before_it_is_followed_is_one_message(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     harness.slack.fault("conversations.info", "held")
     await harness.users.command("anna", "builds", "/bitrise trigger android branch:main")
     await harness.wait_until(lambda: len(harness.bitrise.state.builds) > 0)
-    harness.bitrise.start_running(latest(harness))
+    harness.bitrise.start_running(latest_build(harness))
     post = await harness.wait_for_message("Sample Android #1 is running", person=None)
     harness.slack.api.faults.clear()
-    assert "Sample Android #1 is running" in await says(harness, post, "anna started Sample Android #1")
-    await end(harness, latest(harness))
-    assert "anna started" in await says(harness, post, "Sample Android #1 succeeded")
+    assert "Sample Android #1 is running" in await wait_for_text(
+        harness, post, "anna started Sample Android #1"
+    )
+    await finish(harness, latest_build(harness))
+    assert "anna started" in await wait_for_text(harness, post, "Sample Android #1 succeeded")
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
     assert len(harness.messages_with("Sample Android #1")) == 1
 
 
-async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message(harness: BotHarness) -> None:
+async def test_a_run_is_followed_in_a_direct_message_if_the_bot_can_not_post(harness: BotHarness) -> None:
     answer = await harness.ask("/bitrise trigger android branch:main", "anna started", channel="release")
     assert answer.only_for is None
     post = await harness.wait_for_message("anna started Sample Android #1", channel="D0ANNA")
-    await end(harness, latest(harness))
-    await says(harness, post, "Sample Android #1 succeeded")
+    await finish(harness, latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #1 succeeded")
     assert "succeeded" not in harness.message_text(answer)
-    # Slack says so only when it is asked to post: what was to follow it goes the same way.
+    # Slack refuses only the post itself: the followed message then goes to the direct message too.
     harness.slack.fault("conversations.info", "error", words="internal_error")
     await harness.users.command("anna", "release", "/bitrise trigger android branch:develop")
     other = await harness.wait_for_message("anna started Sample Android #2", channel="D0ANNA")
-    await end(harness, latest(harness))
-    await says(harness, other, "Sample Android #2 succeeded")
+    await finish(harness, latest_build(harness))
+    await wait_for_text(harness, other, "Sample Android #2 succeeded")
     direct = await harness.ask("/bitrise trigger android branch:main", "#3", channel="D0ANNA")
-    await end(harness, latest(harness))
-    await says(harness, direct, "Sample Android #3 succeeded")
+    await finish(harness, latest_build(harness))
+    await wait_for_text(harness, direct, "Sample Android #3 succeeded")
 
 
-async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem_to_run_for_ever(
+async def test_the_message_of_a_run_that_can_not_be_followed_does_not_stay_running(
     harness: BotHarness,
 ) -> None:
-    # The bot is removed from a private channel: its message can't be edited any more.
+    # The bot is removed from a private channel: its message can't be updated any more.
     harness.users.invite("release")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started", channel="release")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, post, "Sample Android #1 is running")
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #1 is running")
     harness.slack.workspace.leave(
         harness.slack.workspace.find_channel("release"), harness.slack.workspace.bot_user
     )
-    await end(harness, latest(harness))
+    await finish(harness, latest_build(harness))
     direct = await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
     assert "anna started Sample Android #1" in harness.message_text(direct)
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
-    # Nobody can say any more what the one who started it may see.
+    # The access of the user who started it can't be checked any more.
     await harness.connect("anna")
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
-    harness.bitrise.start_running(latest(harness))
-    await says(harness, post, "Sample Android #2 is running")
+    harness.bitrise.start_running(latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #2 is running")
     await harness.disconnect()
-    said = await says(
+    text = await wait_for_text(
         harness, post, "This message is no longer updated: Buildbell can't see it on behalf of @anna"
     )
-    assert "anna started Sample Android #2" in said
-    assert "is running" not in said
+    assert "anna started Sample Android #2" in text
+    assert "is running" not in text
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     await harness.wait_for_values("SELECT COUNT(*) FROM watched_apps", 0)
-    # Nobody sees it end.
+    # The bot never sees its end.
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #3")
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 1)
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET created_at = '2026-01-01T00:00:00.000000+00:00'")
     await harness.start_bot()
-    await says(harness, post, "This message is no longer updated: it has not ended within 7 days")
+    await wait_for_text(harness, post, "This message is no longer updated: it has not ended within 7 days")
     await harness.wait_for_values("SELECT COUNT(*) FROM watched_apps", 0)
 
 
-async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_followed(
+async def test_a_start_is_announced_and_audited_although_it_can_not_be_followed(
     harness: BotHarness,
 ) -> None:
     for table in ("messages", "starts"):
@@ -216,75 +218,77 @@ async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_fol
     await harness.wait_for_values(events, "begun", "done")
 
 
-async def test_what_is_started_by_a_mention_is_followed_in_its_thread(harness: BotHarness) -> None:
+async def test_a_build_started_by_a_mention_is_followed_in_its_thread(harness: BotHarness) -> None:
     harness.users.invite("builds")
-    asked = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
+    mention = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await harness.wait_for_message("anna started Sample Android #1", person=None)
-    assert post.thread_ts == asked.ts
+    assert post.thread_ts == mention.ts
     await harness.ask("/bitrise subscribe android", "subscribed")
-    await end(harness, latest(harness))
-    await says(harness, post, "Sample Android #1 succeeded")
-    # Answers to a reply belong below what that one answers.
-    told = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
-    assert (told.thread_ts, told.broadcast) == (asked.ts, True)
-    # One whose own answer was lost is looked for there, too.
-    asked = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
+    await finish(harness, latest_build(harness))
+    await wait_for_text(harness, post, "Sample Android #1 succeeded")
+    # The notification goes to the thread that the message is in.
+    notification = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
+    assert (notification.thread_ts, notification.broadcast) == (mention.ts, True)
+    # A notification whose response was lost is searched in the thread too.
+    mention = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await harness.wait_for_message("anna started Sample Android #2", person=None)
     harness.slack.fault("chat.postMessage", "answer_lost")
-    await end(harness, latest(harness))
-    told = await harness.wait_for_message("Sample Android #2 succeeded", person=None, after=post)
+    await finish(harness, latest_build(harness))
+    notification = await harness.wait_for_message("Sample Android #2 succeeded", person=None, after=post)
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
-    assert told.thread_ts == asked.ts
+    assert notification.thread_ts == mention.ts
     assert len(harness.messages_with("Sample Android #2 succeeded")) == 2
 
 
-async def test_a_pipeline_that_somebody_starts_is_one_message(harness: BotHarness) -> None:
+async def test_a_started_pipeline_is_one_message(harness: BotHarness) -> None:
     post = await harness.ask(
         "/bitrise trigger android pipeline:release-train branch:main", "with `release-train`"
     )
     pipeline = harness.bitrise.state.pipelines[0]
     first = next(iter(pipeline.builds))
     finish_workflow(harness, pipeline, first)
-    await says(harness, post, f"✅ {first} succeeded")
+    await wait_for_text(harness, post, f"✅ {first} succeeded")
     await harness.wait_for_values("SELECT status FROM notifications WHERE event = 'ended'", "told")
     assert len(await harness.rows("SELECT 1 FROM subscriptions")) == 1
-    while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
-        finish_workflow(harness, pipeline, going_on[0])
-    assert "anna started" in await says(harness, post, "release-train #1 succeeded")
+    while unfinished_builds := [name for name, build in pipeline.builds.items() if build.result is None]:
+        finish_workflow(harness, pipeline, unfinished_builds[0])
+    assert "anna started" in await wait_for_text(harness, post, "release-train #1 succeeded")
     assert len(harness.messages_with("release-train")) == 1
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
-    await refreshed(harness, post, "pipeline_refresh", 1)
-    await keeps_name(harness, post, "Sample Android", harness.bitrise.android.slug)
+    await press_refresh(harness, post, "pipeline_refresh", 1)
+    await assert_shows_title(harness, post, "Sample Android", harness.bitrise.android.slug)
 
 
-def unfinished(pipeline: Pipeline) -> Iterator[str]:
+def unfinished_names(pipeline: Pipeline) -> Iterator[str]:
     return (name for name, build in pipeline.builds.items() if build.result is None)
 
 
-def fail(harness: BotHarness, pipeline: Pipeline) -> None:
+def run_with_failure(harness: BotHarness, pipeline: Pipeline) -> None:
     result = "error"
-    while going_on := list(unfinished(pipeline)):
-        finish_workflow(harness, pipeline, going_on[0], result)
+    while unfinished_builds := list(unfinished_names(pipeline)):
+        finish_workflow(harness, pipeline, unfinished_builds[0], result)
         result = "success"
 
 
-async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own(harness: BotHarness) -> None:
+async def test_a_started_pipeline_is_notified_once_to_each_subscription(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     post = await harness.ask("/bitrise trigger android pipeline:release-train branch:main", "#1")
     pipeline = harness.bitrise.state.pipelines[0]
-    first = next(unfinished(pipeline))
+    first = next(unfinished_names(pipeline))
     finish_workflow(harness, pipeline, first)
-    await says(harness, post, f"{first} succeeded")
-    fail(harness, pipeline)
-    await says(harness, post, "release-train #1 failed")
+    await wait_for_text(harness, post, f"{first} succeeded")
+    run_with_failure(harness, pipeline)
+    await wait_for_text(harness, post, "release-train #1 failed")
     await harness.wait_for_message("release-train #1 failed", person=None, after=post)
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 2)
-    # Its own, and the one that those who have subscribed are notified by.
+    # The live message, and the notification of the other subscription.
     assert len(harness.messages_with("release-train #1 failed")) == 2
-    for told in harness.messages_with("release-train #1 failed"):
-        await keeps_name(harness, told, "release-train #1 failed", harness.bitrise.android.slug)
+    for notification in harness.messages_with("release-train #1 failed"):
+        await assert_shows_title(
+            harness, notification, "release-train #1 failed", harness.bitrise.android.slug
+        )
 
 
 async def test_a_deployment_is_one_message_that_follows_it_to_its_end(harness: BotHarness) -> None:
@@ -292,17 +296,17 @@ async def test_a_deployment_is_one_message_that_follows_it_to_its_end(harness: B
     post = await harness.ask("/buildio deploy shop branch:main", "anna deploys shop v2")
     assert "pending" not in harness.message_text(post)
     harness.buildio.finish(harness.buildio.shop)
-    said = await says(harness, post, "deployment v2 succeeded")
-    assert "anna deploys shop v2" in said
+    text = await wait_for_text(harness, post, "deployment v2 succeeded")
+    assert "anna deploys shop v2" in text
     assert len(harness.messages_with("shop v2")) == 1
 
 
-async def test_a_run_of_which_only_the_start_is_known_is_followed_whatever_our_clock_says(
+async def test_a_run_without_a_listed_build_is_followed_despite_clock_skew(
     tmp_path: Path,
 ) -> None:
-    async with bot_harness(tmp_path, now=lambda: utc_now() + timedelta(minutes=5)) as town:
-        town.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
-        post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
-        town.bitrise.faults.clear()
-        await end(town, latest(town))
-        await says(town, post, "Sample Android #1 succeeded")
+    async with bot_harness(tmp_path, now=lambda: utc_now() + timedelta(minutes=5)) as harness:
+        harness.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
+        post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+        harness.bitrise.faults.clear()
+        await finish(harness, latest_build(harness))
+        await wait_for_text(harness, post, "Sample Android #1 succeeded")

@@ -1,4 +1,4 @@
-"""The modal that edits a subscription, between the terms that it shows and those that it gives back."""
+"""The subscription form: the notification rule that it shows, and the one that it returns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.factories import ANDROID
 from tests.support.presentations import AT_BITRISE
 
 
-def shown(terms: NotificationRule) -> dict[str, Any]:
+def render_form(terms: NotificationRule) -> dict[str, Any]:
     origin = SubscriptionOrigin(number=1, channel="C1")
     return subscription_form.subscription_modal(
         ANDROID, SubscriptionForm.of(terms), AT_BITRISE, origin=origin
@@ -53,12 +53,12 @@ def shown(terms: NotificationRule) -> dict[str, Any]:
         "style:live",
     ],
 )
-def test_saving_without_a_change_changes_nothing(words: str) -> None:
-    ask = parse(f"subscribe {words}", surface="slash")
-    assert isinstance(ask, Subscribe)
-    view = shown(ask.terms)
+def test_submitting_without_a_change_changes_nothing(words: str) -> None:
+    command = parse(f"subscribe {words}", surface="slash")
+    assert isinstance(command, Subscribe)
+    view = render_form(command.terms)
     values = view_state(view["blocks"], {}, submitting=True)
-    assert read_subscribe_command(values, ask.terms, BITRISE).terms == ask.terms
+    assert read_subscribe_command(values, command.terms, BITRISE).terms == command.terms
 
 
 NAMES = st.lists(
@@ -93,35 +93,35 @@ TERMS = st.builds(
 
 
 @given(TERMS)
-def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: NotificationRule) -> None:
+def test_any_rule_survives_the_command_text_and_the_form(terms: NotificationRule) -> None:
     try:
         validate_rule(terms)
     except InvalidNotificationRule:
         assume(False)
     for wanted in (terms.filter.branch, terms.filter.workflow):
-        assume(not set(wanted.include) & set(wanted.exclude))  # which the modal refuses
+        assume(not set(wanted.include) & set(wanted.exclude))  # the form refuses that
     typed = parse(f"subscribe {format_rule(terms)}", surface="slash")
     assert isinstance(typed, Subscribe)
     assert typed.terms == terms
-    view = shown(terms)
+    view = render_form(terms)
     validate_view(view)
     assert (
         read_subscribe_command(view_state(view["blocks"], {}, submitting=True), terms, BITRISE).terms == terms
     )
 
 
-def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
+def test_parts_of_a_rule_that_the_form_does_not_show_stay() -> None:
     before = NotificationRule(once=True, zone="Asia/Tokyo")
     before = before.model_copy(
         update={"filter": before.filter.model_copy(update={"builds": frozenset({"b1"})})}
     )
-    view = shown(before)
+    view = render_form(before)
     values = view_state(view["blocks"], {}, submitting=True)
     assert read_subscribe_command(values, before, BITRISE).terms == before
 
 
-def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRule:
-    """The terms that come of a subscription when this is typed, and picked, in its modal."""
+def submit(before: NotificationRule, more: str, **picked: Any) -> NotificationRule:
+    """Return the rule of a subscription after the form is submitted with this text and these selections."""
     filled = SubscriptionForm.of(before)
     filled = filled.model_copy(update={"more": f"{filled.more} {more}", **picked})
     view = subscription_form.subscription_modal(
@@ -130,17 +130,17 @@ def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRul
     return read_subscribe_command(view_state(view["blocks"], {}, submitting=True), before, BITRISE).terms
 
 
-def test_what_is_typed_counts_beside_what_is_picked() -> None:
+def test_typed_and_selected_filters_are_combined() -> None:
     before = NotificationRule(
         filter=BuildFilter(branch=GlobPatterns(include=("main",))), results=frozenset({Result.FAILED})
     )
-    after = saved(before, "branch:release/* -branch:x workflow:deploy status:fixed,started style:thread")
+    after = submit(before, "branch:release/* -branch:x workflow:deploy status:fixed,started style:thread")
     assert after.filter.branch == GlobPatterns(include=("main", "release/*"), exclude=("x",))
     assert after.filter.workflow == GlobPatterns(include=("deploy",))
     assert after.results == {Result.FAILED, Result.FIXED}
     assert after.started
     assert after.style is DeliveryStyle.THREAD
-    assert saved(NotificationRule(), "style:weekly on:fri at:8:00").style is DeliveryStyle.WEEKLY
+    assert submit(NotificationRule(), "style:weekly on:fri at:8:00").style is DeliveryStyle.WEEKLY
 
 
 @pytest.mark.parametrize(
@@ -156,15 +156,15 @@ def test_what_is_typed_counts_beside_what_is_picked() -> None:
         ("on:mon", {"style": DeliveryStyle.DAILY}, "on: is the day of a weekly digest"),
     ],
 )
-def test_what_is_typed_against_what_is_picked_is_refused(
+def test_typed_filters_that_contradict_selected_ones_are_refused(
     more: str, picked: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(CommandError) as refused:
-        saved(NotificationRule(), more, **picked)
+        submit(NotificationRule(), more, **picked)
     assert problem in refused.value.problem
 
 
-def test_the_times_of_a_digest_go_with_it_when_another_style_is_picked() -> None:
+def test_the_times_of_a_digest_are_removed_with_its_style() -> None:
     before = NotificationRule(style=DeliveryStyle.WEEKLY, at=time(8), zone="Europe/Berlin")
-    assert saved(before, "by:octo", style=DeliveryStyle.EACH).filter.by == GlobPatterns(include=("octo",))
-    assert saved(before, "", style=DeliveryStyle.EACH).style is DeliveryStyle.EACH
+    assert submit(before, "by:octo", style=DeliveryStyle.EACH).filter.by == GlobPatterns(include=("octo",))
+    assert submit(before, "", style=DeliveryStyle.EACH).style is DeliveryStyle.EACH

@@ -1,4 +1,4 @@
-"""Subscribing: what a channel gets, what is refused, and what is there already."""
+"""Subscribing: confirmation, refusals, and existing subscriptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sandbox.slack.models import TEAM, Post
 from tests.support.bot_harness import BotHarness
 
 
-async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_where_an_answer_gets_lost(
+async def test_a_subscribed_public_channel_is_joined_and_notified_once_despite_a_lost_response(
     harness: BotHarness,
 ) -> None:
     builds = harness.slack.workspace.find_channel("builds")
@@ -21,9 +21,9 @@ async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_whe
     await harness.wait_for_values("SELECT status FROM notifications", "told")
     assert harness.messages_with("#1 succeeded") == [post]
 
-    # The same once more is no news for the channel.
-    said = await harness.ask("/bitrise subscribe android", "already has this subscription")
-    assert said.only_for is not None
+    # A repeated command is not announced in the channel.
+    reply = await harness.ask("/bitrise subscribe android", "already has this subscription")
+    assert reply.only_for is not None
     listed = await harness.ask("/bitrise subscriptions", "Edit")
     await harness.users.click("anna", listed, "Edit")
     await harness.slack.wait_for_modal("anna", "Edit a subscription")
@@ -48,7 +48,7 @@ async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_whe
         await harness.ask(f"/bitrise subscribe android {words}", problem)
 
 
-async def test_where_the_bot_may_not_join_it_says_what_that_means(harness: BotHarness) -> None:
+async def test_the_bot_explains_that_it_could_not_join_the_channel(harness: BotHarness) -> None:
     harness.slack.installations.get(TEAM).scopes -= {"channels:join"}
     confirmed = harness.message_text(await harness.ask("/bitrise subscribe android", "subscribed"))
     assert "Buildbell isn't a member of this channel" in confirmed
@@ -65,12 +65,14 @@ async def test_where_the_bot_may_not_join_it_says_what_that_means(harness: BotHa
         await harness.ask("/bitrise subscribe android", "subscribed", channel="release")
     )
     assert "isn't a member" not in confirmed
-    # An app that was installed before asks all the same, since only Slack knows what it may.
-    assert {one for one in harness.slack.violations if "conversations.join" not in one} == set()
+    # The bot calls conversations.join without the scope too, since only Slack knows what it may do.
+    assert {
+        violation for violation in harness.slack.violations if "conversations.join" not in violation
+    } == set()
     harness.slack.violations.clear()
 
 
-async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_says_what_is_so(
+async def test_each_button_refreshes_its_list_also_an_outdated_one(
     harness: BotHarness,
 ) -> None:
     long = " ".join(f"branch:release/{number}/*" for number in range(20))
@@ -80,36 +82,36 @@ async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_say
     assert "`release/19/*`" in harness.message_text(old)
     listed = await harness.ask("/bitrise subscriptions", "[Pause]")
 
-    async def says(post: Post, text: str, *, without: str = "") -> None:
-        def look() -> bool | None:
-            said = harness.message_text(post)
-            return (text in said and (not without or without not in said)) or None
+    async def wait_for_text(post: Post, text: str, *, without: str = "") -> None:
+        def check() -> bool | None:
+            reply = harness.message_text(post)
+            return (text in reply and (not without or without not in reply)) or None
 
-        await harness.slack.workspace.wait_for(look, 30, text)
+        await harness.slack.workspace.wait_for(check, 30, text)
 
     await harness.users.click("anna", listed, "Pause")
-    await says(listed, "⏸️ Paused.")
+    await wait_for_text(listed, "⏸️ Paused.")
     await harness.users.click("anna", listed, "Tell again")
-    await says(listed, "[Pause]", without="Paused")
+    await wait_for_text(listed, "[Pause]", without="Paused")
     await harness.users.click("anna", listed, "Unsubscribe")
-    await says(listed, harness.bitrise.ios.title, without="Sample Android")
+    await wait_for_text(listed, harness.bitrise.ios.title, without="Sample Android")
     await harness.press(old, "Unsubscribe", "This channel has no such subscription any more")
-    await says(old, harness.bitrise.ios.title, without="Sample Android")
+    await wait_for_text(old, harness.bitrise.ios.title, without="Sample Android")
 
 
-async def test_a_channel_counts_its_own_subscriptions_from_one(harness: BotHarness) -> None:
+async def test_subscriptions_are_numbered_per_channel(harness: BotHarness) -> None:
     for app in ("android", "ios"):
         await harness.ask(f"/bitrise subscribe {app}", "subscribed", channel="random")
     await harness.ask("/bitrise subscribe ios", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "[Pause]")
-    said = harness.message_text(listed)
-    assert said.index("1. every") < said.index(harness.bitrise.ios.title) < said.index("2. every")
+    reply = harness.message_text(listed)
+    assert reply.index("1. every") < reply.index(harness.bitrise.ios.title) < reply.index("2. every")
     await harness.ask("/bitrise unsubscribe 3", "no such subscription")
     await harness.ask("/bitrise unsubscribe 1", f"ended the subscription to {harness.bitrise.ios.title}")
-    # What is left keeps its number, by which people may know it already; buttons mean what they stand at.
-    said = harness.message_text(await harness.ask("/bitrise subscriptions", "[Pause]"))
-    assert "2. every build's end in Sample Android" in said
+    # The remaining subscription keeps its number, which users may already know.
+    reply = harness.message_text(await harness.ask("/bitrise subscriptions", "[Pause]"))
+    assert "2. every build's end in Sample Android" in reply
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     await harness.ask("/bitrise subscriptions", "3. every failure in Sample Android")
     assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE channel_id = 'C0RANDOM'")) == 2

@@ -1,4 +1,4 @@
-"""Whoever has no account is told so at once, alone, with the button that links one."""
+"""A user without an account is told so at once and privately, with a button to link one."""
 
 from __future__ import annotations
 
@@ -23,75 +23,77 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         assert opened.slack.violations == []
 
 
-def offers(harness: BotHarness, post: Post, command: str) -> bool:
-    """Whether this is for Ben alone, and says and offers how to link an account there."""
-    words = harness.message_text(post)
-    return f"{command} connect" in words and BUTTON in words and post.only_for in ("U0BEN", None)
+def has_connect_button(harness: BotHarness, post: Post, command: str) -> bool:
+    """Return whether the message is for Ben only and has the command and the button to link an account."""
+    text = harness.message_text(post)
+    return f"{command} connect" in text and BUTTON in text and post.only_for in ("U0BEN", None)
 
 
-async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(harness: BotHarness) -> None:
+async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness: BotHarness) -> None:
     await harness.connect("anna")
     await harness.connect("anna", provider=Provider.BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
         await harness.ask(use, "is this channel's app now")
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
-    words = {
+    lines = {
         "/bitrise": "apps|status|build #1|log #1|abort #1|trigger branch:main|trigger|yml|use android|subscribe android"
         "|subscribe|use|rebuild #1|build 0123456789abcdef",
         "/buildio": "apps|app|deploy shop branch:main|ps|config|domains|create x|teams",
     }
-    for command, rest in words.items():
-        for one in rest.split("|"):
-            refused = await harness.ask(f"{command} {one}", "", person="ben")
-            assert offers(harness, refused, command), one
-            assert refused.only_for == "U0BEN", one
+    for command, joined in lines.items():
+        for line in joined.split("|"):
+            refused = await harness.ask(f"{command} {line}", "", person="ben")
+            assert has_connect_button(harness, refused, command), line
+            assert refused.only_for == "U0BEN", line
             assert "Create an app" not in harness.message_text(refused)
-            assert harness.users.modal("ben") is None, f"{one} opened a form of which nothing could come"
-    # In a mention it is for them alone too; in a direct message it simply stands there.
+            assert harness.users.modal("ben") is None, f"{line} opened a form that could not be submitted"
+    # The reply to a mention is private too; in a direct message it is a normal message.
     harness.users.say("ben", "builds", "@buildbell status")
     mentioned = await harness.wait_for_message(BUTTON, person="ben", after=refused)
     assert mentioned.only_for == "U0BEN"
     harness.users.say("ben", "D0BEN", "buildio apps")
     direct = await harness.wait_for_message(BUTTON, person="ben", channel="D0BEN")
-    assert offers(harness, direct, "/buildio")
+    assert has_connect_button(harness, direct, "/buildio")
     await harness.users.click("ben", direct, "Link my account…")
     await harness.slack.wait_for_modal("ben", "Build.io")
     await harness.users.close_modal("ben")
-    # A button on somebody else's message, and the shortcut that is everywhere.
+    # A button on another user's message, and a global shortcut.
     card = await harness.ask("/bitrise subscribe android", "subscribed this channel")
     card = await harness.ask("/bitrise build #1", "Sample Android #1", person="ben")
     for button in ("Abort", "Log"):
-        assert offers(harness, await harness.press(card, button, BUTTON, person="ben"), "/bitrise")
+        assert has_connect_button(
+            harness, await harness.press(card, button, BUTTON, person="ben"), "/bitrise"
+        )
     await harness.users.shortcut("ben", "start_build")
     opened = await harness.slack.wait_for_modal("ben", BUTTON)
     assert "Workflow or pipeline" not in harness.slack.modal_text(opened)
-    # What the channel follows is listed, with why there is no more of it.
-    assert offers(harness, await harness.ask("/bitrise apps", "1 app", person="ben"), "/bitrise")
+    # The channel's apps are listed, with the reason why there are no others.
+    assert has_connect_button(harness, await harness.ask("/bitrise apps", "1 app", person="ben"), "/bitrise")
 
 
-async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Path) -> None:
-    async with open_governed(tmp_path, "") as town:
-        refused = await town.ask(
+async def test_an_admin_can_add_the_rule_for_an_action_that_is_off(tmp_path: Path) -> None:
+    async with open_governed(tmp_path, "") as harness:
+        refused = await harness.ask(
             "/buildio run shop dyno:web.1 -- ls", "You are an admin here, so you can add that rule"
         )
-        await town.users.click("anna", refused, "Add a rule…")
-        await town.slack.wait_for_modal("anna", "shop")
-        await town.users.close_modal("anna")
-        plain = await town.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
-        assert "Add a rule" not in town.message_text(plain)
-        # Pressed by somebody who has no account, what is missing is not that, but that they are no admin.
+        await harness.users.click("anna", refused, "Add a rule…")
+        await harness.slack.wait_for_modal("anna", "shop")
+        await harness.users.close_modal("anna")
+        plain = await harness.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
+        assert "Add a rule" not in harness.message_text(plain)
+        # If a user without an account presses it, the refusal is about the missing admin role, not the account.
         refused.only_for = None
-        await town.press(refused, "Add a rule…", "Only admins and owners", person="carla")
+        await harness.press(refused, "Add a rule…", "Only admins and owners", person="carla")
 
 
-async def test_policy_and_audit_are_about_the_channels_app(tmp_path: Path) -> None:
+async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["deploy"]\napps = ["ledger"]\nwho = ["U0BEN"]\n'
-    async with open_governed(tmp_path, rules) as town:
-        await town.ask("/buildio use shop", "is this channel's app now")
-        await town.ask("/buildio policy", "You may deploy here.")
-        await town.ask("/buildio policy ledger", "You may not deploy here")
-        await town.ask("/buildio deploy branch:main", "anna deploys")
-        said = town.message_text(await town.ask("/buildio audit", "newest first"))
+    async with open_governed(tmp_path, rules) as harness:
+        await harness.ask("/buildio use shop", "is this channel's app now")
+        await harness.ask("/buildio policy", "You may deploy here.")
+        await harness.ask("/buildio policy ledger", "You may not deploy here")
+        await harness.ask("/buildio deploy branch:main", "anna deploys")
+        said = harness.message_text(await harness.ask("/buildio audit", "newest first"))
         assert "✅ done: deploy (branch `main`) · shop" in said
         assert "✅ done: make it the channel's app · shop" in said
         assert "✅ done: link the account `anna-berg@acme.example`" in said

@@ -1,4 +1,4 @@
-"""What is taken away when its time is over, however often that fails."""
+"""Messages are hidden when their time is over, after failures too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import asyncio
 from services.jobs.hidden_messages import MessageExpiry
 
 
-class ShownMessages:
-    """Something that is shown; taking it away ends as it is told to, and then well."""
+class ShownMessage:
+    """A shown message; hiding it has the given outcomes in turn, then succeeds."""
 
     def __init__(self, *outcomes: bool | Exception) -> None:
         self._outcomes = list(outcomes)
@@ -22,36 +22,36 @@ class ShownMessages:
         return outcome
 
 
-async def test_it_is_tried_again_a_few_times() -> None:
-    vanishing = MessageExpiry(seconds=0, again_seconds=0)
-    later, never = ShownMessages(False, OSError("no network")), ShownMessages(*[False] * 9)
-    vanishing.stop()
-    for one in (later, never):
-        await vanishing.hide_later("T1", one.hide)
+async def test_hiding_a_message_is_tried_again_a_few_times() -> None:
+    expiry = MessageExpiry(seconds=0, again_seconds=0)
+    later, never = ShownMessage(False, OSError("no network")), ShownMessage(*[False] * 9)
+    expiry.stop()
+    for message in (later, never):
+        await expiry.hide_later("T1", message.hide)
     assert (later.tries, never.tries) == (3, 4)
 
 
-async def test_nothing_is_left_when_it_stops_nor_shown_after_that() -> None:
-    vanishing = MessageExpiry(seconds=3600)
-    running = asyncio.create_task(vanishing.run())
-    before, after = ShownMessages(), ShownMessages()
-    await vanishing.hide_later("T1", before.hide)
+async def test_all_messages_are_hidden_on_stop_and_later_ones_at_once() -> None:
+    expiry = MessageExpiry(seconds=3600)
+    running = asyncio.create_task(expiry.run())
+    before, after = ShownMessage(), ShownMessage()
+    await expiry.hide_later("T1", before.hide)
     assert before.tries == 0
-    vanishing.stop()
+    expiry.stop()
     await running
     assert before.tries == 1
-    await vanishing.hide_later("T1", after.hide)
+    await expiry.hide_later("T1", after.hide)
     assert after.tries == 1
 
 
-async def test_what_a_workspace_was_shown_is_forgotten_with_it() -> None:
-    vanishing = MessageExpiry(seconds=3600)
-    running = asyncio.create_task(vanishing.run())
-    theirs, others = ShownMessages(), ShownMessages()
-    await vanishing.hide_later("T1", theirs.hide)
-    await vanishing.hide_later("T2", others.hide)
+async def test_a_workspaces_messages_are_forgotten_with_it() -> None:
+    expiry = MessageExpiry(seconds=3600)
+    running = asyncio.create_task(expiry.run())
+    theirs, others = ShownMessage(), ShownMessage()
+    await expiry.hide_later("T1", theirs.hide)
+    await expiry.hide_later("T2", others.hide)
     await asyncio.sleep(0)
-    vanishing.forget("T1")
-    vanishing.stop()
+    expiry.forget("T1")
+    expiry.stop()
     await running
     assert (theirs.tries, others.tries) == (0, 1)

@@ -30,11 +30,11 @@ APPS = [ANDROID, IOS, SHOP, SHOP_ADMIN]
         ("admin", SHOP_ADMIN),
     ],
 )
-def test_an_app_is_named_in_many_ways(words: str, app: App) -> None:
+def test_an_app_is_found_by_any_of_its_names(words: str, app: App) -> None:
     assert find_app(words, APPS, provider=Provider.BITRISE) is app
 
 
-def test_a_beginning_that_fits_several_names_them() -> None:
+def test_an_ambiguous_prefix_lists_the_apps() -> None:
     with pytest.raises(AmbiguousApp, match=r"sample could be .*sample-apps-android-sdk22.*Sample iOS"):
         find_app("sample", APPS, provider=Provider.BITRISE)
 
@@ -48,6 +48,6 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
         find_app("zzz", APPS, provider=Provider.BITRISE)
 
 
-def test_nothing_is_no_app() -> None:
+def test_a_blank_name_finds_no_app() -> None:
     with pytest.raises(UnknownApp):
         find_app("  ", APPS, provider=Provider.BITRISE)

@@ -1,4 +1,4 @@
-"""The order in which edits are let through."""
+"""The order and rate of message edits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from services.outbox.edit_pace import EditPace, Urgency
 
 
-async def test_the_most_urgent_edit_goes_first_and_of_equals_the_one_that_has_waited_longest() -> None:
+async def test_the_most_urgent_edit_goes_first_then_the_one_that_has_waited_longest() -> None:
     pace, order = EditPace(600), []
 
     async def edit(name: str, urgency: Urgency, since: float = 0) -> None:
@@ -27,25 +27,25 @@ async def test_the_most_urgent_edit_goes_first_and_of_equals_the_one_that_has_wa
     assert order == ["state", "excerpt", "older progress", "younger progress"]
 
 
-async def test_progress_leaves_room_for_states_and_who_stops_waiting_takes_none() -> None:
+async def test_progress_leaves_room_for_states_and_a_cancelled_edit_uses_none() -> None:
     now = 0.0
     pace = EditPace(36, monotonic=lambda: now)
-    progress = [asyncio.create_task(pace.acquire(Urgency.PROGRESS)) for _ in range(30)]
+    progress_edits = [asyncio.create_task(pace.acquire(Urgency.PROGRESS)) for _ in range(30)]
     await asyncio.sleep(0)
-    assert sum(one.done() for one in progress) < 30
+    assert sum(edit.done() for edit in progress_edits) < 30
     async with asyncio.timeout(30):
         for _ in range(18):
             await pace.acquire(Urgency.STATE)
-    for one in progress:
-        one.cancel()
-    await asyncio.gather(*progress, return_exceptions=True)
+    for edit in progress_edits:
+        edit.cancel()
+    await asyncio.gather(*progress_edits, return_exceptions=True)
     now += 60
     async with asyncio.timeout(30):
         for _ in range(36):
             await pace.acquire(Urgency.STATE)
 
 
-async def test_nothing_is_let_through_while_slack_asks_to_wait() -> None:
+async def test_no_edit_is_allowed_while_slack_asks_to_wait() -> None:
     now = 0.0
     pace = EditPace(36, monotonic=lambda: now)
     pace.hold(30)

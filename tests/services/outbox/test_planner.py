@@ -1,4 +1,4 @@
-"""Which message comes next in a channel."""
+"""The plan of a channel's next message."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_notification(
     return Notification(**(fields | more))
 
 
-def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage:
+def posted_message(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage:
     return SlackMessage(
         parcel=f"p-{subject}",
         team="T1",
@@ -63,22 +63,22 @@ def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage
 
 def plan_context(*messages: SlackMessage, **more: Any) -> PlanContext:
     fields: dict[str, Any] = {"now": NOW, "limits": RateLimits()} | more
-    return PlanContext(messages={one.subject: one for one in messages}, **fields)
+    return PlanContext(messages={message.subject: message for message in messages}, **fields)
 
 
 def app(number: int) -> App:
     return App(slug=f"app{number}", title=f"App {number}")
 
 
-def test_builds_are_told_one_by_one_while_they_are_few() -> None:
+def test_a_few_builds_are_sent_in_separate_messages() -> None:
     planned = plan([make_notification(1), make_notification(2)], plan_context())
-    assert (planned.subject.kind, [one.build.number for one in planned.notifications]) == (
+    assert (planned.subject.kind, [notification.build.number for notification in planned.notifications]) == (
         MessageKind.BUILD,
         [1],
     )
 
 
-def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
+def test_a_backlog_is_one_message_and_continues_in_its_thread() -> None:
     many = [make_notification(number) for number in range(1, 45)]
     first = plan(many, plan_context())
     assert (first.subject.kind, len(first.notifications), first.thread) == (
@@ -86,16 +86,16 @@ def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
         DIGEST_SIZE,
         None,
     )
-    begun = there("backlog")
-    assert plan(many[DIGEST_SIZE:], plan_context(begun)).thread == begun
-    assert plan(many[-2:], plan_context(begun)).thread == begun
-    earlier = plan_context(there("backlog", sent_at=NOW - timedelta(minutes=1)))
+    backlog = posted_message("backlog")
+    assert plan(many[DIGEST_SIZE:], plan_context(backlog)).thread == backlog
+    assert plan(many[-2:], plan_context(backlog)).thread == backlog
+    earlier = plan_context(posted_message("backlog", sent_at=NOW - timedelta(minutes=1)))
     assert plan(many[-2:], earlier).subject.kind is MessageKind.BUILD
     assert plan(many[DIGEST_SIZE:], earlier).thread is None
 
 
-def test_a_backlog_that_goes_on_stops_at_what_is_younger_but_leaves_no_moment_of_a_build_behind() -> None:
-    begun = there("backlog", sent_at=NOW)
+def test_a_continued_backlog_stops_at_newer_builds_but_includes_all_events_of_a_build() -> None:
+    backlog = posted_message("backlog", sent_at=NOW)
     later = NOW + timedelta(seconds=1)
     waited, young, also_waited = (
         make_notification(1),
@@ -103,29 +103,30 @@ def test_a_backlog_that_goes_on_stops_at_what_is_younger_but_leaves_no_moment_of
         make_notification(3),
     )
     end = make_notification(1, created_at=later)
-    assert plan([waited, end, young, also_waited], plan_context(begun)).notifications == [waited, end]
+    assert plan([waited, end, young, also_waited], plan_context(backlog)).notifications == [waited, end]
 
 
-def test_all_moments_of_a_build_go_together() -> None:
+def test_all_events_of_a_build_are_sent_together() -> None:
     both = [make_notification(1, BuildState.RUNNING), make_notification(1, BuildState.FAILED)]
     assert plan(both, plan_context()).notifications == both
 
 
-def test_many_apps_that_fail_within_minutes_are_one_message() -> None:
+def test_many_apps_that_fail_within_minutes_share_one_message() -> None:
     failures = [make_notification(number, BuildState.FAILED, app=app(number)) for number in range(5)]
     assert plan(failures[:4], plan_context()).subject.kind is MessageKind.BUILD
     together = plan(failures, plan_context())
     assert (together.subject.kind, len(together.notifications)) == (MessageKind.OUTAGE, 5)
     fifth = plan(failures[4:], plan_context(failing=frozenset(f"app{number}" for number in range(4))))
     assert fifth.subject.kind is MessageKind.OUTAGE
-    card = there("outage")
+    card = posted_message("outage")
     more = plan(
-        [make_notification(9, BuildState.FAILED, app=app(9))], plan_context(card, carrying={card.parcel: 5})
+        [make_notification(9, BuildState.FAILED, app=app(9))],
+        plan_context(card, build_counts={card.parcel: 5}),
     )
     assert more.target == card
 
 
-def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> None:
+def test_an_outage_message_leaves_out_failures_after_an_earlier_success() -> None:
     first, second = (
         [make_notification(number, BuildState.FAILED, app=app(number)) for number in some]
         for some in ((0, 1, 2), (3, 4))
@@ -134,7 +135,7 @@ def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> 
     assert plan([*first, success, *second], plan_context()).notifications == first
 
 
-def test_failures_of_one_app_are_no_outage() -> None:
+def test_failures_of_one_app_are_not_an_outage() -> None:
     assert (
         plan(
             [make_notification(number, BuildState.FAILED) for number in range(8)], plan_context()
@@ -143,35 +144,41 @@ def test_failures_of_one_app_are_no_outage() -> None:
     )
 
 
-def test_a_flood_is_gathered_in_a_message_that_grows_until_it_is_full() -> None:
+def test_a_flood_is_collected_in_one_message_until_it_is_full() -> None:
     flooded = plan_context(posted=60)
     assert plan([make_notification(1)], flooded).subject.kind is MessageKind.FLOOD
-    rolling = there("flood")
+    rolling = posted_message("flood")
     assert (
-        plan([make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: 3})).target
+        plan(
+            [make_notification(1)], plan_context(rolling, posted=60, build_counts={rolling.parcel: 3})
+        ).target
         == rolling
     )
     assert (
         plan(
-            [make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: DIGEST_SIZE})
+            [make_notification(1)],
+            plan_context(rolling, posted=60, build_counts={rolling.parcel: DIGEST_SIZE}),
         ).target
         is None
     )
-    old = there("flood", sent_at=NOW - timedelta(hours=2))
-    assert plan([make_notification(1)], plan_context(old, posted=60, carrying={old.parcel: 3})).target is None
+    old = posted_message("flood", sent_at=NOW - timedelta(hours=2))
+    assert (
+        plan([make_notification(1)], plan_context(old, posted=60, build_counts={old.parcel: 3})).target
+        is None
+    )
 
 
-def test_a_flood_of_live_messages_is_gathered_too_but_those_that_are_there_go_on() -> None:
+def test_a_flood_collects_new_live_messages_but_existing_ones_are_still_edited() -> None:
     starts = [make_notification(number, BuildState.RUNNING, style=DeliveryStyle.LIVE) for number in (1, 2)]
     assert plan(starts, plan_context(posted=60)).subject.kind is MessageKind.FLOOD
-    live = there("live 1 " + make_build(1).slug)
+    live = posted_message("live 1 " + make_build(1).slug)
     assert (
         plan([make_notification(1, style=DeliveryStyle.LIVE)], plan_context(live, posted=60)).target == live
     )
 
 
-def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
-    live = there("live 1 " + make_build(1).slug)
+def test_a_live_message_is_edited_and_never_combined_with_others() -> None:
+    live = posted_message("live 1 " + make_build(1).slug)
     ended = make_notification(1, style=DeliveryStyle.LIVE)
     assert plan([ended], plan_context(live)).target == live
     crowd = [ended, *(make_notification(number) for number in range(2, 20))]
@@ -179,8 +186,8 @@ def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
     assert ended not in plan([*crowd[1:], ended], plan_context(live)).notifications
 
 
-def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> None:
-    run = there(str(build_run_key(make_build(1).slug)))
+def test_a_runs_message_is_edited_before_a_reply_is_posted_below_it() -> None:
+    run = posted_message(str(build_run_key(make_build(1).slug)))
     followed = make_notification(
         1,
         BuildState.FAILED,
@@ -196,7 +203,7 @@ def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> 
     assert (below.thread, below.broadcast, below.notifications) == (run, True, each[:1])
 
 
-def test_a_broken_series_is_one_card() -> None:
+def test_a_failure_streak_is_one_card() -> None:
     red = BuildSummary(slug="b1", url="https://x")
     broken = make_notification(
         1,
@@ -214,20 +221,20 @@ def test_a_broken_series_is_one_card() -> None:
         3, style=DeliveryStyle.CARD, standing=StreakState(position=StreakPosition.FIXED, red=red)
     )
     assert plan([broken, worse, fixed], plan_context()).notifications == [broken, worse, fixed]
-    card = there("card 1 b1")
+    card = posted_message("card 1 b1")
     assert plan([worse], plan_context(card)).target == card
-    snoozed = there("card 1 b1", note='{"snoozed_until": "2026-11-21T20:00:00Z"}')
+    snoozed = posted_message("card 1 b1", note='{"snoozed_until": "2026-11-21T20:00:00Z"}')
     assert plan([worse], plan_context(snoozed)).until is not None
     assert plan([fixed], plan_context(snoozed)).target == snoozed
 
 
-def test_a_thread_has_a_head_which_is_looked_after_before_a_reply() -> None:
+def test_a_threads_head_is_posted_and_updated_before_a_reply() -> None:
     reply = make_notification(1, style=DeliveryStyle.THREAD)
     head = plan([reply], plan_context())
     assert (head.subject.kind, head.notifications, head.about) == (MessageKind.THREAD, (), reply)
     subject = str(head.subject)
-    assert plan([reply], plan_context(there(subject))).target is not None
-    fresh = there(subject, note=f'{{"shown_at": "{NOW.isoformat()}"}}')
+    assert plan([reply], plan_context(posted_message(subject))).target is not None
+    fresh = posted_message(subject, note=f'{{"shown_at": "{NOW.isoformat()}"}}')
     planned = plan([reply], plan_context(fresh))
     assert (planned.subject.kind, planned.thread, planned.notifications) == (
         MessageKind.REPLY,
@@ -236,13 +243,13 @@ def test_a_thread_has_a_head_which_is_looked_after_before_a_reply() -> None:
     )
 
 
-def test_what_waited_for_its_time_comes_in_one_message() -> None:
+def test_notifications_that_waited_for_their_time_come_in_one_message() -> None:
     waited = [make_notification(number, style=DeliveryStyle.DAILY, due_at=NOW) for number in (1, 2)]
     planned = plan([*waited, make_notification(3)], plan_context())
     assert (planned.subject.kind, planned.notifications) == (MessageKind.GATHERED, waited)
 
 
-def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -> None:
+def test_a_channels_digests_are_one_message_with_each_build_once() -> None:
     daily: dict[str, Any] = {"due_at": NOW, "terms": NotificationRule(style=DeliveryStyle.DAILY)}
     waiting = [
         make_notification(1, **daily),
@@ -261,5 +268,5 @@ def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -
     assert message.text.count("#1 succeeded") == 1
     many = [make_notification(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
     carried = plan(many, plan_context()).notifications
-    assert len({one.build.slug for one in carried}) == DIGEST_SIZE
+    assert len({notification.build.slug for notification in carried}) == DIGEST_SIZE
     assert len(carried) == 2 * DIGEST_SIZE

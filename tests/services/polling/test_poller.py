@@ -1,4 +1,4 @@
-"""When looks are made; time is the test's, no test waits for it."""
+"""The polling schedule; the tests control the time and never wait for it."""
 
 from __future__ import annotations
 
@@ -14,106 +14,106 @@ from tests.support.factories import NOON, make_build
 
 
 class FakePoll:
-    """Looks that give what a test says, each announced; the intervals are either nothing or for ever."""
+    """Polls that return a test's results, counted; intervals are either almost zero or very long."""
 
     def __init__(self, *results: PollOutcome | Exception, rest: float = 3600, active: float = 3600) -> None:
         self._results = list(results)
-        self.made = 0
-        self.found = 0
-        self._made = asyncio.Event()
-        self.watcher = Poller(
-            self.look,
+        self.polls = 0
+        self.updates = 0
+        self._polled = asyncio.Event()
+        self.poller = Poller(
+            self.poll,
             intervals=Intervals(rest=rest, active=active),
-            on_update=self.note,
+            on_update=self.count_update,
             clock=lambda: NOON,
             randomness=random.Random(1),
         )
 
-    async def look(self) -> PollOutcome:
-        self.made += 1
-        self._made.set()
+    async def poll(self) -> PollOutcome:
+        self.polls += 1
+        self._polled.set()
         result = self._results.pop(0) if self._results else PollOutcome()
         if isinstance(result, Exception):
             raise result
         return result
 
-    def note(self) -> None:
-        self.found += 1
+    def count_update(self) -> None:
+        self.updates += 1
 
-    async def until(self, done: Callable[[], bool]) -> None:
+    async def wait_until(self, done: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
             while not done():
-                self._made.clear()
-                await self._made.wait()
+                self._polled.clear()
+                await self._polled.wait()
 
     async def run(self, done: Callable[[], bool], before: Callable[[], None] = lambda: None) -> None:
-        running = asyncio.create_task(self.watcher.run())
-        await self.until(lambda: self.made >= 1)
+        running = asyncio.create_task(self.poller.run())
+        await self.wait_until(lambda: self.polls >= 1)
         before()
-        await self.until(done)
-        self.watcher.stop()
+        await self.wait_until(done)
+        self.poller.stop()
         await asyncio.wait_for(running, 30)
 
 
-def changed() -> PollOutcome:
+def make_change() -> PollOutcome:
     from domain.build import BuildChange
 
     return PollOutcome(changes=[BuildChange(build=make_build(1), was=None)], running=True)
 
 
-async def test_a_change_wakes_the_relay_and_the_next_look_comes_soon() -> None:
-    looks = FakePoll(changed(), active=0.001)
-    await looks.run(lambda: looks.made >= 2)
-    assert looks.found == 1
-    assert looks.watcher.last_success == NOON
+async def test_a_change_wakes_the_dispatcher_and_the_next_poll_comes_soon() -> None:
+    fake = FakePoll(make_change(), active=0.001)
+    await fake.run(lambda: fake.polls >= 2)
+    assert fake.updates == 1
+    assert fake.poller.last_success == NOON
 
 
-async def test_somebody_who_asks_is_not_kept_waiting() -> None:
-    looks = FakePoll()
-    await looks.run(lambda: looks.made >= 2, before=looks.watcher.poll_now)
+async def test_a_requested_poll_does_not_wait_for_the_interval() -> None:
+    fake = FakePoll()
+    await fake.run(lambda: fake.polls >= 2, before=fake.poller.poll_now)
 
 
-async def test_a_failure_does_not_end_the_watching_and_is_counted() -> None:
-    looks = FakePoll(ProviderDown("x"), RuntimeError("a bug"), PollOutcome(), rest=0.001)
-    await looks.run(lambda: looks.made >= 4)
-    assert looks.watcher.failures == 0
+async def test_a_failure_does_not_end_polling() -> None:
+    fake = FakePoll(ProviderDown("x"), RuntimeError("a bug"), PollOutcome(), rest=0.001)
+    await fake.run(lambda: fake.polls >= 4)
+    assert fake.poller.failures == 0
 
 
-async def test_failures_in_a_row_wait_ever_longer_up_to_a_limit() -> None:
-    looks = FakePoll(rest=10)
+async def test_pauses_grow_with_failures_in_a_row_up_to_a_limit() -> None:
+    fake = FakePoll(rest=10)
     pauses = []
     for failures in range(1, 12):
-        looks.watcher.failures = failures
-        pauses.append(looks.watcher._back_off())
+        fake.poller.failures = failures
+        pauses.append(fake.poller._back_off())
     assert pauses[0] < 12
     assert pauses[3] > 60
     assert max(pauses) <= 330
 
 
-async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
-    looks = FakePoll(RateLimited(NOON + timedelta(hours=1)))
-    running = asyncio.create_task(looks.watcher.run())
-    await looks.until(lambda: looks.made == 1)
-    looks.watcher.poll_now()
+async def test_a_requested_poll_waits_until_a_rate_limit_is_over() -> None:
+    fake = FakePoll(RateLimited(NOON + timedelta(hours=1)))
+    running = asyncio.create_task(fake.poller.run())
+    await fake.wait_until(lambda: fake.polls == 1)
+    fake.poller.poll_now()
     for _ in range(10):
         await asyncio.sleep(0)
-    assert looks.made == 1
-    looks.watcher.stop()
+    assert fake.polls == 1
+    fake.poller.stop()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -> None:
     probes: list[int] = []
-    looks = FakePoll(*[ProviderDown("x")] * CIRCUIT_OPENS_AFTER, rest=0.001)
+    fake = FakePoll(*[ProviderDown("x")] * CIRCUIT_OPENS_AFTER, rest=0.001)
 
     async def probe() -> None:
-        probes.append(looks.made)
+        probes.append(fake.polls)
         if len(probes) < 3:
             raise ProviderDown("still down")
 
-    looks.watcher._probe = probe
-    await looks.run(lambda: looks.made > CIRCUIT_OPENS_AFTER)
+    fake.poller._probe = probe
+    await fake.run(lambda: fake.polls > CIRCUIT_OPENS_AFTER)
     assert probes == [CIRCUIT_OPENS_AFTER] * 3
-    assert looks.watcher.failures == 0
-    assert not looks.watcher.is_circuit_open
+    assert fake.poller.failures == 0
+    assert not fake.poller.is_circuit_open

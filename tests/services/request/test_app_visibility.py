@@ -1,4 +1,4 @@
-"""Whatever stops subscriptions, people without an account are shown what a maker is known to see, and nothing else."""
+"""Users without an account see exactly what a subscription's creator is known to see, whatever stops subscriptions."""
 
 from __future__ import annotations
 
@@ -46,73 +46,78 @@ from tests.support.repositories import make_repositories
 T = TypeVar("T")
 
 TEAM, CHANNEL = "T1", "C1"
-BEN, DORA, NOBODY = "U0BEN", "U0DORA", "U0CARLA"
+BEN, DORA, CARLA = "U0BEN", "U0DORA", "U0CARLA"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-BOTS_TOKEN = SecretStr("the-bots-own")
-# Each maker's subscription is another one, since it asks for something else.
-TERMS = {BEN: NotificationRule(), DORA: NotificationRule(started=True)}
-makers = st.sampled_from((BEN, DORA))
-# What Slack, or somebody, stops one for; for UNSEEN only the checking does.
-reasons = st.sampled_from([one for one in StopReason if one is not StopReason.UNSEEN])
+SERVICE_TOKEN = SecretStr("the-bots-own")
+# The creators' subscriptions differ, so that they can be told apart.
+RULES = {BEN: NotificationRule(), DORA: NotificationRule(started=True)}
+creators = st.sampled_from((BEN, DORA))
+# The reasons for which Slack or a user stops a subscription; only the access check uses UNSEEN.
+reasons = st.sampled_from([reason for reason in StopReason if reason is not StopReason.UNSEEN])
 
 
-class BuildSystem:
-    """A provider that knows which token sees the one app."""
+class FakeProvider:
+    """A provider with one app, which only some tokens can see."""
 
     def __init__(self, provider: Provider) -> None:
         self.app = App(provider=provider, slug="slug-x", title="codename-x")
-        self.seeing = {BOTS_TOKEN.get_secret_value()}
-        self.tokens = {BOTS_TOKEN.get_secret_value()}
-        self.away = False
+        self.tokens_with_access = {SERVICE_TOKEN.get_secret_value()}
+        self.tokens = {SERVICE_TOKEN.get_secret_value()}
+        self.is_down = False
 
     def connection(self) -> ProviderConnection[Credentials]:
         async def app(client: Credentials, slug: str) -> App:
-            if slug != self.app.slug or not await self._sees(client):
+            if slug != self.app.slug or not await self._has_access(client):
                 raise NotFound
             return self.app
 
         async def apps(client: Credentials) -> list[App]:
-            return [self.app] if await self._sees(client) else []
+            return [self.app] if await self._has_access(client) else []
 
         async def reads_logs(client: Credentials, _app: App) -> bool:
-            return await self._sees(client)
+            return await self._has_access(client)
 
         async def owner(client: Credentials) -> None:
-            await self._sees(client)
+            await self._has_access(client)
 
-        return ProviderConnection(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
+        return ProviderConnection(
+            self.app.provider, lambda credentials: credentials, apps, app, owner, reads_logs
+        )
 
-    async def _sees(self, client: Credentials) -> bool:
+    async def _has_access(self, client: Credentials) -> bool:
         token = await client.token(changes=False)
-        if self.away:
+        if self.is_down:
             raise ProviderDown
         if token is None or token.get_secret_value() not in self.tokens:
             if token is not None:
                 await client.refused(token)
             raise InvalidToken
-        return token.get_secret_value() in self.seeing
+        return token.get_secret_value() in self.tokens_with_access
 
 
 @dataclass
-class Maker:
-    """What is to be known of a maker and their subscription. `yes_at`: when the provider last said that they see it."""
+class Creator:
+    """The expected state of a creator and their subscription.
 
-    yes_at: datetime
+    `confirmed_at` is the time at which the provider last confirmed their access.
+    """
+
+    confirmed_at: datetime
     token: str | None = None
-    sees: bool = True
+    has_access: bool = True
     refused: bool = False
     known_refused: bool = False
     lost: bool = False
     stopped: str | None = None
-    doubted_since: datetime | None = None
+    unverified_since: datetime | None = None
     erased: bool = False
 
-    def shows(self, now: datetime) -> bool:
-        return not self.lost and now - self.yes_at < DAY
+    def is_shown(self, now: datetime) -> bool:
+        return not self.lost and now - self.confirmed_at < DAY
 
 
-class Everybody(MemberDirectory):
-    """A workspace in which all are full members."""
+class EveryoneIsMember(MemberDirectory):
+    """A workspace in which everyone is a full member."""
 
     def __init__(self) -> None:
         super().__init__(lambda _: SlackClient(), clock=lambda: NOON)
@@ -121,58 +126,58 @@ class Everybody(MemberDirectory):
         return Membership.MEMBER
 
 
-async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(
+async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
     repositories: Repositories,
 ) -> None:
-    system, now = BuildSystem(Provider.BITRISE), [NOON]
-    sealing = make_repositories(repositories.database, SecretBox(["key-" * 10]))
-    here, seeing = sealing.of(TEAM), SecretStr("token-1")
-    system.tokens.add("token-1")
-    system.seeing.add("token-1")
-    await here.accounts.connect(BEN, Provider.BITRISE, seeing, provider_user="ben", name="ben", at=NOON)
-    settled = ProviderConfig(token=BOTS_TOKEN)
-    known: dict[str, Any] = {
-        "members": Everybody(),
+    provider_system, now = FakeProvider(Provider.BITRISE), [NOON]
+    encrypted = make_repositories(repositories.database, SecretBox(["key-" * 10]))
+    workspace, token = encrypted.of(TEAM), SecretStr("token-1")
+    provider_system.tokens.add("token-1")
+    provider_system.tokens_with_access.add("token-1")
+    await workspace.accounts.connect(BEN, Provider.BITRISE, token, provider_user="ben", name="ben", at=NOON)
+    config = ProviderConfig(token=SERVICE_TOKEN)
+    options: dict[str, Any] = {
+        "members": EveryoneIsMember(),
         "asked": lambda: None,
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
-    clients = ProviderClients(system.connection(), settled, sealing, **known)
-    apps = VisibleApps(clients, here, BEN, CHANNEL)
+    clients = ProviderClients(provider_system.connection(), config, encrypted, **options)
+    apps = VisibleApps(clients, workspace, BEN, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
-    system.seeing.discard("token-1")
+    provider_system.tokens_with_access.discard("token-1")
     now[0] += timedelta(minutes=2)
     assert await apps.slugs() == frozenset({"slug-x"}), (
-        "an answer read with their own token shows what that sees"
+        "a list that was read with their own token stays valid"
     )
     assert await apps.slugs(fresh=FRESH_TO_SHOW) == frozenset()
     with pytest.raises(NotFound):
-        await apps.fetch(system.app)
+        await apps.fetch(provider_system.app)
 
 
-async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of_a_refused_token(
+async def test_an_option_list_offers_no_apps_of_a_stale_list_or_a_refused_token(
     repositories: Repositories,
 ) -> None:
-    system, now = BuildSystem(Provider.BITRISE), [NOON]
-    directory = AppCatalog(system.connection(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
-    assert [one.slug for one in await directory.list_in_time()] == ["slug-x"]
-    system.away = True
+    provider_system, now = FakeProvider(Provider.BITRISE), [NOON]
+    catalog = AppCatalog(provider_system.connection(), FixedToken(SERVICE_TOKEN), clock=lambda: now[0])
+    assert [app.slug for app in await catalog.list_in_time()] == ["slug-x"]
+    provider_system.is_down = True
     now[0] += timedelta(minutes=10)
-    assert [one.slug for one in await directory.list_in_time()] == ["slug-x"]
-    system.away = False
-    system.tokens.clear()
-    assert list(await directory.list_in_time()) == []
-    system.away = True
+    assert [app.slug for app in await catalog.list_in_time()] == ["slug-x"]
+    provider_system.is_down = False
+    provider_system.tokens.clear()
+    assert list(await catalog.list_in_time()) == []
+    provider_system.is_down = True
     now[0] += HOUR
-    assert list(await directory.list_in_time()) == []
+    assert list(await catalog.list_in_time()) == []
 
 
-async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(
+async def test_departed_users_are_noticed_although_slack_fails_for_another_workspace(
     repositories: Repositories,
 ) -> None:
-    sealing = make_repositories(repositories.database, SecretBox(["key-" * 10]))
+    encrypted = make_repositories(repositories.database, SecretBox(["key-" * 10]))
     for team in ("T1", "T2"):
-        await sealing.of(team).accounts.connect(
+        await encrypted.of(team).accounts.connect(
             BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
         )
 
@@ -191,7 +196,7 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
     services = SimpleNamespace(
         clock=lambda: NOON + 2 * DAY,
         clients=clients,
-        storage=sealing,
+        storage=encrypted,
         slack=Slack,
         registry=SPECS,
         pollers=None,
@@ -201,14 +206,14 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
             home_changed=lambda *_: noticed.set(),
         ),
     )
-    sight = access_checker(services, every=timedelta(seconds=0.05))
-    running = asyncio.create_task(sight.run())
+    checker = access_checker(services, every=timedelta(seconds=0.05))
+    running = asyncio.create_task(checker.run())
     async with asyncio.timeout(60):
         await noticed.wait()
-    sight.stop()
+    checker.stop()
     await running
-    assert await sealing.of("T2").accounts.find(BEN, Provider.BITRISE) is None
-    assert await sealing.of("T1").accounts.find(BEN, Provider.BITRISE) is not None
+    assert await encrypted.of("T2").accounts.find(BEN, Provider.BITRISE) is None
+    assert await encrypted.of("T1").accounts.find(BEN, Provider.BITRISE) is not None
 
 
 def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
@@ -225,8 +230,8 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
     )
 
 
-class Visibility(RuleBasedStateMachine):
-    """Two makers' subscriptions to one app in one channel, and whatever may become of them."""
+class AppVisibility(RuleBasedStateMachine):
+    """Two creators' subscriptions to one app in one channel, and all events that affect them."""
 
     @initialize(provider=st.sampled_from((Provider.BITRISE, Provider.BUILDIO)))
     def begin(self, provider: Provider) -> None:
@@ -234,27 +239,27 @@ class Visibility(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = NOON
         self.tokens = 0
-        self.system = BuildSystem(provider)
+        self.provider_system = FakeProvider(provider)
         self.provider = provider
         database = self.run(Database.open(Path(self.folder.name) / "b.db"))
         self.storage = make_repositories(database, SecretBox(["key-" * 10]))
-        self.here = self.storage.of(TEAM)
+        self.workspace = self.storage.of(TEAM)
         self.clients = Clients(
-            [self._clients(one) for one in (Provider.BITRISE, Provider.BUILDIO)], Everybody()
+            [self._clients(provider) for provider in (Provider.BITRISE, Provider.BUILDIO)], EveryoneIsMember()
         )
-        blind = SimpleNamespace(outage=lambda _: "away" if self.system.away else None)
+        pollers = SimpleNamespace(outage=lambda _: "away" if self.provider_system.is_down else None)
         services = SimpleNamespace(
             clock=lambda: self.now,
             clients=self.clients,
             storage=self.storage,
             registry=SPECS,
-            pollers=blind,
+            pollers=pollers,
             events=SimpleNamespace(outbox_changed=lambda: None),
         )
-        self.sight = access_checker(services)
-        self.makers: dict[str, Maker] = {}
+        self.checker = access_checker(services)
+        self.creators: dict[str, Creator] = {}
         for person in (BEN, DORA):
-            self.makers[person] = Maker(yes_at=self.now)
+            self.creators[person] = Creator(confirmed_at=self.now)
             self._link(person)
             self._subscribe(person)
 
@@ -268,43 +273,49 @@ class Visibility(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def _clients(self, provider: Provider) -> ProviderClients[Any]:
-        system = self.system if provider is self.system.app.provider else BuildSystem(provider)
-        settled = ProviderConfig(token=BOTS_TOKEN)
-        known: dict[str, Any] = {
-            "members": Everybody(),
+        provider_system = (
+            self.provider_system if provider is self.provider_system.app.provider else FakeProvider(provider)
+        )
+        config = ProviderConfig(token=SERVICE_TOKEN)
+        options: dict[str, Any] = {
+            "members": EveryoneIsMember(),
             "asked": lambda: None,
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }
-        return ProviderClients(system.connection(), settled, self.storage, **known)
+        return ProviderClients(provider_system.connection(), config, self.storage, **options)
 
     def _link(self, person: str) -> None:
         self.tokens += 1
         token = f"token-{self.tokens}"
-        self.system.tokens.add(token)
+        self.provider_system.tokens.add(token)
         self.run(
-            self.here.accounts.connect(
+            self.workspace.accounts.connect(
                 person, self.provider, SecretStr(token), provider_user=token, name=token, at=self.now
             )
         )
         self.clients.forget_person(TEAM, person)
-        one = self.makers[person]
-        if one.token is not None and not one.erased:
-            one.lost = True  # they are somebody else at the provider now, of whom nothing is known
-        one.token, one.refused, one.known_refused = token, False, False
-        self._let(one)
+        creator = self.creators[person]
+        if creator.token is not None and not creator.erased:
+            creator.lost = True  # a different provider user now, whose access is unknown
+        creator.token, creator.refused, creator.known_refused = token, False, False
+        self._update_access(creator)
 
-    def _let(self, one: Maker) -> None:
-        if one.token is not None:
-            (self.system.seeing.add if one.sees else self.system.seeing.discard)(one.token)
+    def _update_access(self, creator: Creator) -> None:
+        if creator.token is not None:
+            (
+                self.provider_system.tokens_with_access.add
+                if creator.has_access
+                else self.provider_system.tokens_with_access.discard
+            )(creator.token)
 
     def _subscribe(self, person: str) -> None:
         scope = Scope(seen_as=AccessSource.OWN)
         self.run(
-            self.here.subscriptions.add(
+            self.workspace.subscriptions.add(
                 channel=CHANNEL,
-                app=self.system.app,
-                terms=TERMS[person],
+                app=self.provider_system.app,
+                terms=RULES[person],
                 by=person,
                 at=self.now,
                 baseline=Baseline(),
@@ -312,129 +323,137 @@ class Visibility(RuleBasedStateMachine):
             )
         )
 
-    def _of(self, person: str) -> Subscription:
-        found = self.run(self.here.subscriptions.of_channel(CHANNEL))
-        return next(one for one in found if one.terms == TERMS[person])
+    def _find_subscription(self, person: str) -> Subscription:
+        found = self.run(self.workspace.subscriptions.of_channel(CHANNEL))
+        return next(subscription for subscription in found if subscription.terms == RULES[person])
 
-    # What may happen
+    # Events
 
-    @rule(person=makers, sees=st.booleans())
-    def their_access_is_changed(self, person: str, sees: bool) -> None:
-        self.makers[person].sees = sees
-        self._let(self.makers[person])
+    @rule(person=creators, has_access=st.booleans())
+    def access_changes(self, person: str, has_access: bool) -> None:
+        self.creators[person].has_access = has_access
+        self._update_access(self.creators[person])
 
-    @rule(person=makers)
-    def their_token_is_revoked(self, person: str) -> None:
-        one = self.makers[person]
-        if one.token is not None:
-            self.system.tokens.discard(one.token)
-            one.refused = True
+    @rule(person=creators)
+    def token_is_revoked(self, person: str) -> None:
+        creator = self.creators[person]
+        if creator.token is not None:
+            self.provider_system.tokens.discard(creator.token)
+            creator.refused = True
 
-    @rule(person=makers)
-    def they_unlink_or_leave(self, person: str) -> None:
-        self.run(self.here.accounts.disconnect(person, at=self.now))
+    @rule(person=creators)
+    def user_disconnects_or_leaves(self, person: str) -> None:
+        self.run(self.workspace.accounts.disconnect(person, at=self.now))
         self.clients.forget_person(TEAM, person)
-        one = self.makers[person]
-        one.token, one.lost = None, one.lost or not one.erased
+        creator = self.creators[person]
+        creator.token, creator.lost = None, creator.lost or not creator.erased
 
-    @rule(person=makers)
-    def they_link_again(self, person: str) -> None:
+    @rule(person=creators)
+    def user_connects_again(self, person: str) -> None:
         self._link(person)
 
-    @rule(person=makers)
-    def they_are_erased(self, person: str) -> None:
+    @rule(person=creators)
+    def user_is_erased(self, person: str) -> None:
         vault, now = self.storage.vault, self.now
         self.run(self.storage.database.write(lambda db: erase_everywhere(db, TEAM, person, vault, now)))
         self.clients.forget_person(TEAM, person)
-        one = self.makers[person]
-        one.token, one.lost, one.erased = None, True, True
+        creator = self.creators[person]
+        creator.token, creator.lost, creator.erased = None, True, True
 
-    @rule(person=makers, reason=reasons)
-    def it_is_stopped(self, person: str, reason: StopReason) -> None:
-        one, there = self.makers[person], self._of(person)
+    @rule(person=creators, reason=reasons)
+    def subscription_is_stopped(self, person: str, reason: StopReason) -> None:
+        creator, subscription = self.creators[person], self._find_subscription(person)
         if reason is StopReason.PAUSED:
-            self.run(self.here.subscriptions.pause(there, self.now))
-            one.stopped = one.stopped or reason
-        else:  # a channel that can't be posted in stops all that it is told
-            self.run(self.here.subscriptions.stop(CHANNEL, reason, self.now))
-            for each in self.makers.values():
+            self.run(self.workspace.subscriptions.pause(subscription, self.now))
+            creator.stopped = creator.stopped or reason
+        else:  # a channel that can't be posted in stops all its subscriptions
+            self.run(self.workspace.subscriptions.stop(CHANNEL, reason, self.now))
+            for each in self.creators.values():
                 each.stopped = each.stopped or reason
 
-    @precondition(lambda self: not self.system.away)
-    @rule(person=makers)
-    def they_tell_again(self, person: str) -> None:
-        one = self.makers[person]
-        if one.token is None or one.refused or not one.sees:
-            return  # the provider was asked, and said no
+    @precondition(lambda self: not self.provider_system.is_down)
+    @rule(person=creators)
+    def subscription_is_resumed(self, person: str) -> None:
+        creator = self.creators[person]
+        if creator.token is None or creator.refused or not creator.has_access:
+            return  # the provider refuses it
         scope = Scope(seen_as=AccessSource.OWN)
-        there = self._of(person)
-        self.run(self.here.subscriptions.resume(there, by=person, at=self.now, scope=scope))
-        one.lost, one.stopped, one.yes_at, one.doubted_since = False, None, self.now, None
-        one.erased = False
+        subscription = self._find_subscription(person)
+        self.run(self.workspace.subscriptions.resume(subscription, by=person, at=self.now, scope=scope))
+        creator.lost, creator.stopped, creator.confirmed_at, creator.unverified_since = (
+            False,
+            None,
+            self.now,
+            None,
+        )
+        creator.erased = False
 
-    @rule(away=st.booleans())
-    def the_provider_answers_or_not(self, away: bool) -> None:
-        self.system.away = away
+    @rule(is_down=st.booleans())
+    def provider_goes_down_or_up(self, is_down: bool) -> None:
+        self.provider_system.is_down = is_down
 
     @rule(span=st.sampled_from((timedelta(minutes=5), 7 * HOUR, DAY + HOUR)))
-    def the_bot_is_away(self, span: timedelta) -> None:
+    def bot_is_down(self, span: timedelta) -> None:
         self.now += span
 
     @rule()
-    def an_hour_goes_by_and_it_is_asked(self) -> None:
+    def access_is_checked_after_an_hour(self) -> None:
         self.now += HOUR + timedelta(minutes=1)
-        self.run(self.sight.check())
-        for one in self.makers.values():
-            self._judge(one)
+        self.run(self.checker.check())
+        for creator in self.creators.values():
+            self._expect_check(creator)
 
-    def _judge(self, one: Maker) -> None:
-        """What the provider says, if it is asked now."""
-        if one.stopped == StopReason.UNSEEN:
-            return  # until somebody who sees it says so
-        if one.token is None or one.erased:
-            self._lose(one)
-        elif self.system.away and not one.known_refused:
+    def _expect_check(self, creator: Creator) -> None:
+        """Update the expected state for an access check now."""
+        if creator.stopped == StopReason.UNSEEN:
+            return  # stays stopped until a user with access resumes it
+        if creator.token is None or creator.erased:
+            self._expect_lost(creator)
+        elif self.provider_system.is_down and not creator.known_refused:
             return
-        elif one.refused:
-            one.known_refused = True
-            one.doubted_since = one.doubted_since or self.now
-            if self.now - one.doubted_since >= DAY:
-                self._lose(one)
-        elif one.sees:
-            one.yes_at, one.lost, one.doubted_since = self.now, False, None
+        elif creator.refused:
+            creator.known_refused = True
+            creator.unverified_since = creator.unverified_since or self.now
+            if self.now - creator.unverified_since >= DAY:
+                self._expect_lost(creator)
+        elif creator.has_access:
+            creator.confirmed_at, creator.lost, creator.unverified_since = self.now, False, None
         else:
-            self._lose(one)
+            self._expect_lost(creator)
 
-    def _lose(self, one: Maker) -> None:
-        one.lost = True
-        one.stopped = one.stopped or StopReason.UNSEEN
+    def _expect_lost(self, creator: Creator) -> None:
+        creator.lost = True
+        creator.stopped = creator.stopped or StopReason.UNSEEN
 
-    # What must hold
+    # Invariants
 
-    def _shown(self, channel: str | None) -> bool:
+    def _is_shown(self, channel: str | None) -> bool:
         self.clients.at(self.provider).service_apps.forget()
-        apps = VisibleApps(self.clients.at(self.provider), self.here, NOBODY, channel)
+        apps = VisibleApps(self.clients.at(self.provider), self.workspace, CARLA, channel)
         slugs = self.run(apps.slugs())
         assert slugs is not None
-        return self.system.app.slug in slugs
+        return self.provider_system.app.slug in slugs
 
     @invariant()
-    def people_without_an_account_are_shown_what_a_maker_is_known_to_see(self) -> None:
-        if not hasattr(self, "makers"):
+    def users_without_an_account_see_what_a_creator_is_known_to_see(self) -> None:
+        if not hasattr(self, "creators"):
             return
-        expected = any(one.shows(self.now) for one in self.makers.values())
-        assert self._shown(CHANNEL) == expected, self.makers
-        assert self._shown(None) == expected, "a workflow"
-        assert not self._shown("C2")
+        expected = any(creator.is_shown(self.now) for creator in self.creators.values())
+        assert self._is_shown(CHANNEL) == expected, self.creators
+        assert self._is_shown(None) == expected, "a workflow"
+        assert not self._is_shown("C2")
 
     @invariant()
-    def what_runs_is_told_as_long_as_it_is_not_lost(self) -> None:
-        if not hasattr(self, "makers"):
+    def active_subscriptions_are_those_that_have_not_stopped(self) -> None:
+        if not hasattr(self, "creators"):
             return
-        told = {one.terms for one in self.run(self.storage.subscriptions.of_app(self.provider, "slug-x"))}
-        running = {TERMS[person] for person, one in self.makers.items() if one.stopped is None}
-        assert told == running
+        active = {
+            subscription.terms
+            for subscription in self.run(self.storage.subscriptions.of_app(self.provider, "slug-x"))
+        }
+        expected = {RULES[person] for person, creator in self.creators.items() if creator.stopped is None}
+        assert active == expected
 
 
-Visibility.TestCase.settings = settings(max_examples=20, stateful_step_count=40)
-TestVisibility = Visibility.TestCase
+AppVisibility.TestCase.settings = settings(max_examples=20, stateful_step_count=40)
+TestAppVisibility = AppVisibility.TestCase

@@ -1,4 +1,4 @@
-"""What Slack refuses while it is answered is no bug of ours: people hear what to do, and the log has one line."""
+"""Errors of Slack during a reply are no bugs of the bot: users are told what to do, and the log has one line."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
         ("missing_scope", "Slack does not let me do this"),
     ],
 )
-async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
+async def test_an_error_of_slack_while_a_modal_opens_is_explained(
     harness: BotHarness, words: str, expected: str
 ) -> None:
     harness.slack.fault("views.open", "error", words=words, times=5)
-    with capture_logs() as logged:
+    with capture_logs() as entries:
         await harness.ask("/bitrise trigger", expected)
-    assert [one["reason"] for one in logged if one["event"] == "answer.refused"] == [words]
-    assert [one for one in logged if one["event"] == "answer.broken"] == []
+    assert [entry["reason"] for entry in entries if entry["event"] == "answer.refused"] == [words]
+    assert [entry for entry in entries if entry["event"] == "answer.broken"] == []
 
 
-def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> None:
+def test_a_hint_about_a_refusal_is_shown_to_the_user_only() -> None:
     rule = PolicyButton(provider=Provider.BITRISE, app="")
     for error in (PermissionDenied("No.", connect=Provider.BITRISE), PermissionDenied("No.", rule=rule)):
         assert reply_to_error(error).audience is Visibility.ONE_PERSON
     assert reply_to_error(PermissionDenied("No.")).audience is Visibility.REQUESTER
 
 
-async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(harness: BotHarness) -> None:
-    # Whatever is trouble of Slack's own is tried again (test_late_answers.py).
+async def test_a_reply_that_slack_refuses_is_logged_once(harness: BotHarness) -> None:
+    # Failures of Slack itself are retried (test_late_replies.py).
     harness.slack.fault("chat.postMessage", "error", words="is_archived", times=5)
-    with capture_logs() as logged:
+    with capture_logs() as entries:
         harness.users.say("anna", "D0ANNA", "apps")
         sample, labels = (
             harness.bot.metrics.registry.get_sample_value,
             {"command": "message", "outcome": "failed"},
         )
         await harness.wait_until(lambda: bool(sample("buildbell_commands_total", labels)))
-    assert [one for one in logged if one["event"] == "answer.broken"] == []
-    assert [one["reason"] for one in logged if one["event"] == "answer.not_said"] == ["is_archived"]
+    assert [entry for entry in entries if entry["event"] == "answer.broken"] == []
+    assert [entry["reason"] for entry in entries if entry["event"] == "answer.not_said"] == ["is_archived"]
 
 
 @pytest.mark.parametrize("kind", ["dropped", "status", "html"])
-async def test_slack_being_away_is_no_bug(harness: BotHarness, kind: str) -> None:
+async def test_an_outage_of_slack_is_not_logged_as_a_bug(harness: BotHarness, kind: str) -> None:
     harness.slack.fault("views.open", kind, times=5)
-    with capture_logs() as logged:
+    with capture_logs() as entries:
         await harness.ask("/bitrise trigger", "Slack has trouble at the moment")
-    assert [one for one in logged if one["event"] == "answer.broken"] == []
+    assert [entry for entry in entries if entry["event"] == "answer.broken"] == []

@@ -1,4 +1,4 @@
-"""Answers that Slack could not take: said once it can, to whoever asked, and no later than that is of use."""
+"""Replies that Slack could not accept: sent to the user once it can, unless they are too old to be useful."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMI
 from tests.support.bot_harness import BotHarness
 
 
-def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
+def test_a_permanent_refusal_is_no_outage_of_slack() -> None:
     for reason in ("service_unavailable", NOT_SENT, RATE_LIMITED):
         assert is_slack_outage(SlackCallFailed("chat.postMessage", reason))
     assert is_slack_outage(SlackCallFailed("chat.postMessage", NOT_UNDERSTOOD, status=503))
@@ -19,7 +19,7 @@ def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
     assert not is_slack_outage(ValueError())
 
 
-def test_what_slack_may_have_shown_is_not_said_again() -> None:
+def test_a_reply_that_slack_may_have_shown_is_not_retried() -> None:
     for method in ("chat.postMessage", "chat.postEphemeral"):
         assert not is_slack_outage(SlackCallFailed(method, NO_ANSWER))
         assert not is_slack_outage(SlackCallFailed(method, NOT_UNDERSTOOD, status=200))
@@ -27,56 +27,56 @@ def test_what_slack_may_have_shown_is_not_said_again() -> None:
     assert not is_slack_outage(aiohttp.ClientError())
 
 
-async def test_each_is_said_until_slack_takes_it_and_few_wait_for_one_person() -> None:
-    late, tries, taken = LateReplies(first_pause_seconds=0), 0, asyncio.Event()
+async def test_replies_are_retried_until_slack_accepts_them_and_few_wait_per_user() -> None:
+    late_replies, attempts, accepted = LateReplies(first_pause_seconds=0), 0, asyncio.Event()
 
-    async def again() -> None:
-        nonlocal tries
-        tries += 1
-        if tries < 3:
+    async def send() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
             raise SlackCallFailed("chat.postMessage", NOT_SENT)
-        taken.set()
+        accepted.set()
 
-    async def never() -> None:
+    async def send_forever() -> None:
         await asyncio.Event().wait()
 
-    assert late.retry("T1", "U1", again)
+    assert late_replies.retry("T1", "U1", send)
     async with asyncio.timeout(30):
-        await taken.wait()
-    assert tries == 3
+        await accepted.wait()
+    assert attempts == 3
     await asyncio.sleep(0)
-    assert [late.retry("T1", "U1", never) for _ in range(MOST_EACH + 1)][-2:] == [True, False]
-    assert late.retry("T1", "U2", never)
-    running = asyncio.create_task(late.run())
-    late.stop()
+    assert [late_replies.retry("T1", "U1", send_forever) for _ in range(MOST_EACH + 1)][-2:] == [True, False]
+    assert late_replies.retry("T1", "U2", send_forever)
+    running = asyncio.create_task(late_replies.run())
+    late_replies.stop()
     async with asyncio.timeout(30):
         await running
-    assert not late.retry("T1", "U2", never)
+    assert not late_replies.retry("T1", "U2", send_forever)
 
 
-async def test_one_that_is_too_old_is_given_up() -> None:
-    late = LateReplies(first_pause_seconds=0, lasts_seconds=0)
+async def test_a_reply_that_is_too_old_is_dropped() -> None:
+    late_replies = LateReplies(first_pause_seconds=0, lasts_seconds=0)
     given_up = asyncio.Event()
 
-    async def again() -> None:
+    async def send() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             given_up.set()
 
-    late.retry("T1", "U1", again)
-    for task in list(late._tasks):
+    late_replies.retry("T1", "U1", send)
+    for task in list(late_replies._tasks):
         await asyncio.wait({task})
-    assert not late._tasks
+    assert not late_replies._tasks
 
 
-async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(harness: BotHarness) -> None:
+async def test_a_request_during_an_outage_of_slack_is_answered_once_it_is_over(harness: BotHarness) -> None:
     harness.users.invite("builds")
     harness.slack.fault("chat.postMessage", "status", status=503, times=2)
     harness.users.say("anna", "builds", "@buildbell help")
     await harness.wait_for_message("What you can type", person=None)
     assert len(harness.messages_with("What you can type")) == 1
-    # A command's own way back is tried first, and then a message of the bot's.
+    # The response_url of a command is tried first, and then a message of the bot.
     harness.slack.fault("*", "status", status=503, times=2)
     answer = await harness.ask("/bitrise help", "What you can type", channel="random")
     assert answer.only_for is not None

@@ -1,4 +1,4 @@
-"""Answers of Slack's Web API that its documents don't describe: each is one error, whatever the call."""
+"""Responses of Slack's Web API that its documents don't describe: each is the same error for every call."""
 
 from __future__ import annotations
 
@@ -34,27 +34,30 @@ from tests.support.stub_server import reserve_port, stub_server
 JSON = "application/json"
 
 
-def text(body: str, kind: str = JSON, status: int = 200, **headers: str) -> web.Response:
+def text_response(body: str, kind: str = JSON, status: int = 200, **headers: str) -> web.Response:
     return web.Response(text=body, content_type=kind, status=status, headers=headers)
 
 
-def limited(**headers: str) -> web.Response:
-    return text("Slow down", "text/html", 429, **headers)
+def rate_limited(**headers: str) -> web.Response:
+    return text_response("Slow down", "text/html", 429, **headers)
 
 
-# What came, and what it is called; a None is a connection that breaks.
-ODD: Mapping[str, tuple[Callable[[], web.Response | None], str]] = {
-    "a page": (lambda: text("<html>Welcome</html>", "text/html"), NOT_UNDERSTOOD),
-    "a page of an edge": (lambda: text("<html>Bad gateway</html>", "text/html", 502), NOT_UNDERSTOOD),
-    "plain text": (lambda: text("ok", "text/plain"), NOT_UNDERSTOOD),
-    "plain text of an edge": (lambda: text("upstream error", "text/plain", 503), NOT_UNDERSTOOD),
-    "nothing": (lambda: text(""), NOT_UNDERSTOOD),
-    "cut JSON": (lambda: text('{"ok": true, "us'), NOT_UNDERSTOOD),
-    "a list": (lambda: text('[{"ok": true}]'), NOT_UNDERSTOOD),
-    "null": (lambda: text("null"), NOT_UNDERSTOOD),
-    "a number": (lambda: text("1"), NOT_UNDERSTOOD),
-    "a text": (lambda: text('"ok"'), NOT_UNDERSTOOD),
-    "brackets": (lambda: text("[" * 100_000), NOT_UNDERSTOOD),
+# Responses with the expected reason; None is a connection that breaks.
+UNEXPECTED: Mapping[str, tuple[Callable[[], web.Response | None], str]] = {
+    "a page": (lambda: text_response("<html>Welcome</html>", "text/html"), NOT_UNDERSTOOD),
+    "a page of an edge": (
+        lambda: text_response("<html>Bad gateway</html>", "text/html", 502),
+        NOT_UNDERSTOOD,
+    ),
+    "plain text": (lambda: text_response("ok", "text/plain"), NOT_UNDERSTOOD),
+    "plain text of an edge": (lambda: text_response("upstream error", "text/plain", 503), NOT_UNDERSTOOD),
+    "nothing": (lambda: text_response(""), NOT_UNDERSTOOD),
+    "cut JSON": (lambda: text_response('{"ok": true, "us'), NOT_UNDERSTOOD),
+    "a list": (lambda: text_response('[{"ok": true}]'), NOT_UNDERSTOOD),
+    "null": (lambda: text_response("null"), NOT_UNDERSTOOD),
+    "a number": (lambda: text_response("1"), NOT_UNDERSTOOD),
+    "a text": (lambda: text_response('"ok"'), NOT_UNDERSTOOD),
+    "brackets": (lambda: text_response("[" * 100_000), NOT_UNDERSTOOD),
     "no text": (lambda: web.Response(body=b"\xff\xfe\xfd", content_type=JSON), NOT_UNDERSTOOD),
     "no text, plainly": (
         lambda: web.Response(body=b"\xff\xfe\xfd", content_type="text/plain"),
@@ -64,21 +67,21 @@ ODD: Mapping[str, tuple[Callable[[], web.Response | None], str]] = {
         lambda: web.Response(body=gzip.compress(b'{"ok": true}'), content_type="application/gzip"),
         NOT_UNDERSTOOD,
     ),
-    "no ok": (lambda: text("{}"), NOT_UNDERSTOOD),
-    "ok that is no flag": (lambda: text('{"ok": "true"}'), NOT_UNDERSTOOD),
-    "no reason": (lambda: text('{"ok": false}'), NOT_UNDERSTOOD),
-    "a null for a reason": (lambda: text('{"ok": false, "error": null}'), NOT_UNDERSTOOD),
-    "an object for a reason": (lambda: text('{"ok": false, "error": {"code": 1}}'), NOT_UNDERSTOOD),
-    "a poem for a reason": (lambda: text('{"ok": false, "error": "no <b>way</b>"}'), NOT_UNDERSTOOD),
-    "ok and an error's status": (lambda: text('{"ok": true}', status=500), NOT_UNDERSTOOD),
-    "elsewhere": (lambda: text("", status=302, Location="/api/elsewhere"), NOT_UNDERSTOOD),
-    "too much": (lambda: text('{"ok": true, "padding": "' + "x" * 30_000_000 + '"}'), NO_ANSWER),
+    "no ok": (lambda: text_response("{}"), NOT_UNDERSTOOD),
+    "ok that is no flag": (lambda: text_response('{"ok": "true"}'), NOT_UNDERSTOOD),
+    "no reason": (lambda: text_response('{"ok": false}'), NOT_UNDERSTOOD),
+    "a null for a reason": (lambda: text_response('{"ok": false, "error": null}'), NOT_UNDERSTOOD),
+    "an object for a reason": (lambda: text_response('{"ok": false, "error": {"code": 1}}'), NOT_UNDERSTOOD),
+    "a poem for a reason": (lambda: text_response('{"ok": false, "error": "no <b>way</b>"}'), NOT_UNDERSTOOD),
+    "ok and an error's status": (lambda: text_response('{"ok": true}', status=500), NOT_UNDERSTOOD),
+    "elsewhere": (lambda: text_response("", status=302, Location="/api/elsewhere"), NOT_UNDERSTOOD),
+    "too much": (lambda: text_response('{"ok": true, "padding": "' + "x" * 30_000_000 + '"}'), NO_ANSWER),
     "silence": (lambda: None, NO_ANSWER),
-    "429": (lambda: limited(**{"Retry-After": "7"}), RATE_LIMITED),
-    "429 without a time": (limited, RATE_LIMITED),
-    "429 and nonsense": (lambda: limited(**{"Retry-After": "soon"}), RATE_LIMITED),
-    "429 and cut JSON": (lambda: text('{"ok"', status=429), RATE_LIMITED),
-    "a refusal": (lambda: text('{"ok": false, "error": "internal_error"}'), "internal_error"),
+    "429": (lambda: rate_limited(**{"Retry-After": "7"}), RATE_LIMITED),
+    "429 without a time": (rate_limited, RATE_LIMITED),
+    "429 and nonsense": (lambda: rate_limited(**{"Retry-After": "soon"}), RATE_LIMITED),
+    "429 and cut JSON": (lambda: text_response('{"ok"', status=429), RATE_LIMITED),
+    "a refusal": (lambda: text_response('{"ok": false, "error": "internal_error"}'), "internal_error"),
 }
 VIEW = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": []}
 CALLS: Mapping[str, Callable[[SlackClient], Awaitable[Any]]] = {
@@ -101,8 +104,8 @@ CALLS: Mapping[str, Callable[[SlackClient], Awaitable[Any]]] = {
     "views.push": lambda slack: slack.views_push(trigger_id="1", view=VIEW),
     "views.update": lambda slack: slack.views_update(view_id="V1", view=VIEW),
 }
-# What is read of each method's answer.
-READ: Mapping[str, Mapping[str, Any]] = {
+# The fields that are read of each method's response.
+READ_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "apps.connections.open": {"url": "wss://slack.invalid"},
     "auth.test": {"user_id": "U1", "team_id": "T1", "team": "Acme", "enterprise_id": "E1", "bot_id": "B1"},
     "chat.postMessage": {"ts": "1.1"},
@@ -144,8 +147,8 @@ READ: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def calls_whose_answer_is_read(source: str) -> set[str]:
-    """The Web API methods of which a module reads more than that they went well."""
+def find_calls_with_read_response(source: str) -> set[str]:
+    """Return the Web API methods whose responses a module reads, beyond their success."""
     tree = ast.parse(source)
     unread = {
         statement.value.value
@@ -161,17 +164,17 @@ def calls_whose_answer_is_read(source: str) -> set[str]:
     }
 
 
-def odd_forms(answer: Any) -> Iterator[Any]:
-    """The answer with one of its values, at any depth, in a form that its method does not describe."""
+def wrong_types(answer: Any) -> Iterator[Any]:
+    """Yield the response with one of its values, at any depth, replaced by one of a wrong type."""
     others: tuple[Any, ...] = (["x"], "x", 5, {"x": []})
-    for odd in others:
-        if not isinstance(odd, type(answer)):
-            yield odd
+    for wrong in others:
+        if not isinstance(wrong, type(answer)):
+            yield wrong
     if isinstance(answer, list):
-        yield from ([odd] for odd in odd_forms(answer[0]))
+        yield from ([wrong] for wrong in wrong_types(answer[0]))
     if isinstance(answer, dict):
         for name, value in answer.items():
-            yield from ({**answer, name: odd} for odd in odd_forms(value))
+            yield from ({**answer, name: wrong} for wrong in wrong_types(value))
 
 
 @pytest.fixture
@@ -180,44 +183,44 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-@pytest.mark.parametrize("name", ODD)
-async def test_whatever_slack_answers_every_call_fails_in_one_way(
+@pytest.mark.parametrize("name", UNEXPECTED)
+async def test_every_call_fails_in_the_same_way_for_every_unexpected_response(
     name: str, session: aiohttp.ClientSession
 ) -> None:
-    answer, reason = ODD[name]
+    answer, reason = UNEXPECTED[name]
     async with stub_server(lambda _: answer()) as slack:
         client = SlackClient(
             token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
         )
-        # Thirty megabytes are read for a few of the calls only.
+        # Thirty megabytes are read for one call only.
         calls = CALLS if name != "too much" else {"users.info": CALLS["users.info"]}
         for method, call in calls.items():
             with pytest.raises(SlackCallFailed) as caught:
                 await call(client)
             assert (caught.value.method, caught.value.reason) == (method, reason)
-            # As slack_sdk and Bolt read it.
+            # The attributes that slack_sdk and Bolt read.
             assert caught.value.response["error"] == reason
             assert slack_error_code(caught.value) == reason
             assert "has trouble" in sentence_for(caught.value) or "slow down" in sentence_for(caught.value)
-        # aiohttp asks again by itself after a broken connection, but only what reads.
-        changes = [asked.path for asked in slack.requests if asked.method == "POST"]
+        # After a broken connection aiohttp repeats only requests that read.
+        changes = [request.path for request in slack.requests if request.method == "POST"]
         assert len(changes) == len(set(changes))
-        assert not any("xoxb" in asked.path + str(asked.query) for asked in slack.requests)
+        assert not any("xoxb" in request.path + str(request.query) for request in slack.requests)
 
-        # At the start it is waited out, and the outbox neither loses a message nor sends it twice.
+        # The start waits for Slack, and the outbox neither loses a message nor sends it twice.
         with pytest.raises(SlackNotReachable):
             await connect(client)
-        doubt = await post(client, Destination("C1"), Message("x", []), parcel="p")
-        assert isinstance(doubt, RetryLater if reason == RATE_LIMITED else OutcomeUnknown)
+        outcome = await post(client, Destination("C1"), Message("x", []), parcel="p")
+        assert isinstance(outcome, RetryLater if reason == RATE_LIMITED else OutcomeUnknown)
         assert isinstance(await find_posted(client, Destination("C1"), "p", after=None), RetryLater)
         assert isinstance(
             await DirectMessages(lambda _: client).channel_for(Recipient(team="T1", channel="U1")), RetryLater
         )
 
 
-async def test_what_was_never_sent_is_known_as_such(session: aiohttp.ClientSession) -> None:
-    with reserve_port() as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/"
+async def test_a_call_without_a_connection_is_known_as_not_sent(session: aiohttp.ClientSession) -> None:
+    with reserve_port() as unused_port:
+        url = f"http://127.0.0.1:{unused_port.getsockname()[1]}/api/"
         client = SlackClient(token="xoxb-none", base_url=url, session=session, retry_handlers=[])
         with pytest.raises(SlackCallFailed) as caught:
             await client.users_info(user="U1")
@@ -260,11 +263,11 @@ async def test_what_was_never_sent_is_known_as_such(session: aiohttp.ClientSessi
         ("chat.unfurl", {}, None),
     ],
 )
-async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
+async def test_a_response_without_the_methods_fields_fails_like_the_others(
     method: str, answer: dict[str, Any], field: str | None, session: aiohttp.ClientSession
 ) -> None:
     assert unexpected_field(method, answer) == field
-    async with stub_server(lambda _: text(json.dumps({"ok": True, **answer}))) as slack:
+    async with stub_server(lambda _: text_response(json.dumps({"ok": True, **answer}))) as slack:
         client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
         if field is None:
             assert (await client.api_call(method))["ok"]
@@ -274,28 +277,31 @@ async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
         assert caught.value.reason == NOT_UNDERSTOOD
 
 
-def test_every_method_whose_answer_is_read_is_checked() -> None:
+def test_every_method_whose_response_is_read_is_validated() -> None:
     root = Path(__file__).parents[3]
     sources = [
         path.read_text("utf-8")
         for room in ("bot", "handlers", "providers", "services")
         for path in (root / room).rglob("*.py")
     ]
-    read = set().union(*(calls_whose_answer_is_read(source) for source in sources))
+    read = set().union(*(find_calls_with_read_response(source) for source in sources))
     assert {"auth.test", "chat.update", "conversations.info", "users.info"} <= read
-    assert read <= CHECKED_METHODS == set(READ)
+    assert read <= CHECKED_METHODS == set(READ_FIELDS)
     assert set(CALLS) >= CHECKED_METHODS
 
 
-@pytest.mark.parametrize("method", READ)
-def test_no_field_that_is_read_may_have_another_form(method: str) -> None:
-    assert unexpected_field(method, {"ok": True, **READ[method], "new": [1]}) is None
-    for name, value in READ[method].items():
-        for odd in odd_forms(value):
-            assert unexpected_field(method, {"ok": True, **READ[method], name: odd}) is not None, (name, odd)
+@pytest.mark.parametrize("method", READ_FIELDS)
+def test_every_field_that_is_read_must_have_the_right_type(method: str) -> None:
+    assert unexpected_field(method, {"ok": True, **READ_FIELDS[method], "new": [1]}) is None
+    for name, value in READ_FIELDS[method].items():
+        for wrong in wrong_types(value):
+            assert unexpected_field(method, {"ok": True, **READ_FIELDS[method], name: wrong}) is not None, (
+                name,
+                wrong,
+            )
 
 
-async def test_no_nul_comes_in(session: aiohttp.ClientSession) -> None:
+async def test_nul_characters_are_removed(session: aiohttp.ClientSession) -> None:
     user = {"id": "U1", "profile": {"display_name": "An\0na"}, "real_name": "\0"}
     async with stub_server(lambda _: web.json_response({"ok": True, "user": user})) as slack:
         client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
@@ -304,25 +310,25 @@ async def test_no_nul_comes_in(session: aiohttp.ClientSession) -> None:
 
 
 @given(st.text() | st.floats().map(str) | st.integers().map(str))
-def test_a_pause_is_a_number_of_seconds_whatever_the_header_says(value: str) -> None:
+def test_retry_after_is_always_a_valid_number_of_seconds(value: str) -> None:
     assert 0.1 <= retry_after({"retry-AFTER": value}) <= 600
 
 
-async def test_a_429_is_waited_out_for_as_long_as_slack_asks_but_not_for_ever(
+async def test_a_429_is_waited_out_as_slack_asks_but_not_for_ever(
     session: aiohttp.ClientSession,
 ) -> None:
     assert retry_after({"Retry-After": "30"}) == 30
     answers = [
-        limited(**{"Retry-After": "0"}),
-        limited(**{"Retry-After": "0"}),
-        text('{"ok": true, "ts": "1.1"}'),
+        rate_limited(**{"Retry-After": "0"}),
+        rate_limited(**{"Retry-After": "0"}),
+        text_response('{"ok": true, "ts": "1.1"}'),
     ]
     async with stub_server(lambda _: answers.pop(0)) as slack:
         client = SlackClient(
             token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[RateLimitWait()]
         )
         assert (await client.chat_postMessage(channel="C1", text="x"))["ts"] == "1.1"
-        answers[:] = [limited(**{"Retry-After": "3600"})]
+        answers[:] = [rate_limited(**{"Retry-After": "3600"})]
         async with asyncio.timeout(30):
             with pytest.raises(SlackCallFailed) as caught:
                 await client.chat_postMessage(channel="C1", text="x")

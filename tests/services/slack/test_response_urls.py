@@ -1,4 +1,4 @@
-"""Answers and files go to Slack alone, whatever address comes along."""
+"""Replies and files are sent only to Slack's own URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ELSEWHERE = "https://slack-gov.com/api/"
 
 
 @pytest.mark.parametrize(
-    ("api_url", "url", "taken"),
+    ("api_url", "url", "expected"),
     [
         (SLACK, "https://hooks.slack.com/commands/T1/2/x", True),
         (SLACK, "HTTPS://HOOKS.SLACK.COM/actions/T1/2/x", True),
@@ -51,12 +51,12 @@ ELSEWHERE = "https://slack-gov.com/api/"
         (ELSEWHERE, "https://hooks.evil-slack-gov.com/commands/T1/2/x", False),
     ],
 )
-def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackUrls(api_url).is_response_url(url) is taken
+def test_only_slacks_urls_are_response_urls(api_url: str, url: str, expected: bool) -> None:
+    assert SlackUrls(api_url).is_response_url(url) is expected
 
 
 @pytest.mark.parametrize(
-    ("api_url", "url", "taken"),
+    ("api_url", "url", "expected"),
     [
         (SLACK, "https://files.slack.com/upload/v1/x", True),
         (SLACK, "https://files-edge.slack.com/upload/v1/x", True),
@@ -73,43 +73,43 @@ def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
         (ELSEWHERE, "https://files.slack-gov.com/upload/v1/x", True),
     ],
 )
-def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackUrls(api_url).is_upload_url(url) is taken
+def test_only_slacks_urls_are_upload_urls(api_url: str, url: str, expected: bool) -> None:
+    assert SlackUrls(api_url).is_upload_url(url) is expected
 
 
-async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(
+async def test_a_reply_to_a_foreign_response_url_is_posted_as_a_message(
     harness: BotHarness,
 ) -> None:
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         harness.users.base_url = lambda: elsewhere.url
-        with capture_logs() as said:
+        with capture_logs() as logs:
             post = await harness.ask("/bitrise apps", "Sample Android")
         assert post.only_for == "U0ANNA"
         assert elsewhere.requests == []
-    [warning] = [line for line in said if line["event"] == "answer.not_slacks"]
+    [warning] = [line for line in logs if line["event"] == "answer.not_slacks"]
     assert warning["log_level"] == "warning"
     assert warning["host"] in elsewhere.url
     assert "SLACK_API_URL" in warning["cure"]
-    assert elsewhere.url not in str(said)
+    assert elsewhere.url not in str(logs)
 
 
-async def test_an_address_in_a_modals_own_notes_is_believed_no_more(harness: BotHarness) -> None:
+async def test_a_response_url_in_a_forms_metadata_is_not_trusted(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "is running")
     await harness.users.click("anna", card, "Abort")
     opened = await harness.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
-        notes = state_in(opened)
-        assert notes["response_url"].startswith(harness.slack.url)
-        notes |= {"response_url": f"{elsewhere.url}/response/x"}
-        rewrite_state(opened, json.dumps(notes), person="U0ANNA")
+        metadata = state_in(opened)
+        assert metadata["response_url"].startswith(harness.slack.url)
+        metadata |= {"response_url": f"{elsewhere.url}/response/x"}
+        rewrite_state(opened, json.dumps(metadata), person="U0ANNA")
         await harness.users.submit("anna", {"reason": "wrong branch"})
         await harness.wait_for_message("anna aborted Sample Android #1: wrong branch")
         assert elsewhere.requests == []
 
 
-async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(harness: BotHarness) -> None:
+async def test_a_log_is_not_uploaded_to_a_foreign_url(harness: BotHarness) -> None:
     harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
     harness.clock.skip(timedelta(minutes=10))
     post = await harness.ask("/bitrise log android #1", "Log of")

@@ -1,4 +1,4 @@
-"""What people see where Slack answers a call of the bot's in a way that its documents don't describe."""
+"""The messages that people see when Slack's response is one that its documents don't describe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.bot_harness import BotHarness
 from tests.support.stub_server import proxy_server
 
 Answer = Callable[[], web.Response]
-ODD: Mapping[str, Answer] = {
+UNEXPECTED: Mapping[str, Answer] = {
     "text": lambda: web.Response(text="upstream connect error", status=502),
     "cut": lambda: web.Response(text='{"ok": tr', content_type="application/json"),
     "list": lambda: web.json_response([{"ok": True}]),
@@ -30,73 +30,73 @@ ODD: Mapping[str, Answer] = {
 
 
 @pytest.fixture
-def said() -> Iterator[list[Any]]:
-    """What is logged."""
+def logs() -> Iterator[list[Any]]:
+    """The log lines."""
     with capture_logs() as lines:
         yield lines
 
 
 @pytest.fixture
-async def odd(tmp_path: Path) -> AsyncIterator[tuple[BotHarness, dict[str, Answer], Clock]]:
-    """A town, and what Slack answers to some methods instead."""
-    instead: dict[str, Answer] = {}
+async def faulty_slack(tmp_path: Path) -> AsyncIterator[tuple[BotHarness, dict[str, Answer], Clock]]:
+    """A harness, the overridden responses of some Slack methods, and the clock."""
+    overrides: dict[str, Answer] = {}
 
     def answer(path: str) -> web.Response | None:
-        made = instead.get(path.rpartition("/")[2])
-        return made() if made is not None else None
+        make_response = overrides.get(path.rpartition("/")[2])
+        return make_response() if make_response is not None else None
 
     settings: dict[str, str] = {}
-    town = BotHarness(tmp_path, settings=settings, now=(clock := Clock()))
-    await town.open()
-    async with proxy_server(town.slack.url, answer) as url:
+    harness = BotHarness(tmp_path, settings=settings, now=(clock := Clock()))
+    await harness.open()
+    async with proxy_server(harness.slack.url, answer) as url:
         settings["slack_api_url"] = f"{url}/api/"
-        await town.start_bot()
+        await harness.start_bot()
         try:
-            yield town, instead, clock
+            yield harness, overrides, clock
         finally:
-            await town.close()
+            await harness.close()
 
 
-async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
-    odd: tuple[BotHarness, dict[str, Answer], Clock], said: list[Any]
+async def test_every_surface_reports_slacks_trouble_and_nothing_breaks(
+    faulty_slack: tuple[BotHarness, dict[str, Answer], Clock], logs: list[Any]
 ) -> None:
-    town, instead, clock = odd
-    town.users.invite("builds")
-    stray: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: stray.append(context))
-    for name, answer in ODD.items():
-        # What Slack said of people some minutes ago is believed.
+    harness, overrides, clock = faulty_slack
+    harness.users.invite("builds")
+    unhandled: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    for name, answer in UNEXPECTED.items():
+        # Cached memberships expire.
         clock.skip(timedelta(minutes=6))
-        # Who somebody is: a command that only members may use.
-        instead["users.info"] = answer
-        await town.ask("/bitrise policy", "Slack")
-        del instead["users.info"]
+        # A membership check: a command that only members may use.
+        overrides["users.info"] = answer
+        await harness.ask("/bitrise policy", "Slack")
+        del overrides["users.info"]
 
         # A dialog that can't be opened.
-        instead["views.open"] = answer
-        await town.ask("/bitrise subscribe", "Slack has trouble at the moment", person="ben")
-        del instead["views.open"]
+        overrides["views.open"] = answer
+        await harness.ask("/bitrise subscribe", "Slack has trouble at the moment", person="ben")
+        del overrides["views.open"]
 
-        # An answer that can't be said: what is left is a line in the log.
+        # A reply that can't be sent: only a log line remains.
         if name != "incomplete":
-            instead["chat.postMessage"] = answer
-            before = unsaid(said)
-            town.users.say("anna", "builds", "@buildbell help")
-            await town.wait_until(lambda so_far=before: unsaid(said) > so_far)  # type: ignore[misc]
-            del instead["chat.postMessage"]
+            overrides["chat.postMessage"] = answer
+            before = count_unsent_replies(logs)
+            harness.users.say("anna", "builds", "@buildbell help")
+            await harness.wait_until(lambda previous=before: count_unsent_replies(logs) > previous)  # type: ignore[misc]
+            del overrides["chat.postMessage"]
 
-        # Home, without what is missing.
-        instead["conversations.open"] = instead["users.conversations"] = answer
-        town.slack.workspace.homes.clear()
-        town.users.open_home("anna")
-        await town.wait_until(lambda: "missing here" in str(town.slack.workspace.homes.get("U0ANNA")))
-        instead.clear()
-    events = [str(line["event"]) for line in said]
+        # Home, without the data that could not be loaded.
+        overrides["conversations.open"] = overrides["users.conversations"] = answer
+        harness.slack.workspace.homes.clear()
+        harness.users.open_home("anna")
+        await harness.wait_until(lambda: "missing here" in str(harness.slack.workspace.homes.get("U0ANNA")))
+        overrides.clear()
+    events = [str(line["event"]) for line in logs]
     assert not [event for event in events if "broken" in event]
-    assert not [line for line in said if "exc_info" in line]
-    assert stray == []
+    assert not [line for line in logs if "exc_info" in line]
+    assert unhandled == []
 
 
-def unsaid(said: list[Any]) -> int:
-    """How many answers could not be said at once; some are said later."""
-    return sum(line["event"] in ("answer.not_said", "answer.not_taken_yet") for line in said)
+def count_unsent_replies(logs: list[Any]) -> int:
+    """Return how many replies could not be sent at once; some are sent later."""
+    return sum(line["event"] in ("answer.not_said", "answer.not_taken_yet") for line in logs)

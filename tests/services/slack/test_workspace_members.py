@@ -1,4 +1,4 @@
-"""Who belongs to a workspace, by what Slack says of them."""
+"""The membership of a workspace, by Slack's data about a user."""
 
 from __future__ import annotations
 
@@ -28,42 +28,44 @@ from services.slack.workspace_members import (
     read_home_workspace,
 )
 from services.slack.workspace_members import _Host as Host
-from services.slack.workspace_members import _read as read
+from services.slack.workspace_members import _parse_user as parse_user
 
 GRID = Enterprise("E0HOST", "Host Corp")
 
 
-class Office:
-    """Slack, a directory that asks it, and a time that passes when it is told to."""
+class MembershipHarness:
+    """A simulated Slack, a member directory that reads from it, and a clock that a test advances."""
 
     def __init__(self, slack: SlackSimulator, client: SlackClient) -> None:
         self.slack = slack
         self.now = datetime(2026, 11, 30, tzinfo=UTC)
         self.members = MemberDirectory(lambda _: client, clock=lambda: self.now)
 
-    def let(self, person: str = "U0BEN", **changes: Any) -> None:
-        """Let Slack say something else of a person from now on; the bot has forgotten what it knew."""
+    def change_user(self, person: str = "U0BEN", **changes: Any) -> None:
+        """Change a user in Slack, and advance the clock until the bot's caches have expired."""
         people = self.slack.workspace.users
         people[person] = replace(people[person], **changes)
         self.now += timedelta(hours=2)
 
-    def asked(self, method: str) -> int:
-        return len([one for one in self.slack.request_log.entries if one.title == method])
+    def count_calls(self, method: str) -> int:
+        return len([entry for entry in self.slack.request_log.entries if entry.title == method])
 
 
 @pytest.fixture
-async def office() -> AsyncIterator[Office]:
-    async with opened() as one:
-        yield one
+async def harness() -> AsyncIterator[MembershipHarness]:
+    async with open_harness() as opened:
+        yield opened
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Office]:
+async def open_harness() -> AsyncIterator[MembershipHarness]:
     slack = SlackSimulator(manifest())
     await slack.start()
     try:
         async with create_slack_session() as session:
-            yield Office(slack, SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session))
+            yield MembershipHarness(
+                slack, SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session)
+            )
     finally:
         await slack.close()
 
@@ -76,7 +78,7 @@ async def opened() -> AsyncIterator[Office]:
         (False, {"guest": True}, Membership.GUEST),
         (False, {"single_channel": True}, Membership.GUEST),
         (True, {"guest": True}, Membership.GUEST),
-        # In a channel with the bot, so `is_stranger` is false.
+        # The user is in a channel with the bot, so `is_stranger` is false.
         (False, {"home": "T0ELSEWHERE"}, Membership.OUTSIDER),
         (True, {"home": "T0ELSEWHERE"}, Membership.OUTSIDER),
         (True, {"home": "T0ELSEWHERE", "organisation": "E0ELSEWHERE"}, Membership.OUTSIDER),
@@ -85,78 +87,80 @@ async def opened() -> AsyncIterator[Office]:
         (True, {"stranger": True}, Membership.OUTSIDER),
         (True, {"home": "T0SISTER", "organisation": "E0HOST"}, Membership.MEMBER),
         (True, {"home": "T0SISTER", "organisation": "E0HOST", "guest": True}, Membership.GUEST),
-        # An organisation that the host is not of.
+        # The host does not belong to this organisation.
         (False, {"home": "T0SISTER", "organisation": "E0HOST"}, Membership.OUTSIDER),
         (False, {"deleted": True}, Membership.OUTSIDER),
     ],
 )
-async def test_membership_is_what_the_workspace_and_the_organisation_say(
-    office: Office, grid: bool, changes: dict[str, Any], expected: Membership
+async def test_membership_depends_on_the_workspace_and_the_organisation(
+    harness: MembershipHarness, grid: bool, changes: dict[str, Any], expected: Membership
 ) -> None:
-    office.slack.workspace.enterprise = GRID if grid else None
-    office.let(**changes)
-    assert await office.members.membership(TEAM, "U0BEN") is expected
-    assert await office.members.belongs(TEAM, "U0BEN") is (expected is not Membership.OUTSIDER)
-    assert await office.members.is_full_member(TEAM, "U0BEN") is (expected is Membership.MEMBER)
+    harness.slack.workspace.enterprise = GRID if grid else None
+    harness.change_user(**changes)
+    assert await harness.members.membership(TEAM, "U0BEN") is expected
+    assert await harness.members.belongs(TEAM, "U0BEN") is (expected is not Membership.OUTSIDER)
+    assert await harness.members.is_full_member(TEAM, "U0BEN") is (expected is Membership.MEMBER)
 
 
-async def test_nobody_and_whom_slack_does_not_know_do_not_belong(office: Office) -> None:
+async def test_empty_and_unknown_ids_do_not_belong(harness: MembershipHarness) -> None:
     for team, person in ((TEAM, ""), ("", "U0BEN"), (TEAM, "U0NOBODY"), ("T0ELSEWHERE", "U0BEN")):
-        assert await office.members.belongs(team, person) is False
+        assert await harness.members.belongs(team, person) is False
         with pytest.raises(NotAMember):
-            await office.members.check(team, person)
+            await harness.members.check(team, person)
 
 
-async def test_a_payload_that_is_sure_asks_nothing_of_the_person(office: Office) -> None:
-    office.members.note_home_workspace(TEAM, "U0BEN", TEAM)
+async def test_a_payload_that_proves_membership_needs_no_request(harness: MembershipHarness) -> None:
+    harness.members.note_home_workspace(TEAM, "U0BEN", TEAM)
     for _ in range(3):
-        assert await office.members.belongs(TEAM, "U0BEN")
-    assert (office.asked("users.info"), office.asked("auth.test")) == (0, 1)
-    # Whether they are a guest it does not say.
-    assert await office.members.is_full_member(TEAM, "U0BEN")
-    assert office.asked("users.info") == 1
+        assert await harness.members.belongs(TEAM, "U0BEN")
+    assert (harness.count_calls("users.info"), harness.count_calls("auth.test")) == (0, 1)
+    # A payload does not say whether they are a guest.
+    assert await harness.members.is_full_member(TEAM, "U0BEN")
+    assert harness.count_calls("users.info") == 1
 
 
-async def test_a_payload_from_elsewhere_is_believed_before_an_answer_that_knows_better(
-    office: Office,
+async def test_a_payload_from_another_workspace_overrides_users_info(
+    harness: MembershipHarness,
 ) -> None:
-    assert await office.members.belongs(TEAM, "U0BEN")
-    office.members.note_home_workspace(TEAM, "U0BEN", "T0ELSEWHERE")
-    assert not await office.members.belongs(TEAM, "U0BEN")
-    assert not await office.members.is_full_member(TEAM, "U0BEN")
+    assert await harness.members.belongs(TEAM, "U0BEN")
+    harness.members.note_home_workspace(TEAM, "U0BEN", "T0ELSEWHERE")
+    assert not await harness.members.belongs(TEAM, "U0BEN")
+    assert not await harness.members.is_full_member(TEAM, "U0BEN")
 
 
-async def test_an_answer_counts_for_five_minutes_and_a_change_of_the_person_ends_it_sooner(
-    office: Office,
+async def test_a_membership_is_cached_for_five_minutes_or_until_the_user_changes(
+    harness: MembershipHarness,
 ) -> None:
-    people = office.slack.workspace.users
-    assert await office.members.is_full_member(TEAM, "U0BEN")
+    people = harness.slack.workspace.users
+    assert await harness.members.is_full_member(TEAM, "U0BEN")
     people["U0BEN"] = replace(people["U0BEN"], guest=True)
-    office.now += timedelta(minutes=4, seconds=59)
-    assert await office.members.is_full_member(TEAM, "U0BEN")
-    office.now += timedelta(seconds=1)
-    assert not await office.members.is_full_member(TEAM, "U0BEN")
+    harness.now += timedelta(minutes=4, seconds=59)
+    assert await harness.members.is_full_member(TEAM, "U0BEN")
+    harness.now += timedelta(seconds=1)
+    assert not await harness.members.is_full_member(TEAM, "U0BEN")
     people["U0BEN"] = replace(people["U0BEN"], guest=False)
-    office.members.forget_person(TEAM, "U0BEN")
-    assert await office.members.is_full_member(TEAM, "U0BEN")
-    office.members.forget(TEAM)
-    assert await office.members.is_full_member(TEAM, "U0BEN")
-    assert office.asked("users.info") == 4
+    harness.members.forget_person(TEAM, "U0BEN")
+    assert await harness.members.is_full_member(TEAM, "U0BEN")
+    harness.members.forget(TEAM)
+    assert await harness.members.is_full_member(TEAM, "U0BEN")
+    assert harness.count_calls("users.info") == 4
 
 
 @pytest.mark.parametrize("method", ["users.info", "auth.test"])
-async def test_in_doubt_nobody_belongs_and_the_doubt_is_not_remembered(office: Office, method: str) -> None:
+async def test_in_doubt_a_user_does_not_belong_and_the_doubt_is_not_cached(
+    harness: MembershipHarness, method: str
+) -> None:
     for words in ("internal_error", "ratelimited", "invalid_auth"):
-        office.slack.fault(method, "error", words=words)
+        harness.slack.fault(method, "error", words=words)
         with pytest.raises(MembershipUnknown):
-            await office.members.belongs(TEAM, "U0BEN")
-    assert await office.members.belongs(TEAM, "U0BEN")
+            await harness.members.belongs(TEAM, "U0BEN")
+    assert await harness.members.belongs(TEAM, "U0BEN")
 
 
-async def test_many_who_ask_at_once_are_answered_alike(office: Office) -> None:
-    office.let(home="T0ELSEWHERE")
-    asked = [office.members.belongs(TEAM, who) for who in ("U0ANNA", "U0BEN") * 20]
-    assert await asyncio.gather(*asked) == [True, False] * 20
+async def test_concurrent_checks_get_the_same_result(harness: MembershipHarness) -> None:
+    harness.change_user(home="T0ELSEWHERE")
+    checks = [harness.members.belongs(TEAM, person) for person in ("U0ANNA", "U0BEN") * 20]
+    assert await asyncio.gather(*checks) == [True, False] * 20
 
 
 IDS = st.sampled_from(["T0HERE", "T0ELSEWHERE", "T0SISTER", "E0HOST", "E0OTHER", "", None])
@@ -178,10 +182,10 @@ IDS = st.sampled_from(["T0HERE", "T0ELSEWHERE", "T0SISTER", "E0HOST", "E0OTHER",
         Host, team=st.sampled_from(["T0HERE", "T0OTHER", None]), enterprise=st.sampled_from(["E0HOST", None])
     ),
 )
-def test_whoever_shares_neither_workspace_nor_organisation_is_an_outsider(
+def test_a_user_who_shares_neither_workspace_nor_organisation_is_an_outsider(
     user: dict[str, Any], host: Host
 ) -> None:
-    known = read(user, "T0HERE", host)
+    known = parse_user(user, "T0HERE", host)
     same_workspace = host.team == "T0HERE" == user.get("team_id")
     organisation = (user.get("enterprise_user") or {}).get("enterprise_id")
     same_organisation = host.enterprise is not None and organisation == host.enterprise
@@ -198,10 +202,10 @@ def test_whoever_shares_neither_workspace_nor_organisation_is_an_outsider(
     [
         ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T1"}}, ("U1", "T1")),
         ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T2"}}, ("U1", "T2")),
-        # The person's own workspace is all that there is: it proves nothing.
+        # Only the person's own workspace is named: it proves nothing.
         ({"team": None, "user": {"id": "U1", "team_id": "T1"}}, None),
         ({"team": None, "user": {"id": "U1", "team_id": "T1"}, "view": {"team_id": "T1"}}, None),
-        # A form that somebody of elsewhere has before them names their workspace, and the app's in one place alone.
+        # A form opened by a person from elsewhere names their workspace, and the app's in one field only.
         (
             {
                 "team": {"id": "T2"},
@@ -218,7 +222,7 @@ def test_whoever_shares_neither_workspace_nor_organisation_is_an_outsider(
         ({"team_id": "T1", "event": {"type": "user_change", "user": {"id": "U1", "team_id": "T1"}}}, None),
     ],
 )
-def test_what_a_payload_says_of_where_somebody_is_from(
+def test_the_home_workspace_is_read_from_a_payload(
     body: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
     assert read_home_workspace(body, workspace_id(body)) == expected

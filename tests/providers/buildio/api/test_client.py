@@ -1,4 +1,4 @@
-"""The client against the simulated Build.io: every endpoint of the reference, answered fully and sparsely."""
+"""The client against the simulated Build.io: every endpoint of the reference, with full and with sparse responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class ClientFixture:
-    """The simulated Build.io, and clients of it."""
+    """The simulated Build.io, and clients for it."""
 
     def __init__(self, sandbox: BuildioSimulator, clock: Clock, http: HttpTransport) -> None:
         self.sandbox, self.clock = sandbox, clock
@@ -51,8 +51,8 @@ class ClientFixture:
 
 @pytest.fixture(params=["full answers", "sparse answers"])
 async def client_fixture(request: pytest.FixtureRequest) -> AsyncIterator[ClientFixture]:
-    """At the end of each test no rule of the reference may have been broken."""
-    clock = Clock(lambda: NOON)  # which stands, so that nothing goes on but by skipping
+    """Check at the end of each test that no rule of the reference was broken."""
+    clock = Clock(lambda: NOON)  # which stands still, so that time only passes by `skip`
     sandbox = await BuildioSimulator(now=clock).start()
     sandbox.response_options.sparse = request.param == "sparse answers"
     async with HttpTransport() as http:
@@ -61,19 +61,19 @@ async def client_fixture(request: pytest.FixtureRequest) -> AsyncIterator[Client
     assert sandbox.violations == []
 
 
-async def deployment_of(client_fixture: ClientFixture, app: str) -> Deployment:
+async def current_deployment(client_fixture: ClientFixture, app: str) -> Deployment:
     deployment = (await client_fixture.buildio.app(app)).deployment
     assert deployment is not None
     return deployment
 
 
-async def test_me_is_whose_token_it_is(client_fixture: ClientFixture) -> None:
+async def test_me_returns_the_owner_of_the_token(client_fixture: ClientFixture) -> None:
     assert (await client_fixture.buildio.me()).email == "build-service@acme.example"
     assert (await client_fixture.client(ANNA_TOKEN).me()).email == "anna-berg@acme.example"
     await client_fixture.buildio.probe()
 
 
-async def test_a_wrong_token_is_told_in_words(client_fixture: ClientFixture) -> None:
+async def test_a_wrong_token_raises_an_error_with_text(client_fixture: ClientFixture) -> None:
     with pytest.raises(InvalidToken, match="The credentials are missing or invalid") as caught:
         await client_fixture.client("wrong").probe()
     assert (caught.value.code, caught.value.provider) == ("unauthorized", Provider.BUILDIO)
@@ -81,7 +81,7 @@ async def test_a_wrong_token_is_told_in_words(client_fixture: ClientFixture) -> 
         await client_fixture.client(None).me()
 
 
-async def test_a_token_that_only_reads_changes_nothing(client_fixture: ClientFixture) -> None:
+async def test_a_read_only_token_changes_nothing(client_fixture: ClientFixture) -> None:
     reader = client_fixture.client(READ_TOKEN)
     assert await reader.apps() == await client_fixture.buildio.apps()
     with pytest.raises(Forbidden, match="This token may only read") as caught:
@@ -89,7 +89,7 @@ async def test_a_token_that_only_reads_changes_nothing(client_fixture: ClientFix
     assert caught.value.code == "forbidden"
 
 
-async def test_apps_are_those_that_the_token_sees_and_of_one_team_where_asked(
+async def test_apps_are_those_of_the_token_or_of_one_team(
     client_fixture: ClientFixture,
 ) -> None:
     labs = client_fixture.sandbox.labs.id
@@ -124,7 +124,7 @@ async def test_an_app_has_its_formation_buildpacks_region_and_deployment(
     assert caught.value.code == "not_found"
 
 
-async def test_an_app_is_made_and_has_no_deployment_yet(client_fixture: ClientFixture) -> None:
+async def test_an_app_is_created_without_a_deployment(client_fixture: ClientFixture) -> None:
     made = await client_fixture.buildio.create_app(
         "shop-blog", team=client_fixture.sandbox.acme.id, region="us"
     )
@@ -134,7 +134,7 @@ async def test_an_app_is_made_and_has_no_deployment_yet(client_fixture: ClientFi
         await client_fixture.buildio.create_app("shop-blog")
 
 
-async def test_a_build_is_started_and_its_deployment_goes_on_to_its_end(
+async def test_a_build_is_started_and_its_deployment_ends(
     client_fixture: ClientFixture,
 ) -> None:
     started = await client_fixture.buildio.start_build("shop-staging", branch="develop", description="Try it")
@@ -142,7 +142,7 @@ async def test_a_build_is_started_and_its_deployment_goes_on_to_its_end(
     seen = []
     for skip in (timedelta(0), timedelta(seconds=15), timedelta(minutes=5)):
         client_fixture.clock.skip(skip)
-        seen.append(await deployment_of(client_fixture, "shop-staging"))
+        seen.append(await current_deployment(client_fixture, "shop-staging"))
     assert [one.state for one in seen] == [BuildState.ON_HOLD, BuildState.RUNNING, BuildState.SUCCEEDED]
     if not client_fixture.sparse:
         assert {one.id for one in seen} == {started.id}
@@ -152,18 +152,18 @@ async def test_a_build_is_started_and_its_deployment_goes_on_to_its_end(
 async def test_a_build_that_fails_says_why(client_fixture: ClientFixture) -> None:
     await client_fixture.buildio.start_build("shop", branch="no-such-branch")
     client_fixture.clock.skip(5 * MINUTE)
-    deployment = await deployment_of(client_fixture, "shop")
+    deployment = await current_deployment(client_fixture, "shop")
     assert deployment.state is BuildState.FAILED
     if not client_fixture.sparse:
         assert deployment.error == "Build failed: couldn't find remote ref no-such-branch"
     await client_fixture.buildio.start_build("shop", commitish="3f786850e387550fdab836ed7e6dc881de23001b")
-    deployment = await deployment_of(client_fixture, "shop")
+    deployment = await current_deployment(client_fixture, "shop")
     assert deployment.state is BuildState.ON_HOLD
     if not client_fixture.sparse:
         assert deployment.commit == "3f786850e387550fdab836ed7e6dc881de23001b"
 
 
-async def test_config_vars_are_listed_set_and_taken_away(client_fixture: ClientFixture) -> None:
+async def test_config_vars_are_listed_set_and_removed(client_fixture: ClientFixture) -> None:
     before = await client_fixture.buildio.config_vars("shop")
     assert before["LOG_LEVEL"] == "info"
     await client_fixture.buildio.set_config_vars("shop", {"LOG_LEVEL": "debug", "GREETING": "Grüezi, 世界"})
@@ -179,7 +179,7 @@ async def test_config_vars_are_listed_set_and_taken_away(client_fixture: ClientF
     assert caught.value.code == "invalid_params"
 
 
-async def test_a_domain_is_added_gets_its_certificate_and_goes(client_fixture: ClientFixture) -> None:
+async def test_a_domain_is_added_gets_its_certificate_and_is_removed(client_fixture: ClientFixture) -> None:
     [platform] = await client_fixture.buildio.domains("shop")
     assert platform.hostname == "shop.eu.buildapps.example"
     added = await client_fixture.buildio.add_domain("shop", "www.acme.example")
@@ -200,7 +200,7 @@ async def test_a_domain_is_added_gets_its_certificate_and_goes(client_fixture: C
         assert added.target == "shop.eu.buildapps.example"
 
 
-async def test_a_domain_with_a_certificate_of_its_own_needs_none(client_fixture: ClientFixture) -> None:
+async def test_a_domain_with_a_custom_certificate_needs_no_other(client_fixture: ClientFixture) -> None:
     added = await client_fixture.buildio.add_domain("shop", "api.acme.example", certificate=CERTIFICATE)
     assert added.ssl == "issued"
     with pytest.raises(RequestRejected, match="certificate in PEM"):
@@ -216,7 +216,9 @@ async def test_a_domain_without_a_certificate_says_why(client_fixture: ClientFix
         assert domain.problem == "www.nowhere.invalid does not resolve to shop.eu.buildapps.example"
 
 
-async def test_all_custom_domains_go_and_the_platforms_own_stays(client_fixture: ClientFixture) -> None:
+async def test_all_custom_domains_are_removed_and_the_platform_domain_stays(
+    client_fixture: ClientFixture,
+) -> None:
     before = await client_fixture.buildio.domains("shop")
     for name in ("www", "api"):
         await client_fixture.buildio.add_domain("shop", f"{name}.acme.example")
@@ -255,7 +257,7 @@ async def test_a_command_is_run_word_by_word(client_fixture: ClientFixture) -> N
         assert (done.exit_code, failed.exit_code) == (0, 2)
 
 
-async def test_what_a_command_prints_is_shown_without_secrets(client_fixture: ClientFixture) -> None:
+async def test_command_output_has_no_secrets(client_fixture: ClientFixture) -> None:
     done = await client_fixture.buildio.execute("shop", "web.1", ["env"])
     assert "LOG_LEVEL=info" in done.output
     assert "DATABASE_URL=" in done.output
@@ -263,7 +265,7 @@ async def test_what_a_command_prints_is_shown_without_secrets(client_fixture: Cl
 
 
 @pytest.mark.parametrize("command", [[], [""], ["", "ls"], "ls -l", [1], None])
-async def test_what_is_no_list_of_words_is_not_even_asked(
+async def test_an_invalid_command_is_refused_without_a_request(
     client_fixture: ClientFixture, command: object
 ) -> None:
     before = len(client_fixture.sandbox.requests)
@@ -274,16 +276,18 @@ async def test_what_is_no_list_of_words_is_not_even_asked(
     await client_fixture.buildio.execute("shop", "web.1", ["echo", "", "an empty word is a word"])
 
 
-async def test_a_command_without_an_end_is_waited_for_only_so_long(client_fixture: ClientFixture) -> None:
+async def test_waiting_for_an_endless_command_has_a_time_limit(client_fixture: ClientFixture) -> None:
     with pytest.raises(ResponseLost):
         await client_fixture.buildio.execute("shop", "web.1", ["yes"], seconds=0.1)
     client_fixture.sandbox.response_options.exec_seconds = 0
     with pytest.raises(ResponseLost, match="504"):
         await client_fixture.buildio.execute("shop", "web.1", ["yes"])
-    assert len([one for one in client_fixture.sandbox.requests if one.path.endswith("/exec")]) == 2
+    assert (
+        len([request for request in client_fixture.sandbox.requests if request.path.endswith("/exec")]) == 2
+    )
 
 
-async def test_namespaces_are_listed_made_and_deleted(client_fixture: ClientFixture) -> None:
+async def test_namespaces_are_listed_created_and_deleted(client_fixture: ClientFixture) -> None:
     [inner] = await client_fixture.buildio.namespaces()
     assert inner.name == "acme-internal"
     made = await client_fixture.buildio.create_namespace(
@@ -304,17 +308,17 @@ async def test_a_pipeline_has_environments_review_apps_and_its_apps(client_fixtu
     pipeline = await client_fixture.buildio.pipeline("shop")
     assert (listed.id, listed.name) == (pipeline.id, "shop")
     assert await client_fixture.buildio.pipeline(pipeline.id) == pipeline
-    assert [one.name for one in pipeline.environments] == ["review", "staging"]
+    assert [environment.name for environment in pipeline.environments] == ["review", "staging"]
     assert pipeline.review_apps is True
     apps = await client_fixture.buildio.pipeline_apps("shop")
-    assert [one.name for one in apps] == ["shop-pr-42", "shop-staging", "shop"]
+    assert [app.name for app in apps] == ["shop-pr-42", "shop-staging", "shop"]
     assert apps[2].id == (await client_fixture.buildio.app("shop")).id
     if not client_fixture.sparse:
-        assert [one.stage for one in apps] == ["review", "staging", "production"]
+        assert [app.stage for app in apps] == ["review", "staging", "production"]
         assert pipeline.review_settings["destroy_stale_after_days"] == 5
 
 
-async def test_an_environments_variables_are_set_unset_by_null_and_taken_away(
+async def test_an_environments_config_vars_are_set_unset_by_null_and_removed(
     client_fixture: ClientFixture,
 ) -> None:
     review, _ = (await client_fixture.buildio.pipeline("shop")).environments
@@ -332,14 +336,14 @@ async def test_an_environments_variables_are_set_unset_by_null_and_taken_away(
         await client_fixture.buildio.environment("no-such-environment")
 
 
-async def test_teams_are_those_that_one_belongs_to(client_fixture: ClientFixture) -> None:
+async def test_teams_are_those_of_the_person(client_fixture: ClientFixture) -> None:
     acme, labs = await client_fixture.buildio.teams()
     assert [team.name for team in await client_fixture.client(BEN_TOKEN).teams()] == ["acme"]
     assert await client_fixture.buildio.team(labs.id) == labs
     assert acme.name == "acme"
 
 
-async def test_a_cluster_login_is_the_credential_as_it_came_and_shows_nowhere(
+async def test_a_cluster_login_keeps_the_credential_unchanged_and_hidden(
     client_fixture: ClientFixture,
 ) -> None:
     login = await client_fixture.buildio.cluster_login("eu")
@@ -368,9 +372,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_change_whose_answer_is_lost_is_not_asked_for_again(
-    client_fixture: ClientFixture, name: str
-) -> None:
+async def test_a_change_with_a_lost_response_is_not_retried(client_fixture: ClientFixture, name: str) -> None:
     client_fixture.sandbox.fault("*", "answer_lost")
     with pytest.raises(ResponseLost, match="it may or may not have happened"):
         await CHANGES[name](client_fixture.buildio)
@@ -378,14 +380,14 @@ async def test_a_change_whose_answer_is_lost_is_not_asked_for_again(
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_change_that_breaks_is_not_asked_for_again(client_fixture: ClientFixture, name: str) -> None:
+async def test_a_failed_change_is_not_retried(client_fixture: ClientFixture, name: str) -> None:
     client_fixture.sandbox.fault("*", "status", status=500)
     with pytest.raises(ProviderError):
         await CHANGES[name](client_fixture.buildio)
     assert len(client_fixture.sandbox.requests) == 1
 
 
-async def test_names_stay_one_part_of_an_address(client_fixture: ClientFixture) -> None:
+async def test_names_stay_one_segment_of_a_url(client_fixture: ClientFixture) -> None:
     for name in ("", ".", "..", "shop/dynos", "a\\b"):
         with pytest.raises(NotFound):
             await client_fixture.buildio.remove_domain("shop", name)

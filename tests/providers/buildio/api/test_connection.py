@@ -1,4 +1,4 @@
-"""What the client sends, and to whom; and the reference's own errors."""
+"""The client's requests and their recipient, and the errors of the reference."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_the_token_is_a_bearer_and_bodies_are_json(http: HttpTransport) ->
     assert (restart.method, restart.path, restart.body) == ("DELETE", "/api/v1/apps/shop/dynos", b"")
 
 
-async def test_only_what_was_given_is_sent(http: HttpTransport) -> None:
+async def test_only_given_fields_are_sent(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({})) as server:
         buildio = client(http, server.url)
         await buildio.start_build("shop")
@@ -79,14 +79,14 @@ async def test_only_what_was_given_is_sent(http: HttpTransport) -> None:
     ]
 
 
-async def test_names_from_outside_stay_one_part_of_the_address(http: HttpTransport) -> None:
+async def test_untrusted_names_stay_one_segment_of_the_url(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({})) as server:
         await client(http, server.url).config_vars("shop?x=1#y &é")
     assert server.requests[0].path == "/api/v1/apps/shop?x=1#y &é/config-vars"
     assert server.requests[0].query == {}
 
 
-async def test_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
+async def test_a_redirect_does_not_forward_the_token(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({"email": "mallory@evil.example"})) as thief:
         leading = {"Location": f"{thief.url}/api/v1/me"}
         async with stub_server(lambda _: web.Response(status=302, headers=leading)) as server:
@@ -98,7 +98,7 @@ async def test_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
     assert len(server.requests) == 2
 
 
-def the_references_error() -> str:
+def documented_error() -> str:
     found = re.search(r"\{[^{}]*\"code\"[^{}]*\}", REFERENCE)
     assert found is not None
     return found[0]
@@ -108,10 +108,10 @@ def the_references_error() -> str:
     ("status", "kind"),
     [(401, InvalidToken), (403, Forbidden), (404, NotFound), (400, RequestRejected), (422, RequestRejected)],
 )
-async def test_the_references_error_has_its_code_and_its_words(
+async def test_a_documented_error_has_its_code_and_text(
     http: HttpTransport, status: int, kind: type[ProviderError]
 ) -> None:
-    async with stub_server(lambda _: web.Response(status=status, text=the_references_error())) as server:
+    async with stub_server(lambda _: web.Response(status=status, text=documented_error())) as server:
         with pytest.raises(kind, match="The requested resource was not found") as caught:
             await client(http, server.url).app("shop")
     assert (caught.value.code, caught.value.provider) == ("not_found", Provider.BUILDIO)
@@ -121,9 +121,7 @@ async def test_the_references_error_has_its_code_and_its_words(
 @pytest.mark.parametrize(
     "body", ['z"API_KEY": "canary-4711", ', "canary-4711", '["canary-4711"]', '{"API_KEY": "canary-4711"}']
 )
-async def test_an_error_that_is_none_of_the_references_is_not_said_again(
-    http: HttpTransport, body: str
-) -> None:
+async def test_an_undocumented_error_is_not_repeated(http: HttpTransport, body: str) -> None:
     async with stub_server(lambda _: web.Response(status=404, text=body)) as server:
         with pytest.raises(NotFound) as caught:
             await client(http, server.url).config_vars("shop")
@@ -131,7 +129,7 @@ async def test_an_error_that_is_none_of_the_references_is_not_said_again(
     assert "canary" not in str(caught.value)
 
 
-async def test_a_server_that_breaks_is_down(http: HttpTransport) -> None:
+async def test_a_server_error_means_that_the_provider_is_down(http: HttpTransport) -> None:
     answer = {"code": "internal_error", "message": "Traceback …"}
     async with stub_server(lambda _: web.json_response(answer, status=500)) as server:
         with pytest.raises(ProviderDown, match=r"Build\.io can't be reached right now") as caught:
@@ -140,7 +138,7 @@ async def test_a_server_that_breaks_is_down(http: HttpTransport) -> None:
     assert "Traceback" not in str(caught.value)
 
 
-async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: HttpTransport) -> None:
+async def test_a_requested_pause_applies_to_all_clients_that_share_it(http: HttpTransport) -> None:
     limited = {"Retry-After": "60"}
     answer = {"code": "rate_limited", "message": "slow down"}
     async with stub_server(lambda _: web.json_response(answer, status=429, headers=limited)) as server:
@@ -153,13 +151,13 @@ async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: HttpTr
     assert len(server.requests) == 1
 
 
-async def test_what_is_no_json_is_told_by_the_providers_name(http: HttpTransport) -> None:
+async def test_invalid_json_is_reported_with_the_providers_name(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.Response(text="<html>Welcome</html>")) as server:
         with pytest.raises(ProviderError, match=r"Build\.io's answer can't be understood"):
             await client(http, server.url).apps()
 
 
-async def test_a_change_that_is_done_is_done_whatever_is_answered(http: HttpTransport) -> None:
+async def test_a_successful_change_counts_whatever_the_body_contains(http: HttpTransport) -> None:
     def nothing(_: ReceivedRequest) -> web.Response:
         return web.Response(status=204)
 

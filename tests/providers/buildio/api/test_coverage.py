@@ -1,4 +1,4 @@
-"""The contract against the reference, and against the client that is to keep it."""
+"""The coverage table against the reference and against the client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_each_endpoint_of_the_reference_is_in_the_contract_in_its_order() -> Non
     assert len(named) == 31
 
 
-def test_the_clients_methods_are_those_of_the_contract_and_no_others() -> None:
+def test_the_clients_methods_are_exactly_those_of_the_contract() -> None:
     public = {
         name for name, _ in inspect.getmembers(BuildioClient, inspect.isfunction) if not name.startswith("_")
     }
@@ -38,7 +38,7 @@ def test_the_clients_methods_are_those_of_the_contract_and_no_others() -> None:
     assert len({one.method for one in ENDPOINTS}) == len(ENDPOINTS)
 
 
-async def test_each_method_asks_for_the_endpoint_that_the_contract_says() -> None:
+async def test_each_method_requests_the_endpoint_of_the_contract() -> None:
     def answer(asked: ReceivedRequest) -> web.Response:
         lists = ("/apps", "/domains", "/list", "/namespaces", "/pipelines", "/teams")
         if asked.method == "GET" and asked.path.endswith(lists):
@@ -61,15 +61,15 @@ async def test_each_method_asks_for_the_endpoint_that_the_contract_says() -> Non
             ]
             await method(*(GIVEN.get(name, f"the-{name}") for name in needed))
     asked = [f"{one.method} {one.path.removeprefix('/api/v1')}" for one in server.requests]
-    assert [shape(one) for one in asked] == [shape(one.asks) for one in ENDPOINTS]
+    assert [with_placeholders(one) for one in asked] == [with_placeholders(one.asks) for one in ENDPOINTS]
 
 
-def shape(asks: str) -> str:
-    """An endpoint with its names left open."""
+def with_placeholders(asks: str) -> str:
+    """Return an endpoint with its names replaced by placeholders."""
     return re.sub(r"\{\w+\}|the-\w+", "*", asks)
 
 
-def test_each_endpoint_has_a_guard_whose_permission_there_is_at_build_io() -> None:
+def test_each_endpoint_has_a_guard_with_a_permission_of_build_io() -> None:
     known = {str(one) for one in SPEC.permissions}
     for endpoint in ENDPOINTS:
         named = re.findall(r"`(\w+)`", endpoint.guard)
@@ -78,7 +78,7 @@ def test_each_endpoint_has_a_guard_whose_permission_there_is_at_build_io() -> No
         assert endpoint.guard
 
 
-def test_the_test_of_each_endpoint_is_there() -> None:
+def test_the_test_of_each_endpoint_exists() -> None:
     for endpoint in ENDPOINTS:
         file, _, name = endpoint.test.partition("::")
         content = ast.parse((TESTS / file).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Reading what Build.io answers: the reference names few fields, so each may stand anywhere, or nowhere."""
+"""Parsing of Build.io's responses: the reference names few fields, so each may be anywhere, or missing."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def domain(**fields: Any) -> Domain:
         ("unsuccessful not_deployed succeeded? undeployed reticulating", BuildState.UNKNOWN),
     ],
 )
-def test_every_word_has_its_state(words: str, state: BuildState) -> None:
+def test_every_known_status_has_its_state(words: str, state: BuildState) -> None:
     assert {parse_state(word) for word in words.split()} == {state}
 
 
-def test_no_word_is_no_state() -> None:
+def test_no_status_is_an_unknown_state() -> None:
     assert [parse_state(word) for word in (None, "", " ", "in progress")] == [
         BuildState.UNKNOWN,
         BuildState.UNKNOWN,
@@ -105,7 +105,7 @@ def test_no_word_is_no_state() -> None:
         {"status": "failed"},
     ],
 )
-def test_the_deployment_is_found_wherever_it_stands(fields: dict[str, Any]) -> None:
+def test_the_deployment_is_found_in_any_field(fields: dict[str, Any]) -> None:
     read = deployment(**fields)
     assert (read.status, read.state) == ("failed", BuildState.FAILED)
 
@@ -122,16 +122,16 @@ def test_the_deployment_is_found_wherever_it_stands(fields: dict[str, Any]) -> N
         {"deployment": ["succeeded"]},
     ],
 )
-def test_what_says_nothing_of_a_deployment_is_none(fields: dict[str, Any]) -> None:
+def test_fields_without_a_deployment_give_none(fields: dict[str, Any]) -> None:
     assert app(**fields).deployment is None
 
 
-def test_a_deployment_without_a_word_is_unknown_and_no_success() -> None:
+def test_a_deployment_without_a_status_is_unknown_and_no_success() -> None:
     read = deployment(deployment={"id": "d1", "version": 3, "finished_at": NOON})
     assert (read.id, read.version, read.state) == ("d1", 3, BuildState.UNKNOWN)
 
 
-def test_a_word_that_nobody_knows_is_kept_as_it_is() -> None:
+def test_an_unknown_status_is_kept_unchanged() -> None:
     read = deployment(deployment_status="Reticulating")
     assert (read.status, read.state) == ("Reticulating", BuildState.UNKNOWN)
 
@@ -157,7 +157,7 @@ def test_a_deployment_in_herokus_style_is_read() -> None:
 
 
 @pytest.mark.parametrize("team", ["acme", {"id": "t1", "name": "acme"}, {"name": "acme"}])
-def test_what_an_app_belongs_to_is_a_name_or_an_object(team: object) -> None:
+def test_a_related_resource_is_a_name_or_an_object(team: object) -> None:
     assert app(team=team).team == app(namespace=team).namespace == app(region=team).region == "acme"
 
 
@@ -177,7 +177,7 @@ def test_a_formation_is_a_list_or_a_mapping(formation: object) -> None:
     ]
 
 
-def test_a_formation_may_be_a_mere_count_or_nothing() -> None:
+def test_a_formation_may_be_a_number_or_missing() -> None:
     assert [(one.type, one.quantity) for one in app(formation=3).formation] == [("dynos", 3)]
     assert (
         app(formation=True).formation
@@ -202,20 +202,20 @@ def test_buildpacks_are_texts_or_objects(buildpacks: object) -> None:
     assert app(buildpacks=buildpacks).buildpacks == ("heroku/ruby", "heroku/nodejs")
 
 
-def test_a_buildpack_with_a_password_in_its_address_is_left_out() -> None:
+def test_a_buildpack_with_a_password_in_its_url_is_left_out() -> None:
     assert app(buildpacks=["https://me:hunter22@git.example/x.git", "heroku/ruby"]).buildpacks == (
         "heroku/ruby",
     )
 
 
-def test_a_long_text_is_cut_and_never_through_a_secret() -> None:
+def test_a_long_text_is_truncated_but_never_within_a_secret() -> None:
     read = deployment(deployment={"status": "failed", "error": "x " * 990 + SECRET + " y" * 10_000_000}).error
     assert read is not None
     assert len(read) == field_parsing.LONGEST_TEXT
     assert SECRET[:8] not in read
 
 
-def test_an_app_within_an_object_or_alone_in_a_list_is_found() -> None:
+def test_an_app_nested_in_an_object_or_alone_in_a_list_is_found() -> None:
     plain = {"id": "a1", "name": "shop"}
     for content in (plain, {"app": plain}, {"data": plain}, [plain]):
         read = parse_app(parse_fields(body(content), resource="app"))
@@ -223,19 +223,19 @@ def test_an_app_within_an_object_or_alone_in_a_list_is_found() -> None:
         assert (read.id, read.name) == ("a1", "shop")
 
 
-def test_an_app_that_says_nothing_is_what_was_asked_for() -> None:
+def test_an_empty_app_has_the_requested_name() -> None:
     assert parse_app(parse_fields(b"{}", resource="app"), asked="shop") == BuildioApp(id="shop", name="shop")
 
 
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "https://a@b.example", "www.acme.example", 7, "https://x\\y"]
 )
-def test_an_address_that_is_none_is_left_out(url: object) -> None:
+def test_an_invalid_url_is_left_out(url: object) -> None:
     assert app(web_url=url).web_url is None
 
 
 @pytest.mark.parametrize("name", [SECRET, "a\nb", "\x1b[31mred", "x" * 201, "\u202eevil"])
-def test_what_is_no_name_is_not_taken_for_one(name: str) -> None:
+def test_an_invalid_name_is_left_out(name: str) -> None:
     read = parse_app(
         parse_fields(body({"id": "a1", "name": name, "team": name, "region": {"name": name}}), resource="app")
     )
@@ -258,12 +258,12 @@ def test_what_is_no_name_is_not_taken_for_one(name: str) -> None:
         ("upset", None, False),
     ],
 )
-def test_a_dynos_word_says_whether_it_works(state: str, up: bool | None, crashed: bool) -> None:
+def test_a_dynos_state_tells_if_it_is_up(state: str, up: bool | None, crashed: bool) -> None:
     for read in (dyno(state=state), dyno(status=state), dyno(state={"name": state})):
         assert (read.state, read.up, read.crashed) == (state, up, crashed)
 
 
-def test_a_dyno_says_its_type_or_has_it_in_its_name() -> None:
+def test_a_dynos_type_is_a_field_or_part_of_its_name() -> None:
     assert (dyno().type, dyno(type="clock").type, dyno().state) == ("web", "clock", "unknown")
     [read] = parse_list(b'["worker.3"]', parse_dyno, resource="dynos")
     assert (read.name, read.type, read.up) == ("worker.3", "worker", None)
@@ -289,11 +289,11 @@ def test_a_dynos_command_is_shown_without_secrets() -> None:
         ({}, None),
     ],
 )
-def test_how_it_stands_with_a_certificate_is_found(fields: dict[str, Any], ssl: str | None) -> None:
+def test_the_status_of_a_certificate_is_found(fields: dict[str, Any], ssl: str | None) -> None:
     assert domain(**fields).ssl == ssl
 
 
-def test_a_domain_says_whose_it_is_why_it_has_no_certificate_and_until_when() -> None:
+def test_a_domain_has_its_owner_certificate_problem_and_expiry() -> None:
     assert [domain(kind=kind).platform for kind in ("heroku", "platform", "custom", None)] == [
         True,
         True,
@@ -307,7 +307,7 @@ def test_a_domain_says_whose_it_is_why_it_has_no_certificate_and_until_when() ->
         assert domain(**fields).expires_at == expires
 
 
-def test_config_vars_are_texts_whatever_they_are() -> None:
+def test_config_vars_of_any_type_become_texts() -> None:
     content = {"A": "x", "PORT": 8080, "ON": True, "GONE": None, "EMPTY": "", "LIST": [1], "RATE": 0.5}
     expected = {"A": "x", "PORT": "8080", "ON": "true", "EMPTY": "", "LIST": "[1]", "RATE": "0.5"}
     pairs = [{"key": key, "value": value} for key, value in content.items()]
@@ -320,7 +320,7 @@ def test_config_vars_with_names_of_a_wrapper_are_config_vars() -> None:
     assert parse_config_vars(b'{"data": {"A": "1"}, "B": "2"}') == {"data": '{"A": "1"}', "B": "2"}
 
 
-def test_of_config_vars_without_a_name_only_their_number_is_logged() -> None:
+def test_only_the_number_of_config_vars_without_a_name_is_logged() -> None:
     with capture_logs() as logs:
         assert parse_config_vars(body({"A": "1", "B\nC": "hunter22"})) == {"A": "1"}
     assert logs == [
@@ -328,7 +328,7 @@ def test_of_config_vars_without_a_name_only_their_number_is_logged() -> None:
     ]
 
 
-def test_of_items_that_can_not_be_read_only_their_number_is_logged() -> None:
+def test_only_the_number_of_unreadable_items_is_logged() -> None:
     content = [{"id": "a"}, {"password": "hunter22"}, 7, None, [], {"name": "b"}]
     with capture_logs() as logs:
         assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a", "b"]
@@ -336,20 +336,20 @@ def test_of_items_that_can_not_be_read_only_their_number_is_logged() -> None:
 
 
 @pytest.mark.parametrize("content", [{"apps": [{"id": "a"}]}, {"data": [{"id": "a"}]}, [{"id": "a"}]])
-def test_a_list_may_stand_within_an_object(content: object) -> None:
+def test_a_list_may_be_nested_in_an_object(content: object) -> None:
     assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a"]
 
 
 @pytest.mark.parametrize(
     "answer", [b"", b"null", b"3", b'"x"', b"<html>", b"{", b"\xff\xfe", b'{"code": "x"}']
 )
-def test_what_holds_no_list_is_not_understood(answer: bytes) -> None:
+def test_a_response_without_a_list_is_unexpected(answer: bytes) -> None:
     with pytest.raises(UnexpectedResponse) as caught:
         parse_list(answer, parse_app, resource="apps")
     assert caught.value.provider is Provider.BUILDIO
 
 
-def test_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_length_of_a_list_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_parsing, "MOST_ITEMS", 2)
     with pytest.raises(TooLarge, match="more than 2 items in one list"):
         parse_list(b'["a", "b", "c"]', parse_app, resource="apps")
@@ -377,22 +377,22 @@ def test_the_answer_to_a_change_may_be_anything(answer: bytes) -> None:
         ({"message": "done"}, '{"message": "done"}', None),
     ],
 )
-def test_what_a_command_leaves_is_found(answer: object, output: str, code: int | None) -> None:
+def test_the_result_of_a_command_is_found(answer: object, output: str, code: int | None) -> None:
     read = parse_command_result(body(answer))
     assert (read.output, read.exit_code, read.cut) == (output, code, False)
 
 
-def test_output_that_is_no_json_is_output_all_the_same() -> None:
+def test_output_that_is_not_json_counts_as_output() -> None:
     assert parse_command_result(b"total 0\n").output == "total 0\n"
 
 
-def test_output_is_without_colours_and_secrets_even_where_colours_hide_them() -> None:
+def test_output_has_no_colors_and_no_secrets_even_if_colors_hide_them() -> None:
     hidden = SECRET[:10] + "\x1b[0m" + SECRET[10:]
     read = parse_command_result(body({"output": f"\x1b[32mok\x1b[0m {hidden}"}))
     assert read.output == "ok [redacted]"
 
 
-def test_of_long_output_the_end_is_kept_from_the_beginning_of_a_line() -> None:
+def test_long_output_keeps_its_end_from_the_start_of_a_line() -> None:
     lines = "".join(f"line {number}\n" for number in range(50_000))
     read = parse_command_result(body({"output": lines + "the end"}))
     assert read.cut
@@ -415,13 +415,13 @@ def test_an_e_mail_address_is_found(answer: object) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"email": SECRET}, {"email": None}, 3])
-def test_an_identity_without_an_address_is_not_understood(answer: object) -> None:
+def test_an_identity_without_an_e_mail_address_is_unexpected(answer: object) -> None:
     with pytest.raises(UnexpectedResponse):
         parse_identity(body(answer))
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"kind": "ExecCredential"}, {"status": "ok"}])
-def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
+def test_a_response_without_a_credential_is_unexpected(answer: object) -> None:
     with pytest.raises(UnexpectedResponse):
         parse_cluster_login(body(answer))
 
@@ -436,7 +436,7 @@ def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
         ({}, None),
     ],
 )
-def test_whether_a_pipeline_has_review_apps_is_found(fields: dict[str, Any], enabled: bool | None) -> None:
+def test_the_review_app_setting_of_a_pipeline_is_found(fields: dict[str, Any], enabled: bool | None) -> None:
     read = parse_pipeline(Fields({"name": "shop", **fields}))
     assert read is not None
     assert read.review_apps is enabled
@@ -451,7 +451,7 @@ def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
         Fields({"name": "shop", "environments": environments, "review_apps": {"keep": [1], "days": 5}})
     )
     assert read is not None
-    assert [(one.id, one.name) for one in read.environments] == [("e1", "review")]
+    assert [(environment.id, environment.name) for environment in read.environments] == [("e1", "review")]
     assert read.review_settings == {"days": 5}
 
 
@@ -463,7 +463,7 @@ def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
         {"id": "coupling", "app": {"id": "a1", "name": "shop"}, "stage": {"name": "production"}},
     ],
 )
-def test_an_app_of_a_pipeline_is_itself_or_what_couples_it(item: object) -> None:
+def test_an_app_of_a_pipeline_is_an_app_or_a_coupling(item: object) -> None:
     [read] = parse_pipeline_apps(body([item]))
     assert (read.id, read.name, read.stage) == ("a1", "shop", "production")
 
@@ -568,29 +568,29 @@ def all_texts(content: object) -> Iterator[str]:
             yield from all_texts(value)
 
 
-def written(reader: str, content: bytes) -> str:
-    """What the reader makes of an answer, written as a message or a database would; "" for what it can't be."""
+def read_and_serialize(reader: str, content: bytes) -> str:
+    """Return the parsed model as stored or sent; "" for an unexpected response."""
     try:
         read = READERS[reader](content)
     except UnexpectedResponse as problem:
         return str(problem.provider)
     items = read if isinstance(read, list) else [read]
     plain = [one.model_dump() if isinstance(one, BaseModel) else one for one in items]
-    # As bytes: half a letter, which JSON can have, fits into no message and no database.
+    # As bytes: half a surrogate pair, which JSON can contain, fits into no message and no database.
     return "\n".join(all_texts(plain)).encode().decode()
 
 
 @pytest.mark.parametrize("reader", READERS)
 @given(content=ANYTHING)
-def test_whatever_comes_is_read_without_secrets_or_not_understood(reader: str, content: object) -> None:
-    shown = written(reader, body(content))
+def test_any_json_is_read_without_secrets_or_unexpected(reader: str, content: object) -> None:
+    shown = read_and_serialize(reader, body(content))
     assert reader == "config vars" or SECRET not in shown
 
 
 @pytest.mark.parametrize("reader", READERS)
 @given(content=st.binary(max_size=60))
-def test_whatever_bytes_come_are_read_or_not_understood(reader: str, content: bytes) -> None:
-    shown = written(reader, content)
+def test_any_bytes_are_read_or_unexpected(reader: str, content: bytes) -> None:
+    shown = read_and_serialize(reader, content)
     try:
         json.loads(content)
     except ValueError:
@@ -601,16 +601,14 @@ def test_whatever_bytes_come_are_read_or_not_understood(reader: str, content: by
 @pytest.mark.parametrize(
     "content", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"[" * 900 + b"]" * 900]
 )
-def test_what_is_nested_too_deep_or_too_large_is_not_understood_and_harms_nobody(
-    reader: str, content: bytes
-) -> None:
-    # Of a build that was started and of a command that has run, whatever comes is taken.
+def test_json_that_is_too_deep_or_too_large_is_unexpected_and_harmless(reader: str, content: bytes) -> None:
+    # A started build and a finished command accept any response.
     expected = {"build": "", "output": content.decode()[-MOST_OUTPUT:]}.get(reader, Provider.BUILDIO)
-    assert written(reader, content) in (expected, "")
+    assert read_and_serialize(reader, content) in (expected, "")
 
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
-def test_no_success_is_made_of_an_answer_that_does_not_tell_of_one(content: dict[str, Any]) -> None:
+def test_a_response_without_a_success_is_never_read_as_one(content: dict[str, Any]) -> None:
     read = parse_app(Fields(content), asked="shop")
     assert read is not None
     told = any(parse_state(text) is BuildState.SUCCEEDED for text in all_texts(content))
@@ -620,7 +618,7 @@ def test_no_success_is_made_of_an_answer_that_does_not_tell_of_one(content: dict
 
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
-def test_no_value_of_a_field_hides_the_thing(content: dict[str, Any]) -> None:
+def test_no_value_of_a_field_hides_the_resource(content: dict[str, Any]) -> None:
     named = {**content, "id": "x1", "name": "shop", "hostname": "www.acme.example"}
     for read in (parse_app, parse_domain, parse_dyno, parse_namespace, parse_pipeline, parse_team):
         assert len(parse_list(body([named, {"id": "x2"}]), read, resource="things")) == 2

@@ -1,4 +1,4 @@
-"""Logging in at Build.io: the address that people are sent to, and what is asked for tokens."""
+"""OAuth at Build.io: the authorize URL, and the requests for tokens."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def client(http: HttpTransport, url: str) -> BuildioOAuth:
     )
 
 
-def form_of(asked: ReceivedRequest) -> dict[str, str]:
+def read_form(asked: ReceivedRequest) -> dict[str, str]:
     return dict(parse_qsl(asked.body.decode(), strict_parsing=True))
 
 
-def test_the_pages_are_on_the_apis_own_host() -> None:
+def test_the_oauth_pages_are_on_the_apis_host() -> None:
     # Reference, "Authentication".
     assert endpoints_beside("https://app.build.io/api/v1") == (
         "https://app.build.io/oauth/authorize",
@@ -75,13 +75,13 @@ def test_the_challenge_is_that_of_the_rfc() -> None:
 
 
 @pytest.mark.parametrize("verifier", ["", "short", "x" * 129, "x" * 42 + " ", "x" * 43 + "\n"])
-def test_what_is_no_verifier_makes_no_challenge(verifier: str) -> None:
+def test_an_invalid_verifier_makes_no_challenge(verifier: str) -> None:
     with pytest.raises(ValueError, match="no verifier"):
         make_challenge(verifier)
 
 
 @given(st.binary(max_size=120))
-def test_a_verifier_is_made_of_enough_randomness_or_not_at_all(randomness: bytes) -> None:
+def test_a_verifier_needs_enough_random_bytes(randomness: bytes) -> None:
     if 32 <= len(randomness) <= 96:
         assert len(make_challenge(make_verifier(randomness))) == 43
     else:
@@ -89,7 +89,7 @@ def test_a_verifier_is_made_of_enough_randomness_or_not_at_all(randomness: bytes
             make_verifier(randomness)
 
 
-async def test_people_are_sent_to_a_page_that_shows_no_secret(http: HttpTransport) -> None:
+async def test_the_authorize_url_contains_no_secret(http: HttpTransport) -> None:
     url = client(http, "https://app.build.io").authorize("st&te=", VERIFIER)
     parts = urlsplit(url)
     assert parts._replace(query="").geturl() == "https://app.build.io/oauth/authorize"
@@ -106,7 +106,7 @@ async def test_people_are_sent_to_a_page_that_shows_no_secret(http: HttpTranspor
     assert "s%3Acr" not in url
 
 
-async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: HttpTransport) -> None:
+async def test_a_code_is_exchanged_for_tokens_that_stay_hidden(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER)) as server:
         tokens = await client(http, server.url).exchange("the-code", VERIFIER)
     assert tokens == Tokens(
@@ -119,25 +119,25 @@ async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: HttpTransp
     [asked] = server.requests
     assert (asked.method, asked.path, asked.query) == ("POST", "/oauth/token", {})
     assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert form_of(asked) == {
+    assert read_form(asked) == {
         "grant_type": "authorization_code",
         "code": "the-code",
         "redirect_uri": REDIRECT,
         "code_verifier": VERIFIER,
     }
     scheme, _, both = asked.headers["Authorization"].partition(" ")
-    # RFC 6749, 2.3.1: both are encoded, so that a colon in one of them parts nothing.
+    # RFC 6749, 2.3.1: both are encoded, so a colon in one of them separates nothing.
     assert (scheme, base64.b64decode(both)) == ("Basic", b"the%20client:s%3Acr%2Ft")
 
 
-async def test_the_next_tokens_come_for_the_one_that_is_for_it(http: HttpTransport) -> None:
+async def test_tokens_are_refreshed_with_the_refresh_token(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER | {"refresh_token": "refresh-2"})) as server:
         tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert tokens.refresh_token == SecretStr("refresh-2")
-    assert form_of(server.requests[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
+    assert read_form(server.requests[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
 
 
-async def test_a_token_that_is_not_replaced_goes_on_being_good(http: HttpTransport) -> None:
+async def test_a_refresh_token_that_is_not_replaced_stays_valid(http: HttpTransport) -> None:
     async with stub_server(
         lambda _: web.json_response({"access_token": "a", "token_type": "bearer"})
     ) as server:
@@ -146,13 +146,13 @@ async def test_a_token_that_is_not_replaced_goes_on_being_good(http: HttpTranspo
     assert tokens.scopes == ("read", "write")
 
 
-async def test_fewer_scopes_than_were_asked_for_are_told(http: HttpTransport) -> None:
+async def test_fewer_scopes_than_requested_are_reported(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER | {"scope": "read"})) as server:
         assert (await client(http, server.url).exchange("c", VERIFIER)).scopes == ("read",)
 
 
 @pytest.mark.parametrize("seconds", [None, 0, -5, True, "soon", 10**30, {}])
-async def test_a_life_that_is_none_is_not_told(http: HttpTransport, seconds: object) -> None:
+async def test_an_invalid_lifetime_is_ignored(http: HttpTransport, seconds: object) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER | {"expires_in": seconds})) as server:
         assert (await client(http, server.url).exchange("c", VERIFIER)).expires_at is None
 
@@ -171,16 +171,14 @@ async def test_a_life_that_is_none_is_not_told(http: HttpTransport, seconds: obj
         b'{"access_token": "a", "token_type": []}',
     ],
 )
-async def test_an_answer_without_a_token_that_can_be_used_is_not_understood(
-    http: HttpTransport, answer: bytes
-) -> None:
+async def test_a_response_without_a_usable_token_is_unexpected(http: HttpTransport, answer: bytes) -> None:
     async with stub_server(lambda _: web.Response(body=answer)) as server:
         with pytest.raises(UnexpectedResponse) as caught:
             await client(http, server.url).exchange("c", VERIFIER)
     assert caught.value.provider is Provider.BUILDIO
 
 
-async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: HttpTransport) -> None:
+async def test_an_invalid_refresh_token_needs_a_new_login(http: HttpTransport) -> None:
     refused = {"error": "invalid_grant", "error_description": "The grant is expired"}
     async with stub_server(lambda _: web.json_response(refused, status=400)) as server:
         with pytest.raises(InvalidToken, match="The grant is expired") as caught:
@@ -206,7 +204,7 @@ async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: HttpTran
         (302, {}, ProviderDown, None),
     ],
 )
-async def test_other_refusals_are_told_apart_and_asked_once(
+async def test_other_refusals_are_distinguished_and_not_retried(
     http: HttpTransport, status: int, answer: object, kind: type[ProviderError], code: str | None
 ) -> None:
     async with stub_server(lambda _: web.json_response(answer, status=status)) as server:
@@ -217,7 +215,7 @@ async def test_other_refusals_are_told_apart_and_asked_once(
     assert len(server.requests) == 1
 
 
-async def test_a_lost_answer_is_not_asked_for_again(http: HttpTransport) -> None:
+async def test_a_lost_response_is_not_retried(http: HttpTransport) -> None:
     async with stub_server(in_sequence(None)) as server:
         with pytest.raises(ResponseLost):
             await client(http, server.url).exchange("c", VERIFIER)
@@ -227,7 +225,7 @@ async def test_a_lost_answer_is_not_asked_for_again(http: HttpTransport) -> None
     assert not isinstance(caught.value, ResponseLost)
 
 
-async def test_a_redirect_takes_the_secrets_nowhere(http: HttpTransport) -> None:
+async def test_a_redirect_does_not_forward_the_secrets(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER)) as thief:
         leading = {"Location": f"{thief.url}/oauth/token"}
 

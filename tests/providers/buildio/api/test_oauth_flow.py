@@ -1,4 +1,4 @@
-"""A login as it goes: the bot's address, Build.io's page, back with a code, tokens, and asking with them."""
+"""The whole OAuth flow: authorize URL, Build.io's page, the returned code, tokens, and requests with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERIFIER = make_verifier(bytes(range(48)))
 
 
 class OAuthFlowFixture:
-    """The simulated Build.io, the address that people come back to, and the bot as Build.io's client."""
+    """The simulated Build.io, the redirect URI, and the bot as Build.io's OAuth client."""
 
     def __init__(
         self, sandbox: BuildioSimulator, back: StubServer, http: HttpTransport, clock: Clock
@@ -41,8 +41,8 @@ class OAuthFlowFixture:
             self._http, CLIENT_ID, SecretStr(secret), *urls, f"{self.back.url}/back", self.clock
         )
 
-    async def allowed(self, press: str = "Allow") -> dict[str, str]:
-        """What comes back once Anna has pressed a button."""
+    async def press_on_page(self, press: str = "Allow") -> dict[str, str]:
+        """Return the query of the redirect after Anna has pressed a button."""
         await self.sandbox.give_consent(self.oauth.authorize("the-state", VERIFIER), press=press)
         return self.back.requests[-1].query
 
@@ -62,10 +62,10 @@ async def login() -> AsyncIterator[OAuthFlowFixture]:
     assert sandbox.violations == []
 
 
-async def test_somebody_allows_it_and_the_bot_asks_as_they_until_its_time_is_over(
+async def test_a_person_authorizes_the_bot_which_acts_as_them_until_the_token_expires(
     login: OAuthFlowFixture,
 ) -> None:
-    back = await login.allowed()
+    back = await login.press_on_page()
     assert back["state"] == "the-state"
     tokens = await login.oauth.exchange(back["code"], VERIFIER)
     assert (set(tokens.scopes), tokens.expires_at) == ({"read", "write"}, NOON + timedelta(hours=2))
@@ -81,23 +81,23 @@ async def test_somebody_allows_it_and_the_bot_asks_as_they_until_its_time_is_ove
         await login.oauth.refresh(tokens.refresh_token)
 
 
-async def test_somebody_who_does_not_allow_it_comes_back_with_that(login: OAuthFlowFixture) -> None:
-    assert await login.allowed("Deny") == {"error": "access_denied", "state": "the-state"}
+async def test_a_denied_authorization_returns_its_error(login: OAuthFlowFixture) -> None:
+    assert await login.press_on_page("Deny") == {"error": "access_denied", "state": "the-state"}
 
 
-async def test_a_code_is_good_once_and_only_for_who_began(login: OAuthFlowFixture) -> None:
-    code = (await login.allowed())["code"]
+async def test_a_code_is_single_use_and_only_valid_with_its_verifier(login: OAuthFlowFixture) -> None:
+    code = (await login.press_on_page())["code"]
     with pytest.raises(RequestRejected) as caught:
         await login.oauth.exchange(code, make_verifier(bytes(48)))
     assert caught.value.code == "invalid_grant"
-    code = (await login.allowed())["code"]
+    code = (await login.press_on_page())["code"]
     await login.oauth.exchange(code, VERIFIER)
     with pytest.raises(RequestRejected):
         await login.oauth.exchange(code, VERIFIER)
 
 
-async def test_a_wrong_secret_of_the_bot_is_no_fault_of_the_person(login: OAuthFlowFixture) -> None:
-    code = (await login.allowed())["code"]
+async def test_a_wrong_client_secret_is_no_error_of_the_person(login: OAuthFlowFixture) -> None:
+    code = (await login.press_on_page())["code"]
     with pytest.raises(RequestRejected) as caught:
         await login.client("another").exchange(code, VERIFIER)
     assert caught.value.code == "invalid_client"

@@ -1,4 +1,4 @@
-"""A process that looks at Build.io again and again without a pause, until somebody kills it."""
+"""A process that polls Build.io without pause until it is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.repositories import make_poll_recorder, make_repositories
 
 
 async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
-    """Look once, or `for_ever`; the first look that has come to its end is announced."""
+    """Poll once, or `for_ever`; the end of the first poll is announced."""
     clock = partial(datetime.now, UTC)
     database = await Database.open(path)
     async with HttpTransport() as http:

@@ -1,4 +1,4 @@
-"""How an app at Build.io stands, beside how it stood: what is told of it, whatever comes in whatever order."""
+"""Comparison of an app with its last snapshot: what is reported in any order of events."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _STATES = {
 }
 
 
-def a_deployment(status: str, **more: object) -> Deployment:
+def make_deployment(status: str, **more: object) -> Deployment:
     return Deployment(status=status, state=_STATES[status], **more)
 
 
-def web(state: str = "up", **more: object) -> Dyno:
+def make_web_dyno(state: str = "up", **more: object) -> Dyno:
     up = {"up": True, "crashed": False}.get(state)
     given = {"name": "web.1", "type": "web", "state": state, "up": up, "crashed": state == "crashed"}
     return Dyno(**(given | more))
 
 
 class PolledApp:
-    """An app that is looked at every half minute. What is known of builds is kept as the storage keeps it."""
+    """An app that is polled every 30 seconds; builds are stored as in the database."""
 
     def __init__(self, deployment: Deployment | None = None, *dynos: Dyno) -> None:
         self.now = NOON
-        self.looked_at: datetime | None = None
+        self.polled_at: datetime | None = None
         self.restarts: list[RequestedRestart] = []
         snapshot, builds = take_first_snapshot(self._app(deployment), dynos, self.now)
         self.body = snapshot.encode()
-        self.known = {build.slug: build.state for build in builds}
-        self.told: list[Build] = []
+        self.known_states = {build.slug: build.state for build in builds}
+        self.reported: list[Build] = []
 
-    def look(
+    def poll(
         self,
         deployment: Deployment | None = None,
         *dynos: Dyno,
@@ -59,7 +59,7 @@ class PolledApp:
         recorded: bool = True,
         unseen: bool = False,
     ) -> list[Build]:
-        """Look; `recorded`: what was seen has reached the disk. Returns what has ended."""
+        """Poll; `recorded`: the result was stored. Return what has ended."""
         self.now += timedelta(seconds=seconds)
         before = Snapshot.decode(self.body)
         snapshot, builds = compare(
@@ -67,33 +67,33 @@ class PolledApp:
             self._app(deployment),
             None if unseen else dynos,
             now=self.now,
-            looked_at=self.looked_at,
+            looked_at=self.polled_at,
             restarts=self.restarts,
         )
         if not recorded:
-            self.looked_at = None
+            self.polled_at = None
             return []
-        self.looked_at, self.body = self.now, snapshot.encode()
-        changes: Sequence[BuildChange] = changes_of(builds, self.known, {APP: None})
-        self.known |= {one.build.slug: one.build.state for one in changes}
+        self.polled_at, self.body = self.now, snapshot.encode()
+        changes: Sequence[BuildChange] = changes_of(builds, self.known_states, {APP: None})
+        self.known_states |= {one.build.slug: one.build.state for one in changes}
         ended = [one.build for one in changes if one.build.ended]
-        self.told += ended
+        self.reported += ended
         return ended
 
     @property
-    def ends(self) -> list[tuple[str, BuildState]]:
-        """All that was told."""
-        return [(one.label, one.state) for one in self.told]
+    def reported_ends(self) -> list[tuple[str, BuildState]]:
+        """Return all reported ends."""
+        return [(one.label, one.state) for one in self.reported]
 
     def _app(self, deployment: Deployment | None) -> BuildioApp:
         return BuildioApp(id=APP, name="shop", deployment=deployment)
 
 
-def test_what_was_open_when_the_watching_began_is_told_when_it_ends() -> None:
-    watched = PolledApp(a_deployment("building", id="1"))
-    watched.look(a_deployment("building", id="1"))
-    watched.look(a_deployment("failed", id="1", error="no"))
-    [told] = watched.told
+def test_a_deployment_running_at_the_first_poll_is_reported_when_it_ends() -> None:
+    watched = PolledApp(make_deployment("building", id="1"))
+    watched.poll(make_deployment("building", id="1"))
+    watched.poll(make_deployment("failed", id="1", error="no"))
+    [told] = watched.reported
     assert (told.state, told.problem, told.kind) == (BuildState.FAILED, "no", RunKind.DEPLOYMENT)
 
 
@@ -108,174 +108,174 @@ def test_what_was_open_when_the_watching_began_is_told_when_it_ends() -> None:
     ],
     ids=["id", "version", "created_at", "commit", "finished_at"],
 )
-def test_two_that_left_the_same_status_are_two_where_anything_tells_them_apart(mark: object) -> None:
+def test_two_deployments_with_the_same_status_are_distinguished_by_any_field(mark: object) -> None:
     assert callable(mark)
-    watched = PolledApp(a_deployment("succeeded", **mark(1)))
+    watched = PolledApp(make_deployment("succeeded", **mark(1)))
     for number in (1, 2, 2, 3, 3):
-        watched.look(a_deployment("succeeded", **mark(number)))
-    assert [state for _, state in watched.ends] == [BuildState.SUCCEEDED] * 2
+        watched.poll(make_deployment("succeeded", **mark(number)))
+    assert [state for _, state in watched.reported_ends] == [BuildState.SUCCEEDED] * 2
 
 
-def test_a_bare_status_tells_an_end_and_what_begins_or_ends_otherwise_after_it() -> None:
-    watched = PolledApp(a_deployment("succeeded"))
+def test_a_bare_status_reveals_an_end_and_another_deployment_after_it() -> None:
+    watched = PolledApp(make_deployment("succeeded"))
     for status in ("succeeded", "building", "failed", "failed", "succeeded", "odd", "succeeded"):
-        watched.look(a_deployment(status))
-    assert [state for _, state in watched.ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
+        watched.poll(make_deployment(status))
+    assert [state for _, state in watched.reported_ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
 
 
-def test_an_answer_that_says_less_than_the_last_one_says_nothing_new() -> None:
-    watched = PolledApp(a_deployment("succeeded", id="1", version=7))
-    watched.look(None)
-    watched.look(a_deployment("succeeded"))
-    watched.look(a_deployment("succeeded", version=7))
-    watched.look(a_deployment("succeeded", id="1"))
-    assert watched.told == []
+def test_a_response_with_less_than_the_last_one_changes_nothing() -> None:
+    watched = PolledApp(make_deployment("succeeded", id="1", version=7))
+    watched.poll(None)
+    watched.poll(make_deployment("succeeded"))
+    watched.poll(make_deployment("succeeded", version=7))
+    watched.poll(make_deployment("succeeded", id="1"))
+    assert watched.reported == []
 
 
-def test_an_answer_that_lags_behind_brings_nothing_back_and_takes_nothing_away() -> None:
-    watched = PolledApp(a_deployment("succeeded", id="1"))
-    watched.look(a_deployment("building", id="2"))
-    watched.look(a_deployment("succeeded", id="1"))
-    watched.look(a_deployment("building", id="2"))
-    watched.look(a_deployment("succeeded", id="2", version=2))
-    watched.look(a_deployment("building", id="2"))
-    assert watched.ends == [("v2", BuildState.SUCCEEDED)]
+def test_a_delayed_response_neither_repeats_nor_loses_anything() -> None:
+    watched = PolledApp(make_deployment("succeeded", id="1"))
+    watched.poll(make_deployment("building", id="2"))
+    watched.poll(make_deployment("succeeded", id="1"))
+    watched.poll(make_deployment("building", id="2"))
+    watched.poll(make_deployment("succeeded", id="2", version=2))
+    watched.poll(make_deployment("building", id="2"))
+    assert watched.reported_ends == [("v2", BuildState.SUCCEEDED)]
 
 
-def test_an_end_that_nobody_saw_is_told_as_one_that_nobody_saw() -> None:
-    watched = PolledApp(a_deployment("building", id="1", version=1))
-    watched.look(a_deployment("building", id="2", version=2))
-    [unseen] = watched.told
+def test_an_unobserved_end_is_reported_as_unobserved() -> None:
+    watched = PolledApp(make_deployment("building", id="1", version=1))
+    watched.poll(make_deployment("building", id="2", version=2))
+    [unseen] = watched.reported
     assert (unseen.label, unseen.state, unseen.said is not None) == ("v1", BuildState.UNKNOWN, True)
 
 
-def test_a_dyno_that_starts_anew_while_a_deployment_runs_or_has_just_ended_is_in_no_loop() -> None:
-    watched = PolledApp(a_deployment("building", id="1"), web(restarts=0))
+def test_a_dyno_that_restarts_during_or_just_after_a_deployment_is_in_no_loop() -> None:
+    watched = PolledApp(make_deployment("building", id="1"), make_web_dyno(restarts=0))
     for number in range(1, 5):
-        watched.look(a_deployment("building", id="1"), web(restarts=number))
-    watched.look(a_deployment("succeeded", id="1"), web(restarts=9))
-    watched.look(a_deployment("succeeded", id="1"), web(restarts=12))
-    assert [state for _, state in watched.ends] == [BuildState.SUCCEEDED]
+        watched.poll(make_deployment("building", id="1"), make_web_dyno(restarts=number))
+    watched.poll(make_deployment("succeeded", id="1"), make_web_dyno(restarts=9))
+    watched.poll(make_deployment("succeeded", id="1"), make_web_dyno(restarts=12))
+    assert [state for _, state in watched.reported_ends] == [BuildState.SUCCEEDED]
 
 
 @pytest.mark.parametrize("dyno", ["web.1", ""])
-def test_a_restart_that_was_asked_for_does_not_count(dyno: str) -> None:
-    watched = PolledApp(None, web(restarts=0))
+def test_a_requested_restart_does_not_count(dyno: str) -> None:
+    watched = PolledApp(None, make_web_dyno(restarts=0))
     for number in range(1, 6):
         watched.restarts = [RequestedRestart(app_slug=APP, dyno=dyno, at=watched.now)]
-        watched.look(None, web(restarts=number))
-    assert watched.told == []
+        watched.poll(None, make_web_dyno(restarts=number))
+    assert watched.reported == []
 
 
-def test_three_restarts_in_ten_minutes_are_a_loop_and_two_are_none() -> None:
-    watched = PolledApp(None, web(restarts=0))
-    watched.look(None, web(restarts=0))
+def test_three_restarts_in_ten_minutes_are_a_loop_and_two_are_not() -> None:
+    watched = PolledApp(None, make_web_dyno(restarts=0))
+    watched.poll(None, make_web_dyno(restarts=0))
     for number in range(1, 7):
-        watched.look(None, web(restarts=number), seconds=301)
-    assert watched.told == []
+        watched.poll(None, make_web_dyno(restarts=number), seconds=301)
+    assert watched.reported == []
     for number in range(7, 9):
-        watched.look(None, web(restarts=number), seconds=30)
-    [told] = watched.told
+        watched.poll(None, make_web_dyno(restarts=number), seconds=30)
+    [told] = watched.reported
     assert (told.state, told.said) == (BuildState.FAILED, "restarts in a loop")
 
 
-def test_new_start_times_count_where_nobody_counts_restarts() -> None:
-    watched = PolledApp(None, web(since=NOON))
-    watched.look(None, web(since=NOON))
+def test_new_start_times_count_as_restarts_without_a_counter() -> None:
+    watched = PolledApp(None, make_web_dyno(since=NOON))
+    watched.poll(None, make_web_dyno(since=NOON))
     for number in range(1, 4):
-        watched.look(None, web(since=NOON + timedelta(seconds=number)))
-    assert [state for _, state in watched.ends] == [BuildState.FAILED]
+        watched.poll(None, make_web_dyno(since=NOON + timedelta(seconds=number)))
+    assert [state for _, state in watched.reported_ends] == [BuildState.FAILED]
 
 
-def test_the_way_from_starting_to_up_is_no_restart() -> None:
-    watched = PolledApp(None, web(since=NOON))
-    watched.look(None, web(since=NOON))
+def test_the_change_from_starting_to_up_is_no_restart() -> None:
+    watched = PolledApp(None, make_web_dyno(since=NOON))
+    watched.poll(None, make_web_dyno(since=NOON))
     for number, state in enumerate(["starting", "up", "starting", "up"], 1):
-        watched.look(None, web(state, since=NOON + timedelta(seconds=number)))
-    assert watched.told == []
+        watched.poll(None, make_web_dyno(state, since=NOON + timedelta(seconds=number)))
+    assert watched.reported == []
 
 
-def test_restarts_of_a_day_on_which_nobody_looked_are_no_loop() -> None:
-    watched = PolledApp(None, web(restarts=0))
-    watched.look(None, web(restarts=50), seconds=86_400)
-    assert watched.told == []
+def test_restarts_during_a_day_without_polls_are_no_loop() -> None:
+    watched = PolledApp(None, make_web_dyno(restarts=0))
+    watched.poll(None, make_web_dyno(restarts=50), seconds=86_400)
+    assert watched.reported == []
 
 
-def test_a_dyno_that_is_up_for_a_moment_is_not_up_again() -> None:
-    watched = PolledApp(None, web())
+def test_a_dyno_that_is_briefly_up_has_not_recovered() -> None:
+    watched = PolledApp(None, make_web_dyno())
     for state in ("crashed", "up", "crashed", "up", "crashed", "starting", "up"):
-        watched.look(None, web(state))
-    assert [state for _, state in watched.ends] == [BuildState.FAILED]
-    watched.look(None, web())
-    watched.look(None, web())
-    assert [state for _, state in watched.ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
+        watched.poll(None, make_web_dyno(state))
+    assert [state for _, state in watched.reported_ends] == [BuildState.FAILED]
+    watched.poll(None, make_web_dyno())
+    watched.poll(None, make_web_dyno())
+    assert [state for _, state in watched.reported_ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
 
 
-def test_a_dyno_that_was_down_when_the_watching_began_is_told_when_it_is_up() -> None:
-    watched = PolledApp(None, web("crashed"))
+def test_a_dyno_down_at_the_first_poll_is_reported_when_it_recovers() -> None:
+    watched = PolledApp(None, make_web_dyno("crashed"))
     for state in ("crashed", "up", "up", "up"):
-        watched.look(None, web(state))
-    assert [state for _, state in watched.ends] == [BuildState.SUCCEEDED]
+        watched.poll(None, make_web_dyno(state))
+    assert [state for _, state in watched.reported_ends] == [BuildState.SUCCEEDED]
 
 
-def test_dynos_that_can_not_be_seen_are_as_they_were() -> None:
-    watched = PolledApp(None, web())
-    watched.look(None, web("crashed"))
-    watched.look(unseen=True)
-    watched.look(None, web("crashed"))
-    assert len(watched.told) == 1
+def test_dynos_that_can_not_be_read_stay_unchanged() -> None:
+    watched = PolledApp(None, make_web_dyno())
+    watched.poll(None, make_web_dyno("crashed"))
+    watched.poll(unseen=True)
+    watched.poll(None, make_web_dyno("crashed"))
+    assert len(watched.reported) == 1
 
 
-def test_a_dyno_that_is_scaled_down_while_it_is_down_is_the_same_when_it_comes_back() -> None:
-    watched = PolledApp(None, web())
-    watched.look(None, web("crashed"))
-    watched.look(None)
-    assert len(watched.told) == 1
+def test_a_crashed_dyno_that_is_scaled_down_is_the_same_when_it_returns() -> None:
+    watched = PolledApp(None, make_web_dyno())
+    watched.poll(None, make_web_dyno("crashed"))
+    watched.poll(None)
+    assert len(watched.reported) == 1
     for _ in range(3):
-        watched.look(None, web())
-    assert [state for _, state in watched.ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
+        watched.poll(None, make_web_dyno())
+    assert [state for _, state in watched.reported_ends] == [BuildState.FAILED, BuildState.SUCCEEDED]
 
 
-def test_dynos_that_are_gone_are_forgotten() -> None:
-    watched = PolledApp(None, web())
-    watched.look(None)
-    watched.look(None, seconds=86_400)
+def test_dynos_that_are_gone_are_removed_from_the_snapshot() -> None:
+    watched = PolledApp(None, make_web_dyno())
+    watched.poll(None)
+    watched.poll(None, seconds=86_400)
     assert Snapshot.decode(watched.body).dynos == ()
 
 
-# Any sequence of looks.
+# Any sequence of polls.
 STATUSES = st.sampled_from(sorted(_STATES))
 LIVES = st.lists(st.sampled_from(["succeeded", "failed", "cancelled"]), min_size=1, max_size=5)
 
 
 @st.composite
 def app_histories(draw: st.DrawFn) -> tuple[list[BuildState], list[tuple[Deployment, bool]]]:
-    """Deployments one after the other, each seen to its end; and whether what a look saw was recorded.
+    """Deployments one after another, each observed to its end, and whether each poll was recorded.
 
-    Where nothing but the status tells them apart, each is seen on its way, too.
+    If only the status separates them, each is also observed while it runs.
     """
     ends, sparse, story = draw(LIVES), draw(st.booleans()), list[tuple[Deployment, bool]]()
     for number, end in enumerate(ends, 1):
         marks = {} if sparse else {"id": f"d{number}", "version": number}
         for status in draw(st.lists(st.sampled_from(["pending", "building"]), max_size=3)):
-            story.append((a_deployment(status, **marks), draw(st.booleans())))
+            story.append((make_deployment(status, **marks), draw(st.booleans())))
         if sparse:
-            story.append((a_deployment("building"), True))
+            story.append((make_deployment("building"), True))
         for _ in range(draw(st.integers(0, 2))):
-            story.append((a_deployment(end, **marks), draw(st.booleans())))
-        story.append((a_deployment(end, **marks), True))
+            story.append((make_deployment(end, **marks), draw(st.booleans())))
+        story.append((make_deployment(end, **marks), True))
     return [_STATES[end] for end in ends], story
 
 
 @given(app_histories())
-def test_each_deployment_that_is_seen_to_its_end_is_told_once_and_as_it_ended(
+def test_each_deployment_observed_to_its_end_is_reported_once_with_its_outcome(
     told: tuple[list[BuildState], list[tuple[Deployment, bool]]],
 ) -> None:
     ends, story = told
     watched = PolledApp(None)
     for deployment, recorded in story:
-        watched.look(deployment, recorded=recorded)
-    assert [one.state for one in watched.told] == ends
+        watched.poll(deployment, recorded=recorded)
+    assert [build.state for build in watched.reported] == ends
 
 
 @st.composite
@@ -287,12 +287,12 @@ def any_deployments(draw: st.DrawFn) -> Deployment | None:
         "commit": draw(st.none() | st.sampled_from(["c1", "c2"])),
         "finished_at": draw(st.none() | st.just(NOON)),
     }
-    return draw(st.none() | st.just(a_deployment(draw(STATUSES), **marks)))
+    return draw(st.none() | st.just(make_deployment(draw(STATUSES), **marks)))
 
 
 DYNOS = st.lists(
     st.builds(
-        web,
+        make_web_dyno,
         st.sampled_from(["up", "crashed", "starting"]),
         name=st.sampled_from(["web.1", "worker.1"]),
         restarts=st.none() | st.integers(0, 9),
@@ -306,41 +306,41 @@ LOOKS = st.lists(
 
 
 @given(LOOKS)
-def test_whatever_is_seen_no_end_is_told_twice_and_no_success_is_invented(
+def test_no_end_is_reported_twice_and_no_success_is_invented(
     looks: list[tuple[Deployment | None, list[Dyno], int, bool]],
 ) -> None:
     watched = PolledApp(None)
     for deployment, dynos, seconds, recorded in looks:
-        for told in watched.look(deployment, *dynos, seconds=seconds, recorded=recorded):
+        for told in watched.poll(deployment, *dynos, seconds=seconds, recorded=recorded):
             if told.kind is RunKind.DYNO and told.state is BuildState.SUCCEEDED:
-                assert any(one.name == told.workflow and one.up for one in dynos)
+                assert any(dyno.name == told.workflow and dyno.up for dyno in dynos)
             elif told.state is not BuildState.UNKNOWN and told.kind is RunKind.DEPLOYMENT:
                 assert deployment is not None
                 assert told.state is deployment.state
-    slugs = [one.slug for one in watched.told]
+    slugs = [build.slug for build in watched.reported]
     assert len(slugs) == len(set(slugs))
 
 
 @given(LOOKS)
-def test_a_process_that_is_down_is_up_again_before_it_is_down_anew(
+def test_a_crashed_process_recovers_before_it_crashes_again(
     looks: list[tuple[Deployment | None, list[Dyno], int, bool]],
 ) -> None:
     watched = PolledApp(None)
     for deployment, dynos, seconds, recorded in looks:
-        watched.look(deployment, *dynos, seconds=min(seconds, 700), recorded=recorded)
+        watched.poll(deployment, *dynos, seconds=min(seconds, 700), recorded=recorded)
     for name in ("web.1", "worker.1"):
-        ends = [one.state for one in watched.told if one.workflow == name]
+        ends = [build.state for build in watched.reported if build.workflow == name]
         assert all(one is not other for one, other in pairwise(ends))
         assert ends[:1] in ([], [BuildState.FAILED])
 
 
 @given(LOOKS)
-def test_to_look_twice_at_the_same_moment_changes_nothing(
+def test_polling_twice_at_the_same_time_changes_nothing(
     looks: list[tuple[Deployment | None, list[Dyno], int, bool]],
 ) -> None:
     watched = PolledApp(None)
     for deployment, dynos, seconds, _ in looks:
-        watched.look(deployment, *dynos, seconds=seconds)
+        watched.poll(deployment, *dynos, seconds=seconds)
         before = watched.body
-        assert watched.look(deployment, *dynos, seconds=0) == []
+        assert watched.poll(deployment, *dynos, seconds=0) == []
         assert watched.body == before

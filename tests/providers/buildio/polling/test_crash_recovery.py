@@ -1,4 +1,4 @@
-"""The process that looks at Build.io, killed with SIGKILL at any moment of a look."""
+"""The poll loop against Build.io, killed by SIGKILL at any moment of a poll."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[4]
 ROUNDS = 6
 
 
-async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(tmp_path: Path) -> None:
+async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(tmp_path: Path) -> None:
     path, chance = tmp_path / "b.db", random.Random(7)
     sandbox = await BuildioSimulator(now=Clock()).start()
     database = await Database.open(path)
@@ -53,7 +53,7 @@ async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(t
         assert process.stdout is not None
         assert await process.stdout.readexactly(1)
         sandbox.finish(sandbox.shop, error="no" if number % 2 else None)
-        await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a look
+        await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a poll
         process.send_signal(signal.SIGKILL)
         await process.wait()
         await poll_once(path, sandbox.api_url, TOKEN)

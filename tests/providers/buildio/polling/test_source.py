@@ -1,4 +1,4 @@
-"""The simulated Build.io, looked at over real sockets, and what a channel is told of it."""
+"""The simulated Build.io, polled over real sockets, and the channel's notifications."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.support.notification_harness import NotificationHarness, notification
 
 
 class BuildioPollHarness:
-    """`watch` is told of the app called shop."""
+    """A `watch` that is subscribed to the app "shop"."""
 
     def __init__(self, sandbox: BuildioSimulator, clock: Clock, watch: NotificationHarness) -> None:
         self.sandbox, self.clock, self.watch = sandbox, clock, watch
         self.shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
 
-    async def go_on(self, *, seconds: int = 30, times: int = 1) -> None:
-        """Let time pass, and look after each part of it."""
+    async def poll_repeatedly(self, *, seconds: int = 30, times: int = 1) -> None:
+        """Let time pass, and poll after each part of it."""
         for _ in range(times):
             self.clock.skip(timedelta(seconds=seconds))
             await self.watch.poll_and_deliver()
@@ -64,34 +64,36 @@ async def shop(harness: BuildioPollHarness) -> BuildioPollHarness:
     return harness
 
 
-async def test_what_is_there_at_the_subscription_is_told_of_nobody(shop: BuildioPollHarness) -> None:
-    await shop.go_on(times=3)
+async def test_the_state_at_the_subscription_is_not_notified(shop: BuildioPollHarness) -> None:
+    await shop.poll_repeatedly(times=3)
     assert shop.watch.first_lines == []
 
 
-async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_gives(
+async def test_a_deployment_is_notified_at_its_end_with_build_ios_reason(
     shop: BuildioPollHarness,
 ) -> None:
     shop.sandbox.deploy(shop.sandbox.shop, fails="Build failed: npm ERR! missing script: build")
     for _ in range(8):
-        await shop.go_on()
+        await shop.poll_repeatedly()
     assert shop.watch.first_lines == ["❌ shop deployment v2 failed"]
     assert "npm ERR! missing script" in shop.watch.message_text()
     assert "main" in shop.watch.message_text()
 
 
-async def test_a_start_is_told_where_it_is_asked_for(harness: BuildioPollHarness) -> None:
+async def test_a_start_is_notified_if_subscribed(harness: BuildioPollHarness) -> None:
     await harness.watch.subscribe(harness.shop, NotificationRule(style=DeliveryStyle.LIVE))
     harness.sandbox.deploy(harness.sandbox.shop)
-    await harness.go_on(seconds=15)
+    await harness.poll_repeatedly(seconds=15)
     [said] = harness.watch.first_lines
     assert said.startswith("▶️ shop deployment v2 is running since ")
     assert "running for 15 s, as of " in harness.watch.message_text()
-    await harness.go_on(times=6)
+    await harness.poll_repeatedly(times=6)
     assert harness.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop: BuildioPollHarness) -> None:
+async def test_polls_are_frequent_while_a_deployment_runs_and_rare_otherwise(
+    shop: BuildioPollHarness,
+) -> None:
     assert not (await shop.watch.poll()).running
     shop.sandbox.deploy(shop.sandbox.shop)
     assert (await shop.watch.poll()).running
@@ -99,104 +101,104 @@ async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop
     assert not (await shop.watch.poll()).running
 
 
-async def test_a_deployment_between_two_looks_is_told_once(shop: BuildioPollHarness) -> None:
+async def test_a_deployment_between_two_polls_is_notified_once(shop: BuildioPollHarness) -> None:
     await shop.watch.poll_and_deliver()
     shop.sandbox.deploy(shop.sandbox.shop)
-    await shop.go_on(seconds=600)
-    await shop.go_on(times=2)
+    await shop.poll_repeatedly(seconds=600)
+    await shop.poll_repeatedly(times=2)
     assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: BuildioPollHarness) -> None:
+async def test_a_deployment_is_followed_through_a_restart_of_the_bot(shop: BuildioPollHarness) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
-    await shop.go_on()
+    await shop.poll_repeatedly()
     shop.watch.restart()
-    await shop.go_on(seconds=600)
+    await shop.poll_repeatedly(seconds=600)
     shop.watch.restart()
-    await shop.go_on()
+    await shop.poll_repeatedly()
     assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: BuildioPollHarness) -> None:
+async def test_the_last_of_two_deployments_between_two_polls_is_notified(shop: BuildioPollHarness) -> None:
     shop.sandbox.deploy(shop.sandbox.shop, fails="no")
-    await shop.go_on()
+    await shop.poll_repeatedly()
     shop.sandbox.deploy(shop.sandbox.shop)
-    await shop.go_on(seconds=900)
+    await shop.poll_repeatedly(seconds=900)
     assert shop.watch.first_lines == [
         "❔ shop deployment v2 ended, and another one began before I saw how",
         "✅ shop deployment v3 succeeded",
     ]
 
 
-async def test_a_crash_and_the_recovery_from_it_are_told(shop: BuildioPollHarness) -> None:
+async def test_a_crash_and_its_recovery_are_notified(shop: BuildioPollHarness) -> None:
     shop.sandbox.crash(shop.sandbox.dyno(shop.sandbox.shop, "web.1"))
-    await shop.go_on(seconds=10)
+    await shop.poll_repeatedly(seconds=10)
     assert shop.watch.first_lines == ["💥 shop web.1 crashed"]
-    await shop.go_on(times=6)
+    await shop.poll_repeatedly(times=6)
     assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
 
 
-async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: BuildioPollHarness) -> None:
+async def test_a_restart_loop_and_its_end_are_notified_once(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
-    await shop.go_on()
+    await shop.poll_repeatedly()
     shop.sandbox.start_crash_loop(dyno)
-    # Looked at only while it starts: that it has crashed is never seen.
-    await shop.go_on(seconds=25)
-    await shop.go_on(seconds=45, times=8)
+    # Polled only while it starts: its crash is never observed.
+    await shop.poll_repeatedly(seconds=25)
+    await shop.poll_repeatedly(seconds=45, times=8)
     assert shop.watch.first_lines == ["💥 shop web.1 restarts in a loop"]
     shop.sandbox.stop_crash_loop(dyno)
-    await shop.go_on(times=24)
+    await shop.poll_repeatedly(times=24)
     assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
 
 
 async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHarness) -> None:
     for _ in range(4):
         shop.sandbox.deploy(shop.sandbox.shop)
-        await shop.go_on(seconds=20, times=8)
+        await shop.poll_repeatedly(seconds=20, times=8)
     assert len(shop.watch.first_lines) == 4
     assert not any("web" in line or "worker" in line for line in shop.watch.first_lines)
 
 
-async def test_restarts_that_were_asked_for_are_no_loop(shop: BuildioPollHarness) -> None:
+async def test_requested_restarts_are_no_loop(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     for _ in range(5):
         await shop.watch.storage.watched_builds.record_restart(
             Provider.BUILDIO, shop.shop.slug, "web.1", shop.clock()
         )
         dyno.restarts += 1
-        await shop.go_on()
+        await shop.poll_repeatedly()
     assert shop.watch.first_lines == []
 
 
 async def test_dynos_that_were_scaled_down_have_not_crashed(shop: BuildioPollHarness) -> None:
     del shop.sandbox.shop.dynos[1:]
-    await shop.go_on(times=3)
+    await shop.poll_repeatedly(times=3)
     assert shop.watch.first_lines == []
 
 
-async def test_a_sparse_answer_is_enough_to_see_an_end(harness: BuildioPollHarness) -> None:
+async def test_a_sparse_response_is_enough_to_observe_an_end(harness: BuildioPollHarness) -> None:
     harness.sandbox.response_options.sparse = True
     await harness.watch.subscribe(harness.shop)
     harness.sandbox.deploy(harness.sandbox.shop, fails="no")
-    await harness.go_on(times=6)
+    await harness.poll_repeatedly(times=6)
     harness.sandbox.deploy(harness.sandbox.shop)
-    await harness.go_on(times=6)
+    await harness.poll_repeatedly(times=6)
     assert harness.watch.first_lines == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
 
 
-async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: BuildioPollHarness) -> None:
+async def test_an_app_that_is_gone_does_not_block_other_notifications(shop: BuildioPollHarness) -> None:
     gone = App(provider=Provider.BUILDIO, slug=shop.sandbox.staging.id, title="shop-staging")
     await shop.watch.subscribe(gone)
     shop.sandbox.deploy(shop.sandbox.staging)
-    await shop.go_on()
+    await shop.poll_repeatedly()
     shop.sandbox.state.apps.remove(shop.sandbox.staging)
     shop.sandbox.deploy(shop.sandbox.shop)
-    await shop.go_on(times=8)
+    await shop.poll_repeatedly(times=8)
     assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
     assert not (await shop.watch.poll()).running
 
 
-async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(
+async def test_a_pause_requested_by_build_io_ends_the_poll_without_loss(
     shop: BuildioPollHarness,
 ) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
@@ -205,11 +207,11 @@ async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(
     with pytest.raises(RateLimited) as limited:
         await shop.watch.poll_and_deliver()
     assert limited.value.until is not None
-    await shop.go_on(seconds=60)
+    await shop.poll_repeatedly(seconds=60)
     assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothing_is_lost(
+async def test_unlisted_dynos_leave_the_poll_unfinished_without_loss(
     shop: BuildioPollHarness,
 ) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
@@ -217,11 +219,11 @@ async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothin
     shop.sandbox.fault(f"GET /api/v1/apps/{shop.shop.slug}/dynos/list", "status", status=500)
     with pytest.raises(ProviderDown):
         await shop.watch.poll_and_deliver()
-    await shop.go_on()
+    await shop.poll_repeatedly()
     assert shop.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first(
+async def test_apps_take_turns_within_the_budget_but_a_deploying_app_comes_first(
     shop: BuildioPollHarness,
 ) -> None:
     for app in (shop.sandbox.staging, shop.sandbox.review):
@@ -233,7 +235,7 @@ async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first
     before = len(shop.sandbox.requests)
     for _ in range(3):
         await shop.watch.poll()
-    asked = [one.path.split("/")[4] for one in list(shop.sandbox.requests)[before:]]
+    asked = [request.path.split("/")[4] for request in list(shop.sandbox.requests)[before:]]
     assert len(asked) == 3 * 2 * 2
     assert [
         asked.count(app.id) for app in (shop.sandbox.shop, shop.sandbox.staging, shop.sandbox.review)
