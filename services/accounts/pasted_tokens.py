@@ -108,7 +108,7 @@ class FormGuard:
     """Bolt middleware that rejects forms with a token in a field; forms made for secrets are exempt."""
 
     def __init__(self, services: Services, secret_forms: frozenset[str]) -> None:
-        """`secret_forms` are the providers' forms for secrets, by callback_id: their values go to the provider and are stored nowhere."""
+        """`secret_forms` are the providers' forms for secrets, by callback_id; their values go to the provider only."""
         self._services = services
         self._secret_forms = secret_forms | {action_ids.CONNECT_MODAL}
 
