@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPILED := $(VENV)/.compiled
+
+# The tests run in many processes; if bytecode were not written, each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The tests mostly wait, so the other checks run at the same time.
 MAKEFLAGS += --jobs=2
@@ -45,7 +49,7 @@ types: $(READY)
 imports: $(READY)
 	$(BIN)/lint-imports
 
-unit: $(READY)
+unit: $(COMPILED)
 	$(BIN)/python -m pytest -n 6 --dist worksteal
 
 pictures: $(READY)  ## take the pictures for README and docs in a real browser
@@ -69,6 +73,11 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+# Compile once: six processes that start together would each do it. Errors are reported by the tests themselves.
+$(COMPILED): $(READY)
+	-@PYTEST_ADDOPTS= $(BIN)/python -m pytest --collect-only -qq >/dev/null
+	touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

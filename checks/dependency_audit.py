@@ -40,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidReport as problem:
         print(problem)
         return 1
-    if (problem_of_locks := lock_error(given.lock)) is not None:
+    report = next((found for source in sources if (found := run_audit(given.lock, source)) is not None), None)
+    # A lock that is none looks as if nobody answered.
+    if report is None and (problem_of_locks := lock_error(given.lock)) is not None:
         print(problem_of_locks)
         return 1
-    report = next((found for source in sources if (found := run_audit(given.lock, source)) is not None), None)
     verdict = evaluate(
         report,
         accepted,

@@ -232,11 +232,16 @@ class Outbox:
         run = next((notification for notification in notifications if notification.terms.run), None)
         if run is None:
             return None
+        # A message that a subscription posted before has another parcel, and its notifications may be pending again.
+        subjects = [
+            f"live run {run.build.slug}",
+            f"pipeline run {run.pipeline.ref.key}" if run.pipeline else "",
+        ]
         query = (
-            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject GLOB '* run *' AND parcel IN"
-            " (SELECT parcel FROM notifications WHERE subscription_id = ?)) ORDER BY rowid LIMIT 1"
+            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject IN (?, ?))"
+            " ORDER BY rowid LIMIT 1"
         )
-        arguments = [run.team, f"run-{run.subscription_id}-*", run.subscription_id]
+        arguments = [run.team, f"run-{run.subscription_id}-*", *subjects]
         row = await self._database.read(lambda db: db.execute(query, arguments).fetchone())
         return row[0] if row is not None else None
 

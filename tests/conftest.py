@@ -10,12 +10,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+import structlog
+from hypothesis import given, settings
+from hypothesis.strategies import text
 
 from storage.database import Database
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.repositories import make_repositories
+
+# Nearly all objects made by imports and collection stay; garbage collection starts afterwards.
+gc.disable()
 
 # Tests must not see the machine's proxy, or the settings of a bot that runs on it.
 for name in list(os.environ):
@@ -51,12 +56,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for number, part in enumerate(parts) for item in (*fuzzing[number::workers], *part)]
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Exclude imported modules and collected tests from garbage collection, and collect rarely."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)
+    if session.config.option.collectonly:
+        # Hypothesis builds its tables of characters and of constants in modules once, and keeps them in files.
+        settings(max_examples=1, database=None)(given(text())(lambda _: None))()
 
+
+# Tracebacks as Python formats them: with colours and all values, each would take as long as several tests.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Property tests have no deadline, and use the same examples on every machine.
 settings.register_profile("buildbell", deadline=None, derandomize=True)

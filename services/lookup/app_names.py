@@ -12,6 +12,8 @@ from domain.provider import Provider
 
 SHOWN = 5
 _WORD = re.compile(r"[^\W_]+")
+# Keys of `key:value` arguments; without the colon, a key is read as the name of an app.
+_KEYS = frozenset({"branch", "tag", "commit", "workflow", "pipeline"})
 
 
 def describe_total(total: int) -> str:
@@ -20,11 +22,14 @@ def describe_total(total: int) -> str:
 
 
 class UnknownApp(Exception):
-    """No app has this name; the message suggests the nearest names."""
+    """No app has this name; the message suggests the nearest names, or how to name what may have been meant instead."""
 
     def __init__(self, typed: str, nearest: Sequence[App], total: int, provider: Provider) -> None:
         self.typed = typed
         suggestion = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
+        first = typed.casefold().split(maxsplit=1)[:1]
+        if first and first[0] in _KEYS:
+            suggestion += f" If you mean a {first[0]}, type a colon before its name: `{first[0]}:NAME`."
         super().__init__(
             f"I don't know an app called {redact_typed(typed, 80)}.{suggestion} `{provider.command} apps` lists"
             f" {describe_total(total)}."

@@ -76,7 +76,7 @@ async def test_log_lines_are_json_and_contain_no_token(environment: SandboxEnvir
 
 
 async def test_a_second_bot_on_the_same_database_does_not_start(environment: SandboxEnvironment) -> None:
-    code, output = await buildbell("run", **environment.settings)
+    code, output = await run_forked("run", **environment.settings)
     assert code == 2
     assert "in use by another Buildbell" in output
     assert output.count("\n") == 1
@@ -136,7 +136,7 @@ async def test_a_missing_or_wrong_setting_is_reported_in_one_line_with_its_name(
 async def test_a_damaged_database_stops_the_start_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     path.write_bytes(b"this is no database" * 100)
-    code, output = await buildbell("run", **WHOLE, DATABASE_URL=str(path))
+    code, output = await run_forked("run", **WHOLE, DATABASE_URL=str(path))
     assert code == 2
     assert "is damaged" in output
     assert output.count("\n") == 1
@@ -159,7 +159,7 @@ async def test_a_refused_token_stops_the_start_with_a_line_that_names_it(
 
 
 async def test_the_doctor_passes_all_checks(environment: SandboxEnvironment) -> None:
-    code, output = await buildbell("doctor", **environment.settings)
+    code, output = await run_forked("doctor", **environment.settings)
     assert code == 0, output
     for part in (
         "Slack token: workspace Sandbox",
@@ -181,7 +181,7 @@ async def test_the_manifest_is_printed_ready_to_paste() -> None:
 
     code, output = await buildbell("manifest")
     assert (code, yaml.safe_load(output)) == (0, manifest())
-    code, output = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
+    code, output = await run_forked("manifest", "--json", "--url", "https://bot.example.com")
     assert code == 0
     assert json.loads(output)["settings"]["socket_mode_enabled"] is False
 

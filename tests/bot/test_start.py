@@ -299,6 +299,9 @@ async def test_the_doctor_reports_each_problem_with_a_fix_and_continues(services
     }.items():
         assert expected in failed.pop(check)
     assert failed == {}
+    over_http = {"slack_app_token": None, "slack_signing_secret": "s" * 32}
+    refused = (await services.examine(slack_bot_token="xoxb-nobodys-0000", **over_http))["Slack token"]
+    assert (refused.passed, "SLACK_BOT_TOKEN" in (refused.fix or "")) == (False, True)
     assert findings["Build.io"].result == "as build-service@acme.example"
     assert findings["Build.io apps"].result.startswith("the token sees 4")
 

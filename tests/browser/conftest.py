@@ -27,6 +27,16 @@ expect.set_options(timeout=30_000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+# Chromium uses only the last such option, so this repeats what Playwright disables.
+PLAYWRIGHT_DISABLED = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,"
+    "AvoidCorsURLLoaderRestartOnRedirect,TcpPortRandomizationWin,OptimizationHints,NetworkTimeServiceQuerying,"
+    "AimEnabled,PreconnectToSearch,msForceBrowserSignIn,msEdgeUpdateLaunchServicesPreferredVersion"
+)
+# Without these, each page starts pages of the browser's own address bar, and a spare process.
+DISABLED = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,SpareRendererForSitePerProcess"
+
 
 def add_routes(environment: SandboxEnvironment) -> Callable[[web.Application], None]:
     """Add the page and the control API."""
@@ -55,8 +65,9 @@ async def environment() -> AsyncIterator[SandboxEnvironment]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run all browser tests in one event loop, that of the browser, which is started once."""
+    here = f"{Path(__file__).parent}{os.sep}"
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(here):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -67,7 +78,10 @@ async def browser() -> AsyncIterator[Browser]:
             pytest.fail("no Chromium on this machine; .ci/run installs it")
         pytest.skip("no Chromium on this machine: install it to run the browser tests")
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", f"--disable-features={PLAYWRIGHT_DISABLED},{DISABLED}"],
+        )
         yield opened
         await opened.close()
 

@@ -155,7 +155,9 @@ async def test_an_uploaded_image_is_shown(page: Page) -> None:
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
 
 
-async def test_the_page_works_by_keyboard_and_restores_the_focus(page: Page) -> None:
+async def test_the_page_works_by_keyboard_and_restores_the_focus(
+    page: Page, environment: SandboxEnvironment
+) -> None:
     composer = page.get_by_role("combobox", name="Message")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the message field")).to_be_focused()
@@ -182,6 +184,26 @@ async def test_the_page_works_by_keyboard_and_restores_the_focus(page: Page) -> 
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(shortcut).to_be_focused()
+
+    # If the message was rendered again meanwhile, the focus returns to its new button, or to the field if there is none.
+    button = {"type": "button", "action_id": "put", "text": block_gallery.plain("Put one")}
+    blocks = json.dumps([{"type": "actions", "elements": [button]}])
+    post = {"channel": "C0BUILDS", "text": "A shelf", "blocks": blocks}
+    ts = (await call_web_api(environment.slack, "chat.postMessage", **post))["ts"]
+    message, put = page.locator(f'[data-ts="{ts}"]'), page.get_by_role("button", name="Put one")
+    for text, now, focused in (("Rendered again", blocks, put), ("Without a button", "[]", composer)):
+        await put.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog", name="Put a book")).to_be_visible()
+        assert (
+            await call_web_api(
+                environment.slack, "chat.update", channel="C0BUILDS", ts=ts, text=text, blocks=now
+            )
+        )["ok"]
+        await expect(message).to_have_attribute("aria-label", f"shelf: {text}")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(focused).to_be_focused()
 
 
 async def test_broadcast_replies_reactions_and_message_inputs_are_shown(

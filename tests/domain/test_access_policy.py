@@ -278,6 +278,9 @@ def test_any_form_of_slack_ids_is_accepted_in_a_rule(tmp_path: Path) -> None:
     assert rule.match(make_access_request(Permission.RUN, channel="C_RANDOM", workspace="T_ACME")) is Match.NO
     filled = FilledRule(who="chosen", acts=("run",), people=("U_anna",), groups=("S_1",), channel="C_GENERAL")
     assert build_rule(filled).who.people == ("U_anna",)
+    with pytest.raises(RuleProblem, match="Choose who") as missing:
+        build_rule(FilledRule(acts=("run",)))
+    assert missing.value.field == "who"
     for field, wrong in (("people", "U<1>"), ("groups", "xoxb-1"), ("channel", "general")):
         changed = wrong if field == "channel" else (wrong,)
         with pytest.raises(RuleProblem, match="can't be used in a rule") as problem:

@@ -239,6 +239,20 @@ async def test_a_request_in_progress_during_uninstall_stores_nothing(harness: Mu
     assert harness.count_rows_with(TEAM) == {}
 
 
+async def test_without_an_installation_the_response_says_who_can_install_the_app(
+    harness: MultiWorkspaceHarness,
+) -> None:
+    await harness.stop_bot()
+    await harness.execute("DELETE FROM installations WHERE team_id = ?", TEAM)
+    await harness.start_bot()
+    # It is not known whether the app was ever installed, so the response does not say.
+    post = await harness.ask("/bitrise apps", "not installed in this workspace")
+    assert harness.message_text(post).endswith(
+        "I am not installed in this workspace. Ask an admin to install me."
+    )
+    await harness.twin.ask("/bitrise apps", "3 apps")
+
+
 async def test_uninstalling_an_organisation_deletes_all_its_workspaces(tmp_path: Path) -> None:
     async with multi_workspace_harness(tmp_path) as harness:
         east, west = harness.add_organisation()

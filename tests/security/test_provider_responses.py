@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +15,7 @@ from domain.credentials import FixedToken
 from domain.errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.http.transport import HttpTransport
+from tests.support.audits import Audits
 from tests.support.stub_server import ReceivedRequest, stub_server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,7 +95,7 @@ def test_h1_each_dependency_is_locked_by_version_and_hash() -> None:
 
 
 async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_no_response_fails_in_ci(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^test:.*\baudit\b|^check:.*\baudit\b", makefile, re.MULTILINE)
@@ -107,24 +105,14 @@ async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_no_response_
     lock = tmp_path / "lock"
     lock.write_text(f"structlog==26.1.0 --hash=sha256:{'0' * 64}\n")
     async with stub_server(lambda _: web.json_response({})) as silent_server:
-        for environment, code in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
-            process = await asyncio.create_subprocess_exec(
-                *(
-                    sys.executable,
-                    "-m",
-                    "checks.dependency_audit",
-                    str(lock),
-                    "--osv-url",
-                    f"{silent_server.url}/v1/query",
-                ),
-                cwd=ROOT,
-                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
-                stdout=asyncio.subprocess.PIPE,
+        audits = Audits(monkeypatch)
+        for environment, expected in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
+            code, output = await audits.run(
+                str(lock), "--osv-url", f"{silent_server.url}/v1/query", **environment
             )
-            output, _ = await process.communicate()
-            assert process.returncode == code
-            assert b"not audited" in output
-            assert (b"AUDIT_OFFLINE=1" in output) is bool(environment)
+            assert code == expected
+            assert "not audited" in output
+            assert ("AUDIT_OFFLINE=1" in output) is bool(environment)
 
 
 def test_h3_the_base_image_is_pinned_by_its_digest() -> None:

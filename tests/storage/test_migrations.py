@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +18,9 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.migrations import migrations
 from storage.slack_messages import MessageStatus
+from tests.storage.migration_process import migrate
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.forked_bot import FORKS
 from tests.support.repositories import make_repositories
 
 ROOT = Path(__file__).parents[2]
@@ -108,13 +108,15 @@ async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
 
 
 def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
-    code = "import asyncio, sys; from storage.database import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
-    command = [sys.executable, "-c", code, str(path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(after_seconds)  # at any moment of the migration
-        process.send_signal(signal.SIGKILL)
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    process = FORKS.Process(target=migrate, args=(path, writer), daemon=True)
+    process.start()
+    writer.close()
+    assert reader.recv_bytes() == b"."
+    time.sleep(after_seconds)  # at any moment of the migration
+    process.kill()
+    process.join()
+    reader.close()
 
 
 async def test_steps_from_before_workspaces_belong_to_the_only_workspace(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from domain.build import Build, BuildState
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.notification import Notification, NotificationStatus
-from domain.notifications.rule import NotificationRule
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
-from domain.subscription import Subscription
+from domain.subscription import Scope, Subscription
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage
-from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.factories import ANDROID, NOON, make_build, make_recipient, make_run
 from tests.support.repositories import make_poll_recorder
 
 TOKEN = "bitrise:test"
@@ -157,6 +157,64 @@ async def test_a_message_in_doubt_keeps_its_parcel_until_the_outcome_is_known(
     assert {notification.status for notification in await pending_notifications(repositories)} == {
         NotificationStatus.QUEUED
     }
+
+
+async def test_a_started_run_is_not_shown_twice_if_a_subscription_was_about_to_show_it(
+    repositories: Repositories,
+) -> None:
+    live = await repositories.of("T1").subscriptions.add(
+        channel="C1",
+        app=ANDROID,
+        terms=NotificationRule(style=DeliveryStyle.LIVE),
+        by="U2",
+        at=NOON,
+        baseline=Baseline(),
+    )
+    await record_poll(repositories, make_build(1, BuildState.RUNNING), make_build(2, BuildState.RUNNING))
+    planned = await pending_notifications(repositories)
+    # Planned, but not begun, when a run of the first build is followed.
+    await repositories.of("T1").subscriptions.follow(
+        make_run(make_build(1)), channel="C1", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+    )
+    for notification, begun in zip(planned, (False, True), strict=True):
+        slug = notification.build.slug
+        message = NewMessage(parcel=slug, team="T1", channel="C1", subject=f"live {live.id} {slug}")
+        assert await repositories.outbox.begin([notification], message, NOON) is begun
+    pending = await pending_notifications(repositories)
+    assert [one.build.number for one in pending if one.subscription_id == live.id] == [1]
+
+
+async def test_the_message_of_a_subscription_becomes_the_message_of_a_started_run(
+    repositories: Repositories,
+) -> None:
+    live = await repositories.of("T1").subscriptions.add(
+        channel="C1",
+        app=ANDROID,
+        terms=NotificationRule(style=DeliveryStyle.LIVE),
+        by="U2",
+        at=NOON,
+        baseline=Baseline(),
+    )
+    await record_poll(repositories, make_build(1, BuildState.RUNNING))
+    outbox, recipient = repositories.outbox, make_recipient("C1")
+    message = NewMessage(parcel="p1", team="T1", channel="C1", subject=f"live {live.id} {make_build(1).slug}")
+    await outbox.begin(await pending_notifications(repositories), message, NOON)
+    await outbox.mark_delivered("p1", "1.0")
+    run = make_run(make_build(1))
+    await repositories.of("T1").subscriptions.follow(
+        run, channel="C1", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+    )
+    [found] = (await repositories.slack_messages.newest_about(recipient, [run.subject])).values()
+    assert (found.parcel, found.note) == ("p1", run.note)
+    assert await repositories.slack_messages.newest_about(recipient, [message.subject]) == {}
+    # A message that replaces this one also knows who started the run.
+    pending = await pending_notifications(repositories)
+    assert [notification.terms.run for notification in pending] == [True]
+    await outbox.join(pending, "p1", NOON)
+    assert await outbox.run_note(pending) == run.note
+    await outbox.mark_deleted("p1", "message_not_found")
+    again = [one for one in await pending_notifications(repositories) if one.terms.run]
+    assert await outbox.run_note(again) == run.note
 
 
 async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from bot.app import Application, utc_now
 from bot.manifest import manifest
 from bot.providers_setup import SPECS
@@ -48,6 +50,21 @@ def state_in(opened: OpenView) -> dict[str, Any]:
     """Return the state of a modal, without its signature."""
     found: dict[str, Any] = json.loads(opened.view["private_metadata"][32:])
     return found
+
+
+class GivenSettings(Settings):
+    """Settings of nothing but the arguments; to search the environment for each harness would take long."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic-settings has it
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use only the arguments."""
+        return (init_settings,)
 
 
 class WorkspaceHarness:
@@ -180,7 +197,7 @@ class BotHarness(WorkspaceHarness):
         await self.buildio.start()
 
     async def start_bot(self) -> None:
-        settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
+        settings = GivenSettings(**self.settings())  # type: ignore[arg-type]
         self.bot = Application(settings, registry=self._registry, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())

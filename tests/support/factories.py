@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.build import App, Build, BuildState
+from domain.build_filter import BuildFilter
+from domain.message import Message
+from domain.message_state import RunNote
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.recipient import Recipient
+from services.outbox.message_key import build_run_key
+from storage.workspace_subscriptions import StartedRun
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ANDROID = App(
@@ -38,6 +44,20 @@ def make_build(
     if state.ended:
         fields["finished_at"] = triggered + timedelta(minutes=6)
     return Build(**(fields | more))
+
+
+def make_run(build: Build, *, app: App = ANDROID) -> StartedRun:
+    """Return what a channel follows after U1 has started this build there."""
+    return StartedRun(
+        app=app,
+        terms=NotificationRule(
+            filter=BuildFilter(builds=frozenset({build.slug})), style=DeliveryStyle.LIVE, once=True, run=True
+        ),
+        key="k",
+        subject=str(build_run_key(build.slug)),
+        content=Message("anna started it").encode(),
+        note=RunNote(by="U1", said="started it").encode(),
+    )
 
 
 def make_recipient(channel: str, team: str = "T1") -> Recipient:

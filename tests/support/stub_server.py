@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -42,18 +42,26 @@ class StubServer:
 
 
 @asynccontextmanager
-async def stub_server(answer: Callable[[ReceivedRequest], web.Response | None]) -> AsyncIterator[StubServer]:
-    server = StubServer(answer)
+async def serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Run a server whose requests are all handled by `handle`; yields its address."""
     app = web.Application(client_max_size=2**28)
-    app.router.add_route("*", "/{path:.*}", server.handle)
+    app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield server
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def stub_server(
+    answer: Callable[[ReceivedRequest], web.Response | None],
+) -> AsyncIterator[StubServer]:
+    server = StubServer(answer)
+    async with serve(server.handle) as server.url:
+        yield server
 
 
 @asynccontextmanager
@@ -82,15 +90,8 @@ async def proxy_server(url: str, override: Callable[[str], web.Response | None])
                     headers=passed_headers,
                 )
 
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with serve(handle) as address:
+            yield address
 
 
 def in_sequence(*responses: web.Response | None) -> Callable[[ReceivedRequest], web.Response | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from domain.build import App, Build
+from domain.build import App, Build, PipelineRef
 from domain.commands.shared_commands import ExplainNotification
 from domain.failure_streak import Streak, StreakState, advance, streak_key
 from domain.message_state import RunNote
@@ -64,19 +64,21 @@ async def explain_notification(
                 text="; ".join([*earlier, outcome]),
             )
         )
+    # Bitrise does not say with a build which attempt of a pipeline it belongs to; polling has found it out.
+    attempt = build.pipeline or (recorded.build.pipeline if recorded else None)
     return Reply(
         notification_reasons.explain_notifications(
-            build, app, reasons, started_by=await _started_by(build, context)
+            build, app, reasons, started_by=await _started_by(build, attempt, context)
         )
     )
 
 
-async def _started_by(build: Build, context: RequestContext) -> str:
+async def _started_by(build: Build, attempt: PipelineRef | None, context: RequestContext) -> str:
     """Return who started the run that a message of the channel follows; empty if there is none."""
     recipient = Recipient(team=context.team, channel=context.channel)
     runs = [build_run_key(build.slug)]
-    if build.pipeline is not None:
-        runs.append(pipeline_run_key(build.pipeline.key))
+    if attempt is not None:
+        runs.append(pipeline_run_key(attempt.key))
     messages = await context.services.storage.slack_messages.newest_about(
         recipient, [str(run) for run in runs]
     )

@@ -51,7 +51,7 @@ async def run_command(path: Path, *arguments: str, key: str = OLD) -> tuple[int,
 
 
 async def test_a_new_key_is_valid_and_different_each_time() -> None:
-    (code, first), (_, second) = await asyncio.gather(buildbell("new-key"), buildbell("new-key"))
+    (code, first), (_, second) = await asyncio.gather(buildbell("new-key"), run_forked("new-key"))
     assert code == 0
     assert SecretBox([first.strip(), second.strip()]).key_name == SecretBox([first.strip()]).key_name
     assert first != second
@@ -190,7 +190,7 @@ async def test_forgetting_pending_notifications_needs_bitrise_and_changes_nothin
     before = dump_rows(path)
     code, output = await run_command(path, "restore", str(copy), "--forget-owed", "--yes")
     assert (code, "SLACK_BOT_TOKEN" in output) == (2, True)
-    code, output = await buildbell(
+    code, output = await run_forked(
         "restore",
         str(copy),
         "--forget-owed",
@@ -238,7 +238,7 @@ async def test_an_older_database_is_only_migrated_by_the_bot_but_can_be_backed_u
     ],
 )
 async def test_a_wrong_setting_is_reported_in_one_line(settings: dict[str, str], expected: str) -> None:
-    code, output = await buildbell("audit", **settings)
+    code, output = await run_forked("audit", **settings)
     assert (code, output.count("\n")) == (2, 1)
     assert expected in output
 
@@ -250,10 +250,10 @@ async def test_a_person_erased_while_the_bot_runs_is_unknown_at_once(
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
     environment: dict[str, Any] = {name.upper(): value for name, value in harness.settings().items()}
-    code, output = await buildbell("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
+    code, output = await run_forked("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
     assert code == 0, output
     await harness.ask("/bitrise whoami", "have not linked an account")
     listed = await harness.ask("/bitrise subscriptions", "(erased)", person="ben")
     assert "<@(erased)>" not in str(listed.blocks)
-    code, output = await buildbell("audit", **environment)
+    code, output = await run_forked("audit", **environment)
     assert code == 0, output

@@ -9,14 +9,14 @@ import pytest
 
 from sandbox.bitrise.state import Build
 from storage.database import DatabaseDamaged
-from tests.bot.test_process import buildbell
 from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.forked_process import run_forked
 
 
 async def run_operator_command(harness: BotHarness, *arguments: str) -> str:
     """Run an operator's command beside the bot, with its settings."""
     settings = {name.upper(): value for name, value in harness.settings().items()}
-    code, output = await buildbell(*arguments, **settings)
+    code, output = await run_forked(*arguments, **settings)
     assert code == 0, output
     return output
 
@@ -74,7 +74,7 @@ async def damage_database(harness: BotHarness, backup: Path) -> None:
     with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup"):
         await harness.start_bot()
     settings = {name.upper(): value for name, value in harness.settings().items()}
-    code, output = await buildbell("backup", str(backup.with_name("second.db")), **settings)
+    code, output = await run_forked("backup", str(backup.with_name("second.db")), **settings)
     assert (code, output.count("\n")) == (1, 1)
     assert "is damaged" in output
 

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.slack.payload_validation import InvalidPayload, check_payload
-from messages.kit.mrkdwn import mention
+from messages.kit.mrkdwn import mention, mention_group
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
 from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
@@ -157,8 +157,10 @@ def test_a_payload_that_is_not_slacks_is_refused_and_the_field_named(payload: An
 def test_only_a_valid_user_id_is_mentioned() -> None:
     assert mention("U_USER") == "<@U_USER>"
     assert mention("U0ANNA") == "<@U0ANNA>"
+    assert mention_group("S_RELEASE.2") == "<!subteam^S_RELEASE.2>"
     for text in ("(erased)", "bot", "U1>", "U1|x", "<!channel>", ""):
         assert "<" not in mention(text)
+        assert "<" not in mention_group(text)
 
 
 def test_nul_characters_are_removed_from_accepted_payloads() -> None:

@@ -216,6 +216,7 @@ async def test_the_form_is_prefilled_with_the_channels_app_and_its_main_branch(
 ) -> None:
     await harness.ask("/bitrise use android", "is this channel's app now")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, params={"branch": "trunk"}))
     status = await harness.ask("/bitrise status", "Sample Android")
 
     async def check_prefilled() -> dict[str, object]:
@@ -240,6 +241,12 @@ async def test_the_form_is_prefilled_with_the_channels_app_and_its_main_branch(
         "anna", "pick_app", (await harness.users.options("anna", "pick_app", "ios"))[0]
     )
     await harness.slack.wait_for_modal("anna", "Sample iOS")
+    await harness.users.shortcut("ben", "start_build")
+    await harness.slack.wait_for_modal("ben", "Workflow or pipeline")
+    await harness.users.set_value(
+        "ben", "pick_app", (await harness.users.options("ben", "pick_app", "ios"))[0]
+    )
+    await harness.slack.wait_for_modal("ben", "trunk")
 
 
 async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(harness: BotHarness) -> None:

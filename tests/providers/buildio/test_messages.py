@@ -557,6 +557,8 @@ def test_an_unknown_name_gets_similar_ones_and_the_command_that_lists_all() -> N
     assert text == (
         "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
     )
+    text = error_texts.unknown_thing("environment", "x", ["review"], lists="envs")
+    assert text == "I don't know an environment called x. `/buildio envs` lists the only one."
 
 
 @pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])

@@ -22,7 +22,7 @@ from domain.errors import (
 from domain.provider import Provider
 from providers.http.api_client import ApiClient, path_of
 from providers.http.transport import HttpTransport
-from tests.support.stub_server import ReceivedRequest, in_sequence, stub_server
+from tests.support.stub_server import ReceivedRequest, in_sequence, serve, stub_server
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -231,19 +231,12 @@ async def test_a_change_may_have_its_own_timeout(http: HttpTransport) -> None:
         await never.wait()
         return web.Response()
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", wait_forever)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        client = api(http, f"http://127.0.0.1:{runner.addresses[0][1]}", FakeClock())
-        with pytest.raises(ResponseLost):
-            await client.change("POST", "/x", {}, seconds=0.05)
-    finally:
-        never.set()
-        await runner.cleanup()
+    async with serve(wait_forever) as url:
+        try:
+            with pytest.raises(ResponseLost):
+                await api(http, url, FakeClock()).change("POST", "/x", {}, seconds=0.05)
+        finally:
+            never.set()
 
 
 async def test_a_change_that_was_not_sent_has_a_known_outcome(http: HttpTransport) -> None:

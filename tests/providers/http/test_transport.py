@@ -22,7 +22,7 @@ from providers.http import downloads, transport
 from providers.http.api_client import ApiClient
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
-from tests.support.stub_server import in_sequence, stub_server
+from tests.support.stub_server import in_sequence, serve, stub_server
 
 
 @asynccontextmanager
@@ -47,16 +47,11 @@ async def endless_server(
             pass
         return response
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", sent
-    finally:
-        closed.set()
-        await runner.cleanup()
+    async with serve(answer) as url:
+        try:
+            yield url, sent
+        finally:
+            closed.set()
 
 
 def api(http: HttpTransport, url: str) -> ApiClient:
@@ -159,16 +154,11 @@ class BlockingServer:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            self.release.set()
-            await runner.cleanup()
+        async with serve(self.answer) as url:
+            try:
+                yield url
+            finally:
+                self.release.set()
 
     async def wait_for_requests(self, count: int) -> None:
         async with asyncio.timeout(30):

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.slack.server import SlackSimulator
 from tests.sandbox.slack.web_api_call import call_web_api
+from tests.third_party_apps.block_gallery import field, plain
 from tests.third_party_apps.greeter import MANIFEST
 
 Json = dict[str, Any]
@@ -244,16 +245,8 @@ async def test_an_unreachable_image_url_fails_the_message(slack: SlackSimulator)
 async def test_inputs_in_a_message_are_sent_with_the_next_action(slack: SlackSimulator) -> None:
     slack.users.invite("builds")
     blocks = [
-        {
-            "type": "input",
-            "block_id": "why",
-            "label": {"type": "plain_text", "text": "Why"},
-            "element": {"type": "plain_text_input", "action_id": "why"},
-        },
-        {
-            "type": "actions",
-            "elements": [{"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}],
-        },
+        field("why", "Why", {"type": "plain_text_input"}),
+        {"type": "actions", "elements": [{"type": "button", "action_id": "go", "text": plain("Go")}]},
     ]
     response = await call_web_api(
         slack, "chat.postMessage", channel="C0BUILDS", text="x", blocks=json.dumps(blocks)
@@ -268,19 +261,12 @@ async def test_inputs_in_a_message_are_sent_with_the_next_action(slack: SlackSim
 
 
 async def test_a_modal_submission_has_response_urls(slack: SlackSimulator) -> None:
-    select = {"type": "conversations_select", "action_id": "where", "response_url_enabled": True}
+    select = {"type": "conversations_select", "response_url_enabled": True}
     view = {
         "type": "modal",
-        "title": {"type": "plain_text", "text": "Where?"},
-        "submit": {"type": "plain_text", "text": "Send"},
-        "blocks": [
-            {
-                "type": "input",
-                "block_id": "where",
-                "label": {"type": "plain_text", "text": "Where"},
-                "element": select,
-            }
-        ],
+        "title": plain("Where?"),
+        "submit": plain("Send"),
+        "blocks": [field("where", "Where", select)],
     }
     opened = (
         await call_web_api(

@@ -273,6 +273,14 @@ async def test_a_refused_account_is_verified_again_at_a_bounded_rate_and_recover
     assert (await harness.refresher.current(await harness.account())).works
     assert (await harness.account()).works
     assert await harness.token() == "pasted-1"
+    # Only the verification after a refusal waits before the request.
+    assert harness.verification.slept == [5.0]
+    # An account that recovered is verified at once after another refusal.
+    harness.verification.problem = InvalidToken("revoked")
+    await harness.refresher.handle_refusal(SecretStr("pasted-1"), await harness.account())
+    assert not (await harness.account()).works
+    harness.verification.problem = None
+    assert (await harness.refresher.current(await harness.account())).works
 
 
 async def test_all_requests_for_a_refused_account_wait_for_the_same_verification(
@@ -307,6 +315,8 @@ async def test_requests_do_not_wait_long_for_a_verification_but_a_late_result_co
     for _ in range(3):
         async with asyncio.timeout(PATIENCE):
             assert not (await hasty.current(await harness.account())).works
+        # A later request waits no longer than the first one.
+        hasty._check_seconds = PATIENCE * 2
     harness.verification.gate.set()
     await hasty.close()
     assert (await harness.account()).works

@@ -302,8 +302,13 @@ async def test_a_workflow_acts_for_a_user_only_after_they_confirm(tmp_path: Path
         run = harness.users.run_step("start_bitrise_build", inputs)
         request = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
         assert harness.bitrise.state.builds == []
+        # Everything that will be done is shown above the button, so it asks nothing more.
+        assert "confirm" not in str(request.blocks)
         await harness.users.click("ben", request, "Do it as me")
         await harness.wait_until(lambda: run.status == "completed")
+        decided = "ben agreed: a workflow wanted to start"
+        await harness.wait_until(lambda: decided in harness.message_text(request))
+        assert "in the name of @ben" in harness.message_text(request)
         [build] = harness.bitrise.state.builds
         assert build.triggered_by == "manual-ben-okafor"
         assert run.outputs is not None
@@ -321,6 +326,9 @@ async def test_a_workflow_without_a_confirmation_does_nothing(tmp_path: Path) ->
         request = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
         await harness.users.click("ben", request, "Decline")
         await harness.wait_until(lambda: run.status == "failed")
+        await harness.wait_until(
+            lambda: "ben declined: a workflow wanted to" in harness.message_text(request)
+        )
         assert harness.bitrise.state.builds == []
 
 

@@ -144,6 +144,7 @@ async def test_disconnecting_deletes_the_token_and_stops_its_subscriptions(harne
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
     await harness.disconnect("ben")
     await harness.wait_for_message("the one who made it has unlinked their account", person=None)
+    await harness.ask("/bitrise subscriptions", "can't see the app any more, or has unlinked their account")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_poll()
     assert harness.messages_with("Sample iOS #1") == []

@@ -156,6 +156,10 @@ async def test_mine_lists_builds_that_the_user_started_at_bitrise_or_from_slack(
     text = harness.message_text(await harness.ask("/bitrise mine", "Your builds"))
     assert text.index("#3") < text.index("#1")
     assert "#2" not in text
+    # A setting that is already on is not offered again.
+    assert "/bitrise me ends:on" in text
+    await harness.ask("/bitrise me ends:on", "I send you the end of your own builds")
+    assert "ends:on" not in harness.message_text(await harness.ask("/bitrise mine", "Your builds"))
 
 
 async def test_a_build_that_takes_too_long_is_notified_once(harness: BotHarness) -> None:

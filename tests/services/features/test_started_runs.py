@@ -72,6 +72,7 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
     text = await wait_for_text(harness, post, "Sample Android #1 failed")
     assert "anna started Sample Android #1" in text
     assert "Rebuild" in button_labels(post)
+    harness.clock.skip(timedelta(minutes=1))
     await wait_for_text(harness, post, "gradle-unit-test")
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     # The app has no subscriptions any more, but the message still has its title.
@@ -249,6 +250,7 @@ async def test_a_started_pipeline_is_one_message(harness: BotHarness) -> None:
     finish_workflow(harness, pipeline, first)
     await wait_for_text(harness, post, f"✅ {first} succeeded")
     await harness.wait_for_values("SELECT status FROM notifications WHERE event = 'ended'", "told")
+    await harness.ask(f"/bitrise why android #{pipeline.builds[first].number}", "anna started it here")
     assert len(await harness.rows("SELECT 1 FROM subscriptions")) == 1
     while unfinished_builds := [name for name, build in pipeline.builds.items() if build.result is None]:
         finish_workflow(harness, pipeline, unfinished_builds[0])

@@ -48,6 +48,16 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
         find_app("zzz", APPS, provider=Provider.BITRISE)
 
 
+@pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
+def test_a_key_without_a_colon_gets_a_hint(words: str) -> None:
+    with pytest.raises(
+        UnknownApp, match=r"If you mean a branch, type a colon before its name: `branch:NAME`\."
+    ):
+        find_app(words, APPS, provider=Provider.BITRISE)
+    named = App(slug="1", title="Branch Manager")
+    assert find_app("branch", [named], provider=Provider.BITRISE) is named
+
+
 def test_a_blank_name_finds_no_app() -> None:
     with pytest.raises(UnknownApp):
         find_app("  ", APPS, provider=Provider.BITRISE)

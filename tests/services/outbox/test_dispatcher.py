@@ -14,10 +14,8 @@ from bot.manifest import manifest
 from bot.slack.http_session import create_slack_session
 from domain.audit_log import ERASED
 from domain.build import Build, BuildState, PipelineRef
-from domain.build_filter import BuildFilter
 from domain.log.failure import Failure
-from domain.message import Message
-from domain.message_state import CardState, RunNote
+from domain.message_state import CardState
 from domain.notification import NewNotification
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule, QuietHours
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
@@ -29,14 +27,13 @@ from sandbox.slack.models import Post
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
-from services.outbox.message_key import MessageKind, build_run_key
+from services.outbox.message_key import MessageKind
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
 from services.slack.web_client import SlackClient
 from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
-from storage.workspace_subscriptions import StartedRun
-from tests.support.factories import ANDROID, NOON, make_build, make_recipient
+from tests.support.factories import ANDROID, NOON, make_build, make_recipient, make_run
 from tests.support.presentations import presentation_of
 from tests.support.repositories import make_poll_recorder
 
@@ -559,19 +556,7 @@ async def test_the_progress_interval_depends_on_the_providers_clock_and_the_atte
 async def test_a_started_run_shows_progress_however_late_it_is_polled(
     harness: DispatcherHarness,
 ) -> None:
-    run = StartedRun(
-        app=ANDROID,
-        terms=NotificationRule(
-            filter=BuildFilter(builds=frozenset({make_build(1).slug})),
-            style=DeliveryStyle.LIVE,
-            once=True,
-            run=True,
-        ),
-        key="k",
-        subject=str(build_run_key(make_build(1).slug)),
-        content=Message("anna started it").encode(),
-        note=RunNote(by="U1", said="started it").encode(),
-    )
+    run = make_run(make_build(1))
     async with harness.running():
         await harness.storage.of("T1").subscriptions.follow(
             run, channel="C0BUILDS", by="U1", at=NOON, baseline=Baseline(), scope=Scope()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -19,8 +19,8 @@ from storage.database import Database
 from tests.support.repositories import make_poll_recorder, make_repositories
 
 
-async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
-    """Poll once, or `for_ever`; the end of the first poll is announced."""
+async def poll_once(path: Path, api_url: str, token: str, *, polled: Connection | None = None) -> None:
+    """Poll once; with `polled`, poll for ever and announce the end of each poll."""
     clock = partial(datetime.now, UTC)
     database = await Database.open(path)
     async with HttpTransport() as http:
@@ -31,12 +31,12 @@ async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = Fa
         recorder = make_poll_recorder(database)
         look = Poll(reader, make_repositories(database), recorder, token="t", clock=clock)
         await look()
-        while for_ever:
-            sys.stdout.write(".")
-            sys.stdout.flush()
+        while polled is not None:
+            polled.send_bytes(b".")
             await look()
     await database.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(poll_once(Path(sys.argv[1]), sys.argv[2], sys.argv[3], for_ever=True))
+def poll_endlessly(path: Path, api_url: str, token: str, polled: Connection) -> None:
+    """Poll for ever; the target of the process."""
+    asyncio.run(poll_once(path, api_url, token, polled=polled))

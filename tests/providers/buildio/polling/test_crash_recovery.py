@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
-import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from storage.database import Database
-from tests.providers.buildio.polling.poll_loop import poll_once
+from tests.providers.buildio.polling.poll_loop import poll_endlessly, poll_once
 from tests.support.factories import NOON, make_recipient
+from tests.support.forked_bot import FORKS
 from tests.support.repositories import make_repositories
 
-ROOT = Path(__file__).parents[4]
 ROUNDS = 6
 
 
@@ -38,24 +37,17 @@ async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(t
     await poll_once(path, sandbox.api_url, TOKEN)
     for number in range(ROUNDS):
         sandbox.deploy(sandbox.shop)
-        process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "tests.providers.buildio.polling.poll_loop",
-                str(path),
-                sandbox.api_url,
-                TOKEN,
-            ),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        assert await process.stdout.readexactly(1)
+        reader, writer = multiprocessing.Pipe(duplex=False)
+        arguments = (path, sandbox.api_url, TOKEN, writer)
+        process = FORKS.Process(target=poll_endlessly, args=arguments, daemon=True)
+        await asyncio.to_thread(process.start)
+        writer.close()
+        assert await asyncio.to_thread(reader.recv_bytes)
         sandbox.finish(sandbox.shop, error="no" if number % 2 else None)
         await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a poll
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
+        process.kill()
+        await asyncio.to_thread(process.join)
+        reader.close()
         await poll_once(path, sandbox.api_url, TOKEN)
     database = await Database.open(path)
     owed = await make_repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
