@@ -12,9 +12,9 @@ from providers.buildio.api.models import BuildioApp, ProcessFormation
 ALL_TYPES = "dynos"
 
 
-def parse_app(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
-    """Parse an app; `asked` is the name or ID that was requested. None if it has neither a name nor an ID."""
-    identity = fields.identity("name", "app_name", "slug", asked=asked)
+def parse_app(fields: Fields, *, requested: str | None = None) -> BuildioApp | None:
+    """Parse an app; `requested` is the name or ID in the request. None if it has neither a name nor an ID."""
+    identity = fields.identity("name", "app_name", "slug", requested=requested)
     if identity is None:
         return None
     return BuildioApp(

@@ -23,7 +23,7 @@ class AppsApi(Connection):
     async def app(self, name: str) -> BuildioApp:
         """Fetch one app, by ID or name, with its current deployment."""
         reply = await self._api.read(path_of("apps", name))
-        return parse_app(parse_fields(reply.body, resource="app"), asked=name) or BuildioApp(
+        return parse_app(parse_fields(reply.body, resource="app"), requested=name) or BuildioApp(
             id=name, name=name
         )
 
@@ -33,7 +33,7 @@ class AppsApi(Connection):
         """Create an app; `team` is the team's ID."""
         body = _present_fields(name=name, team_id=team, region=region)
         reply = await self._api.change("POST", "/apps", body)
-        return parse_app(parse_change_response(reply.body, resource="app"), asked=name) or BuildioApp(
+        return parse_app(parse_change_response(reply.body, resource="app"), requested=name) or BuildioApp(
             id=name, name=name
         )
 

@@ -56,12 +56,12 @@ class Fields:
         values = (self._content.get(key) for key in keys)
         return Fields(next((value for value in values if isinstance(value, dict)), {}))
 
-    def identity(self, *names: str, asked: str | None = None) -> tuple[str, str] | None:
+    def identity(self, *names: str, requested: str | None = None) -> tuple[str, str] | None:
         """Return the ID and the name; if one is missing, it is the same as the other. None if both are missing.
 
-        `names` are the keys of the name; `asked` is the name or ID that was requested.
+        `names` are the keys of the name; `requested` is the name or ID in the request.
         """
-        name = self.name(*names) or asked
+        name = self.name(*names) or requested
         id_ = self.id("id", "uuid") or name
         return (id_, name or id_) if id_ is not None else None
 

@@ -12,15 +12,15 @@ _REVIEW = ("review_apps", "review_app_settings", "review_apps_settings", "review
 _ENABLED = ("enabled", "review_apps", "review_apps_enabled", "active", "automatic_review_apps")
 
 
-def parse_team(fields: Fields, *, asked: str | None = None) -> Team | None:
+def parse_team(fields: Fields, *, requested: str | None = None) -> Team | None:
     """Parse a team; None if it has neither a name nor an ID."""
-    id_ = fields.id("id", "uuid") or asked or fields.name("name")
+    id_ = fields.id("id", "uuid") or requested or fields.name("name")
     return Team(id=id_, name=fields.name("name", "slug") or id_) if id_ is not None else None
 
 
-def parse_namespace(fields: Fields, *, asked: str | None = None) -> Namespace | None:
+def parse_namespace(fields: Fields, *, requested: str | None = None) -> Namespace | None:
     """Parse a namespace; None if it has neither a name nor an ID."""
-    identity = fields.identity("name", "slug", asked=asked)
+    identity = fields.identity("name", "slug", requested=requested)
     if identity is None:
         return None
     return Namespace(
@@ -32,9 +32,9 @@ def parse_namespace(fields: Fields, *, asked: str | None = None) -> Namespace | 
     )
 
 
-def parse_pipeline(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
+def parse_pipeline(fields: Fields, *, requested: str | None = None) -> Pipeline | None:
     """Parse a pipeline; None if it has neither a name nor an ID."""
-    identity = fields.identity("name", "slug", asked=asked)
+    identity = fields.identity("name", "slug", requested=requested)
     if identity is None:
         return None
     settings = fields.inner(*_REVIEW)

@@ -26,7 +26,7 @@ class PipelinesApi(Connection):
     async def team(self, id: str) -> Team:  # noqa: A002
         """Fetch one team."""
         reply = await self._api.read(path_of("teams", id))
-        return parse_team(parse_fields(reply.body, resource="team"), asked=id) or Team(id=id, name=id)
+        return parse_team(parse_fields(reply.body, resource="team"), requested=id) or Team(id=id, name=id)
 
     async def namespaces(self) -> list[Namespace]:
         """List the namespaces that the token can see."""
@@ -35,7 +35,7 @@ class PipelinesApi(Connection):
     async def namespace(self, name: str) -> Namespace:
         """Fetch one namespace, by ID or name."""
         reply = await self._api.read(path_of("namespaces", name))
-        return parse_namespace(parse_fields(reply.body, resource="namespace"), asked=name) or Namespace(
+        return parse_namespace(parse_fields(reply.body, resource="namespace"), requested=name) or Namespace(
             id=name, name=name
         )
 
@@ -46,7 +46,7 @@ class PipelinesApi(Connection):
         fields = {"name": name, "team_id": team, "description": description, "region": region}
         body = {key: value for key, value in fields.items() if value is not None}
         reply = await self._api.change("POST", "/namespaces", body)
-        namespace = parse_namespace(parse_change_response(reply.body, resource="namespace"), asked=name)
+        namespace = parse_namespace(parse_change_response(reply.body, resource="namespace"), requested=name)
         return namespace or Namespace(id=name, name=name)
 
     async def delete_namespace(self, name: str) -> None:
@@ -60,7 +60,7 @@ class PipelinesApi(Connection):
     async def pipeline(self, name: str) -> Pipeline:
         """Fetch one pipeline, by ID or name, with its environments and review app settings."""
         reply = await self._api.read(path_of("pipelines", name))
-        return parse_pipeline(parse_fields(reply.body, resource="pipeline"), asked=name) or Pipeline(
+        return parse_pipeline(parse_fields(reply.body, resource="pipeline"), requested=name) or Pipeline(
             id=name, name=name
         )
 

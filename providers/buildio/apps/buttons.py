@@ -37,7 +37,7 @@ async def _create(press: ButtonPress) -> Reply | None:
 async def _deploy(press: ButtonPress) -> Reply | None:
     app_slug = OptionalAppButton.decode(press.value).app
     app = await app_by_slug(press.context, app_slug, Provider.BUILDIO) if app_slug else None
-    return await deploy_commands.open_form(app, press.context, again=_source(press))
+    return await deploy_commands.open_form(app, press.context, previous=_source(press))
 
 
 def _source(press: ButtonPress) -> Deploy | None:

@@ -34,8 +34,10 @@ async def start(app: App, command: Deploy, context: RequestContext) -> Reply | N
     return (await run.run_action(action, context)).answer
 
 
-async def open_form(app: App | None, context: RequestContext, *, again: Deploy | None = None) -> Reply | None:
-    """Open the form, or reply with a button if no form can be opened; `again` is the earlier deployment to repeat.
+async def open_form(
+    app: App | None, context: RequestContext, *, previous: Deploy | None = None
+) -> Reply | None:
+    """Open the form, or reply with a button if no form can be opened; `previous` is the earlier deployment to repeat.
 
     Raises SlackCallFailed.
     """
@@ -44,14 +46,14 @@ async def open_form(app: App | None, context: RequestContext, *, again: Deploy |
         return Reply(
             notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
         )
-    await open_in_time(_form(app, context, again), context, "Deploy")
+    await open_in_time(_form(app, context, previous), context, "Deploy")
     return None
 
 
-async def _form(app: App | None, context: RequestContext, again: Deploy | None) -> Block:
+async def _form(app: App | None, context: RequestContext, previous: Deploy | None) -> Block:
     shown = app or await find_channel_app(context)
     # Build.io takes a branch or a commit, not both. Prefer the branch: a fix is on its current head.
-    branch = again.branch if again is not None else None
-    commit = again.commit if again is not None and branch is None else None
+    branch = previous.branch if previous is not None else None
+    commit = previous.commit if previous is not None and branch is None else None
     form = DeployForm(branch=branch, commit=commit)
-    return deploy_form.deploy_modal(form, shown, origin=form_metadata(context), again=again)
+    return deploy_form.deploy_modal(form, shown, origin=form_metadata(context), previous=previous)

@@ -63,12 +63,12 @@ def deploy_modal(
     *,
     origin: ViewMetadata,
     problem: str | None = None,
-    again: Deploy | None = None,
+    previous: Deploy | None = None,
 ) -> Block:
-    """Build the form for a deployment with the input so far; `again` is the earlier deployment to repeat."""
+    """Build the form for a deployment with the input so far; `previous` is the earlier deployment to repeat."""
     before = join_facts(
-        (again is not None and again.branch and f"branch {code(again.branch)}") or None,
-        (again is not None and again.commit and f"commit {code(again.commit)}") or None,
+        (previous is not None and previous.branch and f"branch {code(previous.branch)}") or None,
+        (previous is not None and previous.commit and f"commit {code(previous.commit)}") or None,
     )
     return modal(
         TITLE,

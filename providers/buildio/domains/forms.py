@@ -19,7 +19,7 @@ from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_elem
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import app_name, truncate_lines
-from providers.buildio.shared.type_to_confirm import name_field
+from providers.buildio.shared.type_to_confirm import typed_name
 
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
 MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
@@ -165,7 +165,7 @@ def clear_domains_modal(
             *warning(problem),
             section(f"These lead to *{app_name(app)}* no longer. Build.io's own name stays."),
             *paragraphs(lines, most_blocks=1),
-            name_field("Type the app's name"),
+            typed_name("Type the app's name"),
         ],
         callback_id=action_ids.BUILDIO_CLEAR_DOMAINS_MODAL,
         private_metadata=origin.encode(),

@@ -16,7 +16,7 @@ from messages.kit.views import FormValues, field, modal, text_element, warning
 from providers.buildio.api.models import Namespace
 from providers.buildio.shared.blocks import COMMAND, button_row, fit_rows, join_facts, optional_button
 from providers.buildio.shared.button_values import ResourceButton
-from providers.buildio.shared.type_to_confirm import ConfirmationName, name_field, read_typed_name
+from providers.buildio.shared.type_to_confirm import ConfirmationName, read_typed_name, typed_name
 
 NAMESPACE = "namespace"
 
@@ -95,7 +95,7 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
         [
             *warning(problem),
             *intro,
-            name_field("Type its name" if origin.name else "Type its name once more"),
+            typed_name("Type its name" if origin.name else "Type its name once more"),
         ],
         callback_id=action_ids.BUILDIO_DELETE_NAMESPACE_MODAL,
         private_metadata=origin.encode(),

@@ -33,13 +33,13 @@ def compare(
     dynos: Iterable[Dyno] | None,
     *,
     now: datetime,
-    looked_at: datetime | None,
+    last_polled_at: datetime | None,
     provider_now: datetime | None = None,
     restarts: Sequence[RequestedRestart] = (),
 ) -> tuple[Snapshot, list[Build]]:
     """Return the current snapshot and the changes since `last`.
 
-    `dynos` is None if they could not be read. `looked_at` is when this process last polled the app, None if never;
+    `dynos` is None if they could not be read. `last_polled_at` is when this process last polled the app, None if never;
     `restarts` are the app's requested restarts; `provider_now` is Build.io's current time, for comparison with its own
     times, if its clock differs.
     """
@@ -48,7 +48,7 @@ def compare(
         return last.model_copy(update={"deployment": deployment, "past": past}), builds
     context = DynoContext(
         now=now,
-        recently_polled=looked_at is not None and now - looked_at < WINDOW,
+        recently_polled=last_polled_at is not None and now - last_polled_at < WINDOW,
         deploying=any(
             _restarts_dynos(snapshot, provider_now or now) for snapshot in (last.deployment, deployment)
         ),

@@ -111,7 +111,7 @@ class BuildioBuildSource:
                 dynos,
                 now=now,
                 provider_now=self._provider_clock(),
-                looked_at=self._polled_at.get(slug),
+                last_polled_at=self._polled_at.get(slug),
                 restarts=[restart for restart in poll_input.state.restarts if restart.app_slug == slug],
             )
             body = snapshot.encode()

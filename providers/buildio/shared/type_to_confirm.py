@@ -22,7 +22,7 @@ class ConfirmationName(FrozenModel):
         return {} if self.typed == name else {TYPED_NAME: "That is not the name. Nothing was done."}
 
 
-def name_field(label: str) -> Block:
+def typed_name(label: str) -> Block:
     """Build the field for the name, initially empty."""
     return field(TYPED_NAME, label, text_element(None, most=200), optional=False)
 

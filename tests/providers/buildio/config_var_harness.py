@@ -49,9 +49,9 @@ async def reveal(harness: BotHarness, post: Post, *, person: str = "anna", key: 
     await harness.users.click(person, post, "Reveal", block_id=block["block_id"])
 
 
-async def open_form(harness: BotHarness, words: str, expected: str, *, person: str = "anna") -> None:
+async def open_form(harness: BotHarness, command: str, expected: str, *, person: str = "anna") -> None:
     """Type a command that opens a form."""
-    await harness.users.command(person, "builds", words)
+    await harness.users.command(person, "builds", command)
     await harness.slack.wait_for_modal(person, expected)
 
 
@@ -71,14 +71,14 @@ def visible_in(harness: BotHarness, secret: str = SECRET) -> list[str]:
     ]
 
 
-def leaks(harness: BotHarness, said: str = "", secret: str = SECRET) -> list[str]:
+def leaks(harness: BotHarness, logs: str = "", secret: str = SECRET) -> list[str]:
     """Return every place where the secret must not be but is; `said` is the bot's log."""
     posts = [post for channel in harness.slack.workspace.channels.values() for post in channel.posts]
     found = [f"a message: {post.text}" for post in posts if secret in json.dumps([post.text, post.blocks])]
-    found += [f"said by {what}" for what in visible_in(harness, secret) if what not in _FOR_ONE]
+    found += [f"said by {call}" for call in visible_in(harness, secret) if call not in _FOR_ONE]
     found += [f"in the table {table}" for table in harness.count_rows_with(secret)]
     found += ["in the folder"] if secret.encode() in harness.stored_bytes() else []
-    return [*found, *(["in the log"] if secret in said else [])]
+    return [*found, *(["in the log"] if secret in logs else [])]
 
 
 def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> str:

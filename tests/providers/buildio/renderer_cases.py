@@ -265,7 +265,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "remove_links_question": st.builds(
         deploy_link_messages.remove_links_question, st.lists(TIES, min_size=1, max_size=3)
     ),
-    "deployment_words": st.builds(app_messages.describe_deployment, DEPLOYMENTS),
+    "describe_deployment": st.builds(app_messages.describe_deployment, DEPLOYMENTS),
     "deployed_build": st.builds(
         deploy_link_messages.deployed_build, APPS, BUILT, STARTED, UNTRUSTED_TEXT, by=BY
     ).map(_first_message),

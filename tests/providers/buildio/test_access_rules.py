@@ -162,7 +162,10 @@ async def read_shown_lines(context: RequestContext, app: str | None) -> dict[str
     """Return what `policy` shows for each action at Build.io."""
     answer = await commands.show(ListAccessRules(app=app), context, Provider.BUILDIO)
     text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
-    return {what: read_line(said) for what, said in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)}
+    return {
+        action: read_line(text_of_rule)
+        for action, text_of_rule in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)
+    }
 
 
 def people_named(names: str) -> frozenset[str]:
@@ -180,11 +183,11 @@ async def check_shown_rules(
     services = harness.services
     # Replace only the operator's rules, which are otherwise read from a file at the start.
     authorizer = Authorizer(operators, services.storage, services.clients, services.authorizer.groups)
-    there = services.storage.of(WORKSPACE).access_rules
-    for one in await there.all():
-        await there.remove(one.number)
+    stored_rules = services.storage.of(WORKSPACE).access_rules
+    for rule_row in await stored_rules.all():
+        await stored_rules.remove(rule_row.number)
     for rule in admins:
-        await there.add(rule, by="U0ANNA", at=services.clock())
+        await stored_rules.add(rule, by="U0ANNA", at=services.clock())
     context = replace(harness.context("anna"), services=replace(services, authorizer=authorizer))
     shown = await read_shown_lines(
         context, access_request.app.title if access_request.app is not None else None
@@ -194,34 +197,34 @@ async def check_shown_rules(
         person: await authorizer.authorize(access_request, build_requester(replace(context, person=person)))
         for person in PEOPLE
     }
-    may = {person: decision for person, decision in decisions.items() if decision.refusal is None}
-    assert PEOPLE.intersection(*(people_named(one) for one in line.sets)) == set(may)
+    allowed_people = {person: decision for person, decision in decisions.items() if decision.refusal is None}
+    assert PEOPLE.intersection(*(people_named(name) for name in line.sets)) == set(allowed_people)
     assert allowed_users(
         judge(operators, admins, access_request.model_copy(update={"workspace": WORKSPACE}))
-    ) & PEOPLE == set(may)
-    holding = [one for one in line.clauses if one.applies_to(access_request)]
-    for decision in may.values():
-        assert bool(decision.approvers) is bool(holding)
-        if holding:
-            agreeing = PEOPLE.intersection(*(people_named(one.names) for one in holding))
-            assert agreeing == await find_approvers(authorizer, decision, context)
-            assert decision.minutes == min(one.minutes for one in holding)
+    ) & PEOPLE == set(allowed_people)
+    applicable = [clause for clause in line.clauses if clause.applies_to(access_request)]
+    for decision in allowed_people.values():
+        assert bool(decision.approvers) is bool(applicable)
+        if applicable:
+            approvers = PEOPLE.intersection(*(people_named(clause.names) for clause in applicable))
+            assert approvers == await find_approvers(authorizer, decision, context)
+            assert decision.minutes == min(clause.minutes for clause in applicable)
 
 
 async def find_approvers(authorizer: Authorizer, decision: Decision, context: RequestContext) -> set[str]:
     """Return the possible approvers."""
-    found = set()
+    approvers = set()
     for person in PEOPLE:
         requester = build_requester(replace(context, person=person))
         if all([await authorizer.includes(who, requester) for who in decision.approvers]):
-            found.add(person)
-    return found
+            approvers.add(person)
+    return approvers
 
 
 def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
-        opened = action_harness(tmp_path)
-        harness = runner.run(opened.__aenter__())
+        harness_context = action_harness(tmp_path)
+        harness = runner.run(harness_context.__aenter__())
         try:
             runner.run(harness.connect("anna", "ben"))
             shop = as_bot_app(harness.harness.buildio.shop)
@@ -238,11 +241,17 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
             ) -> None:
                 assume(access_request.permission in DOING)
                 app = shop if access_request.app is not None else None
-                here = {"provider": Provider.BUILDIO, "app": app, "channel": harness.context().channel}
+                context_fields = {
+                    "provider": Provider.BUILDIO,
+                    "app": app,
+                    "channel": harness.context().channel,
+                }
                 runner.run(
-                    check_shown_rules(harness, operators, admins, access_request.model_copy(update=here))
+                    check_shown_rules(
+                        harness, operators, admins, access_request.model_copy(update=context_fields)
+                    )
                 )
 
             each()
         finally:
-            runner.run(opened.__aexit__(None, None, None))
+            runner.run(harness_context.__aexit__(None, None, None))

@@ -28,15 +28,17 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
     modal = await harness.open_connect_modal("anna")
     assert "Build.io" in str(modal.view)
     await harness.harness.users.submit("anna", {"token": ANNA_TOKEN})
-    shown = await harness.harness.slack.wait_for_modal("anna", "You are anna-berg@acme.example at Build.io")
-    assert ANNA_TOKEN not in str(shown.view)
+    confirmation = await harness.harness.slack.wait_for_modal(
+        "anna", "You are anna-berg@acme.example at Build.io"
+    )
+    assert ANNA_TOKEN not in str(confirmation.view)
     assert "at Build.io `anna-berg@acme.example`" in await harness.who_am_i()
     await harness.harness.stop_bot()
     assert ANNA_TOKEN.encode() not in harness.harness.stored_bytes()
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "expected"),
     [
         ("bld_of-nobody-00000000000", "Build.io does not take this token"),
         ("two words", "This is no token"),
@@ -45,13 +47,13 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
     ],
 )
 async def test_an_invalid_token_is_refused_at_its_field(
-    harness: ActionHarness, token: str, said: str
+    harness: ActionHarness, token: str, expected: str
 ) -> None:
     await harness.open_connect_modal("anna")
     await harness.harness.users.submit("anna", {"token": token})
     modal = harness.harness.users.modal("anna")
     assert modal is not None
-    assert said in modal.errors["token"]
+    assert expected in modal.errors["token"]
     assert token not in modal.errors["token"]
     assert "have not linked an account at Build.io" in await harness.who_am_i()
 
@@ -67,8 +69,8 @@ async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -
 
 async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarness) -> None:
     await harness.connect("anna")
-    said = await commands.who_am_i(WhoAmI(), harness.context(), Provider.BUILDIO)
-    await ChannelResponder(harness.context())(said)
+    reply = await commands.who_am_i(WhoAmI(), harness.context(), Provider.BUILDIO)
+    await ChannelResponder(harness.context())(reply)
     post = await harness.wait_for_message("at Build.io `anna-berg@acme.example`")
     question = await harness.harness.press(post, "Disconnect…", "deletes your token")
     await harness.harness.press(
@@ -94,12 +96,12 @@ async def test_the_owner_of_a_revoked_token_is_notified_once_with_the_providers_
             DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"), "ben"
         )
     await harness.wait_for_message("Build.io does not take your token any more", "ben", "D0BEN")
-    asked = [
+    posts = [
         post
         for post in harness.harness.slack.posts("D0BEN")
         if "I say this once" in harness.harness.message_text(post)
     ]
-    assert len(asked) == 1
+    assert len(posts) == 1
     assert "does not take your token any more" in await harness.who_am_i("ben")
 
 
@@ -120,10 +122,10 @@ async def test_a_person_sees_what_their_own_account_sees(harness: ActionHarness)
     assert "ledger" not in {
         app.title for app in await harness.context("ben").visible_apps(Provider.BUILDIO).all()
     }
-    with pytest.raises(NotConnected) as little:
+    with pytest.raises(NotConnected) as error:
         await harness.context("carla").visible_apps(Provider.BUILDIO).find("shop")
-    assert "`/buildio connect`" in str(little.value)
-    assert "Build.io" in str(little.value)
+    assert "`/buildio connect`" in str(error.value)
+    assert "Build.io" in str(error.value)
 
 
 async def test_each_provider_has_its_own_default_app_in_a_channel(harness: ActionHarness) -> None:
@@ -140,9 +142,9 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(harness: Actio
 
 async def test_without_a_token_of_the_bot_people_act_with_their_own(tmp_path: Path) -> None:
     async with action_harness(tmp_path, buildio_token="") as harness:
-        with pytest.raises(ProviderError) as nothing:
+        with pytest.raises(ProviderError) as error:
             await harness.context("carla").visible_apps(Provider.BUILDIO).all()
-        assert "/buildio connect" in str(nothing.value)
+        assert "/buildio connect" in str(error.value)
         assert "no token of my own there" in await harness.who_am_i("carla")
         await harness.connect("anna")
         await harness.request(DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"))

@@ -111,7 +111,7 @@ def test_every_permission_of_build_io_has_an_example_action() -> None:
 
 @pytest.mark.parametrize("permission", sorted(EXAMPLES))
 async def test_only_people_named_by_a_rule_may_act(tmp_path: Path, permission: Permission) -> None:
-    make, said, became = EXAMPLES[permission]
+    make, expected, is_done = EXAMPLES[permission]
     rules = f'[[rule]]\nallow = ["{permission}"]\nwho = ["U0ANNA"]\n'
     async with action_harness(tmp_path, rules=rules) as harness:
         buildio = harness.harness.buildio
@@ -123,8 +123,8 @@ async def test_only_people_named_by_a_rule_may_act(tmp_path: Path, permission: P
         await harness.wait_for_message("Only Anna Berg may", "ben")
         assert [request for request in buildio.requests if request.method != "GET"] == []
         await harness.request(act, "anna")
-        await harness.wait_for_message(said, None)
-        assert became(buildio)
+        await harness.wait_for_message(expected, None)
+        assert is_done(buildio)
         assert {request.member for request in buildio.requests if request.method != "GET"} <= {"anna-berg"}
 
 
@@ -132,21 +132,21 @@ async def test_only_people_named_by_a_rule_may_act(tmp_path: Path, permission: P
 async def test_a_protected_action_is_executed_after_an_approval(
     tmp_path: Path, permission: Permission
 ) -> None:
-    make, said, became = EXAMPLES[permission]
+    make, expected, is_done = EXAMPLES[permission]
     async with action_harness(tmp_path, rules=ALLOW_RUN_AND_LOGIN + SECOND) as harness:
         buildio = harness.harness.buildio
         await harness.connect("anna", "ben")
         act = make(buildio)
-        assert not became(buildio)
+        assert not is_done(buildio)
         await harness.request(act, "ben")
         post = await harness.wait_for_message("Somebody else must agree", None)
         assert f"ben wants to {act.summary()}" in harness.harness.message_text(post)
-        assert not became(buildio)
+        assert not is_done(buildio)
         await harness.harness.press(post, "Agree", "a second person is the point of it", person="ben")
         await harness.harness.users.click("anna", post, "Agree")
-        await harness.wait_for_message(said, None)
+        await harness.wait_for_message(expected, None)
         await harness.harness.wait_until(
-            lambda: "anna agreed" in harness.harness.message_text(post) and bool(became(buildio))
+            lambda: "anna agreed" in harness.harness.message_text(post) and bool(is_done(buildio))
         )
         assert "anna" not in {request.member for request in buildio.requests if request.method != "GET"}
 
@@ -155,7 +155,7 @@ async def test_a_protected_action_is_executed_after_an_approval(
 async def test_an_action_that_is_off_needs_a_rule_that_names_it(
     tmp_path: Path, permission: Permission
 ) -> None:
-    make, _, became = EXAMPLES[permission]
+    make, _, is_done = EXAMPLES[permission]
     everything = '[[rule]]\nallow = "everything"\nwho = ["U0ANNA"]\n'
     for number, rules in enumerate(("", everything)):
         (tmp_path / str(number)).mkdir()
@@ -163,7 +163,7 @@ async def test_an_action_that_is_off_needs_a_rule_that_names_it(
             await harness.connect("anna")
             await harness.request(make(harness.harness.buildio))
             await harness.wait_for_message(f"a rule that names it (`{permission}`)")
-            assert not became(harness.harness.buildio)
+            assert not is_done(harness.harness.buildio)
 
 
 async def test_build_io_refuses_what_a_role_does_not_allow(harness: ActionHarness) -> None:
@@ -177,11 +177,11 @@ async def test_the_value_of_a_config_var_reaches_only_build_io(tmp_path: Path) -
         await harness.connect("anna", "ben")
         values = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": SecretStr("debug")}
         await harness.request(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
-        asked = await harness.wait_for_message("set the config vars API_KEY, LOG_LEVEL of shop", None)
+        pending_post = await harness.wait_for_message("set the config vars API_KEY, LOG_LEVEL of shop", None)
         await harness.harness.stop_bot()
         assert CANARY.encode() not in harness.harness.stored_bytes()
         await harness.harness.start_bot()
-        await harness.harness.users.click("anna", asked, "Agree")
+        await harness.harness.users.click("anna", pending_post, "Agree")
         await harness.harness.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
         await harness.wait_for_message("changed config vars of shop", None)
         await harness.harness.stop_bot()
@@ -241,9 +241,9 @@ async def test_a_pending_action_shows_the_exact_array(tmp_path: Path) -> None:
         )
         post = await harness.wait_for_message("ben wants to run a command in web.1 of shop", None)
         blocks = [block["text"]["text"] for block in post.blocks if block["type"] == "section"]
-        shown = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
+        details = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
         [array] = [
-            line.removeprefix("command: ") for line in shown.splitlines() if line.startswith("command: ")
+            line.removeprefix("command: ") for line in details.splitlines() if line.startswith("command: ")
         ]
     assert json.loads(array.replace("&amp;", "&")) == list(command)
 

@@ -30,9 +30,9 @@ def test_only_certificate_chain_and_key_are_sent() -> None:
 @pytest.mark.parametrize("at", [200, 900])
 def test_a_key_split_between_two_fields_is_joined(at: int) -> None:
     large = make_certificate("www.example.com", until=NOON + timedelta(days=1), bits=2048)
-    parted = f"{large.key[:at]}\n{large.key[at:]}"
+    split_key = f"{large.key[:at]}\n{large.key[at:]}"
     assert (
-        check_certificate(f"{large.certificate}{parted}", "www.example.com", NOON)
+        check_certificate(f"{large.certificate}{split_key}", "www.example.com", NOON)
         == f"{large.certificate}{large.key}"
     )
 
@@ -44,8 +44,8 @@ def test_a_certificate_is_valid_for_each_of_its_names(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["example.com", "shop.example", "a.b.shop.example", "*.example.com"])
 def test_a_certificate_is_invalid_for_other_names(host: str) -> None:
-    part, said = find_problem(SHOP.certificate + SHOP.key, host)
-    assert (part, said) == (
+    part, problem = find_problem(SHOP.certificate + SHOP.key, host)
+    assert (part, problem) == (
         "certificate",
         f"It is for www.example.com, *.shop.example, and not for {host}.",
     )
@@ -62,7 +62,7 @@ def test_an_expired_certificate_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pasted", "part", "said"),
+    ("pasted", "part", "expected"),
     [
         ("", "certificate", "This is no certificate that can be read"),
         (SHOP.key, "certificate", "This is no certificate that can be read"),
@@ -84,14 +84,17 @@ def test_an_expired_certificate_is_refused() -> None:
         ),
     ],
 )
-def test_an_invalid_part_is_explained_at_its_field(pasted: str, part: str, said: str) -> None:
-    found = find_problem(pasted)
-    assert (found[0], said in found[1]) == (part, True)
+def test_an_invalid_part_is_explained_at_its_field(pasted: str, part: str, expected: str) -> None:
+    problem = find_problem(pasted)
+    assert (problem[0], expected in problem[1]) == (part, True)
 
 
-@pytest.mark.parametrize("one", [SHOP, SIGNER])
-def test_errors_contain_nothing_of_a_key(one: CertificateWithKey) -> None:
-    for pasted in (SHOP.certificate + one.encrypted_key, SIGNER.certificate + one.key.replace("M", "N", 1)):
-        _, said = find_problem(pasted)
+@pytest.mark.parametrize("certificate", [SHOP, SIGNER])
+def test_errors_contain_nothing_of_a_key(certificate: CertificateWithKey) -> None:
+    for pasted in (
+        SHOP.certificate + certificate.encrypted_key,
+        SIGNER.certificate + certificate.key.replace("M", "N", 1),
+    ):
+        _, problem = find_problem(pasted)
         lines = [line for line in pasted.splitlines() if len(line) > 20 and "-----" not in line]
-        assert not [line for line in lines if line[:12] in said]
+        assert not [line for line in lines if line[:12] in problem]

@@ -154,8 +154,8 @@ def test_a_line_becomes_its_command(text: str, command: Command) -> None:
 )
 def test_the_text_after_the_dashes_becomes_an_array_of_words(typed: str, array: list[str]) -> None:
     for dashes in ("--", "—"):
-        asked = read(f"run shop dyno:worker.1 {dashes} {typed}")
-        assert asked == commands.RunCommand(app="shop", dyno="worker.1", command=tuple(array))
+        command = read(f"run shop dyno:worker.1 {dashes} {typed}")
+        assert command == commands.RunCommand(app="shop", dyno="worker.1", command=tuple(array))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_token_with_wrong_quotes_is_not_repeated() -> None:
         assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("grammar", PARSERS, ids=lambda one: one.provider)
+@pytest.mark.parametrize("grammar", PARSERS, ids=lambda command_help: command_help.provider)
 def test_every_command_has_a_parser_and_valid_examples(grammar: CommandParser) -> None:
     names = [entry.name for entry in grammar.catalogue]
     assert len(names) == len(set(names))

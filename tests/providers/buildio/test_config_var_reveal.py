@@ -118,9 +118,9 @@ async def test_a_permanent_message_never_contains_a_value(tmp_path: Path) -> Non
         await reveal(harness, post)
         await harness.slack.wait_for_modal("anna", SECRET)
         harness.users.say("anna", "D0ANNA", "buildio config get shop DATABASE_URL")
-        offered = await harness.wait_for_message("for a minute", channel="D0ANNA", after=post)
+        button_post = await harness.wait_for_message("for a minute", channel="D0ANNA", after=post)
         await harness.users.close_modal("anna")
-        await harness.users.click("anna", offered, "Reveal")
+        await harness.users.click("anna", button_post, "Reveal")
         await harness.slack.wait_for_modal("anna", SECRET)
         assert leaks(harness) == []
 
@@ -138,10 +138,10 @@ async def test_a_mention_is_answered_to_that_person_only(tmp_path: Path) -> None
 
 async def test_without_permission_neither_list_nor_value_is_shown(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
-        said = "Nobody may see and change config vars of shop here; whoever runs Buildbell has set that."
-        await harness.ask("/buildio config shop", said)
+        refusal = "Nobody may see and change config vars of shop here; whoever runs Buildbell has set that."
+        await harness.ask("/buildio config shop", refusal)
         await harness.users.command("anna", "builds", "/buildio config get shop DATABASE_URL")
-        await harness.slack.wait_for_modal("anna", said)
+        await harness.slack.wait_for_modal("anna", refusal)
         assert visible_in(harness) == []
         assert await audited(harness, "reveal_config") == [("refused", "DATABASE_URL")]
         assert await audited(harness, "look_at_config") == [("refused", None)]

@@ -52,7 +52,7 @@ async def test_the_list_shows_only_the_length_of_values(tmp_path: Path) -> None:
         assert "`RAILS_ENV` = … · 10 characters" in harness.message_text(post)
         assert post.only_for == "U0ANNA"
         assert visible_in(harness) == []
-        assert {one.member for one in _config_var_reads(harness)} == {"anna-berg"}
+        assert {request.member for request in _config_var_reads(harness)} == {"anna-berg"}
 
 
 async def test_a_value_reaches_build_io_unchanged_and_the_channel_sees_its_key(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ async def test_several_lines_are_set_at_once_and_reported_as_a_diff(tmp_path: Pa
 async def test_an_error_is_shown_at_its_field_without_a_value(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         await set_by_form(harness, {"key": "NO KEY", "value": SECRET, "more": f"A=1\n{SECRET}"})
-        said = form_errors(harness)
-        assert set(said) == {"key", "more"}
-        assert SECRET not in json.dumps(said)
+        shown_errors = form_errors(harness)
+        assert set(shown_errors) == {"key", "more"}
+        assert SECRET not in json.dumps(shown_errors)
         assert changes(harness) == []
         await harness.users.submit("anna", {"key": "KEY", "more": ""})
         await harness.wait_for_message("+ `KEY`", person=None)
@@ -128,8 +128,10 @@ async def test_named_config_vars_are_removed(tmp_path: Path) -> None:
         await harness.ask("/buildio config unset shop DATABASE_URLS", "Did you mean DATABASE_URL?")
         many = [f"{'K' * 50}_{number}" for number in range(40)]
         harness.buildio.shop.config.update(dict.fromkeys(many, "x"))
-        asked = await harness.ask(f"/buildio config unset shop {' '.join(many)}", "These are 40 config vars")
-        assert "has room for the first 3" in harness.message_text(asked)
+        confirmation = await harness.ask(
+            f"/buildio config unset shop {' '.join(many)}", "These are 40 config vars"
+        )
+        assert "has room for the first 3" in harness.message_text(confirmation)
         assert len(changes(harness)) == 2
 
 
@@ -153,8 +155,8 @@ async def test_a_config_var_that_is_already_gone_is_not_reported_as_removed(tmp_
 
 async def test_without_permission_no_form_opens(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
-        for words in ("config set shop KEY", "config unset shop RAILS_ENV"):
-            await harness.ask(f"/buildio {words}", "Nobody may see and change config vars of shop")
+        for command in ("config set shop KEY", "config unset shop RAILS_ENV"):
+            await harness.ask(f"/buildio {command}", "Nobody may see and change config vars of shop")
         assert changes(harness) == []
         assert harness.users.modal("anna") is None
 

@@ -107,14 +107,14 @@ async def test_a_destructive_command_does_nothing_before_confirmation(
         }
         environment.config.setdefault("LOG_LEVEL", "info")
         before = [vars(harness.buildio.shop).copy(), dict(environment.config)]
-        for action_class, (words, said) in CONFIRMED.items():
-            text = words.format(**names)
+        for action_class, (command, expected) in CONFIRMED.items():
+            text = command.format(**names)
             if action_class in FORMS:
                 await harness.users.command("anna", "builds", text)
-                await harness.slack.wait_for_modal("anna", said)
+                await harness.slack.wait_for_modal("anna", expected)
                 await harness.users.close_modal("anna")
             else:
-                await harness.ask(text, said)
+                await harness.ask(text, expected)
         assert [request for request in harness.buildio.requests if request.method != "GET"] == []
         assert [vars(harness.buildio.shop), environment.config] == before
 

@@ -100,16 +100,16 @@ def find_button(post: Post, text: str) -> dict[str, Any]:
 def forge_button(post: Post, text: str, **changed: Any) -> None:
     """Change a button's value, as anyone could who forges a request."""
     for block in post.blocks:
-        for one in block.get("elements", ()):
-            if one.get("type") == "button" and one["text"]["text"] == text:
-                one["value"] = json.dumps(json.loads(one["value"]) | changed)
+        for element in block.get("elements", ()):
+            if element.get("type") == "button" and element["text"]["text"] == text:
+                element["value"] = json.dumps(json.loads(element["value"]) | changed)
 
 
 async def test_a_notified_build_is_deployed_at_its_commit_as_the_person_who_presses(
     harness: BotHarness,
 ) -> None:
-    said = await harness.ask(TIE, "anna tied shop-staging to Bitrise's Sample Android, branch `main`")
-    assert said.only_for is None
+    link_post = await harness.ask(TIE, "anna tied shop-staging to Bitrise's Sample Android, branch `main`")
+    assert link_post.only_for is None
     make_build(harness)
     post = await wait_for_build_message(harness)
     answer = await harness.press(post, OFFER, "ben deploys shop-staging v2 at `01234567`", person="ben")
@@ -129,15 +129,15 @@ async def test_the_audit_log_names_both_the_build_and_the_app(harness: BotHarnes
     await harness.press(await wait_for_build_message(harness), OFFER, "ben deploys", person="ben")
     entries = [json.loads(str(body)) for (body,) in await harness.rows("SELECT body FROM audit ORDER BY seq")]
     done = [entry for entry in entries if entry["act"] == "deploy" and entry["event"] == "done"]
-    assert [one["app"] for one in done] == [harness.buildio.staging.id]
+    assert [entry["app"] for entry in done] == [harness.buildio.staging.id]
     assert done[0]["about"] == {
         "branch": "main",
         "commit": COMMIT,
         "build": build.slug,
         "label": "Bitrise build #1 of Sample Android",
     }
-    tied = [entry for entry in entries if entry["act"] == "tie"]
-    assert [one["about"]["bitrise"] for one in tied] == [harness.bitrise.android.slug]
+    link_entries = [entry for entry in entries if entry["act"] == "tie"]
+    assert [entry["about"]["bitrise"] for entry in link_entries] == [harness.bitrise.android.slug]
 
 
 async def test_a_deployment_is_followed_to_its_end_and_a_subscribed_channel_is_notified_once(
@@ -246,13 +246,13 @@ async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
         post = await wait_for_build_message(harness)
         await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
         await harness.users.click("ben", post, "Deploy to shop on Build.io")
-        asked = await harness.wait_for_message("Somebody else must agree", person=None)
-        text = harness.message_text(asked)
+        pending_post = await harness.wait_for_message("Somebody else must agree", person=None)
+        text = harness.message_text(pending_post)
         assert "ben wants to deploy shop" in text
         assert "Bitrise build #1 of Sample Android" in text
         assert count_deployments(harness.buildio.shop) == 0
-        await harness.press(asked, "Agree", "a second person is the point of it", person="ben")
-        await harness.users.click("anna", asked, "Agree")
+        await harness.press(pending_post, "Agree", "a second person is the point of it", person="ben")
+        await harness.users.click("anna", pending_post, "Agree")
         await harness.wait_for_message("ben deploys shop v2", person=None)
         made = harness.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
@@ -378,8 +378,8 @@ async def test_deploy_links_are_listed_and_removed_by_a_button(harness: BotHarne
     )
     for command in ("/bitrise", "/buildio"):
         await harness.ask(f"{command} subscriptions", "Tied in this channel")
-    untied = await harness.press(post, "Untie", "anna untied shop-staging")
-    assert untied.only_for is None
+    removed_post = await harness.press(post, "Untie", "anna untied shop-staging")
+    assert removed_post.only_for is None
     await harness.press(post, "Untie", "not tied any more")
     await harness.ask("/buildio link", "No app of Build.io is tied")
 
@@ -439,17 +439,17 @@ async def test_a_recovered_failure_streak_offers_to_deploy_the_build_that_fixed_
 async def test_another_workspace_has_no_button_and_can_press_none(tmp_path: Path) -> None:
     async with multi_workspace_harness(tmp_path, service_token_acts="0") as harness:
         await harness.install_everywhere()
-        for place in (harness, harness.twin):
-            await place.connect("anna", "ben")
-            await place.connect("anna", "ben", provider=Provider.BUILDIO)
-            await place.ask("/bitrise subscribe android", "subscribed this channel")
+        for workspace_harness in (harness, harness.twin):
+            await workspace_harness.connect("anna", "ben")
+            await workspace_harness.connect("anna", "ben", provider=Provider.BUILDIO)
+            await workspace_harness.ask("/bitrise subscribe android", "subscribed this channel")
         await harness.ask(TIE, "tied")
         make_build(harness)
         post = await wait_for_build_message(harness)
-        theirs = await harness.twin.wait_for_message("Sample Android #1 ", person=None)
-        assert OFFER not in harness.twin.message_text(theirs)
+        twin_post = await harness.twin.wait_for_message("Sample Android #1 ", person=None)
+        assert OFFER not in harness.twin.message_text(twin_post)
         await harness.twin.ask("/buildio link", "No app of Build.io is tied")
-        theirs.blocks = json.loads(json.dumps(post.blocks))
-        await harness.twin.press(theirs, OFFER, "That app is not tied here any more", person="ben")
+        twin_post.blocks = json.loads(json.dumps(post.blocks))
+        await harness.twin.press(twin_post, OFFER, "That app is not tied here any more", person="ben")
         await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
         assert count_deployments(harness.buildio.staging) == 1

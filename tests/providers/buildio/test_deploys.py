@@ -37,9 +37,9 @@ async def open_form(harness: BotHarness) -> None:
 
 async def test_a_branch_is_deployed_and_the_channel_sees_build_ios_response(harness: BotHarness) -> None:
     post = await harness.ask('/buildio deploy shop branch:main message:"the fix"', "anna deploys shop v2")
-    words = harness.message_text(post)
-    assert "branch `main`" in words
-    assert "the fix" in words
+    text = harness.message_text(post)
+    assert "branch `main`" in text
+    assert "the fix" in text
     assert post.only_for is None
     [body] = requested_builds(harness)
     assert body == {"branch": "main", "description": "the fix"}
@@ -189,9 +189,9 @@ async def test_deploying_again_is_prefilled_with_the_last_deployment(harness: Bo
     post = await harness.wait_for_message("deployment v2 failed", person=None)
     await harness.users.click("anna", post, "Deploy again…")
     modal = await harness.slack.wait_for_modal("anna", "Deployed before")
-    words = harness.slack.modal_text(modal)
-    assert "branch `release/2`" in words
-    assert "commit `0123456789abcdef`" in words
+    text = harness.slack.modal_text(modal)
+    assert "branch `release/2`" in text
+    assert "commit `0123456789abcdef`" in text
     await harness.users.submit("anna", {})
     await harness.wait_for_message("anna deploys shop v3")
     assert requested_builds(harness)[-1] == {"branch": "release/2"}

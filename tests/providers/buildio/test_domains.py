@@ -118,9 +118,9 @@ async def test_an_invalid_certificate_is_explained_at_its_field_before_it_is_sen
     ]
     async with config_var_harness(tmp_path) as harness:
         await open_form(harness, "/buildio domains add shop", "Add a domain")
-        for changed, field, said in wrong:
+        for changed, field, expected in wrong:
             await harness.users.submit("anna", {**fields, **changed})
-            assert said in form_errors(harness)[field]
+            assert expected in form_errors(harness)[field]
             assert own.key not in str(form_errors(harness))
         assert changes(harness) == []
         await harness.users.submit("anna", fields)
@@ -272,13 +272,13 @@ async def test_a_certificate_that_waits_for_an_approval_is_stored_encrypted(
 async def test_in_a_message_forms_are_offered_as_buttons(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         add_domains(harness, HOST)
-        for words, button, expected in (
+        for command, button, expected in (
             ("domains add shop", "Add a domain…", "Add a domain"),
             ("domains clear shop", "Remove all…", "Remove all domains"),
             ("config set shop KEY", "Set…", "Set config vars"),
         ):
             before = harness.last("D0ANNA", "anna")
-            harness.users.say("anna", "D0ANNA", f"buildio {words}")
+            harness.users.say("anna", "D0ANNA", f"buildio {command}")
             post = await harness.wait_for_message(button, channel="D0ANNA", after=before)
             await harness.users.click("anna", post, button)
             await harness.slack.wait_for_modal("anna", expected)

@@ -36,29 +36,29 @@ who = ["U0ANNA", "U0BEN"]
 
 
 def review_environment(harness: BotHarness) -> Environment:
-    one = harness.buildio.pipeline.environments[0]
-    one.config["PAYMENTS_KEY"] = SECRET
-    return one
+    environment = harness.buildio.pipeline.environments[0]
+    environment.config["PAYMENTS_KEY"] = SECRET
+    return environment
 
 
 async def test_environments_are_listed_with_their_pipelines_and_buttons_for_config_vars(
     tmp_path: Path,
 ) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
+        environment = review_environment(harness)
         post = await harness.ask("/buildio envs", "2 environments of pipelines")
-        assert f"shop · review · `{one.id}`" in harness.message_text(post)
+        assert f"shop · review · `{environment.id}`" in harness.message_text(post)
         await harness.users.click("anna", post, "Config", block_id=post.blocks[1]["block_id"])
-        shown = await harness.wait_for_message("the environment review: 2 config vars")
-        assert shown.only_for == "U0ANNA"
-        assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in harness.message_text(shown)
+        config_post = await harness.wait_for_message("the environment review: 2 config vars")
+        assert config_post.only_for == "U0ANNA"
+        assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in harness.message_text(config_post)
         assert visible_in(harness) == []
 
 
 async def test_an_environment_is_found_by_id_or_unique_name(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
-        for words in (one.id, "Review"):
+        environment = review_environment(harness)
+        for words in (environment.id, "Review"):
             await harness.ask(f"/buildio envs {words}", "the environment review of shop: 2 config vars")
         await harness.ask("/buildio envs revew", "Did you mean review?")
         harness.buildio.pipeline.environments[1].name = "review"
@@ -67,18 +67,18 @@ async def test_an_environment_is_found_by_id_or_unique_name(tmp_path: Path) -> N
 
 async def test_an_environment_that_no_pipeline_lists_is_found_by_id(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
+        environment = review_environment(harness)
         harness.buildio.response_options.sparse = True
         harness.buildio.response_rewriter = lambda asked, body: (
             body if "/pipelines" not in asked else body.replace(b"environments", b"surroundings")
         )
-        await harness.ask(f"/buildio envs {one.id}", "2 config vars")
+        await harness.ask(f"/buildio envs {environment.id}", "2 config vars")
 
 
 async def test_a_value_is_revealed_to_one_person_for_a_minute(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, shown_seconds=0.05) as harness:
-        one = review_environment(harness)
-        post = await harness.ask(f"/buildio envs {one.id}", "Who looked is noted")
+        environment = review_environment(harness)
+        post = await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
         await reveal(harness, post, key="PAYMENTS_KEY")
         await harness.wait_until(lambda: "was shown here for a minute" in harness.message_text(post))
         assert visible_in(harness) == ["response_url"]
@@ -90,49 +90,53 @@ async def test_a_value_is_revealed_to_one_person_for_a_minute(tmp_path: Path) ->
 
 async def test_a_change_is_reported_by_its_keys(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
-        await open_form(harness, f"/buildio envs set {one.id} NEW", "Of the environment review of shop")
+        environment = review_environment(harness)
+        await open_form(
+            harness, f"/buildio envs set {environment.id} NEW", "Of the environment review of shop"
+        )
         await harness.users.submit("anna", {"value": "1\n2\n", "more": "LOG_LEVEL=info"})
         post = await harness.wait_for_message(
             "anna changed config vars of the environment review of shop", person=None
         )
         assert {"+ `NEW`", "~ `LOG_LEVEL`"} <= set(harness.message_text(post).splitlines())
-        assert one.config == {"NEW": "1\n2\n", "LOG_LEVEL": "info", "PAYMENTS_KEY": SECRET}
-        text = harness.message_text(await harness.ask(f"/buildio envs {one.id}", "Who looked is noted"))
+        assert environment.config == {"NEW": "1\n2\n", "LOG_LEVEL": "info", "PAYMENTS_KEY": SECRET}
+        text = harness.message_text(
+            await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
+        )
         assert len([line for line in text.splitlines() if "· changed" in line]) == 2
 
 
 async def test_one_key_is_deleted_and_several_are_set_to_null_at_once(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
-        one.config["OLD"] = "1"
-        await harness.confirm(f"/buildio envs unset {one.id} OLD", "Remove", "− `OLD`")
+        environment = review_environment(harness)
+        environment.config["OLD"] = "1"
+        await harness.confirm(f"/buildio envs unset {environment.id} OLD", "Remove", "− `OLD`")
         await harness.confirm(
-            f"/buildio envs unset {one.id} LOG_LEVEL PAYMENTS_KEY", "Remove", "− `LOG_LEVEL`"
+            f"/buildio envs unset {environment.id} LOG_LEVEL PAYMENTS_KEY", "Remove", "− `LOG_LEVEL`"
         )
         assert changes(harness) == [
-            ("DELETE", f"/environments/{one.id}/OLD", None),
-            ("PATCH", f"/environments/{one.id}", {"LOG_LEVEL": None, "PAYMENTS_KEY": None}),
+            ("DELETE", f"/environments/{environment.id}/OLD", None),
+            ("PATCH", f"/environments/{environment.id}", {"LOG_LEVEL": None, "PAYMENTS_KEY": None}),
         ]
-        assert one.config == {}
-        await harness.ask(f"/buildio envs unset {one.id} OLD", "I don't know a config var called OLD")
+        assert environment.config == {}
+        await harness.ask(f"/buildio envs unset {environment.id} OLD", "I don't know a config var called OLD")
 
 
 async def test_the_form_for_removal_lists_the_existing_keys(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        one = review_environment(harness)
-        post = await harness.ask(f"/buildio envs {one.id}", "Who looked is noted")
+        environment = review_environment(harness)
+        post = await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
         await harness.users.click("anna", post, "Remove…")
         await harness.slack.wait_for_modal("anna", "the environment review of shop")
         await harness.users.submit("anna", {"keys": ["LOG_LEVEL"]})
         await harness.wait_for_message("− `LOG_LEVEL`", person=None)
-        assert set(one.config) == {"PAYMENTS_KEY"}
+        assert set(environment.config) == {"PAYMENTS_KEY"}
 
 
 async def test_without_permission_config_vars_are_neither_visible_nor_changeable(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
-        one = review_environment(harness)
-        for words in (one.id, f"unset {one.id} LOG_LEVEL", f"set {one.id} KEY"):
+        environment = review_environment(harness)
+        for words in (environment.id, f"unset {environment.id} LOG_LEVEL", f"set {environment.id} KEY"):
             await harness.ask(f"/buildio envs {words}", "Nobody may see and change config vars here")
         assert changes(harness) == []
         assert harness.users.modal("anna") is None
@@ -140,22 +144,22 @@ async def test_without_permission_config_vars_are_neither_visible_nor_changeable
 
 async def test_a_viewer_changes_nothing_and_a_person_without_account_sees_nothing(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, people=("anna",)) as harness:
-        one = review_environment(harness)
-        await harness.ask(f"/buildio envs {one.id}", "`/buildio connect`", person="carla")
+        environment = review_environment(harness)
+        await harness.ask(f"/buildio envs {environment.id}", "`/buildio connect`", person="carla")
         await harness.connect("carla", provider=Provider.BUILDIO)
-        await open_form(harness, f"/buildio envs set {one.id} KEY", "Set config vars", person="carla")
+        await open_form(harness, f"/buildio envs set {environment.id} KEY", "Set config vars", person="carla")
         await harness.users.submit("carla", {"value": SECRET})
         assert "Build.io" in form_errors(harness, "carla")["key"]
         assert SECRET not in json.dumps(form_errors(harness, "carla"))
-        assert "KEY" not in one.config
+        assert "KEY" not in environment.config
 
 
 async def test_an_approver_sees_no_value(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with config_var_harness(tmp_path, SECOND) as harness:
-        one = review_environment(harness)
-        await open_form(harness, f"/buildio envs set {one.id} KEY", "Set config vars", person="ben")
+        environment = review_environment(harness)
+        await open_form(harness, f"/buildio envs set {environment.id} KEY", "Set config vars", person="ben")
         await harness.users.submit("ben", {"value": f"{SECRET}!"})
         post = await harness.wait_for_message(
             "ben wants to set the config var KEY of the environment review of shop", person=None
@@ -165,5 +169,5 @@ async def test_an_approver_sees_no_value(
         await harness.wait_for_message(
             "ben changed config vars of the environment review of shop", person=None
         )
-        assert one.config["KEY"] == f"{SECRET}!"
+        assert environment.config["KEY"] == f"{SECRET}!"
         assert leaks(harness, logged(capfd, caplog)) == []

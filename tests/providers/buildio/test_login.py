@@ -53,16 +53,16 @@ async def test_the_credential_is_a_file_for_the_person_alone(
     async with harness_with_rules(ON) as harness:
         post = await harness.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
         assert posts_with_files(harness, "builds") == []
-        [handed] = posts_with_files(harness, direct_message_channel("anna"))
-        assert "for you alone" in harness.message_text(handed)
+        [file_post] = posts_with_files(harness, direct_message_channel("anna"))
+        assert "for you alone" in harness.message_text(file_post)
         [content] = harness.slack.workspace.files.values()
         token = json.loads(content)["status"]["token"]
         assert token
         assert token not in harness.message_text(post)
         await harness.stop_bot()
         assert token.encode() not in harness.stored_bytes()
-        written = capfd.readouterr()
-        assert token not in written.out + written.err
+        printed = capfd.readouterr()
+        assert token not in printed.out + printed.err
 
 
 async def test_the_file_is_deleted_when_it_expires_also_after_a_restart(tmp_path: Path) -> None:

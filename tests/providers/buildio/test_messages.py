@@ -93,7 +93,7 @@ def button_values(message: Message) -> dict[str, str]:
     pressed += [
         element for block in message.blocks if block["type"] == "actions" for element in block["elements"]
     ]
-    return {one["action_id"]: one.get("value", "") for one in pressed if one}
+    return {button["action_id"]: button.get("value", "") for button in pressed if button}
 
 
 @MANY
@@ -332,10 +332,10 @@ def test_a_pipeline_has_one_column_per_stage_in_order() -> None:
         PipelineApp(id="2", name="shop-staging", stage="staging"),
         PipelineApp(id="4", name="lost"),
     ]
-    one = Pipeline(
+    pipeline = Pipeline(
         id="p1", name="shop", environments=(Environment(id="17", name="review"),), review_apps=True
     )
-    message = pipeline_messages.pipeline_card(one, apps)
+    message = pipeline_messages.pipeline_card(pipeline, apps)
     columns = [column["text"] for column in message.blocks[1]["fields"]]
     assert columns == [
         "*review*\nshop-pr-7",
@@ -526,9 +526,9 @@ def test_an_irreversible_change_needs_the_exact_name() -> None:
     assert "typed_name" in type_to_confirm.read_typed_name(state(typed_name="Shop")).problems("shop")
     known = namespace_messages.read_delete_namespace(state(typed_name="payments"))
     assert known.problems("payments") == {}
-    asked = namespace_messages.read_delete_namespace(state(namespace="payments", typed_name=""))
-    assert asked.namespace == "payments"
-    assert "typed_name" in asked.problems("payments")
+    form = namespace_messages.read_delete_namespace(state(namespace="payments", typed_name=""))
+    assert form.namespace == "payments"
+    assert "typed_name" in form.problems("payments")
     assert namespace_messages.read_delete_namespace({}).problems("") == {"namespace": "Which namespace?"}
 
 

@@ -81,8 +81,8 @@ async def test_build_io_alone_is_enough(tmp_path: Path) -> None:
     async with harness_subscribed_to_shop(tmp_path, bitrise_token="") as harness:
         harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop))
         await harness.wait_for_message("shop web.1 crashed")
-        asked = [request.path for request in harness.bitrise.requests]
-        assert asked == []
+        paths = [request.path for request in harness.bitrise.requests]
+        assert paths == []
         ready = json.loads(await fetch_page(harness, "readyz"))
         assert ready["buildio_failures"] == 0
         assert "bitrise_failures" not in ready

@@ -1,6 +1,4 @@
-"""Commands in a process at Build.io: off unless a rule allows them, shown exactly before they run, output for one
-person.
-"""
+"""Commands in a process: off by default, shown exactly before they run, output for one person."""
 
 from __future__ import annotations
 
@@ -33,8 +31,10 @@ PASSWORD = "sandbox@db.acme.example"
 
 def executed_commands(harness: BotHarness) -> list[Any]:
     """Return the arrays that Build.io was requested to run."""
-    asked = [request for request in harness.buildio.requests if request.path.endswith("/exec")]
-    return [one.body["command"] if isinstance(one.body, dict) else one.body for one in asked]
+    requests = [request for request in harness.buildio.requests if request.path.endswith("/exec")]
+    return [
+        request.body["command"] if isinstance(request.body, dict) else request.body for request in requests
+    ]
 
 
 async def open_review(harness: BotHarness, words: str, *, person: str = "anna") -> OpenView:
@@ -108,10 +108,10 @@ async def test_output_is_for_the_person_who_ran_it_and_the_channel_is_notified(
     async with harness_with_rules(ON) as harness:
         await open_review(harness, "/buildio run shop dyno:web.1 -- echo hello there")
         await harness.users.submit("anna")
-        told = await harness.wait_for_message(
+        channel_post = await harness.wait_for_message(
             "anna ran a command in `web.1` of shop; it ended with 0", person=None
         )
-        assert '["echo", "hello", "there"]' in harness.message_text(told)
+        assert '["echo", "hello", "there"]' in harness.message_text(channel_post)
         said = await wait_for_private_message(harness, "hello there")
         assert "Only you see this" in harness.message_text(said)
         assert [
@@ -174,11 +174,11 @@ async def test_output_is_neither_stored_nor_logged(
         await harness.wait_until(lambda: len(executed_commands(harness)) == 2)
         await harness.stop_bot()
         assert PASSWORD.encode() not in harness.stored_bytes()
-        written = capfd.readouterr()
-        assert PASSWORD not in written.out + written.err
+        printed = capfd.readouterr()
+        assert PASSWORD not in printed.out + printed.err
         for token in ("bld_sandbox-anna", "bld_sandbox-service"):
             assert token.encode() not in harness.stored_bytes()
-            assert token not in written.out + written.err
+            assert token not in printed.out + printed.err
 
 
 async def test_long_output_is_truncated_to_its_end(harness_with_rules: HarnessWithRules) -> None:
@@ -255,8 +255,8 @@ async def test_the_input_is_kept_if_build_io_refuses_late(harness_with_rules: Ha
         harness.buildio.start_crash_loop(harness.buildio.dyno(harness.buildio.shop))
         filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
         await harness.users.submit("anna", filled)
-        again = await harness.slack.wait_for_modal("anna", "I don't know a running process called web.1")
-        assert "echo keep me" in harness.slack.modal_text(again)
+        reopened = await harness.slack.wait_for_modal("anna", "I don't know a running process called web.1")
+        assert "echo keep me" in harness.slack.modal_text(reopened)
         assert executed_commands(harness) == []
 
 

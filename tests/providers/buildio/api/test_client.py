@@ -43,9 +43,9 @@ class ClientFixture:
         self.sparse = sandbox.response_options.sparse
 
     def client(self, token: str | None) -> BuildioClient:
-        given = SecretStr(token) if token is not None else None
+        secret = SecretStr(token) if token is not None else None
         return BuildioClient(
-            self._http, credentials=FixedToken(given), base_url=self.sandbox.api_url, clock=self.clock
+            self._http, credentials=FixedToken(secret), base_url=self.sandbox.api_url, clock=self.clock
         )
 
 
@@ -111,7 +111,7 @@ async def test_an_app_has_its_formation_buildpacks_region_and_deployment(
     app = await client_fixture.buildio.app("shop")
     assert app == await client_fixture.buildio.app(app.id)
     assert (app.name, app.region, app.buildpacks) == ("shop", "eu", ("heroku/nodejs",))
-    assert {one.type: one.quantity for one in app.formation} == {"web": 2, "worker": 1}
+    assert {process.type: process.quantity for process in app.formation} == {"web": 2, "worker": 1}
     assert app.deployment is not None
     assert (app.deployment.status, app.deployment.state) == ("succeeded", BuildState.SUCCEEDED)
     if not client_fixture.sparse:
@@ -143,9 +143,9 @@ async def test_a_build_is_started_and_its_deployment_ends(
     for skip in (timedelta(0), timedelta(seconds=15), timedelta(minutes=5)):
         client_fixture.clock.skip(skip)
         seen.append(await current_deployment(client_fixture, "shop-staging"))
-    assert [one.state for one in seen] == [BuildState.ON_HOLD, BuildState.RUNNING, BuildState.SUCCEEDED]
+    assert [state.state for state in seen] == [BuildState.ON_HOLD, BuildState.RUNNING, BuildState.SUCCEEDED]
     if not client_fixture.sparse:
-        assert {one.id for one in seen} == {started.id}
+        assert {state.id for state in seen} == {started.id}
         assert (seen[0].branch, seen[0].description) == ("develop", "Try it")
 
 
@@ -288,15 +288,15 @@ async def test_waiting_for_an_endless_command_has_a_time_limit(client_fixture: C
 
 
 async def test_namespaces_are_listed_created_and_deleted(client_fixture: ClientFixture) -> None:
-    [inner] = await client_fixture.buildio.namespaces()
-    assert inner.name == "acme-internal"
+    [namespace] = await client_fixture.buildio.namespaces()
+    assert namespace.name == "acme-internal"
     made = await client_fixture.buildio.create_namespace(
         "acme-lab", team=client_fixture.sandbox.acme.id, description="Trials", region="us"
     )
     assert await client_fixture.buildio.namespace("acme-lab") == made
     assert await client_fixture.buildio.namespace(made.id) == made
     await client_fixture.buildio.delete_namespace("acme-lab")
-    assert await client_fixture.buildio.namespaces() == [inner]
+    assert await client_fixture.buildio.namespaces() == [namespace]
     with pytest.raises(NotFound):
         await client_fixture.buildio.namespace("acme-lab")
     if not client_fixture.sparse:

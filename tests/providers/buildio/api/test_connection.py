@@ -69,7 +69,7 @@ async def test_only_given_fields_are_sent(http: HttpTransport) -> None:
         await buildio.set_environment("e1", {"A": None, "B": "1"})
         await buildio.update_certificate("shop", "d1", "pem")
         await buildio.execute("shop", "web.1", ("/bin/sh", "-c", "rails console"))
-    assert [json.loads(one.body) for one in server.requests] == [
+    assert [json.loads(request.body) for request in server.requests] == [
         {},
         {"name": "blog", "team_id": "t1"},
         {"name": "lab", "description": "Trials"},
@@ -88,8 +88,8 @@ async def test_untrusted_names_stay_one_segment_of_the_url(http: HttpTransport) 
 
 async def test_a_redirect_does_not_forward_the_token(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response({"email": "mallory@evil.example"})) as thief:
-        leading = {"Location": f"{thief.url}/api/v1/me"}
-        async with stub_server(lambda _: web.Response(status=302, headers=leading)) as server:
+        headers = {"Location": f"{thief.url}/api/v1/me"}
+        async with stub_server(lambda _: web.Response(status=302, headers=headers)) as server:
             with pytest.raises(ProviderError):
                 await client(http, server.url).me()
             with pytest.raises(ProviderError):
@@ -139,9 +139,9 @@ async def test_a_server_error_means_that_the_provider_is_down(http: HttpTranspor
 
 
 async def test_a_requested_pause_applies_to_all_clients_that_share_it(http: HttpTransport) -> None:
-    limited = {"Retry-After": "60"}
+    headers = {"Retry-After": "60"}
     answer = {"code": "rate_limited", "message": "slow down"}
-    async with stub_server(lambda _: web.json_response(answer, status=429, headers=limited)) as server:
+    async with stub_server(lambda _: web.json_response(answer, status=429, headers=headers)) as server:
         pauses: dict[str, datetime] = {}
         with pytest.raises(RateLimited) as caught:
             await client(http, server.url, pauses).apps()

@@ -26,7 +26,7 @@ GIVEN: Mapping[str, object] = {"command": ["ls"], "values": {"A": "1"}}
 
 def test_each_endpoint_of_the_reference_is_in_the_contract_in_its_order() -> None:
     named = re.findall(r"^((?:GET|POST|PUT|PATCH|DELETE) /\S*) — ", REFERENCE, re.MULTILINE)
-    assert [one.asks for one in ENDPOINTS] == named
+    assert [endpoint.asks for endpoint in ENDPOINTS] == named
     assert len(named) == 31
 
 
@@ -34,14 +34,14 @@ def test_the_clients_methods_are_exactly_those_of_the_contract() -> None:
     public = {
         name for name, _ in inspect.getmembers(BuildioClient, inspect.isfunction) if not name.startswith("_")
     }
-    assert public == {one.method for one in ENDPOINTS} | {"probe"}
-    assert len({one.method for one in ENDPOINTS}) == len(ENDPOINTS)
+    assert public == {endpoint.method for endpoint in ENDPOINTS} | {"probe"}
+    assert len({endpoint.method for endpoint in ENDPOINTS}) == len(ENDPOINTS)
 
 
 async def test_each_method_requests_the_endpoint_of_the_contract() -> None:
-    def answer(asked: ReceivedRequest) -> web.Response:
+    def answer(request: ReceivedRequest) -> web.Response:
         lists = ("/apps", "/domains", "/list", "/namespaces", "/pipelines", "/teams")
-        if asked.method == "GET" and asked.path.endswith(lists):
+        if request.method == "GET" and request.path.endswith(lists):
             return web.json_response([])
         return web.json_response({"email": "a@b.example", "status": {"token": "t"}})
 
@@ -60,8 +60,10 @@ async def test_each_method_requests_the_endpoint_of_the_contract() -> None:
                 if parameter.default is inspect.Parameter.empty
             ]
             await method(*(GIVEN.get(name, f"the-{name}") for name in needed))
-    asked = [f"{one.method} {one.path.removeprefix('/api/v1')}" for one in server.requests]
-    assert [with_placeholders(one) for one in asked] == [with_placeholders(one.asks) for one in ENDPOINTS]
+    requested = [f"{request.method} {request.path.removeprefix('/api/v1')}" for request in server.requests]
+    assert [with_placeholders(path) for path in requested] == [
+        with_placeholders(endpoint.asks) for endpoint in ENDPOINTS
+    ]
 
 
 def with_placeholders(asks: str) -> str:
@@ -70,7 +72,7 @@ def with_placeholders(asks: str) -> str:
 
 
 def test_each_endpoint_has_a_guard_with_a_permission_of_build_io() -> None:
-    known = {str(one) for one in SPEC.permissions}
+    known = {str(permission) for permission in SPEC.permissions}
     for endpoint in ENDPOINTS:
         named = re.findall(r"`(\w+)`", endpoint.guard)
         assert set(named) <= known, endpoint.asks
@@ -83,7 +85,9 @@ def test_the_test_of_each_endpoint_exists() -> None:
         file, _, name = endpoint.test.partition("::")
         content = ast.parse((TESTS / file).read_text(encoding="utf-8"))
         functions = ast.AsyncFunctionDef | ast.FunctionDef
-        assert name in {one.name for one in content.body if isinstance(one, functions)}, endpoint.asks
+        assert name in {statement.name for statement in content.body if isinstance(statement, functions)}, (
+            endpoint.asks
+        )
 
 
 def test_the_table_has_a_line_for_each_endpoint_and_no_empty_cell() -> None:

@@ -65,7 +65,7 @@ def domain(**fields: Any) -> Domain:
 
 
 @pytest.mark.parametrize(
-    ("words", "state"),
+    ("statuses", "state"),
     [
         ("pending queued Pending", BuildState.ON_HOLD),
         ("building releasing deploying in_progress in-progress IN_PROGRESS", BuildState.RUNNING),
@@ -75,8 +75,8 @@ def domain(**fields: Any) -> Domain:
         ("unsuccessful not_deployed succeeded? undeployed reticulating", BuildState.UNKNOWN),
     ],
 )
-def test_every_known_status_has_its_state(words: str, state: BuildState) -> None:
-    assert {parse_state(word) for word in words.split()} == {state}
+def test_every_known_status_has_its_state(statuses: str, state: BuildState) -> None:
+    assert {parse_state(word) for word in statuses.split()} == {state}
 
 
 def test_no_status_is_an_unknown_state() -> None:
@@ -171,14 +171,14 @@ def test_a_related_resource_is_a_name_or_an_object(team: object) -> None:
     ],
 )
 def test_a_formation_is_a_list_or_a_mapping(formation: object) -> None:
-    assert [(one.type, one.quantity) for one in app(formation=formation).formation] == [
+    assert [(process.type, process.quantity) for process in app(formation=formation).formation] == [
         ("web", 2),
         ("worker", 1),
     ]
 
 
 def test_a_formation_may_be_a_number_or_missing() -> None:
-    assert [(one.type, one.quantity) for one in app(formation=3).formation] == [("dynos", 3)]
+    assert [(process.type, process.quantity) for process in app(formation=3).formation] == [("dynos", 3)]
     assert (
         app(formation=True).formation
         == app(formation="many").formation
@@ -224,7 +224,9 @@ def test_an_app_nested_in_an_object_or_alone_in_a_list_is_found() -> None:
 
 
 def test_an_empty_app_has_the_requested_name() -> None:
-    assert parse_app(parse_fields(b"{}", resource="app"), asked="shop") == BuildioApp(id="shop", name="shop")
+    assert parse_app(parse_fields(b"{}", resource="app"), requested="shop") == BuildioApp(
+        id="shop", name="shop"
+    )
 
 
 @pytest.mark.parametrize(
@@ -331,13 +333,13 @@ def test_only_the_number_of_config_vars_without_a_name_is_logged() -> None:
 def test_only_the_number_of_unreadable_items_is_logged() -> None:
     content = [{"id": "a"}, {"password": "hunter22"}, 7, None, [], {"name": "b"}]
     with capture_logs() as logs:
-        assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a", "b"]
+        assert [app_.id for app_ in parse_list(body(content), parse_app, resource="apps")] == ["a", "b"]
     assert logs == [{"event": "buildio.items_left_out", "of": "apps", "items": 4, "log_level": "warning"}]
 
 
 @pytest.mark.parametrize("content", [{"apps": [{"id": "a"}]}, {"data": [{"id": "a"}]}, [{"id": "a"}]])
 def test_a_list_may_be_nested_in_an_object(content: object) -> None:
-    assert [one.id for one in parse_list(body(content), parse_app, resource="apps")] == ["a"]
+    assert [app_.id for app_ in parse_list(body(content), parse_app, resource="apps")] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -358,7 +360,7 @@ def test_the_length_of_a_list_is_limited(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("answer", [b"", b"OK", b"null", b"[]", b"{}"])
 def test_the_answer_to_a_change_may_be_anything(answer: bytes) -> None:
     assert parse_started_build(parse_change_response(answer, resource="build")).id is None
-    assert parse_app(parse_change_response(answer, resource="app"), asked="blog") == BuildioApp(
+    assert parse_app(parse_change_response(answer, resource="app"), requested="blog") == BuildioApp(
         id="blog", name="blog"
     )
 
@@ -538,7 +540,7 @@ ANYTHING = st.recursive(
 )
 READERS: dict[str, Callable[[bytes], object]] = {
     "apps": lambda content: parse_list(content, parse_app, resource="apps"),
-    "app": lambda content: parse_app(parse_fields(content, resource="app"), asked="shop"),
+    "app": lambda content: parse_app(parse_fields(content, resource="app"), requested="shop"),
     "build": lambda content: parse_started_build(parse_change_response(content, resource="build")),
     "config vars": parse_config_vars,
     "domains": lambda content: parse_list(content, parse_domain, resource="domains"),
@@ -546,12 +548,14 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "dynos": lambda content: parse_list(content, parse_dyno, resource="dynos"),
     "output": parse_command_result,
     "namespaces": lambda content: parse_list(content, parse_namespace, resource="namespaces"),
-    "namespace": lambda content: parse_namespace(parse_fields(content, resource="namespace"), asked="inner"),
+    "namespace": lambda content: parse_namespace(
+        parse_fields(content, resource="namespace"), requested="inner"
+    ),
     "pipelines": lambda content: parse_list(content, parse_pipeline, resource="pipelines"),
-    "pipeline": lambda content: parse_pipeline(parse_fields(content, resource="pipeline"), asked="shop"),
+    "pipeline": lambda content: parse_pipeline(parse_fields(content, resource="pipeline"), requested="shop"),
     "pipeline apps": parse_pipeline_apps,
     "teams": lambda content: parse_list(content, parse_team, resource="teams"),
-    "team": lambda content: parse_team(parse_fields(content, resource="team"), asked="acme"),
+    "team": lambda content: parse_team(parse_fields(content, resource="team"), requested="acme"),
     "identity": parse_identity,
     "login": parse_cluster_login,
 }
@@ -575,26 +579,26 @@ def read_and_serialize(reader: str, content: bytes) -> str:
     except UnexpectedResponse as problem:
         return str(problem.provider)
     items = read if isinstance(read, list) else [read]
-    plain = [one.model_dump() if isinstance(one, BaseModel) else one for one in items]
+    serialized = [item.model_dump() if isinstance(item, BaseModel) else item for item in items]
     # As bytes: half a surrogate pair, which JSON can contain, fits into no message and no database.
-    return "\n".join(all_texts(plain)).encode().decode()
+    return "\n".join(all_texts(serialized)).encode().decode()
 
 
 @pytest.mark.parametrize("reader", READERS)
 @given(content=ANYTHING)
 def test_any_json_is_read_without_secrets_or_unexpected(reader: str, content: object) -> None:
-    shown = read_and_serialize(reader, body(content))
-    assert reader == "config vars" or SECRET not in shown
+    text = read_and_serialize(reader, body(content))
+    assert reader == "config vars" or SECRET not in text
 
 
 @pytest.mark.parametrize("reader", READERS)
 @given(content=st.binary(max_size=60))
 def test_any_bytes_are_read_or_unexpected(reader: str, content: bytes) -> None:
-    shown = read_and_serialize(reader, content)
+    text = read_and_serialize(reader, content)
     try:
         json.loads(content)
     except ValueError:
-        assert reader in ("build", "output") or shown == Provider.BUILDIO
+        assert reader in ("build", "output") or text == Provider.BUILDIO
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -609,11 +613,11 @@ def test_json_that_is_too_deep_or_too_large_is_unexpected_and_harmless(reader: s
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
 def test_a_response_without_a_success_is_never_read_as_one(content: dict[str, Any]) -> None:
-    read = parse_app(Fields(content), asked="shop")
+    read = parse_app(Fields(content), requested="shop")
     assert read is not None
-    told = any(parse_state(text) is BuildState.SUCCEEDED for text in all_texts(content))
+    has_success = any(parse_state(text) is BuildState.SUCCEEDED for text in all_texts(content))
     if read.deployment is not None and read.deployment.state is BuildState.SUCCEEDED:
-        assert told
+        assert has_success
         assert parse_state(read.deployment.status) is BuildState.SUCCEEDED
 
 

@@ -57,8 +57,8 @@ def client(http: HttpTransport, url: str) -> BuildioOAuth:
     )
 
 
-def read_form(asked: ReceivedRequest) -> dict[str, str]:
-    return dict(parse_qsl(asked.body.decode(), strict_parsing=True))
+def read_form(request: ReceivedRequest) -> dict[str, str]:
+    return dict(parse_qsl(request.body.decode(), strict_parsing=True))
 
 
 def test_the_oauth_pages_are_on_the_apis_host() -> None:
@@ -116,16 +116,16 @@ async def test_a_code_is_exchanged_for_tokens_that_stay_hidden(http: HttpTranspo
         scopes=("read", "write"),
     )
     assert "access-1" not in f"{tokens} {tokens!r}"
-    [asked] = server.requests
-    assert (asked.method, asked.path, asked.query) == ("POST", "/oauth/token", {})
-    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert read_form(asked) == {
+    [request] = server.requests
+    assert (request.method, request.path, request.query) == ("POST", "/oauth/token", {})
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert read_form(request) == {
         "grant_type": "authorization_code",
         "code": "the-code",
         "redirect_uri": REDIRECT,
         "code_verifier": VERIFIER,
     }
-    scheme, _, both = asked.headers["Authorization"].partition(" ")
+    scheme, _, both = request.headers["Authorization"].partition(" ")
     # RFC 6749, 2.3.1: both are encoded, so a colon in one of them separates nothing.
     assert (scheme, base64.b64decode(both)) == ("Basic", b"the%20client:s%3Acr%2Ft")
 
@@ -227,12 +227,12 @@ async def test_a_lost_response_is_not_retried(http: HttpTransport) -> None:
 
 async def test_a_redirect_does_not_forward_the_secrets(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.json_response(ANSWER)) as thief:
-        leading = {"Location": f"{thief.url}/oauth/token"}
+        headers = {"Location": f"{thief.url}/oauth/token"}
 
         async def ask(server: StubServer) -> None:
             await client(http, server.url).exchange("c", VERIFIER)
 
-        async with stub_server(lambda _: web.Response(status=307, headers=leading)) as server:
+        async with stub_server(lambda _: web.Response(status=307, headers=headers)) as server:
             with pytest.raises(ProviderDown):
                 await ask(server)
         assert thief.requests == []

@@ -75,8 +75,8 @@ async def test_a_person_authorizes_the_bot_which_acts_as_them_until_the_token_ex
     with pytest.raises(InvalidToken):
         await login.buildio(tokens.access_token).me()
     assert tokens.refresh_token is not None
-    fresh = await login.oauth.refresh(tokens.refresh_token)
-    assert (await login.buildio(fresh.access_token).me()).email == "anna-berg@acme.example"
+    refreshed = await login.oauth.refresh(tokens.refresh_token)
+    assert (await login.buildio(refreshed.access_token).me()).email == "anna-berg@acme.example"
     with pytest.raises(InvalidToken):
         await login.oauth.refresh(tokens.refresh_token)
 

@@ -29,11 +29,11 @@ async def poll_once(path: Path, api_url: str, token: str, *, polled: Connection 
             BuildioClient(http, credentials=credentials, base_url=api_url, clock=clock), clock=clock
         )
         recorder = make_poll_recorder(database)
-        look = Poll(reader, make_repositories(database), recorder, token="t", clock=clock)
-        await look()
+        poll = Poll(reader, make_repositories(database), recorder, token="t", clock=clock)
+        await poll()
         while polled is not None:
             polled.send_bytes(b".")
-            await look()
+            await poll()
     await database.close()
 
 

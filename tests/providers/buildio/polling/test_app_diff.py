@@ -35,8 +35,8 @@ def make_deployment(status: str, **more: object) -> Deployment:
 
 def make_web_dyno(state: str = "up", **more: object) -> Dyno:
     up = {"up": True, "crashed": False}.get(state)
-    given = {"name": "web.1", "type": "web", "state": state, "up": up, "crashed": state == "crashed"}
-    return Dyno(**(given | more))
+    fields = {"name": "web.1", "type": "web", "state": state, "up": up, "crashed": state == "crashed"}
+    return Dyno(**(fields | more))
 
 
 class PolledApp:
@@ -67,7 +67,7 @@ class PolledApp:
             self._app(deployment),
             None if unseen else dynos,
             now=self.now,
-            looked_at=self.polled_at,
+            last_polled_at=self.polled_at,
             restarts=self.restarts,
         )
         if not recorded:
@@ -75,15 +75,15 @@ class PolledApp:
             return []
         self.polled_at, self.body = self.now, snapshot.encode()
         changes: Sequence[BuildChange] = changes_of(builds, self.known_states, {APP: None})
-        self.known_states |= {one.build.slug: one.build.state for one in changes}
-        ended = [one.build for one in changes if one.build.ended]
+        self.known_states |= {change.build.slug: change.build.state for change in changes}
+        ended = [change.build for change in changes if change.build.ended]
         self.reported += ended
         return ended
 
     @property
     def reported_ends(self) -> list[tuple[str, BuildState]]:
         """Return all reported ends."""
-        return [(one.label, one.state) for one in self.reported]
+        return [(build.label, build.state) for build in self.reported]
 
     def _app(self, deployment: Deployment | None) -> BuildioApp:
         return BuildioApp(id=APP, name="shop", deployment=deployment)
@@ -93,8 +93,8 @@ def test_a_deployment_running_at_the_first_poll_is_reported_when_it_ends() -> No
     watched = PolledApp(make_deployment("building", id="1"))
     watched.poll(make_deployment("building", id="1"))
     watched.poll(make_deployment("failed", id="1", error="no"))
-    [told] = watched.reported
-    assert (told.state, told.problem, told.kind) == (BuildState.FAILED, "no", RunKind.DEPLOYMENT)
+    [build] = watched.reported
+    assert (build.state, build.problem, build.kind) == (BuildState.FAILED, "no", RunKind.DEPLOYMENT)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_three_restarts_in_ten_minutes_are_a_loop_and_two_are_not() -> None:
     assert watched.reported == []
     for number in range(7, 9):
         watched.poll(None, make_web_dyno(restarts=number), seconds=30)
-    [told] = watched.reported
-    assert (told.state, told.said) == (BuildState.FAILED, "restarts in a loop")
+    [build] = watched.reported
+    assert (build.state, build.said) == (BuildState.FAILED, "restarts in a loop")
 
 
 def test_new_start_times_count_as_restarts_without_a_counter() -> None:
@@ -269,9 +269,9 @@ def app_histories(draw: st.DrawFn) -> tuple[list[BuildState], list[tuple[Deploym
 
 @given(app_histories())
 def test_each_deployment_observed_to_its_end_is_reported_once_with_its_outcome(
-    told: tuple[list[BuildState], list[tuple[Deployment, bool]]],
+    history: tuple[list[BuildState], list[tuple[Deployment, bool]]],
 ) -> None:
-    ends, story = told
+    ends, story = history
     watched = PolledApp(None)
     for deployment, recorded in story:
         watched.poll(deployment, recorded=recorded)
@@ -311,12 +311,12 @@ def test_no_end_is_reported_twice_and_no_success_is_invented(
 ) -> None:
     watched = PolledApp(None)
     for deployment, dynos, seconds, recorded in looks:
-        for told in watched.poll(deployment, *dynos, seconds=seconds, recorded=recorded):
-            if told.kind is RunKind.DYNO and told.state is BuildState.SUCCEEDED:
-                assert any(dyno.name == told.workflow and dyno.up for dyno in dynos)
-            elif told.state is not BuildState.UNKNOWN and told.kind is RunKind.DEPLOYMENT:
+        for ended_build in watched.poll(deployment, *dynos, seconds=seconds, recorded=recorded):
+            if ended_build.kind is RunKind.DYNO and ended_build.state is BuildState.SUCCEEDED:
+                assert any(dyno.name == ended_build.workflow and dyno.up for dyno in dynos)
+            elif ended_build.state is not BuildState.UNKNOWN and ended_build.kind is RunKind.DEPLOYMENT:
                 assert deployment is not None
-                assert told.state is deployment.state
+                assert ended_build.state is deployment.state
     slugs = [build.slug for build in watched.reported]
     assert len(slugs) == len(set(slugs))
 
@@ -330,7 +330,7 @@ def test_a_crashed_process_recovers_before_it_crashes_again(
         watched.poll(deployment, *dynos, seconds=min(seconds, 700), recorded=recorded)
     for name in ("web.1", "worker.1"):
         ends = [build.state for build in watched.reported if build.workflow == name]
-        assert all(one is not other for one, other in pairwise(ends))
+        assert all(end is not other for end, other in pairwise(ends))
         assert ends[:1] in ([], [BuildState.FAILED])
 
 

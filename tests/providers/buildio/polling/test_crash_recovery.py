@@ -50,8 +50,10 @@ async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(t
         reader.close()
         await poll_once(path, sandbox.api_url, TOKEN)
     database = await Database.open(path)
-    owed = await make_repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
+    queued = await make_repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
     await database.close()
     await sandbox.close()
-    assert Counter(one.build.label for one in owed) == {f"v{number}": 1 for number in range(2, ROUNDS + 2)}
-    assert [one.build.state.value for one in owed] == ["succeeded", "failed"] * (ROUNDS // 2)
+    assert Counter(entry.build.label for entry in queued) == {
+        f"v{number}": 1 for number in range(2, ROUNDS + 2)
+    }
+    assert [entry.build.state.value for entry in queued] == ["succeeded", "failed"] * (ROUNDS // 2)

@@ -84,8 +84,8 @@ async def test_a_start_is_notified_if_subscribed(harness: BuildioPollHarness) ->
     await harness.watch.subscribe(harness.shop, NotificationRule(style=DeliveryStyle.LIVE))
     harness.sandbox.deploy(harness.sandbox.shop)
     await harness.poll_repeatedly(seconds=15)
-    [said] = harness.watch.first_lines
-    assert said.startswith("▶️ shop deployment v2 is running since ")
+    [builds] = harness.watch.first_lines
+    assert builds.startswith("▶️ shop deployment v2 is running since ")
     assert "running for 15 s, as of " in harness.watch.message_text()
     await harness.poll_repeatedly(times=6)
     assert harness.watch.first_lines == ["✅ shop deployment v2 succeeded"]
@@ -235,10 +235,10 @@ async def test_apps_take_turns_within_the_budget_but_a_deploying_app_comes_first
     before = len(shop.sandbox.requests)
     for _ in range(3):
         await shop.watch.poll()
-    asked = [request.path.split("/")[4] for request in list(shop.sandbox.requests)[before:]]
-    assert len(asked) == 3 * 2 * 2
+    requested = [request.path.split("/")[4] for request in list(shop.sandbox.requests)[before:]]
+    assert len(requested) == 3 * 2 * 2
     assert [
-        asked.count(app.id) for app in (shop.sandbox.shop, shop.sandbox.staging, shop.sandbox.review)
+        requested.count(app.id) for app in (shop.sandbox.shop, shop.sandbox.staging, shop.sandbox.review)
     ] >= [
         6,
         2,
