@@ -262,6 +262,7 @@ async def test_uninstalling_an_organisation_deletes_all_its_workspaces(tmp_path:
         assert "/manage/E0GRID/integrations/profile/A0BUILDBELL/workspaces/add" in page
         for workspace in (east, west, harness.twin):
             await use_every_feature(workspace)
+        await harness.wait_for_poll()  # the poll that sees the started builds adds notifications
         before = harness.count_rows_with(TWIN)
         harness.slack.uninstall(GRID.id)
         for team in ("T0EAST", "T0WEST", GRID.id):
