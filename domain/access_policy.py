@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
@@ -82,33 +81,6 @@ class Permission(StrEnum):
 PROTECTABLE = frozenset(Permission) - {Permission.SUBSCRIBE}
 # These give access to everything else, so nobody has them until a rule names them.
 OFF_BY_DEFAULT = frozenset({Permission.RUN, Permission.LOGIN})
-_ONLY_PROVIDER: Mapping[Permission, Provider] = MappingProxyType(
-    {
-        **dict.fromkeys(
-            (Permission.ABORT, Permission.TRIGGER, Permission.ARTIFACTS, Permission.APPROVE), Provider.BITRISE
-        ),
-        **dict.fromkeys(
-            (
-                Permission.DEPLOY,
-                Permission.RESTART,
-                Permission.RUN,
-                Permission.CONFIG,
-                Permission.DOMAINS,
-                Permission.CREATE,
-                Permission.DELETE,
-                Permission.LOGIN,
-            ),
-            Provider.BUILDIO,
-        ),
-    }
-)
-
-
-def permissions_at(provider: Provider) -> tuple[Permission, ...]:
-    """Return the permissions that exist at a provider."""
-    return tuple(
-        permission for permission in Permission if _ONLY_PROVIDER.get(permission, provider) is provider
-    )
 
 
 class Principals(FrozenModel):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import messages
 import providers
+from bot.providers_setup import SPECS
 from domain import message
 from domain.access_policy import (
     AccessRequest,
@@ -26,7 +27,6 @@ from domain.access_policy import (
     Principals,
     Verdict,
     judge,
-    permissions_at,
 )
 from domain.audit_log import AuditEntry, Event, PersonalFields, link
 from domain.build import App
@@ -134,9 +134,7 @@ BY = st.just("U0ASKER")
 TIES = st.lists(renderer_cases.TIES, max_size=7)
 PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 PRESENTATION = PROVIDER.map(presentation_of)
-CHOICES = [
-    RulePermissions(presentation_of(provider), permissions_at(provider)) for provider in Provider.all()[:2]
-]
+CHOICES = [RulePermissions(spec.presentation, spec.permissions) for spec in SPECS]
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)

@@ -20,7 +20,6 @@ async def list_apps(command: ListApps, context: RequestContext, provider: Provid
     """List a page of the provider's apps that the user may see."""
     apps = sorted(await context.visible_apps(provider).all(), key=lambda app: app.title.casefold())
     start = (command.page - 1) * PAGE
-    provider = Provider.BITRISE
     message = message_apps.app_list(
         apps[start : start + PAGE],
         presentation=context.services.registry.presentation_of(provider),

@@ -48,7 +48,7 @@ async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provid
     return Reply(
         profile.own_builds(
             shown,
-            presentation=context.services.registry.presentation_of(Provider.BITRISE),
+            presentation=context.services.registry.presentation_of(provider),
             name=own_profile.name,
             looked_at=searched,
             now=context.now(),
@@ -83,7 +83,7 @@ async def show_profile(command: ShowProfile, context: RequestContext, provider: 
         await _set_end_notifications(context, provider, wanted=command.ends)
     ends = await is_notified_of_ends(context)
     message = profile.profile_card(
-        provider=Provider.BITRISE,
+        provider=provider,
         name=own_profile.name,
         email=own_profile.email,
         mention=own_profile.mention,
