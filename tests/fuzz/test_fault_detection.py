@@ -165,7 +165,7 @@ def test_an_invented_deployment_success_is_detected(runner: asyncio.Runner, targ
     assert outcomes.counts[replies.ONE_APP] >= 3
     assert replies.kind_of(f"GET /api/v1/apps/{shop}") == replies.ONE_APP
     with (
-        patch("providers.buildio.api.deployments.state_of", lambda _word: BuildState.SUCCEEDED),
+        patch("providers.buildio.api.deployments.parse_state", lambda _word: BuildState.SUCCEEDED),
         pytest.raises(AssertionError),
     ):
         runner.run(fuzzing.example(example))
@@ -174,8 +174,8 @@ def test_an_invented_deployment_success_is_detected(runner: asyncio.Runner, targ
 @pytest.mark.parametrize(
     ("place", "instead", "words"),
     [
-        ("providers.buildio.config_vars.messages.masked", lambda value: value, "config shop"),
-        ("providers.buildio.action_execution._without_values", _as_it_is, "run shop dyno:web.1 -- env"),
+        ("providers.buildio.config_vars.messages.mask_value", lambda value: value, "config shop"),
+        ("providers.buildio.action_execution._remove_config_values", _as_it_is, "run shop dyno:web.1 -- env"),
     ],
     ids=["masks", "values in an output"],
 )

@@ -138,7 +138,7 @@ async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
     config = ProviderConfig(token=SERVICE_TOKEN)
     options: dict[str, Any] = {
         "members": EveryoneIsMember(),
-        "asked": lambda: None,
+        "outbox_changed": lambda: None,
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
@@ -279,7 +279,7 @@ class AppVisibility(RuleBasedStateMachine):
         config = ProviderConfig(token=SERVICE_TOKEN)
         options: dict[str, Any] = {
             "members": EveryoneIsMember(),
-            "asked": lambda: None,
+            "outbox_changed": lambda: None,
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }
