@@ -1,7 +1,7 @@
-"""The assembly: the one place that knows every part and joins them.
+"""The assembly of the bot: creates all parts and connects them.
 
-Ask and act: Slack → handlers → Bitrise → answer.
-Watch and tell: look → changes → matches → one transaction → outbox → relay → Slack.
+Commands: Slack → handlers → provider → reply.
+Notifications: poll → changes → matches → one transaction → outbox → dispatcher → Slack.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from services.authorization.user_groups import UserGroups
 from services.container import ChangeEvents, Services, Uninstallation
 from services.home.build_cache import RecentBuildsCache
 from services.home.refresher import HomeEvents, HomeRefresher
-from services.jobs.access_checker import EVERY as SIGHT_EVERY
+from services.jobs.access_checker import EVERY as CHECK_ACCESS_EVERY
 from services.jobs.access_checker import AccessChecker
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
@@ -97,24 +97,24 @@ NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )
 SLACK_RETRY_SECONDS = 5.0
-# After which a token that was refused is tried once more: a refusal may be a hiccup of theirs.
+# Wait before a refused token is tried once more: the refusal may be a temporary fault of the provider or Slack.
 RECHECK_SECONDS = 2.0
-# How long the start waits for a provider to say whether it accepts the token.
+# How long the start waits for a provider to accept or refuse the token.
 PROVIDER_SECONDS = 10.0
-# How long a request of Slack's waits for the outcome of the first call to Slack: less than the three seconds that
-# Slack itself waits for its answer.
+# How long a request from Slack waits for the outcome of the first call to Slack: less than the three seconds that
+# Slack waits for a response.
 FIRST_ATTEMPT_SECONDS = 2.0
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
-SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
+SIGHT_SECONDS = CHECK_ACCESS_EVERY.total_seconds()
 
 
 def utc_now() -> datetime:
-    """The clock that every part is given."""
+    """Return the current time in UTC; the default clock of all parts."""
     return datetime.now(UTC)
 
 
 class Application:
-    """One bot, from its settings; `run` is its whole life."""
+    """One bot with its settings; `run` starts it and returns once it has stopped."""
 
     def __init__(
         self,
@@ -130,12 +130,12 @@ class Application:
         slack_retry_seconds: float = SLACK_RETRY_SECONDS,
         progress_seconds: float = RateLimits.progress,
     ) -> None:
-        """Raises InvalidAccessRule where POLICY_FILE can't be read, or needs a key that is not there."""
+        """Raises InvalidAccessRule if POLICY_FILE can't be read, or needs a key that is not set."""
         self._settings = settings
         self._registry = registry
         self._actions = ActionRegistry(action for spec in registry for action in spec.actions)
         self._rules = settings.operator_rules()
-        self._sight_seconds = sight_seconds
+        self._access_check_seconds = sight_seconds
         self._ping_seconds = ping_seconds
         self._follow_seconds = follow_seconds
         self._shown_seconds = shown_seconds
@@ -144,8 +144,8 @@ class Application:
         self._progress_seconds = progress_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._arrived = self._tokens_checked = False
-        self._tried_to_arrive = asyncio.Event()
+        self._slack_reached = self._tokens_checked = False
+        self._slack_attempted = asyncio.Event()
         self._sockets: SocketModeConnections | None = None
         self.metrics = Metrics()
         self.workers = WorkerPool()
@@ -153,24 +153,22 @@ class Application:
         self.port = 0
 
     def stop(self) -> None:
-        """Finish what was begun, and end `run`."""
+        """End `run` once the work in progress is done."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Run until stopped.
 
-        Raises DatabaseProblem, AnchorNotWritable, CannotServe, TokenRefused or ServiceTokenRefused where the bot can't
+        Raises DatabaseProblem, AnchorNotWritable, CannotServe, TokenRefused or ServiceTokenRefused if the bot can't
         start.
         """
-        async with AsyncExitStack() as open_things:
+        async with AsyncExitStack() as exit_stack:
             database = await Database.open(self._settings.database_path)
-            open_things.push_async_callback(database.close)
-            session = await open_things.enter_async_context(create_slack_session())
-            # A provider that is slow or away keeps nobody from the other.
-            https = {
-                spec.provider: await open_things.enter_async_context(
-                    HttpTransport(ProviderClock(self._clock))
-                )
+            exit_stack.push_async_callback(database.close)
+            session = await exit_stack.enter_async_context(create_slack_session())
+            # One transport per provider, so that a slow or unreachable provider does not delay requests to the others.
+            transports = {
+                spec.provider: await exit_stack.enter_async_context(HttpTransport(ProviderClock(self._clock)))
                 for spec in self._registry
             }
             storage = Repositories(
@@ -179,172 +177,203 @@ class Application:
                 read_action=self._actions.read,
                 run_messages=RunMessageRenderer(),
             )
-            anchor = await self._anchor(open_things, database)
+            anchor = await self._open_anchor(exit_stack, database)
             client = web_client(
                 self._settings.slack_api_url, self._settings.slack_bot_token, session, patient=True
             )
             slack = create_tenancy(self._settings, client, storage, self._clock)
-            open_things.push_async_callback(slack.close)
-            patient = WorkspaceClients(
+            exit_stack.push_async_callback(slack.close)
+            patient_clients = WorkspaceClients(
                 slack.token_for, **client_options(self._settings.slack_api_url, session, patient=True)
             )
-            hasty = WorkspaceClients(
+            impatient_clients = WorkspaceClients(
                 slack.token_for, **client_options(self._settings.slack_api_url, session, patient=False)
             )
 
             def is_current(provider: Provider) -> bool:
-                return lookout.is_current(provider)  # which comes into being only after the relay
+                return pollers.is_current(provider)  # created below, after the dispatcher
 
-            relay = self._relay(hasty, storage, is_current, {one: http.clock for one, http in https.items()})
-            open_things.push_async_callback(self.workers.close)
+            dispatcher = self._make_dispatcher(
+                impatient_clients,
+                storage,
+                is_current,
+                {provider: transport.clock for provider, transport in transports.items()},
+            )
+            exit_stack.push_async_callback(self.workers.close)
             clients = make_clients(
                 self._registry,
                 self._settings,
-                https,
+                transports,
                 storage,
-                members=MemberDirectory(patient, clock=self._clock),
+                members=MemberDirectory(patient_clients, clock=self._clock),
                 runner=self.workers,
-                asked=relay.wake,
+                asked=dispatcher.wake,
                 follow_seconds=self._follow_seconds,
                 clock=self._clock,
             )
-            open_things.push_async_callback(clients.close)
+            exit_stack.push_async_callback(clients.close)
             analyzers = failure_analyzers(
-                clients, storage, runner=self.workers, found=relay.wake, clock=self._clock
+                clients, storage, runner=self.workers, found=dispatcher.wake, clock=self._clock
             )
-            states = {one.provider: one.state for one in clients.all if one.state is not None}
-            # The provider whose builds Home shows and workflows' steps wait for.
-            first = clients.at(self._registry.first.provider)
-            news, step_news = HomeEvents(), asyncio.Event()
-            proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-            found = _all(
-                relay.wake, *(one.wake for one in analyzers.values()), news.note_change, step_news.set
+            states = {
+                provider_clients.provider: provider_clients.state
+                for provider_clients in clients.all
+                if provider_clients.state is not None
+            }
+            # The provider whose builds Home shows and Workflow Builder steps wait for.
+            first_provider = clients.at(self._registry.first.provider)
+            home_events, workflow_steps_changed = HomeEvents(), asyncio.Event()
+            pending_actions_changed, access_changed, temporary_files_changed = (
+                asyncio.Event(),
+                asyncio.Event(),
+                asyncio.Event(),
             )
-            lookout = make_pollers(self._settings, clients, storage, found=found, clock=self._clock)
-            listening = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
-            vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateReplies()
-            groups, choices = UserGroups(patient, clock=self._clock), OptionCache(clock=self._clock)
-            # Whoever remembers something of a workspace; when the app leaves it, they forget it.
-            forgetful: list[WorkspaceCache] = [
-                patient,
-                hasty,
-                relay,
+            notify_update = _call_all(
+                dispatcher.wake,
+                *(analyzer.wake for analyzer in analyzers.values()),
+                home_events.note_change,
+                workflow_steps_changed.set,
+            )
+            pollers = make_pollers(self._settings, clients, storage, found=notify_update, clock=self._clock)
+            request_tracker = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
+            message_expiry, late_replies = MessageExpiry(seconds=self._shown_seconds), LateReplies()
+            user_groups, option_cache = (
+                UserGroups(patient_clients, clock=self._clock),
+                OptionCache(clock=self._clock),
+            )
+            # Everything that keeps data of a workspace in memory; cleared when the app is uninstalled from it.
+            caches: list[WorkspaceCache] = [
+                patient_clients,
+                impatient_clients,
+                dispatcher,
                 clients,
-                groups,
+                user_groups,
                 *states.values(),
-                vanishing,
-                late_answers,
-                choices,
+                message_expiry,
+                late_replies,
+                option_cache,
             ]
 
-            async def departed(departure: Uninstallation) -> None:
-                for team in await slack.remove_workspace(departure):
-                    for one in forgetful:
-                        one.forget(team)
+            async def handle_uninstallation(uninstallation: Uninstallation) -> None:
+                for team in await slack.remove_workspace(uninstallation):
+                    for cache in caches:
+                        cache.forget(team)
 
             services = Services(
                 registry=self._registry,
                 actions=self._actions,
                 clients=clients,
                 runner=self.workers,
-                authorizer=Authorizer(self._rules, storage, clients, groups),
+                authorizer=Authorizer(self._rules, storage, clients, user_groups),
                 storage=storage,
-                slack=patient,
+                slack=patient_clients,
                 session=session,
                 response_urls=SlackUrls(self._settings.slack_api_url),
-                pollers=lookout,
+                pollers=pollers,
                 events=ChangeEvents(
-                    outbox_changed=relay.wake,
-                    home_changed=news.note_change_by,
-                    workflow_steps_changed=step_news.set,
-                    pending_actions_changed=proposal_news.set,
-                    access_changed=access_news.set,
-                    temporary_files_changed=file_news.set,
+                    outbox_changed=dispatcher.wake,
+                    home_changed=home_events.note_change_by,
+                    workflow_steps_changed=workflow_steps_changed.set,
+                    pending_actions_changed=pending_actions_changed.set,
+                    access_changed=access_changed.set,
+                    temporary_files_changed=temporary_files_changed.set,
                 ),
-                handle_uninstallation=departed,
-                message_expiry=vanishing,
-                late_replies=late_answers,
+                handle_uninstallation=handle_uninstallation,
+                message_expiry=message_expiry,
+                late_replies=late_replies,
                 recent_builds=RecentBuildsCache(
-                    first.provider, first.service_builds, storage, clock=self._clock
+                    first_provider.provider, first_provider.service_builds, storage, clock=self._clock
                 ),
-                option_cache=choices,
+                option_cache=option_cache,
                 duration_estimates=DurationEstimates(
                     lambda provider: clients.at(provider).service_builds, storage, clock=self._clock
                 ),
                 clock=self._clock,
             )
-            slack_app = self._slack_app(slack, client, database)
-            homes = HomeRefresher(
+            slack_app = self._make_slack_app(slack, client, database)
+            home_refresher = HomeRefresher(
                 services.recent_builds,
                 services.duration_estimates,
                 clients,
-                lookout,
-                news,
+                pollers,
+                home_events,
                 clock=self._clock,
                 progress_seconds=self._progress_seconds,
             )
-            forgetful.append(homes)
-            register(slack_app, self._registry, services, listening, homes)
-            await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
-            parts: dict[str, BackgroundJob] = {
-                "relay": relay,
-                "homes": homes,
+            caches.append(home_refresher)
+            register(slack_app, self._registry, services, request_tracker, home_refresher)
+            await self._start_server(exit_stack, slack_app, slack, storage, pollers, clients, anchor)
+            jobs: dict[str, BackgroundJob] = {
+                "relay": dispatcher,
+                "homes": home_refresher,
                 **{f"state of {provider}": state for provider, state in states.items()},
-                "vanishing": vanishing,
-                "late answers": late_answers,
+                "vanishing": message_expiry,
+                "late answers": late_replies,
                 "expiring": PendingActionExpiry(
                     storage,
-                    proposal_news,
-                    outbox_changed=relay.wake,
-                    steps_changed=step_news.set,
+                    pending_actions_changed,
+                    outbox_changed=dispatcher.wake,
+                    steps_changed=workflow_steps_changed.set,
                     clock=self._clock,
                 ),
-                "passing": TemporaryFileCleanup(storage, patient, file_news, clock=self._clock),
+                "passing": TemporaryFileCleanup(
+                    storage, patient_clients, temporary_files_changed, clock=self._clock
+                ),
                 "sight": AccessChecker(
                     clients,
                     storage,
-                    lookout,
-                    access_news,
+                    pollers,
+                    access_changed,
                     registry=self._registry,
                     context_for=partial(context_outside, services),
-                    outbox_changed=relay.wake,
+                    outbox_changed=dispatcher.wake,
                     clock=self._clock,
-                    every=timedelta(seconds=self._sight_seconds),
+                    every=timedelta(seconds=self._access_check_seconds),
                 ),
             }
             if anchor is not None:
-                parts["anchor"] = anchor
-            if first.service_builds is not None:
-                parts["waiting"] = WorkflowStepCompletion(
-                    first, first.service_builds, storage, patient, step_news, clock=self._clock
+                jobs["anchor"] = anchor
+            if first_provider.service_builds is not None:
+                jobs["waiting"] = WorkflowStepCompletion(
+                    first_provider,
+                    first_provider.service_builds,
+                    storage,
+                    patient_clients,
+                    workflow_steps_changed,
+                    clock=self._clock,
                 )
-            asking = asking_parts(lookout, clients, analyzers, found=relay.wake)
-            keeper = asyncio.create_task(self._keep_house(storage, relay.wake), name="housekeeping")
+            provider_jobs = asking_parts(pollers, clients, analyzers, found=dispatcher.wake)
+            housekeeping = asyncio.create_task(
+                self._run_housekeeping(storage, dispatcher.wake), name="housekeeping"
+            )
             try:
-                await self._live(slack, slack_app, listening, clients, parts, asking)
+                await self._run_jobs(slack, slack_app, request_tracker, clients, jobs, provider_jobs)
             finally:
-                keeper.cancel()
-                await asyncio.gather(keeper, return_exceptions=True)
+                housekeeping.cancel()
+                await asyncio.gather(housekeeping, return_exceptions=True)
 
-    async def _live(
+    async def _run_jobs(
         self,
         slack: SlackTenancy,
         slack_app: AsyncApp,
-        listening: RequestTracker,
+        request_tracker: RequestTracker,
         clients: Clients,
-        parts: Mapping[str, BackgroundJob],
-        asking: Mapping[str, BackgroundJob],
+        jobs: Mapping[str, BackgroundJob],
+        provider_jobs: Mapping[str, BackgroundJob],
     ) -> None:
-        """Everything that runs side by side, from the first word with Slack until all of it has drained."""
-        checking = asyncio.create_task(self._check_service_tokens(clients), name="service tokens")
+        """Connect to Slack and run all jobs side by side until the bot is stopped and the work in progress is done.
+
+        Raises what the first failed job raises.
+        """
+        token_checks = asyncio.create_task(self._check_service_tokens(clients), name="service tokens")
         tasks = {
-            checking,
-            asyncio.create_task(self._reach_slack(slack, slack_app, checking), name="slack"),
+            token_checks,
+            asyncio.create_task(self._connect_to_slack(slack, slack_app, token_checks), name="slack"),
             *(
-                asyncio.create_task(self._run_once_checked(part, checking), name=name)
-                for name, part in asking.items()
+                asyncio.create_task(self._run_after_token_checks(job, token_checks), name=name)
+                for name, job in provider_jobs.items()
             ),
-            *(asyncio.create_task(part.run(), name=name) for name, part in parts.items()),
+            *(asyncio.create_task(job.run(), name=name) for name, job in jobs.items()),
         }
         until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
         try:
@@ -352,41 +381,41 @@ class Application:
                 done, _ = await asyncio.wait({until_stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
                 for task in done & tasks:
                     tasks.discard(task)
-                    task.result()  # a part that broke ends the bot: one that only looks alive would lie
+                    task.result()  # a failed job ends the bot, which would otherwise look healthy without it
         finally:
-            log.info("draining", answers=listening.under_way)
+            log.info("draining", answers=request_tracker.under_way)
             until_stopped.cancel()
             if self._sockets is not None:
                 self._sockets.stop_accepting()
-            for part in (*asking.values(), *parts.values()):
-                part.stop()
-            _, late = await asyncio.wait(
-                {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
+            for job in (*provider_jobs.values(), *jobs.values()):
+                job.stop()
+            _, unfinished = await asyncio.wait(
+                {*tasks, asyncio.create_task(request_tracker.drain(), name="answers")}, timeout=DRAIN_SECONDS
             )
-            for task in late:
+            for task in unfinished:
                 log.warning("drain.late", task=task.get_name())
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
             if self._sockets is not None:
                 await self._sockets.close()
             log.info("stopped")
 
-    async def _keep_house(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
-        """Forget what is old, now and once a day; write the file anew, within the hour, after somebody has left."""
+    async def _run_housekeeping(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
+        """Delete old data now and once a day; within an hour, rewrite the file if a deletion requires it."""
         hours = 0
         while True:
             if hours % HOURS_OF_A_DAY == 0:
-                await self._forget_what_is_old(storage, outbox_changed)
+                await self._delete_old_data(storage, outbox_changed)
             try:
                 if await storage.database.rewrite_if_marked():
                     log.info("database.rewritten")
             except Exception:
-                # In an hour it is tried again.
+                # It is tried again in an hour.
                 log.exception("database.not_rewritten")
             hours += 1
             await asyncio.sleep(HOUR_SECONDS)
 
-    async def _forget_what_is_old(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
+    async def _delete_old_data(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
         before = self._clock() - timedelta(days=self._settings.history_days)
         try:
             if ended := await storage.unfollow_forgotten_runs(self._clock()):
@@ -398,51 +427,51 @@ class Application:
             )
             log.info("pruned", rows=pruned)
         except Exception:
-            # The bot can do without; tomorrow it is tried again.
+            # The bot works without it; it is tried again tomorrow.
             log.exception("prune.broken")
 
-    async def _reach_slack(
-        self, slack: SlackTenancy, slack_app: AsyncApp, checking: asyncio.Task[None]
+    async def _connect_to_slack(
+        self, slack: SlackTenancy, slack_app: AsyncApp, token_checks: asyncio.Task[None]
     ) -> None:
-        """Learn who we are and, in Socket Mode, connect; Slack being away is waited out. Raises TokenRefused."""
-        where = await self._patiently(slack.connect)
-        if where is None:
+        """Get the bot's identity; in Socket Mode, connect. Retry while Slack is unreachable. Raises TokenRefused."""
+        team = await self._retry_until_reachable(slack.connect)
+        if team is None:
             return
-        self._arrived = True
-        self._tried_to_arrive.set()
+        self._slack_reached = True
+        self._slack_attempted.set()
         if self._settings.slack_app_token is not None:
             token = self._settings.slack_app_token.get_secret_value()
-            address = await self._patiently(partial(open_connection, slack_app.client, token))
+            address = await self._retry_until_reachable(partial(open_connection, slack_app.client, token))
             if address is None:
                 return
             self._sockets = SocketModeConnections(
                 slack_app, token, first_address=address, ping_seconds=self._ping_seconds
             )
-            await self._until_stopped(self._sockets.open())
-        await asyncio.wait({checking})
+            await self._wait_until_stopped(self._sockets.open())
+        await asyncio.wait({token_checks})
         if self._tokens_checked and not self._stopping.is_set():
             self.ready.set()
-            log.info("ready", port=self.port, team=where)
+            log.info("ready", port=self.port, team=team)
 
-    async def _patiently(self, ask: Callable[[], Awaitable[str]]) -> str | None:
-        """Slack's answer, however long it is away; None where the bot is stopped meanwhile.
+    async def _retry_until_reachable(self, call_slack: Callable[[], Awaitable[str]]) -> str | None:
+        """Return Slack's answer, however long Slack is unreachable; None if the bot is stopped meanwhile.
 
-        A refusal counts once it comes twice in a row. Raises TokenRefused.
+        Raises TokenRefused after two refusals in a row.
         """
         refused = False
         while not self._stopping.is_set():
             try:
-                return await ask()
+                return await call_slack()
             except TokenRefused as problem:
                 if refused:
                     raise
                 refused = True
-                self._tried_to_arrive.set()
+                self._slack_attempted.set()
                 log.warning("slack.refused", reason=str(problem), again_in_seconds=self._recheck_seconds)
                 await self._pause(self._recheck_seconds)
             except SlackNotReachable as problem:
-                refused = False  # two refusals count only where nothing else came between
-                self._tried_to_arrive.set()
+                refused = False  # refusals count only if they come directly after each other
+                self._slack_attempted.set()
                 log.warning(
                     "slack.not_reachable", reason=str(problem), again_in_seconds=self._slack_retry_seconds
                 )
@@ -450,10 +479,10 @@ class Application:
         return None
 
     async def _check_service_tokens(self, clients: Clients) -> None:
-        """Find out whether the providers accept the tokens that the bot watches with. Raises ServiceTokenRefused.
+        """Check that the providers accept the bot's tokens. Raises ServiceTokenRefused.
 
-        A provider that is away or slow keeps the bot from nothing: watching it begins when it is back, and what it
-        then says of the token is told like any trouble with it.
+        A provider that is slow or unreachable does not stop the bot from starting: polling begins once it responds,
+        and a refusal of the token is then reported like any other problem with the provider.
         """
 
         async def check(name: str, probe: Callable[[], Awaitable[None]]) -> None:
@@ -465,47 +494,47 @@ class Application:
 
         probes = service_probes(self._registry, clients)
         checks = asyncio.gather(*(check(name, probe) for name, probe in probes.items()))
-        await self._until_stopped(checks)
+        await self._wait_until_stopped(checks)
         self._tokens_checked = True
 
-    async def _run_once_checked(self, part: BackgroundJob, checking: asyncio.Task[None]) -> None:
-        """Run a part that asks a provider, once it is known that the token for it is not refused."""
-        await asyncio.wait({checking})
+    async def _run_after_token_checks(self, job: BackgroundJob, token_checks: asyncio.Task[None]) -> None:
+        """Run a job that sends requests to a provider, once the check of its token has not failed."""
+        await asyncio.wait({token_checks})
         if self._tokens_checked and not self._stopping.is_set():
-            await part.run()
+            await job.run()
 
-    async def _until_stopped(self, work: Awaitable[object]) -> None:
-        """Wait for something that may take long, but no longer than the bot runs. Raises what it raises."""
-        working = asyncio.ensure_future(work)
+    async def _wait_until_stopped(self, work: Awaitable[object]) -> None:
+        """Wait for the work, which is cancelled when the bot is stopped. Raises what the work raises."""
+        task = asyncio.ensure_future(work)
         stopped = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
         finally:
             stopped.cancel()
-            working.cancel()
+            task.cancel()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but no longer than the bot runs."""
+        """Wait this long, or until the bot is stopped."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _anchor(self, open_things: AsyncExitStack, database: Database) -> AnchorWriter | None:
-        """What carries the audit log's lines to AUDIT_ANCHOR. Raises AnchorNotWritable."""
+    async def _open_anchor(self, exit_stack: AsyncExitStack, database: Database) -> AnchorWriter | None:
+        """Return the writer of audit log lines to AUDIT_ANCHOR; None if it is not set. Raises AnchorNotWritable."""
         address = self._settings.audit_anchor
         writer = None
         if address is not None:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
-            open_things.push_async_callback(
+            exit_stack.push_async_callback(
                 writer.write_waiting
-            )  # what was written down while the bot drained
+            )  # entries recorded while the bot was stopping
         await use_anchor(database, self._settings.secret_box(), address, self._clock)
         return writer
 
-    def _relay(
+    def _make_dispatcher(
         self,
         slack: WorkspaceClients,
         storage: Repositories,
@@ -529,26 +558,26 @@ class Application:
             is_current=is_current,
         )
 
-    def _slack_app(self, slack: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
+    def _make_slack_app(self, slack: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
         secret = self._settings.slack_signing_secret
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-            # Bolt takes None, too, for an app that is not installed there; its types do not say so.
+            # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
             return cast(AuthorizeResult, await slack.authorize(enterprise_id, team_id))
 
         app = AsyncApp(
-            name="buildbell",  # without one Bolt looks through the whole stack for it
+            name="buildbell",  # without a name, Bolt searches the whole stack for one
             logger=logging.getLogger("slack_bolt"),
             client=client,
             authorize=authorize,
             user_facing_authorize_error_message=NOT_INSTALLED,
             signing_secret=secret.get_secret_value() if secret else "",
-            # Socket Mode's envelopes come over a connection that we opened; they carry no signature.
+            # Socket Mode's envelopes come over a connection that we opened and are not signed.
             request_verification_enabled=self._settings.slack_app_token is None,
         )
 
         @app.middleware
-        async def met(
+        async def check_workspace(
             context: AsyncBoltContext,
             body: dict[str, Any],
             next: NextCall,  # noqa: A002
@@ -556,7 +585,7 @@ class Application:
             team = workspace_id(body)
             if not is_departure(body):
                 if not await slack.serves(context.enterprise_id, team):
-                    # What a command is acknowledged with is shown to whoever typed it.
+                    # Slack shows the response to a command to the user who typed it.
                     return BoltResponse(status=200, body=NOT_SERVED if "command" in body else "")
                 database.mark_present(team)
             if context.is_enterprise_install and context.enterprise_id and team:
@@ -566,46 +595,46 @@ class Application:
 
         return app
 
-    async def _serve(
+    async def _start_server(
         self,
-        open_things: AsyncExitStack,
+        exit_stack: AsyncExitStack,
         slack_app: AsyncApp,
         slack: SlackTenancy,
         storage: Repositories,
-        lookout: Pollers,
+        pollers: Pollers,
         clients: Clients,
         anchor: AnchorWriter | None,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
-            reached = self._arrived and (self._settings.slack_app_token is None or sockets > 0)
+            reached = self._slack_reached and (self._settings.slack_app_token is None or sockets > 0)
             return reached and self._tokens_checked and not self._stopping.is_set(), {
                 "slack": reached,
                 "sockets": sockets,
-                **{f"{name}_failures": one.failures for name, one in lookout.pollers.items()},
+                **{f"{provider}_failures": poller.failures for provider, poller in pollers.pollers.items()},
                 **(
                     {"audit_anchor": anchor.state, "audit_anchor_waiting": await anchor.waiting()}
                     if anchor is not None
                     else {}
                 ),
-                "last_look": lookout.last_success.isoformat() if lookout.last_success else None,
+                "last_look": pollers.last_success.isoformat() if pollers.last_success else None,
             }
 
-        async def reached() -> bool:
-            """Return whether Slack's Web API has answered; the first attempt is waited for, but not for long."""
+        async def has_reached_slack() -> bool:
+            """Return whether Slack's Web API has answered; wait a short time for the first attempt."""
             with suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_ATTEMPT_SECONDS):
-                    await self._tried_to_arrive.wait()
-            return self._arrived
+                    await self._slack_attempted.wait()
+            return self._slack_reached
 
         async def metrics() -> bytes:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
             self.metrics.audit_anchor_waiting.set(await anchor.waiting() if anchor is not None else 0)
             self.metrics.subscriptions.set(await storage.subscriptions.count())
-            for provider, watcher in lookout.pollers.items():
-                last = watcher.last_success.timestamp() if watcher.last_success else 0
+            for provider, poller in pollers.pollers.items():
+                last = poller.last_success.timestamp() if poller.last_success else 0
                 self.metrics.record_poll_state(
-                    provider, failures=watcher.failures, circuit_open=watcher.is_circuit_open, last=last
+                    provider, failures=poller.failures, circuit_open=poller.is_circuit_open, last=last
                 )
             self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
             return self.metrics.render()
@@ -615,31 +644,31 @@ class Application:
             readiness=readiness,
             metrics=metrics,
             slack=slack_app if over_http else None,
-            slack_reached=reached,
+            slack_reached=has_reached_slack,
             signing_secret=self._settings.slack_signing_secret,
             metrics_token=self._settings.metrics_token,
-            add_routes=_all_of(
+            add_routes=_combine_routes(
                 slack.add_routes,
-                *(one.add_routes for one in sign_in_pages(clients, storage, clock=self._clock)),
-                *_provider_routes(clients, lookout),
+                *(pages.add_routes for pages in sign_in_pages(clients, storage, clock=self._clock)),
+                *_provider_routes(clients, pollers),
             ),
         )
-        open_things.push_async_callback(server.stop)
+        exit_stack.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
         log.info("serving", port=self.port, mode="http" if over_http else "socket")
 
 
-def _all(*calls: Callable[[], None]) -> Callable[[], None]:
+def _call_all(*calls: Callable[[], None]) -> Callable[[], None]:
     def call() -> None:
-        for one in calls:
-            one()
+        for single_call in calls:
+            single_call()
 
     return call
 
 
 def _provider_routes(clients: Clients, pollers: Pollers) -> Iterator[Callable[[web.Application], None]]:
-    """Return what adds the routes of each provider that has its own."""
+    """Yield the function that adds the routes of each provider that has its own."""
     for provider_clients in clients.all:
         if (add_routes := provider_clients.connection.add_routes) is not None:
             poll_now = partial(pollers.poll_now, provider_clients.provider)
@@ -650,9 +679,9 @@ def _add_with_poll(add: AddRoutes, poll_now: Callable[[], None], app: web.Applic
     add(app, poll_now)
 
 
-def _all_of(*adding: Callable[[web.Application], None]) -> Callable[[web.Application], None]:
+def _combine_routes(*add_routes: Callable[[web.Application], None]) -> Callable[[web.Application], None]:
     def add(app: web.Application) -> None:
-        for one in adding:
-            one(app)
+        for add_to in add_routes:
+            add_to(app)
 
     return add

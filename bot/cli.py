@@ -54,8 +54,8 @@ def main() -> None:
     cli()
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"buildbell {__version__}")
         raise typer.Exit
 
@@ -75,8 +75,8 @@ def run() -> None:
     """Run the bot with settings from the environment and .env, until SIGTERM or Ctrl-C."""
     settings = _load_settings()
     logging_setup.configure(settings.log_level)
-    for name, meant in _misspelled().items():
-        log.warning("settings.unknown", name=name, meant=meant)
+    for name, suggestion in _find_misspelled().items():
+        log.warning("settings.unknown", name=name, meant=suggestion)
     try:
         asyncio.run(_run(settings))
     except DatabaseProblem as problem:
@@ -140,8 +140,8 @@ def doctor() -> None:
         checked = check_settings()
     except EnvFileUnreadable as problem:
         stop(str(problem), USAGE_ERROR)
-    for name, meant in _misspelled().items():
-        checked.findings.append(Finding(name, "is not a setting", f"did you mean {meant}?"))
+    for name, suggestion in _find_misspelled().items():
+        checked.findings.append(Finding(name, "is not a setting", f"did you mean {suggestion}?"))
     sys.exit(asyncio.run(_run_doctor(checked)))
 
 
@@ -181,16 +181,16 @@ def print_help(
 
 async def _until_sigterm(coroutine: Coroutine[Any, Any, int]) -> int:
     # Cancel on SIGTERM as on Ctrl-C, so that child processes end too. Raises CancelledError.
-    if (this := asyncio.current_task()) is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await coroutine
 
 
 async def _run(settings: Settings) -> None:
     bot = Application(settings)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, bot.stop)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, bot.stop)
     await bot.run()
 
 
@@ -201,14 +201,14 @@ async def _run_doctor(checked: CheckedSettings) -> int:
     return 0 if all(finding.passed for finding in findings) else 1
 
 
-def _misspelled() -> Mapping[str, str]:
+def _find_misspelled() -> Mapping[str, str]:
     return find_misspelled_names(os.environ, assigned_names(Path(".env")))
 
 
 def _print_finding(finding: Finding) -> Finding:
     mark = "[green]ok[/]" if finding.passed else "[red]failed[/]"
-    cure = f" [bold]→ {escape(finding.fix)}[/]" if finding.fix else ""
-    out.print(f"{mark}  {escape(finding.check)}: {escape(redact(finding.result))}{cure}")
+    fix_text = f" [bold]→ {escape(finding.fix)}[/]" if finding.fix else ""
+    out.print(f"{mark}  {escape(finding.check)}: {escape(redact(finding.result))}{fix_text}")
     return finding
 
 
@@ -216,8 +216,10 @@ def _load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as problem:
-        guesses = [f" Did you mean {meant} by {name}?" for name, meant in _misspelled().items()]
-        _exit_not_started(describe_errors(problem) + "".join(guesses))
+        suggestions = [
+            f" Did you mean {suggestion} by {name}?" for name, suggestion in _find_misspelled().items()
+        ]
+        _exit_not_started(describe_errors(problem) + "".join(suggestions))
     except EnvFileUnreadable as problem:
         stop(str(problem), USAGE_ERROR)
 

@@ -1,4 +1,4 @@
-"""The parts of README and docs that are made from the code, so that they can't go stale."""
+"""Generator of the sections of README and docs that come from the code, so that they can't go stale."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def write_pages() -> Iterator[Path]:
-    """Write every made part anew; yields the pages that changed."""
-    for path, made in _pages().items():
+    """Rewrite all generated sections; yield the pages that changed."""
+    for path, sections in _sections_by_page().items():
         text = path.read_text(encoding="utf-8")
-        if (new := _with_parts(text, made)) != text:
-            path.write_text(new, encoding="utf-8")
+        if (new_text := _replace_sections(text, sections)) != text:
+            path.write_text(new_text, encoding="utf-8")
             yield path.relative_to(ROOT)
 
 
 def stale_pages() -> list[Path]:
-    """The pages whose made parts differ from the code."""
+    """Return the pages whose generated sections differ from the code."""
     return [
         path.relative_to(ROOT)
-        for path, made in _pages().items()
-        if _with_parts(text := path.read_text(encoding="utf-8"), made) != text
+        for path, sections in _sections_by_page().items()
+        if _replace_sections(text := path.read_text(encoding="utf-8"), sections) != text
     ]
 
 
 def settings_table() -> str:
-    """Every setting with its default and what it does, as a Markdown table."""
+    """Return all settings with their defaults and descriptions, as a Markdown table."""
     rows = ["| variable | default | what it does |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = "" if default in (None, PydanticUndefined, ()) else f"`{_shown(default)}`"
-        rows.append(f"| `{name.upper()}` | {shown} | {field.description} |")
+        default_text = "" if default in (None, PydanticUndefined, ()) else f"`{_format_default(default)}`"
+        rows.append(f"| `{name.upper()}` | {default_text} | {field.description} |")
     return "\n".join(rows)
 
 
-def _shown(default: object) -> str:
+def _format_default(default: object) -> str:
     return (
         str(int(default)) if isinstance(default, bool | float) and default == int(default) else str(default)
     )
 
 
-def _pages() -> dict[Path, dict[str, str]]:
+def _sections_by_page() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "README.md": {f"{spec.provider} commands": help_table(spec.parser) for spec in SPECS},
         ROOT / "docs" / "operations.md": {"settings": settings_table()},
@@ -57,12 +57,12 @@ def _pages() -> dict[Path, dict[str, str]]:
     }
 
 
-def _with_parts(text: str, parts: Mapping[str, str]) -> str:
-    for name, made in parts.items():
+def _replace_sections(text: str, sections: Mapping[str, str]) -> str:
+    for name, section in sections.items():
         begin, end = f"<!-- made: {name} -->", f"<!-- end: {name} -->"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
             raise ValueError(f"the marks {begin} and {end} are missing")
-        text = f"{before}{begin}\n{made}\n{end}{after}"
+        text = f"{before}{begin}\n{section}\n{end}{after}"
     return text

@@ -1,4 +1,4 @@
-"""Small self-contained HTML page with a text and one link. Pure; no I/O."""
+"""Renderer of a small self-contained HTML page with a text and one link. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 
 
 def render_page(title: str, sentences: Sequence[str], link: tuple[str, str]) -> str:
-    """Render the page from escaped HTML; `link` is a text and a URL, which are escaped here."""
-    words, address = link
-    paragraphs = "".join(f"<p>{one}</p>" for one in sentences)
+    """Render the page. `title` and `sentences` are escaped HTML; `link` is a plain label and a URL, escaped here."""
+    label, url = link
+    paragraphs = "".join(f"<p>{sentence}</p>" for sentence in sentences)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{paragraphs}"
-        f'<p><a href="{escape(address)}">{escape(words)}</a></p></main></body></html>'
+        f'<p><a href="{escape(url)}">{escape(label)}</a></p></main></body></html>'
     )

@@ -1,4 +1,4 @@
-"""The assembly of the providers: their clients, sign-in pages, pollers and jobs."""
+"""The assembly of the providers: clients, sign-in pages, pollers and jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from storage.repositories import Repositories
 Clock = Callable[[], datetime]
 HttpOf = Mapping[Provider, HttpTransport]
 
-# The one list of providers: what is added here is offered everywhere.
+# The only list of providers: a provider added here is available everywhere.
 SPECS = ProviderRegistry((bitrise_spec.SPEC, buildio_spec.SPEC))
 ACTIONS = ActionRegistry(action for spec in SPECS for action in spec.actions)
 
@@ -53,7 +53,7 @@ def connect_provider(
     storage: Repositories | None = None,
     follow_seconds: float = 0,
 ) -> ProviderConnection[Any]:
-    """Connect to a provider as the settings say."""
+    """Connect to a provider according to the settings. Raises ValueError if its spec has no `connect`."""
     if spec.connect is None:
         raise ValueError(f"{spec.provider} can't be connected to")
     environment = ProviderEnvironment(
@@ -81,7 +81,7 @@ def make_clients(
     follow_seconds: float,
     clock: Clock,
 ) -> Clients:
-    """Make the clients of all providers, each over connections of its own."""
+    """Create the clients of all providers, each with its own connections."""
     clients: list[ProviderClients[Any]] = []
     for spec in registry:
         http = https[spec.provider]
@@ -109,15 +109,15 @@ def make_clients(
 
 
 class ServiceTokenRefused(Exception):
-    """A provider does not accept the token that the bot watches it with."""
+    """A provider refuses the bot's own token, which polls and reads it, or its OAuth client credentials."""
 
 
 async def check_service_token(
     name: str, probe: Callable[[], Awaitable[None]], *, pause: Callable[[], Awaitable[None]]
 ) -> None:
-    """Ask a provider whether it accepts the token of the setting `name`; once more before a refusal counts.
+    """Check that a provider accepts the token of the setting `name`; `pause` and try again before a refusal counts.
 
-    Raises ServiceTokenRefused, or another ProviderError where nothing was found out.
+    Raises ServiceTokenRefused, or another ProviderError if the check was not possible.
     """
     try:
         await probe()
@@ -133,33 +133,37 @@ async def check_service_token(
 def service_probes(
     registry: ProviderRegistry, clients: Clients
 ) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """Return one small request for each token that the bot has at a provider, by the setting's name.
+    """Return one small request per provider token or OAuth client of the bot, by the names of its settings.
 
-    Each raises ProviderError.
+    Each request raises ProviderError.
     """
     probes: dict[str, Callable[[], Awaitable[None]]] = {}
     for spec in registry:
-        one = clients.at(spec.provider)
-        if one.has_service_token:
-            probes[spec.token_setting] = one.service.probe
-        if one.oauth is not None:
-            probes[" with ".join(spec.oauth_settings)] = one.oauth.check
+        provider_clients = clients.at(spec.provider)
+        if provider_clients.has_service_token:
+            probes[spec.token_setting] = provider_clients.service.probe
+        if provider_clients.oauth is not None:
+            probes[" with ".join(spec.oauth_settings)] = provider_clients.oauth.check
     return probes
 
 
 def sign_in_pages(clients: Clients, storage: Repositories, *, clock: Clock) -> Iterator[OAuthPages]:
-    """The pages on which people sign in, of each provider that has one."""
-    for one in clients.all:
-        if one.oauth is not None:
+    """Yield the sign-in pages of each provider that supports OAuth."""
+    for provider_clients in clients.all:
+        if provider_clients.oauth is not None:
             yield OAuthPages(
-                one.provider, one.oauth, storage.oauth_sessions, owner_of=one.owner_of, clock=clock
+                provider_clients.provider,
+                provider_clients.oauth,
+                storage.oauth_sessions,
+                owner_of=provider_clients.owner_of,
+                clock=clock,
             )
 
 
 def make_pollers(
     settings: Settings, clients: Clients, storage: Repositories, *, found: Callable[[], None], clock: Clock
 ) -> Pollers:
-    """Make the poller of each provider for which there is a token."""
+    """Create the poller of each provider that the bot has a token for."""
     intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
     pollers = list[tuple[BuildSource, Poller]]()
     for provider_clients in clients.all:
@@ -184,7 +188,7 @@ def make_pollers(
             on_update=found,
             probe=source.probe,
             clock=clock,
-            randomness=random.Random(),  # noqa: S311 - it only spreads the polls out
+            randomness=random.Random(),  # noqa: S311 - only spreads the polls out
         )
         pollers.append((source, poller))
     return Pollers(pollers)
@@ -193,13 +197,18 @@ def make_pollers(
 def failure_analyzers(
     clients: Clients, storage: Repositories, *, runner: Runner, found: Callable[[], None], clock: Clock
 ) -> Mapping[Provider, FailureAnalyzer]:
-    """Make what finds out why builds failed, for each provider whose logs can be read."""
+    """Create the failure analyzer of each provider whose logs can be read."""
     return {
-        one.provider: FailureAnalyzer(
-            one.provider, one.service_logs, storage, runner=runner, on_update=found, clock=clock
+        provider_clients.provider: FailureAnalyzer(
+            provider_clients.provider,
+            provider_clients.service_logs,
+            storage,
+            runner=runner,
+            on_update=found,
+            clock=clock,
         )
-        for one in clients.all
-        if one.service_logs is not None
+        for provider_clients in clients.all
+        if provider_clients.service_logs is not None
     }
 
 
@@ -210,16 +219,19 @@ def asking_parts(
     *,
     found: Callable[[], None],
 ) -> Mapping[str, BackgroundJob]:
-    """Return the parts that ask providers with the tokens that the start checks, by name."""
-    parts: dict[str, BackgroundJob] = {"lookout": pollers}
+    """Return the jobs, by name, that send requests with the tokens that are checked at the start."""
+    jobs: dict[str, BackgroundJob] = {"lookout": pollers}
     for provider in pollers.pollers:
-        parts |= clients.at(provider).make_jobs(found)
+        jobs |= clients.at(provider).make_jobs(found)
         if provider in analyzers:
-            parts[f"failures of {provider}"] = analyzers[provider]
-    return parts
+            jobs[f"failures of {provider}"] = analyzers[provider]
+    return jobs
 
 
 def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:
-    """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
-    told = f"{api_url} {token.get_secret_value()}"
-    return f"{provider}:{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    """Return a hash that identifies the token without revealing it.
+
+    Another token may see other apps, so polling starts again with it.
+    """
+    token_source = f"{api_url} {token.get_secret_value()}"
+    return f"{provider}:{hashlib.sha256(token_source.encode()).hexdigest()[:16]}"

@@ -20,10 +20,10 @@ from domain.slack_ids import is_slack_id
 from storage.audit_anchor_lines import AnchorAddress
 from storage.encryption import SecretBox
 
-_ONE_WORD = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
+_HEADER_VALUE = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
 _HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _BOT_TOKEN, _APP_TOKEN = "a bot token (xoxb-…)", "an app-level token (xapp-…)"
-# Token kinds by prefix; Slack itself judges any other token (docs.slack.dev, "Tokens").
+# Token kinds by prefix; Slack checks tokens with any other prefix (docs.slack.dev, "Tokens").
 _TOKEN_KINDS = {
     "xoxb-": _BOT_TOKEN,
     "xoxe.xoxb-": _BOT_TOKEN,
@@ -38,7 +38,7 @@ MAX_DAYS = 36_500
 
 @dataclass(frozen=True, init=False)
 class Conflict:
-    """A message about settings that contradict each other, and the names of the unusable ones."""
+    """A message about settings that contradict each other, and the names of the unusable settings."""
 
     message: str
     names: tuple[str, ...] = ()
@@ -80,10 +80,10 @@ class DataSettings(BaseSettings):
         " `syslog:///dev/log`, `syslog+udp://host:514` or `syslog+tcp://host:514`.",
     )
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **values: Any) -> None:
         """Raises EnvFileUnreadable, ValidationError."""
         try:
-            super().__init__(**given)
+            super().__init__(**values)
         except UnicodeDecodeError:
             raise EnvFileUnreadable(".env is not in UTF-8: save it as UTF-8 and start again.") from None
         except OSError as problem:
@@ -91,34 +91,34 @@ class DataSettings(BaseSettings):
 
     @field_validator("audit_anchor", mode="before")
     @classmethod
-    def _anchor_address(cls, value: object) -> object:
+    def _parse_anchor_address(cls, value: object) -> object:
         return AnchorAddress.parse(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _reject_conflicts(self) -> Self:
-        if self.rejects_conflicts and (found := self.conflicts()):
-            raise ValueError("; ".join(conflict.message for conflict in found))
+        if self.rejects_conflicts and (conflicts_found := self.conflicts()):
+            raise ValueError("; ".join(conflict.message for conflict in conflicts_found))
         return self
 
     def conflicts(self) -> list[Conflict]:
         """Return all contradictions between settings that are valid on their own."""
         if self.audit_anchor is None:
             return []
-        found = []
+        conflicts_found = []
         if self.buildbell_secret_key is None:
             message = "AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY, which signs its lines"
-            found.append(Conflict(message))
+            conflicts_found.append(Conflict(message))
         if (
             self.audit_anchor.kind == "file"
             and self.audit_anchor.path.resolve().parent == Path(self.database_path).resolve().parent
         ):
             message = "AUDIT_ANCHOR: must be in another folder than the database, out of reach of whatever writes there"
-            found.append(Conflict(message, "audit_anchor"))
-        return found
+            conflicts_found.append(Conflict(message, "audit_anchor"))
+        return conflicts_found
 
     @field_validator("database_url")
     @classmethod
-    def _sqlite_file(cls, value: str) -> str:
+    def _check_sqlite_file(cls, value: str) -> str:
         if "://" in value and not value.startswith("sqlite:///"):
             raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
         path = value.removeprefix("sqlite:///")
@@ -130,7 +130,7 @@ class DataSettings(BaseSettings):
 
     @field_validator("buildbell_secret_key")
     @classmethod
-    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             SecretBox(_split_keys(value))
         return value
@@ -296,13 +296,13 @@ class Settings(DataSettings):
         "buildio_client_secret",
     )
     @classmethod
-    def _one_word(cls, value: str | SecretStr | None) -> str | SecretStr | None:
+    def _check_single_word(cls, value: str | SecretStr | None) -> str | SecretStr | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value or "-"
         if "…" in text:
             raise ValueError(
                 "still contains the … of .env.example: enter the whole value, or remove the setting"
             )
-        if not _ONE_WORD.fullmatch(text):
+        if not _HEADER_VALUE.fullmatch(text):
             raise ValueError("must be one word without spaces, exactly as it was copied")
         return value
 
@@ -341,7 +341,7 @@ class Settings(DataSettings):
 
     @field_validator("abort_kinds", mode="before")
     @classmethod
-    def _read_rules(cls, value: object) -> object:
+    def _parse_abort_kinds(cls, value: object) -> object:
         try:
             return parse_rules(value) if isinstance(value, str) else value
         except ValueError as problem:
@@ -351,7 +351,7 @@ class Settings(DataSettings):
         "slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url"
     )
     @classmethod
-    def _web_address(cls, value: str | None) -> str | None:
+    def _check_web_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
@@ -372,7 +372,7 @@ class Settings(DataSettings):
 
     @field_validator("slack_api_url")
     @classmethod
-    def _slack_base_url(cls, value: str) -> str:
+    def _add_trailing_slash(cls, value: str) -> str:
         return value + "/"  # slack_sdk appends the method name without a slash
 
     def conflicts(self) -> list[Conflict]:
@@ -407,7 +407,7 @@ class Settings(DataSettings):
             yield Conflict(
                 "SLACK_CLIENT_ID is for many workspaces, over HTTP: remove SLACK_BOT_TOKEN and SLACK_APP_TOKEN"
             )
-        # Otherwise anyone who finds the install page could read and start builds with the bot's own token.
+        # Otherwise anyone who finds the install page could read and start builds with the bot's own provider token.
         if self.service_token_acts and not self.slack_workspaces:
             yield Conflict(
                 "SERVICE_TOKEN_ACTS=1 with SLACK_CLIENT_ID lets every workspace that installs the app act with"
@@ -490,13 +490,13 @@ def is_loopback(host: str | None) -> bool:
 
 def describe_errors(problem: ValidationError) -> str:
     """Describe what is wrong with the settings, by the names of the variables."""
-    said = [
+    messages = [
         f"{str(error['loc'][0]).upper()}: {_lowercase_message(error['msg'])}."
         if error["loc"]
-        else f"{_without_prefix(error['msg'])}."
+        else f"{_remove_prefix(error['msg'])}."
         for error in problem.errors()
     ]
-    return "; ".join(said)
+    return "; ".join(messages)
 
 
 def errors_by_name(problem: ValidationError) -> dict[str, str]:
@@ -507,11 +507,11 @@ def errors_by_name(problem: ValidationError) -> dict[str, str]:
 
 
 def _lowercase_message(message: str) -> str:
-    message = _without_prefix(message)
+    message = _remove_prefix(message)
     return f"{message[0].lower()}{message[1:]}"
 
 
-def _without_prefix(message: str) -> str:
+def _remove_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
