@@ -221,12 +221,14 @@ class Application:
                 if provider_clients.state is not None
             }
             # The provider whose builds Home shows and Workflow Builder steps wait for.
-            first_provider = clients.at(self._registry.first.provider)
-            home_events, workflow_steps_changed = HomeEvents(), asyncio.Event()
-            pending_actions_changed, access_changed, temporary_files_changed = (
-                asyncio.Event(),
-                asyncio.Event(),
-                asyncio.Event(),
+            first_clients = clients.at(self._registry.first.provider)
+            home_events, late_replies, option_cache = (
+                HomeEvents(),
+                LateReplies(),
+                OptionCache(clock=self._clock),
+            )
+            workflow_steps_changed, pending_actions_changed, access_changed, temporary_files_changed = (
+                asyncio.Event() for _ in range(4)
             )
             notify_update = _call_all(
                 dispatcher.wake,
@@ -236,11 +238,8 @@ class Application:
             )
             pollers = make_pollers(self._settings, clients, storage, found=notify_update, clock=self._clock)
             request_tracker = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
-            message_expiry, late_replies = MessageExpiry(seconds=self._shown_seconds), LateReplies()
-            user_groups, option_cache = (
-                UserGroups(patient_clients, clock=self._clock),
-                OptionCache(clock=self._clock),
-            )
+            message_expiry = MessageExpiry(seconds=self._shown_seconds)
+            user_groups = UserGroups(patient_clients, clock=self._clock)
             # Everything that keeps data of a workspace in memory; cleared when the app is uninstalled from it.
             caches: list[WorkspaceCache] = [
                 patient_clients,
@@ -282,7 +281,7 @@ class Application:
                 message_expiry=message_expiry,
                 late_replies=late_replies,
                 recent_builds=RecentBuildsCache(
-                    first_provider.provider, first_provider.service_builds, storage, clock=self._clock
+                    first_clients.provider, first_clients.service_builds, storage, clock=self._clock
                 ),
                 option_cache=option_cache,
                 duration_estimates=DurationEstimates(
@@ -333,10 +332,10 @@ class Application:
             }
             if anchor is not None:
                 jobs["anchor"] = anchor
-            if first_provider.service_builds is not None:
+            if first_clients.service_builds is not None:
                 jobs["waiting"] = WorkflowStepCompletion(
-                    first_provider,
-                    first_provider.service_builds,
+                    first_clients,
+                    first_clients.service_builds,
                     storage,
                     patient_clients,
                     workflow_steps_changed,
@@ -528,9 +527,8 @@ class Application:
         if address is not None:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
-            exit_stack.push_async_callback(
-                writer.write_waiting
-            )  # entries recorded while the bot was stopping
+            # At the end, write the entries that were recorded while the bot was stopping.
+            exit_stack.push_async_callback(writer.write_waiting)
         await use_anchor(database, self._settings.secret_box(), address, self._clock)
         return writer
 
