@@ -39,8 +39,8 @@ from bot.settings import Settings
 from bot.slack.http_session import create_slack_session
 from bot.slack.socket_mode import PING_SECONDS, SocketModeConnections
 from bot.slack.tenancy import SlackTenancy, create_tenancy
-from domain.errors import ProviderError
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from handlers.lifecycle_events import is_departure
 from handlers.listeners import register
 from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from bot.html_page import HEADERS, render_page
 from domain.credentials import ProviderUser
-from domain.errors import ProviderDown, ProviderError
 from domain.fair_limiter import Requester
 from domain.provider import Provider
+from domain.provider_errors import ProviderDown, ProviderError
 from services.provider_connection import OAuthFlow
 from storage.database import WorkspaceGone
 from storage.oauth_sessions import AuthorizedSession, OAuthSession, OAuthSessions

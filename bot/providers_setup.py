@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from bot.oauth_pages import OAuthPages, redirect_path, start_path
 from bot.settings import Settings
-from domain.errors import InvalidToken
 from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.polling import BuildSource
 from domain.provider import Provider
+from domain.provider_errors import InvalidToken
 from providers.bitrise import spec as bitrise_spec
 from providers.buildio import spec as buildio_spec
 from providers.http.environment import ProviderEnvironment

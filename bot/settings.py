@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from domain.abort_reason import AbortReasonRule, parse_rules
+from domain.abort_kind import AbortReasonRule, parse_rules
 from domain.access_policy import AllowRule, ApprovalRule, InvalidAccessRule, read_policy
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id

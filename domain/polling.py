@@ -10,10 +10,10 @@ from typing import Protocol
 import structlog
 
 from domain.build import Build, BuildState
-from domain.errors import ProviderError
 from domain.pipeline import Pipeline
 from domain.poll_state import Baseline, OpenBuild, PollState, Snapshot
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from domain import build_author
-from domain.abort_reason import MANUAL, OTHER, phrase, read_abort
+from domain.abort_kind import MANUAL, OTHER, phrase, read_abort
 from domain.build import App, Build, BuildState, RunKind, time_building, time_on_hold, time_preparing
 from domain.redaction.redactor import redact_beginning
 from messages.kit.mrkdwn import clock_time, code, escape, format_duration, link, plain, when

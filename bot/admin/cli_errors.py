@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from bot.settings import EnvFileUnreadable, describe_errors
 from domain.audit_log import ChainBroken
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from domain.redaction.redactor import redact
 from storage.backup import BackupCorrupt, BackupProblem
 from storage.database import DatabaseDamaged, DatabaseProblem

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from domain.abort_reason import PHRASES
+from domain.abort_kind import PHRASES
 from domain.build import BuildState
 from domain.build_filter import BuildTriggerEvent, GlobPatterns
 from domain.commands.errors import CommandError

@@ -10,9 +10,9 @@ import structlog
 from domain.build import App, Build, PipelineRef
 from domain.build_author import slack_user
 from domain.commands.trigger_build import TriggerBuild
-from domain.errors import NotFound
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import NotFound
 from domain.redaction.redactor import redact
 from messages import pipeline_card
 from providers.bitrise.action_preparation import (

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from aiohttp import web
 from pydantic import SecretStr
 
-from domain.abort_reason import AbortReasonRule
+from domain.abort_kind import AbortReasonRule
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
 from domain.finding import Finding, apps_finding
 from domain.provider import Provider
 from domain.provider_client import LogClient
-from providers.bitrise.api.builds import BitriseBuilds
+from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
+from providers.bitrise.api.build_client import BitriseBuilds
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.build_requests.poller import BuildRequestPoller

@@ -5,9 +5,9 @@ from __future__ import annotations
 import structlog
 
 from domain.build import App
-from domain.errors import ProviderError
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from providers.bitrise.pipelines import commands as pipeline_commands

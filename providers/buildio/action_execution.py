@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from domain.errors import ProviderError, ResponseLost
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import ProviderError, ResponseLost
 from domain.redaction.known_values import redact_values
 from domain.redaction.redactor import redact
 from providers.buildio.actions import (

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError
 from domain.finding import Finding, apps_finding
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside

@@ -14,7 +14,9 @@ import structlog
 from pydantic import SecretStr
 
 from domain.credentials import Credentials
-from domain.errors import (
+from domain.nul import json_without_nul
+from domain.provider import Provider
+from domain.provider_errors import (
     Forbidden,
     InvalidToken,
     NotFound,
@@ -27,8 +29,6 @@ from domain.errors import (
     build_error,
     pause_until,
 )
-from domain.nul import json_without_nul
-from domain.provider import Provider
 from domain.url import read_address, resolve_redirect
 from providers.http.transport import (
     LARGEST_ANSWER,

@@ -9,9 +9,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from domain.errors import DownloadExpired, DownloadRefused, ProviderDown, ProviderError, TooBusy, TooLarge
 from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
+from domain.provider_errors import (
+    DownloadExpired,
+    DownloadRefused,
+    ProviderDown,
+    ProviderError,
+    TooBusy,
+    TooLarge,
+)
 from domain.url import Url, read_address, resolve_redirect
 from providers.http.transport import Busy, ConnectionLost, HttpTransport, ResponseTooLarge, StreamedResponse
 

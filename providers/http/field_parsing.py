@@ -22,8 +22,8 @@ from pydantic import (
     WrapValidator,
 )
 
-from domain.errors import UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import UnexpectedResponse
 from domain.redaction.redactor import redact
 
 log = structlog.get_logger()

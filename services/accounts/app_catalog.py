@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from domain.build import App
-from domain.errors import Forbidden, InvalidToken, NotConnected, ProviderError
+from domain.provider_errors import Forbidden, InvalidToken, NotConnected, ProviderError
 from services.provider_connection import ProviderConnection
 
 log = structlog.get_logger()

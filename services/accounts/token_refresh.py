@@ -11,8 +11,8 @@ import structlog
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import InvalidToken, ProviderDown, ProviderError
 from domain.fair_limiter import Requester
+from domain.provider_errors import InvalidToken, ProviderDown, ProviderError
 from messages import accounts as message_accounts
 from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict

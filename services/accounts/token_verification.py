@@ -9,8 +9,8 @@ from enum import Enum
 import structlog
 from pydantic import SecretStr
 
-from domain.errors import InvalidToken, ProviderError
 from domain.fair_limiter import Requester
+from domain.provider_errors import InvalidToken, ProviderError
 
 log = structlog.get_logger()
 

@@ -6,9 +6,9 @@ import structlog
 from pydantic import SecretStr
 
 from domain.credentials import TokenOwner
-from domain.errors import InvalidToken, NotConnected
 from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
+from domain.provider_errors import InvalidToken, NotConnected
 from services.accounts.token_refresh import TokenRefresher
 from services.slack.workspace_members import MemberDirectory, NotAMember
 from storage.accounts import Account

@@ -6,7 +6,7 @@ import structlog
 
 from domain.access_policy import AccessRequest, required_approvals
 from domain.action import Action
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from services.request.context import RequestContext
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain.action import Action
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from domain.redaction.private_keys import REDACTED
 from services.actions.result import ActionResult
 from services.request.context import RequestContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from domain.action import Action
-from domain.errors import Forbidden, NotFound
+from domain.provider_errors import Forbidden, NotFound
 from services.request.context import RequestContext
 from services.request.finder import UserError
 

@@ -11,9 +11,9 @@ import structlog
 from domain.action import Action
 from domain.audit_log import Event
 from domain.build import App
-from domain.errors import NotConnected, ProviderError
 from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.provider import Provider
+from domain.provider_errors import NotConnected, ProviderError
 from domain.redaction.redactor import redact
 from messages import pending_actions
 from messages.kit.button_values import ProposalButton

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.build import Build, BuildState
-from domain.errors import ProviderError
 from domain.provider import Provider
 from domain.provider_client import NO_STATES, BuildClient
+from domain.provider_errors import ProviderError
 from storage.repositories import Repositories
 
 log = structlog.get_logger()

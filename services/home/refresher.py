@@ -15,9 +15,9 @@ from aiolimiter import AsyncLimiter
 
 from domain.build import App, Build
 from domain.build_author import NameDirectory, is_author
-from domain.errors import NotConnected, ProviderError
 from domain.message import Block
 from domain.provider import Provider
+from domain.provider_errors import NotConnected, ProviderError
 from domain.subscription import Subscription
 from messages import home
 from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.audit_log import AuditEntry, Event, PersonalFields
-from domain.errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.recipient import Recipient
 from domain.subscription import AccessSource, Scope, Subscription
 from messages import subscriptions as message_subscriptions

@@ -12,8 +12,8 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.build import App, Build, BuildState
-from domain.errors import NotConnected, NotFound, ProviderError
 from domain.provider_client import BuildClient
+from domain.provider_errors import NotConnected, NotFound, ProviderError
 from domain.redaction.redactor import redact
 from services.accounts.provider_clients import ProviderClients
 from services.request.app_visibility import VisibleApps

@@ -9,9 +9,9 @@ import structlog
 
 from domain.build import Build, BuildState
 from domain.duration_estimate import MOST_SUCCESSES, usual_time
-from domain.errors import ProviderError
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
+from domain.provider_errors import ProviderError
 from storage.repositories import Repositories
 
 log = structlog.get_logger()

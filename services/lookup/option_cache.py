@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from services.accounts.provider_clients import ProviderClients, ReadNames
 
 log = structlog.get_logger()

@@ -37,7 +37,7 @@ from services.outbox.edit_pace import EditPace, Urgency
 from services.outbox.lost_channel import stop_subscriptions
 from services.outbox.message_key import MessageKind, line_key, read_kind
 from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
-from services.outbox.progress import ProgressEdits
+from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render

@@ -15,7 +15,7 @@ from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.delivery_metrics import DeliveryMetrics
-from services.outbox.progress import ProgressEdits
+from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from storage.repositories import Repositories
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import Forbidden, ProviderError
 from domain.log.failure import find_failure
 from domain.provider import Provider
 from domain.provider_client import LogClient
+from domain.provider_errors import Forbidden, ProviderError
 from services.worker_processes.pool import Runner, WorkFailed
 from storage.failure_analyses import PendingAnalysis
 from storage.repositories import Repositories

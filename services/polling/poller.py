@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import InvalidToken, ProviderError, RateLimited
+from domain.provider_errors import InvalidToken, ProviderError, RateLimited
 from services.polling.poll import PollOutcome
 
 log = structlog.get_logger()

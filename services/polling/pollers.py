@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from domain.build import App
-from domain.errors import Forbidden
 from domain.poll_state import Baseline
 from domain.polling import BuildSource
 from domain.provider import Provider
+from domain.provider_errors import Forbidden
 from services.polling.poller import Outage, Poller
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.build import App
-from domain.errors import Forbidden, NotConnected, NotFound, RequestRejected
+from domain.provider_errors import Forbidden, NotConnected, NotFound, RequestRejected
 from domain.redaction.redactor import redact
 from domain.subscription import AccessSource, Subscription
 from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppCatalog

@@ -11,10 +11,10 @@ import structlog
 
 from domain.audit_log import ChainBroken
 from domain.commands.errors import CommandError
-from domain.errors import NotConnected, ProviderError
 from domain.fair_limiter import LimitReached
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import NotConnected, ProviderError
 from domain.redaction.redactor import redact
 from messages import notices
 from messages.kit.button_values import InvalidButtonValue

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
-from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
+from domain.provider_errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.subscription import Subscription
 from services.request.context import RequestContext
 

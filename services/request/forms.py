@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from domain.errors import Forbidden, RequestRejected
 from domain.message import Block
+from domain.provider_errors import Forbidden, RequestRejected
 from messages import notices
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import sentence_for

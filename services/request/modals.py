@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from domain.errors import NotConnected
 from domain.message import Block
 from domain.provider import Provider
+from domain.provider_errors import NotConnected
 from messages import notices
 from services.request.context import RequestContext
 from services.request.finder import UserError

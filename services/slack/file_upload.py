@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from domain.errors import DownloadRefused
+from domain.provider_errors import DownloadRefused
 from messages.kit.mrkdwn import plain
 from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed

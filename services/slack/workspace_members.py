@@ -14,7 +14,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from domain.errors import NotConnected
+from domain.provider_errors import NotConnected
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()

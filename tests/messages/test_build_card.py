@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.abort_reason import read_abort
+from domain.abort_kind import read_abort
 from domain.build import BuildState
 from domain.duration_estimate import usual_time
 from messages import build_card, build_text

@@ -30,9 +30,9 @@ from domain.access_policy import (
 )
 from domain.audit_log import AuditEntry, Event, PersonalFields, link
 from domain.build import App
+from domain.build_diff import compare_builds
 from domain.commands.shared_commands import ListBuilds
 from domain.commands.trigger_build import TriggerBuild
-from domain.log.build_diff import compare_builds
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
 from domain.message_state import CardState, RunNote

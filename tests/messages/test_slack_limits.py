@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import App, Build, BuildState, RunKind
+from domain.build_diff import compare_builds
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import ListBuilds
 from domain.commands.trigger_build import TriggerBuild
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
-from domain.log.build_diff import compare_builds
 from domain.log.failure import Failure
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message

@@ -13,8 +13,8 @@ from bot.app import utc_now
 from bot.manifest import manifest
 from bot.providers_setup import SPECS
 from domain.build import App
-from domain.errors import ProviderDown
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
+from domain.provider_errors import ProviderDown
 from sandbox.clock import Clock
 from sandbox.slack.transcript import home_text
 from services.provider_spec import ProviderRegistry

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.http.transport import HttpTransport
 from tests.support.audits import Audits

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from domain.build import App
 from domain.credentials import Credentials
-from domain.errors import InvalidToken, NotFound, ProviderDown
+from domain.provider_errors import InvalidToken, NotFound, ProviderDown
 from services.request.context import RequestContext
 from tests.tiny.provider import TINY
 from tests.tiny.simulator import Job, TinySimulator

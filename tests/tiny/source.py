@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from domain.build import Build, BuildState
-from domain.errors import ProviderDown
 from domain.poll_state import Baseline
 from domain.polling import PollInput, PollResult
+from domain.provider_errors import ProviderDown
 from tests.tiny.provider import TINY
 from tests.tiny.simulator import Job, TinySimulator
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.build import App, Build, BuildState
-from domain.errors import Forbidden, NotFound, RequestRejected, ResponseLost
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound, RequestRejected, ResponseLost
 from providers.bitrise.api.config import ConfigurationApi
 from providers.bitrise.api.connection import path_of
 from providers.bitrise.api.errors import BuildAlreadyFinished

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from domain.errors import ProviderError, RequestRejected, UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import ProviderError, RequestRejected, UnexpectedResponse
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.config.bitrise_yml import YmlValidation, parse_validation
 from providers.bitrise.config.build_targets import BuildTargets, parse_build_targets

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.abort_reason import AbortReasonRule
+from domain.abort_kind import AbortReasonRule
 from domain.credentials import Credentials, FixedToken
 from domain.provider import Provider
 from providers.http.api_client import ApiClient

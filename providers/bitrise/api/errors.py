@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.errors import NotFound, RequestRejected
 from domain.provider import Provider
+from domain.provider_errors import NotFound, RequestRejected
 
 
 class BuildAlreadyFinished(RequestRejected):

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ValidationError, WrapValidator
 
 from domain.build import FrozenModel
-from domain.errors import UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import UnexpectedResponse
 from providers.http.field_parsing import Flag, Number, Text, Time, or_none
 
 

@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from domain.build import FrozenModel
-from domain.errors import (
+from domain.log.log_parser import ParsedLog, Step
+from domain.provider import Provider
+from domain.provider_client import LogTail
+from domain.provider_errors import (
     DownloadExpired,
     DownloadRefused,
     Forbidden,
@@ -17,9 +20,6 @@ from domain.errors import (
     RequestRejected,
     TooLarge,
 )
-from domain.log.log_parser import ParsedLog, Step
-from domain.provider import Provider
-from domain.provider_client import LogTail
 from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.errors import NoLog

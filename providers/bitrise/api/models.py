@@ -11,10 +11,10 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 
-from domain.abort_reason import AbortReasonRule, classify_reason
+from domain.abort_kind import AbortReasonRule, classify_reason
 from domain.build import App, Build, BuildState, FrozenModel
-from domain.errors import UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import UnexpectedResponse
 from domain.redaction.redactor import truncate_at_word
 from providers.http.field_parsing import (
     Flag,

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import TooLarge, UnexpectedResponse
 from providers.bitrise.api.models import Paging, read_many
 from providers.http.api_client import ApiClient
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain.build_request import BuildRequest
-from domain.errors import ResponseLost
 from domain.pipeline import Pipeline
+from domain.provider_errors import ResponseLost
 from providers.bitrise.api.build_request_models import BuildRequestItem
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.models import read_many, read_one

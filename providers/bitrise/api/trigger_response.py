@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from domain.errors import RequestRejected, UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import RequestRejected, UnexpectedResponse
 from providers.bitrise.api.models import BUILD_PAGE
 from providers.bitrise.api.requests import TriggeredBuild
 from providers.http.field_parsing import MaybeSlug, Number, Text, or_none

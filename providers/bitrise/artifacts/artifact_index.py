@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 
 log = structlog.get_logger()

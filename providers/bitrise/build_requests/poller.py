@@ -12,8 +12,8 @@ import structlog
 from domain.build import App
 from domain.build_author import NameDirectory
 from domain.build_request import BuildRequest
-from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.recipient import Recipient
 from domain.subscription import Subscription
 from providers.bitrise.api.client import BitriseClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.abort_reason import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
+from domain.abort_kind import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
 from domain.message import Block
 from messages.kit.action_ids import ABORT_MODAL
 from messages.kit.blocks import plain_text, section

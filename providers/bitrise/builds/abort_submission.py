@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from domain.errors import ProviderError
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from messages.kit import action_ids
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import abort_form, commands

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from domain.build import App, Build, BuildState
-from domain.errors import ProviderError
-from domain.log.build_diff import compare_builds
+from domain.build_diff import compare_builds
 from domain.log.log_parser import Step
+from domain.provider_errors import ProviderError
 from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.builds import diff_messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.build import App, Build
-from domain.log.build_diff import BuildDiff, StepChange
+from domain.build_diff import BuildDiff, StepChange
 from domain.message import Message
 from messages import build_text
 from messages.kit import action_ids

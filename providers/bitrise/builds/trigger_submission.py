@@ -8,8 +8,8 @@ from typing import Any
 from domain.build import App
 from domain.commands.arguments import parse_variable
 from domain.commands.trigger_build import TriggerBuild
-from domain.errors import RequestRejected
 from domain.provider import Provider
+from domain.provider_errors import RequestRejected
 from messages.kit import action_ids
 from messages.kit.views import FormValues
 from providers.bitrise.builds import commands, trigger_form

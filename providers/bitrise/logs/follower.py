@@ -10,7 +10,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.build import App, Build
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.logs import messages as log_messages

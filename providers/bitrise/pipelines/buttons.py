@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from domain.errors import ProviderError
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from domain.recipient import Recipient
 from messages import pipeline_card
 from messages.kit import action_ids

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.build import Build
-from domain.errors import Forbidden, NotFound, ProviderError
 from domain.poll_state import OpenBuild
+from domain.provider_errors import Forbidden, NotFound, ProviderError
 from providers.bitrise.api.client import BitriseClient
 
 # More builds than this are first searched in the list of all open builds, which has fifty per request.

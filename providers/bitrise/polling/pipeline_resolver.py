@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.build import Build, BuildState, PipelineRef
-from domain.errors import Forbidden, NotFound, ProviderError, RateLimited, RequestRejected
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
+from domain.provider_errors import Forbidden, NotFound, ProviderError, RateLimited, RequestRejected
 from providers.bitrise.api.client import BitriseClient
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from domain.build import App, Build
 from domain.build_request import BuildRequest
-from domain.errors import Forbidden, NotFound, RequestRejected
 from domain.poll_state import Baseline
 from domain.polling import BuildSource
+from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
 from storage.watch_reset import WatchBaseline

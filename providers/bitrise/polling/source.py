@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from domain.poll_state import Baseline
 from domain.polling import PollInput, PollResult
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.build_lists import ListRead, ListUnreliable, read_all_apps, read_one_app

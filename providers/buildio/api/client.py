@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from domain.errors import Forbidden, NotFound
+from domain.provider_errors import Forbidden, NotFound
 from providers.buildio.api.apps import AppsApi
 from providers.buildio.api.domains import DomainsApi
 from providers.buildio.api.dynos import DynosApi

@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter
 
-from domain.errors import UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import UnexpectedResponse
 from providers.http.field_parsing import Name, parse_json
 
 log = structlog.get_logger()

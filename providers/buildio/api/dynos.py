@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.errors import InvalidRequest
 from domain.provider import Provider
+from domain.provider_errors import InvalidRequest
 from providers.buildio.api.connection import Connection, path_of
 from providers.buildio.api.dyno_models import parse_command_result, parse_dyno
 from providers.buildio.api.field_parsing import parse_list

@@ -13,8 +13,8 @@ from typing import Annotated, Any, TypeVar
 import structlog
 from pydantic import BeforeValidator, TypeAdapter
 
-from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import TooLarge, UnexpectedResponse
 from domain.redaction.redactor import redact_beginning
 from domain.url import read_address
 from providers.http.field_parsing import Flag, MaybeSlug, Name, Number, Text, Time, as_text, parse_json

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from domain.errors import UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import UnexpectedResponse
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import ClusterLogin, Identity
 from providers.http.field_parsing import parse_json

@@ -17,7 +17,8 @@ from urllib.parse import quote, urlencode, urljoin
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import (
+from domain.provider import Provider
+from domain.provider_errors import (
     InvalidToken,
     ProviderDown,
     ProviderError,
@@ -26,7 +27,6 @@ from domain.errors import (
     UnexpectedResponse,
     build_error,
 )
-from domain.provider import Provider
 from providers.buildio.api.field_parsing import Fields
 from providers.http.field_parsing import parse_json
 from providers.http.transport import ConnectionLost, HttpTransport, RequestNotSent, Response, ResponseTooLarge

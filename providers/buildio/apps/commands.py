@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.commands.shared_commands import ListApps
-from domain.errors import Forbidden, NotFound, RequestRejected
 from domain.message import Message
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.buildio.api.access import own_client, reading_client
 from providers.buildio.api.models import Team
 from providers.buildio.apps import messages

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from domain.build import App
 from domain.commands.shared_commands import Command
-from domain.errors import Forbidden, NotFound
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.actions import DeployAction

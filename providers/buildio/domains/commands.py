@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from domain.build import App
-from domain.errors import ProviderError
 from domain.message import Block, Message
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from messages import notices
 from messages.kit import action_ids
 from messages.kit.mrkdwn import plain

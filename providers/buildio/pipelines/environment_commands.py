@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from domain.errors import NotFound
 from domain.message import Block
+from domain.provider_errors import NotFound
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
 from providers.buildio.commands import ListEnvironments, SetEnvironment, ShowEnvironment, UnsetEnvironment

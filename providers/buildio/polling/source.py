@@ -10,10 +10,17 @@ from typing import Protocol
 
 import structlog
 
-from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge, UnexpectedResponse
 from domain.poll_state import Baseline, Snapshot
 from domain.polling import PollInput, PollResult
 from domain.provider import Provider
+from domain.provider_errors import (
+    Forbidden,
+    NotFound,
+    ProviderError,
+    RequestRejected,
+    TooLarge,
+    UnexpectedResponse,
+)
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot as AppSnapshot

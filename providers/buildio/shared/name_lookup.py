@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from domain.errors import NotFound, RequestRejected
+from domain.provider_errors import NotFound, RequestRejected
 from providers.buildio.shared import error_texts
 from services.request.finder import UserError
 

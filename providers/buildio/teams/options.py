@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from domain.errors import ProviderError
+from domain.provider_errors import ProviderError
 from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.api.access import own_client
 from providers.buildio.apps import create_form

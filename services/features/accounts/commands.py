@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from domain.commands.shared_commands import ConnectAccount, DisconnectAccount, WhoAmI
 from domain.credentials import ProviderUser
-from domain.errors import Forbidden, InvalidToken
 from domain.fair_limiter import Requester
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, InvalidToken
 from messages import accounts
 from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata

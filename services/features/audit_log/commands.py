@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domain.commands.shared_commands import ShowAuditLog
-from domain.errors import ProviderError
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from messages import audit_log
 from services.actions.result import PermissionDenied
 from services.request.context import Reply, RequestContext, Visibility

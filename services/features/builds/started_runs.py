@@ -11,11 +11,11 @@ import structlog
 
 from domain.build import App, PipelineRef
 from domain.build_filter import BuildFilter
-from domain.errors import Forbidden, NotFound, ProviderError
 from domain.message import Block
 from domain.message_state import RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
+from domain.provider_errors import Forbidden, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope
 from messages.started_run import run_started
 from services.features.subscriptions.scope import own_scope

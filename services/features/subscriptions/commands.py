@@ -11,11 +11,11 @@ from domain.build import App
 from domain.build_filter import GlobPatterns
 from domain.commands.formatting import format_rule
 from domain.commands.shared_commands import ListSubscriptions, Subscribe, Unsubscribe
-from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.message import Message
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.subscription import Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from messages.kit.button_values import InvalidButtonValue

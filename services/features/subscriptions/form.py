@@ -12,8 +12,8 @@ from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
 from domain.commands.tokenizer import tokenize
-from domain.errors import ProviderError
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
+from domain.provider_errors import ProviderError
 from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FormValues

@@ -9,8 +9,8 @@ import pytest
 from bot.admin.poll_baseline import read_baseline
 from bot.settings import Settings
 from domain.build import App
-from domain.errors import ProviderError
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members

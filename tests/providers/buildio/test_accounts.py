@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.commands.shared_commands import WhoAmI
-from domain.errors import NotConnected, ProviderError
 from domain.provider import Provider
+from domain.provider_errors import NotConnected, ProviderError
 from providers.buildio.actions import DeployAction
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from services.features.accounts import commands

@@ -9,7 +9,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import (
+from domain.provider import Provider
+from domain.provider_errors import (
     Forbidden,
     InvalidToken,
     NotFound,
@@ -19,7 +20,6 @@ from domain.errors import (
     RequestRejected,
     ResponseLost,
 )
-from domain.provider import Provider
 from providers.http.api_client import ApiClient, path_of
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, in_sequence, serve, stub_server

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from domain.errors import DownloadExpired, DownloadRefused, ProviderDown
+from domain.provider_errors import DownloadExpired, DownloadRefused, ProviderDown
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import in_sequence, stub_server

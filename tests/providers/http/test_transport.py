@@ -15,9 +15,9 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import NotFound, ProviderDown, ResponseLost, TooBusy, TooLarge
 from domain.fair_limiter import Requester
 from domain.provider import Provider
+from domain.provider_errors import NotFound, ProviderDown, ResponseLost, TooBusy, TooLarge
 from providers.http import downloads, transport
 from providers.http.api_client import ApiClient
 from providers.http.downloads import Downloads

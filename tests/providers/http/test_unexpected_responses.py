@@ -14,8 +14,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import ProviderError
 from domain.provider import Provider
+from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.requests import AbortRequest, TriggerRequest

@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import InvalidToken, ProviderDown
 from domain.fair_limiter import Requester
 from domain.provider import Provider
+from domain.provider_errors import InvalidToken, ProviderDown
 from services.accounts.single_flight import FIRST_PAUSE
 from services.accounts.token_refresh import ASKED_AGAIN, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from domain.errors import ProviderDown, RateLimited
+from domain.provider_errors import ProviderDown, RateLimited
 from services.polling.poll import PollOutcome
 from services.polling.poller import CIRCUIT_OPENS_AFTER, Intervals, Poller
 from tests.support.factories import NOON, make_build

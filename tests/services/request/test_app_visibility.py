@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from bot.providers_setup import SPECS
 from domain.build import App
 from domain.credentials import Credentials, FixedToken
-from domain.errors import InvalidToken, NotFound, ProviderDown
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
+from domain.provider_errors import InvalidToken, NotFound, ProviderDown
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients

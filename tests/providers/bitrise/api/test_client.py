@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from domain.build import BuildState
 from domain.credentials import FixedToken
-from domain.errors import Forbidden, InvalidToken, NotFound, ResponseLost, TooLarge
+from domain.provider_errors import Forbidden, InvalidToken, NotFound, ResponseLost, TooLarge
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished, NoLog

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import BuildState
-from domain.errors import RequestRejected, UnexpectedResponse
 from domain.log.log_text import strip_control_codes
+from domain.provider_errors import RequestRejected, UnexpectedResponse
 from providers.bitrise.api.log_text import parse_log
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow

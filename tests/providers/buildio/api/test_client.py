@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from domain.build import BuildState
 from domain.credentials import FixedToken
-from domain.errors import (
+from domain.provider import Provider
+from domain.provider_errors import (
     Forbidden,
     InvalidRequest,
     InvalidToken,
@@ -20,7 +21,6 @@ from domain.errors import (
     RequestRejected,
     ResponseLost,
 )
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import Deployment
 from providers.http.transport import HttpTransport

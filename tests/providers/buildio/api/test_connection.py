@@ -13,7 +13,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import (
+from domain.provider import Provider
+from domain.provider_errors import (
     Forbidden,
     InvalidToken,
     NotFound,
@@ -22,7 +23,6 @@ from domain.errors import (
     RateLimited,
     RequestRejected,
 )
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, stub_server

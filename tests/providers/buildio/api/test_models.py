@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from domain.build import BuildState
-from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
+from domain.provider_errors import TooLarge, UnexpectedResponse
 from providers.buildio.api import field_parsing
 from providers.buildio.api.app_models import parse_app
 from providers.buildio.api.config_vars import parse_config_vars

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import (
+from domain.provider import Provider
+from domain.provider_errors import (
     InvalidToken,
     ProviderDown,
     ProviderError,
@@ -23,7 +24,6 @@ from domain.errors import (
     ResponseLost,
     UnexpectedResponse,
 )
-from domain.provider import Provider
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, make_challenge, make_verifier
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, StubServer, in_sequence, stub_server

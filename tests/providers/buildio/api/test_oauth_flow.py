@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import InvalidToken, RequestRejected
+from domain.provider_errors import InvalidToken, RequestRejected
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, make_verifier
 from providers.http.transport import HttpTransport

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import FixedToken
-from domain.errors import ProviderDown, RateLimited
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.provider import Provider
+from domain.provider_errors import ProviderDown, RateLimited
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
 from providers.http.transport import HttpTransport

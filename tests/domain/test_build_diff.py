@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.build import App, BuildState
-from domain.log.build_diff import compare_builds
+from domain.build_diff import compare_builds
 from domain.log.log_parser import Step, StepResult
 from tests.support.factories import ANDROID, NOON, make_build
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.abort_reason import OTHER, PHRASES, classify_reason, parse_rules, phrase
+from domain.abort_kind import OTHER, PHRASES, classify_reason, parse_rules, phrase
 from providers.bitrise.api.models import BuildItem
 
 
