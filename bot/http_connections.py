@@ -1,8 +1,8 @@
-"""Limits for connections of the HTTP server: their number, and the data they hold before a request is verified.
+"""Limits for the HTTP server's connections: their number, and the bytes received before a request is verified.
 
-Behind a proxy all requests come from one address, so nothing is counted by address. New connections never wait:
-each is accepted, and the one that has kept the server waiting longest is closed. A request from Slack arrives
-completely within milliseconds, so it is the newest; connections that only hold data are the oldest.
+Behind a proxy all requests come from one address, so there are no limits by address. Every new connection is
+accepted, and the one that has been waiting longest is closed. A request from Slack arrives completely within
+milliseconds, so its connection is among the newest; connections that only hold data are the oldest.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ log = structlog.get_logger()
 
 # Half of the usual limit of open files per process.
 MAX_CONNECTIONS = 512
-# All bytes together from connections whose request is not verified yet, headers and bodies. Slack's
-# requests have a few kilobytes; twice the largest possible request fits.
+# Total bytes, headers and bodies, of all requests that are not verified yet. Slack's requests have a few kilobytes;
+# two of the largest possible requests fit.
 MAX_HELD_BYTES = 4 * 1024 * 1024
 # Requests that wait on a connection while another is answered. Neither Slack nor a proxy sends one before it has the
 # response; the headers of each take about forty times the memory of their bytes.
 MAX_WAITING_REQUESTS = 1
-# Bytes read at once from a connection.
+# Maximum bytes per read from a connection.
 READ_BYTES = 16 * 1024
 # Time between two log lines about the same problem: a flood of requests must not flood the log.
 LOG_SECONDS = 10.0
 
 
 class Connection(web.RequestHandler, asyncio.BufferedProtocol):
-    """One connection. `held`: bytes received since the last request on it was answered or verified.
+    """One connection. `held`: bytes received since its last request was answered or verified.
 
-    All connections share one read buffer: otherwise asyncio allocates 256 KiB for each piece, however small, which
-    fragments the memory. `busy`: a verified request on it is being answered. `trusted`: it has
-    carried a verified request.
+    `busy`: a verified request is being answered. `trusted`: it has had a verified request. All connections share one
+    read buffer: otherwise asyncio allocates 256 KiB for each read, however small, which fragments the memory.
     """
 
     def __init__(self, connections: Connections, server: web.Server, **limits: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **limits)
-        self._all = connections
+        self._registry = connections
         self.held = 0
         self.latest = 0
         self.busy = False
@@ -49,33 +48,33 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register the connection."""
         super().connection_made(transport)
-        self._all.opened(self)
+        self._registry.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Remove the connection."""
-        self._all.closed(self)
+        self._registry.closed(self)
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return the buffer for the next piece."""
+        """Return the shared buffer for the next read."""
         del sizehint
-        return self._all.buffer
+        return self._registry.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Copy a piece from the shared buffer."""
-        self.data_received(bytes(self._all.buffer[:nbytes]))
+        """Process a copy of the bytes in the shared buffer."""
+        self.data_received(bytes(self._registry.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Count the data, and disconnect a client that sends more requests without reading the responses."""
-        self._all.received(self, len(data))
+        self._registry.received(self, len(data))
         super().data_received(data)
         if len(self._messages) > MAX_WAITING_REQUESTS:
             while len(self._messages) > MAX_WAITING_REQUESTS:
                 self._messages.pop()  # free the memory before this connection's task ends
-            self._all.pipelined(self)
+            self._registry.pipelined(self)
 
     def close_immediately(self) -> None:
-        """Close the connection at once, without reading or writing the rest."""
+        """Close the connection without reading or writing the rest."""
         transport = self.transport
         self.force_close()
         if transport is not None:
@@ -96,14 +95,14 @@ class Connections:
         """Take aiohttp's own `limits` for each connection."""
         self._server = server
         self._limits = limits
-        self._most = max_connections
-        self._most_held = max_held
+        self._max_connections = max_connections
+        self._max_held = max_held
         # Oldest idle or unverified connection first.
         self._open: OrderedDict[Connection, None] = OrderedDict()
         self._trusted: OrderedDict[Connection, None] = OrderedDict()
         self.buffer = memoryview(bytearray(READ_BYTES))
-        self._given_up = 0
-        self._silent_until = 0.0
+        self._closed_since_log = 0
+        self._next_log_at = 0.0
         self.held = 0
 
     def __call__(self) -> Connection:
@@ -116,26 +115,26 @@ class Connections:
     def opened(self, connection: Connection) -> None:
         """Accept a connection; close another one if there are too many."""
         self._open[connection] = None
-        if len(self) > self._most:
-            self._close(self._longest_idle() or connection, "too many connections")
+        if len(self) > self._max_connections:
+            self._close(self._find_longest_idle() or connection, "too many connections")
 
     def closed(self, connection: Connection) -> None:
         """Remove a connection."""
         self._open.pop(connection, None)
         self._trusted.pop(connection, None)
-        self._hold(connection, 0)
+        self._set_held(connection, 0)
         connection.busy = False
 
     def received(self, connection: Connection, count: int) -> None:
-        """Count data of a connection; above the limit, close the connection that has held data for longest."""
+        """Count received bytes; above the limit, close the connections that have held data for longest."""
         if connection not in self._open and connection not in self._trusted:
             return
         connection.latest = count
         if connection.busy:
             return
-        self._hold(connection, connection.held + count)
-        while self.held > self._most_held:
-            self._close(self._longest_holding(), "too much is held")
+        self._set_held(connection, connection.held + count)
+        while self.held > self._max_held:
+            self._close(self._find_longest_holding(), "too much is held")
 
     def pipelined(self, connection: Connection) -> None:
         """Close a connection that sends requests faster than they are answered."""
@@ -145,7 +144,7 @@ class Connections:
         """Mark a request as verified, so that its data no longer counts toward the limit."""
         connection = request.protocol
         if isinstance(connection, Connection) and (connection in self._open or connection in self._trusted):
-            self._hold(connection, 0)
+            self._set_held(connection, 0)
             connection.busy = connection.trusted = True
             self._open.pop(connection, None)
             self._trusted[connection] = None
@@ -160,25 +159,35 @@ class Connections:
             return
         connection.busy = False
         group.move_to_end(connection)
-        # The last piece may already contain the start of the next request.
-        self._hold(connection, min(connection.held, connection.latest))
+        # The last read may already contain the start of the next request.
+        self._set_held(connection, min(connection.held, connection.latest))
 
-    def _hold(self, connection: Connection, count: int) -> None:
+    def _set_held(self, connection: Connection, count: int) -> None:
         self.held += count - connection.held
         connection.held = count
 
-    def _longest_idle(self) -> Connection | None:
+    def _find_longest_idle(self) -> Connection | None:
         """Return the oldest idle connection: unverified ones first, then trusted ones."""
-        return next((one for group in (self._open, self._trusted) for one in group if not one.busy), None)
+        return next(
+            (
+                connection
+                for group in (self._open, self._trusted)
+                for connection in group
+                if not connection.busy
+            ),
+            None,
+        )
 
-    def _longest_holding(self) -> Connection:
-        return next(one for group in (self._open, self._trusted) for one in group if one.held)
+    def _find_longest_holding(self) -> Connection:
+        return next(
+            connection for group in (self._open, self._trusted) for connection in group if connection.held
+        )
 
     def _close(self, connection: Connection, reason: str) -> None:
-        self._given_up += 1
+        self._closed_since_log += 1
         now = asyncio.get_running_loop().time()
-        if now >= self._silent_until:
-            log.warning("connections.given_up", reason=reason, count=self._given_up, held=self.held)
-            self._given_up, self._silent_until = 0, now + LOG_SECONDS
+        if now >= self._next_log_at:
+            log.warning("connections.given_up", reason=reason, count=self._closed_since_log, held=self.held)
+            self._closed_since_log, self._next_log_at = 0, now + LOG_SECONDS
         self.closed(connection)
         connection.close_immediately()

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 # Slack's largest requests are modal submissions: a view of at most 250 kB (Slack's rules, "Modals") with its input, as
 # JSON, in which form encoding turns each quotation mark into three bytes. They stay below this limit.
 MAX_BODY_BYTES = 2 * 1024 * 1024
-# Only Slack's requests and webhook calls have a body, and those are read piece by piece.
+# Slack's requests and webhook calls are read in chunks with limits of their own; no other request needs a body.
 MAX_OTHER_BODY_BYTES = 1024
 # Slack's requests have about fifteen headers, proxies add a few.
 MAX_HEADERS = 100
@@ -44,7 +44,7 @@ MAX_HEADERS_BYTES = 32 * 1024
 # Time for a response after the headers have arrived; Slack itself waits three seconds.
 REQUEST_SECONDS = 30.0
 # Time for the headers to arrive, and between two requests: longer than the minute after which most proxies close a
-# connection, so that no request of theirs meets a closed one.
+# connection, so that they never send a request on a closed one.
 IDLE_SECONDS = 75.0
 DRAIN_SECONDS = 10.0
 # Receive buffer of the system per connection.
@@ -52,8 +52,8 @@ RECEIVE_BYTES = 64 * 1024
 # Requests that are older, or further in the future, are rejected (Slack's rules, "Verifying requests").
 MAX_SKEW_SECONDS = 300
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
-_TIME = re.compile(r"[0-9]{1,12}")
-_REASONS = {
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_REJECTION_REASONS = {
     401: "no valid Slack signature, or its time differs from this machine's by more than five minutes",
     411: "no Content-Length",
     413: "too large",
@@ -87,9 +87,11 @@ async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) 
         reason = problem.strerror if isinstance(problem, socket.gaierror) else "it is not a host name"
         raise CannotServe(f"HOST: {redact(host)} can't be used ({reason}).") from problem
     except OSError as problem:
-        said = _BIND_ERRORS.get(problem.errno or 0, "HOST and PORT: {host}:{port} can't be used ({reason})")
+        template = _BIND_ERRORS.get(
+            problem.errno or 0, "HOST and PORT: {host}:{port} can't be used ({reason})"
+        )
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
-        raise CannotServe(f"{said.format(host=redact(host), port=port, reason=reason)}.") from problem
+        raise CannotServe(f"{template.format(host=redact(host), port=port, reason=reason)}.") from problem
 
 
 class HttpServer:
@@ -110,24 +112,24 @@ class HttpServer:
         """Take Slack's `signing_secret`; without `metrics_token`, anyone who can reach the server may read the metrics.
 
         `slack_reached` returns whether Slack's Web API has been reached; without it no request can be handled.
-        `now` is the current time in seconds, for the age of Slack's requests.
+        `clock` returns the current time in seconds, for the age of Slack's requests.
         """
         self._readiness = readiness
         self._metrics = metrics
-        self._measuring: asyncio.Task[bytes] | None = None
+        self._metrics_task: asyncio.Task[bytes] | None = None
         self._slack = slack
         self._slack_reached = slack_reached
         self._verifier = None if signing_secret is None else _make_verifier(signing_secret, clock)
-        self._now = clock
+        self._clock = clock
         self._metrics_token = metrics_token
         self._connections: Connections | None = None
         self._listener: asyncio.Server | None = None
-        self._silent_until = 0.0
+        self._next_log_at = 0.0
         app = web.Application(
             client_max_size=MAX_OTHER_BODY_BYTES, middlewares=[self._track_request, _limit_time]
         )
-        app.router.add_get("/healthz", self._health)
-        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/healthz", self._show_health)
+        app.router.add_get("/readyz", self._show_readiness)
         app.router.add_get("/metrics", self._show_metrics)
         if add_routes is not None:
             add_routes(app)
@@ -153,8 +155,8 @@ class HttpServer:
             max_headers=MAX_HEADERS,
         )
         self._listener = await listen(self._connections, host, port)
-        for one in self._listener.sockets:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        for listening_socket in self._listener.sockets:
+            listening_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         await self._listener.start_serving()
         self.port = int(self._listener.sockets[0].getsockname()[1])
 
@@ -164,12 +166,12 @@ class HttpServer:
             self._listener.close()
         await self._runner.cleanup()
 
-    async def _health(self, _request: web.Request) -> web.Response:
+    async def _show_health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _ready(self, _request: web.Request) -> web.Response:
-        ready, parts = await self._readiness()
-        return web.json_response({"ready": ready, **parts}, status=200 if ready else 503)
+    async def _show_readiness(self, _request: web.Request) -> web.Response:
+        ready, details = await self._readiness()
+        return web.json_response({"ready": ready, **details}, status=200 if ready else 503)
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
         if self._metrics_token is not None:
@@ -177,29 +179,29 @@ class HttpServer:
             if scheme.lower() != "bearer" or not secrets_equal(token.strip(), self._metrics_token):
                 return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(
-            body=await self._shared_metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
+            body=await self._get_shared_metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
         )
 
-    async def _shared_metrics(self) -> bytes:
+    async def _get_shared_metrics(self) -> bytes:
         """Return the metrics, rendered once for simultaneous requests because it needs the database."""
-        if self._measuring is None or self._measuring.done():
-            self._measuring = asyncio.create_task(self._render_metrics())
-        return await asyncio.shield(self._measuring)
+        if self._metrics_task is None or self._metrics_task.done():
+            self._metrics_task = asyncio.create_task(self._render_metrics())
+        return await asyncio.shield(self._metrics_task)
 
     async def _render_metrics(self) -> bytes:
         return await self._metrics()
 
     async def _handle_slack(self, request: web.Request) -> web.Response:
-        """Answer a request from Slack; reject any other by its headers, or by its signature."""
+        """Handle a request from Slack; reject requests with invalid headers, signature or payload."""
         if self._slack is None or self._verifier is None or self._connections is None:
             raise web.HTTPNotFound
-        if (status := _status_by_headers(request, self._now())) is not None:
+        if (status := _check_headers(request, self._clock())) is not None:
             self._log_rejection(status)
-            return _refusal(status)
+            return _make_refusal(status)
         if (body := await read_body(request, MAX_BODY_BYTES)) is None:
-            return _refusal(413)
+            return _make_refusal(413)
         if not _is_signed(request, body, self._verifier):
-            return _refusal(401)
+            return _make_refusal(401)
         self._connections.verified(request)
         try:
             payload = parse_body(body.decode(), request.content_type)
@@ -209,14 +211,14 @@ class HttpServer:
                 "slack.not_understood",
                 reason=str(problem) if isinstance(problem, InvalidPayload) else "no text",
             )
-            return _refusal(400)
+            return _make_refusal(400)
         if (ignored := ignored_event(payload)) is not None:
             log_ignored(ignored, payload)
             return web.Response()
         if needs_slack(payload) and not await self._slack_reached():
             log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
-            status, answer = answer_unavailable(payload)
-            return web.json_response(answer, status=status) if answer else web.Response(status=status)
+            status, reply = answer_unavailable(payload)
+            return web.json_response(reply, status=status) if reply else web.Response(status=status)
         # Always decode as UTF-8, which is what Slack signs: no unsigned header may change how the body is read.
         bolt_request = AsyncBoltRequest(
             body=body.decode(), query=request.query_string, headers=dict(request.headers)
@@ -229,17 +231,17 @@ class HttpServer:
         return response
 
     def _log_rejection(self, status: int) -> None:
-        """Log the reason from time to time, so that a wrong clock or a proxy that drops the length is noticed."""
+        """Log the reason at most every LOG_SECONDS; it may be a wrong clock, or a proxy that drops Content-Length."""
         now = asyncio.get_running_loop().time()
-        if now >= self._silent_until:
-            self._silent_until = now + LOG_SECONDS
-            log.warning("slack.refused", status=status, reason=_REASONS[status])
+        if now >= self._next_log_at:
+            self._next_log_at = now + LOG_SECONDS
+            log.warning("slack.refused", status=status, reason=_REJECTION_REASONS[status])
 
     @web.middleware
     async def _track_request(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Reject headers that are too large, and report finished requests to the connection limits."""
+        """Reject headers that are too large, and tell Connections when a request is finished."""
         try:
             if sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEADERS_BYTES:
                 refusal = web.Response(status=431, text="Too large\n")
@@ -252,20 +254,20 @@ class HttpServer:
 
 
 def _make_verifier(secret: SecretStr, clock: Callable[[], float]) -> SignatureVerifier:
-    class OurClock(Clock):
+    class VerifierClock(Clock):
         def now(self) -> float:
             return clock()
 
-    return SignatureVerifier(secret.get_secret_value(), OurClock())
+    return SignatureVerifier(secret.get_secret_value(), VerifierClock())
 
 
-def _status_by_headers(request: web.Request, now: float) -> int | None:
-    """Return the error status of a request that can't be from Slack, before its body is read; None if it can."""
+def _check_headers(request: web.Request, now: float) -> int | None:
+    """Return the error status of a request whose headers can't be from Slack, before its body is read; else None."""
     headers = request.headers
-    at = headers.get("X-Slack-Request-Timestamp", "")
-    if not (_SIGNATURE.fullmatch(headers.get("X-Slack-Signature", "")) and _TIME.fullmatch(at)):
+    timestamp = headers.get("X-Slack-Request-Timestamp", "")
+    if not (_SIGNATURE.fullmatch(headers.get("X-Slack-Signature", "")) and _TIMESTAMP.fullmatch(timestamp)):
         return 401
-    if abs(now - int(at)) > MAX_SKEW_SECONDS:
+    if abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         return 401
     if request.content_length is None or hdrs.TRANSFER_ENCODING in headers:
         return 411
@@ -275,12 +277,12 @@ def _status_by_headers(request: web.Request, now: float) -> int | None:
     return 415 if hdrs.CONTENT_ENCODING in headers else None
 
 
-def _refusal(status: int) -> web.Response:
+def _make_refusal(status: int) -> web.Response:
     return web.json_response({"error": "invalid request"}, status=status)
 
 
 def _is_signed(request: web.Request, body: bytes, verifier: SignatureVerifier) -> bool:
-    """Return whether the request is signed by Slack. This runs before the body is parsed, earlier than Bolt's check.
+    """Return whether Slack signed the request. Unlike Bolt's check, this runs before the body is parsed.
 
     slack_sdk compares in constant time, but fails if the body is not UTF-8.
     """
@@ -295,7 +297,7 @@ def _is_signed(request: web.Request, body: bytes, verifier: SignatureVerifier) -
 async def _limit_time(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Time out requests that never arrive completely."""
+    """Answer 408 to requests that take too long, such as those whose body never arrives completely."""
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             return await handler(request)
@@ -304,11 +306,11 @@ async def _limit_time(
         response = web.Response(status=408, text="Too slow\n")
         response.force_close()
         return response
-    except ConnectionResetError as cut_off:
+    except ConnectionResetError as error:
         if request.transport is not None and not request.transport.is_closing():
             raise
-        # aiohttp stores the error with the body, and its traceback keeps both alive until garbage collection.
-        cut_off.__traceback__ = None
+        # aiohttp stores the error with the body; its traceback would keep both in memory until garbage collection.
+        error.__traceback__ = None
         # A client that disconnects during a request is not an error of ours.
         log.info("request.cut_off", path=request.path)
         return web.Response(status=400)

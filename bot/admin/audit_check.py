@@ -28,7 +28,7 @@ ANCHOR_NOT_READABLE = (
 
 
 class AuditCheck:
-    """Check of each chain, of the register of all chains, and of the anchor outside the database."""
+    """Check of the chains, of their register, and of the anchor outside the database."""
 
     def __init__(self, vault: SecretBox | None, address: AnchorAddress | None, files: Sequence[Path]) -> None:
         self._vault = vault
@@ -48,28 +48,33 @@ class AuditCheck:
         notes: dict[str | None, list[str]] = {}
         anchored = self._read_anchor()
         if anchored is not None:
-            problems, more = compare_with_anchor(db, anchored)
-            _add(errors, [*anchored.problems, *problems])
-            _add(notes, [*anchored.notes, *more])
-        known = {*teams, *(one for one in errors if one is not None)}
+            problems, anchor_notes = compare_with_anchor(db, anchored)
+            _add_remarks(errors, [*anchored.problems, *problems])
+            _add_remarks(notes, [*anchored.notes, *anchor_notes])
+        workspaces = {*teams, *(workspace for workspace in errors if workspace is not None)}
         if team is not None:
-            if team not in known and expected is None:
+            if team not in workspaces and expected is None:
                 raise UsageError(f"workspace {team} has no audit log.")
-            known = {team}
+            workspaces = {team}
         passed = [
-            self._check_workspace(db, one, expected, errors.get(one, []), notes) for one in sorted(known)
+            self._check_workspace(db, workspace, expected, errors.get(workspace, []), notes)
+            for workspace in sorted(workspaces)
         ]
-        for one in sorted({one for one in notes if one is not None} - known) if team is None else ():
-            for words in notes[one]:
-                typer.echo(f"{one}: note: {words}.")
-        for words in errors.get(None, []):
-            typer.echo(f"All workspaces: failed: {words}.")
-        if not known and not errors.get(None):
+        for workspace in (
+            sorted({workspace for workspace in notes if workspace is not None} - workspaces)
+            if team is None
+            else ()
+        ):
+            for message in notes[workspace]:
+                typer.echo(f"{workspace}: note: {message}.")
+        for message in errors.get(None, []):
+            typer.echo(f"All workspaces: failed: {message}.")
+        if not workspaces and not errors.get(None):
             typer.echo("The audit log is empty.")
-        for words in notes.get(None, []):
-            typer.echo(f"Note: {words}.")
+        for message in notes.get(None, []):
+            typer.echo(f"Note: {message}.")
         self._print_anchor(anchored)
-        return all(passed) and not errors.get(None) and (bool(known) or expected is None)
+        return all(passed) and not errors.get(None) and (bool(workspaces) or expected is None)
 
     def _check_workspace(
         self,
@@ -79,41 +84,43 @@ class AuditCheck:
         errors: Sequence[str],
         notes: dict[str | None, list[str]],
     ) -> bool:
-        found = None
+        result = None
         problems = list(errors)
         try:
-            found = verify_chain(db, team, self._vault, expected)
+            result = verify_chain(db, team, self._vault, expected)
         except ChainBroken as problem:
             problems.insert(0, str(problem))
-        for words in notes.get(team, []):
-            typer.echo(f"{team}: note: {words}.")
-        for words in problems:
-            typer.echo(f"{team}: failed: {words}.")
-        if found is None or problems:
+        for message in notes.get(team, []):
+            typer.echo(f"{team}: note: {message}.")
+        for message in problems:
+            typer.echo(f"{team}: failed: {message}.")
+        if result is None or problems:
             return False
-        if restored := [one for one in records_of(db, team) if one.entry.event is Event.RESTORED]:
-            at = ", ".join(f"{one.at:%Y-%m-%d %H:%M} UTC (entry {one.seq})" for one in restored)
+        if restored := [record for record in records_of(db, team) if record.entry.event is Event.RESTORED]:
+            at = ", ".join(f"{record.at:%Y-%m-%d %H:%M} UTC (entry {record.seq})" for record in restored)
             typer.echo(f"{team}: note: the operator restored a backup: {at}.")
-        if found.sealed:
+        if result.sealed:
             seal = "its end is sealed"
         elif self._vault is None:
             seal = "its seal was not checked: BUILDBELL_SECRET_KEY is not set"
         else:
             seal = "there is nothing to seal"
-        end = f"the last is {found.last_seq} with hash {found.last_hash}" if found.last_seq else "none yet"
-        typer.echo(f"{team}: ok: {count_noun(found.entries, 'entry', 'entries')}, {end}; {seal}.")
+        end = f"the last is {result.last_seq} with hash {result.last_hash}" if result.last_seq else "none yet"
+        typer.echo(f"{team}: ok: {count_noun(result.entries, 'entry', 'entries')}, {end}; {seal}.")
         return True
 
     def _read_anchor(self) -> Anchored | None:
         if not self._files:
             return None
-        with ExitStack() as opened:
-            alone = self._address is not None and self._files == [self._address.path]
-            return read_anchor(self._lines(opened), self._vault, alone=alone)
+        with ExitStack() as open_files:
+            is_only_file = self._address is not None and self._files == [self._address.path]
+            return read_anchor(self._read_lines(open_files), self._vault, alone=is_only_file)
 
-    def _lines(self, opened: ExitStack) -> Iterator[str]:
+    def _read_lines(self, open_files: ExitStack) -> Iterator[str]:
         for path in self._files:
-            file = opened.enter_context(path.open(encoding="ascii", errors="surrogateescape", newline="\n"))
+            file = open_files.enter_context(
+                path.open(encoding="ascii", errors="surrogateescape", newline="\n")
+            )
             yield from file
 
     def _print_anchor(self, anchored: Anchored | None) -> None:
@@ -131,6 +138,6 @@ def count_noun(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def _add(where: dict[str | None, list[str]], remarks: Sequence[Remark]) -> None:
-    for one in remarks:
-        where.setdefault(one.team, []).append(one.text)
+def _add_remarks(messages: dict[str | None, list[str]], remarks: Sequence[Remark]) -> None:
+    for remark in remarks:
+        messages.setdefault(remark.team, []).append(remark.text)

@@ -34,7 +34,7 @@ class UsageError(Exception):
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Turn any error of an operator command into one line and an exit code."""
+    """Convert an error of an operator command into one line and an exit code."""
     try:
         yield
     except ValidationError as problem:
@@ -54,25 +54,25 @@ def report_errors() -> Iterator[None]:
     except (UsageError, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
         stop(str(problem), USAGE_ERROR)
     except BrokenPipeError:
-        raise  # the reader of a pipe, such as `head`, has stopped
+        raise  # the program that reads the output, such as `head`, has ended
     except OSError as problem:
         stop(f"{problem.filename or 'a file'}: {problem.strerror or problem}.", USAGE_ERROR)
 
 
 def stop(message: str, code: int) -> NoReturn:
-    """Print this line on standard error and exit with the code."""
+    """Print the message as one line on standard error, and exit with the code."""
     err.print(f"[red]buildbell:[/] {escape(redact(' '.join(message.split())))}")
     sys.exit(code)
 
 
 def require_confirmation(question: str, *, yes: bool) -> None:
-    """Ask for confirmation; exit if the answer is no."""
+    """Ask for confirmation unless `yes`; exit if the operator declines."""
     if yes:
         return
     try:
-        wanted = typer.confirm(question, err=True)
+        confirmed = typer.confirm(question, err=True)
     except typer.Abort:
         err.print()
-        wanted = False
-    if not wanted:
+        confirmed = False
+    if not confirmed:
         stop("nothing was done. Add --yes to skip the question.", USAGE_ERROR)

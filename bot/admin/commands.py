@@ -66,25 +66,25 @@ def rotate_encryption_key() -> None:
         vault = _require_secret_box(
             settings, 'set BUILDBELL_SECRET_KEY to "NEW,OLD"; `buildbell new-key` prints a new key.'
         )
-        done, rewritten = _with_database(
+        result, rewritten = _with_database(
             settings, lambda database: _write_and_rewrite_file(database, lambda db: rotate_key(db, vault))
         )
     if not rewritten:
         typer.echo(WAL_NOT_EMPTIED)
-    if done.nothing:
+    if result.nothing:
         typer.echo("Nothing left to do: everything uses the first key. You can remove the others.")
         return
     counts = {
-        "account": done.accounts,
-        "installation": done.installations,
-        "pending action": done.proposals,
-        "sign-in": done.sign_ins,
-        "audit end": done.audit_ends,
-        "audit register": done.audit_register,
+        "account": result.accounts,
+        "installation": result.installations,
+        "pending action": result.proposals,
+        "sign-in": result.sign_ins,
+        "audit end": result.audit_ends,
+        "audit register": result.audit_register,
     }
-    typer.echo(f"Encrypted again: {', '.join(count_noun(count, what) for what, count in counts.items())}.")
-    if done.buttons:
-        typer.echo(f"Signed again: the buttons of {count_noun(done.buttons, 'pending action')}.")
+    typer.echo(f"Encrypted again: {', '.join(count_noun(count, noun) for noun, count in counts.items())}.")
+    if result.buttons:
+        typer.echo(f"Signed again: the buttons of {count_noun(result.buttons, 'pending action')}.")
     typer.echo("Now remove the other keys from BUILDBELL_SECRET_KEY and restart the bot.")
 
 
@@ -129,10 +129,10 @@ def audit(
             )
         else:
             check = AuditCheck(settings.secret_box(), settings.audit_anchor, anchor or [])
-            well = _with_database(
+            passed = _with_database(
                 settings, lambda database: database.read(lambda db: check.run(db, team, expect))
             )
-            sys.exit(0 if well else DATA_ERROR)
+            sys.exit(0 if passed else DATA_ERROR)
 
 
 def export_user(team: Team, user: User) -> None:
@@ -140,10 +140,10 @@ def export_user(team: Team, user: User) -> None:
     _check_ids(TEAM=team, USER=user)
     with report_errors():
         settings = DataSettings()
-        found = _with_database(
+        data = _with_database(
             settings, lambda database: database.read(lambda db: export_person(db, team, user))
         )
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def erase_user(team: Team, user: User, yes: Yes = False) -> None:
@@ -153,7 +153,7 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
     with report_errors():
         settings = DataSettings()
         vault, now = settings.secret_box(), datetime.now(UTC)
-        done, rewritten = _with_database(
+        result, rewritten = _with_database(
             settings,
             lambda database: _write_and_rewrite_file(
                 database, lambda db: erase_everywhere(db, team, user, vault, now)
@@ -161,12 +161,12 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
         )
     if not rewritten:
         typer.echo(WAL_NOT_EMPTIED)
-    if done.nothing:
+    if result.nothing:
         typer.echo(f"No data about {user} in workspace {team}.")
         return
-    typer.echo(f"Deleted: {_format_row_counts(done.deleted)}.")
-    typer.echo(f"Anonymized: {_format_row_counts(done.blanked)}.")
-    typer.echo(f"Erased from the audit log: {count_noun(done.entries, 'entry', 'entries')}.")
+    typer.echo(f"Deleted: {_format_row_counts(result.deleted)}.")
+    typer.echo(f"Anonymized: {_format_row_counts(result.blanked)}.")
+    typer.echo(f"Erased from the audit log: {count_noun(result.entries, 'entry', 'entries')}.")
 
 
 def make_backup(
@@ -203,35 +203,35 @@ def restore_backup(
                 f"Replace {path} with {file}? The current database is saved next to it.", yes=yes
             )
 
-        def forget(db: sqlite_utils.Database) -> int:
+        def reset_polling(db: sqlite_utils.Database) -> int:
             return reset_watching(db, asyncio.run(read_baseline(Settings(), watched_apps(db))), now)
 
-        name = settings.audit_anchor.fingerprint if settings.audit_anchor is not None else ""
-        done = restore(
+        anchor_fingerprint = settings.audit_anchor.fingerprint if settings.audit_anchor is not None else ""
+        result = restore(
             file,
             path,
             at=now,
             vault=settings.secret_box(),
-            anchor=name,
-            forget=forget if forget_owed else None,
+            anchor=anchor_fingerprint,
+            forget=reset_polling if forget_owed else None,
         )
-    typer.echo(f"Restored {path} from {file}. Rows: {_format_row_counts(done.rows)}.")
-    if done.steps:
-        typer.echo(f"Migrated: {', '.join(sorted(done.steps))}.")
-    if done.kept is not None:
-        typer.echo(f"The previous database is {done.kept}.")
-    if done.forgotten is None:
+    typer.echo(f"Restored {path} from {file}. Rows: {_format_row_counts(result.rows)}.")
+    if result.steps:
+        typer.echo(f"Migrated: {', '.join(sorted(result.steps))}.")
+    if result.kept is not None:
+        typer.echo(f"The previous database is {result.kept}.")
+    if result.forgotten is None:
         typer.echo("Notifications that were sent after the backup will be sent again.")
     else:
         typer.echo(
-            f"Dropped: {count_noun(done.forgotten, 'notification')}; polling starts from the current state."
+            f"Dropped: {count_noun(result.forgotten, 'notification')}; polling starts from the current state."
         )
 
 
 def _print_entries(db: sqlite_utils.Database, team: str | None) -> None:
-    for one in teams_with_chains(db) if team is None else [team]:
-        for link in records_of(db, one):
-            sys.stdout.write(json.dumps({"team": one, **link.as_json()}, ensure_ascii=False) + "\n")
+    for workspace in teams_with_chains(db) if team is None else [team]:
+        for record in records_of(db, workspace):
+            sys.stdout.write(json.dumps({"team": workspace, **record.as_json()}, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
@@ -249,9 +249,9 @@ def _with_database(settings: DataSettings, work: Callable[[Database], Awaitable[
 async def _write_and_rewrite_file(
     database: Database, work: Callable[[sqlite_utils.Database], T]
 ) -> tuple[T, bool]:
-    """Do the work, then rewrite the file; return the result and whether no old data is left in it."""
-    done = await database.write(work)
-    return done, await database.rewrite()
+    """Do the work, then rewrite the file; return the result, and whether all old data is gone from the files."""
+    result = await database.write(work)
+    return result, await database.rewrite()
 
 
 def _require_secret_box(settings: DataSettings, message: str) -> SecretBox:
@@ -262,10 +262,10 @@ def _require_secret_box(settings: DataSettings, message: str) -> SecretBox:
 
 
 def _check_ids(**ids: str) -> None:
-    for what, given in ids.items():
-        if not is_slack_id(given):
+    for name, value in ids.items():
+        if not is_slack_id(value):
             stop(
-                f"{what}: {redact(given)!r} is not a Slack ID; IDs look like T024BE7LH and U024BE7LH.",
+                f"{name}: {redact(value)!r} is not a Slack ID; IDs look like T024BE7LH and U024BE7LH.",
                 USAGE_ERROR,
             )
 

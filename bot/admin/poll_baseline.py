@@ -1,4 +1,4 @@
-"""Current state at the providers, from which polling starts again after a restore."""
+"""Current builds at the providers, with which polling starts again after a restore."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.watch_reset import WatchBaseline
 
 
 async def read_baseline(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
-    """Read the builds of each app, without apps that the token can't see. Raises ProviderError."""
+    """Read the builds of each app; skip apps that the token can't access. Raises ProviderError."""
     baseline = WatchBaseline()
     async with HttpTransport() as http:
         for spec in SPECS:
@@ -22,11 +22,12 @@ async def read_baseline(settings: Settings, apps: Sequence[App]) -> WatchBaselin
             token = connection.config.token
             if token is None or connection.read_baseline is None:
                 continue
-            found = await connection.read_baseline(
+            provider_baseline = await connection.read_baseline(
                 connection.make_client(FixedToken(token)),
                 [app for app in apps if app.provider is spec.provider],
             )
             baseline = WatchBaseline(
-                {**baseline.builds, **found.builds}, [*baseline.requests, *found.requests]
+                {**baseline.builds, **provider_baseline.builds},
+                [*baseline.requests, *provider_baseline.requests],
             )
     return baseline

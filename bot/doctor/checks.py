@@ -1,4 +1,4 @@
-"""Checks of `buildbell doctor`: one line each; a failed check says what to do."""
+"""Checks of `buildbell doctor`: one line each, with a fix if it failed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _URL_SETTINGS = (
 
 
 async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
-    """Check everything that the bot needs besides valid settings, as far as those are usable. Raises nothing."""
+    """Check what the bot needs besides valid settings; skip checks with unusable settings. Raises nothing."""
     settings, can_use = checked.settings, checked.can_use
     if can_use("database_url"):
         yield _check_database(Path(settings.database_path))
@@ -68,7 +68,7 @@ async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
 async def _check_provider(
     spec: ProviderSpec, checked: CheckedSettings, http: HttpTransport
 ) -> AsyncIterator[Finding]:
-    """Check the bot's token at the provider, and the application that users sign in with."""
+    """Check the bot's token at the provider, and the OAuth application."""
     connection = connect_provider(spec, checked.settings, http, clock=lambda: datetime.now(UTC))
     token, url = connection.config.token, spec.url_setting.lower()
     if token is not None and connection.check_client is not None and checked.can_use(url):
@@ -86,7 +86,7 @@ async def _check_provider(
 async def _check_slack(slack: AsyncWebClient, checked: CheckedSettings) -> AsyncIterator[Finding]:
     settings = checked.settings
     if settings.many_workspaces:
-        needed = (
+        required_settings = (
             "slack_client_id",
             "slack_client_secret",
             "slack_workspaces",
@@ -94,7 +94,7 @@ async def _check_slack(slack: AsyncWebClient, checked: CheckedSettings) -> Async
             "buildbell_secret_key",
             "database_url",
         )
-        if checked.can_use(*needed):
+        if checked.can_use(*required_settings):
             async for finding in installation_checks.check_installations(slack, settings):
                 yield finding
         return
@@ -118,7 +118,7 @@ async def _check_workspace(slack: AsyncWebClient, settings: Settings) -> AsyncIt
         )
         return
     except SlackNotReachable as problem:
-        yield _unreachable("Slack", problem, settings)
+        yield _make_unreachable_finding("Slack", problem, settings)
         return
     milliseconds = (time.perf_counter() - started) * 1000
     yield Finding(
@@ -128,8 +128,10 @@ async def _check_workspace(slack: AsyncWebClient, settings: Settings) -> AsyncIt
     yield check_clock(identity.answered_at)
 
 
-def _unreachable(what: str, problem: SlackNotReachable, settings: Settings) -> Finding:
-    return Finding(what, str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})")
+def _make_unreachable_finding(check_name: str, problem: SlackNotReachable, settings: Settings) -> Finding:
+    return Finding(
+        check_name, str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})"
+    )
 
 
 def _check_scopes(granted: frozenset[str]) -> Finding:
@@ -155,7 +157,7 @@ async def _check_socket_mode(slack: AsyncWebClient, settings: Settings) -> Findi
             "create an app-level token (xapp-…) with connections:write, enable Socket Mode, set SLACK_APP_TOKEN",
         )
     except SlackNotReachable as problem:
-        return _unreachable("Socket Mode", problem, settings)
+        return _make_unreachable_finding("Socket Mode", problem, settings)
     return Finding("Socket Mode", "SLACK_APP_TOKEN may open connections")
 
 
@@ -177,16 +179,16 @@ async def _is_buildbell_running(settings: Settings) -> bool:
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
-            said = await answer.json()
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+            body = await response.json()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return False
-    return isinstance(said, dict) and {"ready", "slack", "last_look"} <= said.keys()
+    return isinstance(body, dict) and {"ready", "slack", "last_look"} <= body.keys()
 
 
 def _check_files(path: Path) -> Finding:
     if readable_files := open_to_others(path):
-        names = ", ".join(one.name for one in readable_files)
+        names = ", ".join(file.name for file in readable_files)
         return Finding(
             "Files",
             f"other users of this machine can read {names}",
@@ -209,7 +211,7 @@ async def _check_audit_anchor(settings: Settings) -> Finding:
             "not set: if the whole database is replaced by an older one, nothing detects it. Set AUDIT_ANCHOR to a"
             " file in another place or a syslog",
         )
-    if address.kind == "file" and (reason := _write_error(address.path)):
+    if address.kind == "file" and (reason := _find_write_error(address.path)):
         return Finding("Audit anchor", reason, "create its folder, or change AUDIT_ANCHOR")
     if address.kind == "unix" and not address.path.exists():
         return Finding(
@@ -228,8 +230,8 @@ async def _check_audit_anchor(settings: Settings) -> Finding:
     return Finding("Audit anchor", f"{address}; `buildbell audit --verify` compares with it")
 
 
-def _write_error(path: Path) -> str | None:
-    """Return why a file can't be created or written, without leaving a trace; None if it can."""
+def _find_write_error(path: Path) -> str | None:
+    """Return the reason why a file can't be created or written; None if it can. Changes no file."""
     try:
         if path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
@@ -242,18 +244,20 @@ def _write_error(path: Path) -> str | None:
 
 
 def _check_urls(settings: Settings) -> Finding:
-    """List the URLs that use plain http; the settings accept them only for this machine."""
-    plain = [name.upper() for name in _URL_SETTINGS if (getattr(settings, name) or "").startswith("http://")]
-    if plain:
-        return Finding("Addresses", f"all use https://, except {', '.join(plain)}, on this machine")
+    """List the URLs with plain http, which the settings accept only for this machine."""
+    plain_http = [
+        name.upper() for name in _URL_SETTINGS if (getattr(settings, name) or "").startswith("http://")
+    ]
+    if plain_http:
+        return Finding("Addresses", f"all use https://, except {', '.join(plain_http)}, on this machine")
     return Finding("Addresses", "all use https://, so tokens are never sent unencrypted")
 
 
 def _check_database(path: Path) -> Finding:
     """Check that the file can be written, or created with its folders, as the bot does when it starts."""
     path = path.resolve()
-    folder = next(one for one in path.parents if one.exists())
-    if reason := _write_error(path if folder == path.parent else folder / path.name):
+    folder = next(parent for parent in path.parents if parent.exists())
+    if reason := _find_write_error(path if folder == path.parent else folder / path.name):
         return Finding(
             "Database", reason, "create its folder, let the bot write there, or change DATABASE_URL"
         )

@@ -1,4 +1,4 @@
-"""Checks for both one and many workspaces."""
+"""Checks of scopes and the clock, for one workspace and for many."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefus
 from services.slack.workspace_clients import AllowedWorkspaces
 from storage.installations import StoredInstallation, stored_installations
 
-# Only this many installations are checked, to keep the check short.
+# Maximum number of installations to check, to keep the command short.
 MAX_CHECKED = 50
 
 
@@ -40,7 +40,7 @@ async def check_installations(slack: AsyncWebClient, settings: Settings) -> Asyn
             f"SERVICE_TOKEN_ACTS is 1: every member of {workspaces} reads and acts with BITRISE_TOKEN",
         )
     yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
-    async for finding in _check_all(slack, settings):
+    async for finding in _check_stored_installations(slack, settings):
         yield finding
 
 
@@ -67,7 +67,7 @@ async def _check_client(slack: AsyncWebClient, settings: Settings) -> Finding:
 
 
 def check_public_url(url: str, slack_api_url: str) -> Finding:
-    """Check from the URL alone whether Slack and browsers can reach the bot."""
+    """Check that Slack and browsers can reach the URL, without a request to it."""
     address = urlsplit(url)
     if is_loopback(address.hostname):
         if is_loopback(urlsplit(slack_api_url).hostname):
@@ -86,57 +86,63 @@ def check_public_url(url: str, slack_api_url: str) -> Finding:
     return Finding("Public address", f"{url}; people install at {url}{INSTALL}")
 
 
-async def _check_all(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+async def _check_stored_installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
     vault = settings.secret_box()
     if vault is None:
         return
     try:
-        found = stored_installations(Path(settings.database_path), vault)
+        installations = stored_installations(Path(settings.database_path), vault)
     except sqlite3.DatabaseError:
-        return  # the check of the database reports it
-    more = f"; the first {MAX_CHECKED} are checked" if len(found) > MAX_CHECKED else ""
-    yield Finding("Installations", f"{len(found)}{more}" if found else "none yet")
+        return  # _check_database reports it
+    more = f"; the first {MAX_CHECKED} are checked" if len(installations) > MAX_CHECKED else ""
+    yield Finding("Installations", f"{len(installations)}{more}" if installations else "none yet")
     clock_checked = False
     allowed = AllowedWorkspaces(settings.slack_workspaces)
-    for one in found[:MAX_CHECKED]:
-        if not allowed.includes(one.organisation, one.team):
+    for installation in installations[:MAX_CHECKED]:
+        if not allowed.includes(installation.organisation, installation.team):
             yield Finding(
-                _name_of(one),
+                _make_title(installation),
                 "not served: SLACK_WORKSPACES does not name it",
                 "add it to SLACK_WORKSPACES, or ask its admins to uninstall the app",
             )
             continue
-        finding, identity = await _check_one(slack, one)
+        finding, identity = await _check_installation(slack, installation)
         yield finding
         if identity is not None and not clock_checked:
             clock_checked = True
             yield check_clock(identity.answered_at)
 
 
-def _name_of(one: StoredInstallation) -> str:
-    return f"Installed in {one.name or 'an unnamed workspace'} ({one.team or one.organisation})"
+def _make_title(installation: StoredInstallation) -> str:
+    name, slack_id = (
+        installation.name or "an unnamed workspace",
+        installation.team or installation.organisation,
+    )
+    return f"Installed in {name} ({slack_id})"
 
 
-async def _check_one(slack: AsyncWebClient, one: StoredInstallation) -> tuple[Finding, BotIdentity | None]:
-    what = _name_of(one)
-    if one.token is None:
+async def _check_installation(
+    slack: AsyncWebClient, installation: StoredInstallation
+) -> tuple[Finding, BotIdentity | None]:
+    title = _make_title(installation)
+    if installation.token is None:
         fix = "set BUILDBELL_SECRET_KEY to the key that encrypted it, or reinstall the app there"
-        return Finding(what, "its token can't be decrypted", fix), None
-    if one.ends_at is not None and one.ends_at <= datetime.now(UTC):
-        return Finding(what, "its token has expired; the bot refreshes it at the next call"), None
-    slack.token = one.token.get_secret_value()
+        return Finding(title, "its token can't be decrypted", fix), None
+    if installation.ends_at is not None and installation.ends_at <= datetime.now(UTC):
+        return Finding(title, "its token has expired; the bot refreshes it at the next call"), None
+    slack.token = installation.token.get_secret_value()
     try:
         identity = await connect(slack, "its token")
     except TokenRefused as problem:
-        return Finding(what, str(problem), "reinstall the app there"), None
+        return Finding(title, str(problem), "reinstall the app there"), None
     except SlackNotReachable as problem:
-        return Finding(what, str(problem), "try again later"), None
+        return Finding(title, str(problem), "try again later"), None
     finally:
         slack.token = None
     if missing := missing_scopes(identity.scopes):
         return Finding(
-            what,
+            title,
             f"missing {', '.join(missing)}",
             "update the app from manifest.yml and reinstall it there",
         ), identity
-    return Finding(what, "its token works and has all scopes"), identity
+    return Finding(title, "its token works and has all scopes"), identity

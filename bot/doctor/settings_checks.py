@@ -1,4 +1,4 @@
-"""Checks of each setting by name for `buildbell doctor`, which continues after an invalid one."""
+"""Checks of the settings for `buildbell doctor`, which continues after an invalid one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bot.settings import Settings, errors_by_name
 from domain.access_policy import InvalidAccessRule
 from domain.finding import Finding
 
-# Minimum similarity between an unknown name and a setting. `.env` belongs to the bot; the environment also holds
-# names of other programs, and short ones may be similar by chance.
-_SIMILAR_IN_FILE, _SIMILAR_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT = 0.75, 0.85, 8
-_ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
+# Minimum similarity between an unknown name and a setting. `.env` belongs to the bot; the environment also contains
+# names of other programs, and short names may be similar by chance.
+_MIN_SIMILARITY_IN_FILE, _MIN_SIMILARITY_IN_ENVIRONMENT, _MIN_LENGTH_IN_ENVIRONMENT = 0.75, 0.85, 8
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
 class _UncheckedSettings(Settings):
@@ -29,34 +29,34 @@ class _UncheckedSettings(Settings):
 
 @dataclass(frozen=True)
 class CheckedSettings:
-    """Settings as far as they are readable; those named in `unusable` have their defaults."""
+    """Settings and their findings. `unusable`: unreadable ones, which have their defaults, and ones in a conflict."""
 
     settings: Settings
     unusable: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
 
     def can_use(self, *names: str) -> bool:
-        """Return whether all of these settings have the values that were set."""
+        """Return whether none of these settings is unusable."""
         return self.unusable.isdisjoint(names)
 
 
 def check_settings(**values: Any) -> CheckedSettings:
-    """Read all settings and report what is wrong with each; `values` go to pydantic's settings."""
+    """Read all settings and report each problem; `values` are passed to pydantic's settings."""
     findings, unusable = [], set[str]()
     try:
         settings: Settings = _UncheckedSettings(**values)
     except ValidationError as problem:
-        for name, words in errors_by_name(problem).items():
+        for name, message in errors_by_name(problem).items():
             unusable.add(name)
             findings.append(
-                Finding(name.upper(), words, f"correct {name.upper()} in .env or the environment")
+                Finding(name.upper(), message, f"correct {name.upper()} in .env or the environment")
             )
         defaults = {name: Settings.model_fields[name].get_default() for name in unusable}
         settings = _UncheckedSettings(**values | defaults)
     unreadable = {name.upper() for name in unusable}
     for conflict in settings.conflicts():
         if any(name in conflict.message for name in unreadable):
-            continue  # it is about the default that replaces an unreadable value
+            continue  # caused by the default that replaces an unreadable value
         unusable.update(conflict.names)
         findings.append(Finding("Settings", "a setting is missing or contradicts another", conflict.message))
     findings += _check_files_and_keys(settings, unusable)
@@ -104,30 +104,31 @@ def _check_secret_key(settings: Settings) -> Finding:
 
 
 def find_misspelled_names(environment: Iterable[str], file: Iterable[str]) -> Mapping[str, str]:
-    """Return probably misspelled names, each with the setting it resembles; only unset settings are suggested."""
+    """Return probably misspelled names, each with the most similar setting that is not set."""
     environment, file = list(environment), list(file)
     known = {name.upper() for name in Settings.model_fields}
     unset = sorted(known - {name.upper() for name in (*environment, *file)})
     found = {}
-    for names, alike, shortest in (
-        (file, _SIMILAR_IN_FILE, 1),
-        (environment, _SIMILAR_IN_ENVIRONMENT, _SHORTEST_IN_ENVIRONMENT),
+    for names, min_similarity, min_length in (
+        (file, _MIN_SIMILARITY_IN_FILE, 1),
+        (environment, _MIN_SIMILARITY_IN_ENVIRONMENT, _MIN_LENGTH_IN_ENVIRONMENT),
     ):
         for name in names:
             upper = name.upper()
-            if upper in known or len(name) < shortest:
+            if upper in known or len(name) < min_length:
                 continue
-            ratio, meant = max(
-                ((SequenceMatcher(None, upper, one).ratio(), one) for one in unset), default=(0, "")
+            ratio, closest = max(
+                ((SequenceMatcher(None, upper, setting).ratio(), setting) for setting in unset),
+                default=(0, ""),
             )
-            if ratio >= alike:
-                found[name] = meant
+            if ratio >= min_similarity:
+                found[name] = closest
     return found
 
 
 def assigned_names(file: Path) -> list[str]:
     """Return the names that a file such as .env assigns; empty if it can't be read."""
     try:
-        return _ASSIGNED.findall(file.read_text(encoding="utf-8", errors="replace"))
+        return _ASSIGNMENT.findall(file.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""HTTP session for all calls to Slack: it follows no redirects and limits the size of responses."""
+"""HTTP session for all calls to Slack: no redirects, and a size limit for responses."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class BoundedResponse(aiohttp.ClientResponse):
         """Read the whole body. Raises ClientPayloadError if it is too large."""
         if self._body is None:
             content = bytearray()
-            async for piece in self.content.iter_any():
-                content += piece
+            async for chunk in self.content.iter_any():
+                content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     self.close()
                     raise aiohttp.ClientPayloadError("the response is too large")
@@ -28,23 +28,23 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 
 def create_slack_session() -> aiohttp.ClientSession:
-    """Create the session; without a shared one, each call would open a connection."""
-    stays = aiohttp.TraceConfig()
-    stays.on_request_redirect.append(_reject_redirect)
+    """Create the session to share: with one session per call, each call would open a connection."""
+    trace_config = aiohttp.TraceConfig()
+    trace_config.on_request_redirect.append(_reject_redirect)
     return aiohttp.ClientSession(
         timeout=REQUEST_TIMEOUT,
         connector=aiohttp.TCPConnector(limit=100),
         response_class=BoundedResponse,
-        trace_configs=[stays],
+        trace_configs=[trace_config],
     )
 
 
 async def _reject_redirect(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """Reject redirects: Slack never sends any, and neither token nor message may go elsewhere."""
-    answer = request.response
-    answer.close()
+    """Reject redirects: Slack never sends any, and no token or message may go to another server."""
+    response = request.response
+    response.close()
     raise aiohttp.ClientResponseError(
-        answer.request_info, answer.history, status=answer.status, message="sent elsewhere"
+        response.request_info, response.history, status=response.status, message="sent elsewhere"
     )

@@ -48,7 +48,7 @@ class InstallationFailed(Exception):
 
 
 class InstallationFlow:
-    """Pages of the flow. A state is issued once, used once, and bound to the browser by a cookie."""
+    """Pages of the OAuth flow. Each state works once, and only in the browser that has its cookie."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class InstallationFlow:
         """Take settings with SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and PUBLIC_URL."""
         secret = settings.slack_client_secret
         self._states = states
-        self._again = f"{settings.public_url}{INSTALL}"
+        self._retry_url = f"{settings.public_url}{INSTALL}"
         self._flow = _Flow(
             client=client,
-            logger=_silent_logger(),
+            logger=_make_silent_logger(),
             settings=AsyncOAuthSettings(
                 client_id=settings.slack_client_id,
                 client_secret=secret.get_secret_value() if secret else None,
@@ -81,7 +81,9 @@ class InstallationFlow:
                 installation_store_bot_only=True,
                 state_store=states,
                 state_cookie_name=COOKIE,
-                callback_options=AsyncCallbackOptions(success=self._installed, failure=self._failed),
+                callback_options=AsyncCallbackOptions(
+                    success=self._handle_success, failure=self._handle_failure
+                ),
             ),
         )
         self._flow.clock = clock
@@ -90,29 +92,29 @@ class InstallationFlow:
     def add_routes(self, app: web.Application) -> None:
         """Add the routes of the pages."""
         # A HEAD request must not start an installation.
-        app.router.add_get(INSTALL, self._install, allow_head=False)
-        app.router.add_get(CALLBACK, self._callback, allow_head=False)
+        app.router.add_get(INSTALL, self._handle_install, allow_head=False)
+        app.router.add_get(CALLBACK, self._handle_callback, allow_head=False)
 
-    async def _install(self, request: web.Request) -> web.Response:
-        return await _http_response(await self._flow.handle_installation(_bolt_request(request)))
+    async def _handle_install(self, request: web.Request) -> web.Response:
+        return await _convert_response(await self._flow.handle_installation(_convert_request(request)))
 
-    async def _callback(self, request: web.Request) -> web.Response:
-        bolt_request = _bolt_request(request)
+    async def _handle_callback(self, request: web.Request) -> web.Response:
+        bolt_request = _convert_request(request)
         try:
             if "error" in bolt_request.query:
-                # The installation was cancelled: its state must not be used again.
+                # The user cancelled: the state must not be used again.
                 await self._states.async_consume(bolt_request.query.get("state", [""])[0])
             response = await self._flow.handle_callback(bolt_request)
         except TooManyInstallations:
-            response = self._failure_page("too_many")
+            response = self._make_failure_response("too_many")
         except InstallationFailed as problem:
-            response = self._failure_page(str(problem))
+            response = self._make_failure_response(str(problem))
         except Exception:
             log.exception("install.broken")
-            response = self._failure_page("broken")
-        return await _http_response(response)
+            response = self._make_failure_response("broken")
+        return await _convert_response(response)
 
-    async def _installed(self, args: AsyncSuccessArgs) -> BoltResponse:
+    async def _handle_success(self, args: AsyncSuccessArgs) -> BoltResponse:
         installation = args.installation
         log.info("install.done", team=installation.team_id, enterprise=installation.enterprise_id)
         page = installation_pages.render_installed(
@@ -121,23 +123,23 @@ class InstallationFlow:
             organisation=installation.enterprise_id,
             app=installation.app_id,
         )
-        return self._page(page, 200)
+        return self._make_response(page, 200)
 
-    async def _failed(self, args: AsyncFailureArgs) -> BoltResponse:
-        return self._failure_page(args.reason)
+    async def _handle_failure(self, args: AsyncFailureArgs) -> BoltResponse:
+        return self._make_failure_response(args.reason)
 
-    def _failure_page(self, reason: str) -> BoltResponse:
-        known = reason if _ERROR_CODE.fullmatch(reason) else "an unknown code"
-        log.warning("install.failed", reason=known)
-        return self._page(
-            installation_pages.render_failed(known, retry_url=self._again), _STATUSES.get(known, 400)
+    def _make_failure_response(self, reason: str) -> BoltResponse:
+        code = reason if _ERROR_CODE.fullmatch(reason) else "an unknown code"
+        log.warning("install.failed", reason=code)
+        return self._make_response(
+            installation_pages.render_failed(code, retry_url=self._retry_url), _STATUSES.get(code, 400)
         )
 
-    def _page(self, page: str, status: int) -> BoltResponse:
-        utils = self._flow.settings.state_utils
+    def _make_response(self, page: str, status: int) -> BoltResponse:
+        state_utils = self._flow.settings.state_utils
         headers: dict[str, str | Sequence[str]] = {
             "Content-Type": "text/html; charset=utf-8",
-            "Set-Cookie": utils.build_set_cookie_for_deletion(),
+            "Set-Cookie": state_utils.build_set_cookie_for_deletion(),
         }
         return BoltResponse(status=status, body=page, headers=headers)
 
@@ -149,47 +151,47 @@ class _Flow(AsyncOAuthFlow):
     allowed: AllowedWorkspaces
 
     async def build_authorize_url(self, state: str, request: AsyncBoltRequest) -> str:
-        """Return the URL of Slack's page. Only a workspace ID of the query is passed on, nothing else."""
+        """Return the URL of Slack's page. From the query, only a valid workspace ID is passed on."""
         team = request.query.get("team", [""])[0]
         return self.settings.authorize_url_generator.generate(
             state=state, team=team if is_slack_id(team, "TE") else None
         )
 
     async def run_installation(self, code: str) -> Installation | None:
-        """Exchange the code for a token and request the bot's identity. Raises InstallationFailed."""
+        """Exchange the code for a token, and get the bot's identity. Raises InstallationFailed."""
         try:
-            answer = await self.client.oauth_v2_access(
+            response = await self.client.oauth_v2_access(
                 code=code,
                 client_id=self.settings.client_id,
                 client_secret=self.settings.client_secret,
                 redirect_uri=self.settings.redirect_uri,
             )
-            token = str(answer.get("access_token") or "")
-            who = await self.client.auth_test(token=token)
+            token = str(response.get("access_token") or "")
+            identity = await self.client.auth_test(token=token)
         except SlackCallFailed as error:
             unreachable = error.reason == NOT_SENT or error.reason in UNCLEAR
             raise InstallationFailed("unreachable" if unreachable else error.reason) from None
-        team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
+        team, organisation = response.get("team") or {}, response.get("enterprise") or {}
         if not self.allowed.includes(organisation.get("id"), team.get("id")):
             await self._revoke(token, team.get("id"), organisation.get("id"))
             raise InstallationFailed("not_allowed_here")
-        expires_in = answer.get("expires_in")
+        expires_in = response.get("expires_in")
         now = self.clock().timestamp()
         return Installation(
-            app_id=answer.get("app_id"),
+            app_id=response.get("app_id"),
             enterprise_id=organisation.get("id"),
             enterprise_name=organisation.get("name"),
             team_id=team.get("id"),
             team_name=team.get("name"),
             bot_token=token,
-            bot_id=who.get("bot_id"),
-            bot_user_id=answer.get("bot_user_id"),
-            bot_scopes=str(answer.get("scope") or ""),
-            bot_refresh_token=answer.get("refresh_token"),
+            bot_id=identity.get("bot_id"),
+            bot_user_id=response.get("bot_user_id"),
+            bot_scopes=str(response.get("scope") or ""),
+            bot_refresh_token=response.get("refresh_token"),
             bot_token_expires_at=int(now) + expires_in if isinstance(expires_in, int) else None,
-            user_id=str((answer.get("authed_user") or {}).get("id") or ""),
-            is_enterprise_install=bool(answer.get("is_enterprise_install")),
-            token_type=answer.get("token_type"),
+            user_id=str((response.get("authed_user") or {}).get("id") or ""),
+            is_enterprise_install=bool(response.get("is_enterprise_install")),
+            token_type=response.get("token_type"),
             installed_at=now,
         )
 
@@ -207,21 +209,21 @@ class _Flow(AsyncOAuthFlow):
             log.warning("install.not_revoked", team=team, enterprise=enterprise, reason=error.reason)
 
 
-def _bolt_request(request: web.Request) -> AsyncBoltRequest:
-    """Convert the request for Bolt's flow, without its body: anyone could send one, and it has no meaning."""
+def _convert_request(request: web.Request) -> AsyncBoltRequest:
+    """Convert the request for Bolt's flow, without its body, which anyone can send and the flow does not need."""
     return AsyncBoltRequest(body="", query=request.query_string, headers=dict(request.headers))
 
 
-async def _http_response(response: BoltResponse) -> web.Response:
-    answer = await to_aiohttp_response(response)
-    answer.headers.update(HEADERS)
-    for cookie in answer.cookies.values():
+async def _convert_response(response: BoltResponse) -> web.Response:
+    http_response = await to_aiohttp_response(response)
+    http_response.headers.update(HEADERS)
+    for cookie in http_response.cookies.values():
         cookie["samesite"] = "Lax"  # sent on the redirect from Slack's page, but not with cross-site requests
-    return answer
+    return http_response
 
 
-def _silent_logger() -> logging.Logger:
-    """Return a silent logger: Bolt's flow would log the code and the whole query."""
-    silent = logging.getLogger("buildbell.install")
-    silent.setLevel(logging.CRITICAL)
-    return silent
+def _make_silent_logger() -> logging.Logger:
+    """Return a logger without output: Bolt's flow would log the code and the whole query."""
+    logger = logging.getLogger("buildbell.install")
+    logger.setLevel(logging.CRITICAL)
+    return logger

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from bot.html_page import render_page
 
-# Title and text of each failure, by the error code of Slack or Bolt's flow.
+# Title and text for each error code of Slack, of Bolt's flow, or of InstallationFlow.
 _FAILURES = {
     "access_denied": (
         "Nothing was installed",
@@ -79,8 +79,7 @@ def render_installed(name: str, *, team: str | None, organisation: str | None, a
         return render_page(
             title, [next_step], ("Open Slack", f"https://app.slack.com/client/{quote(team, safe='')}")
         )
-    # An app of an organisation must be added to each of its workspaces (docs.slack.dev, "Organization-ready
-    # apps").
+    # An app that an organisation installs must be added to each workspace (docs.slack.dev, "Organization-ready apps").
     add = (
         f"https://app.slack.com/manage/{quote(organisation or '', safe='')}/integrations/profile/"
         f"{quote(app or '', safe='')}/workspaces/add"
@@ -90,6 +89,6 @@ def render_installed(name: str, *, team: str | None, organisation: str | None, a
 
 
 def render_failed(reason: str, *, retry_url: str) -> str:
-    """Render the page after a failed installation; `again` is the URL to start again."""
+    """Render the page after a failed installation; `retry_url` is the link to start again."""
     title, text = _FAILURES.get(reason, _UNKNOWN_FAILURE)
     return render_page(escape(title), [escape(text)], ("Start again", retry_url))

@@ -1,4 +1,4 @@
-"""Validation of Slack's payloads, as far as the bot reads them. Pure; no I/O.
+"""Validation of the fields of Slack's payloads that the bot reads. Pure; no I/O.
 
 A payload is checked once on arrival, so that later code can rely on it: a payload that Slack's documentation
 does not describe is rejected as a whole, and an error on a valid one is a bug of ours. Unknown fields are
@@ -20,7 +20,7 @@ from domain.slack_ids import LONGEST, SlackId
 
 log = structlog.get_logger()
 
-# Views have the deepest nesting, about fifteen levels.
+# Nesting levels; views have the most, about fifteen.
 MAX_DEPTH = 60
 # Sent by Slack without an envelope when it has dropped events.
 RATE_LIMITED = "app_rate_limited"
@@ -29,7 +29,7 @@ _UNPAIRED_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class InvalidPayload(Exception):
-    """Slack does not send such a payload; `where` is the name of the field."""
+    """Slack does not send payloads like this; `where` names the invalid field."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -41,7 +41,7 @@ def check_payload(body: object) -> None:
     if not isinstance(body, Mapping):
         raise InvalidPayload("the payload")
     nul = _check_texts(body)
-    for name, part, model in _parts_of(body):
+    for name, part, model in _iterate_parts(body):
         try:
             model.model_validate(part)
         except ValidationError as error:
@@ -55,7 +55,7 @@ _MaybeId: TypeAlias = _Id | Literal[""] | None
 _Ts = Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))]
 _MaybeTs: TypeAlias = _Ts | Literal[""] | None
 # An identifier issued by Slack.
-_Handle = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.:-]{1,200}\Z"))]
+_OpaqueId = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.:-]{1,200}\Z"))]
 # ID of a run of a Workflow Builder step, such as Fx0123ABCDE (docs.slack.dev, "function_executed event").
 _FunctionRunId = Annotated[str, StringConstraints(pattern=re.compile(r"^Fx[A-Z0-9]{2,40}\Z"))]
 _MaybeText: TypeAlias = str | None
@@ -97,7 +97,7 @@ class _Option(_Part):
 
 
 class _Element(_Part):
-    """Input of any kind of element."""
+    """State of an input element of any type."""
 
     value: _MaybeText = None
     selected_option: _Option | None = None
@@ -115,7 +115,7 @@ class _ShownView(_Part):
     type: _MaybeText = None
     callback_id: _MaybeText = None
     private_metadata: _MaybeText = None
-    hash: _Handle | Literal[""] | None = None
+    hash: _OpaqueId | Literal[""] | None = None
     previous_view_id: _MaybeId = None
     root_view_id: _MaybeId = None
     app_installed_team_id: _MaybeId = None
@@ -126,7 +126,7 @@ class _FilledState(_Part):
 
 
 class _View(_ShownView):
-    """View with its current input, sent when the user presses or types something in it."""
+    """View with its current input, sent when the user uses one of its elements."""
 
     state: _FilledState
 
@@ -152,7 +152,7 @@ class _Action(_Part):
 
 
 class _ShownMessage(_Part):
-    """Message with the pressed button; it may be another user's message with a link preview of ours."""
+    """Message that contains the pressed button: one of ours, or a user's message with our link preview."""
 
     blocks: list[dict[str, Any]] | None = None
 
@@ -218,7 +218,7 @@ class _ViewClosed(_Interaction):
 
 
 class _InnerEvent(_Part):
-    """Event of any kind, as far as Bolt reads it."""
+    """Fields that Bolt reads from an event of any type."""
 
     type: Annotated[str, StringConstraints(min_length=1)]
     bot_id: _MaybeId = None
@@ -257,7 +257,7 @@ class _SharedLink(_Part):
 class _LinkShared(_InnerEvent):
     user: _Id
     channel: _Id
-    message_ts: _Handle
+    message_ts: _OpaqueId
     source: _MaybeText = None
     links: list[_SharedLink] | None = None
 
@@ -313,7 +313,7 @@ class _Event(_Part):
     enterprise_id: _MaybeId = None
     context_team_id: _MaybeId = None
     context_enterprise_id: _MaybeId = None
-    event_id: _Handle | None = None
+    event_id: _OpaqueId | None = None
     authorizations: list[_Authorization] | None = None
     is_ext_shared_channel: bool | None = None
     event: _InnerEvent
@@ -345,7 +345,7 @@ class _Challenge(_Part):
     challenge: str
 
 
-def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseModel]]]:
+def _iterate_parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseModel]]]:
     """Yield the parts to validate with their models; the fields of an event depend on its type."""
     kind = body.get("type")
     if ignored_event(body) is not None:
@@ -366,7 +366,7 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
 def ignored_event(body: Mapping[str, Any]) -> str | None:
     """Return the type of an event without a listener; None for everything else.
 
-    Slack sends the events that the app subscribes to, and some others ("app_rate_limited", "The Events API").
+    Slack also sends events that the app did not subscribe to ("app_rate_limited", "The Events API").
     Each must be acknowledged: Slack disables events for an app that fails too many.
     """
     if body.get("type") == RATE_LIMITED:
@@ -381,7 +381,7 @@ def ignored_event(body: Mapping[str, Any]) -> str | None:
 
 
 def log_ignored(kind: str, body: Mapping[str, Any]) -> None:
-    """Log an ignored event; as a warning if Slack reports that it has dropped events."""
+    """Log an ignored event; a report that Slack has dropped events is a warning."""
     if kind == RATE_LIMITED:
         minute = body.get("minute_rate_limited")
         log.warning(
@@ -395,20 +395,20 @@ def log_ignored(kind: str, body: Mapping[str, Any]) -> None:
 
 
 def _check_texts(body: object) -> bool:
-    """Return whether a text contains NUL.
+    """Check all texts and the nesting; return whether a text contains NUL.
 
     Raises InvalidPayload for unpaired surrogates, which can't be encoded, and for nesting deeper than Slack's.
     """
     nul = False
-    left = [(body, 0)]
-    while left:
-        value, depth = left.pop()
+    remaining = [(body, 0)]
+    while remaining:
+        value, depth = remaining.pop()
         if depth > MAX_DEPTH:
             raise InvalidPayload("the depth")
         if isinstance(value, Mapping):
-            left += ((one, depth + 1) for pair in value.items() for one in pair)
+            remaining += ((item, depth + 1) for pair in value.items() for item in pair)
         elif isinstance(value, list):
-            left += ((one, depth + 1) for one in value)
+            remaining += ((item, depth + 1) for item in value)
         elif isinstance(value, str):
             if not value.isascii() and _UNPAIRED_SURROGATE.search(value):
                 raise InvalidPayload("a character")
@@ -417,9 +417,9 @@ def _check_texts(body: object) -> bool:
 
 
 def _field_name(error: ValidationError) -> str:
-    """Return the field by our own names only: unknown names from the payload must not be logged."""
-    place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-    return ".".join(str(name) for name in place if name in _FIELDS)
+    """Return the path of the invalid field, without names that only the payload contains: they must not be logged."""
+    location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    return ".".join(str(name) for name in location if name in _FIELDS)
 
 
 _FIELDS = frozenset(

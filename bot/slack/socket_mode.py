@@ -1,4 +1,4 @@
-"""Socket Mode: two connections that survive refreshes, lost connections and failed handshakes."""
+"""Socket Mode with two connections, which recover from refreshes, disconnections and failed handshakes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from services.slack.acknowledgement import track_acknowledgement
 
 log = structlog.get_logger()
 
-# The SDK closes the old connection before it opens the new one, even on a warning: with two connections, one is
-# always open.
+# The SDK closes a connection before it opens the next one, even if Slack only warns; with two, one is always open.
 CONNECTIONS = 2
 PING_SECONDS = 5.0
 
 
 class _Handler(AsyncSocketModeHandler):
-    """Bolt's handler that ignores requests during shutdown: Slack repeats unacknowledged ones, or shows an error."""
+    """Bolt's handler; it ignores requests during shutdown: Slack sends them again, or shows an error."""
 
     def __init__(self, app: AsyncApp, app_token: str, *, ping_seconds: float) -> None:
         super().__init__(app, app_token, ping_interval=ping_seconds)
         self.draining = False
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
-        """Pass a valid envelope to Bolt."""
+        """Pass an envelope to Bolt if its payload is valid and its event has a listener."""
         if self.draining:
             return
         try:
@@ -53,7 +52,7 @@ class SocketModeConnections:
     def __init__(
         self, app: AsyncApp, app_token: str, *, first_address: str, ping_seconds: float = PING_SECONDS
     ) -> None:
-        """Use `first_address` for one connection; the others request their own."""
+        """Use `first_address` for the first connection; the others request their own address."""
         self._first_address = first_address
         self._app = app
         self._app_token = app_token
@@ -67,10 +66,10 @@ class SocketModeConnections:
             _Handler(self._app, self._app_token, ping_seconds=self._ping_seconds) for _ in range(CONNECTIONS)
         ]
         self._handlers[0].client.wss_uri = self._first_address
-        connecting = [asyncio.create_task(_connect(handler)) for handler in self._handlers]
-        watching = [asyncio.create_task(self._watch(handler)) for handler in self._handlers]
-        self._tasks = connecting + watching
-        await asyncio.wait(connecting, return_when=asyncio.FIRST_COMPLETED)
+        connect_tasks = [asyncio.create_task(_connect(handler)) for handler in self._handlers]
+        watch_tasks = [asyncio.create_task(self._watch_connection(handler)) for handler in self._handlers]
+        self._tasks = connect_tasks + watch_tasks
+        await asyncio.wait(connect_tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def connected(self) -> int:
         """Return the number of open connections."""
@@ -89,13 +88,13 @@ class SocketModeConnections:
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call]
 
-    async def _watch(self, handler: _Handler) -> None:
+    async def _watch_connection(self, handler: _Handler) -> None:
         """Request a new address for a client that can't connect.
 
         After a failed handshake the SDK (3.47) retries the same single-use address forever; without an address it
         requests a new one.
         """
-        patience = 3 * self._ping_seconds
+        max_downtime = 3 * self._ping_seconds
         down_since: float | None = None
         while True:
             await asyncio.sleep(self._ping_seconds)
@@ -103,7 +102,7 @@ class SocketModeConnections:
                 down_since = None
             elif down_since is None:
                 down_since = time.monotonic()
-            elif time.monotonic() - down_since >= patience:
+            elif time.monotonic() - down_since >= max_downtime:
                 log.warning("socket.new_address", down_seconds=round(time.monotonic() - down_since))
                 handler.client.wss_uri = None
                 down_since = time.monotonic()

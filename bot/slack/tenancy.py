@@ -33,10 +33,10 @@ INVALID_TOKEN_ERRORS = frozenset({"account_inactive", "invalid_auth", "token_rev
 
 
 class SlackTenancy(Protocol):
-    """Interface of the tenancy for the assembly."""
+    """Interface of both kinds of tenancy."""
 
     async def connect(self) -> str:
-        """Connect and describe where the bot is. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
+        """Connect; return a description for the log. Raises TokenRefused (final) or SlackNotReachable (try again)."""
 
     async def token_for(self, team: str) -> WorkspaceToken | None:
         """Return the current token of a workspace; None if the app is not installed there."""
@@ -48,7 +48,7 @@ class SlackTenancy(Protocol):
         """Return whether the workspace may use this bot (SLACK_WORKSPACES)."""
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
-        """Note a request from a workspace whose whole organisation has installed the app."""
+        """Store that a workspace belongs to an organisation that has installed the app."""
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Delete the data of workspaces that uninstalled the app; return their IDs."""
@@ -57,7 +57,7 @@ class SlackTenancy(Protocol):
         """Add the routes for installation."""
 
     async def close(self) -> None:
-        """Finish work that must not be interrupted."""
+        """Wait for work that must not be interrupted."""
 
 
 class SingleWorkspace:
@@ -66,50 +66,50 @@ class SingleWorkspace:
     def __init__(self, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._storage = storage
-        self._began = clock()
-        self._who: BotIdentity | None = None
+        self._started_at = clock()
+        self._identity: BotIdentity | None = None
         # Not a future: if several requests await it, cancelling one of them would cancel it for all.
-        self._known = asyncio.Event()
+        self._identity_known = asyncio.Event()
 
     async def connect(self) -> str:
         """Request the bot's identity once: an auth.test per request would delay its acknowledgement."""
-        self._who = await connect(self._client)
-        self._known.set()
-        return self._who.team_name
+        self._identity = await connect(self._client)
+        self._identity_known.set()
+        return self._identity.team_name
 
     async def token_for(self, team: str) -> WorkspaceToken | None:
-        """Return the only token."""
+        """Return the token from the settings."""
         del team
         return WorkspaceToken(self._client.token or "")
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        """Return the only installation, as soon as it is known."""
+        """Return the token from the settings; wait until the bot's identity is known."""
         del enterprise_id, team_id
-        await self._known.wait()
-        who = self._who
+        await self._identity_known.wait()
+        identity = self._identity
         return (
             None
-            if who is None
+            if identity is None
             else AuthorizeResult(
-                enterprise_id=who.enterprise,
-                team_id=who.team,
+                enterprise_id=identity.enterprise,
+                team_id=identity.team,
                 bot_token=self._client.token,
-                bot_id=who.bot_id,
-                bot_user_id=who.bot_user,
+                bot_id=identity.bot_id,
+                bot_user_id=identity.bot_user,
             )
         )
 
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
-        """Return True: the token names the workspace."""
+        """Return True: the token in the settings determines the workspace."""
         del enterprise, team
         return True
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
-        """Do nothing: there is only one token."""
+        """Do nothing: all workspaces use the same token."""
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Delete the data of the workspace; of all workspaces if an organisation uninstalled the app."""
-        if not await _is_uninstalled(departure, self._began, self._client, self._client.token or ""):
+        if not await _is_uninstalled(departure, self._started_at, self._client, self._client.token or ""):
             return []
         workspaces = [departure.team] if departure.team else await self._storage.teams()
         for team in workspaces:
@@ -118,10 +118,10 @@ class SingleWorkspace:
         return workspaces
 
     def add_routes(self, app: web.Application) -> None:
-        """Do nothing: the app is already installed."""
+        """Add no routes: the app is already installed."""
 
     async def close(self) -> None:
-        """Do nothing: no work can be interrupted."""
+        """Do nothing: there is no work to wait for."""
 
 
 class MultiWorkspace:
@@ -142,15 +142,16 @@ class MultiWorkspace:
         self._allowed = allowed
         self._installations = installations
         self._tokens = tokens
-        self._installing = installation_flow
+        self._installation_flow = installation_flow
         self._storage = storage
         self._client = client
-        self._met: dict[str, str] = {}
+        self._stored_organisations: dict[str, str] = {}
 
     async def connect(self) -> str:
         """Check that Slack knows the app, and log workspaces that may no longer use it.
 
-        An outage of Slack is not waited for: each workspace has its own token, and users who install get an error page.
+        If Slack is not reachable, the start continues: each workspace has its own token, and the installation pages
+        show an error.
         """
         try:
             await self._check()
@@ -166,8 +167,8 @@ class MultiWorkspace:
         return await self._tokens(team)
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
-        """Return the installation of the workspace that sent the request."""
-        bot = await self._bot(enterprise_id, team_id)
+        """Return the token of the workspace that sent the request."""
+        bot = await self._find_installation(enterprise_id, team_id)
         if bot is None:
             log.warning("slack.not_installed", team=team_id, enterprise=enterprise_id)
             return None
@@ -183,7 +184,7 @@ class MultiWorkspace:
         """Return whether SLACK_WORKSPACES names the workspace or its organisation, as stored with the installation."""
         if not self._allowed.ids:
             return True
-        bot = await self._bot(enterprise, team)
+        bot = await self._find_installation(enterprise, team)
         if bot is not None and self._allowed.includes(bot.enterprise_id, team):
             return True
         _log_not_served(enterprise, team)
@@ -191,33 +192,35 @@ class MultiWorkspace:
 
     async def remember_organisation(self, enterprise: str, team: str) -> None:
         """Store the organisation of the workspace: the dispatcher and jobs use the organisation's token there."""
-        if self._met.get(team) != enterprise:
+        if self._stored_organisations.get(team) != enterprise:
             await self._installations.record_enterprise(team, enterprise)
-            self._met[team] = enterprise
+            self._stored_organisations[team] = enterprise
 
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Delete the installation and the data of its workspaces."""
         enterprise, team = departure.enterprise, departure.team
-        since = await self._installations.installed_at(enterprise, team)
-        bot = await self._bot(enterprise, team)
-        if bot is not None and not await _is_uninstalled(departure, since, self._client, bot.bot_token):
+        installed_at = await self._installations.installed_at(enterprise, team)
+        bot = await self._find_installation(enterprise, team)
+        if bot is not None and not await _is_uninstalled(
+            departure, installed_at, self._client, bot.bot_token
+        ):
             return []
         workspaces = await self._installations.wipe(enterprise, team)
-        for one in workspaces:
-            self._met.pop(one, None)
+        for workspace in workspaces:
+            self._stored_organisations.pop(workspace, None)
         self._storage.subscriptions.mark_changed()
         log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(workspaces))
         return workspaces
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes of the installation flow."""
-        self._installing.add_routes(app)
+        self._installation_flow.add_routes(app)
 
     async def close(self) -> None:
         """Wait until refreshed tokens are stored."""
         await self._tokens.close()
 
-    async def _bot(self, enterprise_id: str | None, team_id: str | None) -> Bot | None:
+    async def _find_installation(self, enterprise_id: str | None, team_id: str | None) -> Bot | None:
         try:
             return await self._installations.async_find_bot(enterprise_id=enterprise_id, team_id=team_id)
         except DecryptionError as problem:
@@ -238,13 +241,13 @@ def create_tenancy(
         client_id=settings.slack_client_id or "",
         client_secret=secret.get_secret_value() if secret else "",
     )
-    installing = InstallationFlow(
+    installation_flow = InstallationFlow(
         settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock
     )
     allowed = AllowedWorkspaces(settings.slack_workspaces)
     tokens = BotTokens(installations, client, app, clock, allowed)
     check = partial(check_app, client, app.client_id, app.client_secret, f"{settings.public_url}{CALLBACK}")
-    return MultiWorkspace(installations, tokens, installing, storage, client, allowed, check)
+    return MultiWorkspace(installations, tokens, installation_flow, storage, client, allowed, check)
 
 
 def _log_not_served(enterprise: str | None, team: str | None) -> None:
@@ -257,20 +260,24 @@ def _log_not_served(enterprise: str | None, team: str | None) -> None:
 
 
 async def _is_uninstalled(
-    departure: Uninstallation, since: datetime | None, client: AsyncWebClient, token: str
+    uninstallation: Uninstallation, installed_at: datetime | None, client: AsyncWebClient, token: str
 ) -> bool:
-    """Return whether the app, installed `since`, is really uninstalled. In doubt, test its token.
+    """Return whether the app is really uninstalled; if that is uncertain, test its token.
 
-    Slack also reports single revoked tokens while others may be valid; and it repeats undelivered events
+    Slack also sends the event for a single revoked token while others may be valid, and repeats undelivered events
     minutes or hours later, when the app may be installed again ("tokens_revoked", "The Events API").
     """
     # Slack's times are whole seconds.
-    old = departure.at is not None and since is not None and departure.at < since.replace(microsecond=0)
-    if departure.certain and not old:
+    is_outdated = (
+        uninstallation.at is not None
+        and installed_at is not None
+        and uninstallation.at < installed_at.replace(microsecond=0)
+    )
+    if uninstallation.certain and not is_outdated:
         return True
     try:
         await client.auth_test(token=token)
     except SlackCallFailed as error:
-        return error.reason in INVALID_TOKEN_ERRORS or departure.certain
-    log.info("slack.still_installed", team=departure.team, enterprise=departure.enterprise)
+        return error.reason in INVALID_TOKEN_ERRORS or uninstallation.certain
+    log.info("slack.still_installed", team=uninstallation.team, enterprise=uninstallation.enterprise)
     return False

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 # A rotated token is valid for twelve hours (docs.slack.dev, "Using token rotation"); refresh it well before it expires.
 REFRESH_BEFORE = timedelta(hours=2)
 
-# An installation: its organisation and its workspace; the workspace is empty for a whole organisation.
+# Key of an installation: organisation and workspace; the workspace is empty if a whole organisation installed the app.
 Place = tuple[str, str]
 
 
@@ -39,7 +39,7 @@ class AppSecrets:
 
 
 class BotTokens:
-    """Bot tokens by workspace; each is refreshed once, even if several callers ask at the same time."""
+    """Bot tokens by workspace; each is refreshed once, even for simultaneous calls."""
 
     def __init__(
         self,
@@ -54,34 +54,34 @@ class BotTokens:
         self._client = client
         self._app = app
         self._clock = clock
-        self._exchanges: SingleFlight[Place] = SingleFlight(clock)
+        self._refreshes: SingleFlight[Place] = SingleFlight(clock)
 
     async def __call__(self, team: str) -> WorkspaceToken | None:
         """Return the token of a workspace; None if the app is not installed or not allowed there (SLACK_WORKSPACES)."""
-        bot = await self._bot(team)
+        bot = await self._find_installation(team)
         if bot is not None and not self._allowed.includes(bot.enterprise_id, team):
-            return None  # installed before the operator restricted the workspaces
+            return None  # installed before the operator restricted SLACK_WORKSPACES
         return WorkspaceToken(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
 
     async def close(self) -> None:
         """Wait for refreshes in progress."""
-        await self._exchanges.close()
+        await self._refreshes.close()
 
-    async def _bot(self, team: str) -> Bot | None:
+    async def _find_installation(self, team: str) -> Bot | None:
         """Return the installation of a workspace, with a valid token if possible."""
-        bot = await self._read(team)
+        bot = await self._read_installation(team)
         if bot is None or not self._expires_within(REFRESH_BEFORE, bot):
             return bot
-        place = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
-        if self._exchanges.is_running(place):
+        key = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
+        if self._refreshes.is_running(key):
             if not self._expires_within(timedelta(0), bot):
-                return bot  # valid until the new one is there
-        elif not self._exchanges.may_start(place):
+                return bot  # still valid until the new one is stored
+        elif not self._refreshes.may_start(key):
             return bot
-        await self._exchanges.run_once(place, lambda: self._refresh(place, bot))
-        return await self._read(team)
+        await self._refreshes.run_once(key, lambda: self._refresh(key, bot))
+        return await self._read_installation(team)
 
-    async def _read(self, team: str) -> Bot | None:
+    async def _read_installation(self, team: str) -> Bot | None:
         try:
             return await self._installations.of_workspace(team)
         except DecryptionError as problem:
@@ -90,35 +90,35 @@ class BotTokens:
             )
             return None
 
-    def _expires_within(self, span: timedelta, bot: Bot) -> bool:
-        ends = bot.bot_token_expires_at
-        return ends is not None and ends <= (self._clock() + span).timestamp()
+    def _expires_within(self, duration: timedelta, bot: Bot) -> bool:
+        expires_at = bot.bot_token_expires_at
+        return expires_at is not None and expires_at <= (self._clock() + duration).timestamp()
 
-    async def _refresh(self, place: Place, bot: Bot) -> None:
+    async def _refresh(self, key: Place, bot: Bot) -> None:
         try:
-            fresh = await self._request_token(bot)
-            kept = await self._installations.store_rotated_token(bot, fresh)
+            refreshed = await self._request_token(bot)
+            stored = await self._installations.store_rotated_token(bot, refreshed)
         except TokenRotationFailed as problem:
-            pause = self._exchanges.record_failure(place)
+            delay = self._refreshes.record_failure(key)
             log.error(
                 "installation.not_exchanged",
-                team=place[1],
-                enterprise=place[0],
+                team=key[1],
+                enterprise=key[0],
                 reason=str(problem),
-                again_in_seconds=pause.total_seconds(),
+                again_in_seconds=delay.total_seconds(),
                 cure="if this continues, reinstall the app there",
             )
         except Exception:
-            # Callers get an error from Slack; other workspaces must not be affected.
-            log.exception("installation.not_kept", team=place[1], enterprise=place[0])
+            # Calls with the old token get an error from Slack; other workspaces must not be affected.
+            log.exception("installation.not_kept", team=key[1], enterprise=key[0])
         else:
-            self._exchanges.record_success(place)
-            log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
+            self._refreshes.record_success(key)
+            log.info("installation.exchanged", team=key[1], enterprise=key[0], kept=stored)
 
     async def _request_token(self, bot: Bot) -> Bot:
         """Request a new token; return the installation with it. Raises TokenRotationFailed."""
         try:
-            answer = await self._client.oauth_v2_access(
+            response = await self._client.oauth_v2_access(
                 client_id=self._app.client_id,
                 client_secret=self._app.client_secret,
                 grant_type="refresh_token",
@@ -126,10 +126,17 @@ class BotTokens:
             )
         except SlackCallFailed as error:
             raise TokenRotationFailed(explain_call_failure(error)) from None
-        token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
-        if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
+        token, refresh_token, expires_in = (
+            response.get(name) for name in ("access_token", "refresh_token", "expires_in")
+        )
+        if (
+            response.get("token_type") != "bot"
+            or not token
+            or not refresh_token
+            or not isinstance(expires_in, int)
+        ):
             raise TokenRotationFailed("Slack's response contains no bot token")
-        fresh = Bot(**bot.to_dict_for_copying())
-        fresh.bot_token, fresh.bot_refresh_token = str(token), str(again)
-        fresh.bot_token_expires_at = int(self._clock().timestamp()) + lasts
-        return fresh
+        refreshed = Bot(**bot.to_dict_for_copying())
+        refreshed.bot_token, refreshed.bot_refresh_token = str(token), str(refresh_token)
+        refreshed.bot_token_expires_at = int(self._clock().timestamp()) + expires_in
+        return refreshed

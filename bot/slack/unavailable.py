@@ -1,7 +1,7 @@
 """Responses to Slack's requests before the bot has reached Slack's Web API (HTTP mode). Pure; no I/O.
 
-Without the Web API nothing can be handled: the bot does not even know its own identity. Slack waits three seconds for
-an acknowledgement, so each kind of request is answered at once in the most useful way (docs.slack.dev):
+Without the Web API the bot can't handle any request: it does not know its own identity. Slack waits three seconds for
+an acknowledgement, so each type of request gets the most useful immediate response (docs.slack.dev):
 
 - Event: 503; Slack sends it again up to three times: at once, after a minute, after five minutes ("The
   Events API", "Retries").
@@ -10,7 +10,7 @@ an acknowledgement, so each kind of request is answered at once in the most usef
 - Form submission: the text at the first field; the form keeps its input ("Modals", "Display errors in
   views").
 - Everything else (a button, a shortcut, a list that requests options, a form without fields): 503;
-  Slack shows its own error and has no place for a text ("Handling user interaction").
+  Slack shows its own error and can't show a text of ours ("Handling user interaction").
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def answer_unavailable(payload: Mapping[str, Any]) -> tuple[int, dict[str, Any] 
     """Return the HTTP status and JSON body for a well-formed request that can't be handled yet."""
     if "command" in payload:
         return 200, {"response_type": "ephemeral", "text": TRY_AGAIN}
-    if payload.get("type") == "view_submission" and (field := _first_field(payload["view"])) is not None:
+    if payload.get("type") == "view_submission" and (field := _find_first_input(payload["view"])) is not None:
         return 200, {"response_action": "errors", "errors": {field: TRY_AGAIN}}
     return UNAVAILABLE, None
 
 
-def _first_field(view: Mapping[str, Any]) -> str | None:
+def _find_first_input(view: Mapping[str, Any]) -> str | None:
     """Return the block_id of the view's first input block."""
     blocks = view.get("blocks")
     for block in blocks if isinstance(blocks, list) else ():
