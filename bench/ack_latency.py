@@ -37,15 +37,15 @@ async def measure(
             ours_url = f"{await environment.bot_url()}/slack/events"
             workspace = environment.slack.workspace
 
-            async def ask(url: str) -> None:
-                name = environment.slack.handles.create_response_url("U0ANNA", "C0BUILDS")
+            async def send_command(url: str) -> None:
+                response_id = environment.slack.handles.create_response_url("U0ANNA", "C0BUILDS")
                 payload = payloads.slash_command(
                     "/bitrise",
                     "help",
                     workspace.find_user("anna"),
                     workspace.find_channel("builds"),
                     trigger_id=environment.slack.handles.create_trigger("U0ANNA"),
-                    response_url=f"{environment.slack.url}/response/{name}",
+                    response_url=f"{environment.slack.url}/response/{response_id}",
                 )
                 body = urlencode(payload)
                 headers = environment.slack.delivery.sign(body) | {
@@ -55,18 +55,20 @@ async def measure(
                     assert response.status == 200
                     await response.read()
 
-            measured, plain = await measure_interleaved(
-                lambda: ask(ours_url), lambda: ask(bare_url), scale_count(TIMES, scale, minimum=1)
+            measured, bare = await measure_interleaved(
+                lambda: send_command(ours_url),
+                lambda: send_command(bare_url),
+                scale_count(TIMES, scale, minimum=1),
             )
     finally:
         baseline.stdin.close()
         await baseline.wait()
-    ratio = measured / plain
+    ratio = measured / bare
     return [
         BenchmarkResult(
             "acknowledging a command",
             f"{measured * 1000:.2f} ms, {ratio:.2f} times",
-            f"Bolt handler {plain * 1000:.2f} ms",
+            f"Bolt handler {bare * 1000:.2f} ms",
             "under 1.3 times",
             ratio < 1.3,
         )

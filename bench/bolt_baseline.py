@@ -29,11 +29,11 @@ async def main() -> None:
     async def bitrise(ack: AsyncAck) -> None:
         await ack()
 
-    async def take(request: web.Request) -> web.Response:
+    async def handle_request(request: web.Request) -> web.Response:
         return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
 
     server = web.Application()
-    server.router.add_post("/slack/events", take)
+    server.router.add_post("/slack/events", handle_request)
     runner = web.AppRunner(server, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -15,10 +15,10 @@ BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 def make_bitrise_state(builds: int, apps: int = 5) -> tuple[BitriseState, list[App]]:
     """Return a state with this many finished builds, one per minute."""
     state = BitriseState()
-    apps_added = [state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
+    added_apps = [state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
     for number in range(builds):
-        add_build(state, apps_added[number % apps], BEGAN + timedelta(minutes=number))
-    return state, apps_added
+        add_build(state, added_apps[number % apps], BEGAN + timedelta(minutes=number))
+    return state, added_apps
 
 
 def add_build(state: BitriseState, app: App, at: datetime) -> Build:

@@ -35,26 +35,26 @@ from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 
 CHANNELS = 200
-AT_FIRST = 8
+FIRST_MESSAGES = 8
 SECONDS = 20
 BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
     channels, seconds = scale_count(CHANNELS, scale, minimum=2), scale_count(SECONDS, scale, minimum=1)
-    at_first = scale_count(AT_FIRST, scale, minimum=BURST + 1)
-    async with _slack(channels) as (url, count):
-        durations = await _deliver(url, channels, at_first, seconds)
-        delivered = await count()
-    messages = at_first + seconds
+    first_messages = scale_count(FIRST_MESSAGES, scale, minimum=BURST + 1)
+    async with _slack(channels) as (url, count_posts):
+        duration = await _deliver(url, channels, first_messages, seconds)
+        delivered = await count_posts()
+    messages = first_messages + seconds
     # One per second and channel after the burst (Slack, "Rate limits").
     allowed = float(messages - BURST)
-    share = allowed / durations
+    share = allowed / duration
     lost = channels * messages - delivered["posts"]
     return [
         BenchmarkResult(
             f"{channels} channels with a backlog",
-            f"{channels * messages / durations:,.0f} a second, {share:.0%}",
+            f"{channels * messages / duration:,.0f} a second, {share:.0%}",
             f"Slack allows {channels * messages / allowed:,.0f} a second",
             "at least 95 %",
             share >= 0.95,
@@ -69,7 +69,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     ]
 
 
-async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> float:
+async def _deliver(url: str, channels: int, first_messages: int, seconds: int) -> float:
     """Return the seconds until everything is delivered."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
@@ -88,7 +88,7 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
             )
         async with create_slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
-            relay = Dispatcher(
+            dispatcher = Dispatcher(
                 lambda _team: client,
                 storage,
                 counts=Metrics(),
@@ -97,21 +97,21 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
                 presentation_of=SPECS.presentation_of,
                 limits=RateLimits(flood=10**6),
             )
-            for number in range(at_first):
+            for number in range(first_messages):
                 await recorder.record(_poll_snapshot(number, channels), at=datetime.now(UTC))
-            running = asyncio.create_task(relay.run())
-            began = time.perf_counter()
+            dispatcher_task = asyncio.create_task(dispatcher.run())
+            started_at = time.perf_counter()
             for second in range(seconds):
-                await asyncio.sleep(max(began + second - time.perf_counter(), 0))
-                await recorder.record(_poll_snapshot(at_first + second, channels), at=datetime.now(UTC))
-                relay.wake()
-            while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
+                await asyncio.sleep(max(started_at + second - time.perf_counter(), 0))
+                await recorder.record(_poll_snapshot(first_messages + second, channels), at=datetime.now(UTC))
+                dispatcher.wake()
+            while await storage.outbox.depth():  # noqa: ASYNC110 - the dispatcher does not signal that it has delivered everything
                 await asyncio.sleep(0.02)
-            durations = time.perf_counter() - began
-            relay.stop()
-            await running
+            duration = time.perf_counter() - started_at
+            dispatcher.stop()
+            await dispatcher_task
         await database.close()
-    return durations
+    return duration
 
 
 def _app(number: int) -> App:
@@ -152,14 +152,14 @@ async def _slack(channels: int) -> AsyncIterator[tuple[str, Any]]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    reading, writing = process.stdout, process.stdin
+    stdout, stdin = process.stdout, process.stdin
 
-    async def count() -> Any:
-        writing.write(b"\n")
-        return json.loads(await reading.readline())
+    async def count_posts() -> Any:
+        stdin.write(b"\n")
+        return json.loads(await stdout.readline())
 
     try:
-        yield json.loads(await reading.readline())["url"], count
+        yield json.loads(await stdout.readline())["url"], count_posts
     finally:
-        writing.close()
+        stdin.close()
         await process.wait()

@@ -27,7 +27,7 @@ async def running_environment(
     if shared_environment is not None:
         yield shared_environment
         return
-    async with SandboxEnvironment(manifest()) as own:
-        own.bot = BotProcess(own.settings, own.folder, program=program)
-        await own.start(http=http, settings=settings)
-        yield own
+    async with SandboxEnvironment(manifest()) as environment:
+        environment.bot = BotProcess(environment.settings, environment.folder, program=program)
+        await environment.start(http=http, settings=settings)
+        yield environment

@@ -41,28 +41,28 @@ async def measure(
     log = LINE * lines
     megabytes = len(log) / 1024 / 1024
     with patch.object(Build, "log", lambda _self, _now: log):
-        own = running_environment(shared_environment, SETTINGS, program=PROGRAM)
-        async with own as environment, aiohttp.ClientSession() as session:
+        running = running_environment(shared_environment, SETTINGS, program=PROGRAM)
+        async with running as environment, aiohttp.ClientSession() as session:
             card = await _find_card(environment)
             await _max_delay(environment)
             idle = [await _measure_acknowledgement(environment, session) for _ in range(times)]
-            quiet, _ = await _max_delay(environment)
-            began = time.perf_counter()
-            handing_over = asyncio.create_task(_hand_over(environment, card))
+            idle_delay, _ = await _max_delay(environment)
+            started_at = time.perf_counter()
+            delivery = asyncio.create_task(_deliver_log(environment, card))
             busy = []
-            while not handing_over.done():
+            while not delivery.done():
                 busy.append(await _measure_acknowledgement(environment, session))
-            durations = time.perf_counter() - began
-            await handing_over
-            held, work = await _max_delay(environment)
+            duration = time.perf_counter() - started_at
+            await delivery
+            longest_delay, longest_work = await _max_delay(environment)
     ratio = median(busy) / median(idle)
     return [
         BenchmarkResult(
             f"the loop, {megabytes:.1f} MB of secrets handed over",
-            f"held {held * 1000:.0f} ms at most ({work * 1000:.0f} its work)",
-            f"held for {quiet * 1000:.0f} ms when idle",
+            f"held {longest_delay * 1000:.0f} ms at most ({longest_work * 1000:.0f} its work)",
+            f"held for {idle_delay * 1000:.0f} ms when idle",
             "under 50 ms",
-            held < 0.05,
+            longest_delay < 0.05,
         ),
         BenchmarkResult(
             f"others' acknowledgements, {len(busy)} meanwhile",
@@ -73,10 +73,10 @@ async def measure(
         ),
         BenchmarkResult(
             "the same log, until the person has the file",
-            f"{durations:.1f} s, {megabytes / durations:.1f} MB a second",
+            f"{duration:.1f} s, {megabytes / duration:.1f} MB a second",
             f"slowest acknowledgement {max(busy) * 1000:.0f} ms",
             "over 0.2 MB a second",
-            megabytes / durations > 0.2,
+            megabytes / duration > 0.2,
         ),
     ]
 
@@ -90,33 +90,33 @@ async def _find_card(environment: SandboxEnvironment) -> Post:
     return await environment.slack.wait_for_post("builds", f"#{build.number}", viewer="anna", seconds=120)
 
 
-async def _hand_over(environment: SandboxEnvironment, card: Post) -> None:
+async def _deliver_log(environment: SandboxEnvironment, card: Post) -> None:
     await environment.slack.users.click("anna", card, "Send me the file")
     await environment.slack.wait_for_post("builds", "in our direct messages", viewer="anna", seconds=600)
 
 
 async def _measure_acknowledgement(environment: SandboxEnvironment, session: aiohttp.ClientSession) -> float:
     """Return how long the acknowledgement of Ben's command takes."""
-    people, handles = environment.slack.workspace, environment.slack.handles
+    workspace, handles = environment.slack.workspace, environment.slack.handles
     payload = payloads.slash_command(
         "/bitrise",
         "help",
-        people.find_user("ben"),
-        people.find_channel("builds"),
+        workspace.find_user("ben"),
+        workspace.find_channel("builds"),
         trigger_id=handles.create_trigger("U0BEN"),
         response_url=f"{environment.slack.url}/response/{handles.create_response_url('U0BEN', 'C0BUILDS')}",
     )
     body = urlencode(payload)
     headers = environment.slack.delivery.sign(body) | {"Content-Type": "application/x-www-form-urlencoded"}
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     async with session.post(
         f"{await environment.bot_url()}/slack/events", data=body, headers=headers
     ) as response:
         assert response.status == 200
         await response.read()
-    durations = time.perf_counter() - began
+    duration = time.perf_counter() - started_at
     await asyncio.sleep(PAUSE)
-    return durations
+    return duration
 
 
 async def _max_delay(environment: SandboxEnvironment) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The bot with a measurement of its event loop delay; on SIGUSR1 it logs the result and starts again."""
+"""The bot with a measurement of its event loop delay; on SIGUSR1 it logs the longest delay and resets it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ async def run() -> None:
             longest, before = max(longest, now - before - TICK), now
             longest_work, work_before = max(longest_work, work - work_before), work
 
-    def say() -> None:
+    def log_longest() -> None:
         nonlocal longest, longest_work
         # On a busy machine the loop also waits for the processor; its own CPU time separates the two.
         structlog.get_logger().info("held", seconds=longest, work=longest_work)
         longest = longest_work = 0.0
 
     loop.add_signal_handler(signal.SIGTERM, bot.stop)
-    loop.add_signal_handler(signal.SIGUSR1, say)
-    ticking = asyncio.create_task(tick())
+    loop.add_signal_handler(signal.SIGUSR1, log_longest)
+    tick_task = asyncio.create_task(tick())
     await bot.run()
-    ticking.cancel()
+    tick_task.cancel()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.repositories import Repositories
 
 SUBSCRIPTIONS = 1000
-LOOKS = 8.0
+POLLING_SECONDS = 8.0
 
 
 async def measure(
@@ -32,7 +32,7 @@ async def measure(
         await environment.bot.stop()
         await _subscribe(environment, subscriptions)
         await environment.start_bot()
-        await asyncio.sleep(LOOKS * scale)
+        await asyncio.sleep(POLLING_SECONDS * scale)
         assert environment.bot.pid is not None
         measured = megabytes(environment.bot.pid)
     process = await asyncio.create_subprocess_exec(

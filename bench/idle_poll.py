@@ -41,11 +41,11 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     state, _ = make_bitrise_state(50)
     body = builds_page(state)
     figures = []
-    with serve_body(body) as (url, asked):
-        for number, most in enumerate(SIZES, start=1):
-            size = scale_count(most, scale, minimum=number)
+    with serve_body(body) as (url, requested_paths):
+        for number, full_size in enumerate(SIZES, start=1):
+            size = scale_count(full_size, scale, minimum=number)
             requests, measured, baseline = await _measure(
-                size, scale_count(TIMES, scale, minimum=1), url, asked, body
+                size, scale_count(TIMES, scale, minimum=1), url, requested_paths, body
             )
             figures += [
                 BenchmarkResult(
@@ -67,7 +67,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
 
 
 async def _measure(
-    size: int, times: int, url: str, asked: list[str], body: bytes
+    size: int, times: int, url: str, requested_paths: list[str], body: bytes
 ) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
@@ -78,7 +78,7 @@ async def _measure(
             await storage.of("T1").subscriptions.add(
                 channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
             )
-        # The state after the first polls of each app, which a bot with 10,000 apps has long made.
+        # The state after the first poll of each app, which a bot with 10,000 apps reached long ago.
         await database.write(lambda db: _warm_up(db, now))
         async with HttpTransport() as http:
             bitrise = BitriseClient(
@@ -88,21 +88,21 @@ async def _measure(
                 database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
             )
             clock = partial(datetime.now, UTC)
-            look = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
+            poll = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
             for _ in range(5):
-                await look()
-            before = len(asked)
+                await poll()
+            before = len(requested_paths)
             for _ in range(20):
-                await look()
-            requests = (len(asked) - before) / 20
+                await poll()
+            requests = (len(requested_paths) - before) / 20
 
-            async def bare() -> None:
+            async def send_bare_request() -> None:
                 response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
                 assert response.content == body
 
-            pairs = [(await _cpu(look), await _cpu(bare)) for _ in range(times)]
+            pairs = [(await _cpu(poll), await _cpu(send_bare_request)) for _ in range(times)]
         await database.close()
-    return requests, median(one for one, _ in pairs), median(other for _, other in pairs)
+    return requests, median(ours for ours, _ in pairs), median(bare for _, bare in pairs)
 
 
 def _warm_up(db: sqlite_utils.Database, now: datetime) -> None:
@@ -110,8 +110,8 @@ def _warm_up(db: sqlite_utils.Database, now: datetime) -> None:
     db.execute("INSERT INTO looks (token, seen_until) VALUES ('t', ?)", [to_text(now)])
 
 
-async def _cpu(act: Callable[[], Awaitable[object]]) -> float:
+async def _cpu(call: Callable[[], Awaitable[object]]) -> float:
     """Return the CPU seconds of this thread for one call."""
-    began = time.thread_time()
-    await act()
-    return time.thread_time() - began
+    started_at = time.thread_time()
+    await call()
+    return time.thread_time() - started_at

@@ -23,8 +23,8 @@ from sandbox.bitrise.log_text import render_log
 
 MEGABYTES = 200
 MOST_GROWTH_MB = 40
-# Typical log lines; every third has a word or format that needs a closer look.
-SUSPECT = Path(__file__).parent.parent / "tests/domain/redaction/corpus/harmless.txt"
+# Typical log lines; every third has a word or format that the redactor must examine.
+SUSPECT_LINES = Path(__file__).parent.parent / "tests/domain/redaction/corpus/harmless.txt"
 SUSPECT_TIMES = 200
 
 
@@ -33,47 +33,51 @@ def serve_log(megabytes: int) -> Iterator[str]:
     """Serve a log of about this many megabytes, generated on the fly by a thread."""
     steps = render_log("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
     head, _, tail = steps.partition(b"LoginTest > rejects")
-    coloured = b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
+    coloured_line = (
+        b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
+    )
     line = (
-        coloured
+        coloured_line
         + b"w: file Session.kt: parameter 'unused' is never used, could be renamed to _ or removed\n" * 4
     )
-    piece = line * (1024 * 1024 // len(line))
+    chunk = line * (1024 * 1024 // len(line))
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def send_log(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         with suppress(ConnectionError):  # the client may disconnect early
             await response.write(head)
             for _ in range(megabytes):
-                await response.write(piece)
+                await response.write(chunk)
             await response.write(b"LoginTest > rejects" + tail)
         return response
 
-    with serve_responses(answer) as address:
+    with serve_responses(send_log) as address:
         yield address
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
     megabytes = scale_count(MEGABYTES, scale, minimum=1)
-    part = megabytes // 10 or 1
+    redacted_megabytes = megabytes // 10 or 1
     with serve_log(megabytes) as address:
         async with HttpTransport() as http:
             downloads = Downloads(http, api_url=address, hosts=())
-            fetching = await _seconds(downloads, address, lambda _: None)
+            fetching = await _download_seconds(downloads, address, lambda _: None)
             _reset_peak()
             before = _peak_mb()
-            reader = LogParser(clean=plain_text, shown=strip_control_codes, word="assertionerror")
-            reading = await _seconds(downloads, address, reader.feed)
-            found = reader.finish()
+            parser = LogParser(clean=plain_text, shown=strip_control_codes, word="assertionerror")
+            parsing = await _download_seconds(downloads, address, parser.feed)
+            log = parser.finish()
             redactor = Redactor()
-            redacting = await _seconds(downloads, address, redactor.feed, megabytes=part)
+            redacting = await _download_seconds(
+                downloads, address, redactor.feed, megabytes=redacted_megabytes
+            )
             growth = _peak_mb() - before
-    assert found.of == "gradle-unit-test@1.0.7"
-    assert found.hit_count == 1
+    assert log.of == "gradle-unit-test@1.0.7"
+    assert log.hit_count == 1
     return [
         BenchmarkResult(
-            f"memory for a log of {found.size // 1_000_000} MB",
+            f"memory for a log of {log.size // 1_000_000} MB",
             f"+{growth:.0f} MB",
             "nothing held: +0 MB",
             f"under {MOST_GROWTH_MB} MB",
@@ -81,51 +85,53 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
         ),
         BenchmarkResult(
             "reading its steps and a word",
-            f"{found.size / reading / 1e6:.0f} MB a second",
-            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            f"{log.size / parsing / 1e6:.0f} MB a second",
+            f"fetching {log.size / fetching / 1e6:.0f} MB a second",
             "over 40 MB a second",
-            found.size / reading > 40e6,
+            log.size / parsing > 40e6,
         ),
         BenchmarkResult(
             "taking secrets out, for the whole as a file",
-            f"{part / redacting:.1f} MB a second",
-            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            f"{redacted_megabytes / redacting:.1f} MB a second",
+            f"fetching {log.size / fetching / 1e6:.0f} MB a second",
             "over 10 MB a second",
-            part / redacting > 10,
+            redacted_megabytes / redacting > 10,
         ),
-        _of_suspect_lines(scale_count(SUSPECT_TIMES, scale, minimum=1)),
+        _measure_suspect_lines(scale_count(SUSPECT_TIMES, scale, minimum=1)),
     ]
 
 
-def _of_suspect_lines(times: int) -> BenchmarkResult:
-    log = SUSPECT.read_bytes() * times
-    pieces = [log[at : at + 65536] for at in range(0, len(log), 65536)]
-    redactor, began = Redactor(), time.perf_counter()
-    for piece in pieces:
-        redactor.feed(piece)
-    durations = time.perf_counter() - began
-    began = time.perf_counter()
-    for piece in pieces:
-        piece.splitlines()
-    baseline = time.perf_counter() - began
+def _measure_suspect_lines(times: int) -> BenchmarkResult:
+    log = SUSPECT_LINES.read_bytes() * times
+    chunks = [log[at : at + 65536] for at in range(0, len(log), 65536)]
+    redactor, started_at = Redactor(), time.perf_counter()
+    for chunk in chunks:
+        redactor.feed(chunk)
+    duration = time.perf_counter() - started_at
+    started_at = time.perf_counter()
+    for chunk in chunks:
+        chunk.splitlines()
+    baseline = time.perf_counter() - started_at
     return BenchmarkResult(
         "the same, of lines that look suspect",
-        f"{len(log) / durations / 1e6:.1f} MB a second",
+        f"{len(log) / duration / 1e6:.1f} MB a second",
         f"splitting into lines {len(log) / baseline / 1e6:.0f} MB a second",
         "over 2 MB a second",
-        len(log) / durations > 2e6,
+        len(log) / duration > 2e6,
     )
 
 
-async def _seconds(downloads: Downloads, address: str, feed: object, *, megabytes: int = 10_000) -> float:
-    began, taken = time.perf_counter(), 0
+async def _download_seconds(
+    downloads: Downloads, address: str, feed: object, *, megabytes: int = 10_000
+) -> float:
+    started_at, received = time.perf_counter(), 0
     async with downloads.open(f"{address}/log") as chunks:
         async for chunk in chunks:
             feed(chunk)  # type: ignore[operator]
-            taken += len(chunk)
-            if taken > megabytes * 1024 * 1024:
+            received += len(chunk)
+            if received > megabytes * 1024 * 1024:
                 break
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at
 
 
 def _reset_peak() -> None:

@@ -27,7 +27,7 @@ ALLOWANCE = 0.3
 async def measure(
     scale: float = 1, shared_environment: SandboxEnvironment | None = None
 ) -> list[BenchmarkResult]:
-    randomness = random.Random(1)
+    random_source = random.Random(1)
     channels, builds = scale_count(CHANNELS, scale, minimum=2), scale_count(BUILDS, scale, minimum=3)
     async with running_environment(shared_environment, SETTINGS) as environment:
         apps = [
@@ -41,17 +41,17 @@ async def measure(
             await environment.slack.wait_for_post(f"load{number}", app.title)
         running = [(number, _start(environment, apps[number])) for number in range(channels)]
         await asyncio.sleep(3 * INTERVAL)
-        durations = []
-        for count in range(builds):
+        notifications = []
+        for finished in range(builds):
             number, build = running.pop(0)
-            await asyncio.sleep(randomness.uniform(0, 0.3))
+            await asyncio.sleep(random_source.uniform(0, 0.3))
             environment.bitrise.finish(build)
-            durations.append(
+            notifications.append(
                 asyncio.create_task(_wait_for_notification(environment, f"load{number}", f"#{build.number} "))
             )
-            if count + channels < builds:
+            if finished + channels < builds:
                 running.append((number, _start(environment, apps[number])))
-        seconds = sorted(await asyncio.gather(*durations))
+        seconds = sorted(await asyncio.gather(*notifications))
     worst = seconds[max(int(len(seconds) * 0.99), 1) - 1]
     goal = INTERVAL * JITTER + ALLOWANCE
     return [
@@ -72,6 +72,6 @@ def _start(environment: SandboxEnvironment, app: App) -> Build:
 
 
 async def _wait_for_notification(environment: SandboxEnvironment, channel: str, text: str) -> float:
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     await environment.slack.wait_for_post(channel, text, seconds=30)
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at

@@ -17,14 +17,17 @@ SETTINGS = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
 BRANCHES = 5_000
 TIMES = 400
 # The maximum number of options in Slack.
-OFFERED = 100
+MOST_OPTIONS = 100
 GOAL_SECONDS = 0.150
 
 
 async def measure(
     scale: float = 1, shared_environment: SandboxEnvironment | None = None
 ) -> list[BenchmarkResult]:
-    branches, times = scale_count(BRANCHES, scale, minimum=OFFERED + 10), scale_count(TIMES, scale, minimum=2)
+    branches, times = (
+        scale_count(BRANCHES, scale, minimum=MOST_OPTIONS + 10),
+        scale_count(TIMES, scale, minimum=2),
+    )
     async with (
         running_environment(shared_environment, SETTINGS) as environment,
         aiohttp.ClientSession() as session,
@@ -34,16 +37,16 @@ async def measure(
             params = {"branch": f"feature/{number % 97}-login-{number}"}
             environment.bitrise.finish(environment.bitrise.start_build(app, params=params))
         url = f"{await environment.bot_url()}/slack/events"
-        # The bot's own form, since its state is signed.
+        # The form must come from the bot, since the metadata in it is signed.
         await environment.slack.users.command("anna", "builds", f"/bitrise start {app.repo}")
         view = (await environment.slack.wait_for_modal("anna", app.title)).to_json()
 
-        async def ask(typed: str, action_id: str) -> int:
+        async def request_options(query: str, action_id: str) -> int:
             payload = payloads.block_suggestion(
                 environment.slack.workspace.find_user("anna"),
                 "branch",
                 {"type": "external_select", "action_id": action_id},
-                typed,
+                query,
                 payloads.view_container(view),
             )
             body = urlencode({"payload": json.dumps(payload)})
@@ -51,17 +54,19 @@ async def measure(
                 "Content-Type": "application/x-www-form-urlencoded"
             }
             async with session.post(url, data=body, headers=headers) as response:
-                answer = await response.json()
-                return len(answer.get("options") or [])
+                content = await response.json()
+                return len(content.get("options") or [])
 
-        first = await measure_seconds(lambda: ask("", "pick_branch"))
-        assert await ask("login", "pick_branch") == OFFERED
-        assert await ask(f"login-{branches - 1}", "pick_branch") >= 1
-        assert await ask("a", "pick_app") >= 1
+        first = await measure_seconds(lambda: request_options("", "pick_branch"))
+        assert await request_options("login", "pick_branch") == MOST_OPTIONS
+        assert await request_options(f"login-{branches - 1}", "pick_branch") >= 1
+        assert await request_options("a", "pick_app") >= 1
         # A list with three apps does the same work except for the search.
-        baseline = sorted([await measure_seconds(lambda: ask("a", "pick_app")) for _ in range(times)])
-        keys = [partial(ask, f"login-{number}", "pick_branch") for number in range(times)]
-        measured = sorted([await measure_seconds(key) for key in keys])
+        baseline = sorted(
+            [await measure_seconds(lambda: request_options("a", "pick_app")) for _ in range(times)]
+        )
+        requests = [partial(request_options, f"login-{number}", "pick_branch") for number in range(times)]
+        measured = sorted([await measure_seconds(request) for request in requests])
     p99, bare_p99 = measured[int(times * 0.99)], baseline[int(times * 0.99)]
     return [
         BenchmarkResult(

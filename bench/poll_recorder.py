@@ -92,14 +92,14 @@ async def _measure_recorder(bodies: list[bytes], apps: list[App]) -> float:
             database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
         )
         for body in bodies:
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             items, _ = read_many(BuildItem, body)
             builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
-            sighting = PollSnapshot(
+            snapshot = PollSnapshot(
                 token="t", provider=Provider.BITRISE, builds=builds, seen_until=builds[0].triggered_at
             )
-            changes = await recorder.record(sighting, at=datetime.now(UTC))
-            durations.append(time.perf_counter() - began)
+            changes = await recorder.record(snapshot, at=datetime.now(UTC))
+            durations.append(time.perf_counter() - started_at)
             assert len(changes) == CHANGES
         assert await storage.outbox.depth() == CHANGES * len(bodies)
         await database.close()
@@ -115,13 +115,13 @@ def _measure_baseline(bodies: list[bytes]) -> float:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)")
         for body in bodies:
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             items = json.loads(body)["data"]
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 "INSERT INTO rows (body) VALUES (?)", [(item["slug"],) for item in items[:CHANGES]]
             )
             db.execute("COMMIT")
-            durations.append(time.perf_counter() - began)
+            durations.append(time.perf_counter() - started_at)
         db.close()
     return median(durations)

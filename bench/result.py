@@ -30,9 +30,9 @@ def scale_count(count: int, scale: float, *, minimum: int) -> int:
 
 async def measure_seconds(act: Callable[[], Awaitable[object]]) -> float:
     """Return the seconds of one call."""
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     await act()
-    return time.perf_counter() - began
+    return time.perf_counter() - started_at
 
 
 async def measure_interleaved(

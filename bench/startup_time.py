@@ -24,20 +24,20 @@ async def measure(
     async with running_environment(shared_environment, {}, http=False) as environment:
         await environment.bot.stop()
         for _ in range(scale_count(TIMES, scale, minimum=1)):
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             await environment.start_bot()
-            measured.append(time.perf_counter() - began)
+            measured.append(time.perf_counter() - started_at)
             await environment.bot.stop()
-            began = time.perf_counter()
+            started_at = time.perf_counter()
             await (await asyncio.create_subprocess_exec(sys.executable, "-c", LIBRARIES)).wait()
-            baseline.append(time.perf_counter() - began)
-    durations, plain = median(measured), median(baseline)
+            baseline.append(time.perf_counter() - started_at)
+    measured_median, baseline_median = median(measured), median(baseline)
     return [
         BenchmarkResult(
             "start to ready",
-            f"{durations:.2f} s, {durations / plain:.1f} times",
-            f"the imports alone {plain:.2f} s",
+            f"{measured_median:.2f} s, {measured_median / baseline_median:.1f} times",
+            f"the imports alone {baseline_median:.2f} s",
             "under 2 s",
-            durations < 2,
+            measured_median < 2,
         )
     ]

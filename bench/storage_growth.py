@@ -47,39 +47,39 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
         memory = []
         for start in range(0, builds, PAGE):
             page = tuple(_build(number) for number in range(start, start + PAGE))
-            sighting = PollSnapshot(
+            snapshot = PollSnapshot(
                 token="t", provider=Provider.BITRISE, builds=page, seen_until=page[-1].triggered_at
             )
-            await recorder.record(sighting, at=page[-1].finished_at or BEGAN)
+            await recorder.record(snapshot, at=page[-1].finished_at or BEGAN)
             if start % (builds // 10) == 0:
                 memory.append(_megabytes())
         await database.write(lambda db: db.execute("UPDATE notifications SET status = 'told'"))
         memory.append(_megabytes())
-        full = await _data_size(database)
+        full_size = await _data_size(database)
         await prune(database, before=BEGAN + timedelta(days=3650))
-        pruned = await _data_size(database)
-        [kept] = await database.read(
+        pruned_size = await _data_size(database)
+        [remaining] = await database.read(
             lambda db: db.execute(
                 "SELECT COUNT(*) FROM builds WHERE state <> '' AND workflow <> ''"
             ).fetchone()
         )
         await database.close()
     # The first tenth fills caches of a fixed size; after that, memory must be stable.
-    grown = memory[-1] - memory[1]
+    growth = memory[-1] - memory[1]
     return [
         BenchmarkResult(
             f"memory grown over {builds:,} builds",
-            f"{grown:+.1f} MB to {memory[-1]:.0f} MB",
+            f"{growth:+.1f} MB to {memory[-1]:.0f} MB",
             f"{memory[1]:.0f} MB after a tenth",
             "under 10 MB",
-            grown < 10,
+            growth < 10,
         ),
         BenchmarkResult(
             f"database of {builds:,} told builds",
-            f"{full:.0f} MB, {full * 1e6 / builds:.0f} bytes a build",
-            f"{pruned:.0f} MB after pruning, {kept:,} builds for statistics",
+            f"{full_size:.0f} MB, {full_size * 1e6 / builds:.0f} bytes a build",
+            f"{pruned_size:.0f} MB after pruning, {remaining:,} builds for statistics",
             "under 200 MB, a third after pruning",
-            full < 200 and pruned < full / 3 and kept == builds,
+            full_size < 200 and pruned_size < full_size / 3 and remaining == builds,
         ),
     ]
 
@@ -87,7 +87,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
 async def _data_size(database: Database) -> float:
     """Return the megabytes of data, without space that pruning has freed."""
 
-    def used(db: object) -> float:
+    def used_megabytes(db: object) -> float:
         connection = db.conn  # type: ignore[attr-defined]
         [[pages]], [[free]], [[size]] = (
             list(connection.execute(f"PRAGMA {name}"))
@@ -95,7 +95,7 @@ async def _data_size(database: Database) -> float:
         )
         return float((pages - free) * size) / 1e6
 
-    return await database.read(used)
+    return await database.read(used_megabytes)
 
 
 def _app(number: int) -> App:

@@ -49,11 +49,11 @@ def serve_responses(answer: Callable[[web.Request], Awaitable[web.StreamResponse
 @contextmanager
 def serve_body(body: bytes) -> Iterator[tuple[str, list[str]]]:
     """Respond to every GET with this body; yields the address and the requested paths."""
-    asked: list[str] = []
+    requested_paths: list[str] = []
 
-    async def answer(request: web.Request) -> web.Response:
-        asked.append(request.path)
+    async def respond(request: web.Request) -> web.Response:
+        requested_paths.append(request.path)
         return web.Response(body=body, content_type="application/json")
 
-    with serve_responses(answer) as address:
-        yield f"{address}/v0.1", asked
+    with serve_responses(respond) as address:
+        yield f"{address}/v0.1", requested_paths

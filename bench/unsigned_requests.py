@@ -29,28 +29,34 @@ async def measure(
         url = await environment.bot_url()
         assert environment.bot.pid is not None
         port, pid = int(url.rsplit(":", 1)[1]), environment.bot.pid
-        slow = await _measure_growth(pid, port, connections, seconds, _slow, signed=True)
-        unsigned = await _measure_growth(pid, port, connections, seconds, _fast, signed=False)
-        fast = await _measure_growth(pid, port, connections, seconds, _fast, signed=True)
-    async with _bare() as (bare_pid, bare_port):
-        bare_slow = await _measure_growth(bare_pid, bare_port, connections, seconds, _slow, signed=True)
-    async with _bare() as (bare_pid, bare_port):
-        bare_fast = await _measure_growth(bare_pid, bare_port, connections, seconds, _fast, signed=True)
+        slow = await _measure_growth(pid, port, connections, seconds, _send_slowly, signed=True)
+        unsigned = await _measure_growth(pid, port, connections, seconds, _send_fast, signed=False)
+        fast = await _measure_growth(pid, port, connections, seconds, _send_fast, signed=True)
+    async with _running_baseline() as (bare_pid, bare_port):
+        bare_slow = await _measure_growth(
+            bare_pid, bare_port, connections, seconds, _send_slowly, signed=True
+        )
+    async with _running_baseline() as (bare_pid, bare_port):
+        bare_fast = await _measure_growth(bare_pid, bare_port, connections, seconds, _send_fast, signed=True)
     return [
-        _figure(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MOST_SLOW_MB),
-        _figure(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MOST_FAST_MB),
-        _figure(f"memory for {connections} wrongly signed, full speed", fast, bare_fast, MOST_FAST_MB),
+        _make_result(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MOST_SLOW_MB),
+        _make_result(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MOST_FAST_MB),
+        _make_result(f"memory for {connections} wrongly signed, full speed", fast, bare_fast, MOST_FAST_MB),
     ]
 
 
-def _figure(name: str, measured: float, baseline: float, most: float) -> BenchmarkResult:
+def _make_result(name: str, measured: float, baseline: float, limit: float) -> BenchmarkResult:
     return BenchmarkResult(
-        name, f"+{measured:.1f} MB", f"Bolt handler +{baseline:.1f} MB", f"under +{most} MB", measured < most
+        name,
+        f"+{measured:.1f} MB",
+        f"Bolt handler +{baseline:.1f} MB",
+        f"under +{limit} MB",
+        measured < limit,
     )
 
 
 @asynccontextmanager
-async def _bare() -> AsyncIterator[tuple[int, int]]:
+async def _running_baseline() -> AsyncIterator[tuple[int, int]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -68,26 +74,26 @@ async def _bare() -> AsyncIterator[tuple[int, int]]:
         await process.wait()
 
 
-Sending = Callable[[asyncio.StreamWriter], Awaitable[None]]
+SendBody = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 async def _measure_growth(
-    pid: int, port: int, connections: int, seconds: float, sending: Sending, *, signed: bool
+    pid: int, port: int, connections: int, seconds: float, send_body: SendBody, *, signed: bool
 ) -> float:
     """Return the peak growth of the process's memory in megabytes."""
-    before = most = megabytes(pid)
-    attacks = [asyncio.create_task(_attack(port, sending, signed=signed)) for _ in range(connections)]
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    before = peak = megabytes(pid)
+    attacks = [asyncio.create_task(_attack(port, send_body, signed=signed)) for _ in range(connections)]
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         await asyncio.sleep(0.02)
-        most = max(most, megabytes(pid))
+        peak = max(peak, megabytes(pid))
     for attack in attacks:
         attack.cancel()
     await asyncio.gather(*attacks, return_exceptions=True)
-    return most - before
+    return peak - before
 
 
-async def _attack(port: int, sending: Sending, *, signed: bool) -> None:
+async def _attack(port: int, send_body: SendBody, *, signed: bool) -> None:
     """Send request after request, each over a new connection as soon as the last one is closed."""
     signature = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     head = (
@@ -99,20 +105,20 @@ async def _attack(port: int, sending: Sending, *, signed: bool) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(head.encode())
-                await sending(writer)
+                await send_body(writer)
             finally:
                 writer.transport.abort()
 
 
-async def _slow(writer: asyncio.StreamWriter) -> None:
+async def _send_slowly(writer: asyncio.StreamWriter) -> None:
     for _ in range(BODY // SLOW_PIECE - 1):
         writer.write(b"x" * SLOW_PIECE)
         await writer.drain()
         await asyncio.sleep(SLOW_PAUSE)
 
 
-async def _fast(writer: asyncio.StreamWriter) -> None:
-    # All but the last byte, so that no signature can be checked.
+async def _send_fast(writer: asyncio.StreamWriter) -> None:
+    # The body is never complete, so that its signature can't be checked.
     for _ in range(BODY // FAST_PIECE):
         writer.write(b"x" * FAST_PIECE)
         await writer.drain()

@@ -1,4 +1,4 @@
-"""The findings of a dependency audit and the accepted ones. Pure; no I/O."""
+"""The findings of a dependency audit and the accepted ones. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-# A version with advisories in every source: a source without any for it has no advisories at all, and its silence about
-# other packages means nothing. It is never installed.
+# A version with advisories in every source. A source that has none for it has no advisories at all, so an empty report
+# from there means nothing. It is never installed.
 CANARY = "jinja2"
 CANARY_PIN = f"{CANARY}==2.10 --hash=sha256:{'0' * 64}\n"
 
@@ -21,7 +21,7 @@ class InvalidReport(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """A known vulnerability of a dependency; `ids` are its identifiers."""
+    """A known vulnerability of a dependency; `ids` are all its identifiers."""
 
     package: str
     version: str
@@ -30,9 +30,9 @@ class Finding:
     about: str = ""
 
     def __str__(self) -> str:
-        cure = f"fixed in {', '.join(self.fixed_in)}" if self.fixed_in else "not fixed yet"
+        fix = f"fixed in {', '.join(self.fixed_in)}" if self.fixed_in else "not fixed yet"
         about = f": {self.about}" if self.about else ""
-        return f"{self.package} {self.version} has {' / '.join(self.ids)}, {cure}{about}"
+        return f"{self.package} {self.version} has {' / '.join(self.ids)}, {fix}{about}"
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,10 @@ def evaluate(
     in_ci: bool = False,
     offline: bool = False,
 ) -> AuditResult:
-    """Return whether all findings are accepted and no acceptance has expired.
+    """Check that all findings are accepted and no acceptance has expired.
 
     Without a report nothing was audited; this is reported and passes. With `in_ci` it passes only if `offline` is set,
-    since CI shows only the colour of the result.
+    since CI shows only passed or failed.
     """
     expired = [
         f"{item.advisory} of {item.package} was accepted until {item.until}: look again"
@@ -128,27 +128,27 @@ def evaluate(
         if item.until < today
     ]
     if report is None:
-        silence = "Dependencies not audited: no source of advisories can be reached from here."
+        skipped = "Dependencies not audited: no source of advisories can be reached from here."
         if offline:
-            silence = f"{silence} That is accepted here (AUDIT_OFFLINE=1)."
+            skipped = f"{skipped} That is accepted here (AUDIT_OFFLINE=1)."
         elif in_ci:
-            silence = f"{silence} In CI that fails; where it is meant, set AUDIT_OFFLINE=1."
-        return AuditResult((silence, *expired), well=not expired and (offline or not in_ci))
+            skipped = f"{skipped} In CI that fails; where it is meant, set AUDIT_OFFLINE=1."
+        return AuditResult((skipped, *expired), well=not expired and (offline or not in_ci))
     known = {(item.advisory, item.package) for item in accepted}
     ours = [finding for finding in report.findings if finding.package != CANARY]
-    bad = [our for our in ours if not any((name, our.package) in known for name in our.ids)]
-    names = {(name, our.package) for our in ours for name in our.ids}
-    needless = [
+    bad = [finding for finding in ours if not any((name, finding.package) in known for name in finding.ids)]
+    found_ids = {(name, finding.package) for finding in ours for name in finding.ids}
+    unneeded = [
         f"{item.advisory} of {item.package} need not be accepted any more"
         for item in accepted
-        if (item.advisory, item.package) not in names
+        if (item.advisory, item.package) not in found_ids
     ]
-    missing = [f"nothing is known of {', '.join(report.unknown)}"] if report.unknown else []
-    found = f"{len(bad)} known vulnerabilities" if bad else "no known vulnerability"
-    lines = f"Audited {report.audited} dependencies: {found}, {len(ours) - len(bad)} accepted."
-    return AuditResult((lines, *map(str, bad), *expired, *needless, *missing), well=not bad and not expired)
+    unknown = [f"nothing is known of {', '.join(report.unknown)}"] if report.unknown else []
+    count = f"{len(bad)} known vulnerabilities" if bad else "no known vulnerability"
+    summary = f"Audited {report.audited} dependencies: {count}, {len(ours) - len(bad)} accepted."
+    return AuditResult((summary, *map(str, bad), *expired, *unneeded, *unknown), well=not bad and not expired)
 
 
 def _line(text: str) -> str:
     """Return external text as one safe line for a terminal."""
-    return " ".join("".join(item if item.isprintable() else " " for item in text).split())[:200]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:200]

@@ -31,29 +31,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("lock", nargs="+", type=Path)
     parser.add_argument("--accepted", type=Path, default=ACCEPTED)
     parser.add_argument("--osv-url", help="use only this source, which is compatible with the OSV database")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     sources = (
-        [["-s", "osv", "--osv-url", given.osv_url]] if given.osv_url else [["-s", "pypi"], ["-s", "osv"]]
+        [["-s", "osv", "--osv-url", options.osv_url]] if options.osv_url else [["-s", "pypi"], ["-s", "osv"]]
     )
     try:
-        accepted = read_accepted(given.accepted.read_text())
-    except InvalidReport as problem:
-        print(problem)
+        accepted = read_accepted(options.accepted.read_text())
+    except InvalidReport as error:
+        print(error)
         return 1
-    report = next((found for source in sources if (found := run_audit(given.lock, source)) is not None), None)
-    # A lock that is none looks as if nobody answered.
-    if report is None and (problem_of_locks := lock_error(given.lock)) is not None:
-        print(problem_of_locks)
+    report = next(
+        (found for source in sources if (found := run_audit(options.lock, source)) is not None), None
+    )
+    # With an invalid lock, pip-audit fails as if no source could be reached.
+    if report is None and (lock_problem := lock_error(options.lock)) is not None:
+        print(lock_problem)
         return 1
-    verdict = evaluate(
+    result = evaluate(
         report,
         accepted,
         today=datetime.now(UTC).date(),
         in_ci=_is_set("CI"),
         offline=_is_set("AUDIT_OFFLINE"),
     )
-    print("\n".join(verdict.lines))
-    return 0 if verdict.well else 1
+    print("\n".join(result.lines))
+    return 0 if result.well else 1
 
 
 def _is_set(name: str) -> bool:
@@ -62,14 +64,14 @@ def _is_set(name: str) -> bool:
 
 def lock_error(locks: Sequence[Path]) -> str | None:
     """Return why the lock files cannot be audited; None if they can."""
-    done = _pip_audit([*_files(locks), "--dry-run"])
-    return None if done.returncode == 0 else f"The lock can't be audited: {done.stderr.strip()}"
+    completed = _pip_audit([*_files(locks), "--dry-run"])
+    return None if completed.returncode == 0 else f"The lock can't be audited: {completed.stderr.strip()}"
 
 
 def run_audit(locks: Sequence[Path], source: Sequence[str]) -> Report | None:
     """Run the audit with one source; None if it is unreachable or has no advisories."""
-    with tempfile.TemporaryDirectory() as folder:
-        canary = Path(folder) / "canary.txt"
+    with tempfile.TemporaryDirectory() as directory:
+        canary = Path(directory) / "canary.txt"
         canary.write_text(CANARY_PIN)
         try:
             report = read_report(_pip_audit([*_files([*locks, canary]), *source]).stdout)

@@ -19,22 +19,26 @@ from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.repositories import make_repositories
 
-# Nearly all objects made by imports and collection stay; garbage collection starts afterwards.
+# Nearly all objects from imports and collection are needed until the end, so garbage collection starts afterwards.
 gc.disable()
 
 # Tests must not see the machine's proxy, or the settings of a bot that runs on it.
-for name in list(os.environ):
-    if name.upper().endswith("_PROXY") or name.startswith(
+for setting in list(os.environ):
+    if setting.upper().endswith("_PROXY") or setting.startswith(
         ("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_", "AUDIT_")
     ):
-        del os.environ[name]
+        del os.environ[setting]
 
 
-# Databases are in memory if the machine has room: a killed process loses nothing there either, and on disk the
-# commits would take longer than the tests themselves.
-MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is this user's alone
-if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+# Databases are in memory if the machine has room. A killed process loses nothing there either, and commits to a disk
+# would take longer than the tests themselves.
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - pytest creates a folder there that only this user can read
+if (
+    MEMORY_FOLDER.is_dir()
+    and os.access(MEMORY_FOLDER, os.W_OK)
+    and shutil.disk_usage(MEMORY_FOLDER).free > 2 * 1024**3
+):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_FOLDER))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,11 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     part begins with slow tests.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    fuzzing = [item for item in items if item.get_closest_marker("fuzz")]
+    fuzz_tests = [item for item in items if item.get_closest_marker("fuzz")]
     others = [item for item in items if not item.get_closest_marker("fuzz")]
-    begins = [len(others) * number // workers for number in range(workers + 1)]
-    parts = [others[begin:end] for begin, end in pairwise(begins)]
-    items[:] = [item for number, part in enumerate(parts) for item in (*fuzzing[number::workers], *part)]
+    starts = [len(others) * number // workers for number in range(workers + 1)]
+    parts = [others[start:end] for start, end in pairwise(starts)]
+    items[:] = [item for number, part in enumerate(parts) for item in (*fuzz_tests[number::workers], *part)]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -66,7 +70,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         settings(max_examples=1, database=None)(given(text())(lambda _: None))()
 
 
-# Tracebacks as Python formats them: with colours and all values, each would take as long as several tests.
+# Plain tracebacks: with colours and local variables, each would take as long as several tests.
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],
@@ -90,7 +94,7 @@ async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Run the bot in Socket Mode; a test fails at its end if a rule of Slack or Build.io was broken."""
-    async with bot_harness(tmp_path) as opened:
-        yield opened
-        assert opened.slack.violations == []
-        assert opened.buildio.violations == []
+    async with bot_harness(tmp_path) as running_harness:
+        yield running_harness
+        assert running_harness.slack.violations == []
+        assert running_harness.buildio.violations == []

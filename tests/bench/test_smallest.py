@@ -1,4 +1,4 @@
-"""Every benchmark at its smallest size: that it runs and measures something. How fast that was says nothing here."""
+"""Every benchmark at its smallest size: it runs and measures something. The numbers themselves are not checked."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from bench.__main__ import ALL, SMALLEST
 from bench.environment import running_environment
 from bench.result import BenchmarkResult, scale_count
 
-# What each measures in a bot that runs, in an order in which none is in another one's way.
-OF_THE_WHOLE_BOT = {
+# Benchmarks of a running bot and their number of results, in an order in which none disturbs another.
+WHOLE_BOT_BENCHMARKS = {
     "telling": (
         notification_latency.measure,
         1,
-    ),  # adds apps, which the bot knows for a while after it has asked for the list
+    ),  # first, since it adds apps and the bot caches the list of apps
     "ack": (ack_latency.measure, 1),
     "lists": (options_latency.measure, 2),
     "held": (event_loop_delay.measure, 3),
@@ -40,7 +40,7 @@ OF_THE_WHOLE_BOT = {
     "start": (startup_time.measure, 1),
     "memory": (idle_memory.measure, 1),
 }
-OF_PARTS = {
+PART_BENCHMARKS = {
     "look": (idle_poll.measure, 6),
     "log": (log_parser.measure, 4),
     "record": (poll_recorder.measure, 1),
@@ -50,8 +50,8 @@ OF_PARTS = {
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
 
-def check(figures: Sequence[BenchmarkResult], count: int) -> dict[str, str]:
-    """Check that there are so many figures, each with a name of its own and real numbers; returns them by name."""
+def check_results(figures: Sequence[BenchmarkResult], count: int) -> dict[str, str]:
+    """Check the number of results, and that each has a unique name and real numbers; returns the measured ones by name."""
     assert len(figures) == len({figure.name for figure in figures}) == count
     for figure in figures:
         assert re.search(r"\d", figure.measured), figure
@@ -61,11 +61,11 @@ def check(figures: Sequence[BenchmarkResult], count: int) -> dict[str, str]:
     return {figure.name: figure.measured for figure in figures}
 
 
-def test_each_benchmark_is_run_here() -> None:
-    assert ALL.keys() == OF_THE_WHOLE_BOT.keys() | OF_PARTS.keys()
+def test_every_benchmark_is_covered_here() -> None:
+    assert ALL.keys() == WHOLE_BOT_BENCHMARKS.keys() | PART_BENCHMARKS.keys()
 
 
-def test_the_smallest_size_is_never_nothing() -> None:
+def test_the_smallest_size_is_at_least_the_minimum() -> None:
     assert scale_count(400, SMALLEST, minimum=2) == 2
     assert scale_count(400, 1, minimum=2) == 400
     assert scale_count(400, 0.5, minimum=2) == 200
@@ -74,24 +74,26 @@ def test_the_smallest_size_is_never_nothing() -> None:
 @needs_proc
 async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
     settings = options_latency.SETTINGS | event_loop_delay.SETTINGS | notification_latency.SETTINGS
-    async with running_environment(None, settings, program=event_loop_delay.PROGRAM) as stage:
-        for name, (measure, count) in OF_THE_WHOLE_BOT.items():
+    async with running_environment(None, settings, program=event_loop_delay.PROGRAM) as environment:
+        for name, (measure, count) in WHOLE_BOT_BENCHMARKS.items():
             try:
-                check(await measure(SMALLEST, stage), count)
-            except Exception as problem:
-                problem.add_note(f"in python -m bench {name} --smallest")
+                check_results(await measure(SMALLEST, environment), count)
+            except Exception as error:
+                error.add_note(f"in python -m bench {name} --smallest")
                 raise
-        assert stage.slack.violations == []
+        assert environment.slack.violations == []
 
 
 @needs_proc
-@pytest.mark.parametrize("name", OF_PARTS)
+@pytest.mark.parametrize("name", PART_BENCHMARKS)
 async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
-    measure, count = OF_PARTS[name]
+    measure, count = PART_BENCHMARKS[name]
     cores = os.sched_getaffinity(0)
-    figures = check(await measure(SMALLEST), count)
+    figures = check_results(await measure(SMALLEST), count)
     assert os.sched_getaffinity(0) == cores, "what comes next is measured on fewer cores"
     if name == "look":
-        assert {ours for words, ours in figures.items() if words.startswith("requests")} == {"1.00"}
+        assert {
+            measured for result_name, measured in figures.items() if result_name.startswith("requests")
+        } == {"1.00"}
     if name == "backlog":
         assert figures["… messages lost or told twice"] == "0"

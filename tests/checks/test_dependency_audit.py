@@ -1,4 +1,4 @@
-"""The dependencies: what the locks must be, and what an audit of them finds."""
+"""Dependencies: the rules for lock files, and the results of their audit."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ ROOT = Path(__file__).parent.parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 TODAY = date(2026, 11, 21)
 HASH = f"--hash=sha256:{'0' * 64}"
-# What our code relies on, whatever else the lock may be made of.
-AT_LEAST = {
-    "slack-sdk": "3.47",  # Sockets minds how its Socket Mode client fails
-    "aiohttp": "3.14",  # a connection whose first head never ends is hung up on; unpacking is bounded
+# The oldest versions that our code works with.
+MINIMUM_VERSIONS = {
+    "slack-sdk": "3.47",  # bot/slack/socket_mode.py depends on how its Socket Mode client fails
+    "aiohttp": "3.14",  # closes a connection whose first request head never ends; decompression is limited
     "pydantic": "2.14",
     "httpx": "0.28.1",
     "httpx-aiohttp": "0.2",
     "sqlite-utils": "4.2.1",
-    "urllib3": "2.5",  # of pip-audit's
+    "urllib3": "2.5",  # a dependency of pip-audit
 }
 
 
-def pins(lock: str) -> dict[str, str]:
+def locked_versions(lock: str) -> dict[str, str]:
     text = (ROOT / lock).read_text()
     return dict(re.findall(r"^([a-z0-9][a-z0-9.-]*)==([^\s;\\]+)", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_is_made_of_pins_with_hashes_and_nothing_else(lock: str) -> None:
+def test_a_lock_contains_only_pins_with_hashes(lock: str) -> None:
     entries = [""]
     for line in (ROOT / lock).read_text().splitlines():
         if line.lstrip().startswith("#"):
@@ -63,28 +63,33 @@ def test_a_lock_is_made_of_pins_with_hashes_and_nothing_else(lock: str) -> None:
             r"[a-z0-9][a-z0-9.-]*==[\w.+!-]+ (?:; [^@:]+ )?((?:--hash=sha256:[0-9a-f]{64} )+)", entry
         )
         assert pin is not None, entry[:100]
-    assert len(pins(lock)) == len([one for one in entries if one.strip()])
+    assert len(locked_versions(lock)) == len([item for item in entries if item.strip()])
 
 
-def test_the_locks_agree_with_each_other_and_hold_all_that_the_project_asks_for() -> None:
+def test_the_locks_agree_and_satisfy_all_requirements_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    run, develop = pins(LOCKS[0]), pins(LOCKS[1])
-    assert run.items() <= develop.items()
-    for wanted, lock in ((project["dependencies"], run), (project["optional-dependencies"]["dev"], develop)):
-        for requirement in map(Requirement, wanted):
+    production_pins, development_pins = locked_versions(LOCKS[0]), locked_versions(LOCKS[1])
+    assert production_pins.items() <= development_pins.items()
+    for requirements, lock in (
+        (project["dependencies"], production_pins),
+        (project["optional-dependencies"]["dev"], development_pins),
+    ):
+        for requirement in map(Requirement, requirements):
             name = requirement.name.lower().replace("_", "-")
             assert requirement.url is None
             assert requirement.specifier.contains(Version(lock[name])), requirement
 
 
-def test_no_version_is_older_than_what_the_code_relies_on() -> None:
-    locked = pins(LOCKS[1])
+def test_locked_versions_are_not_older_than_the_code_needs() -> None:
+    locked = locked_versions(LOCKS[1])
     assert {
-        name: locked[name] for name, least in AT_LEAST.items() if Version(locked[name]) < Version(least)
+        name: locked[name]
+        for name, minimum in MINIMUM_VERSIONS.items()
+        if Version(locked[name]) < Version(minimum)
     } == {}
 
 
-def test_make_test_audits_the_lock_that_holds_everything() -> None:
+def test_make_test_audits_the_development_lock() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert "audit" in re.findall(r"^test: (.*?)  ##", makefile, re.MULTILINE)[0].split()
     assert re.search(
@@ -92,25 +97,25 @@ def test_make_test_audits_the_lock_that_holds_everything() -> None:
         makefile,
         re.MULTILINE,
     )
-    assert CANARY not in pins(LOCKS[1])
+    assert CANARY not in locked_versions(LOCKS[1])
 
 
-def test_what_is_accepted_today_is_readable() -> None:
+def test_accepted_vulnerabilities_are_valid_and_name_locked_packages() -> None:
     accepted = read_accepted((ROOT / "checks" / "accepted_vulnerabilities.toml").read_text())
-    assert {one.package for one in accepted} <= set(pins(LOCKS[1]))
+    assert {item.package for item in accepted} <= set(locked_versions(LOCKS[1]))
 
 
 OLD = Finding("urllib3", "1.24.1", ("PYSEC-2019-132", "CVE-2019-11324"), ("1.24.2",), "It trusts too many.")
 SILENCE = "Dependencies not audited: no source of advisories can be reached from here."
 
 
-def accepting(**more: object) -> AcceptedFinding:
+def accepted_finding(**changes: object) -> AcceptedFinding:
     entry = {
         "advisory": "CVE-2019-11324",
         "package": "urllib3",
         "reason": "no TLS here",
         "until": TODAY,
-    } | more
+    } | changes
     return AcceptedFinding(**entry)  # type: ignore[arg-type]
 
 
@@ -128,23 +133,28 @@ def report(*findings: Finding, unknown: tuple[str, ...] = ()) -> Report:
             False,
             "urllib3 1.24.1 has PYSEC-2019-132 / CVE-2019-11324, fixed in 1.24.2: It trusts",
         ),
-        (report(OLD), [accepting()], True, "no known vulnerability, 1 accepted."),
-        (report(OLD), [accepting(advisory="PYSEC-2019-132")], True, "1 accepted."),
-        (report(OLD), [accepting(package="requests")], False, "urllib3 1.24.1 has"),
-        (report(OLD), [accepting(advisory="CVE-2019-11325")], False, "urllib3 1.24.1 has"),
+        (report(OLD), [accepted_finding()], True, "no known vulnerability, 1 accepted."),
+        (report(OLD), [accepted_finding(advisory="PYSEC-2019-132")], True, "1 accepted."),
+        (report(OLD), [accepted_finding(package="requests")], False, "urllib3 1.24.1 has"),
+        (report(OLD), [accepted_finding(advisory="CVE-2019-11325")], False, "urllib3 1.24.1 has"),
         (
             report(OLD),
-            [accepting(until=date(2026, 11, 20))],
+            [accepted_finding(until=date(2026, 11, 20))],
             False,
             "was accepted until 2026-11-20: look again",
         ),
-        (report(), [accepting()], True, "CVE-2019-11324 of urllib3 need not be accepted any more"),
+        (report(), [accepted_finding()], True, "CVE-2019-11324 of urllib3 need not be accepted any more"),
         (report(unknown=("ours",)), [], True, "nothing is known of ours"),
         (None, [], True, SILENCE),
-        (None, [accepting(until=date(2026, 11, 20))], False, "was accepted until 2026-11-20: look again"),
+        (
+            None,
+            [accepted_finding(until=date(2026, 11, 20))],
+            False,
+            "was accepted until 2026-11-20: look again",
+        ),
     ],
 )
-def test_a_finding_fails_the_audit_unless_it_is_accepted_and_silence_does_not(
+def test_a_finding_fails_the_audit_unless_accepted_and_a_missing_report_does_not(
     found: Report | None, accepted: list[AcceptedFinding], well: bool, words: str
 ) -> None:
     verdict = evaluate(found, accepted, today=TODAY)
@@ -152,7 +162,7 @@ def test_a_finding_fails_the_audit_unless_it_is_accepted_and_silence_does_not(
     assert words in "\n".join(verdict.lines)
 
 
-def test_a_source_that_knows_nothing_of_a_notorious_version_knows_nothing() -> None:
+def test_a_source_without_advisories_for_the_canary_has_none() -> None:
     assert report(OLD).has_advisories
     assert not Report((OLD,), 1, ()).has_advisories
 
@@ -167,19 +177,19 @@ def test_a_source_that_knows_nothing_of_a_notorious_version_knows_nothing() -> N
         "[[accepted",
     ],
 )
-def test_an_acceptance_without_reason_or_end_is_none(text: str) -> None:
+def test_an_acceptance_without_reason_or_last_day_is_invalid(text: str) -> None:
     with pytest.raises(InvalidReport):
         read_accepted(text)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"dependencies": [{"name": "x"}]}', '{"dependencies": 1}'])
-def test_a_report_that_is_none_is_no_good_news(text: str) -> None:
+def test_an_unreadable_report_is_invalid(text: str) -> None:
     with pytest.raises(InvalidReport):
         read_report(text)
 
 
 def advisories(asked: ReceivedRequest) -> web.Response:
-    """A database of advisories that knows two, as OSV answers (google.github.io/osv.dev, "POST /v1/query")."""
+    """Respond as an OSV database with two advisories (google.github.io/osv.dev, "POST /v1/query")."""
     query = json.loads(asked.body)
     name, version = query["package"]["name"], query["version"]
     known = {
@@ -188,8 +198,8 @@ def advisories(asked: ReceivedRequest) -> web.Response:
     }
     if (name, version) not in known:
         return web.json_response({})
-    advisory, cure = known[name, version]
-    ranges = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": cure}]}]
+    advisory, fixed_in = known[name, version]
+    ranges = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed_in}]}]
     affected = [{"package": {"name": name, "ecosystem": "PyPI"}, "ranges": ranges}]
     return web.json_response({"vulns": [{"id": advisory, "summary": "Bad\x1b[31m.", "affected": affected}]})
 
@@ -200,7 +210,7 @@ def audits(monkeypatch: pytest.MonkeyPatch) -> Audits:
 
 
 def write_lock(tmp_path: Path, lock: str, accepted: str = "") -> list[str]:
-    """Write a lock and what is accepted of it; returns the arguments for them."""
+    """Write a lock and the accepted vulnerabilities; returns the arguments for them."""
     (tmp_path / "lock").write_text(lock)
     (tmp_path / "accepted_vulnerabilities.toml").write_text(accepted)
     return [
@@ -216,25 +226,25 @@ async def audit(
     return await audits.run(*write_lock(tmp_path, lock, accepted), "--osv-url", url, **environment)
 
 
-async def test_an_old_version_with_a_known_hole_is_found_and_a_good_one_is_not(
-    audits: Audits, tmp_path: Path
-) -> None:
-    old, good = f"urllib3==1.24.1 {HASH}\n", f"structlog==26.1.0 {HASH}\n"
+async def test_a_vulnerable_version_is_found_and_a_safe_one_passes(audits: Audits, tmp_path: Path) -> None:
+    old, safe = f"urllib3==1.24.1 {HASH}\n", f"structlog==26.1.0 {HASH}\n"
     accepted = "[[accepted]]\nid = 'PYSEC-2019-132'\npackage = 'urllib3'\nreason = 'a test'\nuntil = %s\n"
     async with stub_server(advisories) as osv:
         url = f"{osv.url}/v1/query"
-        code, output = await audit(audits, tmp_path, old + good, url)
+        code, output = await audit(audits, tmp_path, old + safe, url)
         assert code == 1
         assert output.splitlines() == [
             "Audited 2 dependencies: 1 known vulnerabilities, 0 accepted.",
             "urllib3 1.24.1 has PYSEC-2019-132, fixed in 1.24.2: Bad [31m.",
         ]
-        assert (await audit(audits, tmp_path, good, url))[0] == 0
+        assert (await audit(audits, tmp_path, safe, url))[0] == 0
         assert (await audit(audits, tmp_path, old, url, accepted=accepted % "9999-12-31"))[0] == 0
         assert (await audit(audits, tmp_path, old, url, accepted=accepted % "2026-01-01"))[0] == 1
 
 
-async def test_where_nobody_can_be_asked_that_is_said_and_no_more(audits: Audits, tmp_path: Path) -> None:
+async def test_an_audit_without_a_reachable_source_reports_that_and_passes(
+    audits: Audits, tmp_path: Path
+) -> None:
     lock = f"urllib3==1.24.1 {HASH}\n"
     async with stub_server(lambda _: web.json_response({})) as silent:
         assert await audit(audits, tmp_path, lock, f"{silent.url}/v1/query") == (0, SILENCE + "\n")
@@ -242,7 +252,7 @@ async def test_where_nobody_can_be_asked_that_is_said_and_no_more(audits: Audits
     assert await audit(audits, tmp_path, lock, f"{gone}/v1/query") == (0, SILENCE + "\n")
 
 
-async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_so(
+async def test_in_ci_a_skipped_audit_fails_unless_offline_is_set_and_the_result_says_so(
     audits: Audits, tmp_path: Path
 ) -> None:
     ci = "true"
@@ -256,13 +266,13 @@ async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_s
         code, output = await audit(audits, tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="1")
         assert (code, output) == (0, f"{SILENCE} That is accepted here (AUDIT_OFFLINE=1).\n")
     async with stub_server(advisories) as osv:
-        # It forgives silence, and nothing that somebody has output.
+        # It allows a skipped audit, but no finding.
         code, output = await audit(audits, tmp_path, lock, f"{osv.url}/v1/query", CI=ci, AUDIT_OFFLINE="1")
         assert (code, "has PYSEC-2019-132" in output) == (1, True)
 
 
-async def test_a_lock_that_is_none_is_no_silence(tmp_path: Path) -> None:
-    """As a process of its own, like `make audit`."""
+async def test_an_invalid_lock_fails_the_audit(tmp_path: Path) -> None:
+    """Run the audit in its own process, like `make audit`."""
     async with stub_server(advisories) as osv:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "checks.dependency_audit", *write_lock(tmp_path, "urllib3\n")),

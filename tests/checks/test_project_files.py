@@ -1,4 +1,4 @@
-"""What lies in the repository beside the code: it must be true, and work."""
+"""The files of the repository beside the code: docs, image, locks, settings and CI are correct and work."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def docker(instruction: str) -> list[str]:
     return [line.split(" ", 1)[1] for line in joined.splitlines() if line.startswith(f"{instruction} ")]
 
 
-def test_what_readme_and_docs_show_of_the_code_is_what_the_code_says() -> None:
+def test_generated_parts_of_readme_and_docs_are_current() -> None:
     assert stale_pages() == []
 
 
-def test_the_readme_begins_with_the_two_commands() -> None:
+def test_the_readme_begins_with_make_sandbox_and_make_test() -> None:
     first = text("README.md").split("```")[1].split("\n")
     assert [line.split("#")[0].strip() for line in first if line.strip()] == ["make sandbox", "make test"]
 
@@ -63,22 +63,22 @@ def test_the_readme_begins_with_the_two_commands() -> None:
         "docs/sandbox.md",
     ],
 )
-def test_links_between_pages_lead_somewhere(page: str) -> None:
+def test_links_between_pages_point_to_existing_files(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):
         assert not target or ((ROOT / page).parent / target).exists(), target
 
 
-def test_every_example_in_the_docs_can_be_typed() -> None:
+def test_every_command_example_in_the_docs_parses() -> None:
     from tests.support.commands import PARSERS, parse
 
     for page in ("README.md", "docs/user-guide.md", "docs/sandbox.md"):
-        for grammar in PARSERS:
-            for typed in re.findall(rf"`{grammar.provider.command} ([^`]+)`", text(page)):
-                if not re.search(r"[A-Z]{3}|\[|…", typed):
-                    parse(typed, surface="slash", parser=grammar)
+        for parser in PARSERS:
+            for arguments in re.findall(rf"`{parser.provider.command} ([^`]+)`", text(page)):
+                if not re.search(r"[A-Z]{3}|\[|…", arguments):
+                    parse(arguments, surface="slash", parser=parser)
 
 
-def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts() -> None:
+def test_the_image_installs_the_lock_and_starts_the_same_command_as_make_run() -> None:
     assert "-m pip install" in (install := docker("RUN")[0])
     assert "--require-hashes -r requirements.lock" in install
     assert docker("COPY")[0] == "requirements.lock ./"
@@ -88,7 +88,7 @@ def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts()
     assert " ".join(start) == run[1]
 
 
-def test_the_image_has_everything_that_the_program_needs() -> None:
+def test_the_image_contains_everything_that_the_bot_needs() -> None:
     copied = {source for line in docker("COPY") for source in line.split()[:-1]}
     assert {
         "bot",
@@ -101,23 +101,23 @@ def test_the_image_has_everything_that_the_program_needs() -> None:
         "manifest.yml",
     } <= copied
     assert all((ROOT / source).exists() for source in copied)
-    let_in = {line.removeprefix("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
-    assert copied == let_in
+    included = {line.removeprefix("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    assert copied == included
     assert text(".dockerignore").splitlines()[0] == "*"
 
 
-def test_the_image_begins_with_a_base_that_nobody_can_exchange() -> None:
+def test_the_base_image_is_pinned_by_digest() -> None:
     [base] = docker("FROM")
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
     assert not re.search(r"^(ADD|ARG)\b|curl|wget|apt-get", text("Dockerfile"), re.MULTILINE)
 
 
-async def test_the_image_starts_without_the_simulators_and_says_what_they_need(tmp_path: Path) -> None:
-    """What the image copies, in a folder of its own, with the dependencies of the production lock alone."""
+async def test_the_image_starts_without_the_sandbox_and_names_the_missing_extra(tmp_path: Path) -> None:
+    """Run the files that the image copies in their own folder, with only the dependencies of the production lock."""
     for line in docker("COPY"):
         for source in line.split()[:-1]:
             if (ROOT / source).is_dir():
-                # What is being compiled elsewhere at this moment comes and goes under such names.
+                # Another process may be compiling; its temporary files come and go.
                 ignored = shutil.ignore_patterns("*.pyc.*")
                 shutil.copytree(ROOT / source, tmp_path / source, ignore=ignored)
             else:
@@ -125,11 +125,11 @@ async def test_the_image_starts_without_the_simulators_and_says_what_they_need(t
     assert not (tmp_path / "sandbox").exists()
     only_development = pins_of("requirements-dev.lock") - pins_of("requirements.lock")
     assert "emoji" in only_development
-    away = {name.replace("-", "_") for name in only_development} | {"sandbox"}
+    missing_modules = {name.replace("-", "_") for name in only_development} | {"sandbox"}
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         f"sys.meta_path.insert(0, type('Away', (), {{'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
-        f"ModuleNotFoundError(name, name=name)) if name.partition('.')[0] in {away!r} else None)}}))\n"
+        f"ModuleNotFoundError(name, name=name)) if name.partition('.')[0] in {missing_modules!r} else None)}}))\n"
         "sys.argv = ['buildbell', *sys.argv[1:]]\nfrom bot.cli import main\nmain()"
     )
 
@@ -141,32 +141,34 @@ async def test_the_image_starts_without_the_simulators_and_says_what_they_need(t
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate()
-        return process.returncode or 0, said.decode()
+        output, _ = await process.communicate()
+        return process.returncode or 0, output.decode()
 
-    code, said = await run("manifest")
-    assert code == 0, said
-    code, said = await run("run")
-    assert (code, "SLACK_BOT_TOKEN" in said) == (2, True), said
-    code, said = await run("sandbox")
-    assert (code, said.count("\n")) == (2, 1), said
-    assert "pip install 'buildbell[sandbox]'" in said
+    code, output = await run("manifest")
+    assert code == 0, output
+    code, output = await run("run")
+    assert (code, "SLACK_BOT_TOKEN" in output) == (2, True), output
+    code, output = await run("sandbox")
+    assert (code, output.count("\n")) == (2, 1), output
+    assert "pip install 'buildbell[sandbox]'" in output
 
 
 def pins_of(lock: str) -> set[str]:
     return set(re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==", text(lock), re.MULTILINE))
 
 
-def test_what_only_the_simulators_import_is_an_extra() -> None:
+def test_packages_that_only_the_sandbox_imports_are_an_extra() -> None:
     project = tomllib.loads(text("pyproject.toml"))["project"]
-    extra = {requirement.partition(">")[0] for requirement in project["optional-dependencies"]["sandbox"]}
-    assert extra == {"emoji", "markdown-it-py"}
-    needed = {requirement.partition(">")[0] for requirement in project["dependencies"]}
-    assert not extra & needed
+    extra_packages = {
+        requirement.partition(">")[0] for requirement in project["optional-dependencies"]["sandbox"]
+    }
+    assert extra_packages == {"emoji", "markdown-it-py"}
+    required_packages = {requirement.partition(">")[0] for requirement in project["dependencies"]}
+    assert not extra_packages & required_packages
     imports = "\n".join(
         path.read_text()
-        for room in ("bot", "handlers", "providers", "services", "storage", "messages", "domain")
-        for path in (ROOT / room).rglob("*.py")
+        for package in ("bot", "handlers", "providers", "services", "storage", "messages", "domain")
+        for path in (ROOT / package).rglob("*.py")
     )
     assert not re.search(r"^\s*(?:import|from) (?:emoji|markdown_it)\b", imports, re.MULTILINE)
     lock = re.search(r"^lock:\n((?:\t.*\n)+)", text("Makefile"), re.MULTILINE)
@@ -176,14 +178,14 @@ def test_what_only_the_simulators_import_is_an_extra() -> None:
     assert "--extra sandbox --extra dev" in development
 
 
-def test_the_image_runs_as_nobody_of_rank() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     assert docker("USER") == ["buildbell"]
     dockerfile = text("Dockerfile")
     assert dockerfile.index("USER buildbell") < dockerfile.index("\nCMD ")
     assert re.search(r"useradd --uid [1-9]\d{3,} ", dockerfile)
 
 
-async def test_the_images_health_check_tells_a_living_bot_from_none() -> None:
+async def test_the_health_check_of_the_image_passes_only_while_a_bot_runs() -> None:
     check = json.loads(docker("HEALTHCHECK")[0].split("CMD ", 1)[1])
 
     async def run(port: str) -> int:
@@ -193,11 +195,11 @@ async def test_the_images_health_check_tells_a_living_bot_from_none() -> None:
         return await process.wait()
 
     check[0] = __import__("sys").executable
-    async with forked_environment(manifest()) as stage:
-        await stage.start()
-        assert await run((await stage.bot_url()).rpartition(":")[2]) == 0
-    with closing(reserve_port()) as nobodys:
-        assert await run(str(nobodys.getsockname()[1])) != 0
+    async with forked_environment(manifest()) as environment:
+        await environment.start()
+        assert await run((await environment.bot_url()).rpartition(":")[2]) == 0
+    with closing(reserve_port()) as closed_port:
+        assert await run(str(closed_port.getsockname()[1])) != 0
 
 
 def test_the_locks_have_hashes_name_no_index_and_agree() -> None:
@@ -211,46 +213,46 @@ def test_the_locks_have_hashes_name_no_index_and_agree() -> None:
     assert pins["requirements.lock"] <= pins["requirements-dev.lock"]
 
 
-def test_the_example_settings_are_settings() -> None:
+def test_every_setting_in_the_env_example_exists() -> None:
     names = re.findall(r"^#? ?([A-Z_]+)=", text(".env.example"), re.MULTILINE)
     assert {name.lower() for name in names} <= set(Settings.model_fields)
     assert {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "BITRISE_TOKEN"} <= set(names)
     assert ".env" in text(".gitignore").split()
 
 
-def test_ci_runs_make_test_and_ends_with_what_took_how_long(tmp_path: Path) -> None:
+def test_ci_runs_make_test_and_then_lists_the_slowest_tests(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "report").write_text(REPORT)
     for name, script in (
-        # As pytest does where it is asked for a report, and fails.
+        # As pytest does if a report is requested and tests fail.
         ("make", f'cat "{tools}/report" > "${{PYTEST_ADDOPTS##*=}}"; exit 3'),
         ("chromium", "exit 0"),
     ):
         (tools / name).write_text(f"#!/bin/sh\n[ $# = 0 ] || [ $1 = test ] || exit 9\n{script}\n")
         (tools / name).chmod(0o755)
-    ran = subprocess.run(
+    completed = subprocess.run(
         [ROOT / ".ci" / "run"],
         env={"PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.returncode == 3, ran.stderr
-    first, *slowest = ran.stdout.splitlines()
+    assert completed.returncode == 3, completed.stderr
+    first, *slowest = completed.stdout.splitlines()
     assert re.fullmatch(r"12 tests; everything took 0 min \d+ s. The slowest tests:", first)
     assert slowest == [f"{number + 0.5:7} s  tests.one.test_{number}" for number in range(11, 1, -1)]
     assert list(tmp_path.iterdir()) == [tools]
 
 
-# Nouns of the field that happen to end like a participle.
+# Nouns of the field that end like a participle.
 NOUNS = frozenset(
     {"feed", "finding", "formatting", "hashing", "matching", "parsing", "polling", "scheduling"}
 )
 
 
-def test_a_file_is_named_by_a_noun() -> None:
-    """A participle ("seen", "passing") says what happens to something, and not what the file holds."""
+def test_file_names_are_nouns() -> None:
+    """Reject participles ("seen", "passing"): they do not say what a file contains."""
     packages = ("bot", "handlers", "providers", "services", "storage", "messages", "domain", "sandbox")
     files = [
         path

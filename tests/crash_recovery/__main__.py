@@ -11,12 +11,12 @@ from tests.crash_recovery.crash_harness import run_rounds
 
 
 def main() -> int:
-    reader = argparse.ArgumentParser(prog="python -m tests.crash_recovery", description=__doc__)
-    reader.add_argument("--rounds", type=int, default=200)
-    reader.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    given = reader.parse_args()
-    print(f"seed {given.seed}, {given.rounds} rounds", flush=True)
-    report = asyncio.run(run_rounds(given.seed, given.rounds))
+    parser = argparse.ArgumentParser(prog="python -m tests.crash_recovery", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.rounds} rounds", flush=True)
+    report = asyncio.run(run_rounds(options.seed, options.rounds))
     print(report)
     return 1 if report.result.problems else 0
 

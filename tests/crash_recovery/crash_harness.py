@@ -35,9 +35,9 @@ WHEN: tuple[When, ...] = ("before", "during", "after")
 SLACK_FAULTS = ("answer_lost", "answer_lost", "dropped", "status", "ratelimited", "html", "slow")
 BITRISE_FAULTS = ("dropped", "status", "ratelimited", "html", "slow")
 RESULTS = ("success", "success", "error", "aborted", "aborted-with-success")
-SETTLED_WITHIN = 240.0
+IDLE_TIMEOUT = 240.0
 # With more than a page of open builds, two that finish within one poll may be swapped (docs/reliability.md).
-MOST_OPEN = 45
+MAX_OPEN_BUILDS = 45
 
 
 @dataclass
@@ -86,7 +86,7 @@ class CrashHarness:
 
     async def subscribe(self) -> None:
         """Subscribe every channel to its expected notifications."""
-        for channel, text in (
+        for channel, queries in (
             ("builds", ("android", "ios", '"web shop"')),
             ("release", ("android status:failed",)),
             ("random", ("ios",)),
@@ -94,12 +94,12 @@ class CrashHarness:
             ("live", ('"web shop" style:live',)),
             ("pipes", ("pipes",)),
         ):
-            for word in text:
-                await self.environment.slack.users.command("anna", channel, f"/bitrise subscribe {word}")
-                app = word.split(" style")[0].split(" status")[0].strip('"')
-                await self._until_subscribed(channel, app)
+            for query in queries:
+                await self.environment.slack.users.command("anna", channel, f"/bitrise subscribe {query}")
+                app = query.split(" style")[0].split(" status")[0].strip('"')
+                await self._wait_until_subscribed(channel, app)
 
-    async def _until_subscribed(self, channel: str, app: str) -> None:
+    async def _wait_until_subscribed(self, channel: str, app: str) -> None:
         title = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop", "pipes": "Pipes"}[
             app
         ]
@@ -120,8 +120,8 @@ class CrashHarness:
     async def play(self, rounds: int) -> Report:
         """Run all rounds, wait until everything is delivered, and compare."""
         for number in range(1, rounds + 1):
-            await self._round(number)
-        self._calm()
+            await self._play_round(number)
+        self._clear_faults()
         for build in self.open:
             self.environment.bitrise.finish(build)
         for pipeline in self.environment.bitrise.state.pipelines:
@@ -140,28 +140,28 @@ class CrashHarness:
         compare_pipelines(self.environment.slack, state.pipelines, "pipes", self.report.result)
         return self.report
 
-    async def _round(self, number: int) -> None:
+    async def _play_round(self, number: int) -> None:
         self._run_builds()
-        self._break_something()
+        self._add_random_faults()
         name = self._choose_kill()
         self._run_builds()
         # Mostly short, so that kills follow closely; sometimes long enough to resolve an unknown outcome.
-        await self._until_dead(self.chance.uniform(0.2, 0.8) if number % 10 else 6.5)
+        await self._wait_until_killed(self.chance.uniform(0.2, 0.8) if number % 10 else 6.5)
         self._run_builds()
         if self.environment.bot.pid is not None:
             name = "at any time"
         await self.environment.bot.kill()
         self.report.kills[name] += 1
-        self._calm()
+        self._clear_faults()
         if self.chance.random() < 0.3:
             self.environment.clock.skip(timedelta(minutes=self.chance.uniform(0, 30)))
-        off = self.chance.choice((0.0, 0.0, 0.0, -120.0, 45.0, 3600.0, -3600.0))
-        await self._restart(off, cut_short=self.chance.random() < 0.15)
+        clock_offset = self.chance.choice((0.0, 0.0, 0.0, -120.0, 45.0, 3600.0, -3600.0))
+        await self._restart(clock_offset, cut_short=self.chance.random() < 0.15)
 
     def _run_builds(self) -> None:
         """Start and finish builds."""
         bitrise, chance = self.environment.bitrise, self.chance
-        for _ in range(chance.randrange(3) if len(self.open) < MOST_OPEN else 0):
+        for _ in range(chance.randrange(3) if len(self.open) < MAX_OPEN_BUILDS else 0):
             branch = chance.choice(("main", "develop", "release/2.1"))
             self.open.append(
                 bitrise.start_build(chance.choice(self.apps), params={"branch": branch}, ends_as=None)
@@ -181,7 +181,7 @@ class CrashHarness:
                 else:
                     bitrise.finish(build, result)  # type: ignore[arg-type]
 
-    def _break_something(self) -> None:
+    def _add_random_faults(self) -> None:
         chance = self.chance
         if chance.random() < 0.4:
             kind = chance.choice(SLACK_FAULTS)
@@ -201,21 +201,21 @@ class CrashHarness:
         faults.shot = KillPoint(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
         return f"{when} {point}"
 
-    def _calm(self) -> None:
+    def _clear_faults(self) -> None:
         for faults in (self.environment.slack.api.faults, self.environment.bitrise.faults):
             assert isinstance(faults, KillFaults)
             faults.clear()
             faults.shot = None
 
-    async def _until_dead(self, seconds: float) -> None:
+    async def _wait_until_killed(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self.environment.bot.wait()
         except TimeoutError:
             return
 
-    async def _restart(self, off: float, *, cut_short: bool = False) -> None:
-        self.environment.settings["TORTURE_CLOCK_OFF"] = str(off)
+    async def _restart(self, clock_offset: float, *, cut_short: bool = False) -> None:
+        self.environment.settings["TORTURE_CLOCK_OFF"] = str(clock_offset)
         if cut_short:
             await self.environment.bot.start()
             await asyncio.sleep(self.chance.uniform(0.3, 1.2))
@@ -225,13 +225,13 @@ class CrashHarness:
 
     async def _wait_until_idle(self) -> None:
         """Wait until every finished build was polled and the outbox is empty."""
-        last = [build for build in self.environment.bitrise.state.builds if build.result][-1:]
-        async with asyncio.timeout(SETTLED_WITHIN), aiohttp.ClientSession() as session:
-            calm = 0
-            while calm < 5:
+        finished = [build for build in self.environment.bitrise.state.builds if build.result][-1:]
+        async with asyncio.timeout(IDLE_TIMEOUT), aiohttp.ClientSession() as session:
+            idle_checks = 0
+            while idle_checks < 5:
                 async with session.get(f"{await self.environment.bot_url()}/metrics") as response:
                     page = await response.text()
-                calm = calm + 1 if "buildbell_outbox_depth 0.0" in page and last else 0
+                idle_checks = idle_checks + 1 if "buildbell_outbox_depth 0.0" in page and finished else 0
                 await asyncio.sleep(0.2)
         self.report.outcomes = {
             line.split('"')[1]: float(line.rsplit(" ", 1)[1])
@@ -256,12 +256,12 @@ async def crash_harness(seed: int) -> AsyncIterator[CrashHarness]:
         settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
         # Over HTTP: Slack limits new connections per minute, and the bot restarts more often here.
         await environment.start(http=True, settings=settings)
-        torture = CrashHarness(environment, seed)
-        await torture.subscribe()
-        yield torture
+        harness = CrashHarness(environment, seed)
+        await harness.subscribe()
+        yield harness
 
 
 async def run_rounds(seed: int, rounds: int) -> Report:
     """Run all rounds once."""
-    async with crash_harness(seed) as torture:
-        return await torture.play(rounds)
+    async with crash_harness(seed) as harness:
+        return await harness.play(rounds)

@@ -87,7 +87,7 @@ def compare_pipelines(
     for pipeline in pipelines:
         name = f"{pipeline.app.title} {pipeline.name} #{pipeline.number}"
         cards = [text for text in texts if re.search(rf"{name} (?:is|succeeded|failed)", text)]
-        ends = {"succeeded": "succeeded", "failed": "failed"}[pipeline.status]
+        result = {"succeeded": "succeeded", "failed": "failed"}[pipeline.status]
         build_messages = {
             build.number: sum(f"Pipes #{build.number} " in text for text in texts)
             for build in pipeline.builds.values()
@@ -96,25 +96,25 @@ def compare_pipelines(
         report.notified += len(cards)
         if len(cards) > 1:
             report.problems.append(f"#{channel} has {len(cards)} cards of {name}")
-        if cards and f"{name} {ends}" not in cards[0]:
-            report.problems.append(f"#{channel} does not show that {name} {ends}: {cards[0][:200]}")
+        if cards and f"{name} {result}" not in cards[0]:
+            report.problems.append(f"#{channel} does not show that {name} {result}: {cards[0][:200]}")
         if not cards and not all(build_messages.values()):
             report.problems.append(f"#{channel} was not notified: {name}")
         report.problems += [
-            f"#{channel} was notified {times} times: Pipes #{number}"
-            for number, times in build_messages.items()
-            if times > 1
+            f"#{channel} was notified {count} times: Pipes #{number}"
+            for number, count in build_messages.items()
+            if count > 1
         ]
 
 
 def _out_of_order(channel: str, builds: list[Build]) -> list[str]:
-    """Return where a build is posted after one that finished later, in whole seconds as at Bitrise."""
-    problems, latest = [], 0
+    """Return problems: builds posted after one that finished later, compared in whole seconds as at Bitrise."""
+    problems, latest_end = [], 0
     for build in builds:
-        at = int(build.finished_at.timestamp()) if build.finished_at else 0
-        if at < latest:
+        ended_at = int(build.finished_at.timestamp()) if build.finished_at else 0
+        if ended_at < latest_end:
             problems.append(f"#{channel} was notified out of order: {build_name(build)}")
-        latest = max(latest, at)
+        latest_end = max(latest_end, ended_at)
     return problems
 
 

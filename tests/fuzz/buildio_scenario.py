@@ -24,9 +24,9 @@ HOST = "www.shop-of-the-day.example"
 COMMIT = "d15ea5ed0ddba11f00d1" * 2
 # Secrets without a recognisable shape: only their origin keeps them from being shown.
 VALUES = ("plum orchard 4711, kettle", "quiet harbour 0815, lantern")
-OF_AN_ENVIRONMENT = "copper meadow 2342, thimble"
+ENVIRONMENT_VALUE = "copper meadow 2342, thimble"
 TYPED_VALUES = ("amber turnpike 6174, walnut", "velvet quarry 1729, saddle")
-WRITTEN = "marble thicket 1089, compass"
+FILE_CONTENT = "marble thicket 1089, compass"
 POLICY = """
 [[rule]]
 allow = ["run", "login"]
@@ -89,7 +89,7 @@ COMMANDS = (
     "",
     "depoly",
 )
-# What a second approver must approve, in the channel of the access rule.
+# Commands that a second approver must approve, in the channel of the access rule.
 CAREFUL = "random"
 PROTECTED = (
     "deploy shop-pr-42 branch:main",
@@ -110,18 +110,21 @@ class PlantedSecrets:
     private: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        buildio, keep = self.buildio, self.secrets.add
+        buildio, add_secret = self.buildio, self.secrets.add
         self.certificate, self.private = certificate_for(HOST, self.now)
-        keep(PRIVATE_KEY, "".join(self.private.split("-----")[2].split()), letters=16)
+        add_secret(PRIVATE_KEY, "".join(self.private.split("-----")[2].split()), letters=16)
         for value in TYPED_VALUES:
-            keep(TYPED, value)
-        buildio.shop.config |= {"CANARY": keep(VALUE, VALUES[0]), "OLD_KEY": keep(VALUE, VALUES[1])}
+            add_secret(TYPED, value)
+        buildio.shop.config |= {
+            "CANARY": add_secret(VALUE, VALUES[0]),
+            "OLD_KEY": add_secret(VALUE, VALUES[1]),
+        }
         environment = buildio.pipeline.environments[0]
-        environment.config |= {"CANARY": keep(VALUE, OF_AN_ENVIRONMENT), "OLD_KEY": "x"}
+        environment.config |= {"CANARY": add_secret(VALUE, ENVIRONMENT_VALUE), "OLD_KEY": "x"}
         for app in buildio.state.apps:
-            app.files = (*app.files, keep(OUTPUT, WRITTEN))
-        for token in (*BUILDIO_TOKENS.values(), *BITRISE_TOKENS.values(), TOKEN, *_services(buildio)):
-            keep("token", token, letters=20)
+            app.files = (*app.files, add_secret(OUTPUT, FILE_CONTENT))
+        for token in (*BUILDIO_TOKENS.values(), *BITRISE_TOKENS.values(), TOKEN, *_service_tokens(buildio)):
+            add_secret("token", token, letters=20)
         buildio.complete_certificate(buildio.state.add_domain(buildio.shop, HOST, self.now))
         self._apps = [
             (app, app.name, dict(app.config), list(app.domains), app.formation) for app in buildio.state.apps
@@ -164,7 +167,7 @@ class PlantedSecrets:
     def restore(self) -> None:
         """Restore all resources under their old names and remove others; all dynos are up."""
         state, at = self.buildio.state, self.buildio.now()
-        state.apps[:] = [one for one, *_ in self._apps]
+        state.apps[:] = [app for app, *_ in self._apps]
         for app, name, config, domains, formation in self._apps:
             app.name, app.config, app.domains, app.formation = name, dict(config), list(domains), formation
             for dyno in app.dynos:
@@ -179,7 +182,7 @@ def certificate_for(host: str, now: datetime) -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     names = x509.SubjectAlternativeName([x509.DNSName(host), x509.DNSName(f"*.{host}")])
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -190,9 +193,9 @@ def certificate_for(host: str, now: datetime) -> tuple[str, str]:
         .add_extension(names, critical=False)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.public_bytes(Encoding.PEM).decode(), private.decode()
+    private_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM).decode(), private_key.decode()
 
 
-def _services(buildio: BuildioSimulator) -> list[str]:
+def _service_tokens(buildio: BuildioSimulator) -> list[str]:
     return [token for member in buildio.members.values() if not member.is_person for token in member.tokens]

@@ -67,7 +67,7 @@ class FuzzHarness:
         for user in PEOPLE:
             harness.slack.workspace.views.pop(f"U0{user.upper()}", None)
         self.planted.restore()
-        await self._link_again()
+        await self._reconnect_accounts()
         if not await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL"):
             await harness.ask("/bitrise subscribe android", "subscribed")
         await harness.ask("/bitrise help", "What you can type")
@@ -94,7 +94,7 @@ class FuzzHarness:
         await harness.slack.wait_for_modal(user, "with your own token")
         await harness.users.close_modal(user)
 
-    async def _link_again(self) -> None:
+    async def _reconnect_accounts(self) -> None:
         rows = await self.harness.rows("SELECT user_id, provider FROM accounts WHERE broken_at IS NULL")
         for user in PEOPLE:
             for provider in (Provider.BITRISE, Provider.BUILDIO):
@@ -114,10 +114,12 @@ class FuzzHarness:
 
     async def poll(self) -> None:
         """Run one complete poll, whatever the result. Raises TimeoutError."""
-        before = {watcher: _poll_state(watcher) for watcher in self.pollers.pollers.values()}
+        before = {poller: _poll_state(poller) for poller in self.pollers.pollers.values()}
         for provider in self.pollers.pollers:
             self.pollers.poll_now(provider)
-        await self.harness.wait_until(lambda: all(_poll_state(one) != seen for one, seen in before.items()))
+        await self.harness.wait_until(
+            lambda: all(_poll_state(poller) != state for poller, state in before.items())
+        )
 
     def rewrite_responses(self, rewrite: ResponseRewriter) -> None:
         """Rewrite the responses of both providers; secrets that Build.io issues are tracked first."""
@@ -133,9 +135,9 @@ class FuzzHarness:
         assert not errors, "\n".join(errors)[-3000:].replace("\\n", "\n")
 
 
-def _poll_state(watcher: Poller) -> tuple[object, int]:
+def _poll_state(poller: Poller) -> tuple[object, int]:
     """Return what changes with each poll."""
-    return watcher.last_success, watcher.failures
+    return poller.last_success, poller.failures
 
 
 @contextmanager
@@ -146,7 +148,7 @@ def fuzz_harness(
 
     The bot polls Bitrise at this interval, and checks webhook signatures with `signing` if given.
     """
-    context = _open_scene(folder, poll_interval, signing)
+    context = _open_harness(folder, poll_interval, signing)
     target = runner.run(context.__aenter__())
     try:
         yield target
@@ -155,27 +157,27 @@ def fuzz_harness(
 
 
 @asynccontextmanager
-async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[FuzzHarness]:
+async def _open_harness(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[FuzzHarness]:
     (folder / "bot").mkdir()
     (folder / "policy.toml").write_text(POLICY)
     trackers: list[RequestTracker] = []
-    lookouts: list[Pollers] = []
-    line = reserve_port()
-    port = str(line.getsockname()[1])
+    all_pollers: list[Pollers] = []
+    reserved_port = reserve_port()
+    port = str(reserved_port.getsockname()[1])
 
-    def remembered(*given: Any) -> RequestTracker:
-        trackers.append(RequestTracker(*given))
+    def create_tracker(*arguments: Any) -> RequestTracker:
+        trackers.append(RequestTracker(*arguments))
         return trackers[-1]
 
-    def watching(*given: Any) -> Pollers:
-        lookouts.append(Pollers(*given))
-        return lookouts[-1]
+    def create_pollers(*arguments: Any) -> Pollers:
+        all_pollers.append(Pollers(*arguments))
+        return all_pollers[-1]
 
     with (
-        closing(line),
+        closing(reserved_port),
         capture_logs() as log_capture,
-        patch("bot.app.RequestTracker", remembered),
-        patch("bot.providers_setup.Pollers", watching),
+        patch("bot.app.RequestTracker", create_tracker),
+        patch("bot.providers_setup.Pollers", create_pollers),
         patch("services.home.refresher.PUBLISHED_A_MINUTE", 1_000_000),
         # Caches are disabled, so that each example is read.
         patch("services.accounts.app_catalog.FRESH", NO_TIME),
@@ -213,7 +215,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
                 LeakDetector(harness, log_capture, secrets),
                 sender,
                 planted,
-                lookouts[-1],
+                all_pollers[-1],
             )
             try:
                 await target.connect_accounts()
@@ -233,4 +235,4 @@ class OutcomeCounter:
         self.counts[str(outcome)] += 1
 
     def __str__(self) -> str:
-        return ", ".join(f"{what}: {count}" for what, count in self.counts.most_common())
+        return ", ".join(f"{outcome}: {count}" for outcome, count in self.counts.most_common())

@@ -20,7 +20,7 @@ FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 SHARE_SECONDS = FUZZ_SECONDS / 3
 # A fixed seed, so that results are reproducible; `make fuzz` uses new ones.
 FUZZ_SEED = os.environ.get("FUZZ_SEED", "2026")
-# A failing example is minimised before it is shown.
+# A failing example is minimised for at most this time before it is shown.
 SHRINKING_SECONDS = 60
 TIMEOUT = SHARE_SECONDS + SHRINKING_SECONDS + 120
 BATCH = 50
@@ -37,7 +37,7 @@ _OPTIONS = settings(
 
 
 class ReadableExample:
-    """An example that is shown by its short `words` on failure."""
+    """An example that is shown by its short `description` on failure."""
 
     @property
     def description(self) -> str:
@@ -72,13 +72,13 @@ def fuzz(
     end, tried, failed = clock() + seconds, 0, False
     number = first_seed() if start is None else start
 
-    def batch(tried_now: T) -> None:
+    def run_example(value: T) -> None:
         nonlocal tried, failed
         if clock() >= end and not failed:
             return
         tried += 1
         try:
-            runner.run(example(tried_now))
+            runner.run(example(value))
         except BaseException:
             if not failed:
                 sys.stdout.write(f"FUZZ_SEED={number} begins with the batch that fails.\n")
@@ -87,7 +87,7 @@ def fuzz(
 
     with patch("hypothesis.internal.conjecture.engine.MAX_SHRINKING_SECONDS", SHRINKING_SECONDS):
         while clock() < end:
-            seed(number)(_OPTIONS(given(examples)(batch)))()
+            seed(number)(_OPTIONS(given(examples)(run_example)))()
             number += 1
     return tried
 

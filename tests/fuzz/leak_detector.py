@@ -21,7 +21,7 @@ from tests.fuzz.secret_tracker import CREDENTIAL_FILE, SecretTracker
 from tests.support.bot_harness import BotHarness
 
 # Markup that Slack would act on. The bot itself mentions users, channels and groups, but never these, nor everybody.
-LIVE = re.compile(
+LIVE_MARKUP = re.compile(
     rf"<(?:!(?:channel|here|everyone)\b|@{EVIL_PERSON}|!subteam\^{EVIL_GROUP}|#{EVIL_CHANNEL}"
     rf"|(?:https?|mailto):[^>]*{re.escape(EVIL_HOST)}[^>|]*\|Approve)"
 )
@@ -30,9 +30,9 @@ _HANDLES = frozenset(
     {"trigger_id", "view_id", "hash", "ts", "thread_ts", "response_url", "block_id", "external_id"}
 )
 # A form that is rendered again must still contain the user's input.
-_TYPED = frozenset({"initial_value"})
+_INPUT_FIELDS = frozenset({"initial_value"})
 # Slack's errors for used handles, or for payloads with changed handles, users or channels.
-_OF_HANDLES = re.compile(
+_HANDLE_ERRORS = re.compile(
     r": (?:invalid_trigger_id|exchanged_trigger_id|expired_trigger_id|user_not_found|no_such_response_url"
     r"|function_execution_not_found|execution_not_in_running_state|cannot_find_message|cannot_unfurl_url"
     r"|push_limit_reached|hash_conflict)"
@@ -76,10 +76,10 @@ def capture_logs() -> Iterator[LogCapture]:
 
 def error_lines(lines: Sequence[str]) -> list[str]:
     """Return lines that report a failure: an error, a traceback, or a line that is not from the bot's logging."""
-    return [line for line in lines if _is_broken(line)]
+    return [line for line in lines if _reports_failure(line)]
 
 
-def _is_broken(line: str) -> bool:
+def _reports_failure(line: str) -> bool:
     try:
         record = json.loads(line)
     except ValueError:
@@ -122,25 +122,29 @@ class LeakDetector:
     def violations(self) -> list[str]:
         """Return the bot's violations of Slack's and Build.io's rules since the last time."""
         harness = self.harness
-        found = [rule for rule in harness.slack.violations if not _OF_HANDLES.search(rule)]
+        found = [rule for rule in harness.slack.violations if not _HANDLE_ERRORS.search(rule)]
         found += harness.buildio.violations
         harness.slack.violations.clear()
         harness.buildio.violations.clear()
         return found
 
     async def stored_secrets(self) -> list[str]:
-        """Return the secrets stored in the bot's folder, and their place in its database."""
+        """Return the secrets stored in the bot's folder, and the database rows that contain them."""
         content = self.harness.stored_bytes()
         pieces = self.secrets.pieces()
         found = [content.find(piece) for piece in pieces]
         if max(found) < 0:
             return []
-        at = min(place for place in found if place >= 0)
-        around = content[max(at - 500, 0) : at + 200].decode("latin-1").replace("\0", "")
+        at = min(position for position in found if position >= 0)
+        context = content[max(at - 500, 0) : at + 200].decode("latin-1").replace("\0", "")
         text = content.decode("latin-1")
-        return [*self.secrets.find_kinds(text), around, *[place async for place in self._places(pieces)]]
+        return [
+            *self.secrets.find_kinds(text),
+            context,
+            *[place async for place in self._find_places(pieces)],
+        ]
 
-    async def _places(self, pieces: Sequence[bytes]) -> AsyncIterator[str]:
+    async def _find_places(self, pieces: Sequence[bytes]) -> AsyncIterator[str]:
         for (table,) in await self.harness.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
             rows = await self.harness.rows(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
             for row in rows:
@@ -177,50 +181,50 @@ def visible_text(call: LoggedRequest, *, links: bool = False) -> str:
     Without Slack's own handles. With `links` also the addresses of buttons, which are secret themselves if they lead to
     a file for the requesting user.
     """
-    return "\n".join(_strings(call.request, links=links))
+    return "\n".join(_iterate_strings(call.request, links=links))
 
 
 def live_markup(call: LoggedRequest) -> list[str]:
     """Return texts of a call that contain external markup."""
-    return [text for text in _markup_in(call.request) if LIVE.search(text)]
+    return [text for text in _iterate_markup(call.request) if LIVE_MARKUP.search(text)]
 
 
-def _strings(value: Any, name: str = "", *, links: bool) -> Iterator[str]:
-    if name in _HANDLES or name in _TYPED or (name == "url" and not links):
+def _iterate_strings(value: Any, name: str = "", *, links: bool) -> Iterator[str]:
+    if name in _HANDLES or name in _INPUT_FIELDS or (name == "url" and not links):
         return
     if isinstance(value, str):
-        inner = _loaded(value) if name in ("private_metadata", "value") else None
+        inner = _parse_json(value) if name in ("private_metadata", "value") else None
         if isinstance(inner, dict):
-            yield from _strings(inner, links=links)
+            yield from _iterate_strings(inner, links=links)
         else:
             yield value
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             if name != "unfurls":  # the unfurled address is part of the user's own message
                 yield str(key)
-            yield from _strings(one, str(key), links=links)
+            yield from _iterate_strings(item, str(key), links=links)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item, name, links=links)
+            yield from _iterate_strings(item, name, links=links)
 
 
-def _markup_in(value: Any, name: str = "") -> Iterator[str]:
+def _iterate_markup(value: Any, name: str = "") -> Iterator[str]:
     """Yield texts that Slack parses as markup: mrkdwn objects, markdown blocks, and message texts."""
     if isinstance(value, dict):
         markup = value.get("type") in ("mrkdwn", "markdown")
         if markup:
             yield str(value.get("text"))
-        for key, one in value.items():
+        for key, item in value.items():
             if key != "text" or (not markup and value.get("type") != "plain_text"):
-                yield from _markup_in(one, str(key))
+                yield from _iterate_markup(item, str(key))
     elif isinstance(value, list):
         for item in value:
-            yield from _markup_in(item)
+            yield from _iterate_markup(item)
     elif isinstance(value, str) and name in ("text", "initial_comment", "fallback"):
         yield value
 
 
-def _loaded(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

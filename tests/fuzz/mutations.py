@@ -83,13 +83,13 @@ NASTY = (
     "long words " * 4000,
     "\n" * 500,
 )
-# Each secret on a line with its name; without one only those that are recognisable.
+# Each secret on a line with its name; alone only those that the redactor recognises by their shape.
 SECRETS = (
     *(LINES[kind].format(secret) for kind, secret in CANARIES.items()),
     *(secret for secret in CANARIES.values() if not leaked_kinds(redact(secret))),
 )
 NUMBERS = (0, 1, -1, 2**31, -(2**31) - 1, 2**63, -(2**63), 2**64, 10**30, 0.5, -0.0, 1e308, -1e308, 1e-300)
-NO_JSON = (
+INVALID_JSON = (
     b"",
     b" ",
     b"null",
@@ -121,12 +121,12 @@ def nested(depth: int, inside: object) -> Any:
 
 
 def texts() -> st.SearchStrategy[str]:
-    """Unexpected texts: hostile, secret or arbitrary."""
+    """Return unexpected texts: hostile, secret or arbitrary."""
     return st.one_of(st.sampled_from(NASTY), st.sampled_from(SECRETS), st.text(max_size=30))
 
 
 def values() -> st.SearchStrategy[Any]:
-    """Values of any type."""
+    """Return values of any type."""
     return st.one_of(
         st.none(),
         st.booleans(),
@@ -142,29 +142,29 @@ def values() -> st.SearchStrategy[Any]:
 def mutated(
     value: Any, *, most: int = 4, prefer: Callable[[Path], bool] = lambda _: True
 ) -> st.SearchStrategy[Any]:
-    """The value with one to `most` changes, mostly at preferred places (`prefer`)."""
+    """Return the value with one to `most` changes, mostly at the paths that `prefer` selects."""
 
     @st.composite
-    def changed(draw: st.DrawFn) -> Any:
-        made = copy.deepcopy(value)
+    def mutation(draw: st.DrawFn) -> Any:
+        result = copy.deepcopy(value)
         for _ in range(draw(st.integers(1, most))):
-            everywhere = list(_places(made))
-            worth_it = [path for path in everywhere if prefer(path)]
-            if not worth_it or draw(st.integers(0, 2)) == 0:
-                # Most places are deep, but shallow ones are read first.
-                deepest = draw(st.integers(0, max(map(len, everywhere))))
-                worth_it = [path for path in everywhere if len(path) == deepest]
-            made = _change(made, draw(st.sampled_from(worth_it)), draw)
-        return made
+            paths = list(_iterate_paths(result))
+            candidates = [path for path in paths if prefer(path)]
+            if not candidates or draw(st.integers(0, 2)) == 0:
+                # Most paths are deep, but shallow ones are read first.
+                deepest = draw(st.integers(0, max(map(len, paths))))
+                candidates = [path for path in paths if len(path) == deepest]
+            result = _change(result, draw(st.sampled_from(candidates)), draw)
+        return result
 
-    return changed()
+    return mutation()
 
 
 def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
-    """The bytes truncated, flipped, wrongly encoded, or replaced."""
+    """Return the bytes truncated, flipped, wrongly encoded, or replaced."""
 
     @st.composite
-    def changed(draw: st.DrawFn) -> bytes:
+    def mutation(draw: st.DrawFn) -> bytes:
         match draw(st.sampled_from(["cut", "flip", "insert", "encode", "twice", "instead"])):
             case "cut":
                 return body[: draw(st.integers(0, max(len(body) - 1, 0)))]
@@ -182,82 +182,86 @@ def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
             case "twice":
                 return body + body
             case _:
-                return draw(st.sampled_from(NO_JSON))
+                return draw(st.sampled_from(INVALID_JSON))
 
-    return changed()
+    return mutation()
 
 
 def _change(value: Any, path: Path, draw: st.DrawFn) -> Any:
     """Change one place of the value; returns the changed or another value."""
-    here = _at(value, path)
-    ways: list[Callable[[Any, st.DrawFn], Any]] = [_other, _nothing]
-    if isinstance(here, str):
+    current = _get(value, path)
+    mutations: list[Callable[[Any, st.DrawFn], Any]] = [_replace, _replace_with_none]
+    if isinstance(current, str):
         # Values of the right type get further than others.
-        ways += [_another_text, _another_text, _with_more, _with_more]
-        if _inner(here) is not None:
-            ways += [_inside] * 6
-    if isinstance(here, dict | list):
-        ways += [_without, _doubled, _longer, _turned]
-    return _put(value, path, draw(st.sampled_from(ways))(here, draw))
+        mutations += [_replace_text, _replace_text, _extend_text, _extend_text]
+        if _parse_json(current) is not None:
+            mutations += [_mutate_json] * 6
+    if isinstance(current, dict | list):
+        mutations += [_remove_item, _duplicate_item, _add_item, _change_container]
+    return _put(value, path, draw(st.sampled_from(mutations))(current, draw))
 
 
-def _other(_here: Any, draw: st.DrawFn) -> Any:
+def _replace(_current: Any, draw: st.DrawFn) -> Any:
     return draw(values())
 
 
-def _nothing(_here: Any, _draw: st.DrawFn) -> Any:
+def _replace_with_none(_current: Any, _draw: st.DrawFn) -> Any:
     return None
 
 
-def _another_text(_here: Any, draw: st.DrawFn) -> Any:
+def _replace_text(_current: Any, draw: st.DrawFn) -> Any:
     return draw(texts())
 
 
-def _with_more(here: str, draw: st.DrawFn) -> str:
-    """The text with a prefix or suffix; it still looks similar."""
-    more = draw(texts())
+def _extend_text(current: str, draw: st.DrawFn) -> str:
+    """Return the text with a prefix or suffix, so that it still looks similar."""
+    addition = draw(texts())
     # A secret that is attached to other letters is not found by its prefix.
-    apart = more in SECRETS or bool(leaked_kinds(here))
-    between = draw(st.sampled_from([" ", "\n", "\t"] if apart else [" ", "\n", "", ",", ":"]))
-    return draw(st.sampled_from([here + between + more, more + between + here]))
+    separated = addition in SECRETS or bool(leaked_kinds(current))
+    separator = draw(st.sampled_from([" ", "\n", "\t"] if separated else [" ", "\n", "", ",", ":"]))
+    return draw(st.sampled_from([current + separator + addition, addition + separator + current]))
 
 
-def _inside(here: str, draw: st.DrawFn) -> str:
-    """A text with JSON, mutated as JSON."""
-    inner = _inner(here)
-    return json.dumps(_change(inner, draw(st.sampled_from(list(_places(inner)))), draw))
+def _mutate_json(current: str, draw: st.DrawFn) -> str:
+    """Mutate the JSON that a text contains."""
+    inner = _parse_json(current)
+    return json.dumps(_change(inner, draw(st.sampled_from(list(_iterate_paths(inner)))), draw))
 
 
-def _without(here: Any, draw: st.DrawFn) -> Any:
-    if here and isinstance(here, dict):
-        del here[draw(st.sampled_from(sorted(here)))]
-    elif here:
-        del here[draw(st.integers(0, len(here) - 1))]
-    return here
+def _remove_item(current: Any, draw: st.DrawFn) -> Any:
+    if current and isinstance(current, dict):
+        del current[draw(st.sampled_from(sorted(current)))]
+    elif current:
+        del current[draw(st.integers(0, len(current) - 1))]
+    return current
 
 
-def _doubled(here: Any, draw: st.DrawFn) -> Any:
-    """The value with one of its items duplicated."""
-    if here and isinstance(here, dict):
-        name = draw(st.sampled_from(sorted(here)))
-        here[draw(st.sampled_from(sorted(here)))] = copy.deepcopy(here[name])
-    elif here:
-        inner = draw(st.sampled_from(here))
-        here.extend([copy.deepcopy(inner)] * draw(st.sampled_from([1, 2, 60])))
-    return here
+def _duplicate_item(current: Any, draw: st.DrawFn) -> Any:
+    """Duplicate one item of the value."""
+    if current and isinstance(current, dict):
+        name = draw(st.sampled_from(sorted(current)))
+        current[draw(st.sampled_from(sorted(current)))] = copy.deepcopy(current[name])
+    elif current:
+        inner = draw(st.sampled_from(current))
+        current.extend([copy.deepcopy(inner)] * draw(st.sampled_from([1, 2, 60])))
+    return current
 
 
-def _longer(here: Any, draw: st.DrawFn) -> Any:
-    if isinstance(here, dict):
-        here[draw(texts())] = draw(values())
+def _add_item(current: Any, draw: st.DrawFn) -> Any:
+    if isinstance(current, dict):
+        current[draw(texts())] = draw(values())
     else:
-        here.insert(draw(st.integers(0, len(here))), draw(values()))
-    return here
+        current.insert(draw(st.integers(0, len(current))), draw(values()))
+    return current
 
 
-def _turned(here: Any, _draw: st.DrawFn) -> Any:
-    """The items in the wrong kind of container."""
-    return list(here.values()) if isinstance(here, dict) else {str(at): one for at, one in enumerate(here)}
+def _change_container(current: Any, _draw: st.DrawFn) -> Any:
+    """Return the items in the wrong kind of container."""
+    return (
+        list(current.values())
+        if isinstance(current, dict)
+        else {str(at): item for at, item in enumerate(current)}
+    )
 
 
 def differences(before: Any, after: Any, path: Path = ()) -> Iterator[str]:
@@ -267,13 +271,13 @@ def differences(before: Any, after: Any, path: Path = ()) -> Iterator[str]:
         for name in {**before, **after}:
             yield from differences(before.get(name, "(nothing)"), after.get(name, "(nothing)"), (*path, name))
     elif both and isinstance(before, list) and len(before) == len(after):
-        for at, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from differences(one, other, (*path, at))
+        for at, (item, other) in enumerate(zip(before, after, strict=True)):
+            yield from differences(item, other, (*path, at))
     elif not both or before != after:
         yield f"{'.'.join(map(str, path))}: {ascii(before)[:200]} is now {ascii(after)[:300]}"
 
 
-def _places(value: Any, path: Path = ()) -> Iterator[Path]:
+def _iterate_paths(value: Any, path: Path = ()) -> Iterator[Path]:
     yield path
     inner: Sequence[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
@@ -281,11 +285,11 @@ def _places(value: Any, path: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         inner = list(enumerate(value))
     if len(path) < 12:
-        for name, one in inner:
-            yield from _places(one, (*path, name))
+        for name, item in inner:
+            yield from _iterate_paths(item, (*path, name))
 
 
-def _at(value: Any, path: Path) -> Any:
+def _get(value: Any, path: Path) -> Any:
     for name in path:
         value = value[name]
     return value
@@ -294,11 +298,11 @@ def _at(value: Any, path: Path) -> Any:
 def _put(value: Any, path: Path, new: Any) -> Any:
     if not path:
         return new
-    _at(value, path[:-1])[path[-1]] = new
+    _get(value, path[:-1])[path[-1]] = new
     return value
 
 
-def _inner(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     """Return the parsed JSON of a text; None if it has none."""
     if text[:1] not in ("{", "["):
         return None

@@ -21,7 +21,9 @@ def encode_body(form: str, payload: Any) -> bytes:
         return json.dumps(payload).encode()
     fields = {"payload": json.dumps(payload)}
     if form == "command" and isinstance(payload, dict):
-        fields = {name: one if isinstance(one, str) else json.dumps(one) for name, one in payload.items()}
+        fields = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in payload.items()
+        }
     return urlencode(fields, errors="surrogatepass").encode()
 
 
@@ -41,7 +43,7 @@ class RequestSender:
     """Sends requests to the bot over HTTP, in parallel."""
 
     def __init__(self, harness: BotHarness) -> None:
-        self._town = harness
+        self._harness = harness
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
@@ -50,29 +52,29 @@ class RequestSender:
 
     async def send(self, body: bytes, content_type: str) -> tuple[int, str]:
         """Send a signed request; returns status and text of the response."""
-        url = f"http://127.0.0.1:{self._town.bot.port}/slack/events"
+        url = f"http://127.0.0.1:{self._harness.bot.port}/slack/events"
         headers = signature_headers(body) | {"Content-Type": content_type}
         async with self._session.post(url, data=body, headers=headers) as response:
             return response.status, await response.text()
 
-    async def post(self, path: str, body: bytes, **more: Any) -> tuple[int, str]:
+    async def post(self, path: str, body: bytes, **options: Any) -> tuple[int, str]:
         """Send an unsigned request to another address of the bot."""
-        url = f"http://127.0.0.1:{self._town.bot.port}{path}"
-        async with self._session.post(url, data=body, **more) as response:
+        url = f"http://127.0.0.1:{self._harness.bot.port}{path}"
+        async with self._session.post(url, data=body, **options) as response:
             return response.status, await response.text()
 
     def with_fresh_handles(self, payload: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
         """Return the payload with fresh handles instead of the recorded ones."""
-        slack = self._town.slack
+        slack = self._harness.slack
         user = str(recorded.get("user_id") or (recorded.get("user") or {}).get("id") or "U0ANNA")
         fresh = {
             "trigger_id": slack.handles.create_trigger(user),
             "response_url": f"{slack.url}/response/{slack.handles.create_response_url(user, 'C0BUILDS')}",
             "event_id": f"Ev{time.monotonic_ns()}",
         }
-        still_there = {
+        replaced = {
             name: value
             for name, value in fresh.items()
             if name in recorded and payload.get(name) == recorded[name]
         }
-        return payload | still_there
+        return payload | replaced

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.request_log import LoggedRequest
 from tests.support import canary_secrets
 
-# The place of a value that is shown to one user on purpose.
+# The text of a message that shows a value to one user on purpose.
 REVEALED = "for your eyes only"
 SHARED = "shows what a command in"
 VALUE, TYPED, OUTPUT, CREDENTIAL, PRIVATE_KEY = (
@@ -22,7 +22,7 @@ VALUE, TYPED, OUTPUT, CREDENTIAL, PRIVATE_KEY = (
 )
 CREDENTIAL_FILE = "exec-credential.json"
 # Methods that show something to one user only.
-_TO_ONE = frozenset({"views.open", "views.push", "views.update", "response_url"})
+_ONE_USER_METHODS = frozenset({"views.open", "views.push", "views.update", "response_url"})
 _EVERY_CANARY = frozenset(canary_secrets.CANARIES)
 
 
@@ -70,11 +70,11 @@ class SecretTracker:
         return [*canary_secrets.leaked_kinds(text), *self._planted_in(text)]
 
     def leaked_kinds(self, call: LoggedRequest, text: str) -> list[str]:
-        """Return the kinds of secrets that a call to Slack leaks; `words` is its visible text."""
+        """Return the kinds of secrets that a call to Slack leaks; `text` is its visible text."""
         allowed = allowed_kinds(call)
         # Planted secrets must not appear anywhere in a call, not even in a form with the user's input.
-        whole = json.dumps(call.request, ensure_ascii=False, default=str)
-        found = [*canary_secrets.leaked_kinds(text), *self._planted_in(whole)]
+        content = json.dumps(call.request, ensure_ascii=False, default=str)
+        found = [*canary_secrets.leaked_kinds(text), *self._planted_in(content)]
         return [kind for kind in found if kind not in allowed]
 
     def pieces(self) -> list[bytes]:
@@ -89,9 +89,9 @@ class SecretTracker:
 def allowed_kinds(call: LoggedRequest) -> frozenset[str]:
     """Return the kinds that a call may show: a revealed value to one user, a command's output to its user."""
     text = json.dumps(call.request, ensure_ascii=False, default=str)
-    given: Mapping[str, Any] = call.request if isinstance(call.request, dict) else {}
-    if call.title in _TO_ONE and REVEALED in text and given.get("response_type") != "in_channel":
+    request: Mapping[str, Any] = call.request if isinstance(call.request, dict) else {}
+    if call.title in _ONE_USER_METHODS and REVEALED in text and request.get("response_type") != "in_channel":
         return frozenset({VALUE, TYPED}) | _EVERY_CANARY
-    if call.title == "chat.postMessage" and (str(given.get("channel")).startswith("D") or SHARED in text):
+    if call.title == "chat.postMessage" and (str(request.get("channel")).startswith("D") or SHARED in text):
         return frozenset({OUTPUT})
     return frozenset()

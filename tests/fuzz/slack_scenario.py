@@ -19,17 +19,17 @@ from tests.fuzz.fuzz_harness import FuzzHarness
 from tests.support.bot_harness import BotHarness
 from tests.support.canary_secrets import log_with_secrets
 
-# More than one message shows.
+# More apps than one message shows.
 MORE_APPS = 60
-# Actions that end others come last.
-_LAST = (
+# Actions that make others impossible come last.
+_LAST_ACTIONS = (
     action_ids.DISCONNECT,
     action_ids.WIPE_TOKEN,
     action_ids.UNSUBSCRIBE,
     action_ids.POLICY_REMOVE,
     action_ids.REQUEST_DECLINE,
 )
-_TYPED: Mapping[str, Mapping[str, Any]] = {
+_FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
     action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
     action_ids.START_MODAL: {"tag": "v1", "commit": "c0ffee", "message": "Try it", "variable_1": "A=b"},
     action_ids.SUBSCRIPTION_MODAL: {"more": "by:@me -by:bot", "results": ["Every failure"]},
@@ -73,35 +73,35 @@ class ScenarioPlayer:
         self.harness = harness
         self._listening = listening
         self._planted = planted
-        self._typed = {**_TYPED, **planted.typed}
+        self._typed = {**_FORM_VALUES, **planted.typed}
         self._pressed: set[str] = set()
 
     async def play(self) -> list[RecordedPayload]:
         """Use everything once; returns the recorded payloads, one of each kind."""
         await self._prepare()
         await self._prepare_buildio()
-        for words in COMMANDS:
-            await self._type(words)
-        for words in buildio_scenario.COMMANDS:
+        for text in COMMANDS:
+            await self._type(text)
+        for text in buildio_scenario.COMMANDS:
             before = self.harness.last()
-            await self._type(words, "/buildio")
-            if " unset " in words:
+            await self._type(text, "/buildio")
+            if " unset " in text:
                 await self._confirm_unset("builds", before)
             self._planted.restore()
-        for words in SAID:
-            self.harness.users.say("anna", "builds", f"@buildbell {words}")
-            self.harness.users.say("anna", "D0ANNA", words)
+        for text in MENTIONS:
+            self.harness.users.say("anna", "builds", f"@buildbell {text}")
+            self.harness.users.say("anna", "D0ANNA", text)
             await self.wait_until_idle()
-        await self._links()
-        await self._shortcuts()
-        await self._home()
+        await self._post_links()
+        await self._use_shortcuts()
+        await self._use_home()
         await self._decide_pending_actions()
-        await self._press_everything(last=False)
-        # What has become available.
+        await self._use_all_elements(last=False)
+        # Commands whose results have become available.
         self._pressed -= {action_ids.ARTIFACT_LINK}
-        for words in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
-            await self._type(words)
-        for words in (
+        for text in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
+            await self._type(text)
+        for text in (
             "link",
             "namespaces",
             "namespace acme-internal",
@@ -109,12 +109,12 @@ class ScenarioPlayer:
             "config shop",
             "app shop",
         ):
-            await self._type(words, "/buildio")
-            await self._press_everything(last=False)
+            await self._type(text, "/buildio")
+            await self._use_all_elements(last=False)
             self._planted.restore()
-        await self._press_everything(last=False)
-        await self._press_everything(last=True)
-        self._steps()
+        await self._use_all_elements(last=False)
+        await self._use_all_elements(last=True)
+        self._run_workflow_steps()
         self._send_lifecycle_events()
         await self.wait_until_idle()
         return self._recorded()
@@ -180,13 +180,13 @@ class ScenarioPlayer:
         return await self.harness.wait_for_message(f"Sample Android #{build.number} succeeded", after=before)
 
     async def _type(
-        self, words: str, command: str = "/bitrise", *, user: str = "anna", channel: str = "builds"
+        self, text: str, command: str = "/bitrise", *, user: str = "anna", channel: str = "builds"
     ) -> None:
-        await self.harness.users.command(user, channel, f"{command} {words}")
+        await self.harness.users.command(user, channel, f"{command} {text}")
         await self.wait_until_idle()
-        await self._fill_in_what_opened(user)
+        await self._fill_in_modals(user)
 
-    async def _links(self) -> None:
+    async def _post_links(self) -> None:
         bitrise = self.harness.bitrise
         build, pipeline = bitrise.state.builds[0], bitrise.state.pipelines[0]
         artifact = build.artifacts[0].slug
@@ -200,19 +200,19 @@ class ScenarioPlayer:
             self.harness.users.say("anna", "builds", f"see https://app.bitrise.io/{path}")
             await self.wait_until_idle()
 
-    async def _shortcuts(self) -> None:
+    async def _use_shortcuts(self) -> None:
         for name in ("start_build", "find_build"):
             await self.harness.users.shortcut("anna", name)
             await self.wait_until_idle()
-            await self._fill_in_what_opened("anna")
-        about = next(
+            await self._fill_in_modals("anna")
+        message = next(
             post for post in self.harness.slack.posts("builds") if "app.bitrise.io/build" in post.text
         )
-        await self.harness.users.shortcut("anna", "about_build", about)
+        await self.harness.users.shortcut("anna", "about_build", message)
         await self.wait_until_idle()
-        await self._fill_in_what_opened("anna")
+        await self._fill_in_modals("anna")
 
-    async def _home(self) -> None:
+    async def _use_home(self) -> None:
         for tab in ("messages", "home"):
             self.harness.users.open_home("anna", tab=tab)
             await self.wait_until_idle()
@@ -222,29 +222,29 @@ class ScenarioPlayer:
             for block_id, element in [
                 *iterate_elements(self.harness.slack.workspace.homes["U0ANNA"]["blocks"])
             ]:
-                await self._use("anna", block_id, element)
+                await self._press("anna", block_id, element)
 
-    async def _press_everything(self, *, last: bool) -> None:
+    async def _use_all_elements(self, *, last: bool) -> None:
         """Use one element of each kind on the existing messages, and on those that follow."""
-        again = True
-        while again:
-            again = False
+        found_new = True
+        while found_new:
+            found_new = False
             for channel in ("builds", buildio_scenario.CAREFUL, "D0ANNA"):
                 for post in self.harness.slack.posts(channel, "anna"):
-                    again |= await self._press_new(post, last=last)
+                    found_new |= await self._use_new_element(post, last=last)
 
-    async def _press_new(self, post: Post, *, last: bool) -> bool:
+    async def _use_new_element(self, post: Post, *, last: bool) -> bool:
         """Use one new element of the message, which may change the message."""
         below = [block for attachment in post.attachments for block in attachment.get("blocks") or []]
         for block_id, element in iterate_elements([*post.blocks, *below]):
             name = element.get("action_id", "")
             kind = name.removesuffix("_next")
-            if kind not in self._pressed and (kind in _LAST) is last:
+            if kind not in self._pressed and (kind in _LAST_ACTIONS) is last:
                 self._pressed.add(kind)
                 self._planted.restore()  # an earlier action may have removed the subject of this one
                 await self.harness.users.click("anna", post, name, _first_option(element), block_id=block_id)
                 await self.wait_until_idle()
-                await self._fill_in_what_opened("anna")
+                await self._fill_in_modals("anna")
                 return True
         return False
 
@@ -253,20 +253,22 @@ class ScenarioPlayer:
         for button in ("Agree", "Decline"):
             before = self.harness.last("builds", None)
             await self._type("trigger ios branch:main")
-            asked = await self.harness.wait_for_message("Somebody else must agree", person=None, after=before)
-            await self.harness.users.click("ben", asked, button)
-            await self.wait_until_idle()
-        careful = buildio_scenario.CAREFUL
-        self.harness.users.invite(careful)
-        for words in buildio_scenario.PROTECTED:
-            before = self.harness.last(careful, None)
-            await self._type(words, "/buildio", channel=careful)
-            if " unset " in words:
-                await self._confirm_unset(careful, before)
-            asked = await self.harness.wait_for_message(
-                "Somebody else must agree", person=None, channel=careful, after=before
+            request = await self.harness.wait_for_message(
+                "Somebody else must agree", person=None, after=before
             )
-            await self.harness.users.click("ben", asked, "Agree")
+            await self.harness.users.click("ben", request, button)
+            await self.wait_until_idle()
+        channel = buildio_scenario.CAREFUL
+        self.harness.users.invite(channel)
+        for text in buildio_scenario.PROTECTED:
+            before = self.harness.last(channel, None)
+            await self._type(text, "/buildio", channel=channel)
+            if " unset " in text:
+                await self._confirm_unset(channel, before)
+            request = await self.harness.wait_for_message(
+                "Somebody else must agree", person=None, channel=channel, after=before
+            )
+            await self.harness.users.click("ben", request, "Agree")
             await self.wait_until_idle()
 
     async def _confirm_unset(self, channel: str, before: Post | None) -> None:
@@ -275,7 +277,7 @@ class ScenarioPlayer:
         await self.harness.users.click("anna", question, "Remove")
         await self.wait_until_idle()
 
-    def _steps(self) -> None:
+    def _run_workflow_steps(self) -> None:
         steps: Mapping[str, Mapping[str, Any]] = {
             "start_bitrise_build": {
                 "app": "android",
@@ -308,8 +310,8 @@ class ScenarioPlayer:
         ):
             delivery.event({**envelope, "event_id": f"Ev{number}", "event": inner})
 
-    async def _fill_in_what_opened(self, user: str, *, below: OpenView | None = None) -> None:
-        """Use every element of the modals on top of this one, submit them, and close them."""
+    async def _fill_in_modals(self, user: str, *, below: OpenView | None = None) -> None:
+        """Use every element of the modals above `below`, submit them, and close them."""
         filled: list[OpenView] = []
         while (opened := self.harness.users.modal(user)) is not None and opened is not below:
             if opened not in filled:
@@ -319,66 +321,66 @@ class ScenarioPlayer:
                 await self.harness.users.close_modal(user)
 
     async def _fill_in(self, user: str, opened: OpenView) -> None:
-        people = self.harness.users
+        users = self.harness.users
         if opened.view.get("callback_id") == action_ids.START_MODAL:
             for _ in range(2):
-                await people.set_value(user, action_ids.START_ADD_VARIABLE)
+                await users.set_value(user, action_ids.START_ADD_VARIABLE)
                 await self.wait_until_idle()
         if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
-            await people.set_value(user, action_ids.POLICY_KIND, "Needs a second person")
+            await users.set_value(user, action_ids.POLICY_KIND, "Needs a second person")
             await self.wait_until_idle()
-        chosen = await self._choose(user, opened)
+        chosen = await self._select_options(user, opened)
         for block_id, element in [*iterate_elements(opened.view["blocks"])]:
-            await self._use(user, block_id, element)
-        if "submit" in opened.view and people.modal(user) is opened:
+            await self._press(user, block_id, element)
+        if "submit" in opened.view and users.modal(user) is opened:
             # With three stacked modals, the third is replaced by the next one.
             filled = dict(self._typed.get(str(opened.view.get("callback_id")), {})) | chosen
-            there = {block["block_id"] for block in opened.view["blocks"]}
-            await people.submit(user, {field: value for field, value in filled.items() if field in there})
+            present = {block["block_id"] for block in opened.view["blocks"]}
+            await users.submit(user, {field: value for field, value in filled.items() if field in present})
             await self.wait_until_idle()
 
-    async def _choose(self, user: str, opened: OpenView) -> dict[str, Any]:
+    async def _select_options(self, user: str, opened: OpenView) -> dict[str, Any]:
         """Select the first option of each select menu in a modal."""
         chosen: dict[str, Any] = {}
         for block in list(opened.view["blocks"]):
             element = block.get("element") or {}
             if element.get("type") not in ("external_select", "multi_external_select"):
                 continue
-            name, where = element["action_id"], block["block_id"]
-            offered = await self.harness.users.options(user, name, "", block_id=where)
-            flat = [option for group in offered for option in (group.get("options") or [group])]
-            if not flat:
+            name, block_id = element["action_id"], block["block_id"]
+            options = await self.harness.users.options(user, name, "", block_id=block_id)
+            flat_options = [option for group in options for option in (group.get("options") or [group])]
+            if not flat_options:
                 continue
-            chosen[where] = flat[:1] if element["type"].startswith("multi") else flat[0]
+            chosen[block_id] = flat_options[:1] if element["type"].startswith("multi") else flat_options[0]
             if block.get("dispatch_action"):
-                await self.harness.users.set_value(user, name, chosen[where], block_id=where)
+                await self.harness.users.set_value(user, name, chosen[block_id], block_id=block_id)
                 await self.wait_until_idle()
         return chosen
 
-    async def _use(self, user: str, block_id: str, element: Block) -> None:
+    async def _press(self, user: str, block_id: str, element: Block) -> None:
         """Press a button of the top modal or of the Home, if it still exists and was not pressed before."""
         name, opened = element.get("action_id", ""), self.harness.users.modal(user)
         blocks = opened.view["blocks"] if opened else self.harness.slack.workspace.homes["U0ANNA"]["blocks"]
-        there = [(block, one.get("action_id")) for block, one in iterate_elements(blocks)]
-        if f"pane {name}" in self._pressed or (block_id, name) not in there or name in _LAST:
+        present = [(block, item.get("action_id")) for block, item in iterate_elements(blocks)]
+        if f"pane {name}" in self._pressed or (block_id, name) not in present or name in _LAST_ACTIONS:
             return
         if element["type"] not in ("button", "external_select") or name == action_ids.START_ADD_VARIABLE:
             return
         self._pressed.add(f"pane {name}")
-        given = None
+        option = None
         if element["type"] == "external_select":
-            offered = await self.harness.users.options(user, name, "", block_id=block_id)
-            given = offered[0] if offered else None
-        await self.harness.users.set_value(user, name, given, block_id=block_id)
+            options = await self.harness.users.options(user, name, "", block_id=block_id)
+            option = options[0] if options else None
+        await self.harness.users.set_value(user, name, option, block_id=block_id)
         await self.wait_until_idle()
-        await self._fill_in_what_opened(user, below=opened)
+        await self._fill_in_modals(user, below=opened)
 
     def _recorded(self) -> list[RecordedPayload]:
         found: dict[str, RecordedPayload] = {}
         for entry in self.harness.slack.request_log.entries:
             if entry.direction == "Slack → app":
-                one = record_payload(entry.request)
-                found.setdefault(one.name, one)
+                recorded = record_payload(entry.request)
+                found.setdefault(recorded.name, recorded)
         return list(found.values())
 
 
@@ -395,8 +397,8 @@ def record_payload(payload: dict[str, Any]) -> RecordedPayload:
     view = payload.get("view") or {}
     names = [action.get("action_id", "") for action in payload.get("actions") or []]
     names += [payload.get("action_id", ""), payload.get("callback_id", ""), view.get("callback_id", "")]
-    place = "in a view" if view else "on a message"
-    return RecordedPayload(" ".join([payload["type"], place, *filter(None, names)]), "payload", payload)
+    surface = "in a view" if view else "on a message"
+    return RecordedPayload(" ".join([payload["type"], surface, *filter(None, names)]), "payload", payload)
 
 
 def _first_option(element: Block) -> Any:
@@ -406,7 +408,7 @@ def _first_option(element: Block) -> Any:
     return [first] if element["type"].startswith("multi") else first
 
 
-SAID = (
+MENTIONS = (
     "status android",
     "help",
     "trigger",

@@ -29,15 +29,15 @@ TOKEN = CANARIES["GitHub token"]
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as made:
-        yield made
+    with asyncio.Runner() as opened:
+        yield opened
 
 
 @pytest.fixture
 def target(runner: asyncio.Runner, tmp_path: Path) -> Iterator[FuzzHarness]:
-    with fuzz_harness(runner, tmp_path) as made:
-        made.harness.bitrise.finish(made.harness.bitrise.start_build(made.harness.bitrise.android))
-        yield made
+    with fuzz_harness(runner, tmp_path) as opened:
+        opened.harness.bitrise.finish(opened.harness.bitrise.start_build(opened.harness.bitrise.android))
+        yield opened
 
 
 async def _as_it_is(result: Any, *_: Any) -> str:
@@ -46,17 +46,22 @@ async def _as_it_is(result: Any, *_: Any) -> str:
 
 def command(target: FuzzHarness, text: str, name: str = "/bitrise") -> RecordedPayload:
     people, channels = target.harness.slack.workspace.users, target.harness.slack.workspace.channels
-    where = channels["C0BUILDS"]
+    channel = channels["C0BUILDS"]
     return record_payload(
-        slash_command(name, text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-")
+        slash_command(name, text, people["U0ANNA"], channel, trigger_id="1.2.3", response_url="-")
     )
 
 
 def sent(target: FuzzHarness, text: str, name: str = "/bitrise", **changed: Any) -> slack.MutatedRequest:
-    one = command(target, text, name)
-    payload = one.payload | changed
+    recorded = command(target, text, name)
+    payload = recorded.payload | changed
     return slack.MutatedRequest(
-        one.name, one.form, encode_body(one.form, payload), content_type(one.form), payload, one.payload
+        recorded.name,
+        recorded.form,
+        encode_body(recorded.form, payload),
+        content_type(recorded.form),
+        payload,
+        recorded.payload,
     )
 
 
@@ -98,10 +103,10 @@ def test_an_error_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> No
 
 def test_an_unvalidated_payload_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     payload = {"type": "event_callback", "event": {"type": "app_mention", "channel": 5, "user": "U0ANNA"}}
-    one = slack.MutatedRequest("event", "", encode_body("", payload), content_type(""), payload, payload)
-    runner.run(slack.SlackPayloadFuzzer(target).example([one]))
+    recorded = slack.MutatedRequest("event", "", encode_body("", payload), content_type(""), payload, payload)
+    runner.run(slack.SlackPayloadFuzzer(target).example([recorded]))
     with patch("bot.http_server.check_payload", lambda _body: None), pytest.raises(AssertionError):
-        runner.run(slack.SlackPayloadFuzzer(target).example([one]))
+        runner.run(slack.SlackPayloadFuzzer(target).example([recorded]))
 
 
 def test_impersonation_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
@@ -159,8 +164,8 @@ def test_an_invented_deployment_success_is_detected(runner: asyncio.Runner, targ
     shop = target.harness.buildio.shop.id
     body = f'{{"id": "{shop}", "name": "shop", "deployment": {{"id": "7", "status": "glowing"}}}}'
     changed = replies.MutatedResponse(replies.ONE_APP, body.encode(), {})
-    asked = replies.UserAction(command(target, "app shop", "/buildio"))
-    example = replies.Example([changed], [asked], failing=True)
+    user_action = replies.UserAction(command(target, "app shop", "/buildio"))
+    example = replies.Example([changed], [user_action], failing=True)
     runner.run(fuzzing.example(example))
     assert outcomes.counts[replies.ONE_APP] >= 3
     assert replies.kind_of(f"GET /api/v1/apps/{shop}") == replies.ONE_APP
@@ -213,9 +218,9 @@ def test_a_value_can_be_shown_to_one_user_but_not_in_a_channel() -> None:
     secrets = SecretTracker()
     secrets.add(VALUE, VALUES[0])
 
-    def leaked(what: str, **request: Any) -> list[str]:
+    def leaked(title: str, **request: Any) -> list[str]:
         return secrets.leaked_kinds(
-            LoggedRequest(1, 0.0, "app → Slack", what, {"text": shown, **request}), shown
+            LoggedRequest(1, 0.0, "app → Slack", title, {"text": shown, **request}), shown
         )
 
     assert leaked("response_url", response_type="ephemeral") == []
@@ -224,11 +229,11 @@ def test_a_value_can_be_shown_to_one_user_but_not_in_a_channel() -> None:
     assert leaked("chat.postMessage", channel="D0ANNA") == [VALUE]
 
 
-def test_a_poll_for_a_caller_without_the_secret_is_detected(
+def test_a_poll_for_a_webhook_call_without_the_secret_is_detected(
     runner: asyncio.Runner, target: FuzzHarness
 ) -> None:
-    asked: list[Any] = []
-    fuzzing = webhook.WebhookFuzzer(target, "", asked, OutcomeCounter())
+    polls: list[Any] = []
+    fuzzing = webhook.WebhookFuzzer(target, "", polls, OutcomeCounter())
     wrong = webhook.Call(f"secret={WEBHOOK_SECRET}x", {}, b"{}")
     runner.run(fuzzing.example([wrong]))
     with (

@@ -25,22 +25,22 @@ from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
 
-WELL_EVERY = 25
-KEPT_EVERY = 10
+HEALTH_CHECK_EVERY = 25
+STORAGE_CHECK_EVERY = 10
 # Longer lists are cut, since a change in item 50 is like one in item 3.
-MOST_ITEMS = 3
+MAX_ITEMS = 3
 BUILDIO = "/api/v1/"
 ONE_BUILD = "GET /v0.1/apps/*/builds/*"
 ONE_APP = "GET /api/v1/apps/*"
 DYNOS = "GET /api/v1/apps/*/dynos/list"
 SIGNING_IN = "POST /oauth/token"
 _SLUG = re.compile(r"/[0-9a-f-]{16,}(?=/|$)")
-_OURS = "Something broke on my side"
+_INTERNAL_ERROR_TEXT = "Something broke on my side"
 # How a successful deployment appears on an app's card, and in notifications.
 _SUCCESS_ON_CARD = re.compile(r"✅ (?:v\d+ )?\*")
-_SUCCESS_TOLD = re.compile(r"deployment (?:v\d+)?[^\n]* succeeded|Deploying [^\n]* is green again")
+_SUCCESS_IN_NOTIFICATION = re.compile(r"deployment (?:v\d+)?[^\n]* succeeded|Deploying [^\n]* is green again")
 _SUCCESSES = ("succeeded", "success", "successful", "deployed", "live", "complete", "completed")
-_TELLS = frozenset({"chat.postMessage", "chat.update"})
+_NOTIFYING_METHODS = frozenset({"chat.postMessage", "chat.update"})
 # Responses that must occur in a scenario that uses everything.
 ANSWERED = (
     *(re.sub(r"\{\w+\}", "*", item.asks).replace(" ", " /api/v1", 1) for item in ENDPOINTS),
@@ -81,7 +81,7 @@ class MutatedResponse(ReadableExample):
 
     @property
     def description(self) -> str:
-        """Return what was changed."""
+        """Return the differences from the recorded response, or the start of the body."""
         try:
             changed = list(differences(self.recorded, json.loads(self.body)))
         except (ValueError, RecursionError):
@@ -111,7 +111,7 @@ class Example(ReadableExample):
 
     @property
     def description(self) -> str:
-        """Return all of it."""
+        """Return all mutated responses and user actions."""
         return "\n".join(map(repr, [*self.responses, *self.actions, self.failing]))
 
 
@@ -139,10 +139,10 @@ def kind_of(request_name: str) -> str:
     if not path.startswith(BUILDIO):
         return _SLUG.sub("/*", request_name)
     parts = path.removeprefix(BUILDIO).split("/")
-    # Resource, its id, sub-resource and its id; a config var of an environment has no such word.
+    # Resource, id, sub-resource, id; the config vars of an environment have no sub-resource in their path.
     names = (1, 2) if parts[0] == "environments" else (1, 3)
-    shape = ["*" if at in names and part != "list" else part for at, part in enumerate(parts)]
-    return f"{method} {BUILDIO}{'/'.join(shape)}"
+    kind_parts = ["*" if at in names and part != "list" else part for at, part in enumerate(parts)]
+    return f"{method} {BUILDIO}{'/'.join(kind_parts)}"
 
 
 def examples(
@@ -150,12 +150,12 @@ def examples(
     recorded: Sequence[RecordedPayload],
     asking: Mapping[str, Sequence[RecordedPayload]],
 ) -> st.SearchStrategy[Example]:
-    """One to three kinds of mutated responses with some user actions; `asking` maps actions to kinds."""
+    """Return examples of one to three mutated kinds with user actions; `asking` has the actions that need a kind."""
 
-    # What the poller reads is shown to everybody, but user actions seldom need it.
+    # The poller's responses reach everybody but few user actions need them, so they are chosen more often.
     kinds = [*sorted(answers), *([kind for kind in sorted(answers) if _is_background_request(kind)] * 2)]
-    of_buildio = [kind for kind in kinds if _is_buildio_request(kind)]
-    providers = [of_buildio, [kind for kind in kinds if kind not in of_buildio]]
+    buildio_kinds = [kind for kind in kinds if _is_buildio_request(kind)]
+    providers = [buildio_kinds, [kind for kind in kinds if kind not in buildio_kinds]]
 
     @st.composite
     def mutated_response(draw: st.DrawFn) -> MutatedResponse:
@@ -182,13 +182,13 @@ def examples(
 
 
 class ResponseMutation:
-    """Mutates the responses of the simulated Bitrise, and records the originals."""
+    """Mutates the responses of the simulated providers, and records the originals."""
 
     def __init__(self, outcomes: OutcomeCounter) -> None:
         self.bodies: dict[str, bytes] = {}
         self.originals: dict[str, bytes] = {}
         self.kinds: set[str] = set()
-        self._tally = outcomes
+        self._outcomes = outcomes
 
     def __call__(self, request_name: str, body: bytes) -> bytes:
         kind = kind_of(request_name)
@@ -197,7 +197,7 @@ class ResponseMutation:
         if len(body) > len(self.originals.get(kind, b"")):
             self.originals[kind] = body
         if kind in self.bodies:
-            self._tally.count(kind)
+            self._outcomes.count(kind)
         return self.bodies.get(kind, body)
 
 
@@ -230,16 +230,16 @@ class ProviderResponseFuzzer:
         bodies = {response.kind: response.body for response in example.responses}
         target.planted.restore()
         if ONE_APP in bodies:
-            await self._settle()
+            await self._finish_deployments()
         leak_detector.forget()
         self._rewrite.bodies = bodies
         try:
-            build, app = await self._cards()
+            build, app = await self._show_cards()
             answers = await asyncio.gather(*(self._send(action.payload) for action in example.actions))
             if example.failing:
-                await self._fail()
+                await self._cause_failures()
             await target.poll()
-            await self._link(bodies)
+            await self._refresh_accounts(bodies)
             await target.wait_until_idle()
         finally:
             self._rewrite.bodies = {}
@@ -250,27 +250,27 @@ class ProviderResponseFuzzer:
             assert says_success(bodies[ONE_BUILD]), build
         if ONE_APP in bodies and not names_success(bodies[ONE_APP]):
             assert _SUCCESS_ON_CARD.search(app) is None, app
-            told = [visible_text(call) for call in calls if call.title in _TELLS]
-            assert [words for words in told if _SUCCESS_TOLD.search(words)] == []
+            notifications = [visible_text(call) for call in calls if call.title in _NOTIFYING_METHODS]
+            assert [text for text in notifications if _SUCCESS_IN_NOTIFICATION.search(text)] == []
         for call in calls:
             self.outcomes.count(call.title)
-            assert _OURS not in visible_text(call), call
+            assert _INTERNAL_ERROR_TEXT not in visible_text(call), call
         assert leak_detector.leaks(calls, *lines, *answers, *files) == []
         assert broken == []
         self._tried += 1
-        if self._tried % KEPT_EVERY == 0:
+        if self._tried % STORAGE_CHECK_EVERY == 0:
             stored = await leak_detector.stored_secrets()
             assert not stored, "\n".join(stored)
-        if self._tried % WELL_EVERY == 0:
+        if self._tried % HEALTH_CHECK_EVERY == 0:
             await target.assert_healthy()
 
-    async def _settle(self) -> None:
+    async def _finish_deployments(self) -> None:
         """Finish all deployments and deliver their notifications, so that later ones are about new changes."""
         self._target.planted.fail_all("It was given up.")
         await self._target.poll()
         await self._target.poll()
 
-    async def _cards(self) -> tuple[str, str]:
+    async def _show_cards(self) -> tuple[str, str]:
         """Show the cards of a build and of an app, whose responses may be mutated."""
         harness = self._target.harness
         commands = (
@@ -296,8 +296,8 @@ class ProviderResponseFuzzer:
         assert status < 500, recorded.name
         return text
 
-    async def _fail(self) -> None:
-        """Fail a build and a deployment and crash a process, which is notified; there is a log to read."""
+    async def _cause_failures(self) -> None:
+        """Fail a build with a log and a deployment, and crash a process; the bot notifies all three."""
         await self._target.wait_until_idle()
         self._target.planted.fail_all("It was given up.")
         harness, shop = self._target.harness, self._target.harness.buildio.shop
@@ -308,7 +308,7 @@ class ProviderResponseFuzzer:
         harness.buildio.crash(shop.dynos[0])
         harness.clock.skip(timedelta(minutes=1))
 
-    async def _link(self, bodies: Mapping[str, bytes]) -> None:
+    async def _refresh_accounts(self, bodies: Mapping[str, bytes]) -> None:
         """If the responses for it are mutated, reconnect an account, or refresh a token."""
         harness = self._target.harness
         for provider, tokens in ((Provider.BITRISE, BITRISE_TOKENS), (Provider.BUILDIO, BUILDIO_TOKENS)):
@@ -333,11 +333,11 @@ def names_success(body: bytes) -> bool:
         content = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    inside = [content]
-    while inside:
-        value = inside.pop()
+    remaining = [content]
+    while remaining:
+        value = remaining.pop()
         if isinstance(value, dict | list):
-            inside += value.values() if isinstance(value, dict) else value
+            remaining += value.values() if isinstance(value, dict) else value
         elif isinstance(value, str) and value.strip().lower() in _SUCCESSES:
             return True
     return False
@@ -365,8 +365,8 @@ def shorten(body: bytes) -> Any:
     except ValueError:
         return body
     if isinstance(content, dict) and isinstance(content.get("data"), list):
-        content["data"] = content["data"][:MOST_ITEMS]
-    return content[:MOST_ITEMS] if isinstance(content, list) else content
+        content["data"] = content["data"][:MAX_ITEMS]
+    return content[:MAX_ITEMS] if isinstance(content, list) else content
 
 
 @pytest.mark.fuzz
@@ -377,13 +377,13 @@ def test_mutated_provider_responses_cause_no_errors_and_no_false_notifications(t
     with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as target:
         target.rewrite_responses(rewrite)
         recorded = runner.run(play_scenario(target))
-        fuzzing = ProviderResponseFuzzer(target, rewrite, outcomes)
-        left_out = [kind for kind in ANSWERED if kind not in rewrite.originals]
-        assert not left_out, f"nothing requested {left_out}"
+        fuzzer = ProviderResponseFuzzer(target, rewrite, outcomes)
+        unseen = [kind for kind in ANSWERED if kind not in rewrite.originals]
+        assert not unseen, f"nothing requested {unseen}"
         answers = {kind: shorten(body) for kind, body in rewrite.originals.items()}
-        asking = runner.run(fuzzing.learn(recorded))
+        asking = runner.run(fuzzer.learn(recorded))
         mutation = examples(answers, recorded, asking)
-        tried = fuzz(fuzzing.example, mutation, runner=runner, clock=time.monotonic)
+        tried = fuzz(fuzzer.example, mutation, runner=runner, clock=time.monotonic)
         runner.run(target.assert_healthy())
         stored = runner.run(target.leak_detector.stored_secrets())
         assert not stored, "\n".join(stored)

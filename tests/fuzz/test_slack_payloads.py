@@ -20,10 +20,10 @@ from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
 
-WELL_EVERY = 25
-KEPT_EVERY = 20
-# What the bot listens to, and what a complete scenario must have used.
-LISTENED_TO = [
+HEALTH_CHECK_EVERY = 25
+STORAGE_CHECK_EVERY = 20
+# The ids that the bot handles; a complete scenario must have used all of them.
+HANDLED_IDS = [
     name
     for key, name in vars(action_ids).items()
     if key.isupper() and key not in ("PICK_WORKFLOW", "ARTIFACTS_PICK", "PICK_GROUPS")
@@ -43,7 +43,7 @@ class MutatedRequest(ReadableExample):
 
     @property
     def description(self) -> str:
-        """Return what was changed."""
+        """Return the differences from the recorded payload, or the start of the body."""
         changed = (
             list(differences(self.recorded, self.payload)) if self.payload is not None else [self.body[:500]]
         )
@@ -51,31 +51,40 @@ class MutatedRequest(ReadableExample):
 
 
 def requests(recorded: Sequence[RecordedPayload]) -> st.SearchStrategy[list[MutatedRequest]]:
-    """Some mutated requests, which are sent in parallel."""
+    """Return lists of mutated requests, which are sent in parallel."""
 
     @st.composite
-    def one(draw: st.DrawFn) -> MutatedRequest:
+    def mutated_request(draw: st.DrawFn) -> MutatedRequest:
         base = draw(st.sampled_from(recorded))
         payload = draw(mutated(base.payload, prefer=_is_read))
-        body, sent_as = encode_body(base.form, payload), content_type(base.form)
+        body, sent_content_type = encode_body(base.form, payload), content_type(base.form)
         if draw(st.integers(0, 9)) == 0:
             body = draw(rewritten(body))
-            sent_as = draw(st.sampled_from([sent_as, "application/json", "text/plain", "nonsense"]))
+            sent_content_type = draw(
+                st.sampled_from([sent_content_type, "application/json", "text/plain", "nonsense"])
+            )
             payload = None
-        return MutatedRequest(base.name, base.form, body, sent_as, payload, base.payload)
+        return MutatedRequest(base.name, base.form, body, sent_content_type, payload, base.payload)
 
-    return st.lists(one(), min_size=1, max_size=4)
+    return st.lists(mutated_request(), min_size=1, max_size=4)
 
 
 # The fields that the bot uses; messages are included completely.
-_READ = frozenset(
+_READ_FIELDS = frozenset(
     {"text", "value", "private_metadata", "block_id", "action_id", "callback_id", "url", "inputs"}
 )
-_READ |= {"selected_option", "selected_options", "selected_users", "selected_conversation", "state", "values"}
+_READ_FIELDS |= {
+    "selected_option",
+    "selected_options",
+    "selected_users",
+    "selected_conversation",
+    "state",
+    "values",
+}
 
 
 def _is_read(path: tuple[str | int, ...]) -> bool:
-    return "message" not in path and any(name in _READ for name in path)
+    return "message" not in path and any(name in _READ_FIELDS for name in path)
 
 
 class SlackPayloadFuzzer:
@@ -97,7 +106,7 @@ class SlackPayloadFuzzer:
         target.harness.buildio.requests.clear()
         responses = await asyncio.gather(*(self._send(item) for item in sent))
         await target.wait_until_idle()
-        self._answers_are_fine(responses)
+        self._assert_no_server_errors(responses)
         self._assert_no_impersonation(sent, [before, await target.accounts()])
         lines = target.log_capture.take()
         target.assert_no_errors(lines)
@@ -109,10 +118,10 @@ class SlackPayloadFuzzer:
         )
         assert leak_detector.violations() == []
         self._tried += 1
-        if self._tried % KEPT_EVERY == 0:
+        if self._tried % STORAGE_CHECK_EVERY == 0:
             stored = await leak_detector.stored_secrets()
             assert not stored, "\n".join(stored)
-        if self._tried % WELL_EVERY == 0:
+        if self._tried % HEALTH_CHECK_EVERY == 0:
             await target.assert_healthy()
 
     async def _send(self, recorded: MutatedRequest) -> tuple[int, str]:
@@ -125,26 +134,26 @@ class SlackPayloadFuzzer:
         self.outcomes.count(status)
         return status, text
 
-    def _answers_are_fine(self, answers: Sequence[tuple[int, str]]) -> None:
+    def _assert_no_server_errors(self, answers: Sequence[tuple[int, str]]) -> None:
         assert [answer for answer in answers if answer[0] >= 500] == []
 
     def _assert_no_impersonation(
         self, sent: Sequence[MutatedRequest], accounts: Sequence[Mapping[str, set[str]]]
     ) -> None:
-        """Assert that changes were made only by the users that Slack named, or by those who had an approver."""
+        """Assert that only users named by Slack made changes, except in protected apps after an approval."""
         named = {name.decode() for item in sent for name in re.findall(rb"U0[A-Z]+", item.body)}
         allowed = {member for known in accounts for name in named for member in known.get(name, ())}
-        agreed = any(action_ids.PROPOSAL_AGREE.encode() in item.body for item in sent)
+        is_approved = any(action_ids.PROPOSAL_AGREE.encode() in item.body for item in sent)
         harness = self._target.harness
-        for where, requests in (
+        for service, requests in (
             ("Bitrise", harness.bitrise.requests),
             ("Build.io", harness.buildio.requests),
         ):
             for request in requests:
                 if request.method == "GET" or request.path.startswith("/oauth/"):
                     continue
-                self.outcomes.count(f"{request.method} at {where}")
-                if agreed and any(
+                self.outcomes.count(f"{request.method} at {service}")
+                if is_approved and any(
                     slug in request.path for slug in (harness.bitrise.ios.slug, harness.buildio.review.id)
                 ):
                     continue
@@ -157,12 +166,12 @@ def test_mutated_slack_payloads_cause_no_errors_and_no_leaks(tmp_path: Path) -> 
     with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as target:
         recorded = runner.run(play_scenario(target))
         names = " ".join(item.name for item in recorded)
-        left_out = [name for name in LISTENED_TO if name not in names]
-        assert left_out == [], "nobody has used these"
-        fuzzing = SlackPayloadFuzzer(target)
-        tried = fuzz(fuzzing.example, requests(recorded), runner=runner, clock=time.monotonic)
+        unused = [name for name in HANDLED_IDS if name not in names]
+        assert unused == [], "nobody has used these"
+        fuzzer = SlackPayloadFuzzer(target)
+        tried = fuzz(fuzzer.example, requests(recorded), runner=runner, clock=time.monotonic)
         runner.run(target.assert_healthy())
         stored = runner.run(target.leak_detector.stored_secrets())
         assert not stored, "\n".join(stored)
         assert tried > 0
-        report(f"{tried} examples of {len(recorded)} payloads; {fuzzing.outcomes}")
+        report(f"{tried} examples of {len(recorded)} payloads; {fuzzer.outcomes}")

@@ -1,4 +1,4 @@
-"""Mutated webhook calls: at most a hint to poll now, and only from callers who know the secret."""
+"""Mutated webhook calls: they only trigger a poll, and only if the sender knows the secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.fuzz.mutations import NASTY, SECRETS, mutated, rewritten
 from tests.support.canary_secrets import leaked_kinds
 
 SIGNING = "what-bitrise-signs-with"
-WELL_EVERY = 100
+HEALTH_CHECK_EVERY = 100
 # A call as Bitrise makes it (its documents, "Outgoing webhooks").
 CALL: Mapping[str, Any] = {
     "app_slug": "0" * 16,
@@ -78,13 +78,13 @@ def signature(body: bytes, key: str) -> str:
 
 
 def texts() -> st.SearchStrategy[str]:
-    """Texts that may be sent instead of a secret."""
-    near = [WEBHOOK_SECRET, WEBHOOK_SECRET[:-1], WEBHOOK_SECRET + " ", WEBHOOK_SECRET.upper(), SIGNING, ""]
-    return st.sampled_from([*near, *SECRETS, *NASTY])
+    """Return texts that may be sent instead of a secret."""
+    similar = [WEBHOOK_SECRET, WEBHOOK_SECRET[:-1], WEBHOOK_SECRET + " ", WEBHOOK_SECRET.upper(), SIGNING, ""]
+    return st.sampled_from([*similar, *SECRETS, *NASTY])
 
 
 def calls() -> st.SearchStrategy[Call]:
-    """Calls with some or all parts mutated, with and without valid credentials."""
+    """Return calls with some or all parts mutated, with and without valid credentials."""
 
     @st.composite
     def call(draw: st.DrawFn) -> Call:
@@ -108,13 +108,13 @@ def calls() -> st.SearchStrategy[Call]:
                 headers["Bitrise-Hook-Signature"] = sendable(draw(texts()))
             case "of another body":
                 headers["Bitrise-Hook-Signature"] = signature(body + b" ", SIGNING)
-        more = f"{quoted(draw(texts()))}={quoted(draw(texts()))}"
+        extra = f"{quoted(draw(texts()))}={quoted(draw(texts()))}"
         text = {
             "right": f"secret={WEBHOOK_SECRET}",
             "none": "",
             "other": f"secret={quoted(draw(texts()))}",
-            "more": f"{more}&secret={WEBHOOK_SECRET}",
-            "raw": f"secret=%ff%zz%00{more}",
+            "more": f"{extra}&secret={WEBHOOK_SECRET}",
+            "raw": f"secret=%ff%zz%00{extra}",
         }[query]
         return Call(text, headers, body)
 
@@ -132,16 +132,16 @@ def quoted(text: str) -> str:
 
 
 class WebhookFuzzer:
-    """Calls the webhook of the harness's bot, which checks signatures with this key.
+    """Calls the webhook of the harness's bot, which checks signatures with the key `signing`.
 
-    `asked` has the requested polls.
+    `requested_polls` collects the polls that calls trigger.
     """
 
     def __init__(
-        self, target: FuzzHarness, signing: str, request_name: list[Poller], outcomes: OutcomeCounter
+        self, target: FuzzHarness, signing: str, requested_polls: list[Poller], outcomes: OutcomeCounter
     ) -> None:
         self._target = target
-        self._requested_polls = request_name
+        self._requested_polls = requested_polls
         self._signing = signing
         self._tried = 0
         self._tally = outcomes
@@ -166,7 +166,7 @@ class WebhookFuzzer:
             assert WEBHOOK_SECRET not in text
             assert SIGNING not in text
         self._tried += 1
-        if self._tried % WELL_EVERY == 0:
+        if self._tried % HEALTH_CHECK_EVERY == 0:
             await self._target.assert_healthy()
 
     async def _make(self, call: Call) -> tuple[int, str]:
@@ -200,10 +200,10 @@ def test_mutated_webhook_calls_are_only_hints_and_need_the_secret(tmp_path: Path
             fuzz_harness(runner, folder, poll_interval="3600", signing=signing) as target,
         ):
             runner.run(target.assert_healthy())
-            fuzzing = WebhookFuzzer(target, signing, requested, outcomes)
-            some = st.lists(calls(), min_size=1, max_size=4)
-            half = SHARE_SECONDS / 2
-            tried += fuzz(fuzzing.example, some, runner=runner, clock=time.monotonic, seconds=half)
+            fuzzer = WebhookFuzzer(target, signing, requested, outcomes)
+            examples = st.lists(calls(), min_size=1, max_size=4)
+            seconds = SHARE_SECONDS / 2
+            tried += fuzz(fuzzer.example, examples, runner=runner, clock=time.monotonic, seconds=seconds)
             assert runner.run(target.leak_detector.stored_secrets()) == []
     assert tried > 0
     report(f"{tried} examples; {outcomes}")

@@ -1,4 +1,4 @@
-"""The dependency audit as a command in this process; pip-audit, which takes long, runs as always."""
+"""Run the dependency audit's command in this process; the slow pip-audit still runs in its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from checks.audit_report import Report
 
 
 class Audits:
-    """Runs the command; pip-audit asks each source only once about the same lock."""
+    """Runs the command; pip-audit runs only once for each source and lock, since it is slow."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -28,14 +28,14 @@ class Audits:
     async def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run the command with only these settings; returns its exit code and output."""
         output = io.StringIO()
-        with self._monkeypatch.context() as changed:
+        with self._monkeypatch.context() as patched:
             for name in ("CI", "AUDIT_OFFLINE"):
-                changed.delenv(name, raising=False)
+                patched.delenv(name, raising=False)
             for name, value in environment.items():
-                changed.setenv(name, value)
+                patched.setenv(name, value)
             with contextlib.redirect_stdout(output):
-                code = await asyncio.to_thread(dependency_audit.main, arguments)
-        return code, output.getvalue()
+                exit_code = await asyncio.to_thread(dependency_audit.main, arguments)
+        return exit_code, output.getvalue()
 
     def _run_audit_once(self, locks: Sequence[Path], source: Sequence[str]) -> Report | None:
         key = ("report", *source, *(lock.read_text() for lock in locks))

@@ -1,1 +1,1 @@
-"""Tiny CI: a made-up provider in one folder, as docs/provider-guide.md says how to write one."""
+"""Tiny CI: an invented provider in one folder, written as docs/provider-guide.md describes."""

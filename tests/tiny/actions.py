@@ -1,4 +1,4 @@
-"""What can be changed at Tiny CI: a job can be run again, or started."""
+"""The actions of Tiny CI: start a job, or retry one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.tiny.provider import TINY
 
 
 class StartJob(Action):
-    """Start a job of a project; `retried` is the number of the job that is run again, if it is one."""
+    """Start a job of a project; `retried` is the number of the job to retry, or None for a new one."""
 
     permission: ClassVar = Permission.TRIGGER
     provider: ClassVar = TINY
@@ -41,7 +41,7 @@ class StartJob(Action):
 
 
 async def check_job_exists(action: StartJob, context: RequestContext) -> StartJob:
-    """Return the action if the job that is to be run again exists. Raises UserError, ProviderError."""
+    """Return the action if the job to retry exists. Raises UserError, ProviderError."""
     numbers = [job.number for job in await own_client(context).jobs(action.app.slug)]
     if action.retried is not None and action.retried not in numbers:
         raise UserError(f"{action.app.title} has no job #{action.retried}.")
@@ -49,7 +49,7 @@ async def check_job_exists(action: StartJob, context: RequestContext) -> StartJo
 
 
 async def start_job(action: StartJob, context: RequestContext) -> ActionResult:
-    """Start the job as the user who asks. Raises ProviderError."""
+    """Start the job as the requesting user. Raises ProviderError."""
     job = await own_client(context).start(action.app.slug)
     message = job_started(action.app, job, by=context.person)
     return ActionResult(Reply(message, Visibility.CHANNEL), {"job": job.number}, f"started {job.number}")

@@ -1,4 +1,4 @@
-"""Tiny CI's API, under one token."""
+"""The API client of Tiny CI, with one token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tiny.simulator import Job, TinySimulator
 
 
 class TinyClient:
-    """Asks Tiny CI with a user's token, or with the bot's. Each method raises ProviderError."""
+    """Calls Tiny CI with a user's token or the bot's. Each method raises ProviderError."""
 
     def __init__(
         self, service: TinySimulator, credentials: Credentials, clock: Callable[[], datetime]
@@ -24,7 +24,7 @@ class TinyClient:
         self._clock = clock
 
     async def user(self) -> str:
-        """Return whose token it is."""
+        """Return the name of the token's owner."""
         return await self._authenticate(changes=False)
 
     async def apps(self) -> list[App]:
@@ -50,7 +50,7 @@ class TinyClient:
         return self._service.run(project, self._clock(), by=user)
 
     async def probe(self) -> None:
-        """Find out whether Tiny CI answers and takes the token."""
+        """Check that Tiny CI responds and accepts the token."""
         await self._authenticate(changes=False)
 
     async def _authenticate(self, *, changes: bool) -> str:
@@ -68,12 +68,12 @@ def _app(project: str) -> App:
 
 
 def reading_client(context: RequestContext) -> TinyClient:
-    """Return the client that reads for whoever asks."""
+    """Return the client that reads for the requesting user."""
     client: TinyClient = context.client_for(TINY).reading
     return client
 
 
 def own_client(context: RequestContext) -> TinyClient:
-    """Return the client with the user's own token alone."""
+    """Return the client that uses only the user's own token."""
     client: TinyClient = context.client_for(TINY).own
     return client

@@ -1,4 +1,4 @@
-"""What can be typed after `/tiny`: the jobs of a project, and what every provider has."""
+"""The commands of `/tiny`: `jobs`, and those that every provider has."""
 
 from __future__ import annotations
 

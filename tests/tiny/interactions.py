@@ -1,4 +1,4 @@
-"""Tiny CI's buttons, and the form that starts a job."""
+"""The buttons of Tiny CI, and its form to start a job."""
 
 from __future__ import annotations
 

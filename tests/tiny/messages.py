@@ -18,7 +18,7 @@ _RESULTS = {None: "is running", True: "passed", False: "failed"}
 
 
 def retry_button(build: Build, app: App) -> Block:
-    """Return the button that runs a job again."""
+    """Return the button that retries a job."""
     return button("Retry", RETRY, f"{app.slug} {build.number}")
 
 
@@ -30,7 +30,7 @@ def job_list(app: App, jobs: Sequence[Job]) -> Message:
 
 
 def job_started(app: App, job: Job, *, by: str) -> Message:
-    """Tell the channel that somebody started a job."""
+    """Return the message to the channel that a user started a job."""
     text = f"{mention(by)} started {escape(app.title)} #{job.number}"
     return Message(text, [section(text)])
 

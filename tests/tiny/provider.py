@@ -1,4 +1,4 @@
-"""Tiny CI as a provider: its name."""
+"""The provider Tiny CI: its name and label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny CI itself: projects, the jobs that each has run, and the tokens of its users. It can be down."""
+"""The simulated Tiny CI: projects with their jobs, and users with their tokens. It can be down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Job:
 
 @dataclass
 class TinySimulator:
-    """All jobs, by the name of their project, and the users by their tokens."""
+    """All jobs by the name of their project, and users by their token; `away` means that it is down."""
 
     jobs: dict[str, list[Job]] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the watcher sees at Tiny CI: each project's jobs, all that are new or have changed."""
+"""The build source of Tiny CI, which the poller reads: the jobs of each project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.tiny.simulator import Job, TinySimulator
 
 
 class TinyBuildSource:
-    """Reads the jobs of the projects whose turn it is."""
+    """Reads the jobs of the projects that are due in this poll."""
 
     provider = TINY
     logs = False
@@ -20,17 +20,17 @@ class TinyBuildSource:
         self._service = service
 
     async def probe(self) -> None:
-        """Find out whether Tiny CI answers. Raises ProviderDown."""
+        """Check that Tiny CI responds. Raises ProviderDown."""
         self._jobs("")
 
     async def baseline(self, app_slug: str) -> Baseline:
-        """The project's jobs so far. Raises ProviderDown."""
+        """Return the project's jobs so far. Raises ProviderDown."""
         builds = self._jobs(app_slug)
         newest = max((build.triggered_at for build in builds if build.triggered_at), default=None)
         return Baseline(builds=tuple(builds), at=newest)
 
     async def gather(self, known: PollInput) -> PollResult:
-        """See what has changed."""
+        """Return the jobs of the projects that are due; a failure is part of the result."""
         gathered = PollResult()
         try:
             for slug in known.whose_turn(list(known.state.apps)):

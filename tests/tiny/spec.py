@@ -1,4 +1,4 @@
-"""Tiny CI: everything that the bot knows of it."""
+"""The provider spec of Tiny CI: everything that the bot needs to know about it."""
 
 from __future__ import annotations
 
