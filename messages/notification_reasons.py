@@ -24,7 +24,7 @@ LONGEST_TERMS = 400
 
 @dataclass(frozen=True)
 class NotificationReason:
-    """What one subscription did with a build; `text` is a sentence without its full stop."""
+    """The outcome of a build for one subscription; `text` is a sentence without its full stop."""
 
     number: int
     app: App | None

@@ -1,4 +1,4 @@
-"""How a provider appears in messages: its pages, its words, and the buttons below its builds."""
+"""The appearance of a provider in messages: its pages, its words, and the buttons below its builds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the bot does for people, whatever the provider."""
+"""The features of the bot, independent of the provider."""

@@ -46,7 +46,7 @@ class Account(FrozenModel):
 
     @property
     def works(self) -> bool:
-        """Whether the provider accepted the token when it was last used."""
+        """True if the provider accepted the token when it was last used."""
         return self.broken_at is None
 
 

@@ -30,7 +30,7 @@ class UndecryptableValue(Exception):
 
 @dataclass(frozen=True)
 class RotationResult:
-    """How many values of each kind were encrypted again; `buttons`: pending actions whose buttons were signed again."""
+    """Numbers of values that were encrypted again; `buttons`: pending actions whose buttons were signed again."""
 
     accounts: int
     installations: int
@@ -42,7 +42,7 @@ class RotationResult:
 
     @property
     def nothing(self) -> bool:
-        """Whether everything was encrypted with the first key already."""
+        """True if everything was encrypted with the first key already."""
         sealed = self.accounts or self.installations or self.proposals or self.sign_ins
         return not (sealed or self.audit_ends or self.audit_register or self.buttons)
 

@@ -42,7 +42,7 @@ class ErasureReport:
 
     @property
     def nothing(self) -> bool:
-        """Whether nothing was stored about the user."""
+        """True if nothing was stored about the user."""
         return not (self.deleted or self.blanked or self.entries)
 
 

@@ -1,4 +1,4 @@
-"""How Bitrise is reached: clients, apps, tokens and polling, made from the settings."""
+"""The connection to Bitrise: clients, apps, tokens and polling, made from the settings."""
 
 from __future__ import annotations
 
@@ -148,10 +148,9 @@ async def _owner(bitrise: BitriseClient) -> ProviderUser | None:
 
 
 async def _reads_logs(bitrise: BitriseClient, app: App) -> bool:
-    """Whether they may read logs: listing needs less than that (Bitrise's documents, "Roles").
+    """Return whether the token may read logs; a role that lists builds may not (Bitrise's documents, "Roles").
 
-    Tried on the latest build that failed, whose log is what would be shown. An app without one has none to show yet,
-    and is asked about again.
+    Tries it on the latest failed build, whose log would be shown. If no build has failed, tries to read bitrise.yml.
     """
     try:
         async for page in bitrise.builds(app.slug, BuildListParams(status=_FAILED), limit=1).pages():

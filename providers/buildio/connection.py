@@ -1,4 +1,4 @@
-"""How Build.io is reached: clients, apps, tokens and polling, made from the settings."""
+"""The connection to Build.io: clients, apps, tokens and polling, made from the settings."""
 
 from __future__ import annotations
 

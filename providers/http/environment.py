@@ -1,4 +1,4 @@
-"""What a provider is given to connect with."""
+"""The parts of the bot that a provider connects with."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who may do what: access rules, user groups."""
+"""Authorization: access rules and user groups."""

@@ -38,7 +38,7 @@ class UserChannels:
 
     @property
     def complete(self) -> bool:
-        """Whether no channel is missing."""
+        """True if no channel is missing."""
         return self.direct_problem is None and self.channels_problem is None
 
 

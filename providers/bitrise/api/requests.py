@@ -40,7 +40,7 @@ class BuildListParams(FrozenModel):
 
 
 class AbortRequest(FrozenModel):
-    """How to abort a build: the reason, whether it counts as a success, and which reports are skipped."""
+    """Parameters of an abort: the reason, whether it counts as a success, and which reports are skipped."""
 
     reason: str | None = None
     with_success: bool = False
@@ -68,7 +68,7 @@ class EnvironmentVariable(FrozenModel):
 
 
 class TriggerRequest(FrozenModel):
-    """What to build: at least one of branch, tag, commit, workflow and pipeline. `original` is sent unchanged.
+    """Parameters of a build: at least one of branch, tag, commit, workflow and pipeline. `original` is sent unchanged.
 
     `started_by` is a Slack user, in the format of `slack_user`. It is sent as an environment variable: Bitrise only
     knows the token's owner.
