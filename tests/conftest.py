@@ -15,6 +15,9 @@ from hypothesis import settings
 from storage import Database, Storage
 from tests.town import Town, open_town
 
+# Nearly all that imports and collecting make stays: what looks for garbage among it begins afterwards.
+gc.disable()
+
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
     if name.upper().endswith("_PROXY") or name.startswith(
@@ -51,8 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported and collected out of what is looked through for garbage, and look seldom."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)
 
 
