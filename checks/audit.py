@@ -41,10 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotReadable as problem:
         print(problem)
         return 1
-    if (problem_of_locks := trouble(given.lock)) is not None:
+    report = next((found for source in sources if (found := ask(given.lock, source)) is not None), None)
+    # A lock that is none looks as if nobody answered.
+    if report is None and (problem_of_locks := trouble(given.lock)) is not None:
         print(problem_of_locks)
         return 1
-    report = next((found for source in sources if (found := ask(given.lock, source)) is not None), None)
     verdict = judge(
         report,
         accepted,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import sys
 import tomllib
@@ -17,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from checks.verdict import CANARY, Accepted, Finding, NotReadable, Report, judge, read_accepted, read_report
+from tests.operating.auditing import Audits
 from tests.servers import Asked, serving
 
 ROOT = Path(__file__).parent.parent.parent
@@ -183,72 +183,79 @@ def advisories(asked: Asked) -> web.Response:
     return web.json_response({"vulns": [{"id": advisory, "summary": "Bad\x1b[31m.", "affected": affected}]})
 
 
-async def audit(
-    tmp_path: Path, lock: str, url: str, *, accepted: str = "", **environment: str
-) -> tuple[int, str]:
+@pytest.fixture
+def audits(monkeypatch: pytest.MonkeyPatch) -> Audits:
+    return Audits(monkeypatch)
+
+
+def written(tmp_path: Path, lock: str, accepted: str = "") -> list[str]:
+    """The arguments for a lock and what is accepted of it."""
     (tmp_path / "lock").write_text(lock)
     (tmp_path / "accepted.toml").write_text(accepted)
-    arguments = [str(tmp_path / "lock"), "--osv-url", url, "--accepted", str(tmp_path / "accepted.toml")]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "checks.audit",
-        *arguments,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        env={
-            **{name: value for name, value in os.environ.items() if name not in ("CI", "AUDIT_OFFLINE")},
-            **environment,
-        },
-    )
-    said, _ = await process.communicate()
-    return process.returncode or 0, said.decode()
+    return [str(tmp_path / "lock"), "--accepted", str(tmp_path / "accepted.toml")]
 
 
-async def test_an_old_version_with_a_known_hole_is_found_and_a_good_one_is_not(tmp_path: Path) -> None:
+async def audit(
+    audits: Audits, tmp_path: Path, lock: str, url: str, *, accepted: str = "", **environment: str
+) -> tuple[int, str]:
+    return await audits.run(*written(tmp_path, lock, accepted), "--osv-url", url, **environment)
+
+
+async def test_an_old_version_with_a_known_hole_is_found_and_a_good_one_is_not(
+    audits: Audits, tmp_path: Path
+) -> None:
     old, good = f"urllib3==1.24.1 {HASH}\n", f"structlog==26.1.0 {HASH}\n"
     accepted = "[[accepted]]\nid = 'PYSEC-2019-132'\npackage = 'urllib3'\nreason = 'a test'\nuntil = %s\n"
     async with serving(advisories) as osv:
         url = f"{osv.url}/v1/query"
-        code, said = await audit(tmp_path, old + good, url)
+        code, said = await audit(audits, tmp_path, old + good, url)
         assert code == 1
         assert said.splitlines() == [
             "Audited 2 dependencies: 1 known vulnerabilities, 0 accepted.",
             "urllib3 1.24.1 has PYSEC-2019-132, fixed in 1.24.2: Bad [31m.",
         ]
-        assert (await audit(tmp_path, good, url))[0] == 0
-        assert (await audit(tmp_path, old, url, accepted=accepted % "9999-12-31"))[0] == 0
-        assert (await audit(tmp_path, old, url, accepted=accepted % "2026-01-01"))[0] == 1
+        assert (await audit(audits, tmp_path, good, url))[0] == 0
+        assert (await audit(audits, tmp_path, old, url, accepted=accepted % "9999-12-31"))[0] == 0
+        assert (await audit(audits, tmp_path, old, url, accepted=accepted % "2026-01-01"))[0] == 1
 
 
-async def test_where_nobody_can_be_asked_that_is_said_and_no_more(tmp_path: Path) -> None:
+async def test_where_nobody_can_be_asked_that_is_said_and_no_more(audits: Audits, tmp_path: Path) -> None:
     lock = f"urllib3==1.24.1 {HASH}\n"
     async with serving(lambda _: web.json_response({})) as silent:
-        assert await audit(tmp_path, lock, f"{silent.url}/v1/query") == (0, SILENCE + "\n")
+        assert await audit(audits, tmp_path, lock, f"{silent.url}/v1/query") == (0, SILENCE + "\n")
         gone = silent.url
-    assert await audit(tmp_path, lock, f"{gone}/v1/query") == (0, SILENCE + "\n")
+    assert await audit(audits, tmp_path, lock, f"{gone}/v1/query") == (0, SILENCE + "\n")
 
 
-async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_so(tmp_path: Path) -> None:
+async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_so(
+    audits: Audits, tmp_path: Path
+) -> None:
     ci = "true"
     lock = f"urllib3==1.24.1 {HASH}\n"
     async with serving(lambda _: web.json_response({})) as silent:
         url = f"{silent.url}/v1/query"
-        code, said = await audit(tmp_path, lock, url, CI=ci)
+        code, said = await audit(audits, tmp_path, lock, url, CI=ci)
         assert (code, said.startswith(SILENCE), "set AUDIT_OFFLINE=1" in said) == (1, True, True)
-        code, said = await audit(tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="0")
+        code, said = await audit(audits, tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="0")
         assert code == 1
-        code, said = await audit(tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="1")
+        code, said = await audit(audits, tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="1")
         assert (code, said) == (0, f"{SILENCE} That is accepted here (AUDIT_OFFLINE=1).\n")
     async with serving(advisories) as osv:
         # It forgives silence, and nothing that somebody has said.
-        code, said = await audit(tmp_path, lock, f"{osv.url}/v1/query", CI=ci, AUDIT_OFFLINE="1")
+        code, said = await audit(audits, tmp_path, lock, f"{osv.url}/v1/query", CI=ci, AUDIT_OFFLINE="1")
         assert (code, "has PYSEC-2019-132" in said) == (1, True)
 
 
 async def test_a_lock_that_is_none_is_no_silence(tmp_path: Path) -> None:
+    """As a process of its own, like `make audit`."""
     async with serving(advisories) as osv:
-        code, said = await audit(tmp_path, "urllib3\n", f"{osv.url}/v1/query")
-    assert code == 1
-    assert "does not contain a hash" in said
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "checks.audit", *written(tmp_path, "urllib3\n")),
+            *("--osv-url", f"{osv.url}/v1/query"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"does not contain a hash" in said
     assert osv.asked == []

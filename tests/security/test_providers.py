@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise
 from bot.http import FixedToken, Http, ProviderError
+from tests.operating.auditing import Audits
 from tests.servers import Asked, serving
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,7 +89,7 @@ def test_h1_each_dependency_is_locked_by_version_and_hash() -> None:
 
 
 async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_silence_fails_in_ci(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^test:.*\baudit\b|^check:.*\baudit\b", makefile, re.MULTILINE)
@@ -101,17 +99,12 @@ async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_silence_fail
     lock = tmp_path / "lock"
     lock.write_text(f"structlog==26.1.0 --hash=sha256:{'0' * 64}\n")
     async with serving(lambda _: web.json_response({})) as silent:
-        for environment, code in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "checks.audit", str(lock), "--osv-url", f"{silent.url}/v1/query"),
-                cwd=ROOT,
-                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},
-                stdout=asyncio.subprocess.PIPE,
-            )
-            said, _ = await process.communicate()
-            assert process.returncode == code
-            assert b"not audited" in said
-            assert (b"AUDIT_OFFLINE=1" in said) is bool(environment)
+        audits = Audits(monkeypatch)
+        for environment, expected in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
+            code, said = await audits.run(str(lock), "--osv-url", f"{silent.url}/v1/query", **environment)
+            assert code == expected
+            assert "not audited" in said
+            assert ("AUDIT_OFFLINE=1" in said) is bool(environment)
 
 
 def test_h3_the_base_of_the_image_is_pinned_by_its_digest() -> None:
