@@ -27,6 +27,16 @@ expect.set_options(timeout=30_000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+# Of several such options the last holds, so this begins with what Playwright turns off.
+PLAYWRIGHT_OFF = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,"
+    "AvoidCorsURLLoaderRestartOnRedirect,TcpPortRandomizationWin,OptimizationHints,NetworkTimeServiceQuerying,"
+    "AimEnabled,PreconnectToSearch,msForceBrowserSignIn,msEdgeUpdateLaunchServicesPreferredVersion"
+)
+# Else each page brings pages of the browser's own, for an address bar that nobody sees, and a spare process.
+OURS_OFF = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,SpareRendererForSitePerProcess"
+
 
 def add_routes(stage: Stage) -> Callable[[web.Application], None]:
     """The page, and what it asks the sandbox to do."""
@@ -67,7 +77,10 @@ async def browser() -> AsyncIterator[Browser]:
             pytest.fail("no Chromium on this machine; .ci/run installs it")
         pytest.skip("no Chromium on this machine: install it to run the browser tests")
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", f"--disable-features={PLAYWRIGHT_OFF},{OURS_OFF}"],
+        )
         yield opened
         await opened.close()
 
