@@ -9,14 +9,14 @@ import pytest
 
 from sandbox.bitrise import Build
 from storage import DatabaseDamaged
-from tests.operating.test_process import buildbell
+from tests.operating.forking import forked
 from tests.town import Town, open_town
 
 
 async def command(town: Town, *arguments: str) -> str:
     """Type one of the commands beside the bot, with its settings."""
     settings = {name.upper(): value for name, value in town.settings().items()}
-    code, said = await buildbell(*arguments, **settings)
+    code, said = await forked(*arguments, **settings)
     assert code == 0, said
     return said
 
@@ -74,7 +74,7 @@ async def disaster(town: Town, backup: Path) -> None:
     with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup"):
         await town.start_bot()
     settings = {name.upper(): value for name, value in town.settings().items()}
-    code, said = await buildbell("backup", str(backup.with_name("second.db")), **settings)
+    code, said = await forked("backup", str(backup.with_name("second.db")), **settings)
     assert (code, said.count("\n")) == (1, 1)
     assert "is damaged" in said
 

@@ -51,7 +51,7 @@ async def typed(path: Path, *arguments: str, key: str = OLD) -> tuple[int, str]:
 
 
 async def test_a_new_key_is_one_that_the_settings_take_and_never_the_same() -> None:
-    (code, one), (_, other) = await asyncio.gather(buildbell("new-key"), buildbell("new-key"))
+    (code, one), (_, other) = await asyncio.gather(buildbell("new-key"), forked("new-key"))
     assert code == 0
     assert Vault([one.strip(), other.strip()]).key_name == Vault([one.strip()]).key_name
     assert one != other
@@ -184,7 +184,7 @@ async def test_forgetting_what_is_owed_needs_bitrise_and_changes_nothing_without
     before = everything(path)
     code, said = await typed(path, "restore", str(copy), "--forget-owed", "--yes")
     assert (code, "SLACK_BOT_TOKEN" in said) == (2, True)
-    code, said = await buildbell(
+    code, said = await forked(
         "restore",
         str(copy),
         "--forget-owed",
@@ -232,7 +232,7 @@ async def test_an_older_database_is_left_to_the_bot_but_can_be_backed_up(tmp_pat
     ],
 )
 async def test_a_wrong_setting_is_one_clear_line(settings: dict[str, str], words: str) -> None:
-    code, said = await buildbell("audit", **settings)
+    code, said = await forked("audit", **settings)
     assert (code, said.count("\n")) == (2, 1)
     assert words in said
 
@@ -242,10 +242,10 @@ async def test_somebody_erased_beside_a_running_bot_is_known_no_more(town: Town,
     await town.connect("anna")
     await town.ask("/bitrise subscribe android", "subscribed")
     environment: dict[str, Any] = {name.upper(): value for name, value in town.settings().items()}
-    code, said = await buildbell("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
+    code, said = await forked("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
     assert code == 0, said
     await town.ask("/bitrise whoami", "have not linked an account")
     listed = await town.ask("/bitrise subscriptions", "(erased)", person="ben")
     assert "<@(erased)>" not in str(listed.blocks)
-    code, said = await buildbell("audit", **environment)
+    code, said = await forked("audit", **environment)
     assert code == 0, said

@@ -72,7 +72,7 @@ async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
 
 
 async def test_two_bots_on_one_database_are_one_too_many(stage: Stage) -> None:
-    code, said = await buildbell("run", **stage.settings)
+    code, said = await forked("run", **stage.settings)
     assert code == 2
     assert "in use by another Buildbell" in said
     assert said.count("\n") == 1
@@ -132,7 +132,7 @@ async def test_a_missing_or_wrong_setting_is_one_clear_line_with_its_name(
 async def test_a_damaged_database_stops_the_start_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     path.write_bytes(b"this is no database" * 100)
-    code, said = await buildbell("run", **WHOLE, DATABASE_URL=str(path))
+    code, said = await forked("run", **WHOLE, DATABASE_URL=str(path))
     assert code == 2
     assert "is damaged" in said
     assert said.count("\n") == 1
@@ -155,7 +155,7 @@ async def test_a_refused_token_stops_the_start_with_a_line_that_names_it(
 
 
 async def test_the_doctor_finds_everything_well(stage: Stage) -> None:
-    code, said = await buildbell("doctor", **stage.settings)
+    code, said = await forked("doctor", **stage.settings)
     assert code == 0, said
     for part in (
         "Slack token: workspace Sandbox",
@@ -177,7 +177,7 @@ async def test_the_manifest_is_printed_ready_to_paste() -> None:
 
     code, said = await buildbell("manifest")
     assert (code, yaml.safe_load(said)) == (0, manifest())
-    code, said = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
+    code, said = await forked("manifest", "--json", "--url", "https://bot.example.com")
     assert code == 0
     assert json.loads(said)["settings"]["socket_mode_enabled"] is False
 

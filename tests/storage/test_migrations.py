@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +18,8 @@ from bot.vault import Vault
 from storage import Database, MessageStatus, Storage
 from storage.migrations import migrations
 from tests.builds import ANDROID, NOON, a_build, to
+from tests.forked_bot import FORKS
+from tests.storage.migrating import migrate
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,13 +106,15 @@ async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
 
 
 def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
-    code = "import asyncio, sys; from storage import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
-    command = [sys.executable, "-c", code, str(path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(after_seconds)  # at any moment of the migration
-        process.send_signal(signal.SIGKILL)
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    process = FORKS.Process(target=migrate, args=(path, writer), daemon=True)
+    process.start()
+    writer.close()
+    assert reader.recv_bytes() == b"."
+    time.sleep(after_seconds)  # at any moment of the migration
+    process.kill()
+    process.join()
+    reader.close()
 
 
 async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_path: Path) -> None:

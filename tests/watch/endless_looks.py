@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -17,8 +17,8 @@ from bot.watch import Look, compare, match
 from storage import Database, Recorder, Storage
 
 
-async def one_look(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
-    """Look once, or `for_ever`; the first look that has come to its end is announced."""
+async def one_look(path: Path, api_url: str, token: str, *, looked: Connection | None = None) -> None:
+    """Look once; or for ever, and announce each look that has come to its end."""
     clock = partial(datetime.now, UTC)
     database = await Database.open(path)
     async with Http() as http:
@@ -29,12 +29,12 @@ async def one_look(path: Path, api_url: str, token: str, *, for_ever: bool = Fal
         recorder = Recorder(database, compare=compare, match=match)
         look = Look(reader, Storage(database), recorder, token="t", clock=clock)
         await look()
-        while for_ever:
-            sys.stdout.write(".")
-            sys.stdout.flush()
+        while looked is not None:
+            looked.send_bytes(b".")
             await look()
     await database.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(one_look(Path(sys.argv[1]), sys.argv[2], sys.argv[3], for_ever=True))
+def look_endlessly(path: Path, api_url: str, token: str, looked: Connection) -> None:
+    """What the process does."""
+    asyncio.run(one_look(path, api_url, token, looked=looked))

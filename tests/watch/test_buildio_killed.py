@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
-import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from storage import Database, Storage
 from tests.builds import NOON, to
-from tests.watch.endless_looks import one_look
+from tests.forked_bot import FORKS
+from tests.watch.endless_looks import look_endlessly, one_look
 
-ROOT = Path(__file__).parents[2]
 ROUNDS = 6
 
 
@@ -37,17 +36,17 @@ async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(t
     await one_look(path, sandbox.api_url, buildio.TOKEN)
     for number in range(ROUNDS):
         sandbox.deploy(sandbox.shop)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.watch.endless_looks", str(path), sandbox.api_url, buildio.TOKEN),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        assert await process.stdout.readexactly(1)
+        reader, writer = multiprocessing.Pipe(duplex=False)
+        arguments = (path, sandbox.api_url, buildio.TOKEN, writer)
+        process = FORKS.Process(target=look_endlessly, args=arguments, daemon=True)
+        await asyncio.to_thread(process.start)
+        writer.close()
+        assert await asyncio.to_thread(reader.recv_bytes)
         sandbox.finish(sandbox.shop, error="no" if number % 2 else None)
         await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a look
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
+        process.kill()
+        await asyncio.to_thread(process.join)
+        reader.close()
         await one_look(path, sandbox.api_url, buildio.TOKEN)
     database = await Database.open(path)
     owed = await Storage(database).outbox.due(to("C1"), 100, sandbox.now())
