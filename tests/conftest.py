@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from storage import Database, Storage
@@ -58,6 +59,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.set_threshold(20_000, 20, 20)
 
+
+# Tracebacks as Python writes them: with colours and all values, each would take as long as several tests.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Time is no part of what a property test asserts, and the same examples come on every machine.
 settings.register_profile("buildbell", deadline=None, derandomize=True)

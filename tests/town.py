@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from bot.app import Buildbell, utc_now
 from bot.manifest import manifest
 from bot.provider import Provider
@@ -44,6 +46,21 @@ def state_in(opened: OpenView) -> dict[str, Any]:
     """What a modal carries along, without its signature."""
     found: dict[str, Any] = json.loads(opened.view["private_metadata"][32:])
     return found
+
+
+class GivenSettings(Settings):
+    """Settings of nothing but what is given: the environment is not searched, which for each town takes its time."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic-settings has it
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given."""
+        return (init_settings,)
 
 
 class Conversation:
@@ -172,7 +189,7 @@ class Town(Conversation):
         await self.buildio.start()
 
     async def start_bot(self) -> None:
-        settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
+        settings = GivenSettings(**self.settings())  # type: ignore[arg-type]
         self.bot = Buildbell(settings, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
