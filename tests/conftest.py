@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis.strategies import text
 
 from storage import Database, Storage
 from tests.town import Town, open_town
@@ -53,11 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for number, part in enumerate(parts) for item in (*fuzzing[number::workers], *part)]
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave what was imported and collected out of what is looked through for garbage, and look seldom."""
     gc.freeze()
     gc.enable()
     gc.set_threshold(20_000, 20, 20)
+    if session.config.option.collectonly:
+        # hypothesis makes its tables of all characters, and of the constants in all modules, once, and keeps them.
+        settings(max_examples=1, database=None)(given(text())(lambda _: None))()
 
 
 # Tracebacks as Python writes them: with colours and all values, each would take as long as several tests.

@@ -65,8 +65,9 @@ async def stage() -> AsyncIterator[Stage]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Play everything here in one event loop, that of the browser, which is started once."""
+    here = f"{Path(__file__).parent}{os.sep}"
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(here):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
