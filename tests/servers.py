@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -42,18 +42,24 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(answer: Callable[[Asked], web.Response | None]) -> AsyncIterator[Server]:
-    server = Server(answer)
+async def listening(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Let `handle` answer whatever is asked for at the address that comes of it."""
     app = web.Application(client_max_size=2**28)
-    app.router.add_route("*", "/{path:.*}", server.handle)
+    app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield server
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[Asked], web.Response | None]) -> AsyncIterator[Server]:
+    server = Server(answer)
+    async with listening(server.handle) as server.url:
+        yield server
 
 
 @asynccontextmanager
@@ -80,15 +86,8 @@ async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> As
                     headers=kept,
                 )
 
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with listening(handle) as address:
+            yield address
 
 
 def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.Response | None]:

@@ -9,6 +9,8 @@ from slack_bolt.context.complete.async_complete import AsyncComplete
 from slack_bolt.context.fail.async_fail import AsyncFail
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tests.foreign.shelf import field, plain
+
 Json = dict[str, Any]
 
 _USER = {"type": "slack#/types/user_id", "title": "Person", "description": "Who is asked"}
@@ -47,21 +49,14 @@ def manifest(parameters: Json) -> Json:
 MODAL: Json = {
     "type": "modal",
     "callback_id": "no",
-    "title": {"type": "plain_text", "text": "Why not?"},
-    "submit": {"type": "plain_text", "text": "Say no"},
-    "blocks": [
-        {
-            "type": "input",
-            "block_id": "why",
-            "label": {"type": "plain_text", "text": "Why"},
-            "element": {"type": "plain_text_input", "action_id": "why"},
-        }
-    ],
+    "title": plain("Why not?"),
+    "submit": plain("Say no"),
+    "blocks": [field("why", "Why", {"type": "plain_text_input"})],
 }
 
 
 def _button(action_id: str, text: str) -> Json:
-    return {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}}
+    return {"type": "button", "action_id": action_id, "text": plain(text)}
 
 
 def stepping(app: AsyncApp, tokens: list[str]) -> None:

@@ -23,7 +23,7 @@ from bot.http import (
 )
 from bot.http.api import path_of
 from bot.provider import Provider
-from tests.servers import Asked, one_after_another, serving
+from tests.servers import Asked, listening, one_after_another, serving
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -223,19 +223,12 @@ async def test_a_change_may_have_a_time_of_its_own(http: Http) -> None:
         await never.wait()
         return web.Response()
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", silent)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        client = api(http, f"http://127.0.0.1:{runner.addresses[0][1]}", Time())
-        with pytest.raises(AnswerLost):
-            await client.change("POST", "/x", {}, seconds=0.05)
-    finally:
-        never.set()
-        await runner.cleanup()
+    async with listening(silent) as url:
+        try:
+            with pytest.raises(AnswerLost):
+                await api(http, url, Time()).change("POST", "/x", {}, seconds=0.05)
+        finally:
+            never.set()
 
 
 async def test_a_change_that_can_not_have_left_is_no_doubt(http: Http) -> None:

@@ -29,7 +29,7 @@ from bot.http import (
     transport,
 )
 from bot.provider import Provider
-from tests.servers import one_after_another, serving
+from tests.servers import listening, one_after_another, serving
 
 
 @asynccontextmanager
@@ -54,16 +54,11 @@ async def endless(
             pass
         return response
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", sent
-    finally:
-        closed.set()
-        await runner.cleanup()
+    async with listening(answer) as url:
+        try:
+            yield url, sent
+        finally:
+            closed.set()
 
 
 def api(http: Http, url: str) -> Api:
@@ -163,16 +158,11 @@ class Held:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            self.let_go.set()
-            await runner.cleanup()
+        async with listening(self.answer) as url:
+            try:
+                yield url
+            finally:
+                self.let_go.set()
 
     async def came(self, count: int) -> None:
         async with asyncio.timeout(30):

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.slack import SlackSandbox
 from tests.foreign.greeter import MANIFEST
+from tests.foreign.shelf import field, plain
 from tests.sandbox.calls import call
 
 Json = dict[str, Any]
@@ -237,16 +238,8 @@ async def test_pictures_that_slack_could_not_fetch_fail_the_message(slack: Slack
 async def test_inputs_in_a_message_come_with_what_is_pressed_next(slack: SlackSandbox) -> None:
     slack.people.invite("builds")
     blocks = [
-        {
-            "type": "input",
-            "block_id": "why",
-            "label": {"type": "plain_text", "text": "Why"},
-            "element": {"type": "plain_text_input", "action_id": "why"},
-        },
-        {
-            "type": "actions",
-            "elements": [{"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}],
-        },
+        field("why", "Why", {"type": "plain_text_input"}),
+        {"type": "actions", "elements": [{"type": "button", "action_id": "go", "text": plain("Go")}]},
     ]
     answer = await call(slack, "chat.postMessage", channel="C0BUILDS", text="x", blocks=json.dumps(blocks))
     post = slack.workspace.channel("builds").find(answer["ts"])
@@ -259,19 +252,12 @@ async def test_inputs_in_a_message_come_with_what_is_pressed_next(slack: SlackSa
 
 
 async def test_a_modal_says_where_the_app_may_answer(slack: SlackSandbox) -> None:
-    select = {"type": "conversations_select", "action_id": "where", "response_url_enabled": True}
+    select = {"type": "conversations_select", "response_url_enabled": True}
     view = {
         "type": "modal",
-        "title": {"type": "plain_text", "text": "Where?"},
-        "submit": {"type": "plain_text", "text": "Send"},
-        "blocks": [
-            {
-                "type": "input",
-                "block_id": "where",
-                "label": {"type": "plain_text", "text": "Where"},
-                "element": select,
-            }
-        ],
+        "title": plain("Where?"),
+        "submit": plain("Send"),
+        "blocks": [field("where", "Where", select)],
     }
     opened = (
         await call(slack, "views.open", trigger_id=slack.handles.new_trigger("U0ANNA"), view=json.dumps(view))
