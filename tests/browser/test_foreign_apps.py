@@ -155,7 +155,7 @@ async def test_a_picture_that_the_app_uploads_is_shown(page: Page) -> None:
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
 
 
-async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None:
+async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page, stage: Stage) -> None:
     composer = page.get_by_role("combobox", name="Message")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the message field")).to_be_focused()
@@ -182,6 +182,24 @@ async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(shortcut).to_be_focused()
+
+    # Where the message with the button is drawn anew meanwhile, to the new button; where that is gone, to the field.
+    button = {"type": "button", "action_id": "put", "text": shelf.plain("Put one")}
+    blocks = json.dumps([{"type": "actions", "elements": [button]}])
+    post = {"channel": "C0BUILDS", "text": "A shelf", "blocks": blocks}
+    ts = (await call(stage.slack, "chat.postMessage", **post))["ts"]
+    drawn, put = page.locator(f'[data-ts="{ts}"]'), page.get_by_role("button", name="Put one")
+    for text, now, focused in (("Drawn anew", blocks, put), ("Without a button", "[]", composer)):
+        await put.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog", name="Put a book")).to_be_visible()
+        assert (await call(stage.slack, "chat.update", channel="C0BUILDS", ts=ts, text=text, blocks=now))[
+            "ok"
+        ]
+        await expect(drawn).to_have_attribute("aria-label", f"shelf: {text}")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(focused).to_be_focused()
 
 
 async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown(

@@ -197,6 +197,7 @@ def shelf(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
             await let_late_go.wait()
         await ack("too late")
 
+    @app.action("put")
     @app.shortcut("put")
     async def _(ack: AsyncAck, client: AsyncWebClient, body: Json) -> None:
         await ack()
