@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.build import App, Build, State
-from storage import Recipient
+from bot.filters import BuildFilter
+from bot.messages import Message, RunNote
+from bot.outbox.subjects import build_run
+from bot.terms import Style, Terms
+from storage import Recipient, StartedRun
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ANDROID = App(
@@ -36,6 +40,20 @@ def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, 
     if state.ended:
         fields["finished_at"] = triggered + timedelta(minutes=6)
     return Build(**(fields | more))
+
+
+def a_run(build: Build, *, app: App = ANDROID) -> StartedRun:
+    """What a channel is owed once U1 has started this build there."""
+    return StartedRun(
+        app=app,
+        terms=Terms(
+            filter=BuildFilter(builds=frozenset({build.slug})), style=Style.LIVE, once=True, run=True
+        ),
+        key="k",
+        subject=str(build_run(build.slug)),
+        content=Message("anna started it").encode(),
+        note=RunNote(by="U1", said="started it").encode(),
+    )
 
 
 def to(channel: str, team: str = "T1") -> Recipient:

@@ -256,6 +256,14 @@ async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heal
     assert (await scene.renewing.current(await scene.account())).works
     assert (await scene.account()).works
     assert await scene.token() == "pasted-1"
+    # Only after a refusal a pause comes before the question.
+    assert scene.judge.slept == [5.0]
+    # One that healed is asked about at once where it is refused another time.
+    scene.judge.problem = BadToken("revoked")
+    await scene.renewing.instead_of(SecretStr("pasted-1"), await scene.account())
+    assert not (await scene.account()).works
+    scene.judge.problem = None
+    assert (await scene.renewing.current(await scene.account())).works
 
 
 async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(scene: Scene) -> None:
@@ -288,6 +296,8 @@ async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer
     for _ in range(3):
         async with asyncio.timeout(PATIENCE):
             assert not (await hasty.current(await scene.account())).works
+        # Whoever comes later waits no longer than whoever asked first.
+        hasty._healing_seconds = PATIENCE * 2
     scene.judge.gate.set()
     await hasty.close()
     assert (await scene.account()).works

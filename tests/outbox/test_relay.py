@@ -13,13 +13,12 @@ import pytest
 from bot.audit import ERASED
 from bot.build import Build, PipelineRef, State
 from bot.failure import Failure
-from bot.filters import BuildFilter
 from bot.manifest import manifest
-from bot.messages import CardNote, Message, RunNote
+from bot.messages import CardNote
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
-from bot.outbox.subjects import Kind, build_run
+from bot.outbox.subjects import Kind
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 from bot.provider import Provider
 from bot.slack import SlackClient, slack_session
@@ -27,8 +26,8 @@ from bot.terms import Happening, Quiet, Style, Terms
 from bot.watch import compare, match
 from sandbox.faults import Fault
 from sandbox.slack import BOT_TOKEN, Post, SlackSandbox
-from storage import Baseline, NewMessage, Owed, Recorder, Scope, Sighting, StartedRun, Storage
-from tests.builds import ANDROID, NOON, a_build, to
+from storage import Baseline, NewMessage, Owed, Recorder, Scope, Sighting, Storage
+from tests.builds import ANDROID, NOON, a_build, a_run, to
 
 
 class Delivering:
@@ -512,16 +511,7 @@ async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_a
 async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
     delivering: Delivering,
 ) -> None:
-    run = StartedRun(
-        app=ANDROID,
-        terms=Terms(
-            filter=BuildFilter(builds=frozenset({a_build(1).slug})), style=Style.LIVE, once=True, run=True
-        ),
-        key="k",
-        subject=str(build_run(a_build(1).slug)),
-        content=Message("anna started it").encode(),
-        note=RunNote(by="U1", said="started it").encode(),
-    )
+    run = a_run(a_build(1))
     async with delivering.running():
         await delivering.storage.of("T1").subscriptions.follow(
             run, channel="C0BUILDS", by="U1", at=NOON, baseline=Baseline(), scope=Scope()

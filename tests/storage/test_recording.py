@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.build import Build, State
 from bot.filters import BuildFilter, Patterns
 from bot.provider import Provider
-from bot.terms import Terms
+from bot.terms import Style, Terms
 from bot.watch import compare, match
 from storage import (
     Baseline,
@@ -13,12 +13,13 @@ from storage import (
     NewMessage,
     Notification,
     Recorder,
+    Scope,
     Sighting,
     Status,
     Storage,
     Subscription,
 )
-from tests.builds import ANDROID, NOON, a_build, to
+from tests.builds import ANDROID, NOON, a_build, a_run, to
 
 TOKEN = "bitrise:test"
 
@@ -137,6 +138,26 @@ async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: 
     assert [one.status for one in await storage.outbox.carried("p1")] == [Status.SENDING] * 2
     await storage.outbox.not_told("p1", "not there")
     assert {one.status for one in await owed(storage)} == {Status.OWED}
+
+
+async def test_what_somebody_starts_is_not_shown_twice_where_a_subscription_was_about_to(
+    storage: Storage,
+) -> None:
+    live = await storage.of("T1").subscriptions.add(
+        channel="C1", app=ANDROID, terms=Terms(style=Style.LIVE), by="U2", at=NOON, baseline=Baseline()
+    )
+    await see(storage, a_build(1, State.RUNNING), a_build(2, State.RUNNING))
+    due = await owed(storage)
+    # Planned, but not begun, when somebody's own message about the first comes to be owed.
+    await storage.of("T1").subscriptions.follow(
+        a_run(a_build(1)), channel="C1", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+    )
+    for carried, begun in zip(due, (False, True), strict=True):
+        slug = carried.build.slug
+        message = NewMessage(parcel=slug, team="T1", channel="C1", subject=f"live {live.id} {slug}")
+        assert await storage.outbox.begin([carried], message, NOON) is begun
+    still = [one.build.number for one in await owed(storage) if one.subscription_id == live.id]
+    assert still == [1]
 
 
 async def test_open_builds_are_followed_until_they_end(storage: Storage) -> None:
