@@ -142,6 +142,7 @@ async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(town: Town
     await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
     await town.disconnect("ben")
     await town.told("the one who made it has unlinked their account", person=None)
+    await town.ask("/bitrise subscriptions", "can't see the app any more, or has unlinked their account")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
     await town.looked()
     assert town.telling("Sample iOS #1") == []

@@ -522,6 +522,8 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     assert said == (
         "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
     )
+    said = buildio.unknown_thing("environment", "x", ["review"], lists="envs")
+    assert said == "I don't know an environment called x. `/buildio envs` lists the only one."
 
 
 @pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])

@@ -227,6 +227,18 @@ async def test_what_was_under_way_when_it_went_leaves_nothing_behind(town: ManyT
     assert town.rows_with(TEAM) == {}
 
 
+async def test_whoever_asks_where_nothing_is_known_of_an_installation_hears_who_can_install_it(
+    town: ManyTown,
+) -> None:
+    await town.stop_bot()
+    await town.execute("DELETE FROM installations WHERE team_id = ?", TEAM)
+    await town.start_bot()
+    # Whether it ever was installed is not known, so nothing is said of that.
+    said = await town.ask("/bitrise apps", "not installed in this workspace")
+    assert town.words(said).endswith("I am not installed in this workspace. Ask an admin to install me.")
+    await town.twin.ask("/bitrise apps", "3 apps")
+
+
 async def test_an_organisation_takes_all_its_workspaces_along(tmp_path: Path) -> None:
     async with open_many(tmp_path) as town:
         east, west = town.add_organisation()
