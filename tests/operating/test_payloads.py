@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from bot.messages.text import mention
+from bot.messages.text import mention, mention_group
 from bot.slack import Malformed, check_payload
 from bot.vault import Vault
 from handlers.view_state import sign_view
@@ -155,8 +155,10 @@ def test_what_could_not_be_slacks_is_refused_and_the_field_is_named(payload: Any
 def test_an_id_can_be_mentioned_or_is_written_as_text() -> None:
     assert mention("U_USER") == "<@U_USER>"
     assert mention("U0ANNA") == "<@U0ANNA>"
+    assert mention_group("S_RELEASE.2") == "<!subteam^S_RELEASE.2>"
     for text in ("(erased)", "bot", "U1>", "U1|x", "<!channel>", ""):
         assert "<" not in mention(text)
+        assert "<" not in mention_group(text)
 
 
 def test_nuls_are_taken_out_of_what_is_let_in() -> None:
