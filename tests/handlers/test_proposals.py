@@ -288,8 +288,13 @@ async def test_a_workflow_acts_in_somebodys_name_only_with_their_word(tmp_path: 
         run = town.people.run_step("start_bitrise_build", inputs)
         asked = await town.told("in your name", person="ben", channel="D0BEN")
         assert town.bitrise.farm.builds == []
+        # All that will be done stands above the button, which asks nothing more.
+        assert "confirm" not in str(asked.blocks)
         await town.people.click("ben", asked, "Do it as me")
         await town.until(lambda: run.status == "completed")
+        decided = "ben agreed: a workflow wanted to start"
+        await town.until(lambda: decided in town.words(asked))
+        assert "in the name of @ben" in town.words(asked)
         [build] = town.bitrise.farm.builds
         assert build.triggered_by == "manual-ben-okafor"
         assert run.outputs is not None
@@ -307,6 +312,7 @@ async def test_a_workflow_without_anybodys_word_does_nothing(tmp_path: Path) -> 
         asked = await town.told("in your name", person="ben", channel="D0BEN")
         await town.people.click("ben", asked, "Decline")
         await town.until(lambda: run.status == "failed")
+        await town.until(lambda: "ben declined: a workflow wanted to" in town.words(asked))
         assert town.bitrise.farm.builds == []
 
 

@@ -70,6 +70,7 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: T
     said = await says(town, post, "Sample Android #1 failed")
     assert "anna started Sample Android #1" in said
     assert "Rebuild" in buttons(post)
+    town.clock.skip(timedelta(minutes=1))
     await says(town, post, "gradle-unit-test")
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
     # Nobody is subscribed to the app any more, whose name it still has.

@@ -203,6 +203,7 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
 async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_is_opened(town: Town) -> None:
     await town.ask("/bitrise use android", "is this channel's app now")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios, params={"branch": "trunk"}))
     status = await town.ask("/bitrise status", "Sample Android")
 
     async def filled() -> dict[str, object]:
@@ -225,6 +226,10 @@ async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_i
     await filled()
     await town.people.use("anna", "pick_app", (await town.people.options("anna", "pick_app", "ios"))[0])
     await town.slack.wait_for_modal("anna", "Sample iOS")
+    await town.people.shortcut("ben", "start_build")
+    await town.slack.wait_for_modal("ben", "Workflow or pipeline")
+    await town.people.use("ben", "pick_app", (await town.people.options("ben", "pick_app", "ios"))[0])
+    await town.slack.wait_for_modal("ben", "trunk")
 
 
 async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(town: Town) -> None:

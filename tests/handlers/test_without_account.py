@@ -91,8 +91,10 @@ async def test_policy_and_audit_are_about_the_channels_app(tmp_path: Path) -> No
         await town.ask("/buildio policy", "You may deploy here.")
         await town.ask("/buildio policy ledger", "You may not deploy here")
         await town.ask("/buildio deploy branch:main", "anna deploys")
+        await town.confirm("/buildio config unset shop LOG_LEVEL", "Remove", "− `LOG_LEVEL`")
         said = town.words(await town.ask("/buildio audit", "newest first"))
         assert "✅ done: deploy (branch `main`) · shop" in said
         assert "✅ done: make it the channel's app · shop" in said
         assert "✅ done: link the account `anna-berg@acme.example`" in said
+        assert "✅ done: remove config vars `LOG_LEVEL` · shop" in said
         assert "→ ok" not in said
