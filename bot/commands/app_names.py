@@ -12,6 +12,8 @@ from bot.provider import Provider
 
 SHOWN = 5
 _WORD = re.compile(r"[^\W_]+")
+# What a build is started or chosen by has its key before it; without its colon the key reads as an app's name.
+_KEYS = frozenset({"branch", "tag", "commit", "workflow", "pipeline"})
 
 
 def total_words(total: int) -> str:
@@ -20,11 +22,14 @@ def total_words(total: int) -> str:
 
 
 class UnknownApp(Exception):
-    """No app is called that; says the nearest names."""
+    """No app is called that; says the nearest names, or how to name what may have been meant instead."""
 
     def __init__(self, words: str, nearest: Sequence[App], total: int, provider: Provider) -> None:
         self.words = words
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
+        first = words.casefold().split(maxsplit=1)[:1]
+        if first and first[0] in _KEYS:
+            meant += f" If you mean a {first[0]}, type a colon before its name: `{first[0]}:NAME`."
         super().__init__(
             f"I don't know an app called {typed(words, 80)}.{meant} `{provider.command} apps` lists"
             f" {total_words(total)}."

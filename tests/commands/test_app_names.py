@@ -47,6 +47,16 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
         find_app("zzz", APPS)
 
 
+@pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
+def test_whoever_leaves_out_a_colon_is_told_how_to_name_a_branch(words: str) -> None:
+    with pytest.raises(
+        UnknownApp, match=r"If you mean a branch, type a colon before its name: `branch:NAME`\."
+    ):
+        find_app(words, APPS)
+    named = App(slug="1", title="Branch Manager")
+    assert find_app("branch", [named]) is named
+
+
 def test_nothing_is_no_app() -> None:
     with pytest.raises(UnknownApp):
         find_app("  ", APPS)

@@ -138,6 +138,10 @@ async def test_mine_lists_what_one_started_at_bitrise_or_from_slack(town: Town) 
     said = town.words(await town.ask("/bitrise mine", "Your builds"))
     assert said.index("#3") < said.index("#1")
     assert "#2" not in said
+    # What is on already is not offered again.
+    assert "/bitrise me ends:on" in said
+    await town.ask("/bitrise me ends:on", "I send you the end of your own builds")
+    assert "ends:on" not in town.words(await town.ask("/bitrise mine", "Your builds"))
 
 
 async def test_what_takes_too_long_is_told_once(town: Town) -> None:
