@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot import messages
-from bot.build import App, Build
+from bot.build import App, Build, PipelineRef
 from bot.commands import Why
 from bot.messages import Reason, RunNote
 from bot.outbox.subjects import build_run, pipeline_run
@@ -53,15 +53,17 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
                 said="; ".join([*earlier, ended]),
             )
         )
-    return Answer(messages.why(build, app, reasons, started_by=await _started_by(build, caller)))
+    # Bitrise does not say with a build which attempt of a pipeline it belongs to; the watcher has found that out.
+    attempt = build.pipeline or (seen.build.pipeline if seen else None)
+    return Answer(messages.why(build, app, reasons, started_by=await _started_by(build, attempt, caller)))
 
 
-async def _started_by(build: Build, caller: Caller) -> str:
+async def _started_by(build: Build, attempt: PipelineRef | None, caller: Caller) -> str:
     """Who started the run here that a message of the channel follows; empty where nobody did."""
     here = Recipient(team=caller.team, channel=caller.channel)
     runs = [build_run(build.slug)]
-    if build.pipeline is not None:
-        runs.append(pipeline_run(build.pipeline.key))
+    if attempt is not None:
+        runs.append(pipeline_run(attempt.key))
     found = await caller.desk.storage.messages.about(here, [str(one) for one in runs])
     return next((by for one in found.values() if (by := RunNote.read(one.note).by)), "")
 

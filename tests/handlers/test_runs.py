@@ -242,6 +242,7 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> Non
     run(town, pipeline, first)
     await says(town, post, f"✅ {first} succeeded")
     await town.holds("SELECT status FROM notifications WHERE event = 'ended'", "told")
+    await town.ask(f"/bitrise why android #{pipeline.builds[first].number}", "anna started it here")
     assert len(await town.rows("SELECT 1 FROM subscriptions")) == 1
     while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
         run(town, pipeline, going_on[0])
