@@ -285,11 +285,13 @@ class Outbox:
         run = next((one for one in carried if one.terms.run), None)
         if run is None:
             return None
+        # A message that a subscription had posted before has another parcel, and what it carried may be owed again.
+        shown = [f"live run {run.build.slug}", f"pipeline run {run.pipeline.ref.key}" if run.pipeline else ""]
         query = (
-            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject GLOB '* run *' AND parcel IN"
-            " (SELECT parcel FROM notifications WHERE subscription_id = ?)) ORDER BY rowid LIMIT 1"
+            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject IN (?, ?))"
+            " ORDER BY rowid LIMIT 1"
         )
-        given = [run.team, f"run-{run.subscription_id}-*", run.subscription_id]
+        given = [run.team, f"run-{run.subscription_id}-*", *shown]
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
         return row[0] if row is not None else None
 

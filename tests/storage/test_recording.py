@@ -160,6 +160,33 @@ async def test_what_somebody_starts_is_not_shown_twice_where_a_subscription_was_
     assert still == [1]
 
 
+async def test_the_message_of_a_subscription_becomes_that_of_whoever_started_what_it_shows(
+    storage: Storage,
+) -> None:
+    live = await storage.of("T1").subscriptions.add(
+        channel="C1", app=ANDROID, terms=Terms(style=Style.LIVE), by="U2", at=NOON, baseline=Baseline()
+    )
+    await see(storage, a_build(1, State.RUNNING))
+    message = NewMessage(parcel="p1", team="T1", channel="C1", subject=f"live {live.id} {a_build(1).slug}")
+    await storage.outbox.begin(await owed(storage), message, NOON)
+    await storage.outbox.told("p1", "1.0")
+    run = a_run(a_build(1))
+    await storage.of("T1").subscriptions.follow(
+        run, channel="C1", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+    )
+    [there] = (await storage.messages.about(to("C1"), [run.subject])).values()
+    assert (there.parcel, there.note) == ("p1", run.note)
+    assert await storage.messages.about(to("C1"), [message.subject]) == {}
+    # Who started it is known, too, for a message that comes in the place of this one.
+    carried = await owed(storage)
+    assert [one.terms.run for one in carried] == [True]
+    await storage.outbox.join(carried, "p1", NOON)
+    assert await storage.outbox.note_of_run(carried) == run.note
+    await storage.outbox.gone("p1", "message_not_found")
+    again = [one for one in await owed(storage) if one.terms.run]
+    assert await storage.outbox.note_of_run(again) == run.note
+
+
 async def test_open_builds_are_followed_until_they_end(storage: Storage) -> None:
     await subscribe(storage)
     await see(storage, a_build(1, State.ON_HOLD), a_build(2, State.RUNNING), a_build(3))
