@@ -237,6 +237,9 @@ def test_ids_in_a_rule_are_whatever_slack_makes_of_them(tmp_path: Path) -> None:
     assert rule.match(asking(Permission.RUN, channel="C_RANDOM", workspace="T_ACME")) is Match.NO
     filled = FilledRule(who="chosen", acts=("run",), people=("U_anna",), groups=("S_1",), channel="C_GENERAL")
     assert rule_of(filled).who.people == ("U_anna",)
+    with pytest.raises(RuleProblem, match="Choose who") as nobody:
+        rule_of(FilledRule(acts=("run",)))
+    assert nobody.value.field == "who"
     for field, wrong in (("people", "U<1>"), ("groups", "xoxb-1"), ("channel", "general")):
         changed = wrong if field == "channel" else (wrong,)
         with pytest.raises(RuleProblem, match="can't be used in a rule") as problem:
