@@ -298,7 +298,8 @@ async def test_the_doctor_names_each_trouble_with_its_cure_and_goes_on(services:
     }.items():
         assert words in bad.pop(what)
     assert bad == {}
-    refused = (await services.examine(slack_bot_token="xoxb-nobodys-0000"))["Slack token"]
+    over_http = {"slack_app_token": None, "slack_signing_secret": "s" * 32}
+    refused = (await services.examine(slack_bot_token="xoxb-nobodys-0000", **over_http))["Slack token"]
     assert (refused.well, "SLACK_BOT_TOKEN" in (refused.cure or "")) == (False, True)
     assert findings["Build.io"].said == "as build-service@acme.example"
     assert findings["Build.io apps"].said.startswith("4 can be")
