@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from domain.audit_log import AuditEntry, AuditRecord, Event
+from domain.audit_chain import AuditEntry, AuditRecord, Event
 from domain.message import Message
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import code, cut, escape, mention, when

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from storage.audit_anchor_lines import Anchored, Remark, digest_of, read_line
 from storage.audit_register import Register, ends_of, read_register, waiting_lines
 

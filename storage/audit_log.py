@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.audit_log import AuditEntry, AuditRecord, ChainBroken, Event, PersonalFields, link, verify
+from domain.audit_chain import AuditEntry, AuditRecord, ChainBroken, Event, PersonalFields, link, verify
 from domain.build import FrozenModel
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_register import (

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import sqlite_utils
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from storage.audit_anchor_lines import AnchorEvent, AnchorLine, digest_of, make_line
 from storage.encryption import DecryptionError, SecretBox
 from storage.migrations import audit_triggers

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from domain.audit_log import AuditEntry, ChainBroken, Event, PersonalFields
+from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_log import append, teams_with_chains, verify_chain
 from storage.audit_register import (

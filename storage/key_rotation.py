@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import sqlite_utils
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from storage.audit_log import reseal_chains
 from storage.audit_register import read_register, record_key_change, reseal_register
 from storage.encryption import DecryptionError, SecretBox

@@ -12,7 +12,7 @@ import sqlite_utils
 import structlog
 
 from domain.action import Action
-from domain.audit_log import AuditEntry
+from domain.audit_chain import AuditEntry
 from domain.message import Message
 from domain.pending_action import Approvers, PendingAction, PendingActionState, UnreadableAction
 from domain.recipient import Recipient

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.audit_log import ERASED
+from domain.audit_chain import ERASED
 from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, records_about

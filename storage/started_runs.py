@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlite_utils
 
-from domain.audit_log import ERASED
+from domain.audit_chain import ERASED
 from domain.message_state import RunNote
 from domain.recipient import Recipient
 from domain.run_messages import RunMessages

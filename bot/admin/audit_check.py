@@ -10,7 +10,7 @@ import sqlite_utils
 import typer
 
 from bot.admin.cli_errors import UsageError
-from domain.audit_log import ChainBroken, Event
+from domain.audit_chain import ChainBroken, Event
 from storage.audit_anchor import compare_with_anchor
 from storage.audit_anchor_lines import AnchorAddress, Anchored, Remark, read_anchor
 from storage.audit_log import records_of, teams_with_chains, verify_chain

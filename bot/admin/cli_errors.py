@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.settings import EnvFileUnreadable, describe_errors
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from domain.provider_errors import ProviderError
 from domain.redaction.redactor import redact
 from storage.backup import BackupCorrupt, BackupProblem

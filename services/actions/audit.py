@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from domain.action import Action
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.redaction.redactor import redact, redact_beginning
 from services.request.context import RequestContext
 

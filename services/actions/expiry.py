@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from domain.audit_log import Event
+from domain.audit_chain import Event
 from domain.message import Message
 from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions

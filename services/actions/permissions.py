@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from domain.access_policy import AccessRequest, Permission
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App
 from domain.provider import Provider
 from messages.kit.button_values import PolicyButton

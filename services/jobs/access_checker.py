@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.recipient import Recipient

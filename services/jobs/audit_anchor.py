@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
 from storage.audit_register import count_waiting, delete_sent_lines, read_register, set_anchor, waiting_lines
 from storage.database import Database

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from domain.audit_log import ERASED
+from domain.audit_chain import ERASED
 from domain.recipient import Recipient
 from domain.subscription import Subscription
 from messages import subscriptions as message_subscriptions

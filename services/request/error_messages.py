@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from domain.commands.errors import CommandError
 from domain.fair_limiter import LimitReached
 from domain.message import Message

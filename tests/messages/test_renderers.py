@@ -28,7 +28,7 @@ from domain.access_policy import (
     Verdict,
     judge,
 )
-from domain.audit_log import AuditEntry, Event, PersonalFields, link
+from domain.audit_chain import AuditEntry, Event, PersonalFields, link
 from domain.build import App
 from domain.build_diff import compare_builds
 from domain.commands.shared_commands import ListBuilds

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from domain.access_policy import AllowRule, Principals
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState, PipelineRef
 from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest

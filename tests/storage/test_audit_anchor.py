@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from bot.settings import DataSettings, describe_errors
-from domain.audit_log import AuditEntry, ChainBroken, Event, PersonalFields
+from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from domain.provider import Provider
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
 from storage.audit_anchor_lines import AddressProblem, AnchorAddress, read_anchor

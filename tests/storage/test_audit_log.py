@@ -11,7 +11,7 @@ import sqlite_utils
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.audit_log import ERASED, AuditEntry, ChainBroken, Event, PersonalFields, link, verify
+from domain.audit_chain import ERASED, AuditEntry, ChainBroken, Event, PersonalFields, link, verify
 from storage.audit_log import (
     append,
     erase_person,

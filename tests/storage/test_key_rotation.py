@@ -12,7 +12,7 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.audit_log import ChainBroken
+from domain.audit_chain import ChainBroken
 from domain.pending_action import PendingAction
 from domain.provider import Provider
 from storage.audit_log import verify_chain

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pydantic import SecretStr
 
 from domain.access_policy import AllowRule, Principals
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Message

@@ -8,7 +8,7 @@ in direct messages, never contains a value.
 from __future__ import annotations
 
 from domain.action import Action
-from domain.audit_log import Event
+from domain.audit_chain import Event
 from domain.message import Message
 from messages.kit import views
 from messages.kit.button_values import InvalidButtonValue

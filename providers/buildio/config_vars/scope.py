@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from domain.access_policy import AccessRequest, Permission
 from domain.action import Action
-from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App
 from domain.provider import Provider
 from providers.buildio.actions import (

@@ -12,7 +12,7 @@ import pytest
 
 from bot.manifest import manifest
 from bot.slack.http_session import create_slack_session
-from domain.audit_log import ERASED
+from domain.audit_chain import ERASED
 from domain.build import Build, BuildState, PipelineRef
 from domain.log.failure import Failure
 from domain.message_state import CardState
