@@ -30,7 +30,7 @@ from bot.providers_setup import SPECS, ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 from domain.redaction.redactor import redact
 from services.jobs.audit_anchor import AnchorNotWritable
 from services.slack.web_client import TokenRefused

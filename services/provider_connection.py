@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser, Tokens
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient

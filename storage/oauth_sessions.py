@@ -19,9 +19,9 @@ from domain.provider import Provider
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox
-from storage.hashing import fingerprint_of
 from storage.oauth_states import is_issued, new_state
 from storage.timestamps import to_text
+from storage.token_hash import fingerprint_of
 
 SESSION_LIFETIME = timedelta(minutes=10)
 _STARTED, _AUTHORIZED = "begun", "allowed"

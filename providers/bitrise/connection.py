@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from domain.abort_kind import AbortReasonRule
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.finding import Finding, apps_finding
+from domain.doctor_finding import Finding, apps_finding
 from domain.provider import Provider
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.finding import Finding, apps_finding
+from domain.doctor_finding import Finding, apps_finding
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bot.doctor.settings_checks import assigned_names, check_settings, find_misspelled_names
 from bot.settings import Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 
 KEY = "k" * 43
 WHOLE = {

@@ -21,7 +21,7 @@ from bot.http_server import CannotServe
 from bot.manifest import manifest
 from bot.providers_setup import ServiceTokenRefused
 from bot.settings import Settings
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members, oauth_grants

@@ -10,7 +10,7 @@ import pytest
 
 from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import check_settings
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 from sandbox.slack.installations import CLIENT_SECRET
 from sandbox.slack.server import BOT_TOKEN
 from tests.support.multi_workspace_harness import (

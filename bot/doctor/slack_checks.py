@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from bot.manifest import bot_scopes
-from domain.finding import Finding
+from domain.doctor_finding import Finding
 
 # Older signatures are rejected (Slack's rules, "Answering").
 MAX_CLOCK_SKEW = timedelta(minutes=5)
