@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 
 async def send_message(page: Page, text: str) -> None:
+    # The field can't be typed in under a dialog, and what a form did may be shown before the form closes.
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     field = page.get_by_role("combobox", name="Message")
     await field.fill(text)
     await field.press("Enter")
