@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 
@@ -24,3 +25,14 @@ class Clock:
     def skip(self, span: timedelta) -> None:
         """Skip this much time."""
         self._skipped += span
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stand still but for what is skipped, and go on from there at the end."""
+        goes_by, stopped_at = self._goes_by, self._goes_by()
+        self._goes_by = lambda: stopped_at
+        try:
+            yield
+        finally:
+            self._goes_by = goes_by
+            self._skipped -= goes_by() - stopped_at

@@ -88,6 +88,11 @@ class RequestDelivery:
         self._events.add(task)
         task.add_done_callback(self._events.discard)
 
+    async def wait_for_events(self) -> None:
+        """Wait until the app has acknowledged every event, or its last retry has failed."""
+        if self._events:
+            await asyncio.wait(self._events)
+
     async def _event(self, payload: Mapping[str, Any]) -> None:
         url = self._manifest["settings"].get("event_subscriptions", {}).get("request_url")
         for attempt, pause in enumerate((0.0, *self.retries_after)):
