@@ -26,7 +26,8 @@ from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_settings, find_misspelled_names
 from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
-from bot.providers_setup import SPECS, ServiceTokenRefused
+from bot.providers_setup import SPECS
+from bot.service_tokens import ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -105,7 +105,7 @@ class HttpServer:
         slack: AsyncApp | None,
         signing_secret: SecretStr | None = None,
         metrics_token: SecretStr | None = None,
-        add_routes: Callable[[web.Application], None] | None = None,
+        add_routes: Sequence[Callable[[web.Application], None]] = (),
         slack_reached: Reached = _always_true,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -131,8 +131,8 @@ class HttpServer:
         app.router.add_get("/healthz", self._show_health)
         app.router.add_get("/readyz", self._show_readiness)
         app.router.add_get("/metrics", self._show_metrics)
-        if add_routes is not None:
-            add_routes(app)
+        for add in add_routes:
+            add(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._handle_slack)
         self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)

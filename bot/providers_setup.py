@@ -1,29 +1,35 @@
-"""The assembly of the providers: clients, sign-in pages, pollers and jobs."""
+"""The assembly of the providers: clients, sign-in pages, pollers and failure analyzers."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from aiohttp import web
 from pydantic import SecretStr
 
 from bot.oauth_pages import OAuthPages, redirect_path, start_path
 from bot.settings import Settings
+from bot.timings import Timings
 from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.polling import BuildSource
 from domain.provider import Provider
-from domain.provider_errors import InvalidToken
 from providers.bitrise import spec as bitrise_spec
 from providers.buildio import spec as buildio_spec
 from providers.http.environment import ProviderEnvironment
+from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients, ProviderClients
 from services.actions.registry import ActionRegistry
-from services.jobs.background_job import BackgroundJob
+from services.events import EventBus
+from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.poll import Poll
 from services.polling.poller import Intervals, Poller
@@ -36,7 +42,6 @@ from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 
 Clock = Callable[[], datetime]
-HttpOf = Mapping[Provider, HttpTransport]
 
 # The only list of providers: a provider added here is available everywhere.
 SPECS = ProviderRegistry((bitrise_spec.SPEC, buildio_spec.SPEC))
@@ -69,22 +74,48 @@ def connect_provider(
     return spec.connect(environment)
 
 
-def make_clients(
+@dataclass(frozen=True)
+class ProviderParts:
+    """The parts that talk to the providers; the failure analyzers are those of providers whose logs can be read."""
+
+    registry: ProviderRegistry
+    clients: Clients
+    pollers: Pollers
+    failure_analyzers: Mapping[Provider, FailureAnalyzer]
+
+    @property
+    def caches(self) -> Sequence[WorkspaceCache]:
+        """The parts that keep data of workspaces in memory."""
+        states = (clients.state for clients in self.clients.all)
+        return (self.clients, *(state for state in states if state is not None))
+
+    @property
+    def jobs(self) -> Iterator[BackgroundJob]:
+        """The jobs that send requests with the bot's own tokens."""
+        for provider, poller in self.pollers.pollers.items():
+            yield poller
+            yield from self.clients.at(provider).make_jobs()
+            if provider in self.failure_analyzers:
+                yield self.failure_analyzers[provider]
+
+
+async def create_provider_parts(
+    exit_stack: AsyncExitStack,
     registry: ProviderRegistry,
     settings: Settings,
-    https: HttpOf,
     storage: Repositories,
     *,
     members: MemberDirectory,
     runner: Runner,
-    asked: Callable[[], None],
-    follow_seconds: float,
+    events: EventBus,
+    timings: Timings,
     clock: Clock,
-) -> Clients:
-    """Create the clients of all providers, each with its own connections."""
-    clients: list[ProviderClients[Any]] = []
+) -> ProviderParts:
+    """Create the parts of all providers; the exit stack closes them."""
+    all_clients: list[ProviderClients[Any]] = []
     for spec in registry:
-        http = https[spec.provider]
+        # One transport per provider, so that a slow or unreachable provider does not delay requests to the others.
+        http = await exit_stack.enter_async_context(HttpTransport(ProviderClock(clock)))
         connection = connect_provider(
             spec,
             settings,
@@ -92,76 +123,31 @@ def make_clients(
             clock=clock,
             runner=runner,
             storage=storage,
-            follow_seconds=follow_seconds,
+            follow_seconds=timings.follow_seconds,
         )
-        clients.append(
+        all_clients.append(
             ProviderClients(
                 connection,
                 connection.config,
                 storage,
                 members=members,
-                outbox_changed=asked,
+                events=events,
                 clock=clock,
                 provider_clock=http.clock,
             )
         )
-    return Clients(clients, members)
-
-
-class ServiceTokenRefused(Exception):
-    """A provider refuses the bot's own token, which polls and reads it, or its OAuth client credentials."""
-
-
-async def check_service_token(
-    name: str, probe: Callable[[], Awaitable[None]], *, pause: Callable[[], Awaitable[None]]
-) -> None:
-    """Check that a provider accepts the token of the setting `name`; `pause` and try again before a refusal counts.
-
-    Raises ServiceTokenRefused, or another ProviderError if the check was not possible.
-    """
-    try:
-        await probe()
-    except InvalidToken:
-        await pause()
-        try:
-            await probe()
-        except InvalidToken as refusal:
-            label = refusal.provider.label if refusal.provider is not None else "The provider"
-            raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
-
-
-def service_probes(
-    registry: ProviderRegistry, clients: Clients
-) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """Return one small request per provider token or OAuth client of the bot, by the names of its settings.
-
-    Each request raises ProviderError.
-    """
-    probes: dict[str, Callable[[], Awaitable[None]]] = {}
-    for spec in registry:
-        provider_clients = clients.at(spec.provider)
-        if provider_clients.has_service_token:
-            probes[spec.token_setting] = provider_clients.service.probe
-        if provider_clients.oauth is not None:
-            probes[" with ".join(spec.oauth_settings)] = provider_clients.oauth.check
-    return probes
-
-
-def sign_in_pages(clients: Clients, storage: Repositories, *, clock: Clock) -> Iterator[OAuthPages]:
-    """Yield the sign-in pages of each provider that supports OAuth."""
-    for provider_clients in clients.all:
-        if provider_clients.oauth is not None:
-            yield OAuthPages(
-                provider_clients.provider,
-                provider_clients.oauth,
-                storage.oauth_sessions,
-                owner_of=provider_clients.owner_of,
-                clock=clock,
-            )
+    clients = Clients(all_clients, members)
+    exit_stack.push_async_callback(clients.close)
+    return ProviderParts(
+        registry,
+        clients,
+        make_pollers(settings, clients, storage, events=events, clock=clock),
+        failure_analyzers(clients, storage, runner=runner, events=events, clock=clock),
+    )
 
 
 def make_pollers(
-    settings: Settings, clients: Clients, storage: Repositories, *, found: Callable[[], None], clock: Clock
+    settings: Settings, clients: Clients, storage: Repositories, *, events: EventBus, clock: Clock
 ) -> Pollers:
     """Create the poller of each provider that the bot has a token for."""
     intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
@@ -183,9 +169,10 @@ def make_pollers(
             most_apps=connection.apps_per_poll,
         )
         poller = Poller(
+            source.provider,
             poll,
             intervals=intervals,
-            on_update=found,
+            events=events,
             probe=source.probe,
             clock=clock,
             randomness=random.Random(),  # noqa: S311 - only spreads the polls out
@@ -195,7 +182,7 @@ def make_pollers(
 
 
 def failure_analyzers(
-    clients: Clients, storage: Repositories, *, runner: Runner, found: Callable[[], None], clock: Clock
+    clients: Clients, storage: Repositories, *, runner: Runner, events: EventBus, clock: Clock
 ) -> Mapping[Provider, FailureAnalyzer]:
     """Create the failure analyzer of each provider whose logs can be read."""
     return {
@@ -204,7 +191,7 @@ def failure_analyzers(
             provider_clients.service_logs,
             storage,
             runner=runner,
-            on_update=found,
+            events=events,
             clock=clock,
         )
         for provider_clients in clients.all
@@ -212,20 +199,21 @@ def failure_analyzers(
     }
 
 
-def asking_parts(
-    pollers: Pollers,
-    clients: Clients,
-    analyzers: Mapping[Provider, FailureAnalyzer],
-    *,
-    found: Callable[[], None],
-) -> Mapping[str, BackgroundJob]:
-    """Return the jobs, by name, that send requests with the tokens that are checked at the start."""
-    jobs: dict[str, BackgroundJob] = {"lookout": pollers}
-    for provider in pollers.pollers:
-        jobs |= clients.at(provider).make_jobs(found)
-        if provider in analyzers:
-            jobs[f"failures of {provider}"] = analyzers[provider]
-    return jobs
+def provider_routes(
+    parts: ProviderParts, storage: Repositories, *, clock: Clock
+) -> Iterator[Callable[[web.Application], None]]:
+    """Yield functions that add the providers' routes to the HTTP server: sign-in pages, and those of their own."""
+    for clients in parts.clients.all:
+        if clients.oauth is not None:
+            yield OAuthPages(
+                clients.provider,
+                clients.oauth,
+                storage.oauth_sessions,
+                owner_of=clients.owner_of,
+                clock=clock,
+            ).add_routes
+        if (add_routes := clients.connection.add_routes) is not None:
+            yield partial(add_routes, partial(parts.pollers.poll_now, clients.provider))
 
 
 def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:

@@ -469,6 +469,11 @@ class Settings(DataSettings):
         return rules
 
     @property
+    def uses_socket_mode(self) -> bool:
+        """Return whether Slack sends its requests over sockets, and not over HTTP."""
+        return self.slack_app_token is not None
+
+    @property
     def many_workspaces(self) -> bool:
         """Return whether workspaces install the app themselves."""
         return self.slack_client_id is not None

@@ -7,6 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
+from services.events import WorkflowStepsChanged
 from services.request.context import RequestContext, workspace_id
 from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
@@ -50,4 +51,4 @@ def _listen(
                 outcome = Outcome(error=plain_error_text(problem))
             if outcome is not None:
                 await services.storage.workflow_steps.conclude(team, execution, outcome)
-            services.events.workflow_steps_changed()
+            services.events.publish(WorkflowStepsChanged())

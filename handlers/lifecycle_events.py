@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 
-from services.container import Services, Uninstallation
+from services.container import Services
 from services.features.accounts import commands
 from services.request.context import RequestContext, workspace_id
 from services.request.request_tracker import RequestTracker
+from services.slack.uninstallation import Uninstallation
 
 log = structlog.get_logger()
 
 
-def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None:
+def register(
+    app: AsyncApp,
+    services: Services,
+    tracker: RequestTracker,
+    handle_uninstallation: Callable[[Uninstallation], Awaitable[None]],
+) -> None:
     """Listen to Slack's events about both."""
 
     @app.event("user_change")
@@ -38,12 +44,12 @@ def register(app: AsyncApp, services: Services, tracker: RequestTracker) -> None
     async def handle_tokens_revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
             async with tracker.answering("tokens_revoked"):
-                await services.handle_uninstallation(_uninstallation(body, certain=False))
+                await handle_uninstallation(_uninstallation(body, certain=False))
 
     @app.event("app_uninstalled")
     async def handle_uninstalled(body: dict[str, Any]) -> None:
         async with tracker.answering("app_uninstalled"):
-            await services.handle_uninstallation(_uninstallation(body, certain=True))
+            await handle_uninstallation(_uninstallation(body, certain=True))
 
 
 def is_departure(body: Mapping[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers import (
@@ -25,6 +27,7 @@ from services.home.refresher import HomeRefresher
 from services.provider_spec import ProviderRegistry
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
+from services.slack.uninstallation import Uninstallation
 
 
 def register(
@@ -33,6 +36,7 @@ def register(
     services: Services,
     tracker: RequestTracker,
     home_refresher: HomeRefresher,
+    handle_uninstallation: Callable[[Uninstallation], Awaitable[None]],
 ) -> None:
     """Register the listeners for everything that users can do with the bot and its providers."""
     interactions = Interactions.merged((INTERACTIONS, *(spec.interactions for spec in registry)))
@@ -48,5 +52,5 @@ def register(
     options.register(app, interactions, services)
     views.register(app, interactions, services, tracker)
     functions.register(app, interactions, services, tracker)
-    lifecycle_events.register(app, services, tracker)
+    lifecycle_events.register(app, services, tracker, handle_uninstallation)
     home.register(app, services, tracker, home_refresher)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from services.accounts.provider_clients import Clients
 from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
-from services.home.build_cache import RecentBuildsCache
+from services.events import EventBus
 from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
@@ -28,55 +28,36 @@ if TYPE_CHECKING:  # a spec names the request context, which has the services
 
 
 @dataclass(frozen=True)
-class Uninstallation:
-    """An uninstallation of the app from a workspace, or, with no `team`, from an organisation, as Slack reports it.
+class SlackServices:
+    """What a request may need of Slack; `client` returns the client of a workspace."""
 
-    `certain`: the app is gone from there, and not only one of its tokens.
-    """
-
-    enterprise: str | None
-    team: str | None
-    at: datetime | None
-    certain: bool
+    client: Callable[[str], AsyncWebClient]
+    session: aiohttp.ClientSession
+    urls: SlackUrls
+    message_expiry: MessageExpiry
+    late_replies: LateReplies
 
 
 @dataclass(frozen=True)
-class ChangeEvents:
-    """Callbacks for changes, which wake up the background job concerned.
+class Lookups:
+    """Cached answers of the providers."""
 
-    `home_changed` takes the ids of the workspace and of the user who made the change.
-    """
-
-    outbox_changed: Callable[[], None]
-    home_changed: Callable[[str, str], None]
-    workflow_steps_changed: Callable[[], None]
-    pending_actions_changed: Callable[[], None]
-    access_changed: Callable[[], None]
-    temporary_files_changed: Callable[[], None]
+    options: OptionCache
+    durations: DurationEstimates
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that handling a request may need; made once, by the assembly.
-
-    `slack` returns the client of a workspace.
-    """
+    """The services that handling a request may need; made once, by the assembly."""
 
     registry: ProviderRegistry
     actions: ActionRegistry
     clients: Clients
-    runner: Runner
-    authorizer: Authorizer
-    storage: Repositories
-    slack: Callable[[str], AsyncWebClient]
-    session: aiohttp.ClientSession
-    response_urls: SlackUrls
     pollers: Pollers
-    events: ChangeEvents
-    handle_uninstallation: Callable[[Uninstallation], Awaitable[None]]
-    option_cache: OptionCache
-    duration_estimates: DurationEstimates
-    recent_builds: RecentBuildsCache
-    message_expiry: MessageExpiry
-    late_replies: LateReplies
+    slack: SlackServices
+    lookups: Lookups
+    storage: Repositories
+    authorizer: Authorizer
+    events: EventBus
+    runner: Runner
     clock: Callable[[], datetime]

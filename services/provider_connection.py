@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,6 +16,7 @@ from domain.doctor_finding import Finding
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
+from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from storage.watch_reset import WatchBaseline
 
@@ -41,14 +42,18 @@ class OAuthFlow(Protocol):
 Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
-class ProviderState(BackgroundJob, WorkspaceCache, Protocol):
-    """In-memory state of a provider's own features, which only the provider's folder knows."""
+class ProviderState(WorkspaceCache, Protocol):
+    """In-memory state of a provider's own features, which only the provider's folder knows, and its jobs."""
+
+    @property
+    def jobs(self) -> Sequence[BackgroundJob]:
+        """The background jobs that the state needs."""
 
 
-# Adds the provider's own routes to the HTTP server; the second argument polls the provider now.
-AddRoutes = Callable[[web.Application, Callable[[], None]], None]
-# Makes a provider's own background jobs, by name, from the bot's client and a callback for when a job finds changes.
-JobFactory = Callable[[Client, Callable[[], None]], Mapping[str, BackgroundJob]]
+# Adds the provider's own routes to the HTTP server; the first argument polls the provider now.
+AddRoutes = Callable[[Callable[[], None], web.Application], None]
+# Makes a provider's own background jobs from the bot's client.
+JobFactory = Callable[[Client, EventBus], Sequence[BackgroundJob]]
 
 
 @dataclass(frozen=True)

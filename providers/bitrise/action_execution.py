@@ -36,6 +36,7 @@ from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import action_messages
 from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
+from services.events import OutboxChanged
 from services.features.builds.started_runs import follow_build, follow_pipeline
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
@@ -170,7 +171,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
             action.request,
             lambda gone: build_request_messages.request_gone(gone, action.app),
         )
-        context.services.events.outbox_changed()
+        context.services.events.publish(OutboxChanged())
         raise UserError(
             "This build does not wait any more: somebody else has decided, or it has gone."
         ) from error
@@ -186,7 +187,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
             known, action.app, approved=approved, by=context.person
         ),
     )
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
     return ActionResult(Reply(message, Visibility.CHANNEL, title=APPROVALS))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from providers.bitrise.polling.source import BitriseBuildSource
 from providers.bitrise.state import BitriseState
 from providers.bitrise.webhook import Webhook
 from providers.http.environment import ProviderEnvironment
+from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
 from services.provider_connection import ProviderConfig, ProviderConnection
 
@@ -105,21 +106,21 @@ def _make_jobs(
     environment: ProviderEnvironment,
     settings: BitriseSettings,
     client: BitriseClient,
-    on_change: Callable[[], None],
-) -> Mapping[str, BackgroundJob]:
+    events: EventBus,
+) -> Sequence[BackgroundJob]:
     if environment.storage is None:
-        return {}
+        return ()
     poller = BuildRequestPoller(
         client,
         environment.storage,
         every_seconds=settings.poll_interval,
-        found=on_change,
+        events=events,
         clock=environment.clock,
     )
-    return {"approvals": poller}
+    return (poller,)
 
 
-def _add_routes(settings: BitriseSettings, app: web.Application, poll_now: Callable[[], None]) -> None:
+def _add_routes(settings: BitriseSettings, poll_now: Callable[[], None], app: web.Application) -> None:
     if settings.webhook_secret is None:
         return
     webhook = Webhook(settings.webhook_secret, settings.bitrise_webhook_secret, poll_now=poll_now)

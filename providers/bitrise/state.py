@@ -26,14 +26,7 @@ class BitriseState:
         self.artifact_index = ArtifactIndex(client)
         self.log_file_limit = log_file_limit()
         self.log_read_limit = log_read_limit()
-
-    async def run(self) -> None:
-        """Wait until stopped, then stop all log followers."""
-        await self.log_followers.run()
-
-    def stop(self) -> None:
-        """End `run`."""
-        self.log_followers.stop()
+        self.jobs = (self.log_followers,)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""

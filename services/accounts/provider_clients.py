@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +21,7 @@ from services.accounts.app_catalog import AppCatalog
 from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
+from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
 from services.lookup.negative_cache import NegativeCache
 from services.provider_connection import Names, ProviderConfig, ProviderConnection
@@ -56,8 +57,7 @@ class ProviderClients(Generic[Client]):
     """All clients of one provider.
 
     `service` is the bot's own, `service_builds` and `service_logs` read builds and their logs if the provider has them.
-    `state` is in-memory state of the provider's features. `provider_clock` is the provider's time. `outbox_changed` is
-    called after a message was enqueued.
+    `state` is in-memory state of the provider's features. `provider_clock` is the provider's time.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ProviderClients(Generic[Client]):
         storage: Repositories,
         *,
         members: MemberDirectory,
-        outbox_changed: Callable[[], None],
+        events: EventBus,
         clock: Callable[[], datetime],
         verify_seconds: float = PAUSE_SECONDS,
         provider_clock: Callable[[], datetime] | None = None,
@@ -79,12 +79,13 @@ class ProviderClients(Generic[Client]):
         self.oauth = connection.oauth
         self.connection = connection
         self._storage = storage
+        self._events = events
         self._service_token = config.token
         self.clock = clock
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
         self.token_refresher = TokenRefresher(
-            connection.oauth, storage, verifier=verifier, outbox_changed=outbox_changed, clock=clock
+            connection.oauth, storage, verifier=verifier, events=events, clock=clock
         )
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
@@ -180,10 +181,10 @@ class ProviderClients(Generic[Client]):
         """
         return self.service_acts and (not person or await self.members.is_full_member(team, person))
 
-    def make_jobs(self, on_update: Callable[[], None]) -> Mapping[str, BackgroundJob]:
-        """Make the provider's own background jobs, by name; `on_update` is called when one has found something new."""
+    def make_jobs(self) -> Sequence[BackgroundJob]:
+        """Make the provider's own background jobs."""
         make = self.connection.make_jobs
-        return make(self.service, on_update) if make is not None else {}
+        return make(self.service, self._events) if make is not None else ()
 
     def _make_build_client(self, client: Client) -> BuildClient | None:
         return self.connection.builds(client) if self.connection.builds is not None else None

@@ -16,6 +16,7 @@ from domain.provider_errors import InvalidToken, ProviderDown, ProviderError
 from messages import accounts as message_accounts
 from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict
+from services.events import EventBus, OutboxChanged
 from services.provider_connection import OAuthFlow
 from storage.accounts import Account
 from storage.repositories import Repositories
@@ -45,7 +46,7 @@ class TokenRefresher:
         storage: Repositories,
         *,
         verifier: TokenVerifier,
-        outbox_changed: Callable[[], None],
+        events: EventBus,
         clock: Callable[[], datetime],
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
@@ -56,7 +57,7 @@ class TokenRefresher:
         self._last_checks: OrderedDict[UserKey, datetime] = OrderedDict()
         self._oauth = oauth
         self._storage = storage
-        self._outbox_changed = outbox_changed
+        self._events = events
         self._clock = clock
         self._refreshes: SingleFlight[UserKey] = SingleFlight(clock)
 
@@ -122,7 +123,7 @@ class TokenRefresher:
         accounts = self._storage.of(account.team).accounts
         if await accounts.mark_token_refused(account, message.encode(), self._clock()):
             log.info("account.refused", team=account.team, person=account.user)
-            self._outbox_changed()
+            self._events.publish(OutboxChanged())
 
     async def token_of(self, account: Account) -> SecretStr | None:
         """Return the account's token, refreshed if it is about to expire; None if its owner has to link it again.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -14,58 +12,39 @@ from domain.message import Message
 from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
 from services.actions.audit import entry_for
+from services.events import EventBus, OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
+from services.jobs.background_job import BackgroundJob, seconds_until
 from storage.repositories import Repositories
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
 
-LONGEST_SLEEP = 60.0
+AGAIN_SECONDS = 60.0
 
 
-class PendingActionExpiry:
-    """Ends pending actions when their time has run out, also after a restart.
+class PendingActionExpiry(BackgroundJob):
+    """Ends pending actions when their time has run out, also after a restart."""
 
-    `changed` is set when a pending action is added or ends. `outbox_changed` is called when a message is queued, and
-    `steps_changed` when a workflow step has an outcome.
-    """
+    name = "expiry of pending actions"
+    woken_by = (PendingActionsChanged,)
+    retry_seconds = AGAIN_SECONDS
 
-    def __init__(
-        self,
-        storage: Repositories,
-        changed: asyncio.Event,
-        *,
-        outbox_changed: Callable[[], None],
-        steps_changed: Callable[[], None],
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, storage: Repositories, events: EventBus, *, clock: Callable[[], datetime]) -> None:
+        super().__init__()
         self._storage = storage
-        self._changed = changed
-        self._outbox_changed = outbox_changed
-        self._steps_changed = steps_changed
+        self._events = events
         self._clock = clock
         self._started_at = clock()
-        self._stopping = False
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping = True
-        self._changed.set()
-
-    async def run(self) -> None:
-        """End expired actions until stopped; errors are logged and do not end the loop."""
+    async def prepare(self) -> None:
+        """End the actions that the end of an earlier process interrupted."""
         await self._end_interrupted()
-        while not self._stopping:
-            self._changed.clear()
-            all_ended = False
-            try:
-                all_ended = await self.end_expired()
-            except Exception:
-                log.exception("proposals.broken")
-            next_end = await self._storage.pending_actions.next_expiry() if all_ended else None
-            seconds = (next_end - self._clock()).total_seconds() if next_end else LONGEST_SLEEP
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
-                    await self._changed.wait()
+
+    async def run_once(self) -> float | None:
+        """End expired actions."""
+        if not await self.end_expired():
+            return AGAIN_SECONDS
+        return seconds_until(await self._storage.pending_actions.next_expiry(), self._clock())
 
     async def _end_interrupted(self) -> None:
         """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
@@ -81,7 +60,7 @@ class PendingActionExpiry:
             )
             await repository.change_message(pending, message)
             await repository.finish(pending)
-            self._outbox_changed()
+            self._events.publish(OutboxChanged())
 
     async def end_expired(self) -> bool:
         """End the actions that have expired; return whether all of them could be ended."""
@@ -103,12 +82,12 @@ class PendingActionExpiry:
     async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
         """End an action that can't be decrypted, so that a workflow that waits for it continues."""
         await self._storage.pending_actions.end_unreadable(unreadable, message)
-        self._outbox_changed()
+        self._events.publish(OutboxChanged())
         if unreadable.execution is not None:
             await self._storage.workflow_steps.conclude(
                 unreadable.team, unreadable.execution, Outcome(error=message.text)
             )
-            self._steps_changed()
+            self._events.publish(WorkflowStepsChanged())
 
     async def _end(self, pending: PendingAction) -> None:
         now = self._clock()
@@ -125,8 +104,8 @@ class PendingActionExpiry:
             pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):
             return
-        self._outbox_changed()
+        self._events.publish(OutboxChanged())
         if pending.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
             await self._storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
-            self._steps_changed()
+            self._events.publish(WorkflowStepsChanged())

@@ -26,6 +26,7 @@ from services.actions.permissions import authorize, build_permission_denied
 from services.actions.preparation import prepare, with_current_app
 from services.actions.result import ActionResult, PermissionDenied
 from services.authorization.authorizer import Decision
+from services.events import OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
 from services.request.app_visibility import is_visible_to_creator
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
@@ -157,7 +158,7 @@ async def decide_pending_action(
         pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
         raise UserError("Somebody else has just decided this.")
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
     if not agreed:
         await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
         return None
@@ -257,8 +258,8 @@ async def _request_approval(
     )
     requester = replace(context, channel=channel)
     await repository.begin(pending, message, build_audit_entry(Event.PROPOSED, action, requester))
-    context.services.events.outbox_changed()
-    context.services.events.pending_actions_changed()
+    context.services.events.publish(OutboxChanged())
+    context.services.events.publish(PendingActionsChanged())
     reply = pending_actions.approval_requested(action.summary(), channel=channel, until=pending.expires_at)
     return ActionResult(Reply(reply, Visibility.ONE_PERSON), is_pending=True)
 
@@ -308,10 +309,10 @@ async def _announce_failure(pending: PendingAction, context: RequestContext, rea
         themselves=pending.deciders.themselves,
     )
     await context.services.storage.pending_actions.change_message(pending, message)
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
 
 
 async def _conclude_step(pending: PendingAction, context: RequestContext, outcome: Outcome) -> None:
     if pending.execution is not None:
         await context.services.storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
-        context.services.events.workflow_steps_changed()
+        context.services.events.publish(WorkflowStepsChanged())

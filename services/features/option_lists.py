@@ -38,7 +38,7 @@ async def _any_apps(query: str, origin: ViewMetadata, context: RequestContext) -
 async def _branches(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     if not await can_see(origin, context):
         return {"options": []}
-    names = await context.services.option_cache.branches(
+    names = await context.services.lookups.options.branches(
         _clients(origin, context), origin.app, whose=reader_key(context)
     )
     return {"options": subscription_form.name_options(query, names)}
@@ -47,7 +47,7 @@ async def _branches(query: str, origin: ViewMetadata, context: RequestContext) -
 async def _workflows(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
     if not await can_see(origin, context):
         return {"options": []}
-    names = await context.services.option_cache.workflows(
+    names = await context.services.lookups.options.workflows(
         _clients(origin, context), origin.app, whose=reader_key(context)
     )
     return {"options": subscription_form.name_options(query, names)}

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,9 +22,11 @@ from messages import home
 from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
 from messages.profile_form import ProfileForm
 from services.accounts.provider_clients import Clients
+from services.events import BuildsChanged, EventBus, UserActed
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.home.build_cache import RecentBuildsCache
+from services.jobs.background_job import BackgroundJob
 from services.lookup.duration_estimates import DurationEstimates
 from services.polling.pollers import Pollers
 from services.request import user_channels
@@ -51,45 +52,6 @@ SHORTEST_SECONDS = 2.0
 PROGRESS_SECONDS = 30.0
 
 
-class HomeEvents:
-    """Changes that Homes may show since they were last rendered."""
-
-    def __init__(self) -> None:
-        self._active_people: set[tuple[str, str]] = set()
-        self._wake = asyncio.Event()
-        self._acted = asyncio.Event()
-
-    def note_change(self) -> None:
-        """Note a change that all Homes may show."""
-        self._wake.set()
-
-    def note_change_by(self, team: str, person: str) -> None:
-        """Note an action of this person of this workspace."""
-        self._active_people.add((team, person))
-        self._acted.set()
-        self._wake.set()
-
-    def end_waits(self) -> None:
-        """End every wait."""
-        self._acted.set()
-        self._wake.set()
-
-    async def wait(self) -> None:
-        """Return once there is news."""
-        await self._wake.wait()
-
-    async def wait_for_action(self) -> None:
-        """Return once a person has done something and waits to see the result."""
-        await self._acted.wait()
-
-    def take(self) -> set[tuple[str, str]]:
-        """Return the people who have done something, each with their workspace, and clear the news."""
-        taken, self._active_people = self._active_people, set()
-        self._wake.clear()
-        self._acted.clear()
-        return taken
-
-
 @dataclass
 class OpenHome:
     """A Home that a person may have open."""
@@ -105,8 +67,14 @@ class OpenHome:
         return self.at > now - (OPEN_FOR_PROGRESS if self.running else OPEN_FOR)
 
 
-class HomeRefresher:
-    """Renders Homes; `run` keeps the open ones up to date until it is stopped."""
+class HomeRefresher(BackgroundJob):
+    """Renders Homes when they are opened, and keeps the open ones up to date at Slack's pace.
+
+    Changes elsewhere do not cause updates more often than every two seconds; a user's own action does.
+    """
+
+    name = "homes"
+    retry_seconds = PROGRESS_SECONDS
 
     def __init__(
         self,
@@ -114,24 +82,29 @@ class HomeRefresher:
         durations: DurationEstimates,
         clients: Clients,
         pollers: Pollers,
-        news: HomeEvents,
+        events: EventBus,
         *,
         clock: Callable[[], datetime],
         progress_seconds: float = PROGRESS_SECONDS,
     ) -> None:
+        super().__init__()
         self._recent_builds = recent_builds
         self._durations = durations
         self._clients = clients
         self._pollers = pollers
-        self._news = news
         self._clock = clock
         self._open: dict[tuple[str, str], OpenHome] = {}
         self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
             lambda: AsyncLimiter(PUBLISHED_A_MINUTE, 60)
         )
         self._progress_seconds = progress_seconds
-        self._stopping = False
-        self._running = asyncio.Event()
+        self._changed = False
+        self._active_people: set[tuple[str, str]] = set()
+        # Times of the event loop.
+        self._rendered_at = 0.0
+        self._progress_at: float | None = None
+        events.subscribe(BuildsChanged, self._note_change)
+        events.subscribe(UserActed, self._note_action)
 
     async def open_home(self, context: RequestContext) -> None:
         """Render the Home that a person has opened. Raises SlackCallFailed."""
@@ -140,7 +113,8 @@ class HomeRefresher:
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
-        self._note_running(opened)
+        if opened.running and self._progress_at is None:
+            self.wake()  # to update the progress in time
 
     def close_home(self, context: RequestContext) -> None:
         """Forget a Home whose person has switched to another tab."""
@@ -151,36 +125,34 @@ class HomeRefresher:
         self._open = {key: opened for key, opened in self._open.items() if key[0] != team}
         self._paces.pop(team, None)
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping = True
-        self._news.end_waits()
+    def _note_change(self, _event: BuildsChanged) -> None:
+        self._changed = True
+        self.wake()
 
-    async def run(self) -> None:
-        """Keep the open Homes up to date, at Slack's pace."""
-        while not self._stopping:
-            await self._wait()
-            if self._stopping:
-                return
-            people = self._news.take()
-            self._recent_builds.forget()
-            await self._render_all(people)
-            # Changes elsewhere do not cause updates more often than this; a person's own action does.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SHORTEST_SECONDS):
-                    await self._news.wait_for_action()
+    def _note_action(self, event: UserActed) -> None:
+        self._active_people.add((event.team, event.person))
+        self.wake()
 
-    async def _wait(self) -> None:
-        """Return once there is news, or it is time to update the progress on a Home, which may be opened meanwhile."""
-        news = asyncio.create_task(self._news.wait())
-        running = asyncio.create_task(self._running.wait())
-        try:
-            await asyncio.wait({news, running}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({news}, timeout=self._progress_seconds)
-        finally:
-            news.cancel()
-            running.cancel()
-            await asyncio.gather(news, running, return_exceptions=True)
+    async def run_once(self) -> float | None:
+        """Render the open Homes if something has changed, or if it is time to update the progress on one of them."""
+        time = asyncio.get_running_loop().time
+        is_running = any(opened.running for opened in self._open.values())
+        if self._progress_at is None and is_running:
+            self._progress_at = time() + self._progress_seconds
+        if not self._active_people:
+            due_times = [self._rendered_at + SHORTEST_SECONDS] if self._changed else []
+            if self._progress_at is not None:
+                due_times.append(self._progress_at)
+            if not due_times:
+                return None
+            if (seconds := min(due_times) - time()) > 0:
+                return seconds
+        people, self._active_people = self._active_people, set()
+        self._changed, self._progress_at = False, None
+        self._recent_builds.forget()
+        await self._render_all(people)
+        self._rendered_at = time()
+        return 0 if any(opened.running for opened in self._open.values()) else None
 
     async def _render_all(self, people: set[tuple[str, str]]) -> None:
         """Render the open Homes; `people` have just done something on theirs."""
@@ -189,9 +161,8 @@ class HomeRefresher:
             if key in people:
                 opened.at, opened.places = now, None
         self._open = {key: opened for key, opened in self._open.items() if opened.is_open(now)}
-        self._running.clear()
         for key, opened in list(self._open.items()):
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if key not in self._open:
                 continue  # it was closed, or its workspace uninstalled the app, while others were rendered
@@ -202,11 +173,6 @@ class HomeRefresher:
             except Exception:
                 # An error in one person's Home must not stop the others.
                 log.exception("home.broken")
-            self._note_running(opened)
-
-    def _note_running(self, opened: OpenHome) -> None:
-        if opened.running:
-            self._running.set()
 
     async def _publish(self, opened: OpenHome) -> None:
         try:

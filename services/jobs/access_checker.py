@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,9 +14,11 @@ from domain.recipient import Recipient
 from domain.subscription import AccessSource, Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from services.accounts.provider_clients import Clients
+from services.events import AccessChanged, EventBus, OutboxChanged
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions.scope import find_subscribed_apps, own_scope
+from services.jobs.background_job import BackgroundJob
 from services.polling.pollers import Pollers
 from services.provider_spec import ProviderRegistry
 from services.request.app_visibility import ACCESS_GRACE_PERIOD
@@ -44,55 +44,44 @@ SLACK_SILENT = "Slack has not said for a day in which channels the one who made 
 NOT_SUBSCRIBED = "no channel that its maker is in follows the app any more, and they have linked no account"
 
 
-class AccessChecker:
+class AccessChecker(BackgroundJob):
     """Checks each subscription once in `every`, with its creator's own token.
 
-    `context_for` makes the request context of a person of a workspace outside of any channel. `changed` is set when
-    there is something to check, and `outbox_changed` is called after a message was enqueued.
+    `context_for` makes the request context of a person of a workspace outside of any channel.
     """
+
+    name = "access checks"
+    woken_by = (AccessChanged,)
+    retry_seconds = LONGEST_SLEEP
 
     def __init__(
         self,
         clients: Clients,
         storage: Repositories,
         pollers: Pollers,
-        changed: asyncio.Event,
+        events: EventBus,
         *,
         registry: ProviderRegistry,
         context_for: Callable[[str, str], RequestContext],
-        outbox_changed: Callable[[], None],
         clock: Callable[[], datetime],
         every: timedelta = EVERY,
     ) -> None:
+        super().__init__()
         self._clients = clients
         self._storage = storage
         self._pollers = pollers
-        self._changed = changed
+        self._events = events
         self._registry = registry
         self._context_for = context_for
-        self._outbox_changed = outbox_changed
         self._clock = clock
         self._every = every
-        self._stopping = False
         self._unreported: list[tuple[Subscription, str]] = []
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping = True
-        self._changed.set()
-
-    async def run(self) -> None:
-        """Check access until stopped; no failure ends it."""
-        while not self._stopping:
-            self._changed.clear()
-            try:
-                await self._check_departed_users()
-                await self.check()
-            except Exception:
-                log.exception("sight.broken")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(self._every.total_seconds(), LONGEST_SLEEP)):
-                    await self._changed.wait()
+    async def run_once(self) -> float | None:
+        """Check what is due."""
+        await self._check_departed_users()
+        await self.check()
+        return min(self._every.total_seconds(), LONGEST_SLEEP)
 
     async def check(self) -> None:
         """Check the subscriptions that are due; one that can't be checked now is due again at the next check.
@@ -252,7 +241,9 @@ class AccessChecker:
         ):
             return  # it was not running, or its creator or their account has changed: no notice is needed
         if subscription.terms.run:
-            self._outbox_changed()  # nobody subscribed to anything: the run's message shows the loss
+            self._events.publish(
+                OutboxChanged()
+            )  # nobody subscribed to anything: the run's message shows the loss
             return
         entry = AuditEntry(
             event=Event.DONE,
@@ -288,7 +279,7 @@ class AccessChecker:
             message = message_subscriptions.access_lost(rows, by=by, why=reason, provider=provider)
             parcel = f"unseen-{stopped[0].id}-{now:%Y%m%d%H%M%S%f}"
             await self._storage.slack_messages.enqueue(parcel, to, "notice unseen", message.encode(), now)
-            self._outbox_changed()
+            self._events.publish(OutboxChanged())
 
     async def _check_departed_users(self) -> None:
         """Ask Slack daily for people with an account, to find those who left while the bot was not running."""

@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from domain.audit_chain import ChainBroken
+from services.jobs.background_job import BackgroundJob
 from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
 from storage.audit_register import count_waiting, delete_sent_lines, read_register, set_anchor, waiting_lines
 from storage.database import Database
@@ -145,11 +146,13 @@ def make_sink(address: AnchorAddress) -> Sink:
     return FileSink(address.path) if address.kind == "file" else SyslogSink(address)
 
 
-class AnchorWriter:
+class AnchorWriter(BackgroundJob):
     """Writes lines until stopped. While the anchor can't be written they wait in the database; nothing is lost.
 
     People's actions are not blocked meanwhile; `waiting` and `state` show how far behind the anchor is.
     """
+
+    name = "audit anchor"
 
     def __init__(
         self,
@@ -159,12 +162,12 @@ class AnchorWriter:
         clock: Callable[[], datetime],
         every_seconds: float = EVERY_SECONDS,
     ) -> None:
+        super().__init__()
         self._database = database
         self._address = address
         self._sink = make_sink(address)
         self._clock = clock
         self._every = every_seconds
-        self._stopping = asyncio.Event()
         self._logged_at: datetime | None = None
         self.failing: str | None = None
         self._differs = False
@@ -188,20 +191,14 @@ class AnchorWriter:
             ) from problem
         await self._compare(last)
 
-    async def run(self) -> None:
-        """Write lines as they come, until stopped."""
-        while not self._stopping.is_set():
-            await self.write_waiting()
-            try:
-                async with asyncio.timeout(self._every):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+    async def run_once(self) -> float | None:
+        """Write all waiting lines."""
         await self.write_waiting()
+        return self._every
 
-    def stop(self) -> None:
-        """End `run` once the waiting lines are written."""
-        self._stopping.set()
+    async def finish(self) -> None:
+        """Write the lines that were added since."""
+        await self.write_waiting()
 
     async def waiting(self) -> int:
         """Return the number of waiting lines."""

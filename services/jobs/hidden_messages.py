@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
+
+from services.jobs.background_job import BackgroundJob
+from services.jobs.workspace_tasks import WorkspaceTasks
 
 log = structlog.get_logger()
 
@@ -19,43 +21,40 @@ AGAIN_SECONDS = 5.0
 HideMessage = Callable[[], Awaitable[bool]]
 
 
-class MessageExpiry:
-    """Hides each message when its time is over; `run` hides all that are left when it is stopped.
+class MessageExpiry(BackgroundJob):
+    """Hides each message when its time is over, and all that are left when it is stopped.
 
     Nothing is stored: secrets must not be found in the database.
     """
 
+    name = "hidden messages"
+
     def __init__(self, *, seconds: float = SHOWN_SECONDS, again_seconds: float = AGAIN_SECONDS) -> None:
+        super().__init__()
         self._seconds = seconds
         self._again_seconds = again_seconds
-        self._tasks: dict[asyncio.Task[None], str] = {}
-        self._stopping = asyncio.Event()
+        self._tasks = WorkspaceTasks()
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+    async def run_once(self) -> float | None:
+        """Do nothing: each message has a task of its own."""
+        return None
 
-    async def run(self) -> None:
-        """Wait until stopped, then hide all messages at once."""
-        await self._stopping.wait()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def finish(self) -> None:
+        """Hide all messages at once."""
+        await self._tasks.wait()
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        for task, workspace in self._tasks.items():
-            if workspace == team:
-                task.cancel()
+        self._tasks.forget(team)
 
     async def hide_later(self, team: str, hide: HideMessage) -> None:
         """Hide a message when its time is over; at once if the bot is stopping."""
-        task = asyncio.create_task(self._hide(hide), name="vanish")
-        self._tasks[task] = team
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        task = self._tasks.start((team,), self._hide(hide), name="hidden message")
         if self._stopping.is_set():
             await asyncio.wait({task})
 
     async def _hide(self, hide: HideMessage) -> None:
-        await self._wait(self._seconds)
+        await self.pause(self._seconds)
         for number in range(1, MOST_TRIES + 1):
             try:
                 if await hide():
@@ -63,10 +62,5 @@ class MessageExpiry:
             except Exception as problem:  # noqa: BLE001 - any failure is tried again
                 log.info("vanish.later", reason=type(problem).__name__)
             if number < MOST_TRIES:
-                await self._wait(self._again_seconds)
+                await self.pause(self._again_seconds)
         log.warning("vanish.not_taken_away")
-
-    async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +14,8 @@ from domain.provider_client import BuildClient
 from domain.provider_errors import NotConnected, NotFound, ProviderError
 from domain.redaction.redactor import redact
 from services.accounts.provider_clients import ProviderClients
+from services.events import BuildsChanged, WorkflowStepsChanged
+from services.jobs.background_job import BackgroundJob
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 from storage.repositories import Repositories
@@ -38,11 +38,12 @@ _LATER = UNCLEAR | {
 }
 
 
-class WorkflowStepCompletion:
-    """Completes steps that wait for builds of one provider.
+class WorkflowStepCompletion(BackgroundJob):
+    """Completes steps that wait for builds of one provider: after a poll has found changes, and every few seconds."""
 
-    It checks the builds when the poller sets `news`, and else every few seconds.
-    """
+    name = "workflow steps"
+    woken_by = (BuildsChanged, WorkflowStepsChanged)
+    retry_seconds = LOOK_SECONDS
 
     def __init__(
         self,
@@ -50,37 +51,29 @@ class WorkflowStepCompletion:
         builds: BuildClient,
         storage: Repositories,
         slack: Callable[[str], AsyncWebClient],
-        news: asyncio.Event,
         *,
         clock: Callable[[], datetime],
     ) -> None:
+        super().__init__()
         self._clients = clients
         self._builds = builds
         self._storage = storage
         self._slack = slack
-        self._news = news
         self._clock = clock
         self._started_at = clock()
-        self._stopping = False
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping = True
-        self._news.set()
-
-    async def run(self) -> None:
-        """Complete steps until stopped; no failure ends it."""
+    async def prepare(self) -> None:
+        """Fail the steps that an earlier process was stopped in."""
         await self._fail_interrupted()
-        while not self._stopping:
-            self._news.clear()
-            steps = await self._storage.workflow_steps.waiting()
-            for step in steps[:AT_ONCE]:
-                await self._check(step)
-            all_reported = await self._report_outcomes()
-            pause = AGAIN_SECONDS if not all_reported else LOOK_SECONDS if steps else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
+
+    async def run_once(self) -> float | None:
+        """Complete the steps whose builds have ended, and report the outcomes."""
+        steps = await self._storage.workflow_steps.waiting()
+        for step in steps[:AT_ONCE]:
+            await self._check(step)
+        if not await self._report_outcomes():
+            return AGAIN_SECONDS
+        return LOOK_SECONDS if steps else None
 
     async def _fail_interrupted(self) -> None:
         """Fail the steps that an earlier process was stopped in: it is unknown whether they were carried out."""

@@ -13,6 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.provider import Provider
 from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
+from services.events import BuildsChanged, OutboxChanged
+from services.jobs.background_job import BackgroundJob, seconds_until
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.progress_edits import ProgressEdits
@@ -24,8 +26,11 @@ log = structlog.get_logger()
 DEFAULT_LIMITS = RateLimits()
 
 
-class Dispatcher:
+class Dispatcher(BackgroundJob):
     """Delivers the outbox's notifications, with one task for each channel that has any."""
+
+    name = "dispatcher"
+    woken_by = (OutboxChanged, BuildsChanged)
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Dispatcher:
         is_current: Callable[[Provider], bool] = lambda _provider: True,
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
     ) -> None:
+        super().__init__()
         self._storage = storage
         self._clock = clock
         self._progress = ProgressEdits(
@@ -56,21 +62,18 @@ class Dispatcher:
             clock=clock,
             new_key=new_key,
             limits=limits,
-            pause=self._pause,
+            pause=self.pause,
             progress=self._progress,
             news=lambda: self._news,
             provider_clocks=provider_clocks,
             presentation_of=presentation_of,
         )
         self._news = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._snooze_ends: datetime | None = None
         self._under_way: dict[Recipient, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
-        """Signal that the outbox may have something new."""
-        self._wake.set()
+        """Look for something new in the outbox as soon as possible, before edits that wait for their turn."""
+        super().wake()
         self._interrupt()
 
     def forget(self, team: str) -> None:
@@ -79,8 +82,7 @@ class Dispatcher:
 
     def stop(self) -> None:
         """End `run` once the calls to Slack in progress have finished."""
-        self._stopping.set()
-        self._wake.set()
+        super().stop()
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -88,30 +90,21 @@ class Dispatcher:
         self._news.set()
         self._news = asyncio.Event()
 
-    async def run(self) -> None:
-        """Deliver until stopped, beginning with what an earlier process left."""
-        while not self._stopping.is_set():
-            self._wake.clear()
-            self._snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
-            recipients = await self._storage.outbox.recipients(self._clock())
-            for to in dict.fromkeys([*recipients, *await self._progress.recipients()]):
-                if to not in self._under_way:
-                    self._under_way[to] = asyncio.create_task(self._deliver_and_log(to))
-            await self._wait_for_work()
-        await asyncio.gather(*self._under_way.values())
+    async def run_once(self) -> float | None:
+        """Deliver what is due, at first what an earlier process left, until the next message, edit or snooze is due."""
+        snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
+        recipients = await self._storage.outbox.recipients(self._clock())
+        for to in dict.fromkeys([*recipients, *await self._progress.recipients()]):
+            if to not in self._under_way:
+                self._under_way[to] = asyncio.create_task(self._deliver_and_log(to))
+        due_times = (await self._storage.outbox.next_due(self._clock()), self._progress.next_at, snooze_ends)
+        return seconds_until(
+            min((time for time in due_times if time is not None), default=None), self._clock()
+        )
 
-    async def _wait_for_work(self) -> None:
-        """Return when woken, or when a scheduled notification, edit or snooze is due."""
-        next_due = await self._storage.outbox.next_due(self._clock())
-        due_times = (next_due, self._progress.next_at, self._snooze_ends)
-        due = min((time for time in due_times if time is not None), default=None)
-        seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
-        try:
-            # A minute at most: the system clock may be changed.
-            async with asyncio.timeout(None if seconds is None else min(seconds + 0.01, LONG_PAUSE)):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+    async def finish(self) -> None:
+        """Wait for the calls to Slack in progress."""
+        await asyncio.gather(*self._under_way.values())
 
     async def _deliver_and_log(self, to: Recipient) -> None:
         try:
@@ -119,10 +112,10 @@ class Dispatcher:
         except Exception:
             # An error in one channel must not end the others' deliveries; it is tried again.
             log.exception("relay.broken", team=to.team, channel=to.channel)
-            await self._pause(LONG_PAUSE)
+            await self.pause(LONG_PAUSE)
         finally:
             del self._under_way[to]
-            self._wake.set()
+            self._woken.set()
 
     async def deliver(self, to: Recipient) -> None:
         """Deliver everything due to one recipient; safe to start again at any point."""
@@ -130,12 +123,4 @@ class Dispatcher:
         while not self._stopping.is_set() and (pause := await self._sender.send_next(to)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
-                await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, or return early if the bot is stopping."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+                await self.pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,6 +11,8 @@ from domain.log.failure import find_failure
 from domain.provider import Provider
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, ProviderError
+from services.events import BuildsChanged, EventBus, OutboxChanged
+from services.jobs.background_job import BackgroundJob, seconds_until
 from services.worker_processes.pool import Runner, WorkFailed
 from storage.failure_analyses import PendingAnalysis
 from storage.repositories import Repositories
@@ -22,11 +23,14 @@ log = structlog.get_logger()
 FIRST_PAUSE = timedelta(seconds=3)
 MOST_TRIES = 8
 MOST_LOG = 256 * 1024
-LONGEST_SLEEP = 60.0
+AGAIN_SECONDS = 60.0
 
 
-class FailureAnalyzer:
+class FailureAnalyzer(BackgroundJob):
     """Finds the cause of one provider's failed builds that a notification was enqueued for, one at a time."""
+
+    woken_by = (BuildsChanged,)
+    retry_seconds = AGAIN_SECONDS
 
     def __init__(
         self,
@@ -35,41 +39,27 @@ class FailureAnalyzer:
         storage: Repositories,
         *,
         runner: Runner,
-        on_update: Callable[[], None],
+        events: EventBus,
         clock: Callable[[], datetime],
     ) -> None:
+        super().__init__()
+        self.name = f"failure analysis of {provider}"
         self._provider = provider
         self._logs = logs
         self._runner = runner
         self._storage = storage
-        self._on_update = on_update
+        self._events = events
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._stopping = False
 
-    def wake(self) -> None:
-        """Check for failed builds now."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Analyze until stopped; no failure ends it."""
-        while not self._stopping:
-            self._wake.clear()
-            pending = await self._storage.failure_analyses.next(self._provider)
-            wait = (pending.due - self._clock()).total_seconds() if pending else LONGEST_SLEEP
-            if pending is not None and wait <= 0:
-                await self._analyze(pending)
-                continue
-            try:
-                async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+    async def run_once(self) -> float | None:
+        """Analyze the next build, if its log may be there by now."""
+        pending = await self._storage.failure_analyses.next(self._provider)
+        if pending is None:
+            return AGAIN_SECONDS
+        if pending.due <= self._clock():
+            await self._analyze(pending)
+            return 0
+        return seconds_until(pending.due, self._clock())
 
     async def _analyze(self, pending: PendingAnalysis) -> None:
         try:
@@ -97,7 +87,7 @@ class FailureAnalyzer:
                 return
             failure = failure.model_copy(update={"summary": await self._summary(pending)})
             await self._storage.failure_analyses.conclude(pending, failure)
-            self._on_update()
+            self._events.publish(OutboxChanged())
 
     async def _summary(self, pending: PendingAnalysis) -> str | None:
         try:

@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from domain.provider import Provider
 from domain.provider_errors import InvalidToken, ProviderError, RateLimited
+from services.events import BuildsChanged, EventBus
+from services.jobs.background_job import BackgroundJob
 from services.polling.poll import PollOutcome
 
 log = structlog.get_logger()
@@ -39,31 +42,34 @@ class Outage:
     reason: str
 
 
-class Poller:
-    """Polls repeatedly; `on_update` is called after changes, and after a provider's error.
+class Poller(BackgroundJob):
+    """Polls a provider repeatedly, and publishes that there are changes, or that the provider fails.
 
-    `last_success` and `failures` (in a row) are its state.
+    A failed poll is tried again later; no failure ends the polling. `last_success` and `failures` (in a row) are its
+    state.
     """
 
     def __init__(
         self,
+        provider: Provider,
         poll: Callable[[], Awaitable[PollOutcome]],
         *,
         intervals: Intervals,
-        on_update: Callable[[], None],
+        events: EventBus,
         clock: Callable[[], datetime],
         randomness: random.Random,
         probe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        super().__init__()
+        self.name = f"polling of {provider}"
         self._poll = poll
         self._probe = probe
         self._intervals = intervals
-        self._on_update = on_update
+        self._events = events
         self._clock = clock
         self._randomness = randomness
-        self._poll_requested = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._not_before: datetime | None = None
+        # Times of the event loop, so that a change of the system clock does not matter.
+        self._next_poll_allowed = 0.0
         self.last_success: datetime | None = None
         self.failures = 0
         self._reason = ""
@@ -80,29 +86,18 @@ class Poller:
         """True if the provider failed so often that it is only probed."""
         return self.failures >= CIRCUIT_OPENS_AFTER
 
-    def poll_now(self) -> None:
-        """Poll as soon as the provider allows, instead of at the end of the interval."""
-        self._poll_requested.set()
+    async def run_once(self) -> float | None:
+        """Poll; if the job was woken earlier than the provider allows a poll, wait until then."""
+        loop = asyncio.get_running_loop()
+        early = self._next_poll_allowed - loop.time()
+        if early > 0:
+            return early
+        pause, shortest = await self._poll_once()
+        self._next_poll_allowed = loop.time() + shortest
+        return pause
 
-    async def run(self) -> None:
-        """Poll until stopped; a failed poll is tried again later, and no failure ends it."""
-        while not self._stopping.is_set():
-            self._poll_requested.clear()
-            pause = await self._poll_once()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wait_for_request()
-            except TimeoutError:
-                continue
-
-    def stop(self) -> None:
-        """End `run` once the current poll is over."""
-        self._stopping.set()
-        self._not_before = None
-        self._poll_requested.set()
-
-    async def _poll_once(self) -> float:
-        """Poll; return the seconds to wait before the next poll."""
+    async def _poll_once(self) -> tuple[float, float]:
+        """Poll; return the seconds to wait before the next poll, and the least of them if one is requested."""
         try:
             if self.is_circuit_open and self._probe is not None:
                 # One small request without retries: more would not help a provider that is down.
@@ -112,25 +107,25 @@ class Poller:
         except RateLimited as limit:
             self.failures += 1
             self._reason = str(limit)
-            self._not_before = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
-            log.warning("watch.rate_limited", until=self._not_before.isoformat())
-            self._on_update()
-            return max((self._not_before - self._clock()).total_seconds(), 0.0)
+            until = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
+            log.warning("watch.rate_limited", until=until.isoformat())
+            self._events.publish(BuildsChanged())
+            pause = max((until - self._clock()).total_seconds(), 0.0)
+            return pause, max(pause, SHORTEST_PAUSE)
         except ProviderError as failure:
             self.failures += 1
             self._reason = str(failure)
             level = log.error if isinstance(failure, InvalidToken) else log.warning
             level("watch.failed", failures=self.failures, reason=str(failure))
-            self._on_update()
-            return self._back_off()
+            self._events.publish(BuildsChanged())
+            return self._back_off(), SHORTEST_PAUSE
         except Exception:
             # No error may end the polling: people would take the silence for "nothing has happened".
             self.failures += 1
             self._reason = "Something broke on my side; it is in my log."
             log.exception("watch.broken", failures=self.failures)
-            return self._back_off()
+            return self._back_off(), SHORTEST_PAUSE
         self.failures = 0
-        self._not_before = None
         self.last_success = self._clock()
         if outcome.changes or outcome.overdue or outcome.pipelines:
             log.info(
@@ -139,19 +134,9 @@ class Poller:
                 overdue=outcome.overdue,
                 pipelines=outcome.pipelines,
             )
-            self._on_update()
-        return self._jittered(self._intervals.active if outcome.running else self._intervals.rest)
-
-    async def _wait_for_request(self) -> None:
-        """Return when a poll was requested and the provider's rate limit allows it, or `run` is to end."""
-        try:
-            async with asyncio.timeout(SHORTEST_PAUSE):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-        await self._poll_requested.wait()
-        if self._not_before is not None and self._not_before > self._clock():
-            await asyncio.Event().wait()  # until the pause is over
+            self._events.publish(BuildsChanged())
+        interval = self._intervals.active if outcome.running else self._intervals.rest
+        return self._jittered(interval), SHORTEST_PAUSE
 
     def _back_off(self) -> float:
         pause = self._intervals.rest * 2 ** min(self.failures - 1, 10)

@@ -1,8 +1,7 @@
-"""The pollers of all providers, as one part."""
+"""The pollers of all providers."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -39,7 +38,7 @@ class Pollers:
     def poll_now(self, provider: Provider) -> None:
         """Poll a provider as soon as it allows; nothing happens for one that is not polled."""
         if provider in self._pollers:
-            self._pollers[provider].poll_now()
+            self._pollers[provider].wake()
 
     def is_current(self, provider: Provider) -> bool:
         """Return whether the last poll of the provider succeeded, so that its running builds are known."""
@@ -57,14 +56,3 @@ class Pollers:
         if app.provider not in self._sources:
             raise Forbidden("I have no token for it", provider=app.provider)
         return await self._sources[app.provider].baseline(app.slug)
-
-    async def run(self) -> None:
-        """Poll until stopped; no failure ends it."""
-        async with asyncio.TaskGroup() as tasks:
-            for provider, poller in self._pollers.items():
-                tasks.create_task(poller.run(), name=f"watcher of {provider}")
-
-    def stop(self) -> None:
-        """End `run` once the polls under way are over."""
-        for poller in self._pollers.values():
-            poller.stop()

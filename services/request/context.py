@@ -94,7 +94,7 @@ class RequestContext:
     @property
     def slack(self) -> AsyncWebClient:
         """The Slack client of the workspace."""
-        return self.services.slack(self.team)
+        return self.services.slack.client(self.team)
 
     def client_for(self, provider: Provider) -> UserClient[Any]:
         """Return the provider's clients for this user; each provider's `api/access.py` has a typed version."""

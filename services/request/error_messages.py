@@ -177,5 +177,7 @@ async def _send(reply: Reply, responder: Responder) -> None:
             raise
         context = responder.context
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
-        if not context.services.late_replies.retry(context.team, context.person, lambda: responder(reply)):
+        if not context.services.slack.late_replies.retry(
+            context.team, context.person, lambda: responder(reply)
+        ):
             raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import aiohttp
 import structlog
 
+from services.jobs.background_job import BackgroundJob
+from services.jobs.workspace_tasks import WorkspaceTasks
 from services.slack.errors import NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()
@@ -40,45 +41,43 @@ _REPLY_METHODS = frozenset({"chat.postMessage", "chat.postEphemeral"})
 SendReply = Callable[[], Awaitable[None]]
 
 
-class LateReplies:
-    """Retries replies until Slack takes them or they are too old; `run` drops them when it is stopped.
+class LateReplies(BackgroundJob):
+    """Retries replies until Slack takes them, they are too old, or the job is stopped.
 
     They are not stored: a reply may be for one person alone, or hold secrets.
     """
 
+    name = "late replies"
+
     def __init__(
         self, *, lasts_seconds: float = LASTS_SECONDS, first_pause_seconds: float = FIRST_PAUSE_SECONDS
     ) -> None:
+        super().__init__()
         self._lasts = lasts_seconds
         self._first_pause = first_pause_seconds
-        self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
-        self._stopping = asyncio.Event()
+        self._tasks = WorkspaceTasks()
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+    async def run_once(self) -> float | None:
+        """Do nothing: each reply has a task of its own."""
+        return None
 
-    async def run(self) -> None:
-        """Wait until stopped, then drop the replies that are left."""
-        await self._stopping.wait()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def finish(self) -> None:
+        """Drop the replies that are left."""
+        await self._tasks.cancel()
 
     def forget(self, team: str) -> None:
         """Drop the replies of a workspace from which the app was uninstalled."""
-        for task, (workspace, _) in self._tasks.items():
-            if workspace == team:
-                task.cancel()
+        self._tasks.forget(team)
 
     def retry(self, team: str, person: str, send: SendReply) -> bool:
         """Retry the reply until Slack accepts it; return False if too many are waiting already."""
-        waiting = Counter(self._tasks.values())[team, person]
-        if self._stopping.is_set() or len(self._tasks) >= MOST or waiting >= MOST_EACH:
+        if (
+            self._stopping.is_set()
+            or len(self._tasks) >= MOST
+            or self._tasks.count(team, person) >= MOST_EACH
+        ):
             return False
-        task = asyncio.create_task(self._retry(send), name="late answer")
-        self._tasks[task] = (team, person)
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        self._tasks.start((team, person), self._retry(send), name="late reply")
         return True
 
     async def _retry(self, send: SendReply) -> None:

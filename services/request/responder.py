@@ -143,13 +143,13 @@ class ResponseUrlResponder:
     async def _send(self, message: Message, *, in_channel: bool, replace: bool) -> bool:
         if self.url is None:
             return False
-        if not self.context.services.response_urls.is_response_url(self.url):
+        if not self.context.services.slack.urls.is_response_url(self.url):
             # Anyone who knows a response_url can post to it, so it is logged no more than a token is.
-            log.warning("answer.not_slacks", **self.context.services.response_urls.describe_foreign(self.url))
+            log.warning("answer.not_slacks", **self.context.services.slack.urls.describe_foreign(self.url))
             return False
         client = AsyncWebhookClient(
             self.url,
-            session=self.context.services.session,
+            session=self.context.services.slack.session,
             retry_handlers=[RateLimitWait()],
         )
         try:

@@ -12,6 +12,7 @@ from domain.message import Message
 from messages import notices
 from messages.kit import views
 from messages.kit.view_metadata import ViewMetadata
+from services.events import UserActed
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
@@ -56,7 +57,7 @@ class ViewResponder:
         """Replace the modal of the pressed button, or redraw the Home tab."""
         view = self.context.view
         if view is None or view.is_home:
-            self.context.services.events.home_changed(self.context.team, self.context.person)
+            self.context.services.events.publish(UserActed(self.context.team, self.context.person))
             return
         await self._update(view.id, message, "Buildbell")
 

@@ -12,6 +12,7 @@ import structlog
 
 from domain.provider_errors import DownloadRefused
 from messages.kit.mrkdwn import plain
+from services.events import TemporaryFilesChanged
 from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 
@@ -50,11 +51,11 @@ async def share_file(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(upload["upload_url"])
-    if not context.services.response_urls.is_upload_url(upload_url):
-        log.warning("upload.not_slacks", **context.services.response_urls.describe_foreign(upload_url))
+    if not context.services.slack.urls.is_upload_url(upload_url):
+        log.warning("upload.not_slacks", **context.services.slack.urls.describe_foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
-        async with context.services.session.post(
+        async with context.services.slack.session.post(
             upload_url,
             data=_read_pieces(path),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
@@ -68,7 +69,7 @@ async def share_file(
     if until is not None:
         # Stored before the file is shown: a crash between the two must not leave it in Slack for ever.
         await context.storage.temporary_files.note(str(upload["file_id"]), context.person, until)
-        context.services.events.temporary_files_changed()
+        context.services.events.publish(TemporaryFilesChanged())
     await slack.files_completeUploadExternal(
         files=[{"id": upload["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,

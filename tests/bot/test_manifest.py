@@ -66,7 +66,7 @@ class RegisteredListeners:
 def registered() -> dict[str, list[str]]:
     app = RegisteredListeners()
     services = SimpleNamespace(registry=SPECS)
-    listeners.register(app, SPECS, services, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
+    listeners.register(app, SPECS, services, RequestTracker(Metrics(), None, utc_now), None, None)  # type: ignore[arg-type]
     return app.found
 
 

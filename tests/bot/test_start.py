@@ -19,8 +19,9 @@ from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import check_settings
 from bot.http_server import CannotServe
 from bot.manifest import manifest
-from bot.providers_setup import ServiceTokenRefused
+from bot.service_tokens import ServiceTokenRefused
 from bot.settings import Settings
+from bot.timings import Timings
 from domain.doctor_finding import Finding
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
@@ -81,8 +82,7 @@ class Services:
     def bot(self, **changed: Any) -> Application:
         return Application(
             Settings(_env_file=None, **self.settings(**changed)),
-            recheck_seconds=RECHECK,
-            slack_retry_seconds=RECHECK,
+            timings=Timings(recheck_seconds=RECHECK, slack_retry_seconds=RECHECK),
         )
 
     async def examine(self, **changed: Any) -> dict[str, Finding]:

@@ -33,7 +33,7 @@ def registered_listeners() -> set[str]:
     registry = _Registry()
     missing: Any = None
     services = SimpleNamespace(registry=SPECS)
-    register(cast(Any, registry), SPECS, cast(Any, services), missing, missing)
+    register(cast(Any, registry), SPECS, cast(Any, services), missing, missing, missing)
     return {_plain(name) for name in registry.names}
 
 

@@ -295,7 +295,9 @@ async def test_g3_the_token_of_a_person_who_leaves_the_workspace_is_deleted(harn
 
 
 async def test_g4_a_channel_gets_only_notifications_that_the_subscriber_may_see(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as harness:
+    async with bot_harness(
+        tmp_path, seconds={"access_check_seconds": 0.2}, service_token_acts="0"
+    ) as harness:
         await harness.connect("ben")
         await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
         harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)

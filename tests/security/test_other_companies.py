@@ -629,7 +629,7 @@ async def test_g6_an_account_can_not_be_used_after_its_owner_became_an_outsider(
 
 async def test_a_subscription_ends_after_its_creator_became_an_outsider(tmp_path: Path) -> None:
     async with shared_channel_harness(
-        tmp_path, None, seconds={"sight_seconds": 0.2}, service_token_acts="0"
+        tmp_path, None, seconds={"access_check_seconds": 0.2}, service_token_acts="0"
     ) as harness:
         await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
         change_user(harness, home="T0ELSEWHERE")

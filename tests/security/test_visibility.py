@@ -14,7 +14,7 @@ from sandbox.bitrise.state import Build
 from tests.services.features.test_access_rules import governed
 from tests.support.bot_harness import BotHarness, bot_harness
 
-OFTEN = {"sight_seconds": 0.2}
+OFTEN = {"access_check_seconds": 0.2}
 SECRETS = ("codename-x", "Project Manhattan")
 # Commands about the channel's default app, which they do not name.
 COMMANDS = (

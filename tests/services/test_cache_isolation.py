@@ -9,7 +9,6 @@ import pytest
 
 from domain.access_policy import InvalidAccessRule
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN
-from services.home.refresher import HomeEvents
 from tests.bot.slack.test_workspace_isolation import wait_for_home
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.multi_workspace_harness import OffsetClock, multi_workspace_harness
@@ -20,13 +19,6 @@ workspaces = ["T0SANDBOX"]
 allow = ["trigger"]
 who = ["U0BEN"]
 """
-
-
-def test_home_events_name_a_person_with_their_workspace() -> None:
-    events = HomeEvents()
-    events.note_change_by("T1", "U1")
-    assert events.take() == {("T1", "U1")}
-    assert events.take() == set()
 
 
 async def test_a_user_with_the_same_id_elsewhere_does_not_keep_a_home_open(tmp_path: Path) -> None:

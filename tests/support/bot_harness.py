@@ -19,6 +19,7 @@ from bot.app import Application, utc_now
 from bot.manifest import manifest
 from bot.providers_setup import SPECS
 from bot.settings import Settings
+from bot.timings import Timings
 from domain.provider import Provider
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
@@ -198,7 +199,9 @@ class BotHarness(WorkspaceHarness):
 
     async def start_bot(self) -> None:
         settings = GivenSettings(**self.settings())  # type: ignore[arg-type]
-        self.bot = Application(settings, registry=self._registry, clock=self._now, **self._seconds)
+        self.bot = Application(
+            settings, registry=self._registry, clock=self._now, timings=Timings(**self._seconds)
+        )
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(30):

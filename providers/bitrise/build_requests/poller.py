@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +16,8 @@ from domain.recipient import Recipient
 from domain.subscription import Subscription
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
+from services.events import EventBus, OutboxChanged
+from services.jobs.background_job import BackgroundJob
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -29,14 +29,16 @@ ROUNDS_BETWEEN = 10
 REFUSED_FOR = timedelta(days=1)
 # An app without waiting builds is probably private if Bitrise does not report whether it is public.
 QUIET_FOR = timedelta(hours=1)
-LONGEST_PAUSE = 600.0
+MAX_PAUSE_SECONDS = 600.0
 
 
-class BuildRequestPoller:
+class BuildRequestPoller(BackgroundJob):
     """Polls public apps, since only they have pull requests from strangers, and notifies channels of waiting builds.
 
     Apps that may be public are polled too, but rarely while no build waits there.
     """
+
+    name = "polling of build requests"
 
     def __init__(
         self,
@@ -44,40 +46,33 @@ class BuildRequestPoller:
         storage: Repositories,
         *,
         every_seconds: float,
-        found: Callable[[], None],
+        events: EventBus,
         clock: Callable[[], datetime],
     ) -> None:
+        super().__init__()
         self._bitrise = bitrise
         self._storage = storage
         self._every = every_seconds
-        self._on_change = found
+        self._events = events
         self._clock = clock
-        self._stopping = asyncio.Event()
         self._not_before: dict[str, datetime] = {}
         self._apps: Sequence[App] = ()
         self._revision = -1
         self._failures = 0
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Poll until stopped; no failure ends it."""
-        while not self._stopping.is_set():
-            try:
-                await self.poll_some()
-                self._failures = 0
-            except ProviderError as failure:
-                self._failures += 1
-                log.info("approvals.later", reason=str(failure))
-            except Exception:
-                self._failures += 1
-                log.exception("approvals.broken")
-            pause = min(self._every * 2 ** min(self._failures, 6), max(LONGEST_PAUSE, self._every))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+    async def run_once(self) -> float | None:
+        """Poll some apps; after a failure the next poll is later."""
+        try:
+            await self.poll_some()
+            self._failures = 0
+        except ProviderError as failure:
+            self._failures += 1
+            log.info("approvals.later", reason=str(failure))
+        except Exception:
+            self._failures += 1
+            log.exception("approvals.broken")
+        pause: float = self._every * 2 ** min(self._failures, 6)
+        return min(pause, max(MAX_PAUSE_SECONDS, self._every))
 
     async def poll_some(self) -> None:
         """Poll the apps whose turn it is. Raises ProviderError."""
@@ -116,7 +111,7 @@ class BuildRequestPoller:
                 Provider.BITRISE, slug, lambda request: build_request_messages.request_gone(request, app)
             )
         if has_changes:
-            self._on_change()
+            self._events.publish(OutboxChanged())
 
     async def _find_recipients(self, app: App, request: BuildRequest) -> list[Recipient]:
         subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)

@@ -136,7 +136,7 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
     clients = context.services.clients.at(Provider.BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
-            branches = await context.services.option_cache.branches(
+            branches = await context.services.lookups.options.branches(
                 clients, app.slug, whose=(context.team, context.identity)
             )
     except TimeoutError:

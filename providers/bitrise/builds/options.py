@@ -18,7 +18,7 @@ async def offer_build_targets(typed: str, origin: ViewMetadata, context: Request
     """Return the app's workflows and pipelines as option groups."""
     if not await can_see(origin, context):
         return {"options": []}
-    cache, clients = context.services.option_cache, context.services.clients.at(origin.provider)
+    cache, clients = context.services.lookups.options, context.services.clients.at(origin.provider)
     workflows, pipelines = await asyncio.gather(
         cache.workflows(clients, origin.app, whose=reader_key(context)),
         cache.pipelines(clients, origin.app, whose=reader_key(context)),

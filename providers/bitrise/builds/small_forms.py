@@ -22,6 +22,7 @@ from providers.bitrise.command_parser import PARSER
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import WORD
+from services.events import UserActed
 from services.features.apps import commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
@@ -66,7 +67,7 @@ async def submit_settings(form: FormSubmission) -> None:
         field_of=lambda _: NAME,
     )
     await form.run(profile_commands.show_profile(command, form.context, Provider.BITRISE), flow)
-    form.context.services.events.home_changed(form.context.team, form.context.person)
+    form.context.services.events.publish(UserActed(form.context.team, form.context.person))
 
 
 def _find_flow(search: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:

@@ -15,6 +15,8 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
+from services.jobs.background_job import BackgroundJob
+from services.jobs.workspace_tasks import WorkspaceTasks
 from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
@@ -37,8 +39,10 @@ class CannotFollowLog(UserError):
     """The log cannot be followed; the message says why."""
 
 
-class LogFollowers:
-    """All logs that are being followed; they end when `run` is stopped."""
+class LogFollowers(BackgroundJob):
+    """All logs that are being followed; they end when the job is stopped."""
+
+    name = "log followers"
 
     def __init__(
         self,
@@ -46,26 +50,23 @@ class LogFollowers:
         clock: Callable[[], datetime],
         seconds_each: float = SECONDS_EACH,
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._seconds_each = seconds_each
-        self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._tasks = WorkspaceTasks()
         self._start_lock = asyncio.Lock()
-        self._stopping = asyncio.Event()
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+    async def run_once(self) -> float | None:
+        """Do nothing: each followed log has a task of its own."""
+        return None
 
-    async def run(self) -> None:
-        """Wait until stopped, then stop all followers, and say so in their messages."""
-        await self._stopping.wait()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+    async def finish(self) -> None:
+        """Say in the messages that their logs are not followed any more."""
+        await self._tasks.wait()
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        for (workspace, *_), task in self._tasks.items():
-            if workspace == team:
-                task.cancel()
+        self._tasks.forget(team)
 
     async def start(self, follower: LogFollower) -> None:
         """Follow a build's log in a direct message. Raises CannotFollowLog, ProviderError, SlackCallFailed."""
@@ -76,38 +77,27 @@ class LogFollowers:
         key = follower.key
         if key in self._tasks:
             raise CannotFollowLog("You follow this log already; it is in our direct messages.")
-        if self._count_followed(follower.team) >= MOST_AT_ONCE:
+        if self._tasks.count(follower.team) >= MOST_AT_ONCE:
             raise CannotFollowLog(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
-        if sum(1 for other in self._tasks if other[:2] == key[:2]) >= MOST_EACH:
+        if self._tasks.count(*key[:2]) >= MOST_EACH:
             raise CannotFollowLog(
                 f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
             )
         if len(self._tasks) >= MOST_IN_ALL:
             raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
         await follower.post(self._clock() + LASTS)
-        task = asyncio.create_task(self._follow(follower), name="follow")
-        self._tasks[key] = task
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        self._tasks.start(key, self._follow(follower), name="log follower")
 
     async def _follow(self, follower: LogFollower) -> None:
         while not follower.done:
-            await self._pause(follower.team)
+            # All followers of a workspace share its rate limit.
+            await self.pause(self._seconds_each * self._tasks.count(follower.team))
             if self._stopping.is_set() or self._clock() >= follower.until:
                 await follower.stop()
                 return
             await follower.update()
-
-    def _count_followed(self, team: str) -> int:
-        return sum(1 for workspace, *_ in self._tasks if workspace == team)
-
-    async def _pause(self, team: str) -> None:
-        try:
-            async with asyncio.timeout(self._seconds_each * max(self._count_followed(team), 1)):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
 
 class LogFollower:

@@ -52,7 +52,9 @@ async def reveal_on_press(
     if not await responder.replace_over_url(result):
         raise UserError(NOT_TAKEN)
     hidden = config_var_messages.vars_hidden(scope.owner, button.key)
-    await context.services.message_expiry.hide_later(context.team, lambda: responder.replace_over_url(hidden))
+    await context.services.slack.message_expiry.hide_later(
+        context.team, lambda: responder.replace_over_url(hidden)
+    )
     return None
 
 
@@ -79,7 +81,7 @@ async def reveal_in_dialog(
         await reply_or_explain(look(), dialog)
     finally:
         if shown and dialog.shown is not None:
-            await context.services.message_expiry.hide_later(context.team, hide)
+            await context.services.slack.message_expiry.hide_later(context.team, hide)
 
 
 async def _load_value(

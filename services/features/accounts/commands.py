@@ -18,6 +18,7 @@ from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import audited
 from services.actions.result import PermissionDenied
+from services.events import AccessChanged, UserActed
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError
 from storage.accounts import EncryptionKeyMissing
@@ -183,5 +184,5 @@ async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Prov
 
 def _notify_changed(context: RequestContext) -> None:
     context.services.clients.forget_person(context.team, context.person)
-    context.services.events.access_changed()
-    context.services.events.home_changed(context.team, context.person)
+    context.services.events.publish(AccessChanged())
+    context.services.events.publish(UserActed(context.team, context.person))

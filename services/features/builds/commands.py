@@ -41,7 +41,7 @@ async def app_card(app: App, context: RequestContext) -> Message:
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    estimate = await context.services.duration_estimates.estimate_each(running[:ROWS_WITH_BUTTONS])
+    estimate = await context.services.lookups.durations.estimate_each(running[:ROWS_WITH_BUTTONS])
     return build_card.app_status(
         app,
         presentation=context.services.registry.presentation_of(app.provider),
@@ -59,7 +59,7 @@ async def show(command: ShowBuild, context: RequestContext, provider: Provider) 
 
 async def card(app: App, build: Build, context: RequestContext) -> Message:
     """Render the build's card, with its progress while it runs and the channel's deploy links."""
-    estimate = await context.services.duration_estimates.estimate(build)
+    estimate = await context.services.lookups.durations.estimate(build)
     deploy_links = (
         await context.storage.deploy_links.of_app(context.channel, app.slug) if context.channel else []
     )

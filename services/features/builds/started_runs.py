@@ -18,6 +18,7 @@ from domain.poll_state import Baseline
 from domain.provider_errors import Forbidden, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope
 from messages.started_run import run_started
+from services.events import OutboxChanged
 from services.features.subscriptions.scope import own_scope
 from services.outbox.message_key import MessageKey, build_run_key, pipeline_run_key
 from services.request.context import Reply, RequestContext, Visibility
@@ -107,7 +108,7 @@ async def _store_and_follow(
         baseline=baseline or Baseline(at=since),
         scope=scope,
     )
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
     # In a channel where the bot can't post, the reply is sent like that of any other command.
     return None if can_write or not context.channel else _start_reply(note, context, buttons)
 

@@ -10,6 +10,7 @@ from domain.commands.shared_commands import ListSubscriptions
 from messages.accounts import read_provider
 from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
+from services.events import UserActed
 from services.features.apps.open_form import open_choose_app
 from services.features.profile.open_form import open_profile
 from services.features.subscriptions import commands, notification_buttons
@@ -62,7 +63,7 @@ async def _run_and_refresh_list(press: ButtonPress, change: Awaitable[Reply | No
 
 async def _refresh_list(press: ButtonPress) -> None:
     if not press.context.channel:
-        press.context.services.events.home_changed(press.context.team, press.context.person)
+        press.context.services.events.publish(UserActed(press.context.team, press.context.person))
         return
     provider = press.context.services.clients.first
     listed = await commands.list_subscriptions(ListSubscriptions(), press.context, provider)
@@ -100,7 +101,7 @@ def _read_id(press: ButtonPress) -> int:
 
 
 def _refresh_home(press: ButtonPress, reply: Reply | None) -> Reply | None:
-    press.context.services.events.home_changed(press.context.team, press.context.person)
+    press.context.services.events.publish(UserActed(press.context.team, press.context.person))
     return reply
 
 

@@ -18,6 +18,7 @@ from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FormValues
 from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_terms
+from services.events import UserActed
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
 from services.request.finder import UserError, app_by_slug
@@ -33,7 +34,7 @@ async def submit_subscription(form: FormSubmission) -> None:
     origin, context = SubscriptionOrigin.read(form.metadata), form.context
     changed = _change(origin, form.values, context) if origin.number else _add(origin, form.values, context)
     await form.run(changed, _submission_flow(origin, form.values, context))
-    context.services.events.home_changed(context.team, context.person)
+    context.services.events.publish(UserActed(context.team, context.person))
 
 
 async def select_app(action: ViewAction) -> None:

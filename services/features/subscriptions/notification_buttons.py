@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from domain.message_state import CardState
 from domain.recipient import Recipient
+from services.events import OutboxChanged
 from services.outbox.message_key import RUN, MessageKind
 from services.request.context import RequestContext
 from services.request.finder import UserError
@@ -35,7 +36,7 @@ async def end_snooze(pressed: PressedMessage | None, context: RequestContext) ->
     note = await _update_card(pressed, context, snoozed_by=None, snoozed_until=None)
     if note.snoozed_until is not None and pressed is not None:
         await context.services.storage.outbox.release(_recipient(pressed, context), note.snoozed_until)
-        context.services.events.outbox_changed()
+        context.services.events.publish(OutboxChanged())
 
 
 async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bool:
@@ -53,7 +54,7 @@ async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bo
         return False
     await _check_may_change(message, context)
     await messages.refresh(message.parcel)
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
     return True
 
 
@@ -92,7 +93,7 @@ async def _update_card(
     await _check_may_change(card, context)
     before = CardState.read(card.note)
     await messages.refresh(card.parcel, before.model_copy(update=changes).encode())
-    context.services.events.outbox_changed()
+    context.services.events.publish(OutboxChanged())
     return before
 
 

@@ -18,6 +18,7 @@ from bot.settings import Settings
 from bot.slack.http_session import create_slack_session
 from bot.slack.tenancy import SingleWorkspace
 from bot.slack.unavailable import answer_unavailable
+from bot.timings import Timings
 from services.slack.web_client import web_client
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
@@ -84,7 +85,10 @@ async def post(
 async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when_it_is_back(
     harness: BotHarness,
 ) -> None:
-    bot = Application(Settings(_env_file=None, **harness.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
+    bot = Application(
+        Settings(_env_file=None, **harness.settings()),  # type: ignore[arg-type]
+        timings=Timings(slack_retry_seconds=0.05),
+    )
     running = asyncio.create_task(bot.run())
     try:
         await harness.wait_until(lambda: bot.port != 0)
@@ -140,8 +144,7 @@ async def test_the_start_waits_while_slack_sends_malformed_responses(
         settings = {**harness.settings(), "slack_api_url": f"{url}/api/"}
         bot = Application(
             Settings(_env_file=None, **settings),  # type: ignore[arg-type]
-            slack_retry_seconds=0.01,
-            ping_seconds=0.05,
+            timings=Timings(slack_retry_seconds=0.01, ping_seconds=0.05),
         )
         running = asyncio.create_task(bot.run())
         try:

@@ -214,7 +214,9 @@ async def test_a_pipeline_has_one_reply_in_a_thread(harness: BotHarness) -> None
 
 
 async def test_a_card_is_refreshed_only_by_users_who_may_see_the_app(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as harness:
+    async with bot_harness(
+        tmp_path, seconds={"access_check_seconds": 0.2}, service_token_acts="0"
+    ) as harness:
         await harness.connect("ben")
         await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
         pipeline = start_pipeline(harness)

@@ -99,7 +99,9 @@ async def test_a_waiting_step_survives_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_waiting_step_reveals_nothing_of_an_app_without_subscriptions_left(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as harness:
+    async with bot_harness(
+        tmp_path, seconds={"access_check_seconds": 0.2}, service_token_acts="0"
+    ) as harness:
         await harness.connect("ben")
         await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
         build = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)

@@ -18,6 +18,7 @@ from domain.provider_errors import InvalidToken, ProviderDown
 from services.accounts.single_flight import FIRST_PAUSE
 from services.accounts.token_refresh import ASKED_AGAIN, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
+from services.events import EventBus, OutboxChanged
 from storage.accounts import Account
 from storage.database import Database
 from storage.encryption import SecretBox
@@ -127,11 +128,13 @@ async def harness(tmp_path: Path) -> AsyncIterator[TokenRefreshHarness]:
     oauth, notices = FakeOAuthFlow(clock), list[None]()
     verification = FakeVerification()
     verifier = TokenVerifier(verification, pause_seconds=5.0, sleep=verification.sleep)
+    events = EventBus()
+    events.subscribe(OutboxChanged, lambda _event: notices.append(None))
     refresher = TokenRefresher(
         oauth,
         storage,
         verifier=verifier,
-        outbox_changed=lambda: notices.append(None),
+        events=events,
         clock=clock,
         check_seconds=PATIENCE,
     )
@@ -308,7 +311,7 @@ async def test_requests_do_not_wait_long_for_a_verification_but_a_late_result_co
         harness.oauth,
         harness.storage,
         verifier=TokenVerifier(harness.verification),
-        outbox_changed=lambda: None,
+        events=EventBus(),
         clock=harness.clock,
         check_seconds=0.01,
     )

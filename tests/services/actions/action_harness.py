@@ -103,7 +103,7 @@ async def action_harness(
         all_settings |= {"public_url": f"http://127.0.0.1:{port}", "port": port}
         all_settings |= {"buildio_client_id": CLIENT_ID, "buildio_client_secret": CLIENT_SECRET}
     try:
-        harness = BotHarness(folder, seconds={"sight_seconds": 0.2}, settings=all_settings)
+        harness = BotHarness(folder, seconds={"access_check_seconds": 0.2}, settings=all_settings)
         actions = ActionHarness(harness)
         with mock.patch.object(bot.app, "register", actions.capture_services):
             await harness.open()

@@ -16,7 +16,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as opened:
+    async with bot_harness(tmp_path, seconds={"access_check_seconds": 0.2}, service_token_acts="0") as opened:
         yield opened
 
 
@@ -232,7 +232,7 @@ async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reporte
         return utc_now() + later
 
     async with bot_harness(
-        tmp_path, seconds={"sight_seconds": 0.2}, now=now, service_token_acts="0"
+        tmp_path, seconds={"access_check_seconds": 0.2}, now=now, service_token_acts="0"
     ) as harness:
         await harness.connect("ben")
         await harness.ask("/bitrise use android", "is this channel's app now", person="ben")

@@ -23,7 +23,7 @@ LOST_ACCESS = "SELECT unseen_at IS NOT NULL FROM subscriptions ORDER BY id"
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as opened:
+    async with bot_harness(tmp_path, seconds={"access_check_seconds": 0.2}, service_token_acts="0") as opened:
         await opened.connect("anna", "ben")
         await opened.ask("/bitrise subscribe ios", "subscribed", person="ben")
         yield opened

@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
+from domain.provider import Provider
 from domain.provider_errors import ProviderDown, RateLimited
+from services.events import BuildsChanged, EventBus
 from services.polling.poll import PollOutcome
 from services.polling.poller import CIRCUIT_OPENS_AFTER, Intervals, Poller
 from tests.support.factories import NOON, make_build
@@ -21,10 +23,13 @@ class FakePoll:
         self.polls = 0
         self.updates = 0
         self._polled = asyncio.Event()
+        events = EventBus()
+        events.subscribe(BuildsChanged, self.count_update)
         self.poller = Poller(
+            Provider.BITRISE,
             self.poll,
             intervals=Intervals(rest=rest, active=active),
-            on_update=self.count_update,
+            events=events,
             clock=lambda: NOON,
             randomness=random.Random(1),
         )
@@ -37,7 +42,7 @@ class FakePoll:
             raise result
         return result
 
-    def count_update(self) -> None:
+    def count_update(self, _event: BuildsChanged) -> None:
         self.updates += 1
 
     async def wait_until(self, done: Callable[[], bool]) -> None:
@@ -70,7 +75,7 @@ async def test_a_change_wakes_the_dispatcher_and_the_next_poll_comes_soon() -> N
 
 async def test_a_requested_poll_does_not_wait_for_the_interval() -> None:
     fake = FakePoll()
-    await fake.run(lambda: fake.polls >= 2, before=fake.poller.poll_now)
+    await fake.run(lambda: fake.polls >= 2, before=fake.poller.wake)
 
 
 async def test_a_failure_does_not_end_polling() -> None:
@@ -94,7 +99,7 @@ async def test_a_requested_poll_waits_until_a_rate_limit_is_over() -> None:
     fake = FakePoll(RateLimited(NOON + timedelta(hours=1)))
     running = asyncio.create_task(fake.poller.run())
     await fake.wait_until(lambda: fake.polls == 1)
-    fake.poller.poll_now()
+    fake.poller.wake()
     for _ in range(10):
         await asyncio.sleep(0)
     assert fake.polls == 1

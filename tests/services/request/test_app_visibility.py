@@ -29,6 +29,7 @@ from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients
 from services.container import Services
+from services.events import EventBus, UserActed
 from services.jobs.access_checker import AccessChecker
 from services.provider_connection import ProviderConfig, ProviderConnection
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
@@ -138,7 +139,7 @@ async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
     config = ProviderConfig(token=SERVICE_TOKEN)
     options: dict[str, Any] = {
         "members": EveryoneIsMember(),
-        "outbox_changed": lambda: None,
+        "events": EventBus(),
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
@@ -193,18 +194,16 @@ async def test_departed_users_are_noticed_although_slack_fails_for_another_works
             return {"user": {"id": user, "deleted": True}}
 
     clients = SimpleNamespace(all=(), forget_person=lambda *_: None)
+    events = EventBus()
+    events.subscribe(UserActed, lambda _event: noticed.set())
     services = SimpleNamespace(
         clock=lambda: NOON + 2 * DAY,
         clients=clients,
         storage=encrypted,
-        slack=Slack,
+        slack=SimpleNamespace(client=Slack),
         registry=SPECS,
         pollers=None,
-        events=SimpleNamespace(
-            access_changed=lambda: None,
-            outbox_changed=lambda: None,
-            home_changed=lambda *_: noticed.set(),
-        ),
+        events=events,
     )
     checker = access_checker(services, every=timedelta(seconds=0.05))
     running = asyncio.create_task(checker.run())
@@ -221,10 +220,9 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
         services.clients,
         services.storage,
         services.pollers,
-        asyncio.Event(),
+        services.events,
         registry=services.registry,
         context_for=partial(context_outside, cast(Services, services)),
-        outbox_changed=services.events.outbox_changed,
         clock=services.clock,
         **options,
     )
@@ -254,7 +252,7 @@ class AppVisibility(RuleBasedStateMachine):
             storage=self.storage,
             registry=SPECS,
             pollers=pollers,
-            events=SimpleNamespace(outbox_changed=lambda: None),
+            events=EventBus(),
         )
         self.checker = access_checker(services)
         self.creators: dict[str, Creator] = {}
@@ -279,7 +277,7 @@ class AppVisibility(RuleBasedStateMachine):
         config = ProviderConfig(token=SERVICE_TOKEN)
         options: dict[str, Any] = {
             "members": EveryoneIsMember(),
-            "outbox_changed": lambda: None,
+            "events": EventBus(),
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }

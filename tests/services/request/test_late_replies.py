@@ -65,9 +65,9 @@ async def test_a_reply_that_is_too_old_is_dropped() -> None:
             given_up.set()
 
     late_replies.retry("T1", "U1", send)
-    for task in list(late_replies._tasks):
-        await asyncio.wait({task})
-    assert not late_replies._tasks
+    async with asyncio.timeout(30):
+        await late_replies._tasks.wait()
+    assert not list(late_replies._tasks)
 
 
 async def test_a_request_during_an_outage_of_slack_is_answered_once_it_is_over(harness: BotHarness) -> None:

@@ -34,6 +34,7 @@ from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
+from services.events import EventBus
 from services.outbox.message_key import pipeline_run_key
 from services.polling.poll import Poll
 from storage.repositories import Repositories
@@ -596,7 +597,7 @@ async def test_build_requests_of_a_possibly_private_app_are_polled_rarely(
         poll_harness.bitrise,
         poll_harness.storage,
         every_seconds=1,
-        found=lambda: None,
+        events=EventBus(),
         clock=poll_harness.clock,
     )
     counts = []

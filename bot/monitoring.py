@@ -1,0 +1,57 @@
+"""What the bot reports about itself: whether it is ready, and its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.service_tokens import ServiceTokenCheck
+from bot.slack.connection import SlackConnection
+from services.jobs.audit_anchor import AnchorWriter
+from services.jobs.supervisor import Supervisor
+from services.metrics import Metrics
+from services.polling.pollers import Pollers
+from storage.repositories import Repositories
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """The state of the bot's parts for `/readyz` and `/metrics`."""
+
+    metrics: Metrics
+    storage: Repositories
+    pollers: Pollers
+    connection: SlackConnection
+    token_check: ServiceTokenCheck
+    anchor: AnchorWriter | None
+    supervisor: Supervisor
+
+    async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
+        """Return whether the bot is ready, and the details."""
+        reached = await self.connection.is_open()
+        details: dict[str, Any] = {"slack": reached, "sockets": await self.connection.count_sockets()}
+        for provider, poller in self.pollers.pollers.items():
+            details[f"{provider}_failures"] = poller.failures
+        if self.anchor is not None:
+            details |= {
+                "audit_anchor": self.anchor.state,
+                "audit_anchor_waiting": await self.anchor.waiting(),
+            }
+        last = self.pollers.last_success
+        details["last_look"] = last.isoformat() if last else None
+        return reached and self.token_check.has_passed and not self.supervisor.is_stopping, details
+
+    async def render_metrics(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        metrics = self.metrics
+        metrics.outbox_depth.set(await self.storage.outbox.depth())
+        metrics.audit_anchor_waiting.set(await self.anchor.waiting() if self.anchor is not None else 0)
+        metrics.subscriptions.set(await self.storage.subscriptions.count())
+        for provider, poller in self.pollers.pollers.items():
+            last = poller.last_success.timestamp() if poller.last_success else 0
+            metrics.record_poll_state(
+                provider, failures=poller.failures, circuit_open=poller.is_circuit_open, last=last
+            )
+        metrics.sockets.set(await self.connection.count_sockets())
+        return metrics.render()

@@ -1,0 +1,31 @@
+"""Intervals and pauses of the bot that are no settings; tests shorten them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.slack.socket_mode import PING_SECONDS
+from providers.bitrise.logs.follower import SECONDS_EACH
+from services.jobs.access_checker import EVERY
+from services.jobs.hidden_messages import SHOWN_SECONDS
+from services.outbox.rate_limits import RateLimits
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Intervals and pauses in seconds.
+
+    `recheck_seconds`: before a refused token is tried once more, as the refusal may be a temporary fault.
+    `slack_retry_seconds`: before Slack is called again while it is unreachable. `ping_seconds`: between two pings on a
+    socket. `access_check_seconds`: between two checks of a subscription. `follow_seconds`: between two updates of a
+    followed log. `progress_seconds`: between two updates of messages and Homes that show running builds.
+    `shown_seconds`: until a message with secrets is hidden.
+    """
+
+    recheck_seconds: float = 2.0
+    slack_retry_seconds: float = 5.0
+    ping_seconds: float = PING_SECONDS
+    access_check_seconds: float = EVERY.total_seconds()
+    follow_seconds: float = SECONDS_EACH
+    progress_seconds: float = RateLimits.progress
+    shown_seconds: float = SHOWN_SECONDS

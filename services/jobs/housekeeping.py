@@ -1,0 +1,74 @@
+"""Deletes old data once a day, and rewrites the database file after a deletion that requires it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.events import EventBus, OutboxChanged
+from services.jobs.background_job import BackgroundJob
+from storage.encryption import SecretBox
+from storage.repositories import Repositories
+from storage.retention import prune
+
+log = structlog.get_logger()
+
+HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
+
+
+class Housekeeping(BackgroundJob):
+    """Deletes old data at the start and once a day; within an hour, rewrites the file if a deletion requires it.
+
+    The bot works without it: a failure is logged and tried again.
+    """
+
+    name = "housekeeping"
+
+    def __init__(
+        self,
+        storage: Repositories,
+        secret_box: SecretBox | None,
+        events: EventBus,
+        *,
+        history: timedelta,
+        audit: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__()
+        self._storage = storage
+        self._secret_box = secret_box
+        self._events = events
+        self._history = history
+        self._audit = audit
+        self._clock = clock
+        self._hours = 0
+
+    async def run_once(self) -> float | None:
+        """Do what is due this hour."""
+        if self._hours % HOURS_OF_A_DAY == 0:
+            await self._delete_old_data()
+        self._hours += 1
+        try:
+            if await self._storage.database.rewrite_if_marked():
+                log.info("database.rewritten")
+        except Exception:
+            log.exception("database.not_rewritten")
+        return HOUR_SECONDS
+
+    async def _delete_old_data(self) -> None:
+        now = self._clock()
+        try:
+            if ended := await self._storage.unfollow_forgotten_runs(now):
+                log.info("runs.unfollowed", runs=ended)
+                self._events.publish(OutboxChanged())
+            rows = await prune(
+                self._storage.database,
+                before=now - self._history,
+                audit_before=now - self._audit,
+                vault=self._secret_box,
+            )
+            log.info("pruned", rows=rows)
+        except Exception:
+            log.exception("prune.broken")
