@@ -28,6 +28,7 @@ class PendingActionExpiry(BackgroundJob):
     name = "expiry of pending actions"
     woken_by = (PendingActionsChanged,)
     retry_seconds = AGAIN_SECONDS
+    error_event = "proposals.broken"
 
     def __init__(self, storage: Repositories, events: EventBus, *, clock: Callable[[], datetime]) -> None:
         super().__init__()

@@ -53,6 +53,7 @@ class AccessChecker(BackgroundJob):
     name = "access checks"
     woken_by = (AccessChanged,)
     retry_seconds = LONGEST_SLEEP
+    error_event = "sight.broken"
 
     def __init__(
         self,

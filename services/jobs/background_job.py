@@ -22,13 +22,15 @@ MIN_PAUSE_SECONDS = 0.05
 class BackgroundJob(ABC):
     """A job that runs at the start, whenever it is due again, and when it is woken, until it is stopped.
 
-    `name` is for the log. `woken_by` are the classes of events after which it runs at once. After an error, `run_once`
-    is called again in `retry_seconds`, and later each time; without them, an error ends the bot.
+    `name` is for the log. `woken_by` are the classes of events after which it runs at once. After an error, which is
+    logged as `error_event`, `run_once` is called again in `retry_seconds`, and later each time; without them, an error
+    ends the bot.
     """
 
     name: str
     woken_by: Sequence[type] = ()
     retry_seconds: float | None = None
+    error_event = "job.failed"
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
@@ -67,7 +69,7 @@ class BackgroundJob(ABC):
                     raise
                 seconds = min(self.retry_seconds * 2 ** min(failures, 6), MAX_RETRY_SECONDS)
                 failures += 1
-                log.exception("job.failed", job=self.name, failures=failures, again_in_seconds=seconds)
+                log.exception(self.error_event, job=self.name, failures=failures, again_in_seconds=seconds)
             await self._wait_until_due(seconds)
         await self.finish()
 

@@ -26,6 +26,7 @@ class TemporaryFileCleanup(BackgroundJob):
     name = "temporary files"
     woken_by = (TemporaryFilesChanged,)
     retry_seconds = AGAIN_SECONDS
+    error_event = "files.broken"
 
     def __init__(
         self,
