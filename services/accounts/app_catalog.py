@@ -11,6 +11,7 @@ import structlog
 
 from domain.build import App
 from domain.provider_errors import Forbidden, InvalidToken, NotConnected, ProviderError
+from services.cache import Cache
 from services.provider_connection import ProviderConnection
 
 log = structlog.get_logger()
@@ -35,13 +36,10 @@ class AppCatalog(Generic[Client]):
     ) -> None:
         self._connection = connection
         self._client = client
-        self._clock = clock
-        self._apps: Sequence[App] = ()
-        self._read_at: datetime | None = None
-        self._reading = asyncio.Lock()
+        # Recent names help the person who types; after a longer time they may have lost access.
+        self._apps = Cache[str, Sequence[App]](max_age=FRESH_ENOUGH_TO_OFFER, max_size=1, clock=clock)
         self._owner: str | None = None
         self._owner_known = False
-        self._searching: asyncio.Task[Sequence[App]] | None = None
 
     async def all(self) -> Sequence[App]:
         """Return every app that the token has access to. Raises ProviderError."""
@@ -67,16 +65,12 @@ class AppCatalog(Generic[Client]):
 
     async def list_in_time(self) -> Sequence[App]:
         """Return the apps known in time for an option list; reading continues for the next key press."""
-        if self._searching is None or self._searching.done():
-            self._searching = asyncio.create_task(self.read(FRESH))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await asyncio.shield(self._searching)
+                return await self.read(FRESH)
         except (ProviderError, TimeoutError) as problem:
             log.info("apps.not_in_time", reason=str(problem))
-            # Recent names help the person who types; after a longer time they may have lost access.
-            is_recent = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
-            return self._apps if is_recent and not isinstance(problem, _ACCESS_ERRORS) else ()
+            return () if isinstance(problem, _ACCESS_ERRORS) else self._apps.get("") or ()
 
     async def fetch(self, slug: str) -> App:
         """Fetch the app with exactly this slug from the provider. Raises ProviderError."""
@@ -88,12 +82,8 @@ class AppCatalog(Generic[Client]):
 
     async def read(self, fresh: timedelta) -> Sequence[App]:
         """Return every app, no older than `fresh`. Raises ProviderError."""
-        async with self._reading:
-            if self._read_at is None or self._clock() - self._read_at > fresh:
-                self._apps = await self._connection.apps(self._client)
-                self._read_at = self._clock()
-            return self._apps
+        return await self._apps.load("", lambda: self._connection.apps(self._client), max_age=fresh)
 
     def forget(self) -> None:
         """Drop the cached list, since an app was created or deleted."""
-        self._read_at = None
+        self._apps.forget()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from cachetools import LRUCache
 from pydantic import SecretStr
 
 from domain.constant_time import secrets_equal
@@ -21,9 +21,9 @@ from services.accounts.app_catalog import AppCatalog
 from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
+from services.cache import Cache
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
-from services.lookup.negative_cache import NegativeCache
 from services.provider_connection import Names, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
@@ -32,6 +32,9 @@ from storage.repositories import Repositories
 
 # The most people whose clients and app lists are cached per provider.
 MAX_USER_CLIENTS = 100
+# Builds that were not found cost no request for a while.
+MISSES_FRESH = timedelta(minutes=1)
+MAX_MISSES = 100
 
 Client = TypeVar("Client")
 ReadNames = Callable[[str], Awaitable[Sequence[str]]]
@@ -49,8 +52,8 @@ class UserClient(Generic[Client]):
     reading: Client
     own: Client
     apps: AppCatalog[Client]
-    builds: BuildClient | None = None
-    misses: NegativeCache = field(default_factory=NegativeCache)
+    builds: BuildClient | None
+    misses: Cache[tuple[str, ...], bool]
 
 
 class ProviderClients(Generic[Client]):
@@ -94,7 +97,7 @@ class ProviderClients(Generic[Client]):
             connection.logs(self.service) if connection.logs is not None else None
         )
         self.state = connection.make_state(self.service) if connection.make_state is not None else None
-        self._user_clients: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
+        self._user_clients = LRUCache[tuple[str, str], UserClient[Client]](MAX_USER_CLIENTS)
 
     def for_person(self, team: str, person: str) -> UserClient[Client]:
         """Return this person's clients; `""` is a workflow, which has no account."""
@@ -107,10 +110,8 @@ class ProviderClients(Generic[Client]):
                 own,
                 AppCatalog(self.connection, own, clock=self.clock),
                 self._make_build_client(reading),
+                Cache(max_age=MISSES_FRESH, max_size=MAX_MISSES, clock=self.clock),
             )
-        self._user_clients.move_to_end(key)
-        while len(self._user_clients) > MAX_USER_CLIENTS:
-            self._user_clients.popitem(last=False)
         return self._user_clients[key]
 
     def forget(self, team: str) -> None:

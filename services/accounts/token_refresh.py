@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,6 +15,7 @@ from domain.provider_errors import InvalidToken, ProviderDown, ProviderError
 from messages import accounts as message_accounts
 from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict
+from services.cache import Cache
 from services.events import EventBus, OutboxChanged
 from services.provider_connection import OAuthFlow
 from storage.accounts import Account
@@ -28,7 +28,7 @@ REFRESH_BEFORE = timedelta(minutes=2)
 ASKED_AGAIN = timedelta(seconds=30)
 # The longest that a request waits for this check; Slack opens forms only within three seconds.
 CHECK_SECONDS = 1.0
-MOST_REMEMBERED = 10_000
+MAX_CACHED = 10_000
 _REFRESH_FAILED = "your sign-in could not be renewed; try again in a minute"
 
 _VERIFICATION_FAILED = "it did not accept your token, and then did not say whether it does"
@@ -54,7 +54,7 @@ class TokenRefresher:
         self._check_seconds = check_seconds
         # Checks in progress, and until when (by the event loop's time) requests wait for them.
         self._checks: dict[UserKey, tuple[asyncio.Task[None], float]] = {}
-        self._last_checks: OrderedDict[UserKey, datetime] = OrderedDict()
+        self._last_checks = Cache[UserKey, bool](max_age=ASKED_AGAIN, max_size=MAX_CACHED, clock=clock)
         self._oauth = oauth
         self._storage = storage
         self._events = events
@@ -98,7 +98,7 @@ class TokenRefresher:
                 return
             if await self._storage.of(account.team).accounts.mark_token_accepted(account):
                 log.info("account.accepted_again", team=account.team, person=account.user)
-            self._last_checks.pop((account.team, account.user), None)
+            self._last_checks.forget(lambda key: key == (account.team, account.user))
         except Exception:
             # Logged here, since no request may be waiting for it any more.
             log.exception("account.not_healed", team=account.team, person=account.user)
@@ -108,13 +108,9 @@ class TokenRefresher:
         return await self._verifier.verify(token, Requester(account.team, account.user), at_once=at_once)
 
     def _may_check_again(self, key: UserKey) -> bool:
-        before = self._last_checks.get(key)
-        if before is not None and self._clock() - before < ASKED_AGAIN:
+        if self._last_checks.get(key) is not None:
             return False
-        self._last_checks[key] = self._clock()
-        self._last_checks.move_to_end(key)
-        while len(self._last_checks) > MOST_REMEMBERED:
-            self._last_checks.popitem(last=False)
+        self._last_checks.store(key, True)
         return True
 
     async def _mark_refused(self, account: Account) -> None:

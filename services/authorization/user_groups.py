@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.access_policy import Principals
+from services.cache import Cache
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
+_Key = tuple[str, str]  # the workspace, and the user or group
 
 # A user who is removed from a group loses its permissions after this time at the latest.
 MEMBERS_FRESH = timedelta(minutes=1)
 NAMES_FRESH = timedelta(minutes=10)
-MOST_REMEMBERED = 1000
+MAX_CACHED = 1000
 MOST_NAMED = 5
 
 
@@ -28,12 +28,16 @@ class UserGroups:
 
     def __init__(self, slack: Callable[[str], AsyncWebClient], *, clock: Callable[[], datetime]) -> None:
         self._slack = slack
-        self._clock = clock
-        self._cache: dict[tuple[str, str], tuple[datetime, object]] = {}
+        self._members_of = Cache[_Key, frozenset[str]](
+            max_age=MEMBERS_FRESH, max_size=MAX_CACHED, clock=clock
+        )
+        self._handles = Cache[_Key, Mapping[str, str]](max_age=NAMES_FRESH, max_size=MAX_CACHED, clock=clock)
+        self._names = Cache[_Key, str](max_age=NAMES_FRESH, max_size=MAX_CACHED, clock=clock)
 
     def forget(self, team: str) -> None:
         """Drop the cache of a workspace from which the app was removed."""
-        self._cache = {key: entry for key, entry in self._cache.items() if key[0] != team}
+        for cache in (self._members_of, self._handles, self._names):
+            cache.forget(lambda key: key[0] == team)
 
     async def groups_of_user(self, team: str, user: str, groups: Iterable[str]) -> list[str]:
         """Return those of the groups that the user is in. Raises SlackCallFailed if Slack does not say."""
@@ -47,7 +51,7 @@ class UserGroups:
             return {str(group["id"]): f"@{group['handle']}" for group in answer.get("usergroups") or []}
 
         try:
-            return await self._cached((team, "handles"), NAMES_FRESH, fetch)
+            return await self._handles.load((team, ""), fetch)
         except SlackCallFailed as error:
             log.info("groups.unknown", team=team, reason=error.reason)
             return {}
@@ -60,7 +64,7 @@ class UserGroups:
             return str(profile.get("real_name") or profile.get("name") or user)
 
         try:
-            return await self._cached((team, user), NAMES_FRESH, fetch)
+            return await self._names.load((team, user), fetch)
         except SlackCallFailed:
             return user
 
@@ -82,14 +86,4 @@ class UserGroups:
             answer = await self._slack(team).usergroups_users_list(usergroup=group)
             return frozenset(str(user) for user in answer.get("users") or [])
 
-        return await self._cached((team, f"members {group}"), MEMBERS_FRESH, fetch)
-
-    async def _cached(self, key: tuple[str, str], fresh: timedelta, fetch: Callable[[], Awaitable[T]]) -> T:
-        now = self._clock()
-        if key in self._cache and now - self._cache[key][0] < fresh:
-            return self._cache[key][1]  # type: ignore[return-value]  # a key always holds the result of the same call
-        answer = await fetch()
-        if len(self._cache) >= MOST_REMEMBERED:
-            self._cache.clear()
-        self._cache[key] = (now, answer)
-        return answer
+        return await self._members_of.load((team, group), fetch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from domain.build import Build, BuildState
 from domain.provider import Provider
 from domain.provider_client import NO_STATES, BuildClient
 from domain.provider_errors import ProviderError
+from services.cache import Cache
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -48,20 +48,15 @@ class RecentBuildsCache:
         self.provider = provider
         self._client = client
         self._storage = storage
-        self._clock = clock
-        self._reading = asyncio.Lock()
-        self._cached: tuple[datetime, RecentBuilds] | None = None
+        self._cache = Cache[str, RecentBuilds](max_age=FRESH, max_size=1, clock=clock)
 
     async def read(self) -> RecentBuilds:
         """Return the builds, at most four seconds old."""
-        async with self._reading:
-            if self._cached is None or self._clock() - self._cached[0] > FRESH:
-                self._cached = (self._clock(), await self._read())
-            return self._cached[1]
+        return await self._cache.load("", self._read)
 
     def forget(self) -> None:
         """Drop the cached builds, since something has changed."""
-        self._cached = None
+        self._cache.forget()
 
     async def _read(self) -> RecentBuilds:
         if self._client is None:

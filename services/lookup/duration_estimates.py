@@ -12,12 +12,13 @@ from domain.duration_estimate import MOST_SUCCESSES, usual_time
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import ProviderError
+from services.cache import Cache
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
 FRESH = timedelta(minutes=10)
-MOST_REMEMBERED = 500
+MAX_ESTIMATES = 500
 _SUCCEEDED = frozenset({BuildState.SUCCEEDED})
 
 
@@ -40,8 +41,7 @@ class DurationEstimates:
     ) -> None:
         self._builds_at = builds_at
         self._storage = storage
-        self._clock = clock
-        self._cached: dict[_Key, tuple[datetime, timedelta | None]] = {}
+        self._cache = Cache[_Key, timedelta | None](max_age=FRESH, max_size=MAX_ESTIMATES, clock=clock)
 
     async def estimate(self, build: Build) -> timedelta | None:
         """Return the usual time on a worker of builds like this one; None if it has ended, or the time is unknown."""
@@ -51,12 +51,7 @@ class DurationEstimates:
         if (known := usual_time(recorded)) is not None:
             return known
         key = (build.provider, build.app_slug, build.workflow, build.branch)
-        now = self._clock()
-        if key not in self._cached or now - self._cached[key][0] > FRESH:
-            if len(self._cached) >= MOST_REMEMBERED:
-                self._cached.clear()
-            self._cached[key] = (now, await self._fetch(build))
-        return self._cached[key][1]
+        return await self._cache.load(key, lambda: self._fetch(build))
 
     async def estimate_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
         """Return the usual times of the builds that have one, by slug."""

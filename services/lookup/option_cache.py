@@ -11,13 +11,14 @@ import structlog
 
 from domain.provider_errors import ProviderError
 from services.accounts.provider_clients import ProviderClients, ReadNames
+from services.cache import Cache
 
 log = structlog.get_logger()
 
 FRESH = timedelta(minutes=1)
 # Slack waits three seconds for the options (Slack's rules, "Answering").
 PATIENCE_SECONDS = 2.0
-MOST_REMEMBERED = 500
+MAX_LISTS = 500
 
 
 class OptionCache:
@@ -27,12 +28,11 @@ class OptionCache:
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._cached: dict[tuple[str, ...], tuple[datetime, Sequence[str]]] = {}
+        self._names = Cache[tuple[str, ...], Sequence[str]](max_age=FRESH, max_size=MAX_LISTS, clock=clock)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        self._cached = {key: entry for key, entry in self._cached.items() if key[0] != team}
+        self._names.forget(lambda key: key[0] == team)
 
     async def branches(
         self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
@@ -70,17 +70,10 @@ class OptionCache:
         return list(dict.fromkeys(name for names in found for name in names))
 
     async def _read(self, key: tuple[str, ...], read: ReadNames) -> Sequence[str]:
-        now = self._clock()
-        if key in self._cached and now - self._cached[key][0] < FRESH:
-            return self._cached[key][1]
         *_, app_slug, kind = key
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                names = await read(app_slug)
+                return await self._names.load(key, lambda: read(app_slug))
         except (ProviderError, TimeoutError) as problem:
             log.info("choices.unknown", what=kind, app=app_slug, reason=str(problem))
             return ()
-        if len(self._cached) >= MOST_REMEMBERED:
-            self._cached.clear()
-        self._cached[key] = (now, names)
-        return names

@@ -205,14 +205,14 @@ class _BuildSearch:
             return app, await self._client.build(app.slug, self._slug)
         misses = context.client_for(self._provider).misses
         key = (limits.key, context.channel, self._slug)
-        if not misses.has(key, context.now()):
+        if misses.get(key) is None:
             found = await self._search()
             if isinstance(found, tuple):
                 return found
             if found is not None:
                 raise found
             if limits.requests != 0:
-                misses.add(key, context.now())
+                misses.store(key, True)
         if (limit := await self._apps.why_limited()) is not None:
             raise limit
         command = self._provider.command

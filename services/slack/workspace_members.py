@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.provider_errors import NotConnected
+from services.cache import Cache
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
+_Key = tuple[str, str]  # the workspace and the person
 
 # A person who becomes a guest or leaves is known as such after this at the latest; `user_change` events are sooner.
 FRESH = timedelta(minutes=5)
 # A workspace hardly ever joins or leaves an organisation.
 HOST_FRESH = timedelta(hours=1)
-MOST_REMEMBERED = 10_000
+MAX_CACHED = 10_000
 PATIENCE_SECONDS = 10.0
 
 OUTSIDER = "People of other companies may look at what this channel follows, and do nothing else."
@@ -89,9 +89,9 @@ class MemberDirectory:
 
     def __init__(self, slack: Callable[[str], AsyncWebClient], *, clock: Callable[[], datetime]) -> None:
         self._slack = slack
-        self._home_workspaces: _TimedCache[str] = _TimedCache(FRESH, clock)
-        self._known: _TimedCache[_Known] = _TimedCache(FRESH, clock)
-        self._hosts: _TimedCache[_Host] = _TimedCache(HOST_FRESH, clock)
+        self._home_workspaces = Cache[_Key, str](max_age=FRESH, max_size=MAX_CACHED, clock=clock)
+        self._known = Cache[_Key, _Known](max_age=FRESH, max_size=MAX_CACHED, clock=clock)
+        self._hosts = Cache[_Key, _Host](max_age=HOST_FRESH, max_size=MAX_CACHED, clock=clock)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
@@ -145,30 +145,26 @@ class MemberDirectory:
         """Return the person's membership of the workspace. Raises MembershipUnknown."""
         if not team or not person:
             return Membership.OUTSIDER
-        known = self._known.get((team, person))
-        if known is None:
-            known = _parse_user(await self._load_user(team, person), team, await self._load_host(team))
-            self._known.store((team, person), known)
+        known = await self._known.load((team, person), lambda: self._fetch_known(team, person))
         home = self._home_workspaces.get((team, person))
         # The payload names another workspace than users.info: one of them is wrong.
         contradicted = home is not None and home != team and not known.by_organisation
         return Membership.OUTSIDER if contradicted else known.membership
 
     async def _load_host(self, team: str) -> _Host:
-        host = self._hosts.get((team, ""))
-        if host is None:
-            response = await self._call(team, lambda slack: slack.auth_test())
-            workspace = str(response.get("team_id") or "")
-            host = _Host(
-                team=workspace if workspace.startswith("T") else None,
-                enterprise=response.get("enterprise_id") or None,
-            )
-            self._hosts.store((team, ""), host)
-        return host
+        return await self._hosts.load((team, ""), lambda: self._fetch_host(team))
 
-    async def _load_user(self, team: str, person: str) -> Mapping[str, Any]:
+    async def _fetch_host(self, team: str) -> _Host:
+        response = await self._call(team, lambda slack: slack.auth_test())
+        workspace = str(response.get("team_id") or "")
+        return _Host(
+            team=workspace if workspace.startswith("T") else None,
+            enterprise=response.get("enterprise_id") or None,
+        )
+
+    async def _fetch_known(self, team: str, person: str) -> _Known:
         response = await self._call(team, lambda slack: slack.users_info(user=person))
-        return response.get("user") or {}
+        return _parse_user(response.get("user") or {}, team, await self._load_host(team))
 
     async def _call(
         self, team: str, call: Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
@@ -230,30 +226,3 @@ def _parse_user(user: Mapping[str, Any], team: str, host: _Host) -> _Known:
         return _Known(Membership.OUTSIDER)
     guest = user.get("is_restricted") or user.get("is_ultra_restricted")
     return _Known(Membership.GUEST if guest else Membership.MEMBER, by_organisation)
-
-
-class _TimedCache(Generic[T]):
-    """A cache whose entries expire; the oldest is dropped if there are too many."""
-
-    def __init__(self, fresh: timedelta, clock: Callable[[], datetime]) -> None:
-        self._fresh = fresh
-        self._clock = clock
-        self._entries: OrderedDict[tuple[str, str], tuple[datetime, T]] = OrderedDict()
-
-    def get(self, key: tuple[str, str]) -> T | None:
-        """Return the value if it is still fresh, else None."""
-        found = self._entries.get(key)
-        if found is None or self._clock() - found[0] >= self._fresh:
-            return None
-        return found[1]
-
-    def store(self, key: tuple[str, str], value: T) -> None:
-        """Store the value with the current time."""
-        self._entries.pop(key, None)
-        self._entries[key] = (self._clock(), value)
-        while len(self._entries) > MOST_REMEMBERED:
-            self._entries.popitem(last=False)
-
-    def forget(self, matches: Callable[[tuple[str, str]], bool]) -> None:
-        """Drop the entries with a matching key."""
-        self._entries = OrderedDict((key, entry) for key, entry in self._entries.items() if not matches(key))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 
 import structlog
+from cachetools import LRUCache
 
 from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 
 log = structlog.get_logger()
 
-MOST_REMEMBERED = 5_000
+MAX_ARTIFACTS = 5_000
 # If an artifact was never listed, the newest successful builds of all apps are searched.
 BUILDS_SEARCHED = 10
 _SUCCESS = 1
@@ -23,13 +23,11 @@ class ArtifactIndex:
 
     def __init__(self, bitrise: BitriseClient) -> None:
         self._bitrise = bitrise
-        self._builds: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._builds = LRUCache[str, tuple[str, str]](MAX_ARTIFACTS)
 
     def add(self, app_slug: str, build_slug: str, artifacts: Iterable[str]) -> None:
         """Add the artifacts of a build."""
         self._builds.update((artifact, (app_slug, build_slug)) for artifact in artifacts)
-        while len(self._builds) > MOST_REMEMBERED:
-            self._builds.popitem(last=False)
 
     async def find(self, artifact: str) -> tuple[str, str] | None:
         """Return the slugs of the artifact's app and build; None if no known or recent build has it."""

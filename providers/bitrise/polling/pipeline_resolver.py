@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from cachetools import LRUCache
 
 from domain.build import Build, BuildState, PipelineRef
 from domain.pipeline import Pipeline
@@ -24,7 +25,7 @@ MOST_PIPELINE_LISTS = 20
 PIPELINE_LIST_INTERVAL = timedelta(seconds=5)
 # If pipelines may not be read, or the server has no such endpoint, retry after this.
 RETRY_AFTER = timedelta(hours=1)
-MOST_REMEMBERED = 5_000
+MAX_CACHED = 5_000
 # The number of open pipelines read in one poll, in turn.
 MOST_OPEN_PER_POLL = 20
 # The list also contains builds outside of pipelines: its longest page is read, and only the first pipelines in it.
@@ -77,9 +78,9 @@ class PipelineResolver:
         self._with_pipelines: set[str] = set()
         self._not_before: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
-        self._refs: OrderedDict[str, PipelineRef | None] = OrderedDict()
-        self._by_workflow: OrderedDict[str, PipelineRef] = OrderedDict()
-        self._unlisted: OrderedDict[str, int] = OrderedDict()
+        self._refs = LRUCache[str, PipelineRef | None](MAX_CACHED)
+        self._by_workflow = LRUCache[str, PipelineRef](MAX_CACHED)
+        self._unlisted = LRUCache[str, int](MAX_CACHED)
         self._absent: OrderedDict[str, int] = OrderedDict()
         self._turn = 0
 
@@ -179,8 +180,6 @@ class PipelineResolver:
         if not build.pipeline_id or self._ref_of(build) is not None:
             return False
         polls = self._unlisted[build.slug] = self._unlisted.get(build.slug, 0) + 1
-        if len(self._unlisted) > MOST_REMEMBERED:
-            self._unlisted.popitem(last=False)
         if polls >= POLLS_UNTIL_LISTED:
             log.info("pipelines.not_listed", build=build.slug)
         return polls < POLLS_UNTIL_LISTED
@@ -209,8 +208,6 @@ class PipelineResolver:
         self._by_workflow.update(
             (workflow.id, pipeline.ref) for workflow in pipeline.workflows if workflow.id
         )
-        while len(self._by_workflow) > MOST_REMEMBERED:
-            self._by_workflow.popitem(last=False)
         return True
 
     def _record_absence(self, identity: str) -> None:
@@ -218,7 +215,7 @@ class PipelineResolver:
         polls = self._absent[identity] = self._absent.get(identity, 0) + 1
         if polls >= POLLS_UNTIL_LISTED:
             self._not_before[identity] = self._clock() + RETRY_AFTER
-        if len(self._absent) > MOST_REMEMBERED:
+        if len(self._absent) > MAX_CACHED:
             self._not_before.pop(self._absent.popitem(last=False)[0], None)
 
     def _record_failure(self, app: str, failure: ProviderError, assignment: PipelineAssignment) -> None:
@@ -236,5 +233,3 @@ class PipelineResolver:
 
     def _remember(self, refs: Iterable[tuple[str, PipelineRef | None]]) -> None:
         self._refs.update(refs)
-        while len(self._refs) > MOST_REMEMBERED:
-            self._refs.popitem(last=False)
