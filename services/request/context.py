@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any, Self
 from zoneinfo import available_timezones
 
@@ -86,7 +87,7 @@ class RequestContext:
             view=ViewContext.in_body(body),
         )
 
-    @property
+    @cached_property
     def storage(self) -> WorkspaceRepositories:
         """The repositories of the workspace."""
         return self.services.storage.of(self.team)
