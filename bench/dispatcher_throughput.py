@@ -23,7 +23,7 @@ from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from sandbox.slack.server import BOT_TOKEN
 from services.metrics import Metrics
 from services.outbox.channel_sender import BURST
@@ -115,7 +115,7 @@ async def _deliver(url: str, channels: int, first_messages: int, seconds: int) -
 
 
 def _app(number: int) -> App:
-    return App(slug=f"{number:016x}", title=f"App {number}")
+    return App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
 
 
 def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
@@ -123,9 +123,10 @@ def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
     at = BEGAN + timedelta(minutes=number)
     return PollSnapshot(
         token="t",
-        provider=Provider.BITRISE,
+        provider=BITRISE,
         builds=tuple(
             Build(
+                provider=BITRISE,
                 app_slug=_app(app).slug,
                 slug=f"{app:08x}{number:08x}",
                 number=number + 1,

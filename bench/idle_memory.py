@@ -15,6 +15,7 @@ from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
+from providers.bitrise.provider import BITRISE
 from sandbox.environment import SandboxEnvironment
 from storage.database import Database
 from storage.repositories import Repositories
@@ -69,7 +70,7 @@ async def _subscribe(environment: SandboxEnvironment, subscriptions: int) -> Non
         app = apps[number % len(apps)]
         await storage.of("T1").subscriptions.add(
             channel=f"C{number}",
-            app=App(slug=app.slug, title=app.title),
+            app=App(provider=BITRISE, slug=app.slug, title=app.title),
             terms=NotificationRule(),
             by="U",
             at=datetime.now(UTC),

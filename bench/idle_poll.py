@@ -26,6 +26,7 @@ from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
+from providers.bitrise.provider import BITRISE
 from providers.http.transport import HttpTransport
 from services.polling.poll import Poll
 from storage.database import Database
@@ -74,7 +75,7 @@ async def _measure(
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         now = datetime.now(UTC)
         for number in range(size):
-            app = App(slug=f"{number:016x}", title=f"App {number}")
+            app = App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
             await storage.of("T1").subscriptions.add(
                 channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
             )

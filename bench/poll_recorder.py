@@ -25,8 +25,8 @@ from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
 from providers.bitrise.api.models import BuildItem, read_many
+from providers.bitrise.provider import BITRISE
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -44,7 +44,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
                 state, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
             )
         bodies.append(builds_page(state))
-    watched = [App(slug=app.slug, title=app.title) for app in apps]
+    watched = [App(provider=BITRISE, slug=app.slug, title=app.title) for app in apps]
     with _pin_to_one_core():
         measured = await _measure_recorder(bodies, watched)
         baseline = _measure_baseline(bodies)
@@ -96,7 +96,7 @@ async def _measure_recorder(bodies: list[bytes], apps: list[App]) -> float:
             items, _ = read_many(BuildItem, body)
             builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
             snapshot = PollSnapshot(
-                token="t", provider=Provider.BITRISE, builds=builds, seen_until=builds[0].triggered_at
+                token="t", provider=BITRISE, builds=builds, seen_until=builds[0].triggered_at
             )
             changes = await recorder.record(snapshot, at=datetime.now(UTC))
             durations.append(time.perf_counter() - started_at)

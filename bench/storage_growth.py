@@ -14,7 +14,7 @@ from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -48,7 +48,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
         for start in range(0, builds, PAGE):
             page = tuple(_build(number) for number in range(start, start + PAGE))
             snapshot = PollSnapshot(
-                token="t", provider=Provider.BITRISE, builds=page, seen_until=page[-1].triggered_at
+                token="t", provider=BITRISE, builds=page, seen_until=page[-1].triggered_at
             )
             await recorder.record(snapshot, at=page[-1].finished_at or BEGAN)
             if start % (builds // 10) == 0:
@@ -99,12 +99,13 @@ async def _data_size(database: Database) -> float:
 
 
 def _app(number: int) -> App:
-    return App(slug=f"{number:016x}", title=f"App {number}")
+    return App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
 
 
 def _build(number: int) -> Build:
     at = BEGAN + timedelta(minutes=number)
     return Build(
+        provider=BITRISE,
         app_slug=_app(number % APPS).slug,
         slug=f"{number:016x}",
         number=number // APPS + 1,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 
 
 class BuildState(StrEnum):
@@ -56,7 +56,7 @@ class RunKind(StrEnum):
 class App(FrozenModel):
     """A provider's app. `owner` and `repo` name its repository if it has one."""
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider
     slug: str
     title: str
     owner: str | None = None
@@ -96,7 +96,7 @@ class Build(FrozenModel):
     state that needs more explanation, `problem` the provider's own text about a failure. The `url` may be empty.
     """
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider
     kind: RunKind = RunKind.BUILD
     app_slug: str
     slug: str

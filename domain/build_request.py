@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.build import Build, BuildState, FrozenModel
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 
 
 class BuildRequest(FrozenModel):
     """The build to approve and its pull request, as far as Bitrise reports them."""
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider
     app_slug: str
     slug: str
     pull_request: int | None = None
@@ -26,6 +26,7 @@ class BuildRequest(FrozenModel):
     def as_build(self) -> Build:
         """Return it as a build, so that filters can be applied."""
         return Build(
+            provider=self.provider,
             app_slug=self.app_slug,
             slug=self.slug,
             state=BuildState.ON_HOLD,

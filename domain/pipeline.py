@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.build import BuildState, FrozenModel, PipelineRef
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 
 
 class PipelineWorkflow(FrozenModel):
@@ -30,7 +30,7 @@ class Stage(FrozenModel):
 class Pipeline(FrozenModel):
     """One attempt of a pipeline. A rebuild makes a new attempt of the same pipeline, so its end is not final."""
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider
     app_slug: str
     id: str
     name: str

@@ -17,9 +17,8 @@ class Provider(str):
     `triggers_name_kind`: `triggered_by` says how and by whom a build was triggered (`manual-octo`), not only by whom.
     """
 
-    BITRISE: ClassVar[Provider]
-    BUILDIO: ClassVar[Provider]
     _known: ClassVar[dict[str, Provider]] = {}
+    _legacy_default: ClassVar[Provider | None] = None
 
     label: str
     command: str
@@ -34,14 +33,20 @@ class Provider(str):
         label: str,
         apps_have_repositories: bool = False,
         triggers_name_kind: bool = False,
+        legacy_default: bool = False,
     ) -> Provider:
-        """Register a provider under this name, or return the one that is registered already."""
+        """Register a provider under this name, or return the one that is registered already.
+
+        `legacy_default`: buttons and modals from before providers had names are this provider's.
+        """
         provider = cls._known.get(name)
         if provider is None:
             provider = cls._known[name] = cls(name)
             provider.label, provider.command = label, f"/{name}"
             provider.apps_have_repositories = apps_have_repositories
             provider.triggers_name_kind = triggers_name_kind
+            if legacy_default:
+                cls._legacy_default = provider
         return provider
 
     @classmethod
@@ -52,9 +57,11 @@ class Provider(str):
         return cls._known[name]
 
     @classmethod
-    def all(cls) -> tuple[Provider, ...]:
-        """Return all registered providers, in the order of their registration."""
-        return tuple(cls._known.values())
+    def legacy_default(cls) -> Provider:
+        """Return the provider of buttons and modals that name none. Raises LookupError if it is not registered."""
+        if cls._legacy_default is None:
+            raise LookupError("no provider is registered as the default of values that name none")
+        return cls._legacy_default
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
@@ -65,12 +72,3 @@ class Provider(str):
 
     def __deepcopy__(self, _memo: Any) -> Self:
         return self
-
-
-Provider.BITRISE = Provider.known(
-    "bitrise", label="Bitrise", apps_have_repositories=True, triggers_name_kind=True
-)
-Provider.BUILDIO = Provider.known("buildio", label="Build.io")
-
-# The provider of stored rows, buttons and modals from before providers had names.
-UNNAMED_PROVIDER = Provider.BITRISE

@@ -275,7 +275,8 @@ def access_rule_modal(
                 PROVIDERS,
                 "Where",
                 _checkboxes(
-                    [option(provider.label, provider) for provider in Provider.all()], filled.providers
+                    [option(choice.presentation.label, choice.presentation.provider) for choice in choices],
+                    filled.providers,
                 ),
                 hint="Nothing ticked: everywhere.",
             ),

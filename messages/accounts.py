@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from domain.build import FrozenModel
 from domain.message import Block, Message
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.mrkdwn import code, escape, mention
@@ -176,7 +176,7 @@ def read_provider(value: str) -> Provider:
     try:
         return Provider.named(value)
     except ValueError:
-        return UNNAMED_PROVIDER
+        return Provider.legacy_default()
 
 
 def connect_account_button(provider: Provider) -> Block:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, paragraphs, plain_text, row, section
 from messages.kit.button_values import AppsButton
@@ -74,7 +74,7 @@ def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
 
 def any_app_option(app: App) -> Block:
     """Return the app's option in a list of all providers' apps."""
-    at = "" if app.provider is UNNAMED_PROVIDER else f"{app.provider}/"
+    at = "" if app.provider is Provider.legacy_default() else f"{app.provider}/"
     return option(app.title or app.slug, f"{at}{app.slug}", app.repository)
 
 
@@ -82,7 +82,7 @@ def read_any_app(value: str, title: str | None = None) -> App | None:
     """Return the app picked from a list of all providers' apps; None for a value that was never offered."""
     name, slash, slug = value.rpartition("/")
     try:
-        provider = Provider.named(name) if slash else UNNAMED_PROVIDER
+        provider = Provider.named(name) if slash else Provider.legacy_default()
     except ValueError:
         return None
     return App(provider=provider, slug=slug, title=title or slug) if slug else None

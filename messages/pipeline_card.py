@@ -118,6 +118,7 @@ def pipeline_run_row(
 ) -> list[Block]:
     """Return the row of buttons below a pipeline that was just started."""
     pipeline = Pipeline(
+        provider=app.provider,
         app_slug=app.slug,
         id=identity,
         name=name or "pipeline",

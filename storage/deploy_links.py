@@ -22,6 +22,11 @@ class DeployLinks:
         self._database = database
         self._team = team
 
+    @property
+    def source_provider(self) -> Provider:
+        """The provider whose builds are deployed; the column names of the table fix it."""
+        return Provider.named(_SOURCE)
+
     async def add(
         self, channel: str, app: App, bitrise: App, branches: Sequence[str], *, by: str, at: datetime
     ) -> DeployLink:
@@ -74,7 +79,7 @@ def deploy_links_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_
     return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
 
 
-# The column names of the table fix which providers' apps are linked.
+# The column names of the table fix the providers whose apps are linked.
 _TARGET, _SOURCE = "buildio", "bitrise"
 
 

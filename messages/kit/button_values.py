@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from domain.build import App, Build, FrozenModel
 from domain.pipeline import Pipeline
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 from messages.kit.mrkdwn import plain, replace_surrogates
 
 # The maximum length of a button's value (Slack's rules, "Sizes").
@@ -140,7 +140,7 @@ class ProposalButton(ButtonValue):
 class AppButton(OptionalButtonValue):
     """The app that a button is about; `""`: the person will pick one."""
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider = Field(default_factory=Provider.legacy_default)
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
     title: str = ""
 
@@ -161,5 +161,5 @@ class AppsButton(ButtonValue):
 class PolicyButton(ButtonValue):
     """The provider for which a rule is added, and the app, if it is for one."""
 
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider = Field(default_factory=Provider.legacy_default)
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""

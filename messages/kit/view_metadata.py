@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from domain.build import FrozenModel
-from domain.provider import UNNAMED_PROVIDER, Provider
+from domain.provider import Provider
 from domain.slack_ids import MaybeSlackId
 
 
@@ -21,7 +21,7 @@ class ViewMetadata(FrozenModel):
 
     channel: MaybeSlackId = ""
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
-    provider: Provider = UNNAMED_PROVIDER
+    provider: Provider = Field(default_factory=Provider.legacy_default)
 
     def encode(self) -> str:
         """Encode it as private_metadata."""

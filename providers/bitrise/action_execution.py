@@ -11,7 +11,6 @@ from domain.build import App, Build, PipelineRef
 from domain.build_author import slack_user
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Message
-from domain.provider import Provider
 from domain.provider_errors import NotFound
 from domain.redaction.redactor import redact
 from messages import pipeline_card
@@ -34,6 +33,7 @@ from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import action_messages
+from providers.bitrise.provider import BITRISE
 from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
 from services.events import OutboxChanged
@@ -133,7 +133,7 @@ async def _rebuild_pipeline(action: RebuildPipelineAction, context: RequestConte
     if not pipeline.ended:
         raise UserError(f"{pipeline.name} {pipeline.label} still runs; abort it first, or wait for its end.")
     # The prefix shows that it was not pushed: a display name can be anything (providers/bitrise/actions.py, `pushed`).
-    by = None if await context.is_linked(Provider.BITRISE) else f"Slack: {await context.display_name()}"
+    by = None if await context.is_linked(BITRISE) else f"Slack: {await context.display_name()}"
     await own_client(context).rebuild_pipeline(
         action.app.slug, pipeline.id, failed_only=action.failed_only, by=by
     )
@@ -167,7 +167,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
         request = await own_client(context).decide_request(action.app.slug, action.request, approved=approved)
     except NotFound as error:
         await requests.end(
-            Provider.BITRISE,
+            BITRISE,
             action.request,
             lambda gone: build_request_messages.request_gone(gone, action.app),
         )
@@ -179,7 +179,7 @@ async def _decide(action: DecideBuildRequestAction, context: RequestContext) -> 
         request, action.app, approved=approved, by=context.person
     )
     await requests.end(
-        Provider.BITRISE,
+        BITRISE,
         action.request,
         lambda known: build_request_messages.request_gone(known, action.app),
         team=context.team,
@@ -204,7 +204,7 @@ ACTIONS: Sequence[ActionSpec[Any, RequestContext, ActionResult]] = (
 
 async def _sign_order(order: AbortRequest, context: RequestContext) -> AbortRequest:
     """Add the user's name to the reason if the bot's token is used: Bitrise would show the token's owner."""
-    if await context.is_linked(Provider.BITRISE):
+    if await context.is_linked(BITRISE):
         return order
     return order.model_copy(update={"reason": sign_reason(order.reason, await context.display_name())})
 

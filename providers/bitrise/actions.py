@@ -16,8 +16,8 @@ from domain.build_request import BuildRequest
 from domain.commands.trigger_build import TriggerBuild
 from domain.git_refs import InvalidBranch, branch_name, is_ambiguous
 from domain.pipeline import Pipeline
-from domain.provider import Provider
 from providers.bitrise.api.requests import AbortRequest, EnvironmentVariable, TriggerRequest
+from providers.bitrise.provider import BITRISE
 
 # If a build has no other parameters than these, the branch alone decides what is built (API v0.1,
 # "BuildTriggerParamsBuildParams").
@@ -107,7 +107,7 @@ class PipelineTarget(FrozenModel):
 class BitriseAction(Action):
     """The base class of actions at Bitrise; each belongs to an app."""
 
-    provider: ClassVar = Provider.BITRISE
+    provider: ClassVar = BITRISE
     app: App
 
     def _access_request_without_stage(

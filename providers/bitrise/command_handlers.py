@@ -15,7 +15,6 @@ from domain.commands.shared_commands import (
     ShowStatus,
 )
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from messages import notices
 from messages.kit.action_ids import START_BUILD
 from messages.kit.button_values import AppButton
@@ -37,6 +36,7 @@ from providers.bitrise.commands import (
 from providers.bitrise.config import commands as config_commands
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.provider import BITRISE
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as shared_build_commands
 from services.features.profile import commands as profile_commands
@@ -60,7 +60,7 @@ async def _trigger(command: TriggerBuild, context: RequestContext) -> Reply | No
 
 def _for_bitrise(handler: Callable[..., Awaitable[Reply | None]]) -> CommandHandler:
     """Bind a handler that all providers share to Bitrise."""
-    return partial(handler, provider=Provider.BITRISE)
+    return partial(handler, provider=BITRISE)
 
 
 COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.commands import shared_command_help
 from domain.commands.help import RESULTS, STYLES, CommandHelp
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 
 FILTERS = (
     "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `target:main` (of pull requests) "
@@ -15,7 +15,7 @@ FILTERS = (
 STATES = "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
 BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to its page."
 APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
-_SHARED = shared_command_help.shared_help(Provider.BITRISE, app="android", named=APPS)
+_SHARED = shared_command_help.shared_help(BITRISE, app="android", named=APPS)
 
 CATALOGUE: tuple[CommandHelp, ...] = (
     _SHARED["help"],

@@ -16,7 +16,6 @@ from domain.commands.shared_commands import (
     TimeArgument,
 )
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.command_help import CATALOGUE
 from providers.bitrise.commands import (
@@ -30,6 +29,7 @@ from providers.bitrise.commands import (
     ShowYml,
 )
 from providers.bitrise.links import PipelineLink, read_link
+from providers.bitrise.provider import BITRISE
 
 _TARGET_KEYS = ("branch", "tag", "commit", "workflow", "pipeline")
 
@@ -146,7 +146,7 @@ _ALIASES = {
 }
 
 PARSER = CommandParser(
-    provider=Provider.BITRISE,
+    provider=BITRISE,
     catalogue=CATALOGUE,
     parse_functions=_PARSE_FUNCTIONS,
     aliases=_ALIASES,

@@ -14,7 +14,6 @@ from domain.abort_kind import AbortReasonRule
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.doctor_finding import Finding, apps_finding
-from domain.provider import Provider
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
 from providers.bitrise.api.build_client import BitriseBuilds
@@ -23,6 +22,7 @@ from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.restored_baseline import read_restored_baseline
 from providers.bitrise.polling.source import BitriseBuildSource
+from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import BitriseState
 from providers.bitrise.webhook import Webhook
 from providers.http.environment import ProviderEnvironment
@@ -56,7 +56,7 @@ def connect(environment: ProviderEnvironment) -> ProviderConnection[BitriseClien
     # Most polls read the list of all apps; only apps that it does not cover take turns.
     in_one_poll = round(settings.requests_per_minute * settings.poll_interval / 60)
     return ProviderConnection(
-        Provider.BITRISE,
+        BITRISE,
         _client_factory(environment, settings),
         apps=_apps,
         app=BitriseClient.app,

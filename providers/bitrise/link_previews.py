@@ -6,11 +6,11 @@ import structlog
 
 from domain.build import App
 from domain.message import Message
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.features.builds import commands
 from services.features.builds.unfurl_rule import may_unfurl
@@ -39,27 +39,27 @@ async def preview_link(
     try:
         match link:
             case BuildLink(ref=ref, tab=tab):
-                app, build = await find_build(context, None, ref, Provider.BITRISE, limits)
+                app, build = await find_build(context, None, ref, BITRISE, limits)
                 if not await can_preview(app):
                     return None
                 if tab == "artifacts":
                     return (await artifact_commands.list_build_artifacts(app, build, context)).message
                 return await commands.card(app, build, context)
             case AppLink(app=slug):
-                app = await app_by_slug(context, slug, Provider.BITRISE)
+                app = await app_by_slug(context, slug, BITRISE)
                 return await commands.app_card(app, context) if await can_preview(app) else None
             case ArtifactLink(artifact=artifact):
                 slugs = await state_of(context).artifact_index.find(artifact)
                 if slugs is None:
                     return None
-                app, build = await build_by_slugs(context, *slugs, provider=Provider.BITRISE)
+                app, build = await build_by_slugs(context, *slugs, provider=BITRISE)
                 return (
                     await artifact_commands.artifact_card(app, build, artifact, context)
                     if await can_preview(app)
                     else None
                 )
             case PipelineLink(app=slug, pipeline=pipeline_id):
-                app = await app_by_slug(context, slug, Provider.BITRISE)
+                app = await app_by_slug(context, slug, BITRISE)
                 return (
                     await pipeline_commands.card(app, pipeline_id, context)
                     if await can_preview(app)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from domain.provider import Provider
 from messages.provider_presentation import ProviderPresentation
 from providers.bitrise.builds import card_buttons
+from providers.bitrise.provider import BITRISE
 
 PRESENTATION = ProviderPresentation(
-    Provider.BITRISE,
+    BITRISE,
     app_page="https://app.bitrise.io/app/{slug}",
     build_page="https://app.bitrise.io/build/{slug}",
     notified_run="build",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.provider import Provider
 from messages import notices
 from providers.bitrise.build_mentions import mentioned_builds
 from providers.bitrise.builds import open_forms
+from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, find_build
@@ -19,23 +19,21 @@ START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 
 async def _open_start_form(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     await open_forms.open_start(context)
 
 
 async def _open_find_form(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     await open_forms.open_find(context)
 
 
 async def _show_mentioned_builds(message: Mapping[str, Any], context: RequestContext) -> Reply:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     refs = mentioned_builds(message)
     if not refs:
         raise UserError("This message has no link to a Bitrise build, and no number such as #123.")
-    cards = [
-        await commands.card(*await find_build(context, None, ref, Provider.BITRISE), context) for ref in refs
-    ]
+    cards = [await commands.card(*await find_build(context, None, ref, BITRISE), context) for ref in refs]
     return Reply(notices.join_messages(cards), title="About this build")
 
 

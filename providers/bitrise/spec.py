@@ -6,7 +6,6 @@ import re
 
 from domain.access_policy import Permission
 from domain.commands.shared_commands import ListApps, ListBuilds, ShowBuild, ShowStatus
-from domain.provider import Provider
 from providers.bitrise.action_execution import ACTIONS
 from providers.bitrise.command_handlers import COMMAND_HANDLERS
 from providers.bitrise.command_parser import PARSER
@@ -14,6 +13,7 @@ from providers.bitrise.commands import ListPipelines, ShowPipeline
 from providers.bitrise.connection import connect
 from providers.bitrise.interactions import INTERACTIONS
 from providers.bitrise.presentation import PRESENTATION
+from providers.bitrise.provider import BITRISE
 from services.features.builds.commands import app_card
 from services.provider_spec import ProviderSpec
 
@@ -21,7 +21,7 @@ from services.provider_spec import ProviderSpec
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
 
 SPEC = ProviderSpec(
-    provider=Provider.BITRISE,
+    provider=BITRISE,
     presentation=PRESENTATION,
     lists_builds=True,
     token_pattern=_TOKEN,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
 from providers.bitrise.logs.follower import LogFollowers
 from providers.bitrise.logs.log_limits import log_file_limit, log_read_limit
+from providers.bitrise.provider import BITRISE
 from services.request.context import RequestContext
 
 
@@ -35,7 +35,7 @@ class BitriseState:
 
 def state_of(context: RequestContext) -> BitriseState:
     """Return Bitrise's state in this bot."""
-    state = context.services.clients.at(Provider.BITRISE).state
+    state = context.services.clients.at(BITRISE).state
     if not isinstance(state, BitriseState):
         raise TypeError(f"Bitrise's state is {type(state).__name__}")
     return state

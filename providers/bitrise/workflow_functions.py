@@ -10,11 +10,11 @@ from domain.build import App, Build
 from domain.commands.arguments import parse_variable
 from domain.commands.shared_commands import BuildRef
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from domain.redaction.redactor import redact
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
@@ -35,7 +35,7 @@ Outputs = Mapping[str, Any]
 
 
 async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     command = TriggerBuild(
         branch=_read_text(inputs, "branch"),
         tag=_read_text(inputs, "tag"),
@@ -48,7 +48,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
     if not command.names_something:
         raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     await _check_may_act(context)
-    app = await find_app(context, _read_text(inputs, "app") or "", Provider.BITRISE)
+    app = await find_app(context, _read_text(inputs, "app") or "", BITRISE)
     result = await run.run_action(
         TriggerBuildAction(app=app, ask=command, remember=False), context, execution=execution
     )
@@ -56,7 +56,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     app, build = await _find_build(inputs, context)
     if build.ended:
         return step_outputs(app, build)
@@ -71,7 +71,7 @@ async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outp
 
 
 async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(Provider.BITRISE, context)
+    check_configured(BITRISE, context)
     await _check_may_act(context)
     app, build = await _find_build(inputs, context)
     order = AbortRequest(reason=_read_text(inputs, "reason"))
@@ -82,7 +82,7 @@ async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 async def _check_may_act(context: RequestContext) -> None:
     """Check that the step names a user to act for, or that the bot's own token may act. Raises PermissionDenied."""
-    if not context.person and not await context.may_act(Provider.BITRISE):
+    if not context.person and not await context.may_act(BITRISE):
         raise PermissionDenied(NOT_VOUCHED)
 
 
@@ -93,7 +93,7 @@ async def _find_build(inputs: Inputs, context: RequestContext) -> tuple[App, Bui
         raise UserError(
             f"{redact(text)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
         )
-    return await find_build(context, _read_text(inputs, "app"), ref, Provider.BITRISE)
+    return await find_build(context, _read_text(inputs, "app"), ref, BITRISE)
 
 
 def _parse_variables(text: str) -> list[tuple[str, str]]:

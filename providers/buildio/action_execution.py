@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 
 from domain.message import Message
-from domain.provider import Provider
 from domain.provider_errors import ProviderError, ResponseLost
 from domain.redaction.known_values import redact_values
 from domain.redaction.redactor import redact
@@ -50,6 +49,7 @@ from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
@@ -340,8 +340,8 @@ def _environment_owner(
 
 def _forget_app_lists(context: RequestContext) -> None:
     """Clear the caches of app lists: the person's and the bot's."""
-    context.own_apps(Provider.BUILDIO).forget()
-    context.services.clients.at(Provider.BUILDIO).service_apps.forget()
+    context.own_apps(BUILDIO).forget()
+    context.services.clients.at(BUILDIO).service_apps.forget()
 
 
 async def _unset_one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:

@@ -14,9 +14,9 @@ from domain.access_policy import AccessRequest, Permission
 from domain.action import NONE_OF_THEM, Action, Secret, app_details, present_values
 from domain.build import App, Build, FrozenModel
 from domain.git_refs import branch_name, is_ambiguous
-from domain.provider import Provider
 from domain.redaction.redactor import redact
 from providers.buildio.domains.certificates import fingerprint
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 
 NAMES_SAID = 5
@@ -33,7 +33,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 class BuildioAction(Action):
     """Base of all Build.io actions. By default an action has no branch and no workflow, and its stage is unknown."""
 
-    provider: ClassVar = Provider.BUILDIO
+    provider: ClassVar = BUILDIO
 
     def access_request(self, channel: str) -> AccessRequest:
         """Build the access request with an unknown stage."""

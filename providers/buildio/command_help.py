@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.commands import shared_command_help
 from domain.commands.help import RESULTS, STYLES, CommandHelp
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 
 APPS = "An app is named by its name or id, or by the beginning of its name."
 FILTERS = (
@@ -21,7 +21,7 @@ ARRAY = (
 VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
 KEYS = "Where several words stand, a first one in capitals is a key and not an app."
 NAMES = "A pipeline, a namespace or a team is named by its name or id."
-_SHARED = shared_command_help.shared_help(Provider.BUILDIO, app="shop", named=APPS)
+_SHARED = shared_command_help.shared_help(BUILDIO, app="shop", named=APPS)
 
 CATALOGUE: tuple[CommandHelp, ...] = (
     _SHARED["help"],

@@ -11,9 +11,9 @@ from domain.commands.errors import CommandError, redact_typed
 from domain.commands.parser import ArgumentReader, CommandParser, ParseFunction
 from domain.commands.shared_commands import Command
 from domain.commands.tokenizer import Token, split_shell_words
-from domain.provider import Provider
 from providers.buildio import commands
 from providers.buildio.command_help import CATALOGUE
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import arguments as shared_arguments
 
 FILTER_KEYS = ("branch", "-branch", "workflow", "-workflow", "by", "-by")
@@ -308,7 +308,7 @@ _ALIASES = {
 }
 
 PARSER = CommandParser(
-    provider=Provider.BUILDIO,
+    provider=BUILDIO,
     catalogue=CATALOGUE,
     parse_functions=_PARSE_FUNCTIONS,
     aliases=_ALIASES,

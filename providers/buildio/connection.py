@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.doctor_finding import Finding, apps_finding
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
 from providers.buildio.polling.deployments import WORKFLOW
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
+from providers.buildio.provider import BUILDIO
 from providers.http.environment import ProviderEnvironment
 from services.provider_connection import OAuthFlow, ProviderConfig, ProviderConnection
 from storage.watch_reset import WatchBaseline
@@ -51,7 +51,7 @@ def connect(environment: ProviderEnvironment) -> ProviderConnection[BuildioClien
         return WatchBaseline(builds)
 
     return ProviderConnection(
-        Provider.BUILDIO,
+        BUILDIO,
         _client_factory(environment, settings),
         apps=_apps,
         app=_app,
@@ -110,7 +110,7 @@ def _client_factory(
 
 def app_of(one: BuildioApp) -> App:
     """An app of Build.io as the rest of the bot knows apps."""
-    return App(provider=Provider.BUILDIO, slug=one.id, title=one.name)
+    return App(provider=BUILDIO, slug=one.id, title=one.name)
 
 
 async def _apps(buildio: BuildioClient) -> list[App]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from domain.provider import Provider
 from messages.provider_presentation import ProviderPresentation
 from providers.buildio.deploys import card_buttons
+from providers.buildio.provider import BUILDIO
 
 PRESENTATION = ProviderPresentation(
-    Provider.BUILDIO,
+    BUILDIO,
     # The reference names no dashboard page of an app: the URL is that of the app itself.
     open_label="Open the app",
     run="deployment",

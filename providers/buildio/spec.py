@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from domain.access_policy import Permission
-from domain.provider import Provider
 from messages.kit import action_ids
 from providers.buildio.action_execution import ACTIONS
 from providers.buildio.apps.commands import card
@@ -16,10 +15,11 @@ from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.presentation import PRESENTATION
+from providers.buildio.provider import BUILDIO
 from services.provider_spec import ProviderSpec
 
 SPEC = ProviderSpec(
-    provider=Provider.BUILDIO,
+    provider=BUILDIO,
     presentation=PRESENTATION,
     # The reference guarantees no prefix for tokens, so they can't be told from other words.
     token_pattern=None,

@@ -285,7 +285,7 @@ class HomeRefresher(BackgroundJob):
         return cached[1], await opened.context.storage.subscriptions.of_channels(cached[1].all)
 
     async def _load_app(self, build: Build) -> App:
-        unknown = App(slug=build.app_slug, title=build.app_slug)
+        unknown = App(provider=build.provider, slug=build.app_slug, title=build.app_slug)
         apps = self._clients.at(build.provider).service_apps
         try:
             return await apps.find_by_slug(build.app_slug) or unknown

@@ -22,8 +22,9 @@ from bot.manifest import manifest
 from bot.providers_setup import ACTIONS
 from bot.settings import Settings
 from domain.access_policy import Permission, read_policy
-from domain.provider import Provider
 from messages.kit import action_ids
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from sandbox.slack.models import Post
 from storage.database import Database
@@ -105,13 +106,13 @@ async def test_tokens_are_decrypted_and_the_audit_log_is_valid(tmp_path: Path) -
     workspace = repositories.of(TEAM)
     try:
         for person, token in BITRISE_TOKENS.items():
-            account = await workspace.accounts.find(f"U0{person.upper()}", Provider.BITRISE)
+            account = await workspace.accounts.find(f"U0{person.upper()}", BITRISE)
             assert account is not None
             assert workspace.accounts.token(account).get_secret_value() == token
-        ben_account = await workspace.accounts.find("U0BEN", Provider.BUILDIO)
+        ben_account = await workspace.accounts.find("U0BEN", BUILDIO)
         assert ben_account is not None
         assert workspace.accounts.token(ben_account).get_secret_value() == BUILDIO_TOKENS["ben"]
-        anna_account = await workspace.accounts.find("U0ANNA", Provider.BUILDIO)
+        anna_account = await workspace.accounts.find("U0ANNA", BUILDIO)
         assert anna_account is not None
         tokens = workspace.accounts.tokens(anna_account)
         assert tokens.refresh_token is not None

@@ -25,17 +25,18 @@ from domain.access_policy import (
     required_approvals,
 )
 from domain.build import App
-from domain.provider import Provider
 from messages.access_rules import FilledRule
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from services.features.access_rules.commands import RuleProblem, build_rule
 
-SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
-NAMELESS = App(slug="b1", title="Sample iOS")
+SHOP = App(provider=BUILDIO, slug="s1", title="shop")
+NAMELESS = App(provider=BITRISE, slug="b1", title="Sample iOS")
 ANNA = Principals(people=("U0ANNA",))
 
 
 def make_access_request(permission: Permission, **more: object) -> AccessRequest:
-    known = {"provider": Provider.BUILDIO, "app": SHOP, "channel": "C0BUILDS"}
+    known = {"provider": BUILDIO, "app": SHOP, "channel": "C0BUILDS"}
     return AccessRequest.model_validate({"permission": permission, **known, **more})
 
 
@@ -87,12 +88,10 @@ def test_a_rule_without_permissions_applies_to_all_of_them() -> None:
 
 
 def test_a_rule_for_a_provider_applies_to_that_one_only() -> None:
-    rule = AllowRule(providers=(Provider.BUILDIO,), who=NOBODY)
+    rule = AllowRule(providers=(BUILDIO,), who=NOBODY)
     assert find_requirements((rule,), make_access_request(Permission.SUBSCRIBE))[0].who.nobody
     assert (
-        find_requirements((rule,), make_access_request(Permission.SUBSCRIBE, provider=Provider.BITRISE))[
-            0
-        ].who
+        find_requirements((rule,), make_access_request(Permission.SUBSCRIBE, provider=BITRISE))[0].who
         == EVERYONE
     )
     assert parse_stored_rule(rule.model_dump_json()) == rule
@@ -129,8 +128,8 @@ def test_a_rule_for_a_provider_applies_to_that_one_only() -> None:
         ),
         (AllowRule(workspaces=("T0ONE",)), make_access_request(Permission.DEPLOY), Match.MAYBE),
         (
-            AllowRule(providers=(Provider.BUILDIO,)),
-            make_access_request(Permission.DEPLOY, provider=Provider.BITRISE),
+            AllowRule(providers=(BUILDIO,)),
+            make_access_request(Permission.DEPLOY, provider=BITRISE),
             Match.NO,
         ),
         # NO outweighs MAYBE.
@@ -190,9 +189,9 @@ SLUG, ID = "0123456789abcdef", "0b8b7a0c-6c0c-4b7e-8f6e-2f1d2a3b4c5d"
 @pytest.mark.parametrize("slug", [SLUG, ID, ID.upper()])
 def test_a_slug_in_a_rule_does_not_match_a_title(slug: str) -> None:
     rule = AllowRule(apps=(slug,))
-    titled_like_it = App(slug="fedcba9876543210", title=slug, owner="a", repo=slug)
+    titled_like_it = App(provider=BITRISE, slug="fedcba9876543210", title=slug, owner="a", repo=slug)
     assert rule.match(make_access_request(Permission.TRIGGER, app=titled_like_it)) is Match.NO
-    itself = App(slug=slug.lower(), title="Anything")
+    itself = App(provider=BITRISE, slug=slug.lower(), title="Anything")
     assert rule.match(make_access_request(Permission.TRIGGER, app=itself)) is Match.YES
 
 
@@ -240,7 +239,7 @@ def test_a_policy_file_can_name_providers_stages_and_permissions_that_are_off(tm
     )
     allow, protect = read_policy(tmp_path / "policy.toml")
     assert allow.permissions == {Permission.RUN}
-    assert allow.providers == (Provider.BUILDIO,)
+    assert allow.providers == (BUILDIO,)
     assert isinstance(protect, ApprovalRule)
     assert (protect.permissions, protect.stages) == (frozenset(), ("production",))
 

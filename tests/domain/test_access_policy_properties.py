@@ -19,8 +19,8 @@ from domain.access_policy import (
     find_requirements,
     judge,
 )
-from domain.provider import Provider
 from messages.access_rules import describe_verdict
+from providers.buildio.provider import BUILDIO
 from tests.support.access_rules import (
     ACCESS_REQUESTS,
     ALLOW_RULES,
@@ -169,7 +169,7 @@ def test_what_is_shown_is_what_is_enforced(
 def test_the_generated_examples_cover_the_properties() -> None:
     here = AccessRequest(
         permission="delete",
-        provider=Provider.BUILDIO,
+        provider=BUILDIO,
         app=APPS[0],
         channel=CHANNELS[0],
         workspace=WORKSPACES[0],

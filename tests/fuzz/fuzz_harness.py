@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.middleware import ResponseRewriter
 from services.polling.poller import Poller
@@ -78,7 +79,7 @@ class FuzzHarness:
         """Connect all users' accounts; one of them uses Build.io's OAuth page."""
         await self.harness.connect(*PEOPLE)
         others = (user for user in PEOPLE if user != SIGNS_IN)
-        await self.harness.connect(*others, provider=Provider.BUILDIO)
+        await self.harness.connect(*others, provider=BUILDIO)
         await self.connect_by_oauth(SIGNS_IN)
 
     async def connect_by_oauth(self, user: str) -> None:
@@ -97,10 +98,10 @@ class FuzzHarness:
     async def _reconnect_accounts(self) -> None:
         rows = await self.harness.rows("SELECT user_id, provider FROM accounts WHERE broken_at IS NULL")
         for user in PEOPLE:
-            for provider in (Provider.BITRISE, Provider.BUILDIO):
+            for provider in (BITRISE, BUILDIO):
                 if (f"U0{user.upper()}", provider) in rows:
                     continue
-                if provider is Provider.BUILDIO and user == SIGNS_IN:
+                if provider is BUILDIO and user == SIGNS_IN:
                     await self.connect_by_oauth(user)
                 else:
                     await self.harness.connect(user, provider=provider)

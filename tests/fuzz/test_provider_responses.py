@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from providers.buildio.api.coverage import ENDPOINTS
+from providers.buildio.provider import BUILDIO
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from tests.fuzz.fuzz_harness import SIGNS_IN, FuzzHarness, OutcomeCounter, fuzz_harness
 from tests.fuzz.fuzz_runner import TIMEOUT, ReadableExample, fuzz, report
@@ -29,7 +30,7 @@ HEALTH_CHECK_EVERY = 25
 STORAGE_CHECK_EVERY = 10
 # Longer lists are cut, since a change in item 50 is like one in item 3.
 MAX_ITEMS = 3
-BUILDIO = "/api/v1/"
+BUILDIO_PATH = "/api/v1/"
 ONE_BUILD = "GET /v0.1/apps/*/builds/*"
 ONE_APP = "GET /api/v1/apps/*"
 DYNOS = "GET /api/v1/apps/*/dynos/list"
@@ -130,19 +131,19 @@ def _is_background_request(kind: str) -> bool:
 
 
 def _is_buildio_request(kind: str) -> bool:
-    return BUILDIO in kind or kind == SIGNING_IN
+    return BUILDIO_PATH in kind or kind == SIGNING_IN
 
 
 def kind_of(request_name: str) -> str:
     """Return the kind of a request: its path without ids."""
     method, path = request_name.split(" ", 1)
-    if not path.startswith(BUILDIO):
+    if not path.startswith(BUILDIO_PATH):
         return _SLUG.sub("/*", request_name)
-    parts = path.removeprefix(BUILDIO).split("/")
+    parts = path.removeprefix(BUILDIO_PATH).split("/")
     # Resource, id, sub-resource, id; the config vars of an environment have no sub-resource in their path.
     names = (1, 2) if parts[0] == "environments" else (1, 3)
     kind_parts = ["*" if at in names and part != "list" else part for at, part in enumerate(parts)]
-    return f"{method} {BUILDIO}{'/'.join(kind_parts)}"
+    return f"{method} {BUILDIO_PATH}{'/'.join(kind_parts)}"
 
 
 def examples(
@@ -311,10 +312,9 @@ class ProviderResponseFuzzer:
     async def _refresh_accounts(self, bodies: Mapping[str, bytes]) -> None:
         """If the responses for it are mutated, reconnect an account, or refresh a token."""
         harness = self._target.harness
-        for provider, tokens in ((Provider.BITRISE, BITRISE_TOKENS), (Provider.BUILDIO, BUILDIO_TOKENS)):
+        for provider, tokens in ((BITRISE, BITRISE_TOKENS), (BUILDIO, BUILDIO_TOKENS)):
             if any(
-                kind.endswith("/me") and _is_buildio_request(kind) is (provider is Provider.BUILDIO)
-                for kind in bodies
+                kind.endswith("/me") and _is_buildio_request(kind) is (provider is BUILDIO) for kind in bodies
             ):
                 harness.slack.workspace.views.clear()
                 await harness.users.command("carla", "builds", f"{provider.command} connect")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bot.app import utc_now
-from domain.provider import Provider
 from messages import home as message_home
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent
 from messages.profile_form import ProfileForm
 from messages.subscriptions import ProviderUnavailable
+from providers.bitrise.provider import BITRISE
 from sandbox.slack.transcript import home_text
 from services.home.refresher import OpenHome
 from tests.support.bot_harness import BotHarness, bot_harness
@@ -241,7 +241,7 @@ async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> Non
                 service_acts=True,
                 providers=[AT_BITRISE],
                 build_list=AT_BITRISE,
-                outages=[ProviderUnavailable(Provider.BITRISE, NOON, "<gone>")],
+                outages=[ProviderUnavailable(BITRISE, NOON, "<gone>")],
             ),
             "I could not look at Bitrise since",
         ),

@@ -16,12 +16,13 @@ from domain.message import Message
 from domain.message_state import CardState
 from domain.notifications.deploy_link import DeployLink, links_offered
 from domain.pipeline import Pipeline
-from domain.provider import Provider
 from messages import build_card, notifications, pipeline_card
 from messages.deploy_buttons import DeployButton, read_deploy_button
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
 from messages.notifications import NotificationContent
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from tests.providers.buildio.renderer_cases import TIES
 from tests.support.factories import ANDROID, IOS, NOON, make_build
 from tests.support.presentations import AT_BITRISE, AT_BUILDIO
@@ -30,9 +31,7 @@ from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BRANCHES = ("main", "release/1", "release/2", "mains", "Main", None)
 GLOBS = ("main", "release/*", "*", "mai?", "dev")
-SHOPS = tuple(
-    App(provider=Provider.BUILDIO, slug=f"shop-{number}", title=f"shop {number}") for number in range(5)
-)
+SHOPS = tuple(App(provider=BUILDIO, slug=f"shop-{number}", title=f"shop {number}") for number in range(5))
 
 builds = st.builds(
     lambda state, branch, commit, app, request: make_build(
@@ -165,7 +164,7 @@ def test_a_deploy_button_shows_its_target_and_its_value_has_no_commit_or_branch(
 
 
 def test_a_build_io_deployment_has_no_deploy_buttons() -> None:
-    deployed = make_successful_build(provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT)
+    deployed = make_successful_build(provider=BUILDIO, kind=RunKind.DEPLOYMENT)
     assert (
         deploy_buttons(
             build_card.build_card(
@@ -189,7 +188,12 @@ def test_the_card_of_a_fixed_streak_offers_to_deploy_its_last_build() -> None:
 @pytest.mark.parametrize("state", [BuildState.SUCCEEDED, BuildState.FAILED, BuildState.RUNNING])
 def test_a_pipeline_offers_to_deploy_only_if_all_of_it_succeeded(state: BuildState) -> None:
     pipeline = Pipeline(
-        app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1"
+        provider=BITRISE,
+        app_slug=ANDROID.slug,
+        id="p1",
+        name="all",
+        state=state,
+        url="https://app.bitrise.io/p/1",
     )
     failed = NotificationContent(
         make_build(20, BuildState.FAILED), ANDROID, AT_BITRISE, deploy_links=[make_deploy_link(4)]

@@ -37,7 +37,6 @@ from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
 from domain.message_state import CardState, RunNote
 from domain.notifications.rule import BuildEvent, NotificationRule
-from domain.provider import Provider
 from messages import (
     access_rules,
     accounts,
@@ -81,7 +80,9 @@ from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.provider import BITRISE
 from providers.buildio.deploy_links import messages as deploy_link_messages
+from providers.buildio.provider import BUILDIO
 from tests.messages.test_slack_limits import (
     APPS,
     BUILDS,
@@ -96,7 +97,7 @@ from tests.messages.test_slack_limits import (
     USUAL,
 )
 from tests.providers.buildio import renderer_cases
-from tests.support.commands import BITRISE, BUILDIO, PARSERS
+from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.presentations import presentation_of
@@ -132,7 +133,7 @@ READERS = {
 
 BY = st.just("U0ASKER")
 TIES = st.lists(renderer_cases.TIES, max_size=7)
-PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
+PROVIDER = st.sampled_from([BITRISE, BUILDIO])
 PRESENTATION = PROVIDER.map(presentation_of)
 CHOICES = [RulePermissions(spec.presentation, spec.permissions) for spec in SPECS]
 NOW = st.just(NOON)
@@ -246,7 +247,7 @@ GLOBS = st.lists(
 ).map(tuple)
 RULES = st.builds(
     ShownRule,
-    rule=st.builds(AllowRule, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
+    rule=st.builds(AllowRule, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((BUILDIO,)))
     | st.builds(ApprovalRule, apps=GLOBS, branches=GLOBS, workflows=GLOBS, stages=GLOBS),
     who=UNTRUSTED_TEXT,
     app=OPTIONAL_UNTRUSTED_TEXT,
@@ -289,9 +290,7 @@ ACCESS_VERDICTS = st.dictionaries(
     max_size=9,
 ).map(
     lambda rules: {
-        permission: judge(
-            rule_list, rule_list, AccessRequest(permission=permission, provider=Provider.BITRISE)
-        )
+        permission: judge(rule_list, rule_list, AccessRequest(permission=permission, provider=BITRISE))
         for permission, rule_list in rules.items()
     }
 )
@@ -498,7 +497,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "help_message": st.builds(
         notices.help_message,
         st.none()
-        | st.sampled_from([entry.name for entry in (*BITRISE.catalogue, *BUILDIO.catalogue)])
+        | st.sampled_from([entry.name for entry in (*BITRISE_PARSER.catalogue, *BUILDIO_PARSER.catalogue)])
         | UNTRUSTED_TEXT,
         st.sampled_from(PARSERS),
     ),

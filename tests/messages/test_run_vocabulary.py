@@ -12,21 +12,22 @@ from domain.failure_streak import Streak, StreakState, advance
 from domain.message import Message
 from domain.message_state import CardState
 from domain.notifications.rule import NotificationRule
-from domain.provider import Provider
 from messages import build_card, build_text, notifications, subscriptions
 from messages.kit import action_ids
 from messages.notifications import NotificationContent
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import BuildioButton
 from tests.support.factories import ANDROID, NOON, make_build
 from tests.support.presentations import AT_BITRISE, AT_BUILDIO
 
-SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
+SHOP = App(provider=BUILDIO, slug="shop-id", title="shop")
 
 
 def make_deployment(number: int | None, state: BuildState, **overrides: Any) -> Build:
     fields = {
-        "provider": Provider.BUILDIO,
+        "provider": BUILDIO,
         "kind": RunKind.DEPLOYMENT,
         "workflow": "deploy",
         "number": number,
@@ -37,7 +38,7 @@ def make_deployment(number: int | None, state: BuildState, **overrides: Any) -> 
 
 def make_dyno(state: BuildState, **overrides: Any) -> Build:
     fields = {
-        "provider": Provider.BUILDIO,
+        "provider": BUILDIO,
         "kind": RunKind.DYNO,
         "workflow": "web.1",
         "number": None,
@@ -214,6 +215,6 @@ def test_a_provider_that_cannot_be_polled_is_named() -> None:
         number=1, app=SHOP, terms=NotificationRule(), created_by="U1", presentation=AT_BUILDIO
     )
     message = subscriptions.subscription_list(
-        [row], Provider.BITRISE, outages=[ProviderUnavailable(Provider.BUILDIO, None, "no answer.")]
+        [row], BITRISE, outages=[ProviderUnavailable(BUILDIO, None, "no answer.")]
     )
     assert "I could not look at Build.io" in message_text(message)

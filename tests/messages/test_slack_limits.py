@@ -25,7 +25,6 @@ from domain.message import Message
 from domain.message_state import CardState
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
-from domain.provider import Provider
 from messages import apps as message_apps
 from messages import (
     build_card,
@@ -62,6 +61,8 @@ from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from tests.support.commands import PARSERS
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
@@ -85,7 +86,7 @@ USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(second
 
 APPS = st.builds(
     App,
-    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
+    provider=st.sampled_from([BITRISE, BUILDIO]),
     slug=SLUG,
     title=UNTRUSTED_TEXT,
     owner=OPTIONAL_UNTRUSTED_TEXT,
@@ -93,6 +94,7 @@ APPS = st.builds(
 )
 BUILDS = st.builds(
     Build,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     slug=SLUG,
     number=NUMBER,
@@ -116,9 +118,7 @@ BUILDS = st.builds(
 ).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
 # Every kind of run that can be notified.
 RUNS = BUILDS | st.builds(
-    lambda build, kind, text: build.model_copy(
-        update={"provider": Provider.BUILDIO, "kind": kind, "said": text}
-    ),
+    lambda build, kind, text: build.model_copy(update={"provider": BUILDIO, "kind": kind, "said": text}),
     BUILDS,
     st.sampled_from(RunKind),
     OPTIONAL_UNTRUSTED_TEXT,
@@ -312,7 +312,7 @@ def test_subscriptions(app: App, build_filter: BuildFilter, stopped: str | None)
         )
         for n in range(45)
     ]
-    assert_message(subscriptions.subscription_list(rows, Provider.BITRISE))
+    assert_message(subscriptions.subscription_list(rows, BITRISE))
     assert_message(
         subscriptions.subscription_added(app, NotificationRule(filter=build_filter), AT_BITRISE, by="U0ASKER")
     )
@@ -398,9 +398,7 @@ def test_the_modals_for_builds_and_subscriptions(
     search = BuildSearch(app=app.slug, title=app.title, words=text)
     assert_view(find_form.find_modal(search, origin=origin, problem=text))
     assert_view(choose_app_form.choose_app_modal(origin=origin, problem=text))
-    assert_view(
-        profile_form.profile_modal(ProfileForm(name=text, ends=True), Provider.BITRISE, origin=origin)
-    )
+    assert_view(profile_form.profile_modal(ProfileForm(name=text, ends=True), BITRISE, origin=origin))
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(text, [text, "primary"], [text]))
 
@@ -429,10 +427,10 @@ def test_a_home(
         mine=builds,
         usual_durations={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        outages=[ProviderUnavailable(Provider.BUILDIO, NOON, text)],
+        outages=[ProviderUnavailable(BUILDIO, NOON, text)],
         providers=[AT_BITRISE, AT_BUILDIO],
         build_list=AT_BITRISE,
-        other_accounts=[(Provider.BUILDIO, ConnectedAccount(name=text))],
+        other_accounts=[(BUILDIO, ConnectedAccount(name=text))],
     )
     view = home.render_home(content, now=NOON)
     assert_view(view, home=True)
@@ -440,6 +438,7 @@ def test_a_home(
 
 PIPELINES = st.builds(
     Pipeline,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     id=SLUG,
     name=UNTRUSTED_TEXT,
@@ -494,6 +493,7 @@ def test_a_pipeline(
 
 REQUESTS = st.builds(
     BuildRequest,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     slug=SLUG,
     pull_request=NUMBER,

@@ -13,9 +13,9 @@ from bot.providers_setup import ACTIONS, SPECS
 from domain.access_policy import Permission
 from domain.action import Action
 from domain.build import App
-from domain.provider import Provider
 from providers.bitrise.actions import AbortBuildAction, BuildTarget
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.provider import BITRISE
 from providers.buildio.actions import (
     AddDomainAction,
     ClusterLoginAction,
@@ -35,9 +35,10 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 
-SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
+SHOP = App(provider=BUILDIO, slug="s1", title="shop")
 CANARY = "canary-4711-canary"
 SECRET = SecretStr(CANARY)
 MANY = tuple(f"KEY_{number}" for number in range(9))
@@ -89,7 +90,7 @@ IDS = [f"{type(action).__name__}-{number}" for number, (action, _) in enumerate(
 
 
 def test_every_action_of_buildio_has_an_example_and_every_permission_an_action() -> None:
-    classes = {spec.action_class for spec in SPECS.get(Provider.BUILDIO).actions}
+    classes = {spec.action_class for spec in SPECS.get(BUILDIO).actions}
     assert {type(action) for action, _ in EXAMPLES} == classes
     for provider in SPECS:
         permissions = {spec.action_class.permission for spec in provider.actions}
@@ -123,7 +124,7 @@ def test_an_action_read_back_from_its_stored_json_is_unchanged(action: Action, s
 @pytest.mark.parametrize(("action", "summary"), EXAMPLES, ids=IDS)
 def test_the_access_request_names_the_actions_own_provider(action: Action, summary: str) -> None:
     access_request = action.access_request("C1")
-    assert (access_request.provider, access_request.permission) == (Provider.BUILDIO, action.permission)
+    assert (access_request.provider, access_request.permission) == (BUILDIO, action.permission)
     assert access_request.app == action.app
     assert access_request.stage == (
         "" if isinstance(action, CreateAppAction | CreateNamespaceAction) else None
@@ -133,12 +134,12 @@ def test_the_access_request_names_the_actions_own_provider(action: Action, summa
 
 
 def test_an_action_at_bitrise_is_in_no_stage() -> None:
-    android = App(slug="a1", title="android")
+    android = App(provider=BITRISE, slug="a1", title="android")
     build = BuildTarget(slug="b1", label="#1", branch="main", workflow="primary")
     access_request = AbortBuildAction(
         app=android, build=build, order=AbortRequest(reason="no")
     ).access_request("C1")
-    assert (access_request.provider, access_request.stage) == (Provider.BITRISE, "")
+    assert (access_request.provider, access_request.stage) == (BITRISE, "")
     assert (access_request.branch, access_request.workflow) == ("main", "primary")
 
 

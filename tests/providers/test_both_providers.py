@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.transcript import home_text
 from tests.support.bot_harness import BotHarness, bot_harness
 
@@ -25,7 +26,7 @@ who = "nobody"
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Start the bot. Anna and Ben have accounts at Build.io, Carla has none."""
     async with bot_harness(tmp_path) as opened:
-        await opened.connect("anna", "ben", provider=Provider.BUILDIO)
+        await opened.connect("anna", "ben", provider=BUILDIO)
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []
@@ -100,7 +101,7 @@ async def test_a_message_is_for_bitrise_unless_it_names_build_io(harness: BotHar
 
 async def test_messages_are_for_build_io_if_only_it_is_set_up(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as harness:
-        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.connect("anna", provider=BUILDIO)
         harness.users.say("anna", "D0ANNA", "apps")
         await harness.wait_for_message("shop-staging", channel="D0ANNA")
         harness.users.open_home("anna")
@@ -262,7 +263,7 @@ async def test_a_subscription_to_an_app_that_the_bot_cannot_see_is_refused(harne
 async def test_a_rule_about_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_AT_BUILDIO)
     async with bot_harness(tmp_path, policy_file=str(tmp_path / "policy.toml")) as harness:
-        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.connect("anna", provider=BUILDIO)
         await harness.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
         await harness.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
         await harness.ask("/bitrise subscribe android", "subscribed")

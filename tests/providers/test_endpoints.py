@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import check_settings
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.members import ANNA_TOKEN
 from sandbox.middleware import RecordedRequest
 from sandbox.provider_simulator import ProviderSimulator
@@ -18,8 +18,8 @@ from tests.support.certificates import make_certificate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 # The headings of Bitrise's documents (API v0.1); they do not include the lists of all apps and all builds.
-BITRISE = (FIXTURES / "bitrise" / "endpoints.txt").read_text().splitlines()
-BUILDIO = re.findall(
+BITRISE_ENDPOINTS = (FIXTURES / "bitrise" / "endpoints.txt").read_text().splitlines()
+BUILDIO_ENDPOINTS = re.findall(
     r"^((?:GET|POST|PUT|PATCH|DELETE) /\S*) — ",
     (FIXTURES / "buildio" / "reference.txt").read_text(),
     re.MULTILINE,
@@ -69,7 +69,7 @@ async def connect(harness: BotHarness) -> None:
 
 
 async def connect_at_buildio(harness: BotHarness) -> None:
-    await harness.connect("anna", provider=Provider.BUILDIO)
+    await harness.connect("anna", provider=BUILDIO)
 
 
 async def change_certificate(harness: BotHarness) -> None:
@@ -212,7 +212,7 @@ async def test_every_endpoint_of_bitrises_documents_is_reached_by_a_person(tmp_p
         for endpoint in ("GET /v0.1/apps", "GET /v0.1/builds"):
             harness.bitrise.fault(endpoint, "status", status=404, times=MANY)
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-        assert set(AT_BITRISE) == set(BITRISE)
+        assert set(AT_BITRISE) == set(BITRISE_ENDPOINTS)
         missing = await find_unreached(harness, harness.bitrise, AT_BITRISE, root="/v0.1", member="anna-berg")
         assert missing == []
         paths = [request.path for request in harness.bitrise.requests]
@@ -222,7 +222,7 @@ async def test_every_endpoint_of_bitrises_documents_is_reached_by_a_person(tmp_p
 
 async def test_every_endpoint_of_build_ios_reference_is_reached_by_a_person(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, POLICY, people=()) as harness:
-        assert set(AT_BUILDIO) == set(BUILDIO)
+        assert set(AT_BUILDIO) == set(BUILDIO_ENDPOINTS)
         missing = await find_unreached(
             harness, harness.buildio, AT_BUILDIO, root="/api/v1", member="anna-berg"
         )

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from domain.build import App, Build, BuildState
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from providers.buildio.actions import DeployAction, SourceBuild
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.state import Pipeline
 from sandbox.slack.models import Post
 from tests.providers.buildio.config_var_harness import changes, config_var_harness
@@ -252,9 +253,10 @@ async def test_g5_a_rule_that_is_tightened_meanwhile_holds_for_what_is_open(tmp_
 
 
 def test_d4_a_deployment_does_not_trust_that_its_build_was_started_by_a_push() -> None:
-    android = App(slug="a1", title="android")
-    shop = App(provider=Provider.BUILDIO, slug="s1", title="shop")
+    android = App(provider=BITRISE, slug="a1", title="android")
+    shop = App(provider=BUILDIO, slug="s1", title="shop")
     build = Build(
+        provider=BITRISE,
         app_slug="a1",
         slug="b1",
         state=BuildState.SUCCEEDED,

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.models import TEAM
 from services.request import forms
@@ -171,8 +171,8 @@ async def test_e3_busy_connections_of_one_workspace_do_not_block_another_one(
     rules = str(tmp_path / "policy.toml")
     async with multi_workspace_harness(tmp_path, policy_file=rules, service_token_acts="0") as harness:
         await harness.install_everywhere()
-        await harness.connect("anna", "ben", provider=Provider.BUILDIO)
-        await harness.twin.connect("ben", provider=Provider.BUILDIO)
+        await harness.connect("anna", "ben", provider=BUILDIO)
+        await harness.twin.connect("ben", provider=BUILDIO)
         await harness.twin.connect("ben")
         held_requests = harness.buildio.fault("POST */exec", "held", times=1000)
         for _ in range(10):

@@ -21,9 +21,10 @@ from domain.notifications.rule import NotificationRule
 from domain.pending_action import Approvers
 from domain.pipeline import Pipeline
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
 from domain.subscription import AccessSource, Scope
 from providers.bitrise.actions import TriggerBuildAction
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.installations import Installations, OAuthStates
@@ -35,7 +36,7 @@ from storage.workflow_steps import WaitingStep
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 from tests.support.repositories import make_poll_recorder, make_repositories
 
-SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
+SHOP = App(provider=BUILDIO, slug="shop-id", title="shop")
 NEW, OLD = "new-" * 10, "old-" * 10
 ANNA, BEN, TEAM = "U0ANNA", "U0BEN", "T1"
 TOKEN = "anna-has-this-token-at-bitrise"
@@ -70,9 +71,9 @@ async def _fill_workspace(repositories: Repositories, team: str) -> None:
     here = repositories.of(team)
     for person, name in ((ANNA, "anna-at-bitrise"), (BEN, "ben-at-bitrise")):
         await here.accounts.connect(
-            person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
+            person, BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
-        await repositories.oauth_sessions.begin(team, person, Provider.BUILDIO, NOON)
+        await repositories.oauth_sessions.begin(team, person, BUILDIO, NOON)
         await repositories.slack_deliveries.take(
             team, f"of-{person[2:].lower()}", now=NOON, until=NOON + timedelta(hours=1)
         )
@@ -83,7 +84,7 @@ async def _fill_workspace(repositories: Repositories, team: str) -> None:
         await here.last_triggers.store(
             person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON
         )
-    await here.channel_settings.set_default_app("C1", Provider.BITRISE, ANDROID.slug, by=ANNA, at=NOON)
+    await here.channel_settings.set_default_app("C1", BITRISE, ANDROID.slug, by=ANNA, at=NOON)
     for channel, by in (("C1", ANNA), ("C2", BEN), ("D0ANNA", ANNA)):
         await here.deploy_links.add(channel, SHOP, ANDROID, ("main",), by=by, at=NOON)
     await here.access_rules.add(AllowRule(who=Principals(people=(ANNA, BEN))), by=ANNA, at=NOON)
@@ -149,6 +150,7 @@ async def _fill_shared_tables(repositories: Repositories) -> None:
         make_build(3, branch="next", triggered_by="manual-ben-at-bitrise"),
     )
     pipeline = Pipeline(
+        provider=BITRISE,
         app_slug=ANDROID.slug,
         id="p1",
         name="all",
@@ -157,12 +159,10 @@ async def _fill_shared_tables(repositories: Repositories) -> None:
         url="u",
     )
     await recorder.record(
-        PollSnapshot(
-            token="t", provider=Provider.BITRISE, builds=builds, seen_until=NOON, pipelines=(pipeline,)
-        ),
+        PollSnapshot(token="t", provider=BITRISE, builds=builds, seen_until=NOON, pipelines=(pipeline,)),
         at=NOON,
     )
-    request = BuildRequest(app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
+    request = BuildRequest(provider=BITRISE, app_slug=ANDROID.slug, slug="r1", author="anna-at-bitrise")
     await repositories.build_requests.begin(request, [make_recipient("C1")], Message("approve?"), NOON)
     due = await repositories.outbox.due(make_recipient("C1"), 10, NOON)
     card = NewMessage(parcel="card", team=TEAM, channel="C1", subject="card 1 x")

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
-from domain.provider import Provider
 from domain.subscription import AccessSource, Scope, Subscription
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
 from tests.support.factories import ANDROID, NOON
@@ -29,7 +30,7 @@ def repositories_with_key(repositories: Repositories) -> Repositories:
 
 async def connect_account(repositories: Repositories, provider_user: str = "ben") -> None:
     await repositories.of("T1").accounts.connect(
-        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=provider_user, name=provider_user, at=NOON
+        BEN, BITRISE, SecretStr("a-token"), provider_user=provider_user, name=provider_user, at=NOON
     )
 
 
@@ -40,7 +41,7 @@ async def subscribe(repositories: Repositories) -> Subscription:
 
 
 async def subscriptions_to_check(repositories: Repositories) -> list[Subscription]:
-    return await repositories.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
+    return await repositories.subscriptions.to_check(NOON, 10, providers=[BITRISE])
 
 
 async def test_a_check_result_is_ignored_once_the_account_was_disconnected(
@@ -112,9 +113,9 @@ async def test_subscriptions_with_the_bots_access_are_checked_unless_its_token_a
     await repositories.of("T1").subscriptions.add(
         channel="C1", app=ANDROID, terms=NotificationRule(), by=BEN, at=NOON, baseline=Baseline()
     )
-    here, both = [Provider.BITRISE], [Provider.BITRISE, Provider.BUILDIO]
+    here, both = [BITRISE], [BITRISE, BUILDIO]
     to_check = repositories.subscriptions.to_check
     assert len(await to_check(NOON, 10, providers=both)) == 1
     assert await to_check(NOON, 10, providers=both, acting=here) == []
-    assert await to_check(NOON, 10, providers=[Provider.BUILDIO]) == []
+    assert await to_check(NOON, 10, providers=[BUILDIO]) == []
     assert await to_check(NOON, 10, providers=[]) == []

@@ -12,18 +12,19 @@ from domain.build import App, Build, BuildChange, BuildState, RunKind
 from domain.notification import NewNotification, Notification
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, Snapshot
-from domain.provider import Provider
 from domain.subscription import Subscription
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from tests.support.factories import NOON, make_build, make_recipient
 from tests.support.repositories import make_poll_recorder
 
-SHOP = App(provider=Provider.BUILDIO, slug="shop", title="shop")
+SHOP = App(provider=BUILDIO, slug="shop", title="shop")
 
 
 def make_deployment(number: int, state: BuildState = BuildState.FAILED, **more: Any) -> Build:
-    return make_build(number, state, app=SHOP, provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT, **more)
+    return make_build(number, state, app=SHOP, provider=BUILDIO, kind=RunKind.DEPLOYMENT, **more)
 
 
 async def subscribe(repositories: Repositories, snapshot: str | None = "one", *builds: Build) -> Subscription:
@@ -43,13 +44,11 @@ def make_recorder(repositories: Repositories) -> PollRecorder:
 
 def make_poll(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = ()) -> PollSnapshot:
     snapshot = Snapshot(app_slug=SHOP.slug, was=was, body=body, begins=tuple(begins))
-    return PollSnapshot(
-        token="t", provider=Provider.BUILDIO, builds=builds, snapshots=(snapshot,), logs=False
-    )
+    return PollSnapshot(token="t", provider=BUILDIO, builds=builds, snapshots=(snapshot,), logs=False)
 
 
 async def stored_snapshot(repositories: Repositories) -> str | None:
-    return (await repositories.watched_builds.state("t", Provider.BUILDIO)).snapshots.get(SHOP.slug)
+    return (await repositories.watched_builds.state("t", BUILDIO)).snapshots.get(SHOP.slug)
 
 
 async def pending_notifications(repositories: Repositories) -> list[Notification]:
@@ -125,12 +124,12 @@ async def test_the_providers_error_message_replaces_a_log_excerpt_and_is_redacte
     assert notification.failure is not None
     assert notification.failure.lines[0] == "Release failed"
     assert "hunter2secret" not in str(notification)
-    assert await repositories.failure_analyses.next(Provider.BUILDIO) is None
+    assert await repositories.failure_analyses.next(BUILDIO) is None
 
 
 async def test_a_subscription_for_every_app_covers_one_provider_only(repositories: Repositories) -> None:
     subscriptions = repositories.of("T1").subscriptions
-    for provider in (Provider.BITRISE, Provider.BUILDIO):
+    for provider in (BITRISE, BUILDIO):
         await subscriptions.add_for_every_app(
             channel="C1", provider=provider, terms=NotificationRule(), by="U1", at=NOON
         )
@@ -149,8 +148,8 @@ async def test_the_next_poll_knows_a_requested_restart_until_it_is_too_old(
     repositories: Repositories,
 ) -> None:
     watched_builds = repositories.watched_builds
-    await watched_builds.record_restart(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
-    [restart] = (await watched_builds.state("t", Provider.BUILDIO)).restarts
+    await watched_builds.record_restart(BUILDIO, SHOP.slug, "web.1", NOON)
+    [restart] = (await watched_builds.state("t", BUILDIO)).restarts
     assert (restart.app_slug, restart.dyno, restart.at) == (SHOP.slug, "web.1", NOON)
-    await watched_builds.record_restart(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
-    assert [restart.dyno for restart in (await watched_builds.state("t", Provider.BUILDIO)).restarts] == [""]
+    await watched_builds.record_restart(BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
+    assert [restart.dyno for restart in (await watched_builds.state("t", BUILDIO)).restarts] == [""]

@@ -24,7 +24,7 @@ from pydantic import SecretStr, ValidationError
 
 from bot.settings import DataSettings, describe_errors
 from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
 from storage.audit_anchor_lines import AddressProblem, AnchorAddress, read_anchor
 from storage.database import Database
@@ -230,7 +230,7 @@ async def test_a_register_from_before_the_chain_does_not_match_the_workspaces_da
     empty = scenario.copy("empty.db")
     database = await Database.open(scenario.path)
     accounts = make_repositories(database, secret_box()).of(ONE).accounts
-    await accounts.connect("U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
+    await accounts.connect("U1", BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     await database.close()
     await scenario.run_bot(ONE)
     scenario.tamper("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")

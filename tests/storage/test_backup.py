@@ -23,7 +23,7 @@ from domain.build_filter import BuildFilter
 from domain.build_request import BuildRequest
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.backup import BackupCorrupt, BackupProblem, back_up, restore
 from storage.database import (
     Database,
@@ -425,15 +425,15 @@ async def test_resetting_drops_pending_notifications_and_starts_from_the_current
         make_build(4, BuildState.RUNNING),
         make_build(5),
     )
-    request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
+    request = BuildRequest(provider=BITRISE, app_slug=ANDROID.slug, slug="r1")
     baseline = WatchBaseline({ANDROID.slug: Baseline(builds=current, at=current[-1].triggered_at)}, [request])
     assert (
         await repositories.database.write(lambda db: reset_watching(db, baseline, NOON + timedelta(hours=1)))
         == 1
     )
 
-    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == [request]
-    state = await repositories.watched_builds.state("t", Provider.BITRISE)
+    assert await repositories.build_requests.open(BITRISE, ANDROID.slug) == [request]
+    state = await repositories.watched_builds.state("t", BITRISE)
     assert set(state.open_builds) == {make_build(3).slug, make_build(4).slug}
     assert [subscription.terms.filter.builds for subscription in await subscriptions.of_channel("D1")] == [
         {make_build(3).slug}

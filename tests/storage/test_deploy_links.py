@@ -5,21 +5,22 @@ from __future__ import annotations
 import pytest
 
 from domain.build import App, BuildState
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.database import WorkspaceGone
 from storage.repositories import Repositories
 from storage.retention import prune
 from tests.storage.test_poll_recorder import pending_notifications, record_poll, subscribe
 from tests.support.factories import ANDROID, IOS, NOON, make_build
 
-SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
-STAGING = App(provider=Provider.BUILDIO, slug="staging-id", title="shop-staging")
+SHOP = App(provider=BUILDIO, slug="shop-id", title="shop")
+STAGING = App(provider=BUILDIO, slug="staging-id", title="shop-staging")
 
 
 async def test_a_deploy_link_is_read_as_it_was_added(repositories: Repositories) -> None:
     deploy_links = repositories.of("T1").deploy_links
     made = await deploy_links.add("C1", SHOP, ANDROID, ["release/*", "main"], by="U1", at=NOON)
-    assert (made.app, made.bitrise) == (SHOP, App(slug=ANDROID.slug, title=ANDROID.title))
+    assert (made.app, made.bitrise) == (SHOP, App(provider=BITRISE, slug=ANDROID.slug, title=ANDROID.title))
     assert (set(made.branches), made.set_by, made.set_at) == ({"main", "release/*"}, "U1", NOON)
     assert await deploy_links.find("C1", made.number) == made
     assert await deploy_links.of_channel("C1") == [made]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.audit_chain import ChainBroken
 from domain.pending_action import PendingAction
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.audit_log import verify_chain
 from storage.database import Database, in_transaction
 from storage.encryption import DecryptionError, SecretBox
@@ -54,7 +54,7 @@ async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be
 
     database = await Database.open(path)
     storage = make_repositories(database, secret_box(NEW))
-    account = await storage.of(TEAM).accounts.find(ANNA, Provider.BITRISE)
+    account = await storage.of(TEAM).accounts.find(ANNA, BITRISE)
     assert account is not None
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
     assert (await Installations(database, secret_box(NEW), lambda: NOON).of_workspace(TEAM)) is not None
@@ -198,7 +198,7 @@ async def test_swapped_rows_cannot_be_decrypted_through_the_repositories(path: P
 
         await database.write(swap)
         for team, person in (one, other):
-            account = await storage.of(team).accounts.find(person, Provider.BITRISE)
+            account = await storage.of(team).accounts.find(person, BITRISE)
             assert account is not None
             with pytest.raises(DecryptionError):
                 storage.of(team).accounts.token(account)

@@ -13,7 +13,8 @@ import sqlite_utils
 from domain.access_policy import AccessRequest, Match, Permission
 from domain.build import RunKind
 from domain.notifications.rule import Result
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.migrations import migrations
@@ -86,7 +87,7 @@ async def check_migrated(path: Path, builds: int = 3) -> None:
     [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
-    assert await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+    assert await storage.of("T1").subscriptions.is_watched(BITRISE, ANDROID.slug)
     [in_doubt] = await storage.slack_messages.unfinished(make_recipient("C1"))
     assert (in_doubt.parcel, in_doubt.status) == ("from-before", MessageStatus.SENDING)
     assert len(await storage.outbox.due(make_recipient("C1"), 10_000, NOON)) == builds - 1
@@ -147,7 +148,7 @@ async def test_rows_from_before_other_run_kinds_are_builds(tmp_path: Path) -> No
     assert {
         notification.build.kind for notification in await storage.outbox.due(make_recipient("C1"), 10, NOON)
     } == {RunKind.BUILD}
-    assert (await storage.watched_builds.state("t", Provider.BUILDIO)).snapshots == {}
+    assert (await storage.watched_builds.state("t", BUILDIO)).snapshots == {}
     await database.close()
 
 
@@ -178,9 +179,9 @@ async def test_rules_about_all_former_permissions_cover_all_permissions(tmp_path
     here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
     rules = [stored.rule for stored in await here.access_rules.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
-    deployment = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    deployment = AccessRequest(permission=Permission.DEPLOY, provider=BUILDIO)
     assert all(rule.match(deployment) is not Match.NO for rule in (rules[0], rules[2]))
-    account = await here.accounts.find("U0ANNA", Provider.BITRISE)
+    account = await here.accounts.find("U0ANNA", BITRISE)
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == "a-token-of-before"
     await database.close()
@@ -216,7 +217,7 @@ async def test_access_lost_before_the_migration_stays_lost_and_the_rest_is_check
         (None, None),
         (None, NOON),
     ]
-    due = await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
+    due = await storage.subscriptions.to_check(NOON, 10, providers=[BITRISE])
     assert [subscription.stopped for subscription in due] == [None, "paused"]
     query = "SELECT sees_logs FROM notifications ORDER BY id"
     assert await database.read(lambda db: db.execute(query).fetchall()) == [(0,), (None,)]

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from domain.credentials import ProviderUser, Tokens
 from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database, WorkspaceGone
 from storage.encryption import SecretBox
@@ -22,7 +24,7 @@ from tests.support.factories import NOON
 from tests.support.repositories import make_repositories
 
 KEY, CANARY = "key-" * 10, "canary-4711-canary"
-PROVIDER = Provider.BUILDIO
+PROVIDER = BUILDIO
 TOKENS = Tokens(
     access_token=SecretStr(CANARY),
     refresh_token=SecretStr(f"{CANARY}-refresh"),
@@ -72,7 +74,7 @@ async def test_a_state_used_concurrently_succeeds_once(fixture: OAuthFixture) ->
 
 async def test_a_state_is_valid_only_for_its_provider_until_it_expires(fixture: OAuthFixture) -> None:
     state = await fixture.sessions.begin("T1", "U1", PROVIDER, NOON)
-    assert await fixture.sessions.take_started(state, Provider.BITRISE, NOON) is None
+    assert await fixture.sessions.take_started(state, BITRISE, NOON) is None
     assert (
         await fixture.sessions.take_started(state, PROVIDER, NOON + SESSION_LIFETIME + timedelta(seconds=1))
         is None
@@ -85,7 +87,7 @@ async def test_a_state_is_valid_only_for_its_provider_until_it_expires(fixture: 
     [
         ("T2", "U1", PROVIDER, timedelta(0)),
         ("T1", "U2", PROVIDER, timedelta(0)),
-        ("T1", "U1", Provider.BITRISE, timedelta(0)),
+        ("T1", "U1", BITRISE, timedelta(0)),
         ("T1", "U1", PROVIDER, SESSION_LIFETIME + timedelta(seconds=1)),
     ],
 )

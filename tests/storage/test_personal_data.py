@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from domain.access_policy import AccessRequest, Permission, find_requirements
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.audit_log import verify_chain
 from storage.database import Database
 from storage.migrations import migrations
@@ -142,25 +142,25 @@ async def test_shared_data_stays_without_the_erased_user(path: Path) -> None:
     assert (first.created_by, second.created_by) == ("(erased)", BEN)
     assert second.terms.filter.by.include == ("@(erased)", "(erased)")
     assert await here.subscriptions.of_channel("D0ANNA") == []
-    assert await here.channel_settings.default_app("C1", Provider.BITRISE) is not None
+    assert await here.channel_settings.default_app("C1", BITRISE) is not None
     links = [
         link for channel in ("C1", "C2", "D0ANNA") for link in await here.deploy_links.of_channel(channel)
     ]
     assert [link.set_by for link in links] == ["(erased)", BEN]
     [rule] = await here.access_rules.all()
-    abort = AccessRequest(permission=Permission.ABORT, provider=Provider.BITRISE)
+    abort = AccessRequest(permission=Permission.ABORT, provider=BITRISE)
     assert find_requirements([rule.rule], abort)[0].who.people == (BEN,)
-    assert await here.accounts.find(ANNA, Provider.BITRISE) is None
-    account = await here.accounts.find(BEN, Provider.BITRISE)
+    assert await here.accounts.find(ANNA, BITRISE) is None
+    account = await here.accounts.find(BEN, BITRISE)
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == TOKEN
     card = await storage.slack_messages.find("card")
     assert card is not None
     assert json.loads(card.note or "") == {"claimed_by": "(erased)", "snoozed_by": "(erased)"}
-    assert {build.triggered_by for build in await storage.watched_builds.open_builds(Provider.BITRISE)} == {
+    assert {build.triggered_by for build in await storage.watched_builds.open_builds(BITRISE)} == {
         "manual-(erased)"
     }
-    assert len(await storage.watched_builds.latest(Provider.BITRISE, 10)) == 3
+    assert len(await storage.watched_builds.latest(BITRISE, 10)) == 3
     await database.close()
     assert {table: len(found) for table, found in (await export(path, BEN))["tables"].items()} == {
         table: len(found) for table, found in ben["tables"].items()

@@ -7,8 +7,8 @@ from domain.build_filter import BuildFilter, GlobPatterns
 from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
 from domain.subscription import Scope, Subscription
+from providers.bitrise.provider import BITRISE
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient, make_run
@@ -38,9 +38,7 @@ async def subscribe(
 async def record_poll(repositories: Repositories, *builds: Build) -> None:
     recorder = make_poll_recorder(repositories.database)
     await recorder.record(
-        PollSnapshot(
-            token=TOKEN, provider=Provider.BITRISE, builds=builds, seen_until=builds[-1].triggered_at
-        ),
+        PollSnapshot(token=TOKEN, provider=BITRISE, builds=builds, seen_until=builds[-1].triggered_at),
         at=NOON,
     )
 
@@ -116,7 +114,7 @@ async def test_unsubscribing_drops_pending_notifications(repositories: Repositor
     await repositories.of("T1").subscriptions.remove(subscription)
     assert await pending_notifications(repositories) == []
     assert await repositories.of("T1").subscriptions.of_channel("C1") == []
-    assert not await repositories.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+    assert not await repositories.of("T1").subscriptions.is_watched(BITRISE, ANDROID.slug)
 
 
 async def test_subscribing_twice_makes_one_subscription(repositories: Repositories) -> None:
@@ -222,7 +220,7 @@ async def test_open_builds_are_followed_until_they_end(repositories: Repositorie
     await record_poll(
         repositories, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
     )
-    state = await repositories.watched_builds.state(TOKEN, Provider.BITRISE)
+    state = await repositories.watched_builds.state(TOKEN, BITRISE)
     assert {build.slug: build.state for build in state.open_builds.values()} == {
         make_build(1).slug: BuildState.ON_HOLD,
         make_build(2).slug: BuildState.RUNNING,

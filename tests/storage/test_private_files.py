@@ -16,7 +16,7 @@ import pytest
 import sqlite_utils
 from pydantic import SecretStr
 
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.backup import back_up, restore
 from storage.database import Database
 from storage.private_files import open_to_others, shared_folder
@@ -161,7 +161,7 @@ async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
     sealed = []
     for person in ("U1", "U2"):
         account = await accounts.connect(
-            person, Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
+            person, BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
         )
         sealed.append(account.sealed)
     with closing(sqlite3.connect(path)) as reader:
@@ -173,7 +173,7 @@ async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
         assert database._emptying_task is not None
         await database.read(empty_log)
     assert files_containing(path, sealed[0]) == []
-    assert await accounts.find("U2", Provider.BITRISE) is not None
+    assert await accounts.find("U2", BITRISE) is not None
     backup = path.with_name("copy.db")
     back_up(path, backup)
     assert files_containing(path, sealed[0]) == []
@@ -184,9 +184,7 @@ async def test_traces_in_the_log_of_a_killed_bot_are_removed_at_the_next_start(t
     path, killed = tmp_path / "data" / "b.db", tmp_path / "killed" / "b.db"
     database = await Database.open(path)
     accounts = make_repositories(database, secret_box()).of("T1").accounts
-    account = await accounts.connect(
-        "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
-    )
+    account = await accounts.connect("U1", BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM accounts").fetchall()
@@ -208,9 +206,7 @@ async def _store_many_users(database: Database) -> dict[str, str]:
     for number in chance.sample(range(1000, 10_000), 200):
         person, name = f"U0{number}", f"canary-{number}-{'x' * chance.randrange(400)}"
         token = SecretStr("t" * chance.randrange(20, 900))
-        account = await here.accounts.connect(
-            person, Provider.BITRISE, token, provider_user=name, name=name, at=NOON
-        )
+        account = await here.accounts.connect(person, BITRISE, token, provider_user=name, name=name, at=NOON)
         await here.user_profiles.save(UserProfile(user=person, name=name, email=f"{name}@example.com"))
         sealed[person] = account.sealed[:60]  # the rest may be on another page
     return sealed
@@ -226,9 +222,7 @@ async def test_of_many_disconnected_tokens_none_is_in_a_file(tmp_path: Path) -> 
     async def connect(person: str, longest_name: int) -> None:
         token = SecretStr("t" * chance.randrange(20, 300))
         name = "x" * chance.randrange(longest_name) if longest_name else "x"
-        account = await accounts.connect(
-            person, Provider.BITRISE, token, provider_user="x", name=name, at=NOON
-        )
+        account = await accounts.connect(person, BITRISE, token, provider_user="x", name=name, at=NOON)
         sealed[person] = account.sealed[:60]  # the rest may be on another page
 
     people = [f"U0{number}" for number in chance.sample(range(1000, 10_000), 60)]
@@ -340,7 +334,7 @@ async def test_a_removed_workspace_is_in_no_file_after_the_file_was_rewritten(tm
     database = await Database.open(path)
     storage = make_repositories(database, secret_box())
     account = await storage.of("T0GONE").accounts.connect(
-        "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON
+        "U1", BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON
     )
     await storage.wipe("T0GONE")
     assert files_containing(path, account.sealed) == []

@@ -11,7 +11,7 @@ import sqlite_utils
 from domain.build import BuildState
 from domain.build_request import BuildRequest
 from domain.message import Message
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from storage.migrations import migrations
 from storage.repositories import Repositories
 from storage.retention import prune
@@ -98,10 +98,10 @@ async def test_build_requests_are_deleted_with_the_last_subscription_of_their_ap
     repositories: Repositories,
 ) -> None:
     subscription = await subscribe(repositories)
-    request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
+    request = BuildRequest(provider=BITRISE, app_slug=ANDROID.slug, slug="r1")
     await repositories.build_requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
     await repositories.of("T1").subscriptions.remove(subscription)
-    assert await repositories.build_requests.open(Provider.BITRISE, ANDROID.slug) == []
+    assert await repositories.build_requests.open(BITRISE, ANDROID.slug) == []
     assert await repositories.build_requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
 
 

@@ -27,11 +27,12 @@ from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import BuildEvent, NotificationRule, Result
 from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.poll_state import Baseline, PollSnapshot
-from domain.provider import Provider
 from domain.recipient import Recipient
 from domain.subscription import Scope, StopReason, Subscription
 from providers.bitrise.actions import AbortBuildAction, BuildTarget
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.accounts import Account
 from storage.database import Database, WorkspaceGone
 from storage.encryption import DecryptionError, SecretBox
@@ -47,13 +48,12 @@ TEAMS = ("T1", "T2", "T3")
 CHANNELS = ("C1", "D1")
 PEOPLE = ("U1", "U2")
 APPS = (ANDROID, IOS)
-SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
+SHOP = App(provider=BUILDIO, slug="shop-id", title="shop")
 TERMS = (
     NotificationRule(),
     NotificationRule(results=frozenset({Result.FAILED})),
     NotificationRule(once=True),
 )
-BITRISE = Provider.BITRISE
 
 teams, channels, people = st.sampled_from(TEAMS), st.sampled_from(CHANNELS), st.sampled_from(PEOPLE)
 apps, terms_of = st.sampled_from(APPS), st.sampled_from(TERMS)
@@ -172,9 +172,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
         subscription = self.run(
             subscriptions.add(channel=channel, app=app, terms=terms, by=by, at=at, baseline=Baseline(at=at))
             if app is not None
-            else subscriptions.add_for_every_app(
-                channel=channel, provider=Provider.BITRISE, terms=terms, by=by, at=at
-            )
+            else subscriptions.add_for_every_app(channel=channel, provider=BITRISE, terms=terms, by=by, at=at)
         )
         same = [
             number
@@ -411,9 +409,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
     def end_build(self, app: App, state: BuildState) -> None:
         at = self.now()
         build = make_build(self.number, state, app=app)
-        self.run(
-            self.recorder.record(PollSnapshot(token="t", provider=Provider.BITRISE, builds=(build,)), at=at)
-        )
+        self.run(self.recorder.record(PollSnapshot(token="t", provider=BITRISE, builds=(build,)), at=at))
         if app.slug not in self.watched():
             return
         for model in self.models.values():

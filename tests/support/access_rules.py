@@ -21,17 +21,18 @@ from domain.access_policy import (
     Verdict,
 )
 from domain.build import App
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 
 # All people, with their user groups.
 PEOPLE = {"U0ANNA": (), "U0BEN": ("S0RELEASE",), "U0CARLA": ()}
 EVERYBODY = frozenset(PEOPLE)
 WORKSPACES = ("T0SANDBOX", "T0TWIN")
 CHANNELS = ("C0BUILDS", "C0RANDOM")
-SHOP = App(provider=Provider.BUILDIO, slug="a1", title="shop")
-STAGING = App(provider=Provider.BUILDIO, slug="a2", title="shop-staging")
-ANDROID = App(slug="b1", title="Sample Android", owner="acme", repo="android")
-NAMELESS = App(slug="b2", title="Sample iOS")
+SHOP = App(provider=BUILDIO, slug="a1", title="shop")
+STAGING = App(provider=BUILDIO, slug="a2", title="shop-staging")
+ANDROID = App(provider=BITRISE, slug="b1", title="Sample Android", owner="acme", repo="android")
+NAMELESS = App(provider=BITRISE, slug="b2", title="Sample iOS")
 APPS = (SHOP, STAGING, ANDROID, NAMELESS)
 
 _PERMISSIONS = (
@@ -64,7 +65,7 @@ def _permissions(among: frozenset[Permission]) -> st.SearchStrategy[frozenset[Pe
 
 
 _SCOPE_FIELDS = {
-    "providers": st.just(()) | st.sampled_from([(Provider.BUILDIO,), (Provider.BITRISE,)]),
+    "providers": st.just(()) | st.sampled_from([(BUILDIO,), (BITRISE,)]),
     "workspaces": st.just(()) | st.sampled_from([(workspace,) for workspace in WORKSPACES]),
     "who": PRINCIPALS,
     "apps": _optional_names("shop", "shop-*", "acme/*", "b2", "sample *"),
@@ -84,7 +85,7 @@ RULES = st.lists(ALLOW_RULES | APPROVAL_RULES, max_size=4)
 ACCESS_REQUESTS = st.builds(
     AccessRequest,
     permission=st.sampled_from(_PERMISSIONS),
-    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
+    provider=st.sampled_from([BITRISE, BUILDIO]),
     app=st.none() | st.sampled_from(APPS),
     channel=st.sampled_from(["", *CHANNELS, "D0ANNA"]),
     workspace=st.sampled_from(["", *WORKSPACES]),

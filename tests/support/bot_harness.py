@@ -21,6 +21,8 @@ from bot.providers_setup import SPECS
 from bot.settings import Settings
 from bot.timings import Timings
 from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members
@@ -75,9 +77,9 @@ class WorkspaceHarness:
         self.slack = slack
         self.users = slack.users
 
-    async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
+    async def connect(self, *people: str, token: str = "", provider: Provider = BITRISE) -> None:
         """Connect the accounts of these people at a provider."""
-        tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}.get(provider, {})
+        tokens = {BITRISE: BITRISE_TOKENS, BUILDIO: BUILDIO_TOKENS}.get(provider, {})
         for person in people:
             await self.users.command(person, "builds", f"{provider.command} connect")
             await self.slack.wait_for_modal(person, "paste it here")
@@ -85,7 +87,7 @@ class WorkspaceHarness:
             await self.slack.wait_for_modal(person, "with your own token")
             await self.users.close_modal(person)
 
-    async def disconnect(self, person: str = "anna", provider: Provider = Provider.BITRISE) -> Post:
+    async def disconnect(self, person: str = "anna", provider: Provider = BITRISE) -> Post:
         """Disconnect a person's account, and confirm what stops with it."""
         question = await self.ask(f"{provider.command} disconnect", "deletes your token", person=person)
         return await self.press(question, "Disconnect", "I have wiped your token", person=person)

@@ -11,15 +11,15 @@ from domain.provider import Provider
 from providers.bitrise import command_parser as bitrise_commands
 from providers.buildio import command_parser as buildio_commands
 
-BITRISE, BUILDIO = bitrise_commands.PARSER, buildio_commands.PARSER
-PARSERS = (BITRISE, BUILDIO)
+BITRISE_PARSER, BUILDIO_PARSER = bitrise_commands.PARSER, buildio_commands.PARSER
+PARSERS = (BITRISE_PARSER, BUILDIO_PARSER)
 
 
-def parse(text: str, *, surface: Surface, parser: CommandParser = BITRISE) -> Command:
+def parse(text: str, *, surface: Surface, parser: CommandParser = BITRISE_PARSER) -> Command:
     return command_line.parse(text, surface=surface, parser=parser)
 
 
-def parser_in(text: str, default: CommandParser = BITRISE) -> CommandParser:
+def parser_in(text: str, default: CommandParser = BITRISE_PARSER) -> CommandParser:
     return SPECS.find_addressed(text, default.provider).parser
 
 

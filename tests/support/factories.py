@@ -11,14 +11,19 @@ from domain.message import Message
 from domain.message_state import RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.recipient import Recipient
+from providers.bitrise.provider import BITRISE
 from services.outbox.message_key import build_run_key
 from storage.workspace_subscriptions import StartedRun
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ANDROID = App(
-    slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="bitrise-samples", repo="android"
+    provider=BITRISE,
+    slug="669403bffbe35909",
+    title="sample-apps-android-sdk22",
+    owner="bitrise-samples",
+    repo="android",
 )
-IOS = App(slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="ios")
+IOS = App(provider=BITRISE, slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="ios")
 
 
 def make_build(
@@ -27,6 +32,7 @@ def make_build(
     """Make a build of the app, triggered `number` minutes after noon; it took six minutes if it has ended."""
     triggered = NOON + timedelta(minutes=number)
     fields: dict[str, Any] = {
+        "provider": app.provider,
         "app_slug": app.slug,
         "slug": f"{app.slug[:8]}{number:08d}",
         "number": number,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.providers_setup import SPECS
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 
 presentation_of = SPECS.presentation_of
-AT_BITRISE = presentation_of(Provider.BITRISE)
-AT_BUILDIO = presentation_of(Provider.BUILDIO)
+AT_BITRISE = presentation_of(BITRISE)
+AT_BUILDIO = presentation_of(BUILDIO)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.provider import Provider
 from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.provider import BITRISE
 from services.request.app_visibility import VisibleApps
 from services.request.context import RequestContext
 
@@ -13,16 +13,16 @@ def reading_client(context: RequestContext) -> BitriseClient:
 
     It may read more than the person may see; check `visible_apps`.
     """
-    client: BitriseClient = context.client_for(Provider.BITRISE).reading
+    client: BitriseClient = context.client_for(BITRISE).reading
     return client
 
 
 def own_client(context: RequestContext) -> BitriseClient:
     """Return the client with the person's own token, or with the bot's if the operator lets it act for people."""
-    client: BitriseClient = context.client_for(Provider.BITRISE).own
+    client: BitriseClient = context.client_for(BITRISE).own
     return client
 
 
 def visible_apps(context: RequestContext) -> VisibleApps:
     """Return the Bitrise apps that the person may see in this channel."""
-    return context.visible_apps(Provider.BITRISE)
+    return context.visible_apps(BITRISE)

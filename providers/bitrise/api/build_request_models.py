@@ -7,6 +7,7 @@ import re
 from pydantic import BaseModel
 
 from domain.build_request import BuildRequest
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import Object, Slug, Text, Time, parse_number
 
 _PULL_REQUEST_NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
@@ -29,6 +30,7 @@ class BuildRequestItem(BaseModel):
             f"{pull_id:d}" if isinstance(pull_id, int) and abs(pull_id) < 10**9 else ""
         )
         return BuildRequest(
+            provider=BITRISE,
             app_slug=app_slug,
             slug=self.slug,
             pull_request=parse_number(number) or (int(url_match[1]) if url_match else None),

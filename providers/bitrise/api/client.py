@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.build import App, Build, BuildState
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, RequestRejected, ResponseLost
 from providers.bitrise.api.config import ConfigurationApi
 from providers.bitrise.api.connection import path_of
@@ -27,6 +26,7 @@ from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.pipelines import PipelinesApi
 from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggeredBuild, TriggerRequest
 from providers.bitrise.api.trigger_response import parse_started_builds
+from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient
 from providers.http.field_parsing import parse_json
 
@@ -40,7 +40,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
         """Return the API's description of itself, at the version's or the host's root; needs no token ("Root URLs")."""
         path = "" if versioned else self._open_api.root_url()
-        content = parse_json((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
+        content = parse_json((await self._open_api.read(path)).body or b"{}", provider=BITRISE)
         return content if isinstance(content, dict) else {}
 
     async def me(self) -> CurrentUser:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from domain.provider import Provider
 from domain.provider_errors import ProviderError, RequestRejected, UnexpectedResponse
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.config.bitrise_yml import YmlValidation, parse_validation
 from providers.bitrise.config.build_targets import BuildTargets, parse_build_targets
+from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiResponse
 from providers.http.field_parsing import parse_json
 from services.worker_processes.pool import WorkFailed
@@ -55,23 +55,21 @@ class ConfigurationApi(Connection):
             async with self._yml_lock:
                 targets = await self._runner.run(parse_build_targets, text)
         except WorkFailed as error:
-            raise UnexpectedResponse(
-                "the bitrise.yml takes too long to read", provider=Provider.BITRISE
-            ) from error
+            raise UnexpectedResponse("the bitrise.yml takes too long to read", provider=BITRISE) from error
         if targets is None:
-            raise UnexpectedResponse("the bitrise.yml is no YAML", provider=Provider.BITRISE)
+            raise UnexpectedResponse("the bitrise.yml is no YAML", provider=BITRISE)
         return targets
 
 
 def _decode_yml(reply: ApiResponse) -> str:
     if len(reply.body) > MOST_YML:
-        raise UnexpectedResponse("the bitrise.yml is too long", provider=Provider.BITRISE)
+        raise UnexpectedResponse("the bitrise.yml is too long", provider=BITRISE)
     return reply.body.decode("utf-8", "replace")
 
 
 def _parse_names(body: bytes) -> list[str]:
-    content = parse_json(body, provider=Provider.BITRISE)
+    content = parse_json(body, provider=BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
-        raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
+        raise UnexpectedResponse("it is no list", provider=BITRISE)
     return [name for name in data if isinstance(name, str) and name]

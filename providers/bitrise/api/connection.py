@@ -10,14 +10,14 @@ from typing import Any
 
 from domain.abort_kind import AbortReasonRule
 from domain.credentials import Credentials, FixedToken
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
 from services.worker_processes.pool import InProcessRunner, Runner
 
-path_of = partial(any_path_of, provider=Provider.BITRISE)
+path_of = partial(any_path_of, provider=BITRISE)
 
 
 class Connection:
@@ -36,7 +36,7 @@ class Connection:
         **api_options: Any,
     ) -> None:
         options: dict[str, Any] = {
-            "provider": Provider.BITRISE,
+            "provider": BITRISE,
             "scheme": "token",
             "base_url": base_url,
             "clock": clock,
@@ -48,7 +48,7 @@ class Connection:
             api_url=base_url,
             hosts=download_hosts,
             requester=credentials.requester,
-            provider=Provider.BITRISE,
+            provider=BITRISE,
         )
         self._runner = runner or InProcessRunner()
         # A bitrise.yml may be crafted to parse slowly, so each client parses only one at a time.

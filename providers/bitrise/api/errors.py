@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from domain.provider import Provider
 from domain.provider_errors import NotFound, RequestRejected
+from providers.bitrise.provider import BITRISE
 
 
 class BuildAlreadyFinished(RequestRejected):
     """The build has already ended, so it can't be aborted."""
 
     sentence = "{provider} refuses"
-    default_provider = Provider.BITRISE
+    default_provider = BITRISE
 
 
 class NoLog(NotFound):
     """The build has no log: it has not started yet, or was aborted before it started."""
 
     sentence = "This build has no log: it has not begun yet, or it was aborted before it began"
-    default_provider = Provider.BITRISE
+    default_provider = BITRISE

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ValidationError, WrapValidator
 
 from domain.build import FrozenModel
-from domain.provider import Provider
 from domain.provider_errors import UnexpectedResponse
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import Flag, Number, Text, Time, or_none
 
 
@@ -52,7 +52,7 @@ def parse_log(body: bytes) -> Log:
     try:
         item = LogItem.model_validate_json(body)
     except ValidationError as error:
-        raise UnexpectedResponse("there is no log in it", provider=Provider.BITRISE) from error
+        raise UnexpectedResponse("there is no log in it", provider=BITRISE) from error
     chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
     positions = [chunk.position for chunk in chunks if chunk.position is not None]
     return Log(

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from domain.build import FrozenModel
 from domain.log.log_parser import ParsedLog, Step
-from domain.provider import Provider
 from domain.provider_client import LogTail
 from domain.provider_errors import (
     DownloadExpired,
@@ -24,6 +23,7 @@ from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.api.log_text import Log, parse_log
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import parse_json
 from services.worker_processes.log_tasks import (
     parse_log_chunks,
@@ -119,7 +119,7 @@ class LogsApi(Connection):
         """Return the end of one step's own log, with secrets redacted; None if it can't be read."""
         path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
         try:
-            content = parse_json((await self._api.read(path)).body, provider=Provider.BITRISE)
+            content = parse_json((await self._api.read(path)).body, provider=BITRISE)
             url = content.get("expiring_raw_log_url") if isinstance(content, dict) else None
             tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
         except ProviderError:

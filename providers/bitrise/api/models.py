@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 
 from domain.abort_kind import AbortReasonRule, classify_reason
 from domain.build import App, Build, BuildState, FrozenModel
-from domain.provider import Provider
 from domain.provider_errors import UnexpectedResponse
 from domain.redaction.redactor import truncate_at_word
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import (
     Flag,
     MaybeSlug,
@@ -51,6 +51,7 @@ class AppItem(BaseModel):
     def as_app(self) -> App:
         """Convert it to an App."""
         return App(
+            provider=BITRISE,
             slug=self.slug,
             title=self.title or self.repo_slug or self.slug,
             owner=self.repo_owner,
@@ -93,6 +94,7 @@ class BuildItem(BaseModel):
         """Convert it to a Build; `abort_rules` are the operator's own kinds of aborts."""
         state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
         return Build(
+            provider=BITRISE,
             app_slug=app_slug,
             slug=self.slug,
             number=self.build_number,
@@ -238,14 +240,14 @@ def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise UnexpectedResponse(f"there is no {of} in it", provider=Provider.BITRISE) from error
+            raise UnexpectedResponse(f"there is no {of} in it", provider=BITRISE) from error
 
 
 def _read_valid_items(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
-    content = parse_json(body, provider=Provider.BITRISE)
+    content = parse_json(body, provider=BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
-        raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
-    items = parse_items(model, content["data"], provider=Provider.BITRISE)
+        raise UnexpectedResponse("it is no list", provider=BITRISE)
+    items = parse_items(model, content["data"], provider=BITRISE)
     try:
         return items, Paging.model_validate(content.get("paging") or {})
     except ValidationError:

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from domain.provider import Provider
 from domain.provider_errors import TooLarge, UnexpectedResponse
 from providers.bitrise.api.models import Paging, read_many
+from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class PageIterator(Generic[T]):
             if anchor is None:
                 return
             if anchor in anchors:
-                raise UnexpectedResponse("its pages lead round in circles", provider=Provider.BITRISE)
+                raise UnexpectedResponse("its pages lead round in circles", provider=BITRISE)
             anchors.add(anchor)
         raise TooLarge(f"more than {MOST_PAGES} pages in one list")
 

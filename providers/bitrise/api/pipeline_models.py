@@ -9,6 +9,7 @@ from pydantic import BaseModel, WrapValidator
 
 from domain.build import BuildState
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, or_none, parse_number
 
 # API v0.1, "pipeline-show"; workflow states have the same names.
@@ -109,6 +110,7 @@ class PipelineShow(BaseModel):
         params = self.trigger_params or ParamsItem()
         attempt, item = self._find_current_attempt()
         return Pipeline(
+            provider=BITRISE,
             app_slug=app_slug,
             id=self.id,
             name=self.name or "pipeline",

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from domain.provider import Provider
 from domain.provider_errors import RequestRejected, UnexpectedResponse
 from providers.bitrise.api.models import BUILD_PAGE
 from providers.bitrise.api.requests import TriggeredBuild
+from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import MaybeSlug, Number, Text, or_none
 
 
@@ -52,14 +52,14 @@ def parse_started_builds(body: bytes) -> list[TriggeredBuild]:
     try:
         response = TriggerResponse.model_validate_json(body)
     except ValidationError as error:
-        raise UnexpectedResponse("it does not say what was started", provider=Provider.BITRISE) from error
+        raise UnexpectedResponse("it does not say what was started", provider=BITRISE) from error
     if response.status != "ok":
-        raise RequestRejected(response.message, provider=Provider.BITRISE)
+        raise RequestRejected(response.message, provider=BITRISE)
     started = [result.as_triggered_build() for result in response.results or []] or [
         response.as_triggered_build()
     ]
     if not any(build.ok for build in started):
         raise RequestRejected(
-            "; ".join(build.words for build in started if build.words) or None, provider=Provider.BITRISE
+            "; ".join(build.words for build in started if build.words) or None, provider=BITRISE
         )
     return started

@@ -12,7 +12,6 @@ import segno
 
 from domain.build import App, Build
 from domain.message import Message
-from domain.provider import Provider
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
 from providers.bitrise.actions import SetPublicInstallPageAction
@@ -21,6 +20,7 @@ from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import MOST_AT_ONCE, ArtifactLine
 from providers.bitrise.commands import ListArtifacts
+from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
@@ -35,7 +35,7 @@ TITLE = "Artifacts"
 async def list_artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
     """List the artifacts of the build that the command names."""
     return await list_build_artifacts(
-        *await find_build(context, command.app, command.build, Provider.BITRISE), context
+        *await find_build(context, command.app, command.build, BITRISE), context
     )
 
 
@@ -64,11 +64,9 @@ async def artifact_card(app: App, build: Build, artifact_slug: str, context: Req
 
 async def fetch_artifact_link(button: ArtifactButton, context: RequestContext) -> Reply:
     """Fetch a new link to one artifact, shown to the user only: anyone who has the link can open the file."""
-    await app_by_slug(context, button.app, Provider.BITRISE)
+    await app_by_slug(context, button.app, BITRISE)
     artifact = await _fetch_artifact(button, context)
-    message = artifact_messages.artifact_link(
-        artifact, button, may_act=await context.may_act(Provider.BITRISE)
-    )
+    message = artifact_messages.artifact_link(artifact, button, may_act=await context.may_act(BITRISE))
     return Reply(message, Visibility.ONE_PERSON, title="Artifact")
 
 
@@ -76,7 +74,7 @@ async def fetch_artifact_links(button: BuildButton, picked: Sequence[str], conte
     """Fetch new links to several artifacts, shown to the user only. Raises UserError if none was picked."""
     if not picked:
         raise UserError("Pick some artifacts in the list beside the button first.")
-    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     artifacts = [
         ArtifactButton.read({"app": button.app, "build": button.build, "artifact": slug})
         for slug in picked[:MOST_AT_ONCE]
@@ -87,7 +85,7 @@ async def fetch_artifact_links(button: BuildButton, picked: Sequence[str], conte
 
 async def set_public(button: ArtifactButton, context: RequestContext, *, public: bool) -> Reply | None:
     """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
-    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     action = SetPublicInstallPageAction.of_build(app, build, button.artifact, public=public)
     return (await run.run_action(action, context)).answer
 
@@ -97,7 +95,7 @@ async def send_qr_code(button: ArtifactButton, thread: str | None, context: Requ
 
     `thread`: the thread of the channel to send it to; if None, it is sent as a direct message.
     """
-    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     artifact = await _fetch_artifact(button, context)
     if not artifact.install_page_url:
         raise UserError("It has no public install page any more.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.message import Message
-from domain.provider import Provider
 from messages.kit.button_values import RequestButton
 from providers.bitrise.action_execution import APPROVALS as TITLE
 from providers.bitrise.actions import DecideBuildRequestAction
 from providers.bitrise.api.access import own_client
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.commands import ListBuildRequests
+from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.result import ActionResult
 from services.request.context import Reply, RequestContext
@@ -19,9 +19,7 @@ from services.request.finder import app_by_slug, find_app
 
 async def list_requests(command: ListBuildRequests, context: RequestContext) -> Reply:
     """List the waiting builds of the app that the command names."""
-    return Reply(
-        await list_app_requests(await find_app(context, command.app, Provider.BITRISE), context), title=TITLE
-    )
+    return Reply(await list_app_requests(await find_app(context, command.app, BITRISE), context), title=TITLE)
 
 
 async def list_app_requests(app: App, context: RequestContext) -> Message:
@@ -34,8 +32,8 @@ async def decide(button: RequestButton, context: RequestContext, *, approved: bo
 
     Raises PermissionDenied, UserError if it does not wait any more, ProviderError.
     """
-    app = await app_by_slug(context, button.app, Provider.BITRISE)
-    known = await context.services.storage.build_requests.find(Provider.BITRISE, button.request)
+    app = await app_by_slug(context, button.app, BITRISE)
+    known = await context.services.storage.build_requests.find(BITRISE, button.request)
     return await run.run_action(
         DecideBuildRequestAction.for_request(button.request, app, known, approved=approved), context
     )

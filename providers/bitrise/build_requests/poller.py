@@ -10,12 +10,12 @@ import structlog
 from domain.build import App
 from domain.build_author import NameDirectory
 from domain.build_request import BuildRequest
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.recipient import Recipient
 from domain.subscription import Subscription
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
+from providers.bitrise.provider import BITRISE
 from services.events import EventBus, OutboxChanged
 from services.jobs.background_job import BackgroundJob
 from storage.repositories import Repositories
@@ -78,7 +78,7 @@ class BuildRequestPoller(BackgroundJob):
         """Poll the apps whose turn it is. Raises ProviderError."""
         if self._revision != self._storage.subscriptions.revision:
             self._revision = self._storage.subscriptions.revision
-            apps = await self._storage.watched_builds.apps(Provider.BITRISE)
+            apps = await self._storage.watched_builds.apps(BITRISE)
             self._apps = [app for app in apps if app.public is not False]
         now = self._clock()
         due = [app for app in self._apps if self._not_before.get(app.slug, now) <= now]
@@ -98,7 +98,7 @@ class BuildRequestPoller(BackgroundJob):
     async def _store_changes(self, app: App, waiting: Sequence[BuildRequest]) -> None:
         requests, now = self._storage.build_requests, self._clock()
         has_changes = False
-        open_slugs = {request.slug for request in await requests.open(Provider.BITRISE, app.slug)}
+        open_slugs = {request.slug for request in await requests.open(BITRISE, app.slug)}
         for request in waiting:
             if request.slug in open_slugs:
                 open_slugs.discard(request.slug)
@@ -108,13 +108,13 @@ class BuildRequestPoller(BackgroundJob):
             has_changes |= await requests.begin(request, recipients, card, now)
         for slug in open_slugs:
             has_changes |= await requests.end(
-                Provider.BITRISE, slug, lambda request: build_request_messages.request_gone(request, app)
+                BITRISE, slug, lambda request: build_request_messages.request_gone(request, app)
             )
         if has_changes:
             self._events.publish(OutboxChanged())
 
     async def _find_recipients(self, app: App, request: BuildRequest) -> list[Recipient]:
-        subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)
+        subscriptions = await self._storage.subscriptions.of_app(BITRISE, app.slug)
         names = await self._storage.subscriptions.names(subscription.team for subscription in subscriptions)
         matching = [
             subscription

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from domain.message import Message
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from messages.kit import action_ids
 from providers.bitrise.api.requests import AbortRequest
@@ -14,6 +13,7 @@ from providers.bitrise.builds import abort_form, commands
 from providers.bitrise.builds.abort_form import REASON
 from providers.bitrise.builds.open_forms import AbortOrigin
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.provider import BITRISE
 from services.features.builds import commands as build_commands
 from services.request.context import Reply, RequestContext, ViewContext
 from services.request.finder import app_by_slug, build_by_slugs
@@ -46,9 +46,9 @@ def _submission_flow(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow
 
 async def _abort(origin: AbortOrigin, order: AbortRequest, context: RequestContext) -> Reply | None:
     if origin.button.pipeline:
-        app = await app_by_slug(context, origin.button.app, Provider.BITRISE)
+        app = await app_by_slug(context, origin.button.app, BITRISE)
         return await pipeline_commands.abort(app, origin.button.build, order, context)
-    app, build = await build_by_slugs(context, origin.button.app, origin.button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, origin.button.app, origin.button.build, BITRISE)
     return await commands.abort_build(app, build, order, context)
 
 
@@ -70,10 +70,10 @@ async def _post_reply(reply: Reply, origin: AbortOrigin, context: RequestContext
 
 async def _render_card(origin: AbortOrigin, context: RequestContext) -> Message:
     if origin.button.pipeline:
-        app = await app_by_slug(context, origin.button.app, Provider.BITRISE)
+        app = await app_by_slug(context, origin.button.app, BITRISE)
         return await pipeline_commands.card(app, origin.button.build, context)
     return await build_commands.card(
-        *await build_by_slugs(context, origin.button.app, origin.button.build, Provider.BITRISE), context
+        *await build_by_slugs(context, origin.button.app, origin.button.build, BITRISE), context
     )
 
 

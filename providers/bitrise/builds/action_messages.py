@@ -14,6 +14,7 @@ from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.presentation import PRESENTATION
+from providers.bitrise.provider import BITRISE
 
 # Blocks in one message (Slack's rules, "Sizes").
 MOST_BLOCKS = 50
@@ -64,7 +65,12 @@ def start_note(
 def run_row(app: App, slug: str, run: TriggeredBuild) -> list[Block]:
     """Render the buttons below a build that was just started."""
     build = Build(
-        app_slug=app.slug, slug=slug, number=run.number, state=BuildState.RUNNING, url=run.url or ""
+        provider=BITRISE,
+        app_slug=app.slug,
+        slug=slug,
+        number=run.number,
+        state=BuildState.RUNNING,
+        url=run.url or "",
     )
     return card_row(build, app, PRESENTATION)
 

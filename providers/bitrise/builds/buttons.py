@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from domain.commands.command_line import parse
 from domain.commands.shared_commands import ListApps, ListBuilds
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
 from providers.bitrise.builds import commands, diff, open_forms
 from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.command_parser import PARSER
+from providers.bitrise.provider import BITRISE
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
@@ -47,12 +47,12 @@ async def _list_older_builds(press: ButtonPress) -> Reply:
     command = parse(button.words, surface="slash", parser=PARSER)
     if not isinstance(command, ListBuilds):
         raise InvalidButtonValue
-    return await build_commands.list_builds(command, press.context, Provider.BITRISE, start=button.start)
+    return await build_commands.list_builds(command, press.context, BITRISE, start=button.start)
 
 
 async def _list_apps(press: ButtonPress) -> Reply:
     return await app_commands.list_apps(
-        ListApps(page=AppsButton.decode(press.value).page), press.context, Provider.BITRISE
+        ListApps(page=AppsButton.decode(press.value).page), press.context, BITRISE
     )
 
 

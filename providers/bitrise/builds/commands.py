@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from domain.build import App, Build
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, RebuildBuildAction, TriggerBuildAction
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.commands import AbortBuild, RebuildBuild
+from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
@@ -15,7 +15,7 @@ from services.request.finder import find_app, find_build
 
 async def abort(command: AbortBuild, context: RequestContext) -> Reply | None:
     """Abort a build, with the reason that the user gave."""
-    app, build = await find_build(context, command.app, command.build, Provider.BITRISE)
+    app, build = await find_build(context, command.app, command.build, BITRISE)
     return await abort_build(app, build, AbortRequest(reason=command.reason), context)
 
 
@@ -28,7 +28,7 @@ async def abort_build(app: App, build: Build, order: AbortRequest, context: Requ
 
 async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of the app that the command names, or of the channel's app."""
-    return await start(await find_app(context, command.app, Provider.BITRISE), command, context)
+    return await start(await find_app(context, command.app, BITRISE), command, context)
 
 
 async def start(app: App, command: TriggerBuild, context: RequestContext) -> Reply | None:
@@ -38,7 +38,7 @@ async def start(app: App, command: TriggerBuild, context: RequestContext) -> Rep
 
 async def rebuild(command: RebuildBuild, context: RequestContext) -> Reply | None:
     """Start a build again as it was started."""
-    app, build = await find_build(context, command.app, command.build, Provider.BITRISE)
+    app, build = await find_build(context, command.app, command.build, BITRISE)
     return await rebuild_build(app, build, context)
 
 

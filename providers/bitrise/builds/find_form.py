@@ -21,6 +21,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.bitrise.provider import BITRISE
 
 WORDS = "words"
 LONGEST_WORDS = 1000
@@ -83,10 +84,14 @@ def read_search(values: Mapping[str, Any]) -> BuildSearch:
 
 
 def _app_option(search: BuildSearch) -> Block | None:
-    return app_option(App(slug=search.app, title=search.title or "")) if search.app is not None else None
+    return (
+        app_option(App(provider=BITRISE, slug=search.app, title=search.title or ""))
+        if search.app is not None
+        else None
+    )
 
 
 def picked_app(values: Mapping[str, Any]) -> App | None:
     """Return the app that was picked, if any."""
     search = read_search(values)
-    return App(slug=search.app, title=search.title or search.app) if search.app else None
+    return App(provider=BITRISE, slug=search.app, title=search.title or search.app) if search.app else None

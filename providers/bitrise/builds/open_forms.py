@@ -13,7 +13,6 @@ from pydantic import StringConstraints, ValidationError
 from domain.build import App
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
-from domain.provider import Provider
 from domain.slack_ids import SlackId
 from messages.kit.button_values import BuildButton, InvalidButtonValue, LogButton
 from messages.kit.view_metadata import ViewMetadata
@@ -22,6 +21,7 @@ from providers.bitrise.builds import abort_form, find_form, trigger_form
 from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
 from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.provider import BITRISE
 from services.request.context import RequestContext
 from services.request.finder import find_channel_app
 from services.request.modals import check_can_open, check_may_act, open_in_time, opening_deadline
@@ -60,7 +60,7 @@ async def open_abort(
 
     Raises NotConnected, SlackCallFailed.
     """
-    await check_may_act(context, Provider.BITRISE, opening_deadline())
+    await check_may_act(context, BITRISE, opening_deadline())
     origin = AbortOrigin(
         button=button,
         channel=context.channel,
@@ -82,7 +82,7 @@ async def open_start(
     """
     check_can_open(context)
     until = opening_deadline()
-    await check_may_act(context, Provider.BITRISE, until)
+    await check_may_act(context, BITRISE, until)
     if app_query is None:
         await context.open_view(await _render_start_form(context, app, until))
         return
@@ -105,7 +105,7 @@ async def _render_start_form(context: RequestContext, app: App | None, until: fl
         log.info("form.app_not_known")
     last_command = await last_triggers.last(context.person, slug) if slug else None
     if app is None and slug and last_command is not None:
-        app = App(slug=slug, title=last_command.app or slug)
+        app = App(provider=BITRISE, slug=slug, title=last_command.app or slug)
     branch = None
     if app is not None and last_command is None:
         with suppress(TimeoutError):
@@ -120,7 +120,7 @@ async def _render_start_form(context: RequestContext, app: App | None, until: fl
 
 async def _choose_app(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
     """Return the app that the user most likely wants to build, and its slug; None if unknown."""
-    if (app := app or await find_channel_app(context, Provider.BITRISE)) is not None:
+    if (app := app or await find_channel_app(context, BITRISE)) is not None:
         return app, app.slug
     slug = await context.storage.last_triggers.last_app(context.person)
     if slug is None and len(apps := await visible_apps(context).list_in_time()) == 1:
@@ -133,7 +133,7 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
 
     Bitrise does not report the default branch (`default_branch` can be set but not read).
     """
-    clients = context.services.clients.at(Provider.BITRISE)
+    clients = context.services.clients.at(BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
             branches = await context.services.lookups.options.branches(

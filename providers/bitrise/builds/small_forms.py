@@ -8,7 +8,6 @@ from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds, ShowProfile, UseApp
 from domain.message import Message
-from domain.provider import Provider
 from messages import choose_app_form, notices, profile_form
 from messages.choose_app_form import APP
 from messages.kit import action_ids, views
@@ -22,6 +21,7 @@ from providers.bitrise.command_parser import PARSER
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import WORD
+from providers.bitrise.provider import BITRISE
 from services.events import UserActed
 from services.features.apps import commands
 from services.features.builds import commands as build_commands
@@ -60,13 +60,13 @@ async def submit_settings(form: FormSubmission) -> None:
     origin, profile = ViewMetadata.read(form.metadata), profile_form.read_profile(form.values)
     command = ShowProfile(name=profile.name or "", mention=profile.mention, ends=profile.ends)
     flow: SubmissionFlow[Reply] = SubmissionFlow(
-        waiting=notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "⏳ One moment…"),
-        done=lambda _: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), "✅ Saved."),
-        again=lambda _: profile_form.profile_modal(profile, Provider.BITRISE, origin=origin),
-        refused=lambda problem: notices.notice_modal(profile_form.profile_title(Provider.BITRISE), problem),
+        waiting=notices.notice_modal(profile_form.profile_title(BITRISE), "⏳ One moment…"),
+        done=lambda _: notices.notice_modal(profile_form.profile_title(BITRISE), "✅ Saved."),
+        again=lambda _: profile_form.profile_modal(profile, BITRISE, origin=origin),
+        refused=lambda problem: notices.notice_modal(profile_form.profile_title(BITRISE), problem),
         field_of=lambda _: NAME,
     )
-    await form.run(profile_commands.show_profile(command, form.context, Provider.BITRISE), flow)
+    await form.run(profile_commands.show_profile(command, form.context, BITRISE), flow)
     form.context.services.events.publish(UserActed(form.context.team, form.context.person))
 
 
@@ -106,17 +106,15 @@ async def _find_builds(search: BuildSearch, context: RequestContext) -> Message:
     """Render the card of the build that was named, or the list of builds that match."""
     ref = parse_build_ref(search.words)
     if ref is not None:
-        return await build_commands.card(
-            *await find_build(context, search.app, ref, Provider.BITRISE), context
-        )
+        return await build_commands.card(*await find_build(context, search.app, ref, BITRISE), context)
     command = parse(f"builds {search.app or ''} {search.words}", surface="slash", parser=PARSER)
     if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
         raise CommandError(
             "Here a number, a link or filters can be typed.",
             example="builds status:failed",
-            provider=Provider.BITRISE,
+            provider=BITRISE,
         )
-    return (await build_commands.list_builds(command, context, Provider.BITRISE)).message
+    return (await build_commands.list_builds(command, context, BITRISE)).message
 
 
 FORMS: Mapping[str, FormHandler] = {

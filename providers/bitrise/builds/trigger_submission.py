@@ -8,7 +8,6 @@ from typing import Any
 from domain.build import App
 from domain.commands.arguments import parse_variable
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from domain.provider_errors import RequestRejected
 from messages.kit import action_ids
 from messages.kit.views import FormValues
@@ -24,6 +23,7 @@ from providers.bitrise.builds.trigger_form import (
     StartForm,
     StartOrigin,
 )
+from providers.bitrise.provider import BITRISE
 from services.request.context import Reply, RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.finder import UserError, app_by_slug
@@ -49,7 +49,7 @@ async def submit_trigger(form: FormSubmission) -> None:
     """Start the build that the form describes."""
     origin = StartOrigin.read(form.metadata)
     start_form = trigger_form.read_start(form.values, origin)
-    app = App(slug=start_form.app or "", title=_app_title(form.values))
+    app = App(provider=BITRISE, slug=start_form.app or "", title=_app_title(form.values))
     reply = await form.run(_start(start_form, app, form.context), _submission_flow(start_form, app, origin))
     if reply is not None:
         await reply_or_explain(_return_reply(reply), ChannelResponder(form.context))
@@ -59,7 +59,7 @@ async def select_app(action: ViewAction) -> None:
     """Switch the form's lists to the picked app; if nothing is typed, fill in what the user last started of it."""
     context, origin = action.context, StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
-    app = App(slug=form.app or "", title=_app_title(action.state))
+    app = App(provider=BITRISE, slug=form.app or "", title=_app_title(action.state))
     origin = origin.model_copy(update={"app": app.slug})
     last_command = None
     if app.slug and not form.names_something and not any(form.variables.values()):
@@ -77,7 +77,7 @@ async def select_app(action: ViewAction) -> None:
 async def _update_rows(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
     origin = StartOrigin.read(action.metadata).with_rows_in(action.state)
     form = trigger_form.read_start(action.state, origin)
-    app = App(slug=form.app, title=_app_title(action.state)) if form.app else None
+    app = App(provider=BITRISE, slug=form.app, title=_app_title(action.state)) if form.app else None
     view = trigger_form.start_modal(form, app, origin=change(origin))
     try:
         # With the hash, so that two quick presses don't overwrite each other ("views.update").
@@ -89,7 +89,7 @@ async def _update_rows(action: ViewAction, change: Callable[[StartOrigin], Start
 
 async def _start(form: StartForm, picked_app: App, context: RequestContext) -> Reply | None:
     command = trigger_command(form)
-    app = await app_by_slug(context, picked_app.slug, Provider.BITRISE)
+    app = await app_by_slug(context, picked_app.slug, BITRISE)
     return await commands.start(app, command, context)
 
 

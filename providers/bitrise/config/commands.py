@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 from domain.build import App, Build
-from domain.provider import Provider
 from providers.bitrise.api.access import own_client, visible_apps
 from providers.bitrise.commands import ShowYml
 from providers.bitrise.config import messages as config_messages
+from providers.bitrise.provider import BITRISE
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app, find_build
 from services.slack import file_upload
@@ -48,7 +48,7 @@ async def show(command: ShowYml, context: RequestContext) -> Reply:
 
 async def _find_app_or_build(command: ShowYml, context: RequestContext) -> tuple[App, Build | None]:
     if command.build is None:
-        return await find_app(context, command.app, Provider.BITRISE), None
+        return await find_app(context, command.app, BITRISE), None
     # A slug alone may be an app's or a build's.
     if (
         command.app is None
@@ -56,4 +56,4 @@ async def _find_app_or_build(command: ShowYml, context: RequestContext) -> tuple
         and (app := await visible_apps(context).find_by_slug(command.build.slug))
     ):
         return app, None
-    return await find_build(context, command.app, command.build, Provider.BITRISE)
+    return await find_build(context, command.app, command.build, BITRISE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_as_direct_message
@@ -14,6 +13,7 @@ from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.logs import commands
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
+from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, Visibility
@@ -28,7 +28,7 @@ async def _show(press: ButtonPress) -> Reply:
 
 async def _show_step(press: ButtonPress) -> Reply:
     button = log_of_block(press.block)
-    app, build = await build_by_slugs(press.context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(press.context, button.app, button.build, BITRISE)
     if not press.value.isdecimal() or len(press.value) > 4:
         raise InvalidButtonValue
     return await commands.show_build_log(
@@ -46,7 +46,7 @@ async def _share_file(press: ButtonPress) -> Reply | None:
 
 async def _follow(press: ButtonPress) -> Reply:
     button = LogButton.decode(press.value)
-    app, build = await build_by_slugs(press.context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(press.context, button.app, button.build, BITRISE)
     if build.ended:
         return await commands.show_build_log(app, build, press.context)
     context = press.context

@@ -10,7 +10,6 @@ from pathlib import Path
 from domain.build import App, Build, BuildState
 from domain.log.log_parser import Step
 from domain.message import Message
-from domain.provider import Provider
 from messages import notices
 from messages.kit.button_values import LogButton
 from providers.bitrise.api.access import own_client
@@ -19,6 +18,7 @@ from providers.bitrise.api.logs import ReadLog
 from providers.bitrise.commands import ShowLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions.audit import audited
 from services.request.context import Reply, RequestContext, Visibility
@@ -32,9 +32,7 @@ TITLE = "Log"
 
 async def show_log(command: ShowLog, context: RequestContext) -> Reply:
     """Show the log of the build that the command names."""
-    return await show_build_log(
-        *await find_build(context, command.app, command.build, Provider.BITRISE), context
-    )
+    return await show_build_log(*await find_build(context, command.app, command.build, BITRISE), context)
 
 
 async def show_build_log(
@@ -71,7 +69,7 @@ async def show_build_log(
 
 async def search(button: LogButton, word: str, context: RequestContext) -> Message:
     """Find the lines of the log that contain the word. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
-    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     with state_of(context).log_read_limit.reserve(context.team, context.person):
         read = await own_client(context).read_log(app.slug, build.slug, word=word)
     return log_messages.log_hits(
@@ -84,7 +82,7 @@ async def send_log_file(button: LogButton, context: RequestContext, *, share: bo
 
     Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
-    app, build = await build_by_slugs(context, button.app, button.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     with (
         state_of(context).log_file_limit.reserve(context.team, context.person),
         tempfile.TemporaryDirectory() as folder,

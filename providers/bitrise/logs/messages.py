@@ -10,7 +10,6 @@ from typing import Any
 from domain.build import App, Build
 from domain.log.log_parser import MOST_COUNTED, ParsedLog, Step, StepResult
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import (
@@ -37,6 +36,7 @@ from messages.kit.mrkdwn import (
     size,
 )
 from messages.kit.views import FormValues, field, modal, option, text_element
+from providers.bitrise.provider import BITRISE
 
 LOG_LINES = 40
 MINUTES = "ten minutes"
@@ -225,7 +225,7 @@ def _steps(view: LogView, *, ended: bool) -> list[Block]:
 def _ai_summary(view: LogView) -> list[Block]:
     if not view.ai_summary:
         return []
-    return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY, provider=Provider.BITRISE))]
+    return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY, provider=BITRISE))]
 
 
 def _end(view: LogView) -> list[Block]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import structlog
 
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from domain.recipient import Recipient
 from messages import pipeline_card
@@ -16,6 +15,7 @@ from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.build_requests import commands
 from providers.bitrise.pipelines import commands as pipeline_commands
 from providers.bitrise.presentation import PRESENTATION
+from providers.bitrise.provider import BITRISE
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
@@ -38,7 +38,7 @@ async def _show(press: ButtonPress) -> Reply:
 
 async def _refresh(press: ButtonPress) -> None:
     # The user must have access to the app: refreshing a notification also shows new results.
-    await app_by_slug(press.context, PipelineButton.decode(press.value).app, Provider.BITRISE)
+    await app_by_slug(press.context, PipelineButton.decode(press.value).app, BITRISE)
     if await notification_buttons.refresh(press.message, press.context):
         return  # notifications are updated by the poller
     await press.responder.replace_original((await _show(press)).message)
@@ -81,7 +81,7 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
 async def _update_list(press: ButtonPress, button: RequestButton) -> None:
     """Update the list in which the user decided, so that it shows the remaining builds; failing does no harm."""
     try:
-        app = await app_by_slug(press.context, button.app, Provider.BITRISE)
+        app = await app_by_slug(press.context, button.app, BITRISE)
         await press.responder.replace_original(await commands.list_app_requests(app, press.context))
     except (ProviderError, SlackCallFailed) as problem:
         log.info("approvals.list_stays", reason=type(problem).__name__)

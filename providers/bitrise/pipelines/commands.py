@@ -7,7 +7,6 @@ import asyncio
 from domain.build import App
 from domain.message import Message
 from domain.pipeline import Pipeline
-from domain.provider import Provider
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
 from providers.bitrise.action_execution import PIPELINE as TITLE
@@ -16,6 +15,7 @@ from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.commands import ListPipelines, ShowPipeline
 from providers.bitrise.presentation import PRESENTATION
+from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import UserError, app_by_slug, find_app
@@ -26,9 +26,9 @@ MOST = 10
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
     """Show the card of the pipeline that the command names."""
     app = (
-        await app_by_slug(context, command.app_slug, Provider.BITRISE)
+        await app_by_slug(context, command.app_slug, BITRISE)
         if command.app_slug
-        else await find_app(context, command.app, Provider.BITRISE)
+        else await find_app(context, command.app, BITRISE)
     )
     pipeline_id = command.pipeline_id or await _find_by_number(app, command.number or 0, context)
     return Reply(await card(app, pipeline_id, context), title=TITLE)
@@ -36,7 +36,7 @@ async def show(command: ShowPipeline, context: RequestContext) -> Reply:
 
 async def list_pipelines(command: ListPipelines, context: RequestContext) -> Reply:
     """List the app's latest pipelines."""
-    app = await find_app(context, command.app, Provider.BITRISE)
+    app = await find_app(context, command.app, BITRISE)
     ids = (await reading_client(context).pipelines(app.slug))[:MOST]
     pipelines = await asyncio.gather(*(reading_client(context).pipeline(app.slug, each) for each in ids))
     return Reply(
@@ -55,7 +55,7 @@ async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
 
 async def find_pipeline(button: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
     """Return the pipeline that a button names, and its app. Raises ProviderError."""
-    app = await app_by_slug(context, button.app, Provider.BITRISE)
+    app = await app_by_slug(context, button.app, BITRISE)
     return app, await reading_client(context).pipeline(app.slug, button.pipeline)
 
 

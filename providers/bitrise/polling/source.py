@@ -9,13 +9,13 @@ import structlog
 
 from domain.poll_state import Baseline
 from domain.polling import PollInput, PollResult
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.build_lists import ListRead, ListUnreliable, read_all_apps, read_one_app
 from providers.bitrise.polling.open_builds import refresh_open_builds
 from providers.bitrise.polling.pipeline_resolver import PipelineResolver
+from providers.bitrise.provider import BITRISE
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ _ALL_APPS = ""
 class BitriseBuildSource:
     """Reads the list of all apps' builds, or each app's own, refreshes open builds, and assigns builds to pipelines."""
 
-    provider = Provider.BITRISE
+    provider = BITRISE
     logs = True
 
     def __init__(self, bitrise: BitriseClient, *, clock: Callable[[], datetime]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
+from providers.buildio.provider import BUILDIO
 from services.request.context import RequestContext
 
 
@@ -12,11 +12,11 @@ def reading_client(context: RequestContext) -> BuildioClient:
 
     It may read more than the person may see; filter by `context.visible_apps`.
     """
-    client: BuildioClient = context.client_for(Provider.BUILDIO).reading
+    client: BuildioClient = context.client_for(BUILDIO).reading
     return client
 
 
 def own_client(context: RequestContext) -> BuildioClient:
     """Return the client that uses only the person's own token."""
-    client: BuildioClient = context.client_for(Provider.BUILDIO).own
+    client: BuildioClient = context.client_for(BUILDIO).own
     return client

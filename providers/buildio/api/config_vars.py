@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter
 
-from domain.provider import Provider
 from domain.provider_errors import UnexpectedResponse
+from providers.buildio.provider import BUILDIO
 from providers.http.field_parsing import Name, parse_json
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ def parse_config_vars(body: bytes) -> dict[str, str]:
 
     The reference says "key-value pairs". A null value counts as unset, as it does when variables are set.
     """
-    content = parse_json(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=BUILDIO)
     if isinstance(content, dict):
         content = _unwrap(content)
     pairs = list(content.items()) if isinstance(content, dict) else _parse_pairs(content)
@@ -44,7 +44,7 @@ def _unwrap(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 def _parse_pairs(content: Any) -> list[tuple[Any, Any]]:
     if not isinstance(content, list):
-        raise UnexpectedResponse("there are no config vars in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("there are no config vars in it", provider=BUILDIO)
     return [
         (item.get("key", item.get("name")), item.get("value")) for item in content if isinstance(item, dict)
     ]

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from domain.credentials import Credentials
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.transport import HttpTransport
 
-path_of = partial(any_path_of, provider=Provider.BUILDIO)
+path_of = partial(any_path_of, provider=BUILDIO)
 
 
 class Connection:
@@ -32,7 +32,7 @@ class Connection:
         # Reference, "Authentication": a Bearer token is the simplest approach.
         self._api = ApiClient(
             http,
-            provider=Provider.BUILDIO,
+            provider=BUILDIO,
             scheme="Bearer",
             base_url=base_url,
             credentials=credentials,

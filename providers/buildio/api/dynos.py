@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.provider import Provider
 from domain.provider_errors import InvalidRequest
 from providers.buildio.api.connection import Connection, path_of
 from providers.buildio.api.dyno_models import parse_command_result, parse_dyno
 from providers.buildio.api.field_parsing import parse_list
 from providers.buildio.api.models import CommandResult, Dyno
+from providers.buildio.provider import BUILDIO
 
 EXECUTE_SECONDS = 30.0
 
@@ -46,9 +46,7 @@ class DynosApi(Connection):
             or not all(isinstance(word, str) for word in command)
             or not command[0]
         ):
-            raise InvalidRequest(
-                "a command is a list of words that begins with a program", provider=Provider.BUILDIO
-            )
+            raise InvalidRequest("a command is a list of words that begins with a program", provider=BUILDIO)
         path = path_of("apps", app, "dynos", dyno, "exec")
         reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
         return parse_command_result(reply.body)

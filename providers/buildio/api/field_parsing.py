@@ -13,10 +13,10 @@ from typing import Annotated, Any, TypeVar
 import structlog
 from pydantic import BeforeValidator, TypeAdapter
 
-from domain.provider import Provider
 from domain.provider_errors import TooLarge, UnexpectedResponse
 from domain.redaction.redactor import redact_beginning
 from domain.url import read_address
+from providers.buildio.provider import BUILDIO
 from providers.http.field_parsing import Flag, MaybeSlug, Name, Number, Text, Time, as_text, parse_json
 
 log = structlog.get_logger()
@@ -125,15 +125,15 @@ def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str
 
     Invalid items are skipped, and only their number is logged. Raises UnexpectedResponse and TooLarge.
     """
-    content = parse_json(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=BUILDIO)
     if isinstance(content, dict):
         content = next(
             (content[key] for key in (resource, "data") if isinstance(content.get(key), list)), None
         )
     if not isinstance(content, list):
-        raise UnexpectedResponse("it is no list", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("it is no list", provider=BUILDIO)
     if len(content) > MOST_ITEMS:
-        raise TooLarge(f"more than {MOST_ITEMS} items in one list", provider=Provider.BUILDIO)
+        raise TooLarge(f"more than {MOST_ITEMS} items in one list", provider=BUILDIO)
     parsed = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
     things = [resource for resource in parsed if resource is not None]
     if len(things) < len(content):
@@ -146,11 +146,11 @@ def parse_fields(body: bytes, *, resource: str) -> Fields:
 
     Raises UnexpectedResponse.
     """
-    content = parse_json(body, provider=Provider.BUILDIO)
+    content = parse_json(body, provider=BUILDIO)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"there is no {resource} in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse(f"there is no {resource} in it", provider=BUILDIO)
     if "id" not in content and "name" not in content:
         content = next(
             (content[key] for key in (resource, "data") if isinstance(content.get(key), dict)), content

@@ -17,7 +17,6 @@ from urllib.parse import quote, urlencode, urljoin
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.provider import Provider
 from domain.provider_errors import (
     InvalidToken,
     ProviderDown,
@@ -28,6 +27,7 @@ from domain.provider_errors import (
     build_error,
 )
 from providers.buildio.api.field_parsing import Fields
+from providers.buildio.provider import BUILDIO
 from providers.http.field_parsing import parse_json
 from providers.http.transport import ConnectionLost, HttpTransport, RequestNotSent, Response, ResponseTooLarge
 
@@ -110,7 +110,7 @@ class BuildioOAuth:
             await self.exchange("none", make_verifier(bytes(32)))
         except RequestRejected as refusal:
             if refusal.code == "invalid_client":  # RFC 6749, 5.2
-                raise InvalidToken(refusal.words, provider=Provider.BUILDIO) from refusal
+                raise InvalidToken(refusal.words, provider=BUILDIO) from refusal
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
         """Refresh the tokens. Raises InvalidToken if the person has to sign in again.
@@ -123,7 +123,7 @@ class BuildioOAuth:
         except RequestRejected as refusal:
             if refusal.code != "invalid_grant":
                 raise
-            error = InvalidToken(refusal.words, provider=Provider.BUILDIO)
+            error = InvalidToken(refusal.words, provider=BUILDIO)
             error.code = refusal.code
             raise error from refusal
         return self._parse_tokens(answer, refresh_token)
@@ -137,14 +137,14 @@ class BuildioOAuth:
                 form=form,
             )
         except RequestNotSent as error:
-            raise ProviderDown("no connection", provider=Provider.BUILDIO) from error
+            raise ProviderDown("no connection", provider=BUILDIO) from error
         except (ConnectionLost, ResponseTooLarge) as error:
-            raise ResponseLost(provider=Provider.BUILDIO) from error
+            raise ResponseLost(provider=BUILDIO) from error
         if response.status_code < 300:
             return response.content
         # Redirects are not followed: the secrets are for this URL only.
         if response.status_code < 400:
-            raise ProviderDown("it sent the request elsewhere", provider=Provider.BUILDIO)
+            raise ProviderDown("it sent the request elsewhere", provider=BUILDIO)
         raise self._build_error(response)
 
     def _basic_auth(self) -> str:
@@ -164,16 +164,16 @@ class BuildioOAuth:
         if code is not None and response.status_code in (400, 401, 403):
             error = RequestRejected(fields.text("error_description") or code)
             error.code = code
-        error.provider = Provider.BUILDIO
+        error.provider = BUILDIO
         return error
 
     def _parse_tokens(self, body: bytes, refresh_token: SecretStr | None) -> Tokens:
-        content: Any = parse_json(body, provider=Provider.BUILDIO)
+        content: Any = parse_json(body, provider=BUILDIO)
         content_fields = content if isinstance(content, dict) else {}
         access = _parse_token(content_fields.get("access_token"))
         kind = content_fields.get("token_type", "bearer")
         if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise UnexpectedResponse("there is no token in it", provider=Provider.BUILDIO)
+            raise UnexpectedResponse("there is no token in it", provider=BUILDIO)
         fields = Fields(content_fields)
         seconds = fields.number("expires_in")
         is_valid = seconds is not None and 0 < seconds < _LONGEST_LIFE

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.build import App
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import BuildioButton, OptionalAppButton, RedeployButton
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -36,7 +36,7 @@ async def _create(press: ButtonPress) -> Reply | None:
 
 async def _deploy(press: ButtonPress) -> Reply | None:
     app_slug = OptionalAppButton.decode(press.value).app
-    app = await app_by_slug(press.context, app_slug, Provider.BUILDIO) if app_slug else None
+    app = await app_by_slug(press.context, app_slug, BUILDIO) if app_slug else None
     return await deploy_commands.open_form(app, press.context, previous=_source(press))
 
 
@@ -51,7 +51,7 @@ def _source(press: ButtonPress) -> Deploy | None:
 
 async def _find_app(press: ButtonPress) -> App:
     """Find the app of a pressed button. Raises InvalidButtonValue, ProviderError."""
-    return await app_by_slug(press.context, BuildioButton.decode(press.value).app, Provider.BUILDIO)
+    return await app_by_slug(press.context, BuildioButton.decode(press.value).app, BUILDIO)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from domain.build import App
 from domain.commands.shared_commands import ListApps
 from domain.message import Message
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.buildio.api.access import own_client, reading_client
 from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
 from providers.buildio.commands import ShowApp
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.features.apps.commands import PAGE, explain_limit
 from services.request.context import Reply, RequestContext
@@ -22,7 +22,7 @@ TITLE = "App"
 async def list_apps(command: ListApps, context: RequestContext) -> Reply:
     """Reply with a page of the apps that the person may see, or of a team's apps. Raises UserError, ProviderError."""
     team = await find_team(command.team, context) if command.team is not None else None
-    visible = await context.visible_apps(Provider.BUILDIO).slugs()
+    visible = await context.visible_apps(BUILDIO).slugs()
     found = await reading_client(context).apps(team=team.id if team is not None else None)
     apps = sorted(
         (app for app in found if visible is None or app.id in visible), key=lambda app: app.name.casefold()
@@ -35,12 +35,12 @@ async def list_apps(command: ListApps, context: RequestContext) -> Reply:
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Reply(await explain_limit(message, context, Provider.BUILDIO, empty=not apps), title="Apps")
+    return Reply(await explain_limit(message, context, BUILDIO, empty=not apps), title="Apps")
 
 
 async def show(command: ShowApp, context: RequestContext) -> Reply:
     """Reply with the app's current card."""
-    app = await find_app(context, command.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, BUILDIO)
     return Reply(await card(app, context), title=TITLE)
 
 

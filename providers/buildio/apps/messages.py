@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages.build_text import state_symbol
 from messages.kit import action_ids
 from messages.kit.blocks import context, link_button, paragraphs, section
@@ -14,6 +13,7 @@ from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, 
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
 from providers.buildio.processes.messages import dyno_summary
 from providers.buildio.processes.restart_form import restart_all_button
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.blocks import (
     COMMAND,
     app_name,
@@ -171,7 +171,7 @@ def _config_vars_value(app: BuildioApp) -> str | None:
 
 
 def _subscribe_value(app: BuildioApp) -> str | None:
-    return AppButton.fitting(provider=Provider.BUILDIO, app=app.id, title=plain(app.name, 100))
+    return AppButton.fitting(provider=BUILDIO, app=app.id, title=plain(app.name, 100))
 
 
 def _page_button(text: str, action_id: str, page: int, team: str | None) -> Block | None:

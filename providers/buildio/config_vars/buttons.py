@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.provider import Provider
 from messages.kit import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars import commands, reveal
 from providers.buildio.config_vars.scope import AppScope, ConfigVarScope, EnvironmentScope
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ConfigVarsButton, RemoveVarsButton, RevealButton
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
@@ -55,7 +55,7 @@ async def _remove(press: ButtonPress) -> Reply | None:
 async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:
     """Return the scope that a button names. Raises ProviderError, also if the person can't see the app."""
     if button.app is not None:
-        return AppScope(await app_by_slug(context, button.app, Provider.BUILDIO))
+        return AppScope(await app_by_slug(context, button.app, BUILDIO))
     # Build.io checks that the environment exists and is visible to the person when it is read.
     id_ = button.environment or ""
     return EnvironmentScope(Environment(id=id_, name=button.title or id_))

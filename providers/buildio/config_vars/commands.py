@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from providers.buildio.commands import GetConfig, ListConfig, SetConfig, UnsetConfig
@@ -20,6 +19,7 @@ from providers.buildio.config_vars.scope import (
     check_keys_exist,
     last_changes,
 )
+from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import UserError, find_app
@@ -43,7 +43,7 @@ async def get(command: GetConfig, context: RequestContext) -> Reply | None:
 async def set_(command: SetConfig, context: RequestContext) -> Reply | None:
     """Open the form for values. A single word that is the name of an app is that app, not a key."""
     if command.app is None and command.key is not None:
-        apps = [app for app in await context.visible_apps(Provider.BUILDIO).all() if app.title == command.key]
+        apps = [app for app in await context.visible_apps(BUILDIO).all() if app.title == command.key]
         if len(apps) == 1:
             return await ask_for_values(AppScope(apps[0]), None, context)
     return await ask_for_values(await _find_app_scope(command.app, context), command.key, context)
@@ -137,7 +137,7 @@ async def _unset_form(scope: ConfigVarScope, context: RequestContext) -> Block:
 
 
 async def _find_app_scope(app: str | None, context: RequestContext) -> AppScope:
-    return AppScope(await find_app(context, app, Provider.BUILDIO))
+    return AppScope(await find_app(context, app, BUILDIO))
 
 
 def _button_reply(prompt: str, label: str, action_id: str, value: str | None) -> Reply:

@@ -16,7 +16,6 @@ from domain.access_policy import AccessRequest, Permission
 from domain.action import Action
 from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App
-from domain.provider import Provider
 from providers.buildio.actions import (
     RevealConfigAction,
     RevealEnvironmentAction,
@@ -28,6 +27,7 @@ from providers.buildio.actions import (
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.actions.audit import write_audit_entry
 from services.actions.permissions import authorize, build_permission_denied
@@ -144,7 +144,7 @@ class EnvironmentScope:
 async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:
     """Check that the person may see these config vars; a refusal is audited. Raises PermissionDenied."""
     access_request = AccessRequest(
-        permission=Permission.CONFIG, provider=Provider.BUILDIO, app=scope.app, channel=context.channel
+        permission=Permission.CONFIG, provider=BUILDIO, app=scope.app, channel=context.channel
     )
     decision = await authorize(access_request, context)
     reason = decision.refusal
@@ -163,7 +163,7 @@ async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:
     await write_audit_entry(context, entry)
     if decision.refusal is None:
         raise PermissionDenied(reason)
-    raise await build_permission_denied(decision, context, Provider.BUILDIO, scope.app)
+    raise await build_permission_denied(decision, context, BUILDIO, scope.app)
 
 
 async def check_keys_exist(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.message import Block
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.config_vars import commands, forms
 from providers.buildio.config_vars.forms import KEY, KEYS, SetConfigVarsForm, UnsetConfigVarsForm, VarsOrigin
 from providers.buildio.config_vars.scope import AppScope, ConfigVarScope
 from providers.buildio.pipelines import environment_commands
+from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
@@ -69,7 +69,7 @@ async def _find_scope(origin: VarsOrigin, context: RequestContext) -> ConfigVarS
     """Find the scope of the form again. Raises UserError, ProviderError."""
     if origin.environment:
         return await environment_commands.find(origin.environment, context)
-    return AppScope(await app_by_slug(context, origin.app, Provider.BUILDIO))
+    return AppScope(await app_by_slug(context, origin.app, BUILDIO))
 
 
 FORMS: Mapping[str, FormHandler] = {

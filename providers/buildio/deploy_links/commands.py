@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from domain.build import App
 from domain.commands.shared_commands import Command
 from domain.notifications.deploy_link import DeployLink
-from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.actions import DeployAction
 from providers.buildio.commands import CreateDeployLink, DeleteDeployLink, ListDeployLinks
 from providers.buildio.deploy_links import messages
+from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.commands import check_app_access, current_app
@@ -32,14 +32,14 @@ async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
-    app = await current_app(await find_app(context, command.app, Provider.BUILDIO), context)
-    bitrise = await context.visible_apps(Provider.BITRISE).find(command.bitrise)
+    app = await current_app(await find_app(context, command.app, BUILDIO), context)
+    links = context.storage.deploy_links
+    bitrise = await context.visible_apps(links.source_provider).find(command.bitrise)
     audit_fields = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     audit_fields |= {"branch": ",".join(command.branches)} if command.branches else {}
-    async with permitted_and_audited(context, "tie", Provider.BUILDIO, app, about=audit_fields):
+    async with permitted_and_audited(context, "tie", BUILDIO, app, about=audit_fields):
         for linked_app in (app, bitrise):
             await check_app_access(linked_app, context)
-        links = context.storage.deploy_links
         if len(await links.of_channel(context.channel)) >= MOST_LINKS:
             raise UserError(
                 f"{MOST_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
@@ -59,7 +59,7 @@ async def unlink(command: DeleteDeployLink, context: RequestContext) -> Reply:
     await check_subscribe_permission(
         context,
         "untie",
-        Provider.BUILDIO,
+        BUILDIO,
         await current_app(links[0].app, context),
         about=_audit_fields(links),
     )
@@ -94,7 +94,7 @@ async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
         raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
     if link.bitrise.slug != offer.app:
         raise InvalidButtonValue
-    app, build = await build_by_slugs(context, offer.app, offer.build, Provider.BITRISE)
+    app, build = await build_by_slugs(context, offer.app, offer.build, link.bitrise.provider)
     if (mismatch := link.mismatch(build)) is not None:
         raise UserError(
             f"I can't deploy {app.title} {build.label} to {link.app.title} any more, since {mismatch}."
@@ -108,10 +108,10 @@ async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
 
 async def _find_target_app(link: DeployLink, context: RequestContext) -> App:
     """Return the linked app with its current name, which access rules refer to. Raises UserError, ProviderError."""
-    if not await context.may_act(Provider.BUILDIO):
+    if not await context.may_act(BUILDIO):
         return link.app  # without an account, the action is refused by the access policy, which audits it
     try:
-        return await context.own_apps(Provider.BUILDIO).fetch(link.app.slug)
+        return await context.own_apps(BUILDIO).fetch(link.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
             f"Your account at Build.io does not see {link.app.title}, or it is not there any more."
@@ -124,7 +124,7 @@ def _audit_fields(links: Sequence[DeployLink]) -> dict[str, str]:
 
 async def _remove_links(links: list[DeployLink], context: RequestContext) -> Reply:
     app = await current_app(links[0].app, context)
-    async with permitted_and_audited(context, "untie", Provider.BUILDIO, app, about=_audit_fields(links)):
+    async with permitted_and_audited(context, "untie", BUILDIO, app, about=_audit_fields(links)):
         await context.storage.deploy_links.remove(context.channel, [link.number for link in links])
     return Reply(messages.deploy_links_removed(links, by=context.person), Visibility.CHANNEL)
 
@@ -147,7 +147,7 @@ async def _find_linked_app(name: str | None, linked_apps: list[App], context: Re
     if name is not None:
         return _match_linked_app(name, linked_apps)
     by_slug = {app.slug: app for app in linked_apps}
-    default = await context.storage.channel_settings.default_app(context.channel, Provider.BUILDIO)
+    default = await context.storage.channel_settings.default_app(context.channel, BUILDIO)
     if default in by_slug:
         return by_slug[default]
     if len(by_slug) == 1:
@@ -157,9 +157,7 @@ async def _find_linked_app(name: str | None, linked_apps: list[App], context: Re
 
 def _match_linked_app(name: str, linked_apps: Iterable[App]) -> App:
     try:
-        return app_named(
-            name, list({app.slug: app for app in linked_apps}.values()), provider=Provider.BUILDIO
-        )
+        return app_named(name, list({app.slug: app for app in linked_apps}.values()), provider=BUILDIO)
     except UnknownApp as unknown:
         raise UserError(f"{name} is not tied here. `/buildio link` shows what is.") from unknown
 

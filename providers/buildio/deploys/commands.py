@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.message import Block
-from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from providers.buildio.actions import DeployAction
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import find_channel_app, form_metadata
 from services.actions import run
@@ -23,7 +23,7 @@ async def deploy(command: Deploy, context: RequestContext) -> Reply | None:
     """Start the build of a command; without arguments, open the form. Raises the errors of `find_app` and `start`."""
     if not command.names_something:
         return await open_form(None, context)
-    return await start(await find_app(context, command.app, Provider.BUILDIO), command, context)
+    return await start(await find_app(context, command.app, BUILDIO), command, context)
 
 
 async def start(app: App, command: Deploy, context: RequestContext) -> Reply | None:

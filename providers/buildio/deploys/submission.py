@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.build import App
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues
 from providers.buildio.deploys import commands
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
+from providers.buildio.provider import BUILDIO
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission, submission_flow
@@ -22,7 +22,7 @@ async def _deploy(sent: FormSubmission) -> None:
     if await sent.report_field_errors(form.problems):
         return
     title = FormValues(sent.values).picked_words(APP) or "?"
-    picked = App(provider=Provider.BUILDIO, slug=form.app or "", title=title)
+    picked = App(provider=BUILDIO, slug=form.app or "", title=title)
     flow = submission_flow(
         "Deploy",
         f"Deploying {title}…",
@@ -33,7 +33,7 @@ async def _deploy(sent: FormSubmission) -> None:
 
 
 async def _start(form: DeployForm, context: RequestContext) -> Reply | None:
-    return await commands.start(await app_by_slug(context, form.app or "", Provider.BUILDIO), form, context)
+    return await commands.start(await app_by_slug(context, form.app or "", BUILDIO), form, context)
 
 
 FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}

@@ -8,7 +8,6 @@ import structlog
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from messages import notices
 from messages.kit import action_ids
@@ -26,6 +25,7 @@ from providers.buildio.domains import forms
 from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.certificates import CertificateProblem, check_certificate
 from providers.buildio.domains.forms import CertificateForm, ClearOrigin, DomainForm, DomainOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import BuildioAppButton
 from providers.buildio.shared.form_defaults import form_metadata
@@ -204,7 +204,7 @@ def _read_certificate(form: CertificateForm, host: str, context: RequestContext)
 
 
 async def _find_app(name: str | None, context: RequestContext) -> App:
-    return await find_app(context, name, Provider.BUILDIO)
+    return await find_app(context, name, BUILDIO)
 
 
 def _button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 from domain.build import App
 from domain.message import Block
-from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.domains import commands, forms
 from providers.buildio.domains.forms import CERTIFICATE, HOST, ClearOrigin, DomainOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import type_to_confirm
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
 from services.request.context import Reply, RequestContext
@@ -24,7 +24,7 @@ async def _add(sent: FormSubmission) -> None:
     if await sent.report_field_errors(form.problems):
         return
 
-    app = App(provider=Provider.BUILDIO, slug=origin.app, title=origin.app)
+    app = App(provider=BUILDIO, slug=origin.app, title=origin.app)
 
     async def carry_out() -> Reply | None:
         nonlocal app
@@ -70,7 +70,7 @@ async def _clear(sent: FormSubmission) -> None:
 
 async def _find_app(origin: ViewMetadata, context: RequestContext) -> App:
     """Find the app of the form again. Raises ProviderError."""
-    return await app_by_slug(context, origin.app, Provider.BUILDIO)
+    return await app_by_slug(context, origin.app, BUILDIO)
 
 
 def _notice_builder(title: str) -> Callable[[str], Block]:

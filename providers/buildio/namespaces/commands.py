@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from domain.message import Block
-from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from providers.buildio.actions import CreateNamespaceAction, DeleteNamespaceAction
@@ -14,6 +13,7 @@ from providers.buildio.apps.create_form import NamespaceForm
 from providers.buildio.commands import CreateNamespace, DeleteNamespace, ListNamespaces, ShowNamespace
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ResourceButton
 from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.shared.name_lookup import find_by_name
@@ -115,5 +115,5 @@ async def _form(form: NamespaceForm, context: RequestContext) -> Block:
 
 async def _confirmation(name: str | None, context: RequestContext) -> Block:
     known = (await find(name, context)).name if name is not None else ""
-    origin = NamespaceOrigin(channel=context.channel, provider=Provider.BUILDIO, name=known)
+    origin = NamespaceOrigin(channel=context.channel, provider=BUILDIO, name=known)
     return namespace_messages.delete_namespace_modal(origin=origin)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.build import Build, BuildState, RunKind
-from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Deployment
 from providers.buildio.polling.snapshot import DeploymentSnapshot, SnapshotFields, make_slug
+from providers.buildio.provider import BUILDIO
 
 WORKFLOW = "deploy"
 UNOBSERVED_END = "ended, and another one began before I saw how"
@@ -131,7 +131,7 @@ def _make_unobserved_end(app: BuildioApp, last: DeploymentSnapshot, by: datetime
 
 def _make_base_build(app: BuildioApp, snapshot: DeploymentSnapshot) -> Build:
     return Build(
-        provider=Provider.BUILDIO,
+        provider=BUILDIO,
         kind=RunKind.DEPLOYMENT,
         app_slug=app.id,
         slug=snapshot.slug,

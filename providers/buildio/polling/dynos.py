@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.build import Build, BuildState, RunKind
-from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.snapshot import DynoIncident, DynoSnapshot, make_slug
+from providers.buildio.provider import BUILDIO
 
 # This many unrequested restarts within the window are a loop.
 LOOP = 3
@@ -138,7 +138,7 @@ def _make_build(
             "problem": f"{LOOP} restarts within {minutes} minutes that nobody asked for",
         }
     return Build(
-        provider=Provider.BUILDIO,
+        provider=BUILDIO,
         kind=RunKind.DYNO,
         app_slug=app.id,
         slug=make_slug(app.id, "dyno", name, state, incident.began.isoformat()),

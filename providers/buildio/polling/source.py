@@ -12,7 +12,6 @@ import structlog
 
 from domain.poll_state import Baseline, Snapshot
 from domain.polling import PollInput, PollResult
-from domain.provider import Provider
 from domain.provider_errors import (
     Forbidden,
     NotFound,
@@ -24,6 +23,7 @@ from domain.provider_errors import (
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot as AppSnapshot
+from providers.buildio.provider import BUILDIO
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class BuildioApi(Protocol):
 class BuildioBuildSource:
     """Compares each app's current deployment and dynos with those at the last poll."""
 
-    provider = Provider.BUILDIO
+    provider = BUILDIO
     logs = False
 
     def __init__(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RestartAction
 from providers.buildio.api.access import reading_client
 from providers.buildio.commands import ListDynos, RestartDynos
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.actions import run
 from services.request.context import Reply, RequestContext
@@ -22,7 +22,7 @@ TITLE = "Processes"
 
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
     """Reply with the processes of the app, or of the channel's app."""
-    app = await find_app(context, command.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, BUILDIO)
     return Reply(await build_list(app, context), title=TITLE)
 
 
@@ -35,7 +35,7 @@ async def build_list(app: App, context: RequestContext) -> Message:
 
 async def restart(command: RestartDynos, context: RequestContext) -> Reply | None:
     """Restart the named process; ask for confirmation before all restart. Raises the errors of `restart_one`."""
-    app = await find_app(context, command.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, BUILDIO)
     if command.dyno is not None:
         return await restart_one(app, command.dyno, context)
     if not context.trigger_id:
@@ -65,6 +65,6 @@ async def open_form(app: App, form: RestartForm, context: RequestContext) -> Non
 async def _form(app: App, form: RestartForm, context: RequestContext) -> Block:
     dynos = await reading_client(context).dynos(app.slug)
     origin = RestartOrigin(
-        channel=context.channel, provider=Provider.BUILDIO, app=app.slug, title=plain(app.title, 100)
+        channel=context.channel, provider=BUILDIO, app=app.slug, title=plain(app.title, 100)
     )
     return restart_form.restart_modal(form, app, dynos, origin=origin)

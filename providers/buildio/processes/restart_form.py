@@ -7,13 +7,13 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import confirm, plain_text, section
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FormValues, field, is_pickable, modal, option, warning
 from providers.buildio.api.models import BuildioApp, Dyno
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.blocks import app_name, button_row, optional_button
 from providers.buildio.shared.button_values import Title, app_button_value
 
@@ -31,7 +31,7 @@ class RestartOrigin(ViewMetadata):
     @property
     def of_app(self) -> App:
         """Return the app, as far as the form shows it."""
-        return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
+        return App(provider=BUILDIO, slug=self.app, title=self.title)
 
 
 class RestartForm(FrozenModel):

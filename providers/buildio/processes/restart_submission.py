@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.provider import Provider
 from messages.kit import action_ids
 from providers.buildio.processes import commands, restart_form
 from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
+from providers.buildio.provider import BUILDIO
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission, submission_flow
@@ -28,7 +28,7 @@ async def _restart(sent: FormSubmission) -> None:
 
 
 async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestContext) -> Reply | None:
-    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
+    app = await app_by_slug(context, origin.app, BUILDIO)
     if form.dyno is None:
         return await commands.restart_all(app, context)
     return await commands.restart_one(app, form.dyno, context)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.provider import Provider
 from messages.kit import action_ids
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import RunButton, ShareButton
 from providers.buildio.shared.named_buttons import find_button_app
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -24,7 +24,7 @@ async def _run(press: ButtonPress) -> None:
 
 async def _share(press: ButtonPress) -> Reply:
     button = ShareButton.decode(press.value)
-    app = await app_by_slug(press.context, button.app, Provider.BUILDIO)
+    app = await app_by_slug(press.context, button.app, BUILDIO)
     return await run_commands.share(app, button, press.shown, press.context)
 
 

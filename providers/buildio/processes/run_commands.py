@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.provider import Provider
 from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RunCommandAction
 from providers.buildio.api.access import own_client
@@ -16,6 +15,7 @@ from providers.buildio.api.models import Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 from providers.buildio.shared.button_values import ShareButton
@@ -32,7 +32,7 @@ ANY = "any process"
 
 async def run(command: RunCommand, context: RequestContext) -> Reply | None:
     """Show what will run, or ask for it. Raises PermissionDenied, UserError, ProviderError."""
-    app = await find_app(context, command.app, Provider.BUILDIO)
+    app = await find_app(context, command.app, BUILDIO)
     if not context.trigger_id:
         await _check_command(app, command, context)
         return Reply(run_form.run_button(app, command))
@@ -127,6 +127,4 @@ async def _check_command(app: App, command: RunCommand, context: RequestContext)
 
 def _origin(app: App, context: RequestContext, dyno: str | None) -> RunOrigin:
     title = plain(app.title, 100)
-    return RunOrigin(
-        channel=context.channel, provider=Provider.BUILDIO, app=app.slug, title=title, dyno=dyno or ""
-    )
+    return RunOrigin(channel=context.channel, provider=BUILDIO, app=app.slug, title=title, dyno=dyno or "")

@@ -11,7 +11,6 @@ from domain.build import App
 from domain.commands.errors import CommandError
 from domain.commands.tokenizer import split_shell_words
 from domain.message import Block, Message
-from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, section
@@ -29,6 +28,7 @@ from messages.kit.views import (
 )
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from providers.buildio.shared.blocks import app_name, button_row, optional_button
 from providers.buildio.shared.button_values import RunButton, ShareButton, Title
@@ -75,7 +75,7 @@ class RunOrigin(ViewMetadata):
     @property
     def of_app(self) -> App:
         """Return the app, as far as the form shows it."""
-        return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
+        return App(provider=BUILDIO, slug=self.app, title=self.title)
 
 
 def run_modal(

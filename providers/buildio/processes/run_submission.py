@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.message import Block
-from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.processes import run_commands, run_form
 from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
+from providers.buildio.provider import BUILDIO
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission, submission_flow
@@ -48,14 +48,14 @@ async def _run_reviewed(sent: FormSubmission) -> None:
 
 
 async def _build_review(form: RunForm, origin: RunOrigin, context: RequestContext) -> Block:
-    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
+    app = await app_by_slug(context, origin.app, BUILDIO)
     return await run_commands.build_review(app, form, context, await run_commands.list_running(app, context))
 
 
 async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None:
     if not origin.dyno or not origin.command:
         raise InvalidButtonValue  # nothing was shown
-    app = await app_by_slug(context, origin.app, Provider.BUILDIO)
+    app = await app_by_slug(context, origin.app, BUILDIO)
     return await run_commands.carry_out(app, origin, context)
 
 

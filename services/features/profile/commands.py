@@ -149,4 +149,6 @@ async def _still_exists(subscription: Subscription, context: RequestContext) -> 
 
 
 async def _find_app(build: Build, apps: VisibleApps) -> App:
-    return await apps.find_by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)
+    return await apps.find_by_slug(build.app_slug) or App(
+        provider=build.provider, slug=build.app_slug, title=build.app_slug
+    )

@@ -9,8 +9,9 @@ import pytest
 from bot.admin.poll_baseline import read_baseline
 from bot.settings import Settings
 from domain.build import App
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members
@@ -44,7 +45,7 @@ def add_builds(bitrise: BitriseSimulator) -> tuple[list[App], str, str]:
     for _ in range(60):
         bitrise.finish(bitrise.start_build(bitrise.ios, ends_as=None))
     last = bitrise.start_build(bitrise.android, ends_as=None)
-    apps = [App(slug=app.slug, title=app.title) for app in (bitrise.android, bitrise.ios)]
+    apps = [App(provider=BITRISE, slug=app.slug, title=app.title) for app in (bitrise.android, bitrise.ios)]
     return apps, first.slug, last.slug
 
 
@@ -65,7 +66,7 @@ async def test_the_newest_and_all_running_builds_are_the_baseline_and_take_two_r
 async def test_each_app_is_read_separately_without_the_list_of_all_builds(bitrise: BitriseSimulator) -> None:
     apps, first, last = add_builds(bitrise)
     bitrise.fault(LIST_OF_ALL, "status", times=9, status=403)
-    unseen = App(slug="nobody-sees-this", title="Unseen")
+    unseen = App(provider=BITRISE, slug="nobody-sees-this", title="Unseen")
     baseline = await read_baseline(settings(bitrise), [*apps, unseen])
     assert {build.slug for build in baseline.builds[apps[0].slug].builds} == {first, last}
     assert set(baseline.builds) == {app.slug for app in apps}
@@ -94,8 +95,8 @@ async def test_the_state_of_buildio_apps_is_part_of_the_baseline() -> None:
             buildio_api_url=sandbox.api_url,
         )  # type: ignore[call-arg, arg-type, unused-ignore]
         sandbox.deploy(sandbox.shop)
-        shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
-        gone = App(provider=Provider.BUILDIO, slug="gone", title="gone")
+        shop = App(provider=BUILDIO, slug=sandbox.shop.id, title="shop")
+        gone = App(provider=BUILDIO, slug="gone", title="gone")
         baseline = (await read_baseline(settings_, [shop, gone])).builds
         assert set(baseline) == {shop.slug}
         assert baseline[shop.slug].snapshot is not None

@@ -28,11 +28,11 @@ from domain.commands.shared_commands import (
     WhoAmI,
 )
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from providers.bitrise.commands import AbortBuild, ListArtifacts, RebuildBuild, ShowLog
+from providers.bitrise.provider import BITRISE
 from services.lookup.app_names import UnknownApp, find_app
 from tests.support.canary_secrets import CANARIES, leaked_kinds
-from tests.support.commands import BITRISE, PARSERS, parse
+from tests.support.commands import BITRISE_PARSER, PARSERS, parse
 from tests.support.factories import NOON
 
 N12 = BuildRef(number=12)
@@ -155,7 +155,7 @@ def test_an_error_names_the_word_and_shows_a_valid_example(text: str, problem: s
 
 
 def test_every_example_of_the_help_can_be_parsed() -> None:
-    for entry in BITRISE.catalogue:
+    for entry in BITRISE_PARSER.catalogue:
         for example in entry.examples:
             parse(example, surface="slash")
 
@@ -185,7 +185,7 @@ def test_any_line_is_a_command_or_a_command_error(text: str) -> None:
             parse(text, surface=surface)
 
 
-@given(st.sampled_from([entry.name for entry in BITRISE.catalogue]), st.text())
+@given(st.sampled_from([entry.name for entry in BITRISE_PARSER.catalogue]), st.text())
 def test_any_arguments_are_a_command_or_a_command_error(name: str, rest: str) -> None:
     with suppress(CommandError):
         parse(f"{name} {rest}", surface="slash")
@@ -243,7 +243,7 @@ def test_no_part_of_a_secret_is_repeated_in_an_error_that_cuts_the_input(positio
                 parse(line, surface="slash", parser=grammar)
             assert leaked_kinds(str(caught.value)) == []
     with pytest.raises(UnknownApp) as unknown:
-        find_app(secret_text, [], provider=Provider.BITRISE)
+        find_app(secret_text, [], provider=BITRISE)
     assert leaked_kinds(str(unknown.value)) == []
 
 
@@ -254,7 +254,7 @@ def test_an_invalid_variable_is_reported_before_a_missing_argument() -> None:
 
 @pytest.mark.parametrize(("total", "expected"), [(1, "lists the only one."), (3, "lists all 3.")])
 def test_an_unknown_app_error_counts_the_apps_correctly(total: int, expected: str) -> None:
-    apps = [App(slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
+    apps = [App(provider=BITRISE, slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
     with pytest.raises(UnknownApp) as unknown:
-        find_app("nosuch", apps, provider=Provider.BITRISE)
+        find_app("nosuch", apps, provider=BITRISE)
     assert str(unknown.value).endswith(expected)

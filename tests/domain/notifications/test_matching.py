@@ -8,11 +8,11 @@ from random import Random
 from domain.build import App, BuildChange, BuildState
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule, Result
-from domain.provider import Provider
 from domain.subscription import Scope, Subscription
+from providers.bitrise.provider import BITRISE
 from tests.support.factories import ANDROID, IOS, NOON, make_build
 
-OTHER = App(slug="0123456789abcdef", title="Other")
+OTHER = App(provider=BITRISE, slug="0123456789abcdef", title="Other")
 EVERY_END, FAILURES = NotificationRule(), NotificationRule(results=frozenset({Result.FAILED}))
 
 
@@ -23,7 +23,7 @@ def make_subscription(
         id=number,
         team="T1",
         channel=f"C{number}",
-        provider=Provider.BITRISE,
+        provider=BITRISE,
         app=app,
         terms=terms,
         created_by="U",

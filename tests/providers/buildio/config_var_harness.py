@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.state import App
 from sandbox.slack.models import Post
@@ -33,7 +33,7 @@ async def config_var_harness(
     seconds = {"shown_seconds": shown_seconds}
     async with bot_harness(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as harness:
         harness.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
-        await harness.connect(*people, provider=Provider.BUILDIO)
+        await harness.connect(*people, provider=BUILDIO)
         yield harness
         assert harness.slack.violations == []
         assert harness.buildio.violations == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from tests.support.bot_harness import BotHarness, bot_harness
 
 HarnessWithRules = Callable[[str], AbstractAsyncContextManager[BotHarness]]
@@ -18,7 +18,7 @@ HarnessWithRules = Callable[[str], AbstractAsyncContextManager[BotHarness]]
 async def open_governed(folder: Path, rules: str) -> AsyncIterator[BotHarness]:
     (folder / "policy.toml").write_text(rules)
     async with bot_harness(folder, policy_file=str(folder / "policy.toml")) as opened:
-        await opened.connect("anna", "ben", "carla", provider=Provider.BUILDIO)
+        await opened.connect("anna", "ben", "carla", provider=BUILDIO)
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []

@@ -11,7 +11,6 @@ from domain.build import App, BuildState
 from domain.message import Message
 from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
-from domain.provider import Provider
 from messages import notices, started_run
 from messages.kit.mrkdwn import replace_surrogates
 from messages.kit.view_metadata import ViewMetadata
@@ -54,6 +53,7 @@ from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import restart_form, run_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.teams import messages as team_messages
 from tests.messages.test_slack_limits import NUMBER, SLUG, TIME
@@ -75,7 +75,7 @@ def _first_message(note: RunNote) -> Message:
     return started_run.run_started(note, [])
 
 
-APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=UNTRUSTED_TEXT)
+APPS = st.builds(App, provider=st.just(BUILDIO), slug=ID, title=UNTRUSTED_TEXT)
 DEPLOYMENTS = st.builds(
     Deployment,
     status=UNTRUSTED_TEXT,

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from domain.access_policy import AccessRequest, AllowRule, ApprovalRule, Permission, judge
 from domain.commands.shared_commands import ListAccessRules
-from domain.provider import Provider
 from messages.access_rules import EVERYONE_LINKED
 from providers.buildio.actions import RestartAction, RunCommandAction
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import Post
 from services.actions.permissions import build_requester
 from services.authorization.authorizer import Authorizer, Decision
@@ -53,7 +53,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 
 
 async def show_rules(harness: ActionHarness, app: str | None = None) -> Post:
-    answer = await commands.show(ListAccessRules(app=app), harness.context(), Provider.BUILDIO)
+    answer = await commands.show(ListAccessRules(app=app), harness.context(), BUILDIO)
     await ChannelResponder(harness.context())(answer)
     return await harness.wait_for_message("Who may do what")
 
@@ -122,7 +122,7 @@ async def test_an_admin_protects_a_stage_at_one_provider(harness: ActionHarness)
 async def test_an_approval_rule_does_not_extend_the_time_to_confirm_a_workflow_step(
     harness: ActionHarness,
 ) -> None:
-    access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    access_request = AccessRequest(permission=Permission.DEPLOY, provider=BUILDIO)
     requester = build_requester(replace(harness.context("ben"), is_verified=False))
     for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
         services = harness.services
@@ -133,7 +133,7 @@ async def test_an_approval_rule_does_not_extend_the_time_to_confirm_a_workflow_s
 
 
 async def test_without_a_workspace_nothing_is_done(harness: ActionHarness) -> None:
-    access_request = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    access_request = AccessRequest(permission=Permission.DEPLOY, provider=BUILDIO)
     requester = build_requester(replace(harness.context("ben"), team=""))
     decision = await harness.services.authorizer.authorize(access_request, requester)
     assert "which workspace" in str(decision.refusal)
@@ -160,7 +160,7 @@ async def test_an_admin_learns_why_an_action_that_the_operator_allows_elsewhere_
 
 async def read_shown_lines(context: RequestContext, app: str | None) -> dict[str, ShownLine]:
     """Return what `policy` shows for each action at Build.io."""
-    answer = await commands.show(ListAccessRules(app=app), context, Provider.BUILDIO)
+    answer = await commands.show(ListAccessRules(app=app), context, BUILDIO)
     text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
     return {
         action: read_line(text_of_rule)
@@ -242,7 +242,7 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
                 assume(access_request.permission in DOING)
                 app = shop if access_request.app is not None else None
                 context_fields = {
-                    "provider": Provider.BUILDIO,
+                    "provider": BUILDIO,
                     "app": app,
                     "channel": harness.context().channel,
                 }

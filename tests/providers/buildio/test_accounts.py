@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from domain.commands.shared_commands import WhoAmI
-from domain.provider import Provider
 from domain.provider_errors import NotConnected, ProviderError
+from providers.bitrise.provider import BITRISE
 from providers.buildio.actions import DeployAction
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from services.features.accounts import commands
 from services.request.finder import find_app
@@ -61,7 +62,7 @@ async def test_an_invalid_token_is_refused_at_its_field(
 async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -> None:
     await harness.harness.connect("anna")
     await harness.connect("anna")
-    await commands.wipe(harness.context(), Provider.BUILDIO)
+    await commands.wipe(harness.context(), BUILDIO)
     await harness.harness.ask("/bitrise whoami", "at Bitrise `anna-berg`")
     assert "have not linked" in await harness.who_am_i()
     assert await harness.harness.rows("SELECT provider FROM accounts") == [("bitrise",)]
@@ -69,7 +70,7 @@ async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -
 
 async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarness) -> None:
     await harness.connect("anna")
-    reply = await commands.who_am_i(WhoAmI(), harness.context(), Provider.BUILDIO)
+    reply = await commands.who_am_i(WhoAmI(), harness.context(), BUILDIO)
     await ChannelResponder(harness.context())(reply)
     post = await harness.wait_for_message("at Build.io `anna-berg@acme.example`")
     question = await harness.harness.press(post, "Disconnect…", "deletes your token")
@@ -115,15 +116,13 @@ async def test_a_deactivated_person_loses_their_accounts_at_all_providers(harnes
 
 async def test_a_person_sees_what_their_own_account_sees(harness: ActionHarness) -> None:
     await harness.connect("anna", "ben")
-    assert {app.title for app in await harness.context("anna").visible_apps(Provider.BUILDIO).all()} >= {
+    assert {app.title for app in await harness.context("anna").visible_apps(BUILDIO).all()} >= {
         "shop",
         "ledger",
     }
-    assert "ledger" not in {
-        app.title for app in await harness.context("ben").visible_apps(Provider.BUILDIO).all()
-    }
+    assert "ledger" not in {app.title for app in await harness.context("ben").visible_apps(BUILDIO).all()}
     with pytest.raises(NotConnected) as error:
-        await harness.context("carla").visible_apps(Provider.BUILDIO).find("shop")
+        await harness.context("carla").visible_apps(BUILDIO).find("shop")
     assert "`/buildio connect`" in str(error.value)
     assert "Build.io" in str(error.value)
 
@@ -134,16 +133,16 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(harness: Actio
     context, shop = harness.context(), harness.harness.buildio.shop
     await harness.harness.ask("/bitrise use android", "is this channel's app now")
     await context.storage.channel_settings.set_default_app(
-        context.channel, Provider.BUILDIO, shop.id, by=context.person, at=context.now()
+        context.channel, BUILDIO, shop.id, by=context.person, at=context.now()
     )
-    assert (await find_app(context, None, Provider.BUILDIO)).title == "shop"
-    assert (await find_app(context, None, Provider.BITRISE)).title == "Sample Android"
+    assert (await find_app(context, None, BUILDIO)).title == "shop"
+    assert (await find_app(context, None, BITRISE)).title == "Sample Android"
 
 
 async def test_without_a_token_of_the_bot_people_act_with_their_own(tmp_path: Path) -> None:
     async with action_harness(tmp_path, buildio_token="") as harness:
         with pytest.raises(ProviderError) as error:
-            await harness.context("carla").visible_apps(Provider.BUILDIO).all()
+            await harness.context("carla").visible_apps(BUILDIO).all()
         assert "/buildio connect" in str(error.value)
         assert "no token of my own there" in await harness.who_am_i("carla")
         await harness.connect("anna")

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from domain.access_policy import Permission
 from domain.action import Action
-from domain.provider import Provider
 from providers.buildio import action_execution as performing
 from providers.buildio.actions import (
     AddDomainAction,
@@ -29,6 +28,7 @@ from providers.buildio.actions import (
     UnsetConfigAction,
     UnsetEnvironmentAction,
 )
+from providers.buildio.provider import BUILDIO
 from providers.buildio.spec import SPEC
 from sandbox.buildio.server import BuildioSimulator
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
@@ -315,10 +315,10 @@ async def test_one_domain_is_removed(harness: ActionHarness) -> None:
 async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(harness: ActionHarness) -> None:
     await harness.request(CreateNamespaceAction(name="fresh-space", description="to try"))
     await harness.wait_for_message("created the namespace fresh-space", None)
-    assert await harness.context().visible_apps(Provider.BUILDIO).all()
+    assert await harness.context().visible_apps(BUILDIO).all()
     await harness.request(CreateAppAction(name="fresh-app"))
     await harness.wait_for_message("created the app fresh-app", None)
-    assert (await harness.context().visible_apps(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
+    assert (await harness.context().visible_apps(BUILDIO).find("fresh-app")).title == "fresh-app"
 
 
 async def test_a_rule_about_stages_protects_apps_in_a_stage_or_with_an_unknown_one(tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from providers.buildio import commands
 from providers.buildio.api.coverage import ENDPOINTS
 from providers.buildio.command_formatting import format_command
-from tests.support.commands import BITRISE, BUILDIO, PARSERS, parse, parser_in
+from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS, parse, parser_in
 
 
 def read(text: str) -> Command:
-    return parse(text, surface="slash", parser=BUILDIO)
+    return parse(text, surface="slash", parser=BUILDIO_PARSER)
 
 
 @pytest.mark.parametrize(
@@ -259,20 +259,20 @@ def test_every_command_has_a_parser_and_valid_examples(grammar: CommandParser) -
 @pytest.mark.parametrize(
     ("text", "grammar", "command"),
     [
-        ("<@U0BUILDBELL> buildio ps shop", BUILDIO, commands.ListDynos(app="shop")),
-        ("<@U0BUILDBELL> /buildio ps shop", BUILDIO, commands.ListDynos(app="shop")),
-        ("BuildIO ps shop", BUILDIO, commands.ListDynos(app="shop")),
-        ("build.io ps shop", BUILDIO, commands.ListDynos(app="shop")),
-        ("<@U0BUILDBELL> <http://build.io|build.io> ps shop", BUILDIO, commands.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> buildio ps shop", BUILDIO_PARSER, commands.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> /buildio ps shop", BUILDIO_PARSER, commands.ListDynos(app="shop")),
+        ("BuildIO ps shop", BUILDIO_PARSER, commands.ListDynos(app="shop")),
+        ("build.io ps shop", BUILDIO_PARSER, commands.ListDynos(app="shop")),
+        ("<@U0BUILDBELL> <http://build.io|build.io> ps shop", BUILDIO_PARSER, commands.ListDynos(app="shop")),
         (
             "build.io domains add shop <http://www.example.com|www.example.com>",
-            BUILDIO,
+            BUILDIO_PARSER,
             commands.AddDomain(app="shop", host="www.example.com"),
         ),
-        ("<@U0BUILDBELL> bitrise status android", BITRISE, ShowStatus(app="android")),
-        ("status android", BITRISE, ShowStatus(app="android")),
-        ("build #12", BITRISE, None),
-        ("buildio", BUILDIO, ShowHelp()),
+        ("<@U0BUILDBELL> bitrise status android", BITRISE_PARSER, ShowStatus(app="android")),
+        ("status android", BITRISE_PARSER, ShowStatus(app="android")),
+        ("build #12", BITRISE_PARSER, None),
+        ("buildio", BUILDIO_PARSER, ShowHelp()),
     ],
 )
 def test_the_first_word_of_a_message_chooses_the_provider(
@@ -284,9 +284,9 @@ def test_the_first_word_of_a_message_chooses_the_provider(
 
 
 def test_a_message_without_a_provider_uses_the_given_one() -> None:
-    assert parser_in("<@U0BUILDBELL> apps", BUILDIO) is BUILDIO
-    assert parser_in("<@U0BUILDBELL> bitrise apps", BUILDIO) is BITRISE
-    assert parser_in("bitrise-samples", BUILDIO) is BUILDIO
+    assert parser_in("<@U0BUILDBELL> apps", BUILDIO_PARSER) is BUILDIO_PARSER
+    assert parser_in("<@U0BUILDBELL> bitrise apps", BUILDIO_PARSER) is BITRISE_PARSER
+    assert parser_in("bitrise-samples", BUILDIO_PARSER) is BUILDIO_PARSER
 
 
 @given(st.text())
@@ -294,11 +294,11 @@ def test_any_line_is_a_command_or_an_error_with_text(text: str) -> None:
     with suppress(CommandError):
         read(text)
     with suppress(CommandError):
-        parse(text, surface="message", parser=parser_in(text, BUILDIO))
+        parse(text, surface="message", parser=parser_in(text, BUILDIO_PARSER))
 
 
 @given(
-    st.sampled_from([entry.name for entry in BUILDIO.catalogue]),
+    st.sampled_from([entry.name for entry in BUILDIO_PARSER.catalogue]),
     st.text() | st.text(alphabet=string.ascii_letters + " .:=-'\"“”\\#_\n"),
 )
 def test_any_arguments_are_a_command_or_an_error_with_text(name: str, rest: str) -> None:
@@ -365,6 +365,6 @@ def test_a_formatted_command_is_parsed_to_the_same_command(command: Command) -> 
 
 def test_each_endpoint_of_the_reference_has_a_command() -> None:
     for endpoint in ENDPOINTS:
-        entry = BUILDIO.find_help(endpoint.command)
+        entry = BUILDIO_PARSER.find_help(endpoint.command)
         assert entry is not None, endpoint.asks
         assert entry.name == endpoint.command

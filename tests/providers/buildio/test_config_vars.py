@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.middleware import RecordedRequest
 from tests.providers.buildio.config_var_harness import (
     SECRET,
@@ -175,7 +175,7 @@ async def test_a_form_from_before_a_rule_sets_nothing(tmp_path: Path) -> None:
 
 async def test_a_refusal_of_build_io_is_shown_in_the_form(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
-        await harness.connect("carla", provider=Provider.BUILDIO)
+        await harness.connect("carla", provider=BUILDIO)
         await set_by_form(harness, {"key": "KEY", "value": SECRET}, person="carla")
         assert "Build.io" in form_errors(harness, "carla")["key"]
         assert SECRET not in json.dumps(form_errors(harness, "carla"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.state import Build
 from sandbox.buildio.members import Role
 from sandbox.buildio.state import App as BuildioApp
@@ -54,7 +54,7 @@ async def open_both_providers(folder: Path, rules: str = "") -> AsyncIterator[Bo
     policy = str(folder / "policy.toml")
     async with bot_harness(folder, service_token_acts="0", policy_file=policy) as harness:
         await harness.connect("anna", "ben")
-        await harness.connect("anna", "ben", provider=Provider.BUILDIO)
+        await harness.connect("anna", "ben", provider=BUILDIO)
         await harness.ask("/bitrise subscribe android", "subscribed this channel")
         yield harness
         assert harness.slack.violations == []
@@ -441,7 +441,7 @@ async def test_another_workspace_has_no_button_and_can_press_none(tmp_path: Path
         await harness.install_everywhere()
         for workspace_harness in (harness, harness.twin):
             await workspace_harness.connect("anna", "ben")
-            await workspace_harness.connect("anna", "ben", provider=Provider.BUILDIO)
+            await workspace_harness.connect("anna", "ben", provider=BUILDIO)
             await workspace_harness.ask("/bitrise subscribe android", "subscribed this channel")
         await harness.ask(TIE, "tied")
         make_build(harness)

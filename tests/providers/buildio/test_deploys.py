@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from tests.providers.buildio.conftest import HarnessWithRules
 from tests.support.bot_harness import BotHarness
 
@@ -134,7 +134,7 @@ async def test_a_viewer_sees_build_ios_own_refusal(harness: BotHarness) -> None:
 
 
 async def test_a_person_without_account_is_asked_to_connect(harness: BotHarness) -> None:
-    await harness.disconnect("ben", provider=Provider.BUILDIO)
+    await harness.disconnect("ben", provider=BUILDIO)
     await harness.ask("/buildio deploy shop", "`/buildio connect`", person="ben")
     assert requested_builds(harness) == []
 

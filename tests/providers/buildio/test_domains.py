@@ -8,8 +8,8 @@ from unittest import mock
 
 import pytest
 
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.state import App
 from sandbox.slack.models import Post
 from tests.providers.buildio.config_var_harness import (
@@ -247,7 +247,7 @@ async def test_a_person_without_account_sees_the_channels_domains_and_changes_no
             "/buildio domains add shop a.shop.example", "your own Build.io account", person="ben"
         )
         assert changes(harness) == []
-        await harness.connect("ben", provider=Provider.BUILDIO)
+        await harness.connect("ben", provider=BUILDIO)
         await harness.ask("/buildio domains add shop a.shop.example", "ben added the domain", person="ben")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.state import Environment
 from tests.providers.buildio.config_var_harness import (
     SECRET,
@@ -146,7 +146,7 @@ async def test_a_viewer_changes_nothing_and_a_person_without_account_sees_nothin
     async with config_var_harness(tmp_path, people=("anna",)) as harness:
         environment = review_environment(harness)
         await harness.ask(f"/buildio envs {environment.id}", "`/buildio connect`", person="carla")
-        await harness.connect("carla", provider=Provider.BUILDIO)
+        await harness.connect("carla", provider=BUILDIO)
         await open_form(harness, f"/buildio envs set {environment.id} KEY", "Set config vars", person="carla")
         await harness.users.submit("carla", {"value": SECRET})
         assert "Build.io" in form_errors(harness, "carla")["key"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import utc_now
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import HarnessWithRules
 from tests.providers.buildio.test_run_commands import direct_message_channel
@@ -74,7 +74,7 @@ async def test_the_file_is_deleted_when_it_expires_also_after_a_restart(tmp_path
     await harness.open()
     try:
         await harness.start_bot()
-        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.connect("anna", provider=BUILDIO)
         await harness.ask("/buildio login eu", "I delete the file there")
         assert len(harness.slack.workspace.files) == 1
         await harness.stop_bot()

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from domain.build import App, BuildState
 from domain.message import Message
 from domain.notifications.deploy_link import DeployLink
-from domain.provider import Provider
 from messages.kit import mrkdwn
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.api.models import (
@@ -51,6 +50,7 @@ from providers.buildio.pipelines import messages as pipeline_messages
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts, type_to_confirm
 from providers.buildio.shared.arguments import format_array
 from providers.buildio.shared.button_values import ConfigVarsButton, DynoButton, RemoveVarsButton
@@ -74,7 +74,7 @@ from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.untrusted_text import UNTRUSTED_TEXT, assert_message, assert_view
 
-SHOP = App(provider=Provider.BUILDIO, slug="8eb495d0", title="shop")
+SHOP = App(provider=BUILDIO, slug="8eb495d0", title="shop")
 OF_SHOP = ConfigVarOwner.of_app(SHOP)
 MANY = examples(10)
 
@@ -563,7 +563,7 @@ def test_an_unknown_name_gets_similar_ones_and_the_command_that_lists_all() -> N
 
 @pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])
 def test_only_the_code_blocks_of_a_press_are_shared(text: Any) -> None:
-    app = App(provider=Provider.BUILDIO, slug="a1", title="shop")
+    app = App(provider=BUILDIO, slug="a1", title="shop")
     shown = [
         {"type": "section", "text": text},
         {"type": "section", "text": {"type": "mrkdwn", "text": "```hello```"}},

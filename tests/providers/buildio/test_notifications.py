@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.notifications.rule import NotificationRule
-from domain.provider import Provider
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
 from storage.database import Database
@@ -49,7 +49,7 @@ async def subscribe(harness: BotHarness) -> None:
             base_url=harness.buildio.api_url,
             clock=harness.clock,
         )
-        shop = App(provider=Provider.BUILDIO, slug=harness.buildio.shop.id, title="shop")
+        shop = App(provider=BUILDIO, slug=harness.buildio.shop.id, title="shop")
         await (
             make_repositories(database)
             .of(harness.slack.workspace.team)

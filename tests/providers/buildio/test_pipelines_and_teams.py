@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from tests.support.bot_harness import BotHarness
 
 
@@ -43,7 +43,7 @@ async def test_each_person_sees_their_own(harness: BotHarness) -> None:
 async def test_a_person_without_account_sees_nothing_with_the_bots_token(
     harness: BotHarness, words: str
 ) -> None:
-    await harness.disconnect("ben", provider=Provider.BUILDIO)
+    await harness.disconnect("ben", provider=BUILDIO)
     post = await harness.ask(f"/buildio {words}", "`/buildio connect`", person="ben")
     assert "acme" not in harness.message_text(post)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.provider import Provider
 from providers.buildio import action_execution as performing
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import OpenView, Post
 from tests.providers.buildio.conftest import HarnessWithRules
 from tests.support.bot_harness import BotHarness
@@ -139,7 +139,7 @@ async def test_without_permission_to_run_nothing_can_be_shared(harness_with_rule
         await open_review(harness, "/buildio run shop dyno:web.1 -- echo hello there")
         await harness.users.submit("anna")
         post = await wait_for_private_message(harness, "hello there")
-        await harness.disconnect(provider=Provider.BUILDIO)
+        await harness.disconnect(provider=BUILDIO)
         await harness.users.click("anna", post, "Show it in the channel…")
         await wait_for_private_message(harness, "/buildio connect")
         assert harness.messages_with("shows what a command") == []

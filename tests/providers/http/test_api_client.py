@@ -9,7 +9,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.provider import Provider
 from domain.provider_errors import (
     Forbidden,
     InvalidToken,
@@ -20,6 +19,7 @@ from domain.provider_errors import (
     RequestRejected,
     ResponseLost,
 )
+from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient, path_of
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, in_sequence, serve, stub_server
@@ -51,7 +51,7 @@ async def http() -> AsyncIterator[HttpTransport]:
 def api(http: HttpTransport, url: str, time: FakeClock) -> ApiClient:
     return ApiClient(
         http,
-        provider=Provider.BITRISE,
+        provider=BITRISE,
         scheme="token",
         base_url=f"{url}/v0.1",
         credentials=FixedToken(SecretStr("t0p")),
@@ -213,7 +213,7 @@ async def test_repeated_401_for_a_valid_token_causes_one_check_of_the_token(
     async with stub_server(lambda _: web.Response(status=401, text="{}")) as server:
         client = ApiClient(
             http,
-            provider=Provider.BITRISE,
+            provider=BITRISE,
             scheme="token",
             base_url=server.url,
             credentials=credentials,
@@ -358,8 +358,8 @@ async def test_cookies_are_never_sent_back(http: HttpTransport) -> None:
 @pytest.mark.parametrize("part", ["..", ".", "", "a/b", "a\\b"])
 def test_an_untrusted_name_cannot_leave_its_path_segment(part: str) -> None:
     with pytest.raises(NotFound):
-        path_of("apps", part, provider=Provider.BITRISE)
+        path_of("apps", part, provider=BITRISE)
 
 
 def test_a_name_with_special_characters_stays_one_path_segment() -> None:
-    assert path_of("apps", "a?b#c d", provider=Provider.BITRISE) == "/apps/a%3Fb%23c%20d"
+    assert path_of("apps", "a?b#c d", provider=BITRISE) == "/apps/a%3Fb%23c%20d"

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from domain.credentials import FixedToken
 from domain.fair_limiter import Requester
-from domain.provider import Provider
 from domain.provider_errors import NotFound, ProviderDown, ResponseLost, TooBusy, TooLarge
+from providers.bitrise.provider import BITRISE
 from providers.http import downloads, transport
 from providers.http.api_client import ApiClient
 from providers.http.downloads import Downloads
@@ -57,7 +57,7 @@ async def endless_server(
 def api(http: HttpTransport, url: str) -> ApiClient:
     return ApiClient(
         http,
-        provider=Provider.BITRISE,
+        provider=BITRISE,
         scheme="token",
         base_url=url,
         credentials=FixedToken(SecretStr("t0p")),

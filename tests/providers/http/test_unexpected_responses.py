@@ -14,12 +14,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.requests import AbortRequest, TriggerRequest
+from providers.bitrise.provider import BITRISE
 from providers.buildio.api.client import BuildioClient
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from tests.support.factories import NOON
 from tests.support.stub_server import ReceivedRequest, stub_server
@@ -124,7 +125,7 @@ async def http() -> AsyncIterator[HttpTransport]:
 async def test_any_response_leads_to_a_result_or_a_provider_error(
     kind: type[Client], name: str, http: HttpTransport
 ) -> None:
-    provider = Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO
+    provider = BITRISE if kind is BitriseClient else BUILDIO
     async with stub_server(lambda _: UNEXPECTED_RESPONSES[name]()) as server:
         for method in api_methods(kind):
             client = client_at(kind, server.url, http)  # each client has its own pauses
@@ -163,7 +164,7 @@ async def test_the_error_names_the_missing_item(http: HttpTransport) -> None:
 async def test_an_impossible_name_is_not_found_at_its_provider(
     kind: type[Client], http: HttpTransport
 ) -> None:
-    label = (Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO).label
+    label = (BITRISE if kind is BitriseClient else BUILDIO).label
     with pytest.raises(ProviderError, match=f"^{label} knows no such thing"):
         await client_at(kind, "http://127.0.0.1:9", http).app("..")
 

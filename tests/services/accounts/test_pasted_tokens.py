@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN
 from sandbox.buildio import members
 from sandbox.buildio.members import TOKEN
@@ -29,7 +29,7 @@ async def test_a_typed_token_is_to_be_revoked_and_is_never_repeated(
     harness: BotHarness, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     await harness.connect("anna")
-    await harness.connect("anna", provider=Provider.BUILDIO)
+    await harness.connect("anna", provider=BUILDIO)
     at_bitrise, at_buildio = REVOKE.format("Bitrise"), REVOKE.format("Build.io")
     for command, expected in (
         (f"/bitrise {BEN_TOKEN}", at_bitrise),

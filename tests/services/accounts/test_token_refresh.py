@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from domain.credentials import Tokens
 from domain.fair_limiter import Requester
-from domain.provider import Provider
 from domain.provider_errors import InvalidToken, ProviderDown
+from providers.buildio.provider import BUILDIO
 from services.accounts.single_flight import FIRST_PAUSE
 from services.accounts.token_refresh import ASKED_AGAIN, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
@@ -112,7 +112,7 @@ class TokenRefreshHarness:
     notices: list[None]
 
     async def account(self) -> Account:
-        found = await self.storage.of("T1").accounts.find("U1", Provider.BUILDIO)
+        found = await self.storage.of("T1").accounts.find("U1", BUILDIO)
         assert found is not None
         return found
 
@@ -139,7 +139,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[TokenRefreshHarness]:
         check_seconds=PATIENCE,
     )
     await storage.of("T1").accounts.connect(
-        "U1", Provider.BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
+        "U1", BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
     )
     yield TokenRefreshHarness(storage, clock, oauth, verification, refresher, notices)
     await refresher.close()
@@ -228,7 +228,7 @@ async def test_an_account_that_was_linked_again_meanwhile_is_not_overwritten(
     request = asyncio.create_task(harness.token())
     await harness.oauth.called.wait()
     await harness.storage.of("T1").accounts.connect(
-        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
+        "U1", BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
     )
     harness.oauth.gate.set()
     assert await request == "pasted-1"
@@ -238,7 +238,7 @@ async def test_an_account_that_was_linked_again_meanwhile_is_not_overwritten(
 async def link_pasted_token(harness: TokenRefreshHarness) -> Account:
     """Link the account with a token that can't be refreshed."""
     return await harness.storage.of("T1").accounts.connect(
-        "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
+        "U1", BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
     )
 
 

@@ -12,8 +12,8 @@ import bot.app
 from domain.action import Action
 from domain.build import App
 from domain.commands.shared_commands import ConnectAccount, WhoAmI
-from domain.provider import Provider
 from handlers import listeners
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio.state import App as Simulated
 from sandbox.environment import BUILDIO_TOKENS
@@ -64,7 +64,7 @@ class ActionHarness:
     async def open_connect_modal(self, person: str) -> Any:
         """Press the button that links an account, and wait for the modal."""
         context = self.context(person)
-        answer = await commands.connect(ConnectAccount(), context, Provider.BUILDIO)
+        answer = await commands.connect(ConnectAccount(), context, BUILDIO)
         assert answer is not None
         await ChannelResponder(context)(answer)
         post = await self.harness.wait_for_message("paste your token into the dialog", person=person)
@@ -82,12 +82,12 @@ class ActionHarness:
         return await self.harness.wait_for_message(text, person=person, channel=channel)
 
     async def who_am_i(self, person: str = "anna") -> str:
-        return (await commands.who_am_i(WhoAmI(), self.context(person), Provider.BUILDIO)).message.text
+        return (await commands.who_am_i(WhoAmI(), self.context(person), BUILDIO)).message.text
 
 
 def as_bot_app(app: Simulated) -> App:
     """Return a simulated app as the bot's `App`."""
-    return App(provider=Provider.BUILDIO, slug=app.id, title=app.name)
+    return App(provider=BUILDIO, slug=app.id, title=app.name)
 
 
 @asynccontextmanager

@@ -15,7 +15,6 @@ from bot.providers_setup import ACTIONS
 from domain.action import Action
 from domain.build import App, Build, BuildState
 from domain.commands.trigger_build import TriggerBuild
-from domain.provider import Provider
 from messages.kit.blocks import letter_by_letter
 from messages.pending_actions import CONTINUED, approval_details
 from providers.bitrise.actions import (
@@ -31,6 +30,7 @@ from providers.bitrise.actions import (
     TriggerBuildAction,
 )
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.provider import BITRISE
 from providers.buildio.actions import (
     AddDomainAction,
     ClusterLoginAction,
@@ -51,13 +51,18 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
+from providers.buildio.provider import BUILDIO
 
 ANDROID = App(
-    slug="a1", title="android", owner="acme", repo="android", repo_url="git@x", project_type="android"
+    provider=BITRISE,
+    slug="a1",
+    title="android",
+    owner="acme",
+    repo="android",
+    repo_url="git@x",
+    project_type="android",
 )
-SHOP = App(
-    provider=Provider.BUILDIO, slug="s1", title="shop", owner="o", repo="r", repo_url="u", project_type="p"
-)
+SHOP = App(provider=BUILDIO, slug="s1", title="shop", owner="o", repo="r", repo_url="u", project_type="p")
 BUILD = BuildTarget(slug="b1", label="#1", branch="main", workflow="primary")
 PIPELINE = PipelineTarget(id="p1", label="#4", name="release", branch="main", tag="v1", commit="1f3a")
 ORDER = AbortRequest(reason="flaky", with_success=True, skip_notifications=True, skip_git_status_report=True)
@@ -375,6 +380,7 @@ def rebuild_action(
     params: dict[str, Any], triggered_by: str | None = None, pipeline_id: str | None = None
 ) -> RebuildBuildAction:
     build = Build(
+        provider=BITRISE,
         app_slug="a1",
         slug="b1",
         number=1,

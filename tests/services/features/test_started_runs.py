@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.app import utc_now
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.state import Build, Pipeline
 from sandbox.slack.models import Post
 from tests.providers.bitrise.test_pipelines import finish_workflow
@@ -294,7 +294,7 @@ async def test_a_started_pipeline_is_notified_once_to_each_subscription(harness:
 
 
 async def test_a_deployment_is_one_message_that_follows_it_to_its_end(harness: BotHarness) -> None:
-    await harness.connect("anna", provider=Provider.BUILDIO)
+    await harness.connect("anna", provider=BUILDIO)
     post = await harness.ask("/buildio deploy shop branch:main", "anna deploys shop v2")
     assert "pending" not in harness.message_text(post)
     harness.buildio.finish(harness.buildio.shop)

@@ -26,7 +26,7 @@ from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
 from services.features.subscriptions.form import read_subscribe_command
-from tests.support.commands import BITRISE, parse
+from tests.support.commands import BITRISE_PARSER, parse
 from tests.support.factories import ANDROID
 from tests.support.presentations import AT_BITRISE
 
@@ -58,7 +58,7 @@ def test_submitting_without_a_change_changes_nothing(words: str) -> None:
     assert isinstance(command, Subscribe)
     view = render_form(command.terms)
     values = view_state(view["blocks"], {}, submitting=True)
-    assert read_subscribe_command(values, command.terms, BITRISE).terms == command.terms
+    assert read_subscribe_command(values, command.terms, BITRISE_PARSER).terms == command.terms
 
 
 NAMES = st.lists(
@@ -106,7 +106,8 @@ def test_any_rule_survives_the_command_text_and_the_form(terms: NotificationRule
     view = render_form(terms)
     validate_view(view)
     assert (
-        read_subscribe_command(view_state(view["blocks"], {}, submitting=True), terms, BITRISE).terms == terms
+        read_subscribe_command(view_state(view["blocks"], {}, submitting=True), terms, BITRISE_PARSER).terms
+        == terms
     )
 
 
@@ -117,7 +118,7 @@ def test_parts_of_a_rule_that_the_form_does_not_show_stay() -> None:
     )
     view = render_form(before)
     values = view_state(view["blocks"], {}, submitting=True)
-    assert read_subscribe_command(values, before, BITRISE).terms == before
+    assert read_subscribe_command(values, before, BITRISE_PARSER).terms == before
 
 
 def submit(before: NotificationRule, more: str, **picked: Any) -> NotificationRule:
@@ -127,7 +128,9 @@ def submit(before: NotificationRule, more: str, **picked: Any) -> NotificationRu
     view = subscription_form.subscription_modal(
         ANDROID, filled, AT_BITRISE, origin=SubscriptionOrigin(number=1, channel="C1")
     )
-    return read_subscribe_command(view_state(view["blocks"], {}, submitting=True), before, BITRISE).terms
+    return read_subscribe_command(
+        view_state(view["blocks"], {}, submitting=True), before, BITRISE_PARSER
+    ).terms
 
 
 def test_typed_and_selected_filters_are_combined() -> None:

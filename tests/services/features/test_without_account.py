@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import open_governed
 from tests.support.bot_harness import BotHarness, bot_harness
@@ -31,7 +31,7 @@ def has_connect_button(harness: BotHarness, post: Post, command: str) -> bool:
 
 async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness: BotHarness) -> None:
     await harness.connect("anna")
-    await harness.connect("anna", provider=Provider.BUILDIO)
+    await harness.connect("anna", provider=BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
         await harness.ask(use, "is this channel's app now")
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))

@@ -3,15 +3,21 @@ from __future__ import annotations
 import pytest
 
 from domain.build import App
-from domain.provider import Provider
+from providers.bitrise.provider import BITRISE
 from services.lookup.app_names import AmbiguousApp, UnknownApp, find_app
 
 ANDROID = App(
-    slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="samples", repo="sample-android"
+    provider=BITRISE,
+    slug="669403bffbe35909",
+    title="sample-apps-android-sdk22",
+    owner="samples",
+    repo="sample-android",
 )
-IOS = App(slug="f46e89061e967f27", title="Sample iOS", owner="samples", repo="sample-ios")
-SHOP = App(slug="13533d589b89fb4b", title="Shop", owner="acme", repo="shop")
-SHOP_ADMIN = App(slug="0d2277e50b8d32ce", title="Shop Admin", owner="acme", repo="shop-admin")
+IOS = App(provider=BITRISE, slug="f46e89061e967f27", title="Sample iOS", owner="samples", repo="sample-ios")
+SHOP = App(provider=BITRISE, slug="13533d589b89fb4b", title="Shop", owner="acme", repo="shop")
+SHOP_ADMIN = App(
+    provider=BITRISE, slug="0d2277e50b8d32ce", title="Shop Admin", owner="acme", repo="shop-admin"
+)
 APPS = [ANDROID, IOS, SHOP, SHOP_ADMIN]
 
 
@@ -31,21 +37,21 @@ APPS = [ANDROID, IOS, SHOP, SHOP_ADMIN]
     ],
 )
 def test_an_app_is_found_by_any_of_its_names(words: str, app: App) -> None:
-    assert find_app(words, APPS, provider=Provider.BITRISE) is app
+    assert find_app(words, APPS, provider=BITRISE) is app
 
 
 def test_an_ambiguous_prefix_lists_the_apps() -> None:
     with pytest.raises(AmbiguousApp, match=r"sample could be .*sample-apps-android-sdk22.*Sample iOS"):
-        find_app("sample", APPS, provider=Provider.BITRISE)
+        find_app("sample", APPS, provider=BITRISE)
 
 
 def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     with pytest.raises(
         UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
     ):
-        find_app("smaple-ios", APPS, provider=Provider.BITRISE)
+        find_app("smaple-ios", APPS, provider=BITRISE)
     with pytest.raises(UnknownApp, match=r"called zzz\. `/bitrise apps`"):
-        find_app("zzz", APPS, provider=Provider.BITRISE)
+        find_app("zzz", APPS, provider=BITRISE)
 
 
 @pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
@@ -53,11 +59,11 @@ def test_a_key_without_a_colon_gets_a_hint(words: str) -> None:
     with pytest.raises(
         UnknownApp, match=r"If you mean a branch, type a colon before its name: `branch:NAME`\."
     ):
-        find_app(words, APPS, provider=Provider.BITRISE)
-    named = App(slug="1", title="Branch Manager")
-    assert find_app("branch", [named], provider=Provider.BITRISE) is named
+        find_app(words, APPS, provider=BITRISE)
+    named = App(provider=BITRISE, slug="1", title="Branch Manager")
+    assert find_app("branch", [named], provider=BITRISE) is named
 
 
 def test_a_blank_name_finds_no_app() -> None:
     with pytest.raises(UnknownApp):
-        find_app("  ", APPS, provider=Provider.BITRISE)
+        find_app("  ", APPS, provider=BITRISE)

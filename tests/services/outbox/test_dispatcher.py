@@ -22,6 +22,7 @@ from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from domain.subscription import Scope
+from providers.bitrise.provider import BITRISE
 from sandbox.faults import Fault
 from sandbox.slack.models import Post
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
@@ -63,7 +64,7 @@ class DispatcherHarness:
             new_key=lambda: f"parcel-{next(self.keys)}",
             presentation_of=presentation_of,
             is_current=is_current,
-            provider_clocks={Provider.BITRISE: lambda: self.now + bitrise_ahead},
+            provider_clocks={BITRISE: lambda: self.now + bitrise_ahead},
         )
 
     @asynccontextmanager
@@ -105,7 +106,7 @@ class DispatcherHarness:
                 baseline=Baseline(),
             )
         recorder = make_poll_recorder(self.storage.database)
-        await recorder.record(PollSnapshot(token="t", provider=Provider.BITRISE, builds=builds), at=self.now)
+        await recorder.record(PollSnapshot(token="t", provider=BITRISE, builds=builds), at=self.now)
 
     async def wait_for_request(self) -> None:
         """Wait until a request has been sent that has no response yet."""
@@ -371,7 +372,7 @@ async def test_an_analysis_that_ends_while_a_message_is_being_sent_is_added_to_i
     harness: DispatcherHarness,
 ) -> None:
     await harness.enqueue(make_build(1, BuildState.FAILED))
-    pending = await harness.storage.failure_analyses.next(Provider.BITRISE)
+    pending = await harness.storage.failure_analyses.next(BITRISE)
     assert pending is not None
     harness.slack.fault("chat.postMessage", "slow", seconds=0.2)
     task = asyncio.create_task(harness.dispatcher.deliver(make_recipient("C0BUILDS")))
@@ -387,7 +388,7 @@ async def test_an_analysis_that_ends_while_a_message_is_being_rendered_is_added_
 ) -> None:
     await harness.enqueue(make_build(1, BuildState.FAILED))
     due = await harness.storage.outbox.due(make_recipient("C0BUILDS"), 1, NOON)
-    pending = await harness.storage.failure_analyses.next(Provider.BITRISE)
+    pending = await harness.storage.failure_analyses.next(BITRISE)
     assert pending is not None
     await harness.storage.failure_analyses.conclude(pending, Failure(step="gradle", lines=("boom",)))
     await harness.storage.outbox.begin(due, make_message("made-before"), NOON)
@@ -456,7 +457,7 @@ async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_un
                     subscription_id=subscription.id,
                     team="T1",
                     channel="C0RANDOM",
-                    provider=Provider.BITRISE,
+                    provider=BITRISE,
                     build_slug=make_build(2).slug,
                     event=BuildEvent.RUNNING_TOO_LONG,
                 )
@@ -496,6 +497,7 @@ async def test_a_pipeline_shows_progress_even_while_none_of_its_builds_runs(
     ended = PipelineWorkflow(name="unit", state=BuildState.FAILED, build_slug=build.slug)
     waits = PipelineWorkflow(name="deploy", state=BuildState.ON_HOLD)
     pipeline = Pipeline(
+        provider=BITRISE,
         app_slug=ANDROID.slug,
         id="p1",
         name="train",
@@ -509,7 +511,7 @@ async def test_a_pipeline_shows_progress_even_while_none_of_its_builds_runs(
     recorder = make_poll_recorder(harness.storage.database)
     async with harness.running():
         await recorder.record(
-            PollSnapshot(token="t", provider=Provider.BITRISE, builds=(build,), pipelines=(pipeline,)),
+            PollSnapshot(token="t", provider=BITRISE, builds=(build,), pipelines=(pipeline,)),
             at=harness.now,
         )
         harness.dispatcher.wake()
@@ -527,6 +529,7 @@ async def test_the_progress_interval_depends_on_the_providers_clock_and_the_atte
     again = make_build(2, BuildState.FAILED, pipeline=PipelineRef(id="p1", attempt=2))
     ended = PipelineWorkflow(name="unit", state=BuildState.FAILED, build_slug=again.slug)
     pipeline = Pipeline(
+        provider=BITRISE,
         app_slug=ANDROID.slug,
         id="p1",
         name="train",
@@ -541,9 +544,7 @@ async def test_the_progress_interval_depends_on_the_providers_clock_and_the_atte
     await harness.enqueue(terms=NotificationRule(style=DeliveryStyle.LIVE))
     recorder = make_poll_recorder(harness.storage.database)
     async with harness.running():
-        snapshot = PollSnapshot(
-            token="t", provider=Provider.BITRISE, builds=(build, again), pipelines=(pipeline,)
-        )
+        snapshot = PollSnapshot(token="t", provider=BITRISE, builds=(build, again), pipelines=(pipeline,))
         await recorder.record(snapshot, at=harness.now)
         harness.dispatcher.wake()
         live = await harness.slack.wait_for_post("builds", "#1 is running")
@@ -570,9 +571,7 @@ async def test_a_started_run_shows_progress_however_late_it_is_polled(
                 await asyncio.sleep(0.01)
         recorder = make_poll_recorder(harness.storage.database)
         running = make_build(1, BuildState.RUNNING)
-        await recorder.record(
-            PollSnapshot(token="t", provider=Provider.BITRISE, builds=(running,)), at=harness.now
-        )
+        await recorder.record(PollSnapshot(token="t", provider=BITRISE, builds=(running,)), at=harness.now)
         harness.dispatcher.wake()
         await harness.wait_for_edit(post, "#1 is running")
         await harness.advance(10)
@@ -666,7 +665,7 @@ async def test_a_state_change_goes_before_excerpts_and_progress_even_in_its_own_
         harness.dispatcher.wake()
         for channel in channels:
             await harness.slack.wait_for_post(channel.id, "#2 failed")
-        pending = await harness.storage.failure_analyses.next(Provider.BITRISE)
+        pending = await harness.storage.failure_analyses.next(BITRISE)
         assert pending is not None
         await harness.storage.failure_analyses.conclude(pending, Failure(step="gradle", lines=("boom",)))
         await harness.advance(30)

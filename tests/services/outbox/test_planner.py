@@ -10,6 +10,7 @@ from domain.build import App, BuildState
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import DeliveryStyle, NotificationRule
+from providers.bitrise.provider import BITRISE
 from services.outbox.message_key import MessageKind, build_run_key
 from services.outbox.planner import DIGEST_SIZE, PlanContext, plan
 from services.outbox.rate_limits import RateLimits
@@ -67,7 +68,7 @@ def plan_context(*messages: SlackMessage, **more: Any) -> PlanContext:
 
 
 def app(number: int) -> App:
-    return App(slug=f"app{number}", title=f"App {number}")
+    return App(provider=BITRISE, slug=f"app{number}", title=f"App {number}")
 
 
 def test_a_few_builds_are_sent_in_separate_messages() -> None:

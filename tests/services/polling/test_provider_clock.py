@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from tests.support.bot_harness import bot_harness
 
 
@@ -13,7 +13,7 @@ async def test_alerts_and_times_are_correct_if_the_providers_clocks_are_ahead(tm
     async with bot_harness(tmp_path) as harness:
         harness.clock.skip(timedelta(minutes=10))
         await harness.connect("anna")
-        await harness.connect("anna", provider=Provider.BUILDIO)
+        await harness.connect("anna", provider=BUILDIO)
         await harness.ask("/bitrise subscribe android running:1m", "subscribed this channel")
         await harness.ask("/buildio subscribe shop", "subscribed this channel")
 

@@ -26,6 +26,8 @@ from domain.poll_state import Baseline
 from domain.provider import Provider
 from domain.provider_errors import InvalidToken, NotFound, ProviderDown
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import Clients, ProviderClients
 from services.container import Services
@@ -130,12 +132,12 @@ class EveryoneIsMember(MemberDirectory):
 async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
     repositories: Repositories,
 ) -> None:
-    provider_system, now = FakeProvider(Provider.BITRISE), [NOON]
+    provider_system, now = FakeProvider(BITRISE), [NOON]
     encrypted = make_repositories(repositories.database, SecretBox(["key-" * 10]))
     workspace, token = encrypted.of(TEAM), SecretStr("token-1")
     provider_system.tokens.add("token-1")
     provider_system.tokens_with_access.add("token-1")
-    await workspace.accounts.connect(BEN, Provider.BITRISE, token, provider_user="ben", name="ben", at=NOON)
+    await workspace.accounts.connect(BEN, BITRISE, token, provider_user="ben", name="ben", at=NOON)
     config = ProviderConfig(token=SERVICE_TOKEN)
     options: dict[str, Any] = {
         "members": EveryoneIsMember(),
@@ -159,7 +161,7 @@ async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
 async def test_an_option_list_offers_no_apps_of_a_stale_list_or_a_refused_token(
     repositories: Repositories,
 ) -> None:
-    provider_system, now = FakeProvider(Provider.BITRISE), [NOON]
+    provider_system, now = FakeProvider(BITRISE), [NOON]
     catalog = AppCatalog(provider_system.connection(), FixedToken(SERVICE_TOKEN), clock=lambda: now[0])
     assert [app.slug for app in await catalog.list_in_time()] == ["slug-x"]
     provider_system.is_down = True
@@ -179,7 +181,7 @@ async def test_departed_users_are_noticed_although_slack_fails_for_another_works
     encrypted = make_repositories(repositories.database, SecretBox(["key-" * 10]))
     for team in ("T1", "T2"):
         await encrypted.of(team).accounts.connect(
-            BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
+            BEN, BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
         )
 
     noticed = asyncio.Event()
@@ -211,8 +213,8 @@ async def test_departed_users_are_noticed_although_slack_fails_for_another_works
         await noticed.wait()
     checker.stop()
     await running
-    assert await encrypted.of("T2").accounts.find(BEN, Provider.BITRISE) is None
-    assert await encrypted.of("T1").accounts.find(BEN, Provider.BITRISE) is not None
+    assert await encrypted.of("T2").accounts.find(BEN, BITRISE) is None
+    assert await encrypted.of("T1").accounts.find(BEN, BITRISE) is not None
 
 
 def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
@@ -231,7 +233,7 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
 class AppVisibility(RuleBasedStateMachine):
     """Two creators' subscriptions to one app in one channel, and all events that affect them."""
 
-    @initialize(provider=st.sampled_from((Provider.BITRISE, Provider.BUILDIO)))
+    @initialize(provider=st.sampled_from((BITRISE, BUILDIO)))
     def begin(self, provider: Provider) -> None:
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
@@ -243,7 +245,7 @@ class AppVisibility(RuleBasedStateMachine):
         self.storage = make_repositories(database, SecretBox(["key-" * 10]))
         self.workspace = self.storage.of(TEAM)
         self.clients = Clients(
-            [self._clients(provider) for provider in (Provider.BITRISE, Provider.BUILDIO)], EveryoneIsMember()
+            [self._clients(provider) for provider in (BITRISE, BUILDIO)], EveryoneIsMember()
         )
         pollers = SimpleNamespace(outage=lambda _: "away" if self.provider_system.is_down else None)
         services = SimpleNamespace(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
+from providers.bitrise.provider import BITRISE
 from services.actions.result import PermissionDenied
 from services.request.context import Visibility
 from services.request.error_messages import reply_to_error
@@ -43,8 +43,8 @@ async def test_an_error_of_slack_while_a_modal_opens_is_explained(
 
 
 def test_a_hint_about_a_refusal_is_shown_to_the_user_only() -> None:
-    rule = PolicyButton(provider=Provider.BITRISE, app="")
-    for error in (PermissionDenied("No.", connect=Provider.BITRISE), PermissionDenied("No.", rule=rule)):
+    rule = PolicyButton(provider=BITRISE, app="")
+    for error in (PermissionDenied("No.", connect=BITRISE), PermissionDenied("No.", rule=rule)):
         assert reply_to_error(error).audience is Visibility.ONE_PERSON
     assert reply_to_error(PermissionDenied("No.")).audience is Visibility.REQUESTER
 

@@ -24,6 +24,7 @@ from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.provider import BITRISE
 from providers.http.transport import HttpTransport
 from sandbox.slack.models import Post
 from sandbox.slack.transcript import message_text
@@ -33,7 +34,7 @@ from tests.support.stub_server import ReceivedRequest, StubServer, stub_server
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "bitrise"
 NOW = datetime(2017, 9, 19, 12, 0, tzinfo=UTC)
-ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22")
+ANDROID = App(provider=BITRISE, slug="669403bffbe35909", title="sample-apps-android-sdk22")
 BUILD = "/v0.1/apps/669403bffbe35909/builds/3247e2920496e846"
 RESPONSES = {
     "/v0.1/me": "me",

@@ -16,7 +16,6 @@ from domain.message_state import RunNote
 from domain.notifications.changes import find_changes
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
-from domain.provider import Provider
 from domain.provider_errors import ProviderDown
 from domain.subscription import Scope
 from providers.bitrise.api import pagination
@@ -29,6 +28,7 @@ from providers.bitrise.polling.pipeline_resolver import (
     POLLS_UNTIL_LISTED,
 )
 from providers.bitrise.polling.source import BitriseBuildSource
+from providers.bitrise.provider import BITRISE
 from providers.http.transport import HttpTransport
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
@@ -68,7 +68,7 @@ class BitrisePollHarness:
         self.poll = Poll(reader, self.storage, recorder, token=key, clock=self.clock, most_apps=most_apps)
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
-        subscribed_app = App(slug=app.slug, title=app.title)
+        subscribed_app = App(provider=BITRISE, slug=app.slug, title=app.title)
         await self.storage.of("T1").subscriptions.add(
             channel=channel,
             app=subscribed_app,
@@ -482,7 +482,7 @@ async def test_a_pipeline_is_recognized_after_ordinary_builds_with_a_bounded_num
 async def follow(poll_harness: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -> None:
     """Follow a pipeline that a person has started in the channel."""
     run = StartedRun(
-        app=App(slug=app.slug, title=app.title),
+        app=App(provider=BITRISE, slug=app.slug, title=app.title),
         terms=NotificationRule(
             filter=BuildFilter(attempts=frozenset({ref.key})), style=DeliveryStyle.LIVE, once=True, run=True
         ),
@@ -588,7 +588,7 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_reported_to_the_per
 async def test_build_requests_of_a_possibly_private_app_are_polled_rarely(
     poll_harness: BitrisePollHarness, public: bool | None, expected: list[int]
 ) -> None:
-    app = App(slug=poll_harness.sandbox.android.slug, title="Sample Android", public=public)
+    app = App(provider=BITRISE, slug=poll_harness.sandbox.android.slug, title="Sample Android", public=public)
     subscriptions = poll_harness.storage.of("T1").subscriptions
     await subscriptions.add(
         channel="C1", app=app, terms=NotificationRule(), by="U1", at=poll_harness.clock(), baseline=None
@@ -616,7 +616,7 @@ async def test_build_requests_of_a_possibly_private_app_are_polled_rarely(
     poll_harness.clock.skip(timedelta(minutes=1))
     poll_harness.sandbox.state.requests.clear()
     await approvals.poll_some()
-    open_requests = await poll_harness.storage.build_requests.open(Provider.BITRISE, app.slug)
+    open_requests = await poll_harness.storage.build_requests.open(BITRISE, app.slug)
     assert list(open_requests) == []
     total_requests = sum(
         request.path.endswith("/build-requests") for request in poll_harness.sandbox.requests

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from domain.build import BuildState
 from domain.credentials import FixedToken
-from domain.provider import Provider
 from domain.provider_errors import (
     Forbidden,
     InvalidRequest,
@@ -23,6 +22,7 @@ from domain.provider_errors import (
 )
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import Deployment
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, READ_TOKEN, TOKEN
 from sandbox.buildio.server import BuildioSimulator
@@ -76,7 +76,7 @@ async def test_me_returns_the_owner_of_the_token(client_fixture: ClientFixture) 
 async def test_a_wrong_token_raises_an_error_with_text(client_fixture: ClientFixture) -> None:
     with pytest.raises(InvalidToken, match="The credentials are missing or invalid") as caught:
         await client_fixture.client("wrong").probe()
-    assert (caught.value.code, caught.value.provider) == ("unauthorized", Provider.BUILDIO)
+    assert (caught.value.code, caught.value.provider) == ("unauthorized", BUILDIO)
     with pytest.raises(InvalidToken):
         await client_fixture.client(None).me()
 

@@ -13,7 +13,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.provider import Provider
 from domain.provider_errors import (
     Forbidden,
     InvalidToken,
@@ -24,6 +23,7 @@ from domain.provider_errors import (
     RequestRejected,
 )
 from providers.buildio.api.client import BuildioClient
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, stub_server
 
@@ -114,7 +114,7 @@ async def test_a_documented_error_has_its_code_and_text(
     async with stub_server(lambda _: web.Response(status=status, text=documented_error())) as server:
         with pytest.raises(kind, match="The requested resource was not found") as caught:
             await client(http, server.url).app("shop")
-    assert (caught.value.code, caught.value.provider) == ("not_found", Provider.BUILDIO)
+    assert (caught.value.code, caught.value.provider) == ("not_found", BUILDIO)
     assert "Build.io" in str(caught.value)
 
 

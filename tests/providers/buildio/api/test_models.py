@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from domain.build import BuildState
-from domain.provider import Provider
 from domain.provider_errors import TooLarge, UnexpectedResponse
 from providers.buildio.api import field_parsing
 from providers.buildio.api.app_models import parse_app
@@ -31,6 +30,7 @@ from providers.buildio.api.pipeline_models import (
     parse_pipeline_apps,
     parse_team,
 )
+from providers.buildio.provider import BUILDIO
 
 SECRET = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 NOON = "2026-11-21T12:00:00Z"
@@ -348,7 +348,7 @@ def test_a_list_may_be_nested_in_an_object(content: object) -> None:
 def test_a_response_without_a_list_is_unexpected(answer: bytes) -> None:
     with pytest.raises(UnexpectedResponse) as caught:
         parse_list(answer, parse_app, resource="apps")
-    assert caught.value.provider is Provider.BUILDIO
+    assert caught.value.provider is BUILDIO
 
 
 def test_the_length_of_a_list_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -598,7 +598,7 @@ def test_any_bytes_are_read_or_unexpected(reader: str, content: bytes) -> None:
     try:
         json.loads(content)
     except ValueError:
-        assert reader in ("build", "output") or text == Provider.BUILDIO
+        assert reader in ("build", "output") or text == BUILDIO
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -607,7 +607,7 @@ def test_any_bytes_are_read_or_unexpected(reader: str, content: bytes) -> None:
 )
 def test_json_that_is_too_deep_or_too_large_is_unexpected_and_harmless(reader: str, content: bytes) -> None:
     # A started build and a finished command accept any response.
-    expected = {"build": "", "output": content.decode()[-MOST_OUTPUT:]}.get(reader, Provider.BUILDIO)
+    expected = {"build": "", "output": content.decode()[-MOST_OUTPUT:]}.get(reader, BUILDIO)
     assert read_and_serialize(reader, content) in (expected, "")
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.provider import Provider
 from domain.provider_errors import (
     InvalidToken,
     ProviderDown,
@@ -25,6 +24,7 @@ from domain.provider_errors import (
     UnexpectedResponse,
 )
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, make_challenge, make_verifier
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, StubServer, in_sequence, stub_server
 
@@ -175,7 +175,7 @@ async def test_a_response_without_a_usable_token_is_unexpected(http: HttpTranspo
     async with stub_server(lambda _: web.Response(body=answer)) as server:
         with pytest.raises(UnexpectedResponse) as caught:
             await client(http, server.url).exchange("c", VERIFIER)
-    assert caught.value.provider is Provider.BUILDIO
+    assert caught.value.provider is BUILDIO
 
 
 async def test_an_invalid_refresh_token_needs_a_new_login(http: HttpTransport) -> None:
@@ -185,7 +185,7 @@ async def test_an_invalid_refresh_token_needs_a_new_login(http: HttpTransport) -
             await client(http, server.url).refresh(SecretStr("refresh-1"))
         with pytest.raises(RequestRejected, match="The grant is expired"):
             await client(http, server.url).exchange("c", VERIFIER)
-    assert (caught.value.code, caught.value.provider) == ("invalid_grant", Provider.BUILDIO)
+    assert (caught.value.code, caught.value.provider) == ("invalid_grant", BUILDIO)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_other_refusals_are_distinguished_and_not_retried(
     async with stub_server(lambda _: web.json_response(answer, status=status)) as server:
         with pytest.raises(kind) as caught:
             await client(http, server.url).refresh(SecretStr("refresh-1"))
-    assert (caught.value.code, caught.value.provider) == (code, Provider.BUILDIO)
+    assert (caught.value.code, caught.value.provider) == (code, BUILDIO)
     assert "refresh-1" not in str(caught.value)
     assert len(server.requests) == 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domain.build import App
 from domain.notifications.rule import NotificationRule
-from domain.provider import Provider
+from providers.buildio.provider import BUILDIO
 from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
@@ -27,7 +27,7 @@ async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(t
     path, chance = tmp_path / "b.db", random.Random(7)
     sandbox = await BuildioSimulator(now=Clock()).start()
     database = await Database.open(path)
-    shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
+    shop = App(provider=BUILDIO, slug=sandbox.shop.id, title="shop")
     await (
         make_repositories(database)
         .of("T1")

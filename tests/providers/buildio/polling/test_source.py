@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.notifications.rule import DeliveryStyle, NotificationRule
-from domain.provider import Provider
 from domain.provider_errors import ProviderDown, RateLimited
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
+from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
@@ -29,7 +29,7 @@ class BuildioPollHarness:
 
     def __init__(self, sandbox: BuildioSimulator, clock: Clock, watch: NotificationHarness) -> None:
         self.sandbox, self.clock, self.watch = sandbox, clock, watch
-        self.shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
+        self.shop = App(provider=BUILDIO, slug=sandbox.shop.id, title="shop")
 
     async def poll_repeatedly(self, *, seconds: int = 30, times: int = 1) -> None:
         """Let time pass, and poll after each part of it."""
@@ -162,9 +162,7 @@ async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHar
 async def test_requested_restarts_are_no_loop(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     for _ in range(5):
-        await shop.watch.storage.watched_builds.record_restart(
-            Provider.BUILDIO, shop.shop.slug, "web.1", shop.clock()
-        )
+        await shop.watch.storage.watched_builds.record_restart(BUILDIO, shop.shop.slug, "web.1", shop.clock())
         dyno.restarts += 1
         await shop.poll_repeatedly()
     assert shop.watch.first_lines == []
@@ -187,7 +185,7 @@ async def test_a_sparse_response_is_enough_to_observe_an_end(harness: BuildioPol
 
 
 async def test_an_app_that_is_gone_does_not_block_other_notifications(shop: BuildioPollHarness) -> None:
-    gone = App(provider=Provider.BUILDIO, slug=shop.sandbox.staging.id, title="shop-staging")
+    gone = App(provider=BUILDIO, slug=shop.sandbox.staging.id, title="shop-staging")
     await shop.watch.subscribe(gone)
     shop.sandbox.deploy(shop.sandbox.staging)
     await shop.poll_repeatedly()
@@ -227,7 +225,7 @@ async def test_apps_take_turns_within_the_budget_but_a_deploying_app_comes_first
     shop: BuildioPollHarness,
 ) -> None:
     for app in (shop.sandbox.staging, shop.sandbox.review):
-        await shop.watch.subscribe(App(provider=Provider.BUILDIO, slug=app.id, title=app.name))
+        await shop.watch.subscribe(App(provider=BUILDIO, slug=app.id, title=app.name))
     await shop.watch.poll()
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.watch.poll()
