@@ -13,6 +13,7 @@ import pytest
 from storage.database import Database
 from storage.encryption import SecretBox
 from tests.bot.test_process import WHOLE, buildbell
+from tests.compatibility.recorded_release import write_database
 from tests.storage.full_database import (
     ANNA,
     BEN,
@@ -202,6 +203,17 @@ async def test_forgetting_pending_notifications_needs_bitrise_and_changes_nothin
     assert (code, output.count("\n")) == (1, 1)
     assert "Bitrise" in output
     assert dump_rows(path) == before
+
+
+async def test_a_new_process_reads_the_apps_of_every_provider(tmp_path: Path) -> None:
+    # The recorded database has watched apps of each. No module of a provider is imported before the program itself.
+    copy = tmp_path / "copy.db"
+    write_database(copy)
+    code, output = await buildbell(
+        "restore", str(copy), "--forget-owed", "--yes", **WHOLE, DATABASE_URL=str(tmp_path / "b.db")
+    )
+    assert (code, output.count("\n")) == (1, 1), output
+    assert "Bitrise" in output
 
 
 COMMANDS: list[tuple[str, ...]] = [
