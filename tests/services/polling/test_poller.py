@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from domain.provider import Provider
 from domain.provider_errors import ProviderDown, RateLimited
+from providers.bitrise.provider import BITRISE
 from services.events import BuildsChanged, EventBus
 from services.polling.poll import PollOutcome
 from services.polling.poller import CIRCUIT_OPENS_AFTER, Intervals, Poller
@@ -26,7 +26,7 @@ class FakePoll:
         events = EventBus()
         events.subscribe(BuildsChanged, self.count_update)
         self.poller = Poller(
-            Provider.BITRISE,
+            BITRISE,
             self.poll,
             intervals=Intervals(rest=rest, active=active),
             events=events,
