@@ -246,7 +246,19 @@ def test_ci_runs_make_test_and_then_lists_the_slowest_tests(tmp_path: Path) -> N
 
 
 # Nouns of the field that end like a participle.
-NOUNS = frozenset({"feed", "finding", "formatting", "matching", "parsing", "polling", "scheduling"})
+NOUNS = frozenset(
+    {
+        "feed",
+        "finding",
+        "formatting",
+        "housekeeping",
+        "matching",
+        "monitoring",
+        "parsing",
+        "polling",
+        "scheduling",
+    }
+)
 
 
 def test_file_names_are_nouns() -> None:

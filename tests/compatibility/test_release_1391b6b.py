@@ -200,6 +200,13 @@ def log_events() -> set[str]:
                 and isinstance(node.args[0].value, str)
             ):
                 found.add(node.args[0].value)
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id == "error_event"
+                and isinstance(node.value, ast.Constant)
+            ):
+                found.add(str(node.value.value))
     return found
 
 
