@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import field, modal, search_select, warning
+from messages.kit.views import FormValues, field, modal, search_select, warning
 
+TITLE = "Choose an app"
 # The block of the field.
 APP = "app"
 
@@ -15,7 +19,7 @@ APP = "app"
 def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Block:
     """Render the form that asks which app is the channel's."""
     return modal(
-        "Choose an app",
+        TITLE,
         [
             *warning(problem),
             section("Commands here that name no app will mean this one. The channel is told."),
@@ -26,3 +30,8 @@ def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Blo
         submit="Choose",
         close="Cancel",
     )
+
+
+def read_app(values: Mapping[str, Any]) -> str | None:
+    """Read the slug of the picked app. `values` is the view's state as Slack sends it."""
+    return FormValues(values).picked(APP)

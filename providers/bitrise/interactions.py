@@ -6,13 +6,14 @@ from messages.kit import action_ids
 from providers.bitrise.artifacts import buttons as artifact_buttons
 from providers.bitrise.builds import (
     abort_submission,
+    find_submission,
     options,
-    small_forms,
     trigger_submission,
 )
 from providers.bitrise.builds import buttons as build_buttons
 from providers.bitrise.link_previews import preview_link
 from providers.bitrise.logs import buttons as log_buttons
+from providers.bitrise.logs import search_form
 from providers.bitrise.pipelines import buttons as pipeline_buttons
 from providers.bitrise.shortcuts import ABOUT, SHORTCUTS
 from providers.bitrise.workflow_functions import FUNCTIONS
@@ -27,7 +28,12 @@ INTERACTIONS = Interactions(
     },
     form_buttons={**build_buttons.FORM_BUTTONS, **log_buttons.FORM_BUTTONS},
     view_actions=trigger_submission.VIEW_ACTIONS,
-    forms={**abort_submission.FORMS, **trigger_submission.FORMS, **small_forms.FORMS},
+    forms={
+        **abort_submission.FORMS,
+        **trigger_submission.FORMS,
+        **find_submission.FORMS,
+        **search_form.FORMS,
+    },
     options=options.OPTIONS,
     app_selections={action_ids.START_MODAL: trigger_submission.select_app},
     selections=frozenset({action_ids.PICK_BUILDABLE, action_ids.ARTIFACTS_PICK}),

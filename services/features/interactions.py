@@ -7,6 +7,8 @@ from services.features import option_lists
 from services.features.access_rules import form_submission as access_rule_form
 from services.features.accounts import buttons as account_buttons
 from services.features.accounts import form_submissions as account_forms
+from services.features.apps import form_submission as app_form
+from services.features.profile import form_submission as profile_form
 from services.features.subscriptions import buttons as subscription_buttons
 from services.features.subscriptions import form as subscription_form
 from services.home import app_search
@@ -16,7 +18,13 @@ INTERACTIONS = Interactions(
     buttons={**account_buttons.BUTTONS, **subscription_buttons.BUTTONS},
     form_buttons={**account_buttons.FORM_BUTTONS, **subscription_buttons.FORM_BUTTONS},
     view_actions=access_rule_form.VIEW_ACTIONS,
-    forms={**account_forms.FORMS, **access_rule_form.FORMS, **subscription_form.FORMS},
+    forms={
+        **account_forms.FORMS,
+        **access_rule_form.FORMS,
+        **subscription_form.FORMS,
+        **app_form.FORMS,
+        **profile_form.FORMS,
+    },
     options=option_lists.OPTIONS,
     options_in=option_lists.OPTIONS_IN,
     app_selections={**subscription_form.APP_SELECTIONS, **app_search.APP_SELECTIONS},

@@ -7,7 +7,6 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from messages.choose_app_form import APP
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
@@ -23,6 +22,7 @@ from messages.kit.views import (
 )
 from providers.bitrise.provider import BITRISE
 
+APP = "app"
 WORDS = "words"
 LONGEST_WORDS = 1000
 

@@ -14,13 +14,12 @@ from domain.build import App
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
 from domain.slack_ids import SlackId
-from messages.kit.button_values import BuildButton, InvalidButtonValue, LogButton
+from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.view_metadata import ViewMetadata
 from providers.bitrise.api.access import visible_apps
 from providers.bitrise.builds import abort_form, find_form, trigger_form
 from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
-from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.provider import BITRISE
 from services.request.context import RequestContext
 from services.request.finder import find_channel_app
@@ -149,9 +148,3 @@ async def open_find(context: RequestContext) -> None:
     """Open the form that finds builds. Raises UserError, SlackCallFailed."""
     check_can_open(context)
     await context.open_view(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=context.channel)))
-
-
-async def open_search(about: LogButton, context: RequestContext) -> None:
-    """Open the form that searches a log. Raises UserError, SlackCallFailed."""
-    check_can_open(context)
-    await context.open_view(log_messages.search_modal(about))

@@ -8,9 +8,8 @@ from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_as_direct_message
 from providers.bitrise.api.access import own_client
-from providers.bitrise.builds import open_forms
 from providers.bitrise.builds.build_button import find_pressed_build
-from providers.bitrise.logs import commands
+from providers.bitrise.logs import commands, search_form
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
 from providers.bitrise.provider import BITRISE
@@ -58,7 +57,7 @@ async def _follow(press: ButtonPress) -> Reply:
 
 
 async def _open_search_form(press: ButtonPress) -> None:
-    await open_forms.open_search(LogButton.decode(press.value), press.context)
+    await search_form.open_search(LogButton.decode(press.value), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

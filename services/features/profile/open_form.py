@@ -19,5 +19,7 @@ async def open_profile(context: RequestContext, provider: Provider) -> None:
         name=profile.name, mention=profile.mention, ends=await commands.is_notified_of_ends(context)
     )
     await context.open_view(
-        profile_form.profile_modal(form, provider, origin=ViewMetadata(channel=context.channel))
+        profile_form.profile_modal(
+            form, provider, origin=ViewMetadata(channel=context.channel, provider=provider)
+        )
     )
