@@ -39,7 +39,7 @@ from services.actions.result import ActionResult
 from services.events import OutboxChanged
 from services.features.builds.started_runs import follow_build, follow_pipeline
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 log = structlog.get_logger()
 

@@ -15,7 +15,8 @@ from providers.bitrise.state import state_of
 from services.features.builds import commands
 from services.features.builds.unfurl_rule import may_unfurl
 from services.request.context import RequestContext
-from services.request.finder import SearchLimits, UserError, app_by_slug, build_by_slugs, find_build
+from services.request.errors import UserError
+from services.request.finder import SearchLimits, app_by_slug, build_by_slugs, find_build
 
 log = structlog.get_logger()
 

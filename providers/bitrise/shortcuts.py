@@ -11,7 +11,8 @@ from providers.bitrise.builds import open_forms
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError, find_build
+from services.request.errors import UserError
+from services.request.finder import find_build
 from services.request.interactions import Shortcut
 from services.request.provider_check import check_configured
 

@@ -20,7 +20,8 @@ from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
 from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext
-from services.request.finder import UserError, find_app, find_build
+from services.request.errors import UserError
+from services.request.finder import find_app, find_build
 from services.request.interactions import FunctionHandler
 from services.request.provider_check import check_configured
 from storage.workflow_steps import WaitingStep

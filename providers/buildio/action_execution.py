@@ -55,7 +55,7 @@ from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
 from services.features.builds.started_runs import follow_build
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed

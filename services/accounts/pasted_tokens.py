@@ -17,7 +17,7 @@ from domain.provider import Provider
 from messages.kit import action_ids
 from services.container import Services
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.slack.workspace_members import MembershipUnknown
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError

@@ -15,7 +15,7 @@ from services.actions.permissions import authorize, build_requester
 from services.actions.preparation import with_current_app
 from services.actions.result import PermissionDenied
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 log = structlog.get_logger()
 

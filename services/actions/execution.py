@@ -9,7 +9,7 @@ from domain.provider_errors import ProviderError
 from domain.redaction.private_keys import REDACTED
 from services.actions.result import ActionResult
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 # Shorter strings occur in any sentence.
 SHORTEST_SECRET = 4

@@ -7,7 +7,7 @@ from typing import TypeVar
 from domain.action import Action
 from domain.provider_errors import Forbidden, NotFound
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 SomeAction = TypeVar("SomeAction", bound=Action)
 

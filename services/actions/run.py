@@ -29,7 +29,7 @@ from services.authorization.authorizer import Decision
 from services.events import OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
 from services.request.app_visibility import is_visible_to_creator
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.slack.workspace_members import NotAMember
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError

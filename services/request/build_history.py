@@ -8,7 +8,8 @@ from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
 from domain.provider import Provider
 from services.request.context import RequestContext
-from services.request.finder import UserError, find_app, find_build
+from services.request.errors import UserError
+from services.request.finder import find_app, find_build
 
 
 async def find_run(

@@ -23,7 +23,7 @@ from services.accounts.pasted_tokens import PastedToken
 from services.actions.result import PermissionDenied
 from services.lookup.app_names import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.late_replies import is_slack_outage
 from services.request.request_tracker import Repeated, start_once, wait_for_place
 from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder

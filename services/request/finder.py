@@ -14,6 +14,7 @@ from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.subscription import Subscription
 from services.request.context import RequestContext
+from services.request.errors import UserError
 
 # A link names a build but not its app. If no nearby app has it, this many pages of the newest builds of all apps are
 # searched,
@@ -53,10 +54,6 @@ class SearchLimits:
     def key(self) -> str:
         """A cache key that tells a wide search from a narrow one."""
         return f"{self.near} {self.pages} {self.others}"
-
-
-class UserError(Exception):
-    """A request that can't be understood or done; the message says what to do instead."""
 
 
 class AppNotGiven(UserError):

@@ -16,7 +16,7 @@ from domain.provider_errors import Forbidden, RequestRejected
 from messages import notices
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import sentence_for
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.request_tracker import start_once
 from services.request.responder import ChannelResponder
 from services.slack.acknowledgement import wait_for_acknowledgement

@@ -13,7 +13,7 @@ from domain.provider import Provider
 from domain.provider_errors import NotConnected
 from messages import notices
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.forms import plain_error_text
 from services.slack.errors import SlackCallFailed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.provider import Provider
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 
 class ProviderNotConfigured(UserError):

@@ -10,7 +10,7 @@ from domain.build import App
 from services.actions.action_spec import ActionSpec
 from services.actions.result import ActionResult
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from tests.tiny.client import own_client
 from tests.tiny.messages import job_started
 from tests.tiny.provider import TINY

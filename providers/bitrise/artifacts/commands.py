@@ -24,7 +24,8 @@ from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, app_by_slug, build_by_slugs, find_build
+from services.request.errors import UserError
+from services.request.finder import app_by_slug, build_by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 

@@ -26,7 +26,8 @@ from providers.bitrise.builds.trigger_form import (
 from providers.bitrise.provider import BITRISE
 from services.request.context import Reply, RequestContext
 from services.request.error_messages import reply_or_explain
-from services.request.finder import UserError, app_by_slug
+from services.request.errors import UserError
+from services.request.finder import app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import FieldError, SubmissionFlow
 from services.request.interactions import ViewAction, ViewActionHandler

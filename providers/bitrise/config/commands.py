@@ -11,7 +11,8 @@ from providers.bitrise.commands import ShowYml
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.provider import BITRISE
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app, find_build
+from services.request.errors import UserError
+from services.request.finder import find_app, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_text

@@ -22,7 +22,8 @@ from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions.audit import audited
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, build_by_slugs, find_build
+from services.request.errors import UserError
+from services.request.finder import build_by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_log

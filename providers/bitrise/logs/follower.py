@@ -17,6 +17,7 @@ from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
 from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
+from services.request.errors import UserError
 from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed

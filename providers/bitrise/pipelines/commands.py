@@ -18,7 +18,8 @@ from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError, app_by_slug, find_app
+from services.request.errors import UserError
+from services.request.finder import app_by_slug, find_app
 
 MOST = 10
 

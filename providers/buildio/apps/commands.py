@@ -14,7 +14,8 @@ from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.features.apps.commands import PAGE, explain_limit
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 
 TITLE = "App"
 

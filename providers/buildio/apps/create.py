@@ -13,7 +13,7 @@ from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.modals import open_in_time
 
 

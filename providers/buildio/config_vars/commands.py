@@ -22,7 +22,8 @@ from providers.buildio.config_vars.scope import (
 from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 TITLE = "Config vars"

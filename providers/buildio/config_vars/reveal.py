@@ -22,7 +22,7 @@ from services.actions.audit import build_audit_entry, write_audit_entry
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import reply_or_explain
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.responder import ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed

@@ -33,7 +33,7 @@ from services.actions.audit import write_audit_entry
 from services.actions.permissions import authorize, build_permission_denied
 from services.actions.result import PermissionDenied
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 # The number of audit log entries that are searched for last changes.
 MOST_ENTRIES = 300

@@ -21,7 +21,8 @@ from services.lookup.app_names import UnknownApp
 from services.lookup.app_names import find_app as app_named
 from services.provider_spec import CommandHandler
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, build_by_slugs, find_app
+from services.request.errors import UserError
+from services.request.finder import build_by_slugs, find_app
 
 # All of them fit into one list.
 MOST_LINKS = 30

@@ -32,7 +32,8 @@ from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.shared.type_to_confirm import ConfirmationName
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 from services.request.forms import FieldError
 from services.request.modals import open_in_time
 

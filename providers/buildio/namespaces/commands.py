@@ -20,7 +20,7 @@ from providers.buildio.shared.name_lookup import find_by_name
 from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.forms import FieldError
 from services.request.modals import open_in_time
 

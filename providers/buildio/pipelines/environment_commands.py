@@ -14,7 +14,7 @@ from providers.buildio.config_vars.scope import EnvironmentScope
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.shared import error_texts
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.modals import open_in_time
 
 MOST_SAID = 5

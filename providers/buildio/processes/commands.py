@@ -14,7 +14,8 @@ from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 TITLE = "Processes"

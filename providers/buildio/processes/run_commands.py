@@ -22,7 +22,8 @@ from providers.buildio.shared.button_values import ShareButton
 from services.actions import audit
 from services.actions import run as action_run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 TITLE = "Run a command"

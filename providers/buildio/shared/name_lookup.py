@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from domain.provider_errors import NotFound, RequestRejected
 from providers.buildio.shared import error_texts
-from services.request.finder import UserError
+from services.request.errors import UserError
 
 
 class NamedResource(Protocol):

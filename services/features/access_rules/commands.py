@@ -32,7 +32,8 @@ from services.actions.permissions import authorize
 from services.actions.result import PermissionDenied
 from services.authorization.authorizer import PERMISSION_LABELS
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app, find_channel_app
+from services.request.errors import UserError
+from services.request.finder import find_app, find_channel_app
 from services.request.modals import open_in_time
 
 TITLE = "Policy"

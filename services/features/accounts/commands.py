@@ -20,7 +20,7 @@ from services.actions.audit import audited
 from services.actions.result import PermissionDenied
 from services.events import AccessChanged, UserActed
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from storage.accounts import EncryptionKeyMissing
 from storage.oauth_sessions import AuthorizedSession, is_code
 

@@ -10,7 +10,7 @@ from messages import notices
 from services.actions.permissions import permitted_and_audited
 from services.features.subscriptions.commands import current_app
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.slack.workspace_members import NotAMember
 
 PAGE = 20

@@ -14,7 +14,8 @@ from messages.profile import MOST_BUILDS
 from services.features.subscriptions.commands import add, find_scope
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, build_client
+from services.request.errors import UserError
+from services.request.finder import build_client
 from services.slack.errors import SlackCallFailed
 from storage.user_profiles import NameTaken, UserProfile
 

@@ -29,7 +29,8 @@ from services.polling.pollers import Pollers
 from services.provider_spec import ProviderRegistry
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.finder import UserError, find_app
+from services.request.errors import UserError
+from services.request.finder import find_app
 from services.slack.channel_membership import enter_channel
 from services.slack.errors import SlackCallFailed
 

@@ -21,7 +21,8 @@ from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, Sub
 from services.events import UserActed
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
-from services.request.finder import UserError, app_by_slug
+from services.request.errors import UserError
+from services.request.finder import app_by_slug
 from services.request.form_submission import FormHandler, FormSubmission
 from services.request.forms import SubmissionFlow
 from services.request.interactions import ViewAction, ViewActionHandler

@@ -9,7 +9,7 @@ from domain.recipient import Recipient
 from services.events import OutboxChanged
 from services.outbox.message_key import RUN, MessageKind
 from services.request.context import RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from services.request.responder import PressedMessage
 from storage.slack_messages import SlackMessage
 

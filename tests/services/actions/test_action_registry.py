@@ -26,7 +26,7 @@ from services.authorization.user_groups import UserGroups
 from services.container import Services
 from services.provider_spec import ProviderRegistry, ProviderSpec
 from services.request.context import Reply, RequestContext
-from services.request.finder import UserError
+from services.request.errors import UserError
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import signed_text
