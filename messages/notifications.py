@@ -13,7 +13,7 @@ from domain.log.failure import Failure
 from domain.message import Block, Message
 from domain.message_state import CardState
 from domain.notifications.deploy_link import DeployLink
-from domain.notifications.rule import BuildEvent
+from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
 from messages import build_text
 from messages.build_buttons import open_button, streak_row
 from messages.build_card import build_card, build_line
@@ -140,6 +140,27 @@ def build_digest(contents: Sequence[NotificationContent], *, title: str) -> Mess
     return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 
+def scheduled_digest(contents: Sequence[NotificationContent], rule: NotificationRule) -> Message:
+    """Render what the rule has gathered: for a day, a week or its quiet hours."""
+    # Two subscriptions may be about the same build.
+    unique = list({content.build.slug: content for content in contents}.values())
+    kinds, count = build_text.run_kinds(content.build for content in unique), _count_builds(unique)
+    match rule.style:
+        case DeliveryStyle.DAILY:
+            title = f"The day's {kinds}: {count}"
+        case DeliveryStyle.WEEKLY:
+            title = f"The week's {kinds}: {count}"
+        case _:
+            hours = f" ({rule.quiet.start:%H:%M} to {rule.quiet.end:%H:%M})" if rule.quiet else ""
+            title = f"{count} during the quiet hours{hours}"
+    return build_digest(unique, title=title)
+
+
+def delayed_digest(contents: Sequence[NotificationContent]) -> Message:
+    """Render the builds that ended while no notification could be sent."""
+    return build_digest(contents, title=f"{_count_builds(contents)} ended while I could not tell you")
+
+
 def outage_digest(contents: Sequence[NotificationContent]) -> Message:
     """Render the failures of many apps at the same time."""
     apps = len({content.app.slug for content in contents})
@@ -154,6 +175,10 @@ def flood_digest(contents: Sequence[NotificationContent], *, limit: int) -> Mess
     sorts = build_text.run_kinds(content.build for content in contents)
     words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
     return build_digest(contents, title=words)
+
+
+def _count_builds(contents: Sequence[NotificationContent]) -> str:
+    return build_text.count_runs(list({content.build.slug: content.build for content in contents}.values()))
 
 
 def _has_failed(content: NotificationContent) -> bool:

@@ -10,8 +10,8 @@ from domain.failure_streak import BuildSummary, StreakState
 from domain.message import Message
 from domain.message_state import CardState, RunNote
 from domain.notification import Notification, NotificationStatus
-from domain.notifications.rule import BuildEvent, DeliveryStyle
-from messages import build_text, notifications, pipeline_card
+from domain.notifications.rule import BuildEvent
+from messages import notifications, pipeline_card
 from messages.notifications import NotificationContent
 from messages.provider_presentation import PresentationOf
 from messages.started_run import add_starter
@@ -43,9 +43,7 @@ def render(
         case MessageKind.FLOOD:
             return notifications.flood_digest(contents, limit=flood_limit)
         case MessageKind.GATHERED:
-            # Two subscriptions may be about the same build.
-            unique = list({content.build.slug: content for content in contents}.values())
-            return notifications.build_digest(unique, title=_digest_title(carried))
+            return notifications.scheduled_digest(contents, carried[0].terms)
         case MessageKind.PIPELINE if carried[-1].pipeline is not None:
             message = pipeline_card.pipeline_notification(carried[-1].pipeline, contents, now=now)
             return add_starter(message, RunNote.read(note))
@@ -57,9 +55,7 @@ def render(
         case _:
             if len(contents) == 1:
                 return notifications.build_notification(contents[0], now=now)
-            return notifications.build_digest(
-                contents, title=f"{_count_builds(carried)} ended while I could not tell you"
-            )
+            return notifications.delayed_digest(contents)
 
 
 def _to_content(notification: Notification, presentation_of: PresentationOf) -> NotificationContent:
@@ -108,25 +104,3 @@ def _hide_other_workspace(team: str, summary: BuildSummary | None) -> BuildSumma
         return summary
     person = resolve_author(summary.by, team)
     return summary.model_copy(update={"by": f"@{person}" if person is not None else None})
-
-
-def _digest_title(notifications: Sequence[Notification]) -> str:
-    terms = notifications[0].terms
-    match terms.style:
-        case DeliveryStyle.DAILY:
-            return f"The day's {_run_kinds(notifications)}: {_count_builds(notifications)}"
-        case DeliveryStyle.WEEKLY:
-            return f"The week's {_run_kinds(notifications)}: {_count_builds(notifications)}"
-        case _:
-            hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""
-            return f"{_count_builds(notifications)} during the quiet hours{hours}"
-
-
-def _run_kinds(notifications: Sequence[Notification]) -> str:
-    return build_text.run_kinds(notification.build for notification in notifications)
-
-
-def _count_builds(notifications: Sequence[Notification]) -> str:
-    return build_text.count_runs(
-        list({notification.build.slug: notification.build for notification in notifications}.values())
-    )

@@ -533,6 +533,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "in_progress": st.builds(notices.in_progress),
     "name_options": st.builds(subscription_form.name_options, UNTRUSTED_TEXT | st.just(""), TEXTS),
+    "scheduled_digest": st.builds(
+        notifications.scheduled_digest, st.lists(CONTENTS, min_size=1, max_size=3), TERMS
+    ),
+    "delayed_digest": st.builds(notifications.delayed_digest, st.lists(CONTENTS, min_size=1, max_size=3)),
     "outage_digest": st.builds(notifications.outage_digest, st.lists(CONTENTS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
     "subscription_paused": st.builds(
